@@ -1,0 +1,79 @@
+"""What an algorithm is: a pure function with a name and a version, callable in hyperopt's shape too."""
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from hstore.engine.history import History
+from hstore.engine.space import Point, Space
+from hstore.store.errors import InvalidValue
+
+
+@dataclass(frozen=True)
+class Algorithm:
+    """A way to choose the next point, and what the log records of it.
+
+    *choose* takes a space, a history, a seed and settings by keyword, looks at nothing else and changes none
+    of them. *version* goes up with each change of its numbers. A portable algorithm gives the same bits on
+    every machine.
+    """
+
+    name: str
+    version: int
+    is_portable: bool
+    choose: Callable[..., Point]
+
+    @property
+    def defaults(self) -> Mapping[str, Any]:
+        """The settings there are, with the values they have unless told otherwise."""
+        parameters = inspect.signature(self.choose).parameters.values()
+        return MappingProxyType({p.name: p.default for p in parameters if p.default is not p.empty})
+
+    def check(self, settings: Iterable[str]) -> None:
+        """Raise InvalidValue that names the first of *settings* that this algorithm does not have."""
+        defaults = self.defaults
+        for setting in settings:
+            if setting not in defaults:
+                known = ", ".join(defaults) or "none"
+                raise InvalidValue(f"{self.name} has no setting {setting!r}; it has: {known}", path=setting)
+
+    def __call__(
+        self, new_ids: Sequence[int], domain: Any, trials: Any, seed: int, **settings: Any
+    ) -> list[dict[str, Any]]:
+        """Return one trial document of hyperopt's shape, for the first of *new_ids*.
+
+        `domain.space` is a Space. *trials* has `history(space)`, or `trials`, a list of hyperopt's documents.
+        """
+        if not new_ids:
+            return []
+        self.check(settings)
+        space: Space = domain.space
+        if hasattr(trials, "history"):
+            history = trials.history(space)
+        else:
+            history = History.from_documents(space, trials.trials)
+        point = self.choose(space, history, seed=seed, **settings)
+        return [_document(new_ids[0], space, point, getattr(trials, "exp_key", None))]
+
+
+def _document(tid: int, space: Space, point: Point, exp_key: str | None) -> dict[str, Any]:
+    return {
+        "tid": tid,
+        "state": 0,
+        "spec": None,
+        "result": {"status": "new"},
+        "misc": {
+            "tid": tid,
+            "cmd": ("domain_attachment", "FMinIter_Domain"),
+            "workdir": None,
+            "idxs": {label: [tid] if label in point else [] for label in space.labels},
+            "vals": {label: [point[label]] if label in point else [] for label in space.labels},
+        },
+        "exp_key": exp_key,
+        "owner": None,
+        "version": 0,
+        "book_time": None,
+        "refresh_time": None,
+    }

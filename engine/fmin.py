@@ -1,0 +1,287 @@
+"""fmin: minimise a function over a search space. hyperopt's arguments, and a log that outlives the process."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from hstore.engine import seeds
+from hstore.engine.algorithms import resolve, tpe
+from hstore.engine.driver import Driver, Limits, describe_algorithm
+from hstore.engine.fingerprint import fingerprint
+from hstore.engine.objective import Domain, describe, pickled
+from hstore.engine.progress import ProgressCallback, default_callback, no_progress_callback, say
+from hstore.engine.space import Space, compile_space, space_eval
+from hstore.engine.trials import MongoTrials, Trials
+from hstore.store.errors import InvalidValue, SpaceChanged
+from hstore.store.events import Changed, Created, Queued, Resumed
+from hstore.store.store import Experiment, Store
+
+RETRIES = {"lost": 2, "interrupted": 2, "failed": 0, "timeout": 0}
+
+
+def fmin(
+    fn: Callable[..., Any],
+    space: Any,
+    algo: Any = None,
+    max_evals: int | None = None,
+    timeout: float | None = None,
+    loss_threshold: float | None = None,
+    trials: Any = None,
+    rstate: Any = None,
+    allow_trials_fmin: bool = True,
+    pass_expr_memo_ctrl: bool | None = None,
+    catch_eval_exceptions: bool = False,
+    verbose: bool = True,
+    return_argmin: bool = True,
+    points_to_evaluate: Sequence[Mapping[str, Any]] | None = None,
+    max_queue_len: int = 1,
+    show_progressbar: bool | ProgressCallback = True,
+    early_stop_fn: Callable[..., Any] | None = None,
+    trials_save_file: str | os.PathLike[str] = "",
+    *,
+    experiment: str | None = None,
+    store: str | Store | None = None,
+) -> Any:
+    """Return the point with the smallest *fn* found in *space*: raw values by label (a choice's is its index).
+
+    fn: called with a point of the space; returns its loss, or {"status": "ok", "loss": …} with anything beside.
+    space: a nest of dicts, lists and `hp.…` expressions.
+    algo: `tpe.suggest` (the default), `rand.suggest`, a `functools.partial` of one with settings, its name, or a
+        function `suggest(new_ids, domain, trials, seed)` of your own.
+    max_evals: number of trials in all, those of earlier calls on the same experiment included.
+    timeout: seconds; no trial is begun after them. loss_threshold: stop once a loss is smaller.
+    experiment, store: search durably, under this name, in the store at this URL (`$HSTORE_URL`, else the embedded
+        MongoDB). The same call continues a search that was stopped in whatever way, as if it had not been.
+    trials: `Trials()` (memory; the default) or `MongoTrials(url, exp_key=…)` (durable), instead of *experiment*.
+    rstate: `numpy.random.default_rng(seed)` or an int, for a search that can be had again.
+    points_to_evaluate: points {label: raw value} to begin with, on top of *max_evals*.
+    early_stop_fn: `f(trials, *args) -> (stop, args)`, asked after every round.
+    return_argmin: False returns the point as *fn* was handed it.
+
+    Raises what *fn* raises, after recording it, unless *catch_eval_exceptions*. Raises `SpaceChanged` if the
+    experiment was begun with another space, `StoreUnreachable` and its kin if the store cannot be opened,
+    `AllTrialsFailed` if there is no best.
+    """
+    _check_arguments(timeout, loss_threshold, max_evals, points_to_evaluate, max_queue_len)
+    if trials is not None and allow_trials_fmin and getattr(type(trials), "fmin", Trials.fmin) is not Trials.fmin:
+        return trials.fmin(
+            fn, space, algo=algo, max_evals=max_evals, timeout=timeout, loss_threshold=loss_threshold,
+            max_queue_len=max_queue_len, rstate=rstate, verbose=verbose, pass_expr_memo_ctrl=pass_expr_memo_ctrl,
+            catch_eval_exceptions=catch_eval_exceptions, return_argmin=return_argmin,
+            show_progressbar=show_progressbar, early_stop_fn=early_stop_fn, trials_save_file=trials_save_file,
+        )  # fmt: skip
+    algorithm, settings = resolve(tpe.suggest if algo is None else algo)
+    compiled = space if isinstance(space, Space) else compile_space(space)
+    domain = Domain(fn, compiled, pass_expr_memo_ctrl=pass_expr_memo_ctrl)
+    with _trials(trials, experiment, store, trials_save_file) as view:
+        search = view.experiment
+        points = list(points_to_evaluate or ())
+        limits = Limits(
+            max_evals=sys.maxsize if max_evals is None else max_evals + len(points) + _invisible(search),
+            timeout=timeout, loss_threshold=loss_threshold, max_queue_len=max_queue_len,
+        )  # fmt: skip
+        generator = seeds.as_generator(rstate)
+        _begin(search, domain, describe_algorithm(algorithm, settings), limits, seeds.to_data(generator), rstate is not None)
+        _enqueue(search, compiled, points)
+        bar = _bar(verbose, show_progressbar)
+        with bar(_ended(search), limits.max_evals) as shown:
+            driver = Driver(
+                experiment=search, domain=domain, algorithm=algorithm, settings=settings, limits=limits, trials=view,
+                catch_eval_exceptions=catch_eval_exceptions, early_stop_fn=early_stop_fn,
+                on_progress=_progress(shown, view, trials_save_file), say=say,
+            )  # fmt: skip
+            _search(driver, generator)
+        view.refresh()
+        if return_argmin:
+            if not len(view):
+                raise InvalidValue("There are no evaluation tasks, cannot return argmin of task losses.")
+            return view.argmin
+        return space_eval(space, view.argmin) if len(view) else None
+
+
+def _check_arguments(
+    timeout: Any, loss_threshold: Any, max_evals: Any, points: Any, max_queue_len: Any
+) -> None:
+    if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not timeout > 0):
+        raise InvalidValue(f"The timeout argument should be None or a positive value. Given value: {timeout}")
+    if loss_threshold is not None and (isinstance(loss_threshold, bool) or not isinstance(loss_threshold, (int, float))):
+        raise InvalidValue(f"The loss_threshold argument should be None or a numeric value. Given value: {loss_threshold}")
+    if max_evals is not None and (isinstance(max_evals, bool) or max_evals != int(max_evals) or max_evals < 0):
+        raise InvalidValue(f"max_evals must be a whole number of trials, not {max_evals!r}")
+    if points is not None and not isinstance(points, (list, tuple)):
+        raise InvalidValue(f"points_to_evaluate must be a list of {{label: value}}, not {type(points).__name__}")
+    if isinstance(max_queue_len, bool) or not isinstance(max_queue_len, int) or max_queue_len < 1:
+        raise InvalidValue(f"max_queue_len must be a whole number of at least 1, not {max_queue_len!r}")
+
+
+@contextmanager
+def _trials(
+    trials: Any, experiment: str | None, store: str | Store | None, save_file: str | os.PathLike[str]
+) -> Iterator[Trials]:
+    """Hand out the view to search on; close the store if it was opened here."""
+    if experiment is None and store is None:
+        if trials is None and save_file and Path(save_file).exists():
+            import cloudpickle
+
+            trials = cloudpickle.loads(Path(save_file).read_bytes())
+        view = Trials() if trials is None else trials
+        if not isinstance(view, Trials):
+            raise InvalidValue(f"trials must be an hstore.Trials, not {type(trials).__module__}.{type(trials).__qualname__}")
+        with _patiently(view.experiment.store):
+            yield view
+        return
+    if trials is not None:
+        raise InvalidValue("give fmin either trials or experiment and store, not both")
+    if experiment is None:
+        raise InvalidValue("store needs a name to search under", hint="add experiment='some-name'")
+    from hstore.store.opening import open_store
+    from hstore.store.values import check_name
+
+    check_name(experiment)
+    opened = store if isinstance(store, Store) else open_store(store)
+    try:
+        with _patiently(opened):
+            yield MongoTrials(opened, exp_key=experiment)
+    finally:
+        if opened is not store:
+            opened.close()
+
+
+@contextmanager
+def _patiently(store: Store) -> Iterator[None]:
+    """A search waits for its server as long as it takes, and says so; asking for a store does not."""
+    patience, store.patience = store.patience, math.inf
+    try:
+        yield
+    finally:
+        store.patience = patience
+
+
+def _invisible(experiment: Experiment) -> int:
+    """In memory, as in hyperopt, trials that raised do not count when a later call goes on. A durable search counts
+    every trial, since what continues a killed search must not depend on where it was killed.
+    """
+    return 0 if experiment.store.is_durable else experiment.state.counts.get("failed", 0)
+
+
+def _ended(experiment: Experiment) -> int:
+    return sum(trial.is_finished for trial in experiment.state.trials.values())
+
+
+def _begin(
+    experiment: Experiment, domain: Domain, algorithm: dict[str, Any], limits: Limits, generator: dict[str, Any],
+    is_generator_given: bool,
+) -> None:  # fmt: skip
+    """Create the experiment, or see that it can be continued with these arguments, and record what changed."""
+    objective = describe(domain.fn)
+    wanted = {name: None if value == sys.maxsize else value for name, value in asdict(limits).items()}
+    if experiment.state.created is None:
+        created = {
+            "space": domain.space.to_data(), "objective": objective | _pickle(experiment, domain),
+            "algorithm": algorithm, "generator": generator, "limits": wanted, "retries": RETRIES,
+            "fingerprint": fingerprint(),
+        }  # fmt: skip
+        if experiment.begin(created):
+            return
+    state = experiment.state
+    assert state.created is not None
+    if differences := Space.from_data(state.created.space).differences(domain.space):
+        raise SpaceChanged(
+            f"experiment {experiment.name!r} was begun with another space:\n  " + "\n  ".join(differences),
+            hint="search the new space under another name", differences=differences,
+        )  # fmt: skip
+    if is_generator_given and experiment.store.is_durable and state.created.generator != generator:
+        say(f"experiment {experiment.name!r} goes on with the rstate that it began with")
+    if state.status != "open" and not _is_complete(experiment, limits):
+        experiment.append(experiment.compose((Resumed, None, {"why": "fmin"})))
+    changed: dict[str, Any] = {}
+    if state.limits != wanted:
+        changed["limits"] = wanted
+    if state.algorithm != algorithm:
+        changed["algorithm"] = algorithm
+    if any(state.objective.get(key) != objective.get(key) for key in ("name", "ref", "version")):
+        changed["objective"] = objective | _pickle(experiment, domain)
+    if changed and state.status == "open":
+        experiment.append(experiment.compose((Changed, None, changed)))
+
+
+def _is_complete(experiment: Experiment, limits: Limits) -> bool:
+    state = experiment.state
+    best = state.best.loss if state.best else None
+    is_reached = limits.loss_threshold is not None and best is not None and best < limits.loss_threshold
+    return not state.open and (is_reached or len(state.trials) >= limits.max_evals)
+
+
+def _pickle(experiment: Experiment, domain: Domain) -> dict[str, Any]:
+    if not experiment.store.is_durable or (content := pickled(domain.fn)) is None:
+        return {}
+    sha256 = experiment.store.attachments.put(content)
+    return {"pickle": {"sha256": sha256, "length": len(content)}, "cloudpickle": version("cloudpickle")}
+
+
+def _enqueue(experiment: Experiment, space: Space, points: Sequence[Mapping[str, Any]]) -> None:
+    """Queue the points that a person gave, those of them that an earlier call has not queued."""
+    trials = experiment.state.trials
+    if any(trial.queued is None or trial.queued.source != "enqueued" for trial in trials.values()):
+        return
+    drafts = []
+    for tid in range(len(trials), len(points)):
+        given = points[tid]
+        point = {label: given[label] for label in space.labels if label in given and space.is_active(label, given)}
+        space.check(point)
+        drafts.append((Queued, tid, {"point": point, "params": space.params(point), "source": "enqueued"}))
+    if drafts:
+        experiment.append(experiment.compose(*drafts))
+
+
+def _bar(verbose: bool, show_progressbar: bool | ProgressCallback) -> ProgressCallback:
+    if not verbose or show_progressbar is False:
+        return no_progress_callback
+    return default_callback if isinstance(show_progressbar, bool) else show_progressbar
+
+
+def _progress(
+    bar: Any, view: Trials, save_file: str | os.PathLike[str]
+) -> Callable[[Experiment], None]:
+    def progress(experiment: Experiment) -> None:
+        best = experiment.state.best
+        if best is not None:
+            bar.postfix = f"best loss: {best.loss}"
+        bar.update(1)
+        if save_file:
+            _save(view, Path(save_file))
+
+    return progress
+
+
+def _save(view: Trials, path: Path) -> None:
+    import cloudpickle
+
+    view.refresh()
+    beside = path.with_name(path.name + ".part")
+    beside.write_bytes(cloudpickle.dumps(view))
+    beside.replace(path)
+
+
+def _search(driver: Driver, generator: Any) -> None:
+    experiment = driver.experiment
+    before = len(experiment.state.trials)
+    try:
+        driver.finish(driver.run())
+    except KeyboardInterrupt:
+        if experiment.store.is_durable:
+            say(f"stopped after {_ended(experiment)} trials; the same call continues experiment {experiment.name!r}")
+        raise
+    finally:
+        # hyperopt draws a seed from the caller's generator per suggestion, and callers rely on where that leaves it.
+        trials = experiment.state.trials
+        made = (trials[tid].queued for tid in range(before, len(trials)))
+        generator.integers(seeds.SEED_BELOW, size=sum(q is not None and q.source == "suggested" for q in made))

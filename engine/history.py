@@ -1,0 +1,153 @@
+"""The columnar view of a search that algorithms read: one row per trial, one column per label."""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hstore.engine import portable
+from hstore.engine.space import Parameter, Point, Space
+
+Floats = NDArray[np.float64]
+Rows = NDArray[np.intp]
+_Scalar = TypeVar("_Scalar", bound=np.generic)
+
+PENDING, OK, FAIL, ERROR, VOID = range(5)
+_CODES = {"pending": PENDING, "ok": OK, "fail": FAIL, "error": ERROR, "void": VOID}
+# What a trial without a loss of its own counts as: nan leaves it out, as hyperopt's tpe leaves out errors.
+_LOSSES = {"pending": math.inf, "ok": math.inf, "fail": math.inf, "error": math.nan, "void": math.nan}
+_HYPEROPT_ENDED_BADLY = (3, 4)  # JOB_STATE_ERROR, JOB_STATE_CANCEL
+_TINY = 1e-12  # what stands for 0, which quantised kinds can draw, before its logarithm is taken
+
+
+class History:
+    """What a search knew when it chose a point: row k is trial k.
+
+    Rows are only added; what became of a trial can be told again and replaces what was told before. What an
+    algorithm asks for repeatedly (`centres`, `ascending`) is kept and brought up to date with the new rows
+    when it is asked for, which no caller can see but by the clock. Arrays handed out are read-only views.
+    """
+
+    def __init__(self, space: Space) -> None:
+        self.space = space
+        self._rows = {label: row for row, label in enumerate(space.labels)}
+        self._n = 0
+        self._columns = np.full((len(self._rows), 64), np.nan)
+        self._kinds = np.full(64, PENDING, dtype=np.int8)
+        self._losses = np.full(64, np.inf)
+        self._centres: dict[str, Floats] = {}
+        self._ascending: dict[str, tuple[int, Rows]] = {}
+
+    @classmethod
+    def from_documents(cls, space: Space, documents: Iterable[Mapping[str, Any]]) -> "History":
+        """Return the history that hyperopt's tpe reads from trial documents: rows in the order of their tids.
+
+        Of several documents that tell of one trial (`misc.from_tid`) the one with the lowest loss counts.
+        """
+        best: dict[int, tuple[float, Mapping[str, Any]]] = {}
+        for document in documents:
+            tid = document["misc"].get("from_tid", document["tid"])
+            loss = document["result"].get("loss")
+            loss = math.inf if loss is None else float(loss)
+            if tid not in best or loss < best[tid][0]:
+                best[tid] = loss, document
+        history = cls(space)
+        for _, (loss, document) in sorted(best.items(), key=lambda item: item[0]):
+            row = history.add({label: v[0] for label, v in document["misc"]["vals"].items() if len(v)})
+            if document.get("state") in _HYPEROPT_ENDED_BADLY:
+                history.observe(row, kind="error")
+            else:
+                history.observe(row, kind="ok", loss=loss)
+        return history
+
+    def copy(self) -> "History":
+        """Return a history that grows on its own."""
+        twin = History(self.space)
+        twin._n = self._n
+        twin._columns = self._columns.copy()
+        twin._kinds, twin._losses = self._kinds.copy(), self._losses.copy()
+        return twin
+
+    def __len__(self) -> int:
+        return self._n
+
+    def add(self, point: Point) -> int:
+        """Append a trial at *point*, pending until it is observed, and return its tid."""
+        tid = self._n
+        if tid == len(self._losses):
+            self._double()
+        columns, rows = self._columns, self._rows
+        for label, value in point.items():
+            columns[rows[label], tid] = value
+        self._n = tid + 1
+        return tid
+
+    def observe(self, tid: int, *, kind: str, loss: float | None = None) -> None:
+        """Record what became of trial *tid*: ok, fail, error, void, or pending again."""
+        if not 0 <= tid < self._n:
+            raise IndexError(f"trial {tid} was never added: the history has {self._n}")
+        self._kinds[tid] = _CODES[kind]
+        self._losses[tid] = loss if loss is not None and kind in ("ok", "fail") else _LOSSES[kind]
+
+    @property
+    def kinds(self) -> NDArray[np.int8]:
+        """What became of each trial: PENDING, OK, FAIL, ERROR or VOID."""
+        return _read_only(self._kinds[: self._n])
+
+    @property
+    def losses(self) -> Floats:
+        """The loss of each trial: inf while pending or failed without one, nan when it does not count."""
+        return _read_only(self._losses[: self._n])
+
+    def column(self, label: str) -> Floats:
+        """Return the raw value of *label* in each trial, nan where it was inactive."""
+        return _read_only(self._columns[self._rows[label], : self._n])
+
+    def centres(self, label: str) -> Floats:
+        """Return the column of *label* on the scale on which its prior is uniform or normal.
+
+        That is its logarithm for log kinds, where what was rounded to 0 counts as 1e-12 or the lowest value.
+        """
+        parameter = self.space[label]
+        if not parameter.is_log:
+            return self.column(label)
+        known = self._centres.get(label)
+        start = 0 if known is None else len(known)
+        if known is None or start < self._n:
+            new = _log(self.column(label)[start:], parameter)
+            known = self._centres[label] = new if known is None else np.concatenate((known, new))
+        return _read_only(known)
+
+    def ascending(self, label: str) -> Rows:
+        """Return the trials in which *label* is active by ascending value, equal ones by tid."""
+        start, rows = self._ascending.get(label, (0, np.empty(0, dtype=np.intp)))
+        if start < self._n:
+            centres = self.centres(label)
+            rows = np.concatenate((rows, start + np.flatnonzero(~np.isnan(centres[start:]))))
+            # Nearly sorted already, where a stable sort of runs takes linear time.
+            rows = rows[np.argsort(centres[rows], kind="stable")]
+            self._ascending[label] = self._n, rows
+        return _read_only(rows)
+
+    def _double(self) -> None:
+        n = len(self._losses)
+        self._columns = np.concatenate((self._columns, np.full_like(self._columns, np.nan)), axis=1)
+        self._kinds = np.concatenate((self._kinds, np.full(n, PENDING, dtype=np.int8)))
+        self._losses = np.concatenate((self._losses, np.full(n, np.inf)))
+
+
+def _log(values: Floats, parameter: Parameter) -> Floats:
+    if parameter.q is not None:
+        lowest = _TINY if parameter.low is None else max(_TINY, portable.exp(parameter.low))
+        values = np.maximum(values, lowest)
+    if len(values) == 1:  # ten times as fast as an array of one
+        return np.array([portable.log(float(values[0]))])
+    return portable.log(values)
+
+
+def _read_only(array: NDArray[_Scalar]) -> NDArray[_Scalar]:
+    view = array[:]
+    view.flags.writeable = False
+    return view

@@ -1,0 +1,63 @@
+"""Who holds a trial, and whether that process is still there. (Leases of workers on other machines are the workers' part.)"""
+
+from __future__ import annotations
+
+import os
+import platform
+import socket
+import threading
+from functools import cache
+from typing import Any
+
+from hstore.store.fold import Trial
+
+
+@cache
+def _machine() -> str:
+    """Return what tells this boot and process namespace from all others, as far as the system says."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return f"{file.read().strip()} {os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return f"{socket.gethostname()} {platform.system()}"
+
+
+@cache
+def _process(pid: int) -> dict[str, Any]:
+    import psutil
+
+    return {"machine": _machine(), "pid": pid, "started": psutil.Process(pid).create_time()}
+
+
+def this_process() -> dict[str, Any]:
+    """Return what names this process for good."""
+    return _process(os.getpid())
+
+
+def is_gone(trial: Trial, *, is_local: bool) -> bool:
+    """Return whether the process that holds *trial* is known to have ended.
+
+    A process of this machine (boot and namespace) can be looked up. One of another boot is known to be gone only
+    if the store *is_local*, embedded: whoever used it ran here.
+    """
+    if trial.reserved is None:
+        return False
+    holder = trial.reserved.process
+    if holder is None:
+        return is_local
+    if holder["machine"] != _machine():
+        return is_local
+    if holder["pid"] == os.getpid() and holder == this_process():
+        # This very process. A thread of another name may be at it; this one, which asks, is not.
+        thread = trial.reserved.worker.rpartition(":")[2]
+        others = {t.name for t in threading.enumerate()} - {threading.current_thread().name}
+        return thread not in others
+    import psutil
+
+    try:
+        process = psutil.Process(holder["pid"])
+        return bool(process.create_time() != holder["started"] or process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
+    except psutil.AccessDenied:
+        return False

@@ -1,0 +1,60 @@
+"""Knowledge: what the search knew at each decision, rebuilt from the decisions themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import reduce
+from typing import Any
+
+from hstore.engine.history import History
+from hstore.engine.space import Space
+from hstore.store.events import Queued
+from hstore.store.fold import Trial, evolve
+from hstore.store.store import Experiment
+
+
+class Knowledge:
+    """The history behind each suggestion of an experiment: fold the decisions by trial id, observing as they did."""
+
+    def __init__(self, space: Space) -> None:
+        self.history = History(space)
+        self.suggested = 0
+        """Number of decisions that an algorithm made; the next one has the seed of this number."""
+
+    def observe(self, experiment: Experiment, observed: Iterable[Any]) -> None:
+        """Take in the ends that a decision lists as [tid, ver, digest]."""
+        for tid, ver, _ in observed:
+            if tid is not None:  # changes of the experiment are no trial of the history
+                kind, loss = outcome(_trial_at(experiment, tid, ver))
+                self.history.observe(tid, kind=kind, loss=loss)
+
+    def add(self, decision: Queued) -> None:
+        """Take in the decision itself: its trial is pending from now on."""
+        self.history.add(dict(decision.point))
+        self.suggested += decision.source == "suggested"
+
+    def follow(self, experiment: Experiment) -> None:
+        """Take in all decisions of *experiment* that are not known yet."""
+        trials = experiment.state.trials
+        for tid in range(len(self.history), len(trials)):
+            decision = trials[tid].queued
+            assert decision is not None, f"trial {tid} has no decision that can be read"
+            self.observe(experiment, decision.observed)
+            self.add(decision)
+
+
+def _trial_at(experiment: Experiment, tid: int, ver: int) -> Trial:
+    trial = experiment.state.trials[tid]
+    if trial.ver == ver:
+        return trial
+    first, *later = experiment.chain(tid)[: ver + 1]
+    return reduce(evolve, later, evolve(None, first))
+
+
+def outcome(trial: Trial) -> tuple[str, float | None]:
+    """Return (kind, loss) of *trial* in the words of `History.observe`."""
+    if trial.is_void:
+        return "void", None
+    if trial.state == "done":
+        return ("ok", trial.loss) if trial.loss is not None and trial.status == "ok" else ("fail", None)
+    return ("error" if trial.is_finished else "pending"), None

@@ -1,0 +1,224 @@
+"""The objective: what it is handed, what it may return, how it is named in the log."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import numbers
+import platform
+import sys
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from types import CodeType
+from typing import TYPE_CHECKING, Any
+
+from hstore.engine.space import Space
+from hstore.store.errors import InvalidLoss, InvalidResult, InvalidResultStatus, InvalidValue, NotFound
+from hstore.store.events import Noted, Reported
+
+if TYPE_CHECKING:
+    from hstore.store.store import Experiment
+
+STATUS_NEW = "new"
+STATUS_RUNNING = "running"
+STATUS_SUSPENDED = "suspended"
+STATUS_OK = "ok"
+STATUS_FAIL = "fail"
+STATUS_STRINGS = (STATUS_NEW, STATUS_RUNNING, STATUS_SUSPENDED, STATUS_OK, STATUS_FAIL)
+
+LARGEST_PICKLE = 64 * 2**20
+"""Bytes; an objective that pickles to more stays out of the store, which only workers elsewhere would miss."""
+
+
+class Domain:
+    """An objective and the space that it is searched in."""
+
+    def __init__(self, fn: Callable[..., Any], space: Space, *, pass_expr_memo_ctrl: bool | None = None) -> None:
+        self.fn = fn
+        self.space = space
+        if pass_expr_memo_ctrl is None:
+            pass_expr_memo_ctrl = getattr(fn, "fmin_pass_expr_memo_ctrl", False)
+        self.pass_expr_memo_ctrl = pass_expr_memo_ctrl
+
+    def evaluate(self, point: Mapping[str, Any], ctrl: Ctrl) -> dict[str, Any]:
+        """Call the objective at *point* (raw values by label) and return its result in hyperopt's shape.
+
+        The result's attachments are kept through *ctrl*. Raises whatever the objective raises, and
+        `InvalidResult` for what no search can use.
+        """
+        if self.pass_expr_memo_ctrl:
+            returned = self.fn(expr=self.space.expression, memo=self.space.memo(point), ctrl=ctrl)
+        else:
+            returned = self.fn(self.space.evaluate(point, ctrl))
+        result = as_result(returned)
+        attachments = result.pop("attachments", None) or {}
+        for name, content in attachments.items():
+            ctrl.attachments[name] = content
+        return result
+
+
+def as_result(returned: Any) -> dict[str, Any]:
+    """Return what an objective *returned* as hyperopt's result: a dictionary with a status, and a float loss if ok."""
+    if isinstance(returned, Mapping):
+        result = dict(returned)
+        status = result.get("status")
+        if status not in STATUS_STRINGS:
+            raise InvalidResultStatus(
+                f"the result's status is {status!r}", hint=f"it must be one of {', '.join(STATUS_STRINGS)}",
+                result=returned,
+            )  # fmt: skip
+        if status == STATUS_OK:
+            result["loss"] = _as_loss(result.get("loss"), returned)
+        return result
+    if returned is None or isinstance(returned, (str, bytes)):
+        raise InvalidResult(
+            f"the objective returned {_short(returned)}",
+            hint="return the loss as a number, or {'status': 'ok', 'loss': number}", result=returned,
+        )  # fmt: skip
+    return {"loss": _as_loss(returned, returned), "status": STATUS_OK}
+
+
+def _as_loss(loss: Any, returned: Any) -> float:
+    # complex and the like have no order; a string that reads as a number is hyperopt's habit.
+    if loss is not None and (not isinstance(loss, numbers.Number) or isinstance(loss, numbers.Real)):
+        try:
+            return float(loss)
+        except (TypeError, ValueError, OverflowError):
+            pass
+    raise InvalidLoss(
+        f"the loss is {_short(loss)}, not a real number", hint="a result of status 'ok' needs a loss", result=returned
+    )
+
+
+def _short(value: Any) -> str:
+    text = repr(value) if isinstance(value, (str, bytes, int, float, complex, type(None))) else f"a {type(value).__name__}"
+    return text if len(text) <= 60 else text[:57] + "…"
+
+
+class Ctrl:
+    """What an objective that asks for it is handed beside its point: a way to tell the log things on its way."""
+
+    is_hstore_ctrl_class = True  # a space that holds this class gets the live object in its place
+
+    _logger = logging.getLogger("hstore.objective")
+    info = _logger.info
+    warn = _logger.warning
+    error = _logger.error
+    debug = _logger.debug
+
+    def __init__(self, experiment: Experiment, tid: int, trials: Any = None) -> None:
+        self.experiment = experiment
+        self.tid = tid
+        self.trials = trials
+
+    @property
+    def attachments(self) -> ChainAttachments:
+        """The trial's attachments: content by name."""
+        return ChainAttachments(self.experiment, self.tid)
+
+    def checkpoint(self, result: Mapping[str, Any] | None = None) -> None:
+        """Record a partial *result*."""
+        if result is not None:
+            self._report(result=dict(result))
+
+    def report(self, step: int, value: float) -> None:
+        """Record *value* at *step*, such as the validation loss after an epoch."""
+        self._report(step=int(step), value=float(value))
+
+    def _report(self, **data: Any) -> None:
+        from hstore.store.values import normalise
+
+        plain = {name: normalise(value, path=name) for name, value in data.items()}
+        self.experiment.append(self.experiment.compose((Reported, self.tid, plain)))
+
+
+class ChainAttachments(MutableMapping[str, bytes]):
+    """Named bytes beside a trial (or, for tid None, beside the experiment); each change is an event."""
+
+    def __init__(self, experiment: Experiment, tid: int | None) -> None:
+        self._experiment = experiment
+        self._tid = tid
+
+    def _index(self) -> dict[str, Any]:
+        state = self._experiment.state
+        if self._tid is not None:
+            return state.trials[self._tid].attachments
+        told = (note.attachment for note in state.notes)
+        named = {a["name"]: a for a in told if a is not None}
+        return {name: a for name, a in named.items() if not a.get("removed")}
+
+    def _tell(self, attachment: dict[str, Any]) -> None:
+        experiment = self._experiment
+        running = self._tid is not None and experiment.state.trials[self._tid].state == "running"
+        kind = Reported if running else Noted
+        experiment.append(experiment.compose((kind, self._tid, {"attachment": attachment})))
+
+    def __getitem__(self, name: str) -> bytes:
+        try:
+            return self._experiment.store.attachments.get(self._index()[name]["sha256"])
+        except NotFound as error:
+            raise KeyError(name) from error
+
+    def __setitem__(self, name: str, content: bytes | str) -> None:
+        if isinstance(content, str):
+            content = content.encode()
+        if not isinstance(name, str) or not isinstance(content, (bytes, bytearray, memoryview)):
+            raise InvalidValue(f"attachment {name!r:.80} must be bytes or text under a name, not {type(content).__name__}")
+        content = bytes(content)
+        sha256 = self._experiment.store.attachments.put(content)
+        self._tell({"name": name, "sha256": sha256, "length": len(content)})
+
+    def __delitem__(self, name: str) -> None:
+        if name not in self._index():
+            raise KeyError(name)
+        self._tell({"name": name, "removed": True})
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._index())
+
+    def __len__(self) -> int:
+        return len(self._index())
+
+
+def describe(fn: Callable[..., Any]) -> dict[str, Any]:
+    """Return how *fn* is named in the log: its import reference `ref` if it has one, its name and its version."""
+    module, name = getattr(fn, "__module__", None), getattr(fn, "__qualname__", None)
+    data: dict[str, Any] = {"name": name or type(fn).__qualname__, "version": version(fn)}
+    if module and name and module != "__main__" and _is_importable(fn, module, name):
+        data["ref"] = f"{module}:{name}"
+    return data
+
+
+def _is_importable(fn: Callable[..., Any], module: str, name: str) -> bool:
+    found: Any = sys.modules.get(module)
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return found is fn
+
+
+def version(fn: Callable[..., Any]) -> str:
+    """Return a short digest of the code of *fn*: the same for the same source under one version of Python."""
+    target = fn if hasattr(fn, "__code__") else getattr(fn, "func", None) or getattr(type(fn), "__call__", None)
+    code = getattr(target, "__code__", None)
+    text = _code(code) if isinstance(code, CodeType) else type(fn).__qualname__
+    return hashlib.sha256(f"{platform.python_version()} {text}".encode()).hexdigest()[:16]
+
+
+def _code(code: CodeType) -> str:
+    def text(constant: object) -> str:
+        if isinstance(constant, CodeType):
+            return _code(constant)
+        # The order of a set of strings differs from process to process.
+        return str(sorted(map(repr, constant))) if isinstance(constant, frozenset) else repr(constant)
+
+    return f"{code.co_code.hex()} {code.co_names} {code.co_varnames} {[text(c) for c in code.co_consts]}"
+
+
+def pickled(fn: Callable[..., Any]) -> bytes | None:
+    """Return *fn* by cloudpickle, or None if it cannot be pickled or is larger than `LARGEST_PICKLE`."""
+    import cloudpickle
+
+    try:
+        content: bytes = cloudpickle.dumps(fn)
+    except Exception:  # noqa: BLE001 - whatever the user's object raises when it is pickled
+        return None
+    return content if len(content) <= LARGEST_PICKLE else None

@@ -1,0 +1,115 @@
+"""Replay: derive every suggestion of an experiment again from what it knew, and compare bits."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from hstore.engine.algorithms import ALGORITHMS
+from hstore.engine.knowledge import Knowledge
+from hstore.engine.seeds import Seeds
+from hstore.engine.space import Space
+from hstore.store.errors import NotFound
+from hstore.store.events import Queued
+from hstore.store.store import Experiment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """A decision that does not follow from what it knew: label by label what is recorded and what is derived."""
+
+    tid: int
+    label: str
+    recorded: Any
+    derived: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replay:
+    """What came of deriving an experiment's suggestions again."""
+
+    exp: str
+    trials: int
+    """Decisions looked at."""
+    suggested: int
+    """Those that an algorithm made and that were derived again."""
+    given: int
+    """Those that a person gave: nothing to derive."""
+    skipped: tuple[tuple[int, str], ...]
+    """(tid, why) of those that this program cannot derive."""
+    differences: tuple[Difference, ...]
+    head: bytes
+
+    @property
+    def is_same(self) -> bool:
+        """Whether every decision that could be derived again came out the same to the last bit."""
+        return not self.differences
+
+
+def derive_again(
+    experiment: Experiment, *, until: int | None = None, on_progress: Callable[[int], None] = lambda _: None
+) -> Replay:
+    """Fold the decisions of *experiment* one by one, suggest again what each chose, and compare.
+
+    until: the last trial to look at; all without it. on_progress is called with 1 after each decision.
+    Raises `NotFound` for an experiment without a beginning or without trial *until*.
+    """
+    state = experiment.state
+    if state.created is None:
+        raise NotFound(f"experiment {experiment.name!r} has no beginning in the log", hint=f"hstore verify {experiment.name}")
+    if until is not None and until not in state.trials:
+        raise NotFound(f"experiment {experiment.name!r} has no trial {until}", hint=f"its last is {len(state.trials) - 1}")
+    space = Space.from_data(state.created.space)
+    seeds, knowledge = Seeds(state.created.generator), Knowledge(space)
+    differences: list[Difference] = []
+    skipped: list[tuple[int, str]] = []
+    count = len(state.trials) if until is None else until + 1
+    derived = 0
+    for tid in range(count):
+        decision = state.trials[tid].queued
+        assert decision is not None, f"trial {tid} has no decision that can be read"
+        knowledge.observe(experiment, decision.observed)
+        if decision.source == "suggested":
+            if why := _why_underivable(decision):
+                skipped.append((tid, why))
+            else:
+                differences.extend(_compare(tid, decision, space, seeds[knowledge.suggested], knowledge))
+                derived += 1
+        knowledge.add(decision)
+        on_progress(1)
+    return Replay(
+        exp=experiment.name, trials=count, suggested=derived, given=count - derived - len(skipped),
+        skipped=tuple(skipped), differences=tuple(differences),
+        head=experiment.digest(count - 1, 0) if count else experiment.digest(None, 0),
+    )  # fmt: skip
+
+
+def _why_underivable(decision: Queued) -> str | None:
+    assert decision.algorithm is not None
+    name, version = decision.algorithm["name"], decision.algorithm["version"]
+    known = ALGORITHMS.get(name)
+    if known is None:
+        return f"chosen by {name}, which is not part of this hstore"
+    if known.version != version:
+        return f"chosen by {name} {version}, this hstore has {name} {known.version}"
+    return None
+
+
+def _compare(tid: int, decision: Queued, space: Space, seed: int, knowledge: Knowledge) -> list[Difference]:
+    assert decision.algorithm is not None
+    algorithm = ALGORITHMS[decision.algorithm["name"]]
+    point = algorithm.choose(space, knowledge.history, seed=seed, **decision.algorithm["settings"])
+    recorded: dict[str, Any] = {"(seed)": decision.seed, **decision.point}
+    derived: dict[str, Any] = {"(seed)": seed, **point}
+    return [
+        Difference(tid=tid, label=label, recorded=recorded.get(label), derived=derived.get(label))
+        for label in dict.fromkeys((*recorded, *derived))
+        if _bits(recorded.get(label)) != _bits(derived.get(label))
+    ]
+
+
+def _bits(value: Any) -> Any:
+    """Return what tells *value* from all others: for a float its bits, so that -0.0 and 0.0 differ and NaN is itself."""
+    return struct.pack("<d", value) if isinstance(value, float) else (type(value), value)

@@ -1,0 +1,232 @@
+"""Trials: hyperopt's view of an experiment, over the fold of its log. In memory, or in a MongoDB."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from hstore.engine.objective import STATUS_NEW, STATUS_OK, ChainAttachments
+from hstore.engine.space import Space
+from hstore.store.errors import AllTrialsFailed
+from hstore.store.fold import Trial
+from hstore.store.store import Experiment, Store
+
+if TYPE_CHECKING:
+    from hstore.engine.history import History
+
+JOB_STATE_NEW = 0
+JOB_STATE_RUNNING = 1
+JOB_STATE_DONE = 2
+JOB_STATE_ERROR = 3
+JOB_STATE_CANCEL = 4
+JOB_STATES = (JOB_STATE_NEW, JOB_STATE_RUNNING, JOB_STATE_DONE, JOB_STATE_ERROR, JOB_STATE_CANCEL)
+JOB_VALID_STATES = frozenset({JOB_STATE_NEW, JOB_STATE_RUNNING, JOB_STATE_DONE})
+
+_JOB_STATE = {
+    "queued": JOB_STATE_NEW, "reserved": JOB_STATE_RUNNING, "running": JOB_STATE_RUNNING,
+    "done": JOB_STATE_DONE, "failed": JOB_STATE_ERROR, "cancelled": JOB_STATE_CANCEL,
+}  # fmt: skip
+
+
+class Trials:
+    """The trials of one experiment as hyperopt's documents. `Trials()` is a search in memory, without a server.
+
+    What is seen is what was there at the last `refresh`; trials that ended in an exception or were cancelled are
+    not among `trials`, as in hyperopt (`experiment` shows them all).
+    """
+
+    asynchronous = False
+
+    def __init__(self, exp_key: str | None = None, refresh: bool = True, *, experiment: Experiment | None = None) -> None:
+        self.exp_key = exp_key
+        self.experiment = experiment or Experiment(Store.in_memory(), exp_key or "trials")
+        self._space: Space | None = None
+        self._documents: dict[int, dict[str, Any]] = {}
+        self._seen = 0
+        self._trials: list[dict[str, Any]] = []
+        if refresh:
+            self.refresh()
+
+    # -- the view ---------------------------------------------------------------------------------------------
+
+    def refresh(self) -> None:
+        """Bring the view up to the log; only trials with news are looked at."""
+        self.experiment.refresh()
+        news = {event.tid for event in self.experiment.arrivals[self._seen :]} - {None}
+        self._seen = len(self.experiment.arrivals)
+        if not news:
+            return
+        for tid in news:
+            assert tid is not None
+            self._documents[tid] = self._document(self.experiment.state.trials[tid])
+        visible = (self._documents[tid] for tid in sorted(self._documents))
+        self._trials = [doc for doc in visible if doc["state"] in JOB_VALID_STATES]
+
+    @property
+    def space(self) -> Space | None:
+        """The space that the experiment was created with; None before its first fmin."""
+        created = self.experiment.state.created
+        if self._space is None and created is not None:
+            self._space = Space.from_data(created.space)
+        return self._space
+
+    def _document(self, trial: Trial) -> dict[str, Any]:
+        space = self.space
+        labels: Iterable[str] = sorted(space.labels) if space is not None else sorted(trial.point)
+        misc: dict[str, Any] = {
+            "tid": trial.tid,
+            "cmd": ("domain_attachment", "FMinIter_Domain"),
+            "workdir": None,
+            "idxs": {label: [trial.tid] if label in trial.point else [] for label in labels},
+            "vals": {label: [trial.point[label]] if label in trial.point else [] for label in labels},
+        }
+        if trial.state == "failed":
+            misc["error"] = tuple((trial.error or "").split(": ", 1))
+        return {
+            "tid": trial.tid,
+            "state": _JOB_STATE[trial.state],
+            "spec": None,
+            "result": dict(trial.result) if trial.result is not None else {"status": STATUS_NEW},
+            "misc": misc,
+            "exp_key": self.exp_key,
+            "owner": [trial.reserved.worker] if trial.reserved else None,
+            "version": trial.ver,
+            "book_time": _naive(trial.reserved.at) if trial.reserved else None,
+            "refresh_time": _naive(trial.last.at),
+        }
+
+    @property
+    def trials(self) -> list[dict[str, Any]]:
+        """The documents of all visible trials, by tid."""
+        return self._trials
+
+    @property
+    def tids(self) -> list[int]:
+        """Their ids."""
+        return [doc["tid"] for doc in self._trials]
+
+    @property
+    def specs(self) -> list[Any]:
+        """hyperopt's `spec`, which is always None."""
+        return [doc["spec"] for doc in self._trials]
+
+    @property
+    def results(self) -> list[dict[str, Any]]:
+        """What the objective returned, {"status": "new"} until then."""
+        return [doc["result"] for doc in self._trials]
+
+    @property
+    def miscs(self) -> list[dict[str, Any]]:
+        """hyperopt's `misc`, with the raw values by label."""
+        return [doc["misc"] for doc in self._trials]
+
+    @property
+    def idxs_vals(self) -> tuple[dict[str, list[int]], dict[str, list[Any]]]:
+        """By label the ids of the trials in which it is active, and its raw values there."""
+        if not self._trials:
+            raise ValueError("there are no trials yet, so there are no labels")
+        idxs: dict[str, list[int]] = {label: [] for label in self._trials[0]["misc"]["idxs"]}
+        vals: dict[str, list[Any]] = {label: [] for label in idxs}
+        for misc in self.miscs:
+            for label in idxs:
+                idxs[label].extend(misc["idxs"][label])
+                vals[label].extend(misc["vals"][label])
+        return idxs, vals
+
+    @property
+    def idxs(self) -> dict[str, list[int]]:
+        """See `idxs_vals`."""
+        return self.idxs_vals[0]
+
+    @property
+    def vals(self) -> dict[str, list[Any]]:
+        """See `idxs_vals`."""
+        return self.idxs_vals[1]
+
+    def losses(self, bandit: Any = None) -> list[float | None]:
+        """Return the loss of each visible trial, None without one."""
+        return [result.get("loss") for result in self.results]
+
+    def statuses(self, bandit: Any = None) -> list[str]:
+        """Return the status of each visible trial."""
+        return [result["status"] for result in self.results]
+
+    def count_by_state_synced(self, arg: int | Iterable[int], trials: list[dict[str, Any]] | None = None) -> int:
+        """Return how many visible trials are in hyperopt's state *arg* (or one of several)."""
+        states = {arg} if isinstance(arg, int) else set(arg)
+        if not states <= set(JOB_STATES):
+            raise TypeError(f"{arg!r} is no job state or collection of them")
+        return sum(doc["state"] in states for doc in (self._trials if trials is None else trials))
+
+    def count_by_state_unsynced(self, arg: int | Iterable[int]) -> int:
+        """Return how many trials are in state *arg* in the log now, those of error and cancel included."""
+        self.refresh()
+        return self.count_by_state_synced(arg, list(self._documents.values()))
+
+    @property
+    def best_trial(self) -> dict[str, Any]:
+        """The document of the trial with the smallest loss; raises `AllTrialsFailed`."""
+        best = [d for d in self._trials if d["result"]["status"] == STATUS_OK and d["result"]["loss"] == d["result"]["loss"]]
+        if not best:
+            raise AllTrialsFailed("no trial has a loss yet, so there is no best")
+        return min(best, key=lambda doc: (doc["result"]["loss"], doc["tid"]))
+
+    @property
+    def argmin(self) -> dict[str, Any]:
+        """The raw values of the best trial by active label."""
+        return {label: vals[0] for label, vals in self.best_trial["misc"]["vals"].items() if vals}
+
+    @property
+    def best_params(self) -> Mapping[str, Any]:
+        """The values of the best trial that were meant: options rather than their indices, integers as integers."""
+        return self.experiment.best.params
+
+    @property
+    def attachments(self) -> ChainAttachments:
+        """Named bytes beside the experiment."""
+        return ChainAttachments(self.experiment, None)
+
+    def trial_attachments(self, trial: Mapping[str, Any]) -> ChainAttachments:
+        """Return the named bytes beside *trial*, a document of `trials`."""
+        return ChainAttachments(self.experiment, trial["tid"])
+
+    def history(self, space: Space) -> History:
+        """Return what a search over *space* knows when it has taken in all that the log has."""
+        from hstore.engine.knowledge import Knowledge
+
+        knowledge = Knowledge(space)
+        knowledge.follow(self.experiment)
+        knowledge.observe(self.experiment, self.experiment.observed())
+        return knowledge.history
+
+    def __len__(self) -> int:
+        return len(self._trials)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return iter(self._trials)
+
+    # -- searching --------------------------------------------------------------------------------------------
+
+    def fmin(self, fn: Callable[..., Any], space: Any, *args: Any, verbose: bool = False, **kwargs: Any) -> Any:
+        """Search on these trials: `hstore.fmin` with `trials=self`; *verbose* is False here, as in hyperopt."""
+        from hstore.engine.fmin import fmin
+
+        return fmin(fn, space, *args, verbose=verbose, trials=self, **kwargs)
+
+
+class MongoTrials(Trials):
+    """The trials of experiment *exp_key* of the store at *arg*, a URL or a `Store`; durable, shared, resumable."""
+
+    def __init__(
+        self, arg: str | Store, exp_key: str | None = None, cmd: Any = None, workdir: str | None = None, refresh: bool = True
+    ) -> None:
+        from hstore.store.opening import open_store
+
+        store = arg if isinstance(arg, Store) else open_store(arg)
+        super().__init__(exp_key, refresh, experiment=Experiment(store, exp_key or "default"))
+
+
+def _naive(at: dt.datetime) -> dt.datetime:
+    """Return *at* as hyperopt has it: UTC without saying so."""
+    return at.replace(tzinfo=None)

@@ -1,0 +1,84 @@
+"""hstore: a persistence-first experiment store and hyperparameter search. A search is a log; all else follows from it."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hstore.engine.algorithms import rand, tpe
+    from hstore.engine.fmin import fmin
+    from hstore.engine.objective import (
+        STATUS_FAIL,
+        STATUS_NEW,
+        STATUS_OK,
+        STATUS_RUNNING,
+        STATUS_STRINGS,
+        STATUS_SUSPENDED,
+        Ctrl,
+        Domain,
+    )
+    from hstore.engine.space import Space, hp, space_eval
+    from hstore.engine.trials import (
+        JOB_STATE_CANCEL,
+        JOB_STATE_DONE,
+        JOB_STATE_ERROR,
+        JOB_STATE_NEW,
+        JOB_STATE_RUNNING,
+        JOB_STATES,
+        MongoTrials,
+        Trials,
+    )
+    from hstore.store.opening import open_store as open  # noqa: A004
+    from hstore.store.store import Experiment, Store
+
+# Where each public name lives. They are imported when first asked for: `import hstore` costs next to nothing.
+_PLACES = {
+    "Ctrl": "engine.objective:Ctrl",
+    "Domain": "engine.objective:Domain",
+    "Experiment": "store.store:Experiment",
+    "JOB_STATES": "engine.trials:JOB_STATES",
+    "JOB_STATE_CANCEL": "engine.trials:JOB_STATE_CANCEL",
+    "JOB_STATE_DONE": "engine.trials:JOB_STATE_DONE",
+    "JOB_STATE_ERROR": "engine.trials:JOB_STATE_ERROR",
+    "JOB_STATE_NEW": "engine.trials:JOB_STATE_NEW",
+    "JOB_STATE_RUNNING": "engine.trials:JOB_STATE_RUNNING",
+    "MongoTrials": "engine.trials:MongoTrials",
+    "STATUS_FAIL": "engine.objective:STATUS_FAIL",
+    "STATUS_NEW": "engine.objective:STATUS_NEW",
+    "STATUS_OK": "engine.objective:STATUS_OK",
+    "STATUS_RUNNING": "engine.objective:STATUS_RUNNING",
+    "STATUS_STRINGS": "engine.objective:STATUS_STRINGS",
+    "STATUS_SUSPENDED": "engine.objective:STATUS_SUSPENDED",
+    "Space": "engine.space:Space",
+    "Store": "store.store:Store",
+    "Trials": "engine.trials:Trials",
+    "errors": "store.errors",
+    "fmin": "engine.fmin:fmin",
+    "hp": "engine.space.hp",
+    "open": "store.opening:open_store",
+    "rand": "engine.algorithms.rand",
+    "space_eval": "engine.space:space_eval",
+    "tpe": "engine.algorithms.tpe",
+}
+__all__ = [
+    "Ctrl", "Domain", "Experiment", "JOB_STATES", "JOB_STATE_CANCEL", "JOB_STATE_DONE", "JOB_STATE_ERROR", "JOB_STATE_NEW",
+    "JOB_STATE_RUNNING", "MongoTrials", "STATUS_FAIL", "STATUS_NEW", "STATUS_OK", "STATUS_RUNNING", "STATUS_STRINGS",
+    "STATUS_SUSPENDED", "Space", "Store", "Trials", "errors", "fmin", "hp", "open", "rand", "space_eval", "tpe",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("hstore")
+    if name not in _PLACES:
+        raise AttributeError(f"module 'hstore' has no attribute {name!r}")
+    place, _, attribute = _PLACES[name].partition(":")
+    module = import_module(f"hstore.{place}")
+    value = getattr(module, attribute) if attribute else module
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

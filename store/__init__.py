@@ -1,0 +1,1 @@
+"""What happened: events, their log, and what follows from them."""

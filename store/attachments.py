@@ -1,0 +1,38 @@
+"""Attachments: bytes kept by content, in memory or in GridFS."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Protocol
+
+from hstore.store.errors import NotFound
+
+
+class Attachments(Protocol):
+    """Content by its SHA-256. What was put is never changed; putting it again changes nothing."""
+
+    def put(self, content: bytes) -> bytes:
+        """Keep *content* durably; return its SHA-256 (32 bytes)."""
+
+    def get(self, sha256: bytes) -> bytes:
+        """Return the content; raises `NotFound`, and `VerificationFailed` if what is kept does not match."""
+
+
+class MemoryAttachments:
+    """See `Attachments`."""
+
+    def __init__(self) -> None:
+        self._contents: dict[bytes, bytes] = {}
+
+    def put(self, content: bytes) -> bytes:
+        """See `Attachments.put`."""
+        sha256 = hashlib.sha256(content).digest()
+        self._contents.setdefault(sha256, content)
+        return sha256
+
+    def get(self, sha256: bytes) -> bytes:
+        """See `Attachments.get`."""
+        try:
+            return self._contents[sha256]
+        except KeyError:
+            raise NotFound(f"there is no attachment with SHA-256 {sha256.hex()}") from None

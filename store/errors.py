@@ -1,0 +1,132 @@
+"""Every error of hstore.
+
+HstoreError                  anything below; `hint` says what to do next
+├── Conflict                 another event has the place (exp, tid, ver): fenced, lost a race, already ended
+├── InvalidValue             a value that the log cannot hold; names the path to it
+│   ├── InvalidName          a name of an experiment that no store can hold
+│   └── InvalidEvent         an event that does not follow from the chain it was to be appended to
+├── NotFound                 no such experiment, trial or attachment
+├── SpaceChanged             an experiment continued with another search space
+├── StoreUnreachable         no MongoDB answers under the URL, or none can be started
+│   ├── BadUrl               the URL cannot be understood
+│   └── NoMongod             no mongod on this machine to embed
+├── SchemaMismatch           the store is of another version than the program
+├── VerificationFailed       the log is not what its digests say, or a replay differs
+├── BadSearchSpace           a space that cannot be searched; names the label
+│   └── DuplicateLabel       two hyperparameters of one name
+├── InvalidResult            what an objective returned cannot be used
+│   ├── InvalidLoss          no loss, or one that is not a real number
+│   └── InvalidResultStatus  a status that is none of hyperopt's five
+└── AllTrialsFailed          no trial has a loss, so there is no best
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class HstoreError(Exception):
+    """Raised by hstore for what its user can mend; keyword values become attributes."""
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, hint: str = "", **values: Any) -> None:
+        super().__init__(message)
+        self.hint = hint
+        self.values = values
+
+    def __getattr__(self, name: str) -> Any:
+        # Only reached for what is no real attribute; `values` itself is missing while unpickling.
+        try:
+            return self.__dict__["values"][name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (type(self), str(self), self.hint, self.values)
+
+
+def _restore(kind: type[HstoreError], message: str, hint: str, values: dict[str, Any]) -> HstoreError:
+    return kind(message, hint=hint, **values)
+
+
+class Conflict(HstoreError):
+    """Raised when another event has the place; fold it (`.event`) and decide again."""
+
+
+class InvalidValue(HstoreError, ValueError):
+    """Raised before anything is sent, for a value that no event can hold (`.path` says where it is)."""
+
+    exit_code = 2
+
+
+class InvalidName(InvalidValue):
+    """Raised for an experiment's name that is empty, too long, or holds `$`, NUL or line breaks."""
+
+
+class InvalidEvent(InvalidValue):
+    """Raised at the append for an event that its chain does not allow; nothing was written."""
+
+
+class NotFound(HstoreError, LookupError):
+    """Raised for an experiment, trial or attachment that is not there."""
+
+    exit_code = 3
+
+
+class SpaceChanged(HstoreError):
+    """Raised when an experiment is continued with another space; give the search another name."""
+
+    exit_code = 2
+
+
+class StoreUnreachable(HstoreError, ConnectionError):
+    """Raised when no server answers; check the URL and that MongoDB runs."""
+
+    exit_code = 5
+
+
+class BadUrl(StoreUnreachable, ValueError):
+    """Raised for a URL that is no MongoDB URL with a database name."""
+
+    exit_code = 2
+
+
+class NoMongod(StoreUnreachable):
+    """Raised when an embedded store is asked for and there is no mongod; install `hstore[embedded]`."""
+
+
+class SchemaMismatch(HstoreError):
+    """Raised when store and program differ in version; run `hstore migrate`, or update hstore."""
+
+
+class VerificationFailed(HstoreError):
+    """Raised when the log contradicts its own digests or a replay differs from the record."""
+
+    exit_code = 6
+
+
+class BadSearchSpace(HstoreError, ValueError):
+    """Raised while a space is built, for what cannot be searched; the message names the label."""
+
+    exit_code = 2
+
+
+class DuplicateLabel(BadSearchSpace):
+    """Raised when two different hyperparameters have one label; rename one of them."""
+
+
+class InvalidResult(HstoreError, ValueError):
+    """Raised when what an objective returned cannot be used; the trial is recorded as failed."""
+
+
+class InvalidLoss(InvalidResult):
+    """Raised when a result has no loss, or one that is not a real number."""
+
+
+class InvalidResultStatus(InvalidResult):
+    """Raised when a result's status is none of `hstore.STATUS_STRINGS`."""
+
+
+class AllTrialsFailed(HstoreError):
+    """Raised when the best of a search is asked for and no trial has a loss."""

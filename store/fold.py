@@ -1,0 +1,305 @@
+"""The fold: what a trial and an experiment are, given their events. Pure; whatever is in the log can be folded."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any, Literal, TypeAlias
+
+from hstore.store.errors import AllTrialsFailed
+from hstore.store.events import (
+    NOTHING, Cancelled, Changed, Created, Data, Done, Event, Failed, Finished, Forked, Noted, Paused,
+    Queued, Reported, Requeued, Reserved, Resumed, Running, Unreadable,
+)  # fmt: skip
+
+TrialState: TypeAlias = Literal["queued", "reserved", "running", "done", "failed", "cancelled"]
+UNFINISHED: frozenset[str] = frozenset({"queued", "reserved", "running"})
+
+FOLLOWS: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "reserved": frozenset({"queued"}),
+        "running": frozenset({"reserved"}),
+        "reported": frozenset({"running"}),
+        "done": frozenset({"running"}),
+        "failed": frozenset({"reserved", "running"}),
+        "requeued": frozenset({"reserved", "running", "failed", "done", "cancelled"}),
+        "cancelled": frozenset({"queued", "reserved", "running"}),
+        "noted": frozenset({"queued", "reserved", "running", "done", "failed", "cancelled"}),
+    }
+)
+"""From which states each event of a trial may lead on (a person may requeue a trial that ended)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One point and what became of it: the events that still matter, and what follows from them."""
+
+    tid: int
+    ver: int
+    """Place of the last event in the chain; the next one goes to ver + 1."""
+    state: TrialState
+    queued: Queued | None
+    last: Event
+    attempt: int = 0
+    reserved: Reserved | None = None
+    running: Running | None = None
+    end: Done | Failed | Cancelled | None = None
+    reports: tuple[Reported, ...] = ()
+    notes: tuple[Noted, ...] = ()
+    is_void: bool = False
+
+    @property
+    def point(self) -> Data:
+        """Raw value per active label."""
+        return self.queued.point if self.queued else NOTHING
+
+    @property
+    def params(self) -> Data:
+        """Readable value per active label."""
+        return self.queued.params if self.queued else NOTHING
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the trial has ended: done, failed for good, or cancelled."""
+        return self.state not in UNFINISHED
+
+    @property
+    def loss(self) -> float | None:
+        """The loss, NaN and infinities included; None without one."""
+        return self.end.loss if isinstance(self.end, Done) else None
+
+    @property
+    def status(self) -> str | None:
+        """hyperopt's status string of a trial that is done."""
+        return self.end.status if isinstance(self.end, Done) else None
+
+    @property
+    def result(self) -> Data | None:
+        """What the objective returned."""
+        return self.end.result if isinstance(self.end, Done) else None
+
+    @property
+    def error(self) -> str | None:
+        """Type and message of what the objective raised."""
+        return f"{self.end.error}: {self.end.message}" if isinstance(self.end, Failed) else None
+
+    @property
+    def duration(self) -> float | None:
+        """Seconds that the last attempt took."""
+        return None if self.end is None or isinstance(self.end, Cancelled) else self.end.duration
+
+    @property
+    def attachments(self) -> dict[str, Data]:
+        """name, sha256 and length of each attachment, by its name; a later one of that name replaces it."""
+        told = [e.attachment for e in (*self.reports, *self.notes) if e.attachment is not None]
+        return {a["name"]: a for a in told if not a.get("removed")}
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """Tags from all notes, in order."""
+        return tuple(dict.fromkeys(tag for note in self.notes for tag in note.tags or ()))
+
+
+def evolve(trial: Trial | None, event: Event) -> Trial:
+    """Return *trial* as it is after *event*."""
+    if trial is None:
+        assert event.tid is not None
+        queued = event if isinstance(event, Queued) else None
+        return Trial(tid=event.tid, ver=event.ver, state="queued", queued=queued, last=event)
+    ver = event.ver
+    match event:
+        case Queued():
+            return replace(trial, ver=ver, state="queued", queued=event, last=event)
+        case Reserved():
+            return replace(
+                trial, ver=ver, state="reserved", reserved=event, running=None, end=None,
+                attempt=event.attempt, last=event,
+            )  # fmt: skip
+        case Running():
+            return replace(trial, ver=ver, state="running", running=event, last=event)
+        case Reported():
+            return replace(trial, ver=ver, reports=(*trial.reports, event), last=event)
+        case Done():
+            return replace(trial, ver=ver, state="done", end=event, last=event)
+        case Failed():
+            return replace(trial, ver=ver, state="failed", end=event, last=event)
+        case Cancelled():
+            return replace(trial, ver=ver, state="cancelled", end=event, last=event)
+        case Requeued():
+            return replace(
+                trial, ver=ver, state="queued", reserved=None, running=None, end=None, last=event
+            )
+        case Noted(void=void):
+            is_void = trial.is_void if void is None else void
+            return replace(trial, ver=ver, notes=(*trial.notes, event), is_void=is_void, last=event)
+        case _:  # one that no reader can decode, or of the experiment's chain: the place is taken, no more
+            return replace(trial, ver=ver, last=event)
+
+
+def why_not(trial: Trial | None, event: Event) -> str | None:
+    """Return why *event* cannot follow in the chain of *trial*, None if it can. Writers ask before they append."""
+    if trial is None:
+        return None if event.type == "queued" and event.ver == 0 else "the trial does not exist"
+    if event.ver != trial.ver + 1:
+        return f"its place is {event.ver}, the chain goes on at {trial.ver + 1}"
+    if trial.state not in FOLLOWS.get(event.type, frozenset()):
+        return f"the trial is {trial.state}"
+    return None
+
+
+class State:
+    """All of one experiment, folded. Grows by `take`; what it hands out never changes."""
+
+    def __init__(self, exp: str) -> None:
+        self.exp = exp
+        self.ver = -1
+        """Place of the last event in the experiment's own chain."""
+        self.created: Created | None = None
+        self.status: Literal["open", "paused", "finished"] = "open"
+        self.why: str | None = None
+        """Why the search is paused or finished."""
+        self.limits: Data = NOTHING
+        self.algorithm: Data = NOTHING
+        self.objective: Data = NOTHING
+        self.notes: tuple[Noted, ...] = ()
+        self.last: Event | None = None
+        self.events = 0
+        """Number of events taken."""
+        self.unreadable: tuple[Unreadable, ...] = ()
+        self.known: dict[int | None, int] = {}
+        """Up to which ver of each chain (None: the experiment's own) decisions have observed."""
+        self.watched: set[int] = set()
+        """Ended trials whose chains were announced to go on."""
+        self._trials: dict[int, Trial] = {}
+        self._counts: Counter[str] = Counter()
+        self._best: Trial | None = None
+        self._open: dict[int, int] = {}
+        self._news: dict[int | None, int] = {}
+
+    @property
+    def trials(self) -> Mapping[int, Trial]:
+        """Trial by tid, read-only."""
+        return MappingProxyType(self._trials)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Number of trials by state."""
+        return {state: n for state, n in self._counts.items() if n}
+
+    @property
+    def open(self) -> Mapping[int, int]:
+        """Last known ver by tid of trials that have not ended."""
+        return MappingProxyType(self._open)
+
+    @property
+    def best(self) -> Trial | None:
+        """The trial of status ok with the smallest loss, the first on ties; None if there is none."""
+        return self._best
+
+    @property
+    def unobserved(self) -> list[int | None]:
+        """Chains with ends or voids (None: changes of the experiment) that no decision has observed, in the order taken in."""
+        return list(self._news)
+
+    def require_best(self) -> Trial:
+        """Return `best`, or raise `AllTrialsFailed`."""
+        if self._best is None:
+            raise AllTrialsFailed(f"no trial of {self.exp!r} has a loss yet, so there is no best")
+        return self._best
+
+    def take(self, events: Iterable[Event]) -> None:
+        """Fold *events* in; per chain they come in order and without gaps, chains may come in any order."""
+        for event in events:
+            self.events += 1
+            self.last = event
+            if isinstance(event, Unreadable):
+                self.unreadable = (*self.unreadable, event)
+            if event.tid is None:
+                self._take_header(event)
+            else:
+                self._take_trial(event.tid, event)
+
+    def _take_trial(self, tid: int, event: Event) -> None:
+        before = self._trials.get(tid)
+        trial = evolve(before, event)
+        self._trials[tid] = trial
+        if isinstance(event, Queued):
+            self._observe(event.observed)
+        if before is None:
+            self._counts[trial.state] += 1
+            self._open[tid] = trial.ver
+            return
+        if trial.state != before.state:
+            self._counts[before.state] -= 1
+            self._counts[trial.state] += 1
+        if trial.state in UNFINISHED:
+            self._open[tid] = trial.ver
+        else:
+            self._open.pop(tid, None)
+        if trial.end is not before.end or trial.is_void is not before.is_void:
+            self._tell(tid, trial.ver)
+            self._rank(tid, trial)
+
+    def _rank(self, tid: int, trial: Trial) -> None:
+        if self._best is not None and self._best.tid == tid:
+            ranked = [t for t in self._trials.values() if _is_ranked(t)]
+            self._best = min(ranked, key=_rank_of, default=None)
+        elif _is_ranked(trial) and (self._best is None or _rank_of(trial) < _rank_of(self._best)):
+            self._best = trial
+
+    def _take_header(self, event: Event) -> None:
+        self.ver = event.ver
+        match event:
+            case Created():
+                self.created = event
+                self.limits, self.algorithm, self.objective = event.limits, event.algorithm, event.objective
+                return
+            case Changed():
+                self.limits = event.limits or self.limits
+                self.algorithm = event.algorithm or self.algorithm
+                self.objective = event.objective or self.objective
+            case Paused(why=why):
+                self.status, self.why = "paused", why
+            case Resumed():
+                self.status, self.why = "open", None
+            case Finished(why=why):
+                self.status, self.why = "finished", why
+                self._observe(event.observed)
+            case Noted(about=about):
+                self.notes = (*self.notes, event)
+                self.watched.update(about or ())
+                return
+            case Forked() | _:
+                pass
+        self._tell(None, event.ver)
+
+    def _tell(self, chain: int | None, ver: int) -> None:
+        self._news.pop(chain, None)  # the latest news of a chain goes to the end of the line
+        if ver > self.known.get(chain, -1):
+            self._news[chain] = ver
+
+    def _observe(self, observed: Iterable[Any]) -> None:
+        for chain, ver, _ in observed:
+            known = self.known[chain] = max(ver, self.known.get(chain, -1))
+            if known >= self._news.get(chain, 2**63):
+                del self._news[chain]
+
+
+def _is_ranked(trial: Trial) -> bool:
+    loss = trial.loss
+    return loss is not None and trial.status == "ok" and not math.isnan(loss) and not trial.is_void
+
+
+def _rank_of(trial: Trial) -> tuple[float, int]:
+    assert trial.loss is not None
+    return trial.loss, trial.tid
+
+
+def fold(exp: str, events: Iterable[Event]) -> State:
+    """Return the state of *exp* after *events*."""
+    state = State(exp)
+    state.take(events)
+    return state

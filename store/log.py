@@ -1,0 +1,54 @@
+"""The log: what every back end promises."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Protocol
+
+from hstore.store.events import Document, Event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What a reader has: chains are dense, so this is all it takes to ask for the rest."""
+
+    header: int = -1
+    """Last ver of the experiment's own chain."""
+    last: int = -1
+    """Highest trial id."""
+    open: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({}))
+    """Last ver by tid of the trials that can still bring news."""
+
+
+class EventLog(Protocol):
+    """An append-only log of many experiments, safe to use from several threads and processes.
+
+    An event is the writer's until `append` returns; from then on it is in the log for good, once, and every
+    `read` that begins later yields it. Chains have no gaps and no place is taken twice.
+    """
+
+    def append(self, events: Sequence[Event]) -> None:
+        """Make *events* durable in their order; what was appended before, to the letter, is no error.
+
+        Raises `Conflict` if another event has the place of one of them: `.event` is that other event, `.mine` the one
+        that was refused; those before it in *events* are in the log, those after it are not.
+        Raises `InvalidEvent` for an event that no store may hold and `StoreUnreachable` if the store's patience
+        ends before the server answers (then the events may or may not be in the log: append them again).
+        """
+
+    def read(self, exp: str, known: Known = Known()) -> list[Event]:  # noqa: B008 - frozen
+        """Return the events of *exp* that are not *known*, by tid (the experiment's own chain first), then ver."""
+
+    def documents(self, exp: str) -> Iterator[Document]:
+        """Yield all events of *exp* as they are stored, in the order of `read`, for whoever checks or copies a log.
+
+        One that cannot be decoded is yielded as {"raw": its BSON, …what of `exp`, `tid`, `ver`, `_id` could be read}.
+        """
+
+    def experiments(self) -> list[str]:
+        """Return the names of all experiments, sorted."""
+
+    def wait(self, exp: str, known: Known, timeout: float) -> bool:
+        """Return True as soon as *exp* may have events that are not *known*, False after *timeout* seconds. A hint only."""

@@ -1,0 +1,79 @@
+"""MemoryLog: the log of a search that needs no server. Picklable, gone with its process."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from hstore.store.errors import Conflict, InvalidEvent
+from hstore.store.events import Document, Event, to_document
+from hstore.store.log import Known
+
+
+class MemoryLog:
+    """See `EventLog`. Events are kept as they are, so that results may be any object."""
+
+    def __init__(self) -> None:
+        self._chains: dict[str, dict[int | None, list[Event]]] = {}
+        self._changed = threading.Condition()
+
+    def append(self, events: Sequence[Event]) -> None:
+        """See `EventLog.append`."""
+        with self._changed:
+            for event in events:
+                self._append(event)
+            self._changed.notify_all()
+
+    def _append(self, event: Event) -> None:
+        chains = self._chains.setdefault(event.exp, {})
+        chain = chains.setdefault(event.tid, [])
+        if event.ver < len(chain):
+            other = chain[event.ver]
+            if other.id == event.id:
+                return
+            raise Conflict(
+                f"{event.exp!r} trial {event.tid}: place {event.ver} is taken by {other.type}",
+                event=other, mine=event, tid=event.tid, ver=event.ver,
+            )  # fmt: skip
+        if event.ver > len(chain):
+            raise InvalidEvent(f"{event.exp!r} trial {event.tid}: place {event.ver} would leave a gap")
+        chain.append(event)
+
+    def read(self, exp: str, known: Known = Known()) -> list[Event]:  # noqa: B008 - frozen
+        """See `EventLog.read`."""
+        with self._changed:
+            return list(self._news(exp, known))
+
+    def _news(self, exp: str, known: Known) -> Iterator[Event]:
+        chains = self._chains.get(exp, {})
+        yield from chains.get(None, ())[known.header + 1 :]
+        for tid in sorted(known.open):
+            yield from chains.get(tid, ())[known.open[tid] + 1 :]
+        tid = known.last + 1
+        while chain := chains.get(tid):
+            yield from chain
+            tid += 1
+
+    def documents(self, exp: str) -> Iterator[Document]:
+        """See `EventLog.documents`."""
+        for event in self.read(exp):
+            yield to_document(event)
+
+    def experiments(self) -> list[str]:
+        """See `EventLog.experiments`."""
+        with self._changed:
+            return sorted(exp for exp, chains in self._chains.items() if chains.get(None))
+
+    def wait(self, exp: str, known: Known, timeout: float) -> bool:
+        """See `EventLog.wait`."""
+        with self._changed:
+            return self._changed.wait_for(lambda: next(self._news(exp, known), None) is not None, timeout)
+
+    def __getstate__(self) -> dict[str, Any]:
+        with self._changed:
+            return {"_chains": {e: {t: list(c) for t, c in cs.items()} for e, cs in self._chains.items()}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._changed = threading.Condition()

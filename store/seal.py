@@ -1,0 +1,78 @@
+"""The seals: a canonical encoding of events, and the digests by which each decision commits to all before it.
+
+The digest of an event is SHA-256 over the digest of the event before it in its chain (nothing for ver 0) and its
+own canonical form, so a chain's digest is that of its last event. Each event also carries, as `prev`, the digest of
+what it follows: a decision (`queued`, ver 0) that of the decision before it, the first decision that of the
+experiment's `created`, any other event that of its chain so far. So the last decision commits to all before it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import struct
+from typing import Any
+from uuid import UUID
+
+import bson
+import msgpack
+
+from hstore.store.events import SPILL_ABOVE, Document, Event, Unreadable, spill, to_document
+
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_MILLISECOND = dt.timedelta(milliseconds=1)
+
+
+def canonical(document: Document) -> bytes:
+    """Return the bytes that stand for *document* whatever program wrote it: msgpack of
+    [id, exp, tid, ver, type, v, at, by, [[name, value], …]], data sorted by name, nothing that the server fills.
+    """
+    data = document["data"]
+    packed: bytes = msgpack.packb(
+        [
+            document["_id"], document["exp"], document.get("tid"), document["ver"], document["type"],
+            document["v"], document["at"], document["by"], [[k, data[k]] for k in sorted(data)],
+        ],
+        default=_extension,
+    )  # fmt: skip
+    return packed
+
+
+def _extension(value: Any) -> Any:
+    if isinstance(value, UUID):
+        return msgpack.ExtType(2, value.bytes)
+    if isinstance(value, dt.datetime):
+        aware = value if value.tzinfo else value.replace(tzinfo=dt.UTC)
+        return msgpack.ExtType(1, struct.pack(">q", (aware - _EPOCH) // _MILLISECOND))
+    if isinstance(value, bson.datetime_ms.DatetimeMS):
+        return msgpack.ExtType(1, struct.pack(">q", int(value)))
+    if hasattr(value, "items"):
+        return dict(value)
+    # An object that only a log in memory can hold: its type is all of it that stays the same.
+    return msgpack.ExtType(3, f"{type(value).__module__}.{type(value).__qualname__}".encode())
+
+
+def digest(document: Document, after: bytes = b"") -> bytes:
+    """Return the SHA-256 digest (32 bytes) of the stored event *document*, which follows what has digest *after*.
+
+    A document that no reader can decode comes as {"raw": its bytes} and is taken as it is.
+    """
+    return hashlib.sha256(after + (document.get("raw") or canonical(document))).digest()
+
+
+def digest_event(event: Event, after: bytes = b"") -> bytes:
+    """Return the digest of *event* in the form in which it is stored; see `digest`."""
+    if isinstance(event, Unreadable):
+        return digest(event.stored(), after)
+    document = to_document(event)
+    try:
+        packed = canonical(document)
+    except (ValueError, OverflowError):  # only a log in memory can hold such a value
+        return digest(document | {"data": {}}, after)
+    # BSON takes at most twelve bytes where msgpack takes one, so small events need no second encoding.
+    if len(packed) > SPILL_ABOVE // 12:
+        try:
+            packed = canonical(spill(document)[0])
+        except bson.errors.InvalidDocument:  # likewise
+            return hashlib.sha256(after + packed).digest()
+    return hashlib.sha256(after + packed).digest()

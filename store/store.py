@@ -1,0 +1,267 @@
+"""Store and Experiment: what everyone else is handed. Reading, folding and appending meet here."""
+
+from __future__ import annotations
+
+import datetime as dt
+import difflib
+import math
+import os
+import socket
+import threading
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from hstore.store.attachments import Attachments, MemoryAttachments
+from hstore.store.errors import Conflict, InvalidEvent, NotFound
+from hstore.store.events import Created, Document, Event, Queued
+from hstore.store.fold import State, Trial, evolve, why_not
+from hstore.store.log import EventLog, Known
+from hstore.store.memory import MemoryLog
+from hstore.store.seal import digest_event
+from hstore.store.values import check_name
+
+if TYPE_CHECKING:
+    from pymongo.database import Database
+
+    from hstore.store.read_models import ReadModels
+    from hstore.store.server import EmbeddedServer
+
+Chain: TypeAlias = int | None
+Draft: TypeAlias = tuple[type[Event], Chain, Mapping[str, Any]]
+"""An event to be: its class, whose chain it goes on (a tid; None: the experiment's own), its data."""
+
+
+def author() -> str:
+    """Return the `by` of what this thread writes: host:pid:thread."""
+    return f"{socket.gethostname()}:{os.getpid()}:{threading.current_thread().name}"
+
+
+def now() -> dt.datetime:
+    """Return the time in UTC in whole milliseconds, which is what BSON holds."""
+    moment = dt.datetime.now(dt.UTC)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+class Store:
+    """A MongoDB database with hstore's collections, or the same in memory."""
+
+    def __init__(
+        self,
+        log: EventLog,
+        attachments: Attachments,
+        *,
+        models: ReadModels | None = None,
+        database: Database[dict[str, Any]] | None = None,
+        url: str = "memory:",
+        server: EmbeddedServer | None = None,
+    ) -> None:
+        self.log = log
+        self.attachments = attachments
+        self.models = models
+        self.database = database
+        """MongoDB itself, for queries; None in memory."""
+        self.url = url
+        self.server = server
+        """The embedded mongod behind the store, if it has one."""
+
+    @classmethod
+    def in_memory(cls) -> Store:
+        """Return a new store that lives and dies with this process."""
+        return cls(MemoryLog(), MemoryAttachments())
+
+    def experiments(self) -> list[str]:
+        """Return the names of all experiments, sorted."""
+        return self.log.experiments()
+
+    def experiment(self, name: str) -> Experiment:
+        """Return experiment *name* as the log has it now; raises `NotFound`."""
+        experiment = Experiment(self, check_name(name))
+        experiment.refresh()
+        if experiment.state.events == 0:
+            near = difflib.get_close_matches(name, names := self.experiments(), n=1)
+            hint = f"did you mean {near[0]!r}?" if near else "`hstore ls` lists the experiments"
+            raise NotFound(
+                f"there is no experiment {name!r} in {self.url}",
+                hint=hint if names else "the store has no experiments yet", name=name,
+            )  # fmt: skip
+        return experiment
+
+    @property
+    def is_durable(self) -> bool:
+        """Whether what is appended outlives this process."""
+        return self.models is not None
+
+    @property
+    def patience(self) -> float:
+        """Seconds that a server which does not answer is waited for before `StoreUnreachable` is raised."""
+        return getattr(self.log, "patience", math.inf)
+
+    @patience.setter
+    def patience(self, seconds: float) -> None:
+        if self.is_durable:
+            self.log.patience = seconds  # type: ignore[attr-defined]
+
+    def close(self) -> None:
+        """Let go of the connection; an embedded server that nobody else uses stops."""
+        close = getattr(self.log, "close", None)
+        if close is not None:
+            close()
+        if self.server is not None:
+            self.server.release()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<hstore.Store {self.url}>"
+
+
+class Experiment:
+    """One search: its chains as far as they were read, and their fold. Not for use by several threads at once."""
+
+    def __init__(self, store: Store, name: str) -> None:
+        self.store = store
+        self.name = name
+        self.state = State(name)
+        self.arrivals: list[Event] = []
+        """All events in the order in which this process learnt of them."""
+        self._chains: dict[Chain, list[Event]] = {}
+        self._digests: dict[Chain, list[bytes]] = {}
+
+    @property
+    def trials(self) -> list[Trial]:
+        """All trials by tid."""
+        return [self.state.trials[tid] for tid in sorted(self.state.trials)]
+
+    @property
+    def best(self) -> Trial:
+        """The trial with the smallest loss; raises `AllTrialsFailed` if no trial has one."""
+        return self.state.require_best()
+
+    @property
+    def events(self) -> list[Event]:
+        """All events, the experiment's own chain first, then by trial."""
+        chains = sorted(self._chains, key=lambda tid: -1 if tid is None else tid)
+        return [event for chain in chains for event in self._chains[chain]]
+
+    def begin(self, created: Mapping[str, Any]) -> bool:
+        """Begin the experiment with the data of a `Created`; return False if another process was first."""
+        check_name(self.name)
+        try:
+            self.append(self.compose((Created, None, created)))
+        except Conflict:
+            return False
+        return True
+
+    def chain(self, tid: Chain) -> Sequence[Event]:
+        """Return the events of one trial, or of the experiment itself for None; raises `NotFound`."""
+        try:
+            return tuple(self._chains[tid])
+        except KeyError:
+            raise NotFound(
+                f"experiment {self.name!r} has no trial {tid}",
+                hint=f"its trials are 0 to {len(self.state.trials) - 1}" if self.state.trials else "it has none yet",
+            ) from None  # fmt: skip
+
+    def documents(self) -> Iterable[Document]:
+        """Yield all events as they are stored."""
+        return self.store.log.documents(self.name)
+
+    @property
+    def known(self) -> Known:
+        """What has been read, as `EventLog.read` wants to hear it."""
+        watched = {tid: self.state.trials[tid].ver for tid in self.state.watched if tid in self.state.trials}
+        return Known(
+            header=self.state.ver, last=len(self.state.trials) - 1, open={**watched, **self.state.open}
+        )
+
+    def refresh(self) -> list[Event]:
+        """Read and fold what is new in the log; return it."""
+        news = self.store.log.read(self.name, self.known)
+        self._take(news)
+        return news
+
+    def wait(self, timeout: float) -> bool:
+        """Return True as soon as there may be something new to `refresh`, False after *timeout* seconds."""
+        return self.store.log.wait(self.name, self.known, timeout)
+
+    def digest(self, tid: Chain, ver: int) -> bytes:
+        """Return the digest of the chain of *tid* up to *ver*."""
+        chain, digests = self._chains[tid], self._digests.setdefault(tid, [])
+        while len(digests) <= ver:
+            digests.append(digest_event(chain[len(digests)], digests[-1] if digests else b""))
+        return digests[ver]
+
+    @property
+    def head(self) -> bytes:
+        """The digest that commits to every decision so far and all they knew."""
+        last = len(self.state.trials) - 1
+        return self.digest(last, 0) if last >= 0 else self.digest(None, 0)
+
+    def observed(self) -> list[list[Any]]:
+        """Return [tid or None, ver, digest] of each chain with news that no decision has observed, in reading order."""
+        trials, state = self.state.trials, self.state
+        return [
+            [chain, ver := state.ver if chain is None else trials[chain].ver, self.digest(chain, ver)]
+            for chain in state.unobserved
+        ]
+
+    def compose(self, *drafts: Draft) -> list[Event]:
+        """Return the events of *drafts*, each put at the end of its chain (one draft builds on those before it).
+
+        Raises `InvalidEvent` for one that its chain does not allow. Nothing is written.
+        """
+        events: list[Event] = []
+        tails: dict[Chain, tuple[int, bytes]] = {}
+        trials: dict[int, Trial | None] = {}
+        decision = self.head if self._chains else b""
+        by, at = author(), now()
+        for kind, tid, data in drafts:
+            ver, after = tails.get(tid) or self._tail(tid)
+            prev = decision if kind is Queued else after
+            event = kind(
+                exp=self.name, tid=tid, ver=ver + 1, id=uuid.uuid4(), at=at, by=by, prev=prev or None, **data
+            )
+            if tid is not None:
+                trial = trials[tid] if tid in trials else self.state.trials.get(tid)
+                if why := why_not(trial, event):
+                    raise InvalidEvent(f"{self.name!r} trial {tid} cannot be {event.type} now: {why}")
+                trials[tid] = evolve(trial, event)
+            digest = digest_event(event, after)
+            tails[tid] = (ver + 1, digest)
+            if kind is Queued:
+                decision = digest
+            events.append(event)
+        return events
+
+    def _tail(self, tid: Chain) -> tuple[int, bytes]:
+        chain = self._chains.get(tid)
+        return (len(chain) - 1, self.digest(tid, len(chain) - 1)) if chain else (-1, b"")
+
+    def append(self, events: Sequence[Event]) -> None:
+        """Make *events* durable, fold them, bring the read models up to them.
+
+        Raises `Conflict` if another writer was first; what it wrote has been read and folded then.
+        """
+        try:
+            self.store.log.append(events)
+        except Conflict as conflict:
+            self._take(events[: events.index(conflict.mine)])
+            self.refresh()
+            raise
+        self._take(events)
+        if self.store.models is not None:
+            self.store.models.show(self.state, {event.tid for event in events})
+
+    def _take(self, events: Sequence[Event]) -> None:
+        for event in events:
+            self._chains.setdefault(event.tid, []).append(event)
+        self.arrivals.extend(events)
+        self.state.take(events)
+
+    def __repr__(self) -> str:
+        return f"<hstore.Experiment {self.name!r} {self.state.status}: {self.state.counts}>"

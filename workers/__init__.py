@@ -1,0 +1,1 @@
+"""Who runs it: workers in processes of their own."""
