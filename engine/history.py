@@ -68,6 +68,8 @@ class History:
         twin._n = self._n
         twin._columns = self._columns.copy()
         twin._kinds, twin._losses = self._kinds.copy(), self._losses.copy()
+        # Kept arrays are replaced, never written to.
+        twin._centres, twin._ascending = self._centres.copy(), self._ascending.copy()
         return twin
 
     def __len__(self) -> int:

@@ -27,23 +27,28 @@ def canonical(document: Document) -> bytes:
     """Return the bytes that stand for *document* whatever program wrote it: msgpack of
     [id, exp, tid, ver, type, v, at, by, [[name, value], …]], data sorted by name, nothing that the server fills.
     """
-    data = document["data"]
+    data, id, at = document["data"], document["_id"], document["at"]
     packed: bytes = msgpack.packb(
         [
-            document["_id"], document["exp"], document.get("tid"), document["ver"], document["type"],
-            document["v"], document["at"], document["by"], [[k, data[k]] for k in sorted(data)],
+            id.bytes if isinstance(id, UUID) else id, document["exp"], document.get("tid"), document["ver"],
+            document["type"], document["v"], _milliseconds(at) if isinstance(at, dt.datetime) else at,
+            document["by"], [[name, data[name]] for name in sorted(data)],
         ],
         default=_extension,
     )  # fmt: skip
     return packed
 
 
+def _milliseconds(moment: dt.datetime) -> int:
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
+    return (aware - _EPOCH) // _MILLISECOND
+
+
 def _extension(value: Any) -> Any:
     if isinstance(value, UUID):
         return msgpack.ExtType(2, value.bytes)
     if isinstance(value, dt.datetime):
-        aware = value if value.tzinfo else value.replace(tzinfo=dt.UTC)
-        return msgpack.ExtType(1, struct.pack(">q", (aware - _EPOCH) // _MILLISECOND))
+        return msgpack.ExtType(1, struct.pack(">q", _milliseconds(value)))
     if isinstance(value, bson.datetime_ms.DatetimeMS):
         return msgpack.ExtType(1, struct.pack(">q", int(value)))
     if hasattr(value, "items"):

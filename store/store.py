@@ -131,6 +131,7 @@ class Experiment:
         """All events in the order in which this process learnt of them."""
         self._chains: dict[Chain, list[Event]] = {}
         self._digests: dict[Chain, list[bytes]] = {}
+        self._composed: dict[uuid.UUID, bytes] = {}
 
     @property
     def trials(self) -> list[Trial]:
@@ -192,8 +193,9 @@ class Experiment:
     def digest(self, tid: Chain, ver: int) -> bytes:
         """Return the digest of the chain of *tid* up to *ver*."""
         chain, digests = self._chains[tid], self._digests.setdefault(tid, [])
-        while len(digests) <= ver:
-            digests.append(digest_event(chain[len(digests)], digests[-1] if digests else b""))
+        while (n := len(digests)) <= ver:
+            composed = self._composed.get(chain[n].id)  # known already if it was composed here
+            digests.append(composed or digest_event(chain[n], digests[-1] if digests else b""))
         return digests[ver]
 
     @property
@@ -216,6 +218,7 @@ class Experiment:
         Raises `InvalidEvent` for one that its chain does not allow. Nothing is written.
         """
         events: list[Event] = []
+        self._composed.clear()
         tails: dict[Chain, tuple[int, bytes]] = {}
         trials: dict[int, Trial | None] = {}
         decision = self.head if self._chains else b""
@@ -231,7 +234,7 @@ class Experiment:
                 if why := why_not(trial, event):
                     raise InvalidEvent(f"{self.name!r} trial {tid} cannot be {event.type} now: {why}")
                 trials[tid] = evolve(trial, event)
-            digest = digest_event(event, after)
+            digest = self._composed[event.id] = digest_event(event, after)
             tails[tid] = (ver + 1, digest)
             if kind is Queued:
                 decision = digest

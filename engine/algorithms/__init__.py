@@ -30,9 +30,11 @@ def resolve(algo: Any) -> tuple[Algorithm | Callable[..., Any], dict[str, Any]]:
     function of one's own in hyperopt's shape comes back as it is, its arguments inside. InvalidValue is
     raised for anything else, and for settings that the algorithm does not have.
     """
-    inner, settings = algo, dict[str, Any]()
+    inner: Any = algo
+    settings: dict[str, Any] = {}
     while isinstance(inner, partial) and not inner.args:
-        inner, settings = inner.func, inner.keywords | settings
+        settings = inner.keywords | settings
+        inner = inner.func
     if isinstance(inner, str):
         inner = named(inner)
     if isinstance(inner, ModuleType):

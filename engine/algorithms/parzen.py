@@ -2,9 +2,6 @@
 
 Bergstra, Bardenet, Bengio and Kégl, Algorithms for Hyper-Parameter Optimization (NIPS 2011), section 4, with
 the bandwidths and weights of hyperopt, whose numbers these are.
-
-A density is only ever compared with another one at the same points, so factors that depend on neither of them
-(the root of 2 pi, the mass inside the bounds, the 1 / x of a log scale) are left out throughout.
 """
 
 import math
@@ -90,7 +87,12 @@ def draw_between(rng: np.random.Generator, estimate: Mixture, low: float, high: 
 
 
 def log_density(x: Floats, estimate: Mixture) -> Floats:
-    """Return the logarithm of the density of *estimate* at each *x*."""
+    """Return the logarithm of the density of *estimate* at each *x*, up to a constant.
+
+    Two estimates are compared at the same points, so what they share is left out: the root of 2 pi, the 1 / x
+    of a log scale; and the mass inside the bounds, which is the same for all points. Ties do not happen here,
+    so the fast functions of numpy will do.
+    """
     means, sigmas, weights = estimate
     scale = 1.0 / sigmas
     factors = weights * scale
@@ -109,29 +111,40 @@ def log_density(x: Floats, estimate: Mixture) -> Floats:
     return np.asarray(largest + np.log(np.exp(exponents - largest[:, None]).sum(axis=1)))
 
 
-def log_mass(low: Floats, high: Floats, estimate: Mixture) -> Floats:
-    """Return the logarithm of the mass of *estimate* between each *low* and *high*."""
-    means, sigmas, weights = _merged(estimate)
-    scale = np.maximum(math.sqrt(2.0) * sigmas, _NARROWEST)
+def mass(low: Floats, high: Floats, estimate: Mixture) -> Floats:
+    """Return the mass of *estimate* between each *low* and *high*.
+
+    The same on every machine, since rounded values make ties that only the last bit decides: hence the
+    operations are hyperopt's, in its order.
+    """
+    means, sigmas, weights = estimate
+    # Rounded values repeat, and with them their components: each goes through the distribution function once.
+    is_new = np.ones(len(means), dtype=bool)
+    is_new[1:] = (np.diff(means) != 0.0) | (np.diff(sigmas) != 0.0)
+    first, which = np.flatnonzero(is_new), np.cumsum(is_new) - 1
     edges = np.concatenate((low, high))
     total = np.zeros(len(low))
     for part in _blocks(len(means), len(edges)):
-        # As 1 + erf, what is left of a far tail is rounded like the distribution function itself.
-        below = 1.0 + portable.erf((edges - means[part, None]) / scale[part, None])
-        below *= weights[part, None]
-        # Down the columns numpy adds one row after the other, on every machine.
+        distinct = first[which[part][0] : which[part][-1] + 1]
+        below = distribution(edges, means[distinct, None], sigmas[distinct, None])
+        below = below[which[part] - which[part][0]] * weights[part, None]
+        # Down the columns numpy adds one row after the other.
         total += (below[:, len(low) :] - below[:, : len(low)]).sum(axis=0)
-    return portable.log(0.5 * total)
+    return total
 
 
-def _merged(estimate: Mixture) -> Mixture:
-    # Rounded values repeat, and with them their components: a hundred may stand for ten thousand.
+def mass_between(low: float, high: float, estimate: Mixture) -> float:
+    """Return the mass of *estimate* between the bounds of a parameter; see `mass` for the order."""
     means, sigmas, weights = estimate
-    is_new = np.empty(len(means), dtype=bool)
-    is_new[0] = True
-    np.logical_or(means[1:] != means[:-1], sigmas[1:] != sigmas[:-1], out=is_new[1:])
-    starts = np.flatnonzero(is_new)
-    return Mixture(means[starts], sigmas[starts], np.add.reduceat(weights, starts))
+    edges = distribution(np.array([[high], [low]]), means, sigmas)
+    return float((weights * (edges[0] - edges[1])).sum())
+
+
+def distribution(x: Floats, means: Floats, sigmas: Floats) -> Floats:
+    """Return the distribution function of the normals at *x*, all three broadcast."""
+    return np.asarray(
+        0.5 * (1.0 + portable.erf((x - means) / np.maximum(math.sqrt(2.0) * sigmas, _NARROWEST)))
+    )
 
 
 def _blocks(columns: int, rows: int) -> list[slice]:

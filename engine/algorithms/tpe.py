@@ -84,12 +84,11 @@ class Group:
         low, high = int(parameter.low or 0), int(parameter.high or 0)
         values = self._history.column(parameter.label)
         values = values[self._is_member & ~np.isnan(values)]
-        counts = np.bincount(
-            values.astype(np.intp) - low, parzen.forgetting_weights(len(values)), minlength=high - low
-        )
-        prior = 1.0 if parameter.p is None else len(counts) * np.array(parameter.p)
-        counts = counts + self._prior_weight * prior
-        return np.asarray(counts / counts.sum())
+        weights = parzen.forgetting_weights(len(values))
+        prior = np.ones(high - low) if parameter.p is None else (high - low) * np.array(parameter.p)
+        counts = np.bincount(values.astype(np.intp) - low, weights, minlength=high - low)
+        pseudo_counts = counts + self._prior_weight * prior
+        return np.asarray(pseudo_counts / pseudo_counts.sum())
 
     def _weights_of(self, mask: NDArray[np.bool_]) -> Floats:
         weights = np.zeros(len(mask))
@@ -103,11 +102,11 @@ def _choose_value(
     if parameter.is_categorical:
         return _choose_category(rng, parameter, below, above, n_candidates)
     good, bad = below.estimate(parameter), above.estimate(parameter)
-    if parameter.is_normal:
+    bounds = None if parameter.is_normal else (_given(parameter.low), _given(parameter.high))
+    if bounds is None:
         centres = parzen.draw_normals(rng, good, n_candidates)
     else:
-        low, high = _given(parameter.low), _given(parameter.high)
-        centres = parzen.draw_between(rng, good, low, high, n_candidates)
+        centres = parzen.draw_between(rng, good, *bounds, n_candidates)
     if parameter.q is None:
         score = parzen.log_density(centres, good) - parzen.log_density(centres, bad)
         best = float(centres[np.argmax(score)])
@@ -115,10 +114,10 @@ def _choose_value(
     values = portable.exp(centres) if parameter.is_log else centres
     values = np.round(values / parameter.q) * parameter.q
     distinct, places = np.unique(values, return_inverse=True)
-    starts, ends = _cells(distinct, parameter)
-    with np.errstate(invalid="ignore"):
-        score = parzen.log_mass(starts, ends, good) - parzen.log_mass(starts, ends, bad)
-    return float(values[np.argmax(score[places])])
+    cells = _cells(distinct, parameter)
+    good_mass, bad_mass = (parzen.mass(*cells, estimate)[places] for estimate in (good, bad))
+    good_total, bad_total = (parzen.mass_between(*bounds, e) if bounds else 1.0 for e in (good, bad))
+    return float(values[_most_likely(good_mass, bad_mass, good_total, bad_total)])
 
 
 def _choose_category(
@@ -126,16 +125,25 @@ def _choose_category(
 ) -> int:
     good, bad = below.probabilities(parameter), above.probabilities(parameter)
     candidates = parzen.draw_components(rng, good, n_candidates)
+    return candidates[_most_likely(good[candidates], bad[candidates])] + int(parameter.low or 0)
+
+
+def _most_likely(good: Floats, bad: Floats, good_total: float = 1.0, bad_total: float = 1.0) -> int:
+    """Return the first place where *good* / *good_total* over *bad* / *bad_total* is largest.
+
+    Counts and rounded values make ties, which in hyperopt the last bits of logarithms decide. Those of this
+    machine must not: a tie is decided with the double nearest to each logarithm.
+    """
     with np.errstate(divide="ignore", invalid="ignore"):
-        score = np.log(good[candidates]) - np.log(bad[candidates])
-    leaders = np.array(candidates)[~(score < score.max() - _ROUNDING)].tolist()
-
-    def exact_score(category: int) -> float:
-        return portable.nearest_log(float(good[category])) - portable.nearest_log(float(bad[category]))
-
-    # Counts make ties, broken by the rounding of the logarithms: it must not be this machine's rounding.
-    best = leaders[0] if len(set(leaders)) == 1 else max(dict.fromkeys(leaders), key=exact_score)
-    return int(best) + int(parameter.low or 0)
+        score = np.log(good) - np.log(bad)
+    best = int(score.argmax())  # the first nan, if there is one, as in hyperopt
+    leaders = np.flatnonzero(score >= score[best] - _ROUNDING).tolist()
+    pairs = [(float(good[i]), float(bad[i])) for i in leaders]
+    if len(set(pairs)) < 2:
+        return best
+    log = portable.nearest_log
+    exact = {(g, b): (log(g) - log(good_total)) - (log(b) - log(bad_total)) for g, b in set(pairs)}
+    return max(zip(leaders, pairs, strict=True), key=lambda leader: exact[leader[1]])[0]
 
 
 def _cells(values: Floats, parameter: Parameter) -> tuple[Floats, Floats]:

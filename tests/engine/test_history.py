@@ -44,7 +44,9 @@ def test_row_k_is_trial_k(space: Space) -> None:
 
 def test_a_trial_is_pending_until_it_is_observed(space: Space) -> None:
     history = grown(space, 6)
-    for tid, (kind, loss) in enumerate([("ok", 1.5), ("fail", None), ("error", None), ("void", None), ("ok", math.nan)]):
+    for tid, (kind, loss) in enumerate(
+        [("ok", 1.5), ("fail", None), ("error", None), ("void", None), ("ok", math.nan)]
+    ):
         history.observe(tid, kind=kind, loss=loss)
     assert history.kinds.tolist() == [OK, FAIL, ERROR, VOID, OK, PENDING]
     nan, inf = math.nan, math.inf
@@ -67,7 +69,13 @@ def test_a_trial_that_was_never_added_cannot_be_observed(space: Space) -> None:
 
 def test_what_is_handed_out_cannot_be_written_to(space: Space) -> None:
     history = grown(space, 3)
-    views = history.kinds, history.losses, history.column("lr"), history.centres("lr"), history.ascending("lr")
+    views = (
+        history.kinds,
+        history.losses,
+        history.column("lr"),
+        history.centres("lr"),
+        history.ascending("lr"),
+    )
     for view in views:
         with pytest.raises(ValueError, match="read-only"):
             view[0] = 0
@@ -78,7 +86,9 @@ def test_centres_are_portable_logarithms_with_a_floor(space: Space) -> None:
     np.testing.assert_array_equal(history.centres("lr"), portable.log(history.column("lr")))
     units = history.column("units")
     assert (units == 0).any()
-    np.testing.assert_array_equal(history.centres("units"), portable.log(np.maximum(units, portable.exp(-3.0))))
+    np.testing.assert_array_equal(
+        history.centres("units"), portable.log(np.maximum(units, portable.exp(-3.0)))
+    )
     np.testing.assert_array_equal(history.centres("depth"), history.column("depth"))
 
 
@@ -98,7 +108,9 @@ def test_caches_that_grew_row_by_row_equal_those_made_at_once(space: Space) -> N
         assert len(rows) == len(expected)
         assert (np.diff(fresh.centres(label)[rows]) >= 0).all()
     depth = fresh.column("depth")
-    assert fresh.ascending("depth").tolist() == sorted(np.flatnonzero(~np.isnan(depth)), key=lambda row: depth[row])
+    assert fresh.ascending("depth").tolist() == sorted(
+        np.flatnonzero(~np.isnan(depth)), key=lambda row: depth[row]
+    )
 
 
 def test_equal_values_ascend_by_tid(space: Space) -> None:
@@ -118,7 +130,12 @@ def test_a_copy_grows_on_its_own(space: Space) -> None:
 
 def document(tid: int, value: float, state: int = 2, **result: Any) -> dict[str, Any]:
     vals = {"lr": [value], "units": [1.0], "model": [0], "depth": []}
-    return {"tid": tid, "state": state, "result": {"status": "ok", **result}, "misc": {"tid": tid, "vals": vals}}
+    return {
+        "tid": tid,
+        "state": state,
+        "result": {"status": "ok", **result},
+        "misc": {"tid": tid, "vals": vals},
+    }
 
 
 def test_documents_are_read_as_hyperopt_reads_them(space: Space) -> None:

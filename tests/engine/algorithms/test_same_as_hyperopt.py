@@ -1,13 +1,13 @@
 """hstore's rand and tpe choose what hyperopt 0.3.0 chooses at the same seed.
 
-hyperopt orders equal observations with numpy's unstable argsort, whose order depends on the CPU: with and without
-AVX2 hyperopt itself finds other points for quantised kinds. Here it is run with that one sort made stable, which
-makes its numbers the same everywhere, and ours.
+hyperopt orders equal observations with numpy's unstable argsort, whose order depends on the CPU: with and
+without AVX2 hyperopt itself finds other points for quantised kinds. Here it runs with that one sort made
+stable, which gives it the same numbers everywhere, and they are ours.
 """
 
 import functools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import hyperopt
@@ -22,6 +22,7 @@ pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.usefixtures("_st
 
 Build = Callable[[Any], Any]
 Told = float | dict[str, Any]
+Tell = Callable[[Point, int], Told]
 
 KINDS: dict[str, Build] = {
     "uniform": lambda hp: hp.uniform("x", -2, 3),
@@ -59,7 +60,11 @@ def nested(hp: Any) -> dict[str, Any]:
         "model": hp.choice(
             "model",
             [
-                {"name": "svm", "c": hp.lognormal("c", 0, 1), "kernel": hp.choice("kernel", ["rbf", "linear"])},
+                {
+                    "name": "svm",
+                    "c": hp.lognormal("c", 0, 1),
+                    "kernel": hp.choice("kernel", ["rbf", "linear"]),
+                },
                 {
                     "name": "tree",
                     "depth": hp.quniform("depth", 1, 12, 1),
@@ -76,19 +81,18 @@ def nested(hp: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def _stable_argsort(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _stable_argsort(monkeypatch: pytest.MonkeyPatch) -> None:
     argsort = np.argsort
 
     def stable(a: Any, axis: int = -1, kind: Any = None, order: Any = None) -> Any:
         return argsort(a, axis=axis, kind="stable", order=order)
 
     monkeypatch.setattr(np, "argsort", stable)
-    yield
 
 
-def smooth(point: Point, tid: int) -> Told:
+def smooth(point: Point, tid: int) -> float:
     # The term with tid keeps any two losses apart: hyperopt leaves open which of two equal ones is better.
-    return sum((v - 1.3) ** 2 + math.sin(5 * v) for _, v in sorted(point.items())) + 1e-7 * tid
+    return math.fsum((v - 1.3) ** 2 + math.sin(5 * v) for v in point.values()) + 1e-7 * tid
 
 
 def treacherous(point: Point, tid: int) -> Told:
@@ -101,7 +105,7 @@ def treacherous(point: Point, tid: int) -> Told:
     return outcomes.get(tid % 7, smooth(point, tid))
 
 
-def hyperopts(build: Build, module: Any, told: Callable[[Point, int], Told], seed: int, n: int, **settings: Any):
+def hyperopts(build: Build, module: Any, told: Tell, seed: int, n: int, **settings: Any) -> list[Point]:
     trials = hyperopt.Trials()
 
     def point(tid: int) -> Point:
@@ -121,7 +125,7 @@ def hyperopts(build: Build, module: Any, told: Callable[[Point, int], Told], see
     return [point(tid) for tid in range(n)]
 
 
-def ours(build: Build, module: Any, told: Callable[[Point, int], Told], seed: int, n: int, **settings: Any):
+def ours(build: Build, module: Any, told: Tell, seed: int, n: int, **settings: Any) -> list[Point]:
     space = compile_space(build(hp))
     history = History(space)
     rng = np.random.default_rng(seed)
@@ -138,7 +142,7 @@ def ours(build: Build, module: Any, told: Callable[[Point, int], Told], seed: in
     return points
 
 
-def assert_same(build: Build, name: str, told: Callable[[Point, int], Told], seed: int, n: int, **settings: Any):
+def assert_same(build: Build, name: str, told: Tell, seed: int, n: int, **settings: Any) -> None:
     theirs = hyperopts(build, getattr(hyperopt, name), told, seed, n, **settings)
     mine = ours(build, {"rand": rand, "tpe": tpe}[name], told, seed, n, **settings)
     for tid, (point, expected) in enumerate(zip(mine, theirs, strict=True)):
@@ -154,9 +158,7 @@ def test_tpe_finds_the_same_points_in_every_kind(build: Build, seed: int) -> Non
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("told", [smooth, treacherous])
 @pytest.mark.parametrize("build", [mixed, nested])
-def test_tpe_finds_the_same_points_in_larger_spaces(
-    build: Build, told: Callable[[Point, int], Told], seed: int
-) -> None:
+def test_tpe_finds_the_same_points_in_larger_spaces(build: Build, told: Tell, seed: int) -> None:
     assert_same(build, "tpe", told, seed, 150)
 
 

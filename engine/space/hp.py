@@ -1,0 +1,178 @@
+"""The twelve kinds of hyperparameter: each function returns an expression that stands for its value.
+
+A bad argument is refused here, where it was written, with a `BadSearchSpace` that names the label.
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Sequence
+from typing import Any
+
+from hstore.engine.space.expressions import Apply, Literal, apply, dfs, evaluate
+from hstore.store.errors import BadSearchSpace
+
+__all__ = [
+    "choice", "lognormal", "loguniform", "normal", "pchoice", "qlognormal", "qloguniform", "qnormal", "quniform", "randint",
+    "uniform", "uniformint",
+]  # fmt: skip
+
+
+def uniform(label: str, low: Any, high: Any) -> Apply:
+    """Return a float, uniform in [low, high)."""
+    return _number(label, "uniform", "float", low=low, high=high)
+
+
+def quniform(label: str, low: Any, high: Any, q: Any) -> Apply:
+    """Return round(uniform / q) * q."""
+    return _number(label, "quniform", "float", low=low, high=high, q=q)
+
+
+def uniformint(label: str, low: Any, high: Any) -> Apply:
+    """Return an int in [low, high], both ends at half the weight of the others, as in hyperopt."""
+    return _number(label, "quniform", "int", low=low, high=high, q=1.0)
+
+
+def loguniform(label: str, low: Any, high: Any) -> Apply:
+    """Return exp(uniform(low, high)): the bounds are logarithms."""
+    return _number(label, "loguniform", "float", low=low, high=high)
+
+
+def qloguniform(label: str, low: Any, high: Any, q: Any) -> Apply:
+    """Return round(exp(uniform(low, high)) / q) * q: the bounds are logarithms."""
+    return _number(label, "qloguniform", "float", low=low, high=high, q=q)
+
+
+def normal(label: str, mu: Any, sigma: Any) -> Apply:
+    """Return a float, normal around *mu*."""
+    return _number(label, "normal", "float", mu=mu, sigma=sigma)
+
+
+def qnormal(label: str, mu: Any, sigma: Any, q: Any) -> Apply:
+    """Return round(normal / q) * q."""
+    return _number(label, "qnormal", "float", mu=mu, sigma=sigma, q=q)
+
+
+def lognormal(label: str, mu: Any, sigma: Any) -> Apply:
+    """Return exp(normal(mu, sigma))."""
+    return _number(label, "lognormal", "float", mu=mu, sigma=sigma)
+
+
+def qlognormal(label: str, mu: Any, sigma: Any, q: Any) -> Apply:
+    """Return round(exp(normal(mu, sigma)) / q) * q."""
+    return _number(label, "qlognormal", "float", mu=mu, sigma=sigma, q=q)
+
+
+def randint(label: str, *args: Any, low: Any = None, high: Any = None, upper: Any = None) -> Apply:
+    """Return an int: `randint(label, upper)` in [0, upper), `randint(label, low, high)` in [low, high)."""
+    label = check_label(label)
+    given = [*args, *(value for value in (low, high, upper) if value is not None)]
+    if args and low is not None and len(args) == 1:  # randint(label, 9, low=3)
+        given = [low, *args]
+    if len(given) not in (1, 2):
+        raise BadSearchSpace(f"{label}: randint takes an upper bound, or a lower and an upper one, not {len(given)} bounds")
+    bounds = [_whole(label, "bound", value) for value in given]
+    start, stop = bounds if len(bounds) == 2 else (0, bounds[0])
+    if start >= stop:
+        raise BadSearchSpace(f"{label}: low must be less than high, but {start} is not less than {stop}")
+    return apply("int", _param(label, "randint", start, stop))
+
+
+def choice(label: str, options: Any) -> Apply:
+    """Return one of *options*, each as likely as any other; only what was chosen is evaluated."""
+    label = check_label(label)
+    listed = _options(label, options)
+    return Apply("switch", [_param(label, "randint", 0, len(listed)), *(_option(label, option) for option in listed)])
+
+
+def pchoice(label: str, p_options: Any) -> Apply:
+    """Return one of the options of [(probability, option), …], which add up to 1."""
+    label = check_label(label)
+    pairs = _options(label, p_options)
+    if not all(isinstance(pair, (list, tuple)) and len(pair) == 2 for pair in pairs):
+        raise BadSearchSpace(f"{label}: pchoice takes a list of (probability, option) pairs")
+    p = [_constant(label, "probability", probability) for probability, _ in pairs]
+    if any(x < 0 for x in p):
+        raise BadSearchSpace(f"{label}: a probability is negative: {min(p)}")
+    if abs(math.fsum(p) - 1) > 1e-6:
+        raise BadSearchSpace(f"{label}: the probabilities must add up to 1, not to {math.fsum(p):g}")
+    drawn = _param(label, "categorical", tuple(p))
+    return Apply("switch", [drawn, *(_option(label, option) for _, option in pairs)])
+
+
+def check_label(label: Any) -> str:
+    """Return *label* as a string that can name a hyperparameter."""
+    if isinstance(label, Literal):
+        label = label.obj
+    if isinstance(label, bytes):
+        label = label.decode()
+    if not isinstance(label, str):
+        raise BadSearchSpace(f"a hyperparameter needs a string as its label, not {label!r:.60}")
+    if not label or "\0" in label or not label.isprintable():
+        raise BadSearchSpace(f"a label must be printable and not empty: {label!r:.60}")
+    return label
+
+
+def _param(label: str, distribution: str, *args: Any, **kwargs: Any) -> Apply:
+    literals = {name: Literal(value) for name, value in kwargs.items()}
+    drawn = Apply(distribution, [Literal(arg) for arg in args], literals)
+    return Apply("hyperopt_param", [Literal(label), drawn])
+
+
+def _number(label: Any, distribution: str, cast: str, **arguments: Any) -> Apply:
+    label = check_label(label)
+    values = {name: _constant(label, name, value) for name, value in arguments.items()}
+    for name in ("sigma", "q"):
+        if name in values and not values[name] > 0:
+            raise BadSearchSpace(f"{label}: {name} must be positive, not {values[name]:g}")
+    logs = " (the bounds of a log kind are logarithms: np.log(1e-3), not 1e-3)" if "log" in distribution else ""
+    if "low" in values and not values["low"] < values["high"]:
+        raise BadSearchSpace(f"{label}: low must be less than high, but {values['low']:g} is not less than {values['high']:g}{logs}")
+    if logs and values.get("high", values.get("mu", 0)) > 709:
+        raise BadSearchSpace(f"{label}: exp({values.get('high', values.get('mu')):g}) is no finite number{logs}")
+    return apply(cast, _param(label, distribution, *values.values()))
+
+
+def _constant(label: str, name: str, value: Any) -> float:
+    """Return the finite number that *value* is: arithmetic on constants is worked out, what depends on a draw refused."""
+    if isinstance(value, Apply):
+        if any(node.name == "hyperopt_param" for node in dfs(value)):
+            raise BadSearchSpace(
+                f"{label}: {name} depends on another hyperparameter; no algorithm can learn over a range that moves",
+                hint="draw from a fixed range and scale the value in the space: low + (high - low) * hp.uniform(…)",
+            )  # fmt: skip
+        value = evaluate(value, {})
+    if hasattr(value, "item") and getattr(value, "ndim", 1) == 0:
+        value = value.item()
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise BadSearchSpace(f"{label}: {name} must be a number, not {value!r:.60}")
+    number = float(value)
+    if not math.isfinite(number):
+        raise BadSearchSpace(f"{label}: {name} must be finite, not {number}")
+    return number
+
+
+def _whole(label: str, name: str, value: Any) -> int:
+    number = _constant(label, name, value)
+    if number != int(number) or abs(number) > 2**53:
+        raise BadSearchSpace(f"{label}: a {name} must be a whole number, not {number:g}")
+    return int(number)
+
+
+def _options(label: str, options: Any) -> Sequence[Any]:
+    if isinstance(options, Apply) or not hasattr(options, "__len__"):
+        raise BadSearchSpace(f"{label}: the options must be a list, not {type(options).__name__}")
+    listed = list(options)
+    if not listed:
+        raise BadSearchSpace(f"{label}: there are no options to choose from")
+    return listed
+
+
+def _option(label: str, option: Any) -> Apply:
+    from hstore.engine.space.expressions import as_apply
+
+    try:
+        return as_apply(option)
+    except BadSearchSpace as error:
+        raise BadSearchSpace(f"{label}: {error}") from error

@@ -1,0 +1,124 @@
+"""Parameter: one hyperparameter of a compiled space, as algorithms and tables see it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from hstore.engine import portable
+
+Value: TypeAlias = float | int
+Point: TypeAlias = dict[str, Value]
+"""Raw value per active label, as hyperopt's `vals`: a choice's is its index, a uniformint's a float."""
+
+Condition: TypeAlias = tuple[tuple[str, int], ...]
+
+SUFFIXES = ("uniform", "normal")
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A label, what it is drawn from, and when it is active."""
+
+    label: str
+    kind: str
+    """Name of the `hp` function that made it."""
+    low: float | None = None
+    high: float | None = None
+    """Bounds of the uniform kinds as they were given (logarithms for log kinds); ints of [low, high) for randint and choices."""
+    mu: float | None = None
+    sigma: float | None = None
+    q: float | None = None
+    p: tuple[float, ...] | None = None
+    """Probability of each option of a pchoice."""
+    options: tuple[Any, ...] | None = None
+    """Readable value of each option of a choice or pchoice."""
+    conditions: tuple[Condition, ...] = ()
+    """It is active if of any of these all (choice, option index) hold; without any, always."""
+
+    @property
+    def is_log(self) -> bool:
+        """Whether it is drawn on a logarithmic scale."""
+        return "log" in self.kind
+
+    @property
+    def is_normal(self) -> bool:
+        """Whether it is unbounded, with *mu* and *sigma*."""
+        return self.mu is not None
+
+    @property
+    def is_categorical(self) -> bool:
+        """Whether its values are the integers [low, high), in no order that means anything."""
+        return self.kind in ("randint", "choice", "pchoice")
+
+    @property
+    def n_options(self) -> int:
+        """How many values a categorical one has."""
+        assert self.low is not None
+        assert self.high is not None
+        return int(self.high - self.low)
+
+    def draw(self, rng: np.random.Generator) -> Value:
+        """Return a raw value from the prior: hyperopt's numbers, to the bit on every machine."""
+        return _DRAWS[self.kind](self, rng)
+
+    def read(self, raw: Value) -> Any:
+        """Return what the *raw* value means: an option, an integer, or itself."""
+        if self.options is not None:
+            return self.options[int(raw)]
+        return int(raw) if self.kind in ("uniformint", "randint") else raw
+
+    def describe(self) -> str:
+        """Return it as a person would write it, such as uniform(0, 1)."""
+        if self.options is not None:
+            listed = ", ".join(map(str, self.options[:8])) + (", …" if len(self.options) > 8 else "")
+            return f"{self.kind}({listed})"
+        numbers = (self.low, self.high, self.mu, self.sigma, None if self.kind == "uniformint" else self.q)
+        return f"{self.kind}({', '.join(f'{x:g}' for x in numbers if x is not None)})"
+
+
+Draw: TypeAlias = Callable[[Parameter, np.random.Generator], Value]
+
+
+def _uniform(parameter: Parameter, rng: np.random.Generator) -> float:
+    return portable.uniform(rng, parameter.low, parameter.high)  # type: ignore[arg-type]
+
+
+def _normal(parameter: Parameter, rng: np.random.Generator) -> float:
+    return portable.normal(rng, parameter.mu, parameter.sigma)  # type: ignore[arg-type]
+
+
+def _log(draw: Callable[[Parameter, np.random.Generator], float]) -> Draw:
+    return lambda parameter, rng: portable.exp(draw(parameter, rng))
+
+
+def _rounded(draw: Draw) -> Draw:
+    # round() halves to even, as numpy's does.
+    return lambda parameter, rng: round(draw(parameter, rng) / parameter.q) * parameter.q  # type: ignore[operator]
+
+
+def _integer(parameter: Parameter, rng: np.random.Generator) -> int:
+    return int(rng.integers(parameter.low, parameter.high))  # type: ignore[arg-type]
+
+
+def _categorical(parameter: Parameter, rng: np.random.Generator) -> int:
+    return int(rng.multinomial(1, parameter.p).argmax())  # type: ignore[arg-type]
+
+
+_DRAWS: dict[str, Draw] = {
+    "uniform": _uniform,
+    "quniform": _rounded(_uniform),
+    "uniformint": _rounded(_uniform),
+    "loguniform": _log(_uniform),
+    "qloguniform": _rounded(_log(_uniform)),
+    "normal": _normal,
+    "qnormal": _rounded(_normal),
+    "lognormal": _log(_normal),
+    "qlognormal": _rounded(_log(_normal)),
+    "randint": _integer,
+    "choice": _integer,
+    "pchoice": _categorical,
+}

@@ -1,0 +1,131 @@
+"""Runs the embedded mongod: starts it, starts it again when it dies, stops it when its last user is gone.
+
+A program of its own, `python -I -S supervisor.py LOCK COMMAND…`, run by `hstore.store.server` in its home;
+what the files mean is said there. It knows nothing of hstore and imports little, so that it stays small.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import signal
+import sys
+import threading
+import time
+
+LINGER = 1.0
+"""Seconds that the server outlives its last user, so that one command after the other finds it warm."""
+PATIENCE = 10.0
+"""Seconds that mongod gets to stop by itself."""
+SHORT_LIFE = 3.0
+"""Seconds within which a mongod that dies is not started again: whoever waits for it shall hear why."""
+
+
+class Supervisor:
+    """The keeper of one mongod."""
+
+    def __init__(self, lock: int, command: list[str]) -> None:
+        self.lock = lock
+        self.command = command
+        self.data = os.path.abspath("data")
+        self.pid = 0
+        self.is_stopping = False
+
+    def run(self) -> None:
+        """Return when mongod is stopped, or not worth another start."""
+        signal.signal(signal.SIGTERM, lambda *_: self.stop())
+        threading.Thread(target=self.stop_after_last_user, daemon=True).start()
+        self.pid = running_mongod(self.data)
+        while True:
+            began = time.monotonic()
+            self.pid = self.pid or os.posix_spawn(self.command[0], self.command, os.environ)
+            write_pids(self.lock, os.getpid(), self.pid)
+            if self.is_stopping:  # told so before there was a mongod to pass it on to
+                self.stop()
+            wait_for_end(self.pid, self.data)
+            if self.is_stopping or time.monotonic() - began < SHORT_LIFE:
+                return
+            self.pid = 0
+
+    def stop(self) -> None:
+        """Tell mongod to end, and see to it that it does."""
+        self.is_stopping = True
+        if self.pid:
+            signal.signal(signal.SIGALRM, lambda *_: kill(self.pid, signal.SIGKILL))
+            signal.setitimer(signal.ITIMER_REAL, PATIENCE)
+            kill(self.pid, signal.SIGTERM)
+
+    def stop_after_last_user(self) -> None:
+        """Stop when nobody holds `users.lock` any more; newcomers then wait for the end of this process."""
+        users = os.open("run/users.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        while True:
+            fcntl.flock(users, fcntl.LOCK_EX)  # the kernel gives it to us, however the last user ended
+            fcntl.flock(users, fcntl.LOCK_UN)
+            time.sleep(LINGER)
+            try:
+                fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            if not os.path.exists("run/keep.json"):
+                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
+                return
+            fcntl.flock(users, fcntl.LOCK_UN)
+
+
+def running_mongod(data: str) -> int:
+    """Return the pid of the mongod that runs on folder *data*, or 0. Not while one may be starting there."""
+    try:
+        with open(os.path.join(data, "mongod.lock"), "rb") as lock:
+            if not is_locked(lock.fileno()):
+                return 0
+            pid = int(lock.read())
+        with open(f"/proc/{pid}/cmdline", "rb") as arguments:  # a pid of another container must not be killed
+            return pid if os.fsencode(data) in arguments.read().split(b"\0") else 0
+    except (OSError, ValueError):
+        return 0
+
+
+def is_locked(file: int) -> bool:
+    """Return whether another process has *file* locked."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    fcntl.flock(file, fcntl.LOCK_UN)
+    return False
+
+
+def wait_for_end(pid: int, data: str) -> None:
+    """Return when the mongod *pid* of folder *data*, our child or adopted, has ended."""
+    try:
+        os.waitpid(pid, 0)
+    except ChildProcessError:
+        with open(os.path.join(data, "mongod.lock"), "rb") as lock:
+            while is_locked(lock.fileno()):
+                time.sleep(0.1)
+
+
+def kill(pid: int, number: int) -> None:
+    """Send a signal to a process that may be gone."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+def write_pids(file: int, *pids: int) -> None:
+    """Replace what *file* says by *pids*."""
+    os.ftruncate(file, 0)
+    os.pwrite(file, " ".join(map(str, pids)).encode(), 0)
+
+
+def main() -> None:
+    """Take over the lock that came with us, go to the background, supervise."""
+    lock, *command = sys.argv[1:]
+    if os.fork():
+        os._exit(0)  # whoever started us neither waits for us nor has to bury us
+    os.set_inheritable(int(lock), False)
+    Supervisor(int(lock), command).run()
+
+
+if __name__ == "__main__":
+    main()

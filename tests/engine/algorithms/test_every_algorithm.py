@@ -1,0 +1,194 @@
+"""What every algorithm must do, run on all of them."""
+
+import json
+import math
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hstore.engine.algorithms import ALGORITHMS, Algorithm
+from hstore.engine.history import History
+from hstore.engine.space import Point, Space, compile_space, hp
+
+RECORDED = Path(__file__).with_name("recorded_points.json")
+
+each_algorithm = pytest.mark.parametrize("algorithm", ALGORITHMS.values(), ids=ALGORITHMS)
+
+
+def space() -> Space:
+    return compile_space(
+        {
+            "lr": hp.loguniform("lr", -9, 0),
+            "layers": hp.uniformint("layers", 1, 5),
+            "units": hp.qloguniform("units", 2, 6, 8),
+            "shift": hp.qnormal("shift", 0, 4, 0.5),
+            "seed": hp.randint("seed", 10, 20),
+            "model": hp.choice(
+                "model", ["plain", {"depth": hp.quniform("depth", 1, 9, 2), "w": hp.normal("w", 0, 1)}]
+            ),
+            "kind": hp.pchoice("kind", [(0.2, "a"), (0.8, {"decay": hp.lognormal("decay", -4, 1)})]),
+        }
+    )
+
+
+def told(space: Space, outcomes: Callable[[Point, int], tuple[str, float | None]], n: int) -> History:
+    history = History(space)
+    rng = np.random.default_rng(0)
+    for tid in range(n):
+        point = space.sample(rng)
+        kind, loss = outcomes(point, tid)
+        history.observe(history.add(point), kind=kind, loss=loss)
+    return history
+
+
+def quadratic(point: Point, tid: int) -> tuple[str, float | None]:
+    return "ok", sum((value - 1) ** 2 for value in point.values())
+
+
+def mixed(point: Point, tid: int) -> tuple[str, float | None]:
+    kinds = ["ok", "ok", "fail", "error", "pending", "void", "ok"]
+    kind = kinds[tid % len(kinds)]
+    return kind, (math.nan if tid % 14 == 6 else quadratic(point, tid)[1]) if kind == "ok" else None
+
+
+OUTCOMES: dict[str, Callable[[Point, int], tuple[str, float | None]]] = {
+    "a bowl": quadratic,
+    "everything": mixed,
+    "equal losses": lambda *_: ("ok", 1.0),
+    "all failed": lambda *_: ("fail", None),
+    "all pending": lambda *_: ("pending", None),
+    "all errors": lambda *_: ("error", None),
+    "all nan": lambda *_: ("ok", math.nan),
+    "all inf": lambda *_: ("ok", math.inf),
+    "some -inf": lambda _, tid: ("ok", -math.inf if tid % 5 == 0 else float(tid)),
+    "huge and tiny": lambda _, tid: ("ok", 1e308 if tid % 2 else -1e-308),
+}
+
+
+@each_algorithm
+@pytest.mark.parametrize("outcomes", OUTCOMES.values(), ids=OUTCOMES)
+@pytest.mark.parametrize("n", [0, 1, 2, 20, 70])
+def test_a_point_is_in_the_space(algorithm: Algorithm, outcomes: Any, n: int) -> None:
+    searched = space()
+    history = told(searched, outcomes, n)
+    for seed in range(3):
+        searched.check(algorithm.choose(searched, history, seed=seed))
+
+
+@each_algorithm
+def test_the_same_input_gives_the_same_point_in_the_same_order(algorithm: Algorithm) -> None:
+    first = algorithm.choose(space(), told(space(), mixed, 60), seed=5)
+    again = algorithm.choose(space(), told(space(), mixed, 60), seed=5)
+    assert list(first.items()) == list(again.items())
+    assert algorithm.choose(space(), told(space(), mixed, 60), seed=6) != first
+
+
+@each_algorithm
+def test_a_history_that_was_asked_on_the_way_gives_the_same_point(algorithm: Algorithm) -> None:
+    searched = space()
+    asked, rng = History(searched), np.random.default_rng(0)
+    for tid in range(60):
+        algorithm.choose(searched, asked, seed=tid)
+        point = searched.sample(rng)
+        kind, loss = mixed(point, tid)
+        asked.observe(asked.add(point), kind=kind, loss=loss)
+    at_once = told(searched, mixed, 60)
+    assert algorithm.choose(searched, asked, seed=5) == algorithm.choose(searched, at_once, seed=5)
+
+
+@each_algorithm
+def test_inputs_are_left_as_they_were(algorithm: Algorithm) -> None:
+    searched = space()
+    history = told(searched, mixed, 60)
+    before = history.copy()
+    algorithm.choose(searched, history, seed=1)
+    np.testing.assert_array_equal(history.kinds, before.kinds)
+    np.testing.assert_array_equal(history.losses, before.losses)
+    for label in searched.labels:
+        np.testing.assert_array_equal(history.column(label), before.column(label))
+
+
+@each_algorithm
+def test_no_clock_and_no_shared_generator_is_asked(
+    algorithm: Algorithm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searched = space()
+    history = told(searched, quadratic, 60)
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise AssertionError("an algorithm looked at something that is not its input")
+
+    for module, names in {
+        np.random: [
+            "seed",
+            "random",
+            "rand",
+            "randn",
+            "uniform",
+            "normal",
+            "randint",
+            "choice",
+            "multinomial",
+        ],
+        random: ["random", "uniform", "randint", "choice", "gauss", "seed"],
+        time: ["time", "time_ns", "monotonic", "perf_counter"],
+    }.items():
+        for name in names:
+            monkeypatch.setattr(module, name, refuse)
+    point = algorithm.choose(searched, history, seed=1)
+    monkeypatch.undo()
+    searched.check(point)
+
+
+@each_algorithm
+def test_it_can_be_called_in_hyperopts_shape(algorithm: Algorithm) -> None:
+    searched = space()
+    history = told(searched, quadratic, 40)
+    documents = [
+        {
+            "tid": tid,
+            "state": 2,
+            "result": {"status": "ok", "loss": float(history.losses[tid])},
+            "misc": {
+                "tid": tid,
+                "vals": {
+                    label: [] if math.isnan(value := float(history.column(label)[tid])) else [value]
+                    for label in searched.labels
+                },
+            },
+        }
+        for tid in range(40)
+    ]
+    (document,) = algorithm([40], SimpleNamespace(space=searched), SimpleNamespace(trials=documents), 3)
+    point = algorithm.choose(searched, history, seed=3)
+    assert {label: v[0] for label, v in document["misc"]["vals"].items() if v} == point
+    assert {label for label, tids in document["misc"]["idxs"].items() if tids == [40]} == set(point)
+    assert (document["tid"], document["misc"]["tid"], document["state"]) == (40, 40, 0)
+    kept = SimpleNamespace(history=lambda _: history, exp_key="mine")
+    (other,) = algorithm([40, 41], SimpleNamespace(space=searched), kept, 3)
+    assert (other["misc"], other["exp_key"]) == (document["misc"], "mine")
+    assert algorithm([], SimpleNamespace(space=searched), kept, 3) == []
+
+
+@each_algorithm
+def test_points_are_those_on_record(algorithm: Algorithm) -> None:
+    # A change of numbers is a decision: raise the version of the algorithm, run this once to put its points
+    # on record, and say so in CHANGELOG.md.
+    searched = space()
+    history = told(searched, mixed, 80)
+    points = [
+        {label: float(value).hex() for label, value in algorithm.choose(searched, history, seed=seed).items()}
+        for seed in range(8)
+    ]
+    key = f"{algorithm.name} {algorithm.version}"
+    recorded = json.loads(RECORDED.read_text()) if RECORDED.exists() else {}
+    if key not in recorded:
+        RECORDED.write_text(json.dumps(recorded | {key: points}, indent=1) + "\n")
+        pytest.fail(f"{key} was not on record and is now: look at it and commit it")
+    assert points == recorded[key]

@@ -1,0 +1,329 @@
+"""fmin in memory and on a real MongoDB alike: `where` is what makes the one or the other."""
+
+import datetime as dt
+import math
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import hstore
+from hstore import STATUS_FAIL, STATUS_OK, MongoTrials, Trials, fmin, hp, rand, tpe
+from hstore.engine.replay import derive_again
+from hstore.store.errors import (
+    AllTrialsFailed, InvalidLoss, InvalidName, InvalidResult, InvalidResultStatus, InvalidValue, SpaceChanged,
+)  # fmt: skip
+
+SPACE = {"x": hp.uniform("x", -2, 2), "c": hp.choice("c", ["a", {"deep": hp.normal("y", 0, 1)}])}
+
+
+def square(config: dict[str, Any]) -> float:
+    return float(config["x"] ** 2)
+
+
+@pytest.fixture(params=["memory", "mongo"])
+def trials(request: pytest.FixtureRequest) -> Trials:
+    """Trials of a new experiment, in memory and in a real MongoDB."""
+    if request.param == "memory":
+        return Trials()
+    return MongoTrials(request.getfixturevalue("mongo_url"), exp_key="searched")
+
+
+quiet = partial(fmin, verbose=False)
+
+
+def test_it_returns_the_raw_values_of_the_best_trial(trials: Trials) -> None:
+    best = quiet(square, SPACE, max_evals=25, trials=trials, rstate=np.random.default_rng(0))
+    assert best == trials.argmin
+    assert set(best) >= {"x", "c"}
+    assert isinstance(best["c"], int)
+    assert trials.best_trial["result"]["loss"] == min(x for x in trials.losses() if x is not None)
+
+
+def test_it_returns_the_point_itself_without_return_argmin(trials: Trials) -> None:
+    best = quiet(square, SPACE, max_evals=5, trials=trials, rstate=0, return_argmin=False)
+    assert best["x"] == trials.argmin["x"]
+    assert best["c"] == "a" or "deep" in best["c"]
+
+
+def test_memory_and_mongo_hold_the_same_trials_at_the_same_seed(mongo_url: str) -> None:
+    here, there = Trials(), MongoTrials(mongo_url, exp_key="same")
+    for trials in (here, there):
+        quiet(square, SPACE, max_evals=30, trials=trials, rstate=np.random.default_rng(7))
+    assert here.vals == there.vals
+    assert here.losses() == there.losses()
+
+
+def test_max_evals_counts_the_trials_of_earlier_calls(trials: Trials) -> None:
+    quiet(square, SPACE, max_evals=3, trials=trials, rstate=0)
+    quiet(square, SPACE, max_evals=5, trials=trials, rstate=0)
+    quiet(square, SPACE, max_evals=5, trials=trials, rstate=0)
+    assert trials.tids == [0, 1, 2, 3, 4]
+
+
+def test_fifteen_and_fifteen_trials_are_thirty_trials(trials: Trials) -> None:
+    at_once = Trials()
+    quiet(square, SPACE, max_evals=30, trials=at_once, rstate=np.random.default_rng(1))
+    for n in (15, 30):
+        quiet(square, SPACE, max_evals=n, trials=trials, rstate=np.random.default_rng(1))
+    assert trials.vals == at_once.vals
+    assert derive_again(trials.experiment).is_same
+
+
+def test_the_callers_generator_is_left_where_hyperopt_leaves_it(trials: Trials) -> None:
+    rng, twin = np.random.default_rng(5), np.random.default_rng(5)
+    quiet(square, SPACE, max_evals=4, trials=trials, rstate=rng)
+    twin.integers(2**31 - 1, size=4)
+    assert rng.integers(1000) == twin.integers(1000)
+
+
+@pytest.mark.parametrize("rstate", [3, np.random.RandomState(3), None])
+def test_an_int_or_a_random_state_will_do_as_rstate(rstate: Any) -> None:
+    assert set(quiet(square, SPACE, max_evals=3, rstate=rstate)) >= {"x", "c"}
+
+
+def test_what_the_objective_raises_is_recorded_and_comes_out(trials: Trials) -> None:
+    def explode(config: Any) -> float:
+        raise ZeroDivisionError("no such luck")
+
+    with pytest.raises(ZeroDivisionError, match="no such luck"):
+        quiet(explode, SPACE, max_evals=3, trials=trials, rstate=0)
+    trials.refresh()
+    (trial,) = trials.experiment.trials
+    assert trial.state == "failed"
+    assert trial.error == "ZeroDivisionError: no such luck"
+    assert "explode" in trial.end.traceback  # type: ignore[union-attr]
+    assert len(trials) == 0  # hyperopt's view does not show it
+
+
+def test_exceptions_can_be_caught_and_the_search_goes_on(trials: Trials) -> None:
+    def fragile(config: dict[str, Any]) -> float:
+        if config["x"] < 0:
+            raise ValueError("negative")
+        return square(config)
+
+    quiet(fragile, SPACE, max_evals=20, trials=trials, rstate=0, catch_eval_exceptions=True)
+    counts = trials.experiment.state.counts
+    assert counts["failed"] > 0
+    assert counts["failed"] + counts["done"] == 20
+    assert derive_again(trials.experiment).is_same
+
+
+def test_all_failed_means_there_is_no_best(trials: Trials) -> None:
+    with pytest.raises(AllTrialsFailed):
+        quiet(lambda _: {"status": STATUS_FAIL}, SPACE, max_evals=3, trials=trials, rstate=0)
+
+
+def test_failed_and_nan_losses_are_kept_apart_from_the_best(trials: Trials) -> None:
+    losses = iter([math.nan, 2.0, math.inf, 1.0, -math.inf, 3.0])
+
+    def told(config: Any) -> Any:
+        loss = next(losses)
+        return {"status": STATUS_FAIL} if loss == 3.0 else {"status": STATUS_OK, "loss": loss}
+
+    quiet(told, SPACE, max_evals=6, trials=trials, rstate=0)
+    assert trials.best_trial["tid"] == 4
+    assert math.isnan(trials.losses()[0])  # type: ignore[arg-type]
+    assert trials.statuses() == ["ok"] * 5 + ["fail"]
+
+
+def test_results_may_hold_anything_that_a_log_can_hold(trials: Trials) -> None:
+    now = dt.datetime(2026, 11, 21, 4, 5, 6, 7000)
+    rich = {
+        "status": STATUS_OK, "loss": np.float32(0.5), "array": np.arange(6).reshape(2, 3), "flag": np.bool_(True), "count": np.int64(7),
+        "nested": {"tuple": (1, 2.5, None), "$odd.key": "yes", "bytes": b"\x00\xff"}, "nan": math.nan, "inf": -math.inf, "at": now,
+    }  # fmt: skip
+    quiet(lambda _: rich, SPACE, max_evals=1, trials=trials, rstate=0)
+    result = trials.results[0]
+    assert result["loss"] == 0.5
+    assert np.array_equal(result["array"], rich["array"])
+    assert result["nested"]["$odd.key"] == "yes"
+    assert list(result["nested"]["tuple"]) == [1, 2.5, None]
+    assert result["nested"]["bytes"] == b"\x00\xff"
+    assert math.isnan(result["nan"])
+    assert result["inf"] == -math.inf
+    assert result["at"].replace(tzinfo=None) == now
+    assert result["count"] == 7
+
+
+def test_a_result_that_no_log_can_hold_is_kept_as_far_as_it_goes(mongo_url: str, capfd: pytest.CaptureFixture[str]) -> None:
+    cycle: dict[str, Any] = {}
+    cycle["self"] = cycle
+    deep: list[Any] = []
+    for _ in range(100_000):
+        deep = [deep]
+    strange = {
+        "status": STATUS_OK, "loss": 1.0, "object": object(), "complex": 1j, "huge": 2**100, "cycle": cycle, "deep": deep,
+        "bad\0key": {"a\0b": 1}, "text": "\ud800",
+    }  # fmt: skip
+    trials = MongoTrials(mongo_url, exp_key="strange")
+    quiet(lambda _: strange, SPACE, max_evals=1, trials=trials, rstate=0)
+    assert trials.losses() == [1.0]
+    said = capfd.readouterr().err
+    assert "result" in said
+    assert derive_again(trials.experiment).is_same
+    while deep:  # the interpreter frees nested lists by recursion; help it
+        deep = deep.pop()
+
+
+@pytest.mark.parametrize(
+    ("returned", "error"),
+    [
+        (None, InvalidResult), ("0.5", InvalidResult), (1j, InvalidLoss), ({"loss": 1.0}, InvalidResultStatus),
+        ({"status": "fine", "loss": 1.0}, InvalidResultStatus), ({"status": "ok"}, InvalidLoss),
+        ({"status": "ok", "loss": "abc"}, InvalidLoss), ({"status": "ok", "loss": None}, InvalidLoss), ([1, 2], InvalidLoss),
+    ],
+)  # fmt: skip
+def test_a_result_that_no_search_can_use_is_a_clear_error(returned: Any, error: type[Exception], trials: Trials) -> None:
+    with pytest.raises(error, match=r"loss|returned|status"):
+        quiet(lambda _: returned, SPACE, max_evals=2, trials=trials, rstate=0)
+    assert trials.experiment.trials[0].state == "failed"
+
+
+def test_it_stops_below_the_loss_threshold(trials: Trials) -> None:
+    quiet(square, SPACE, max_evals=500, loss_threshold=0.5, trials=trials, rstate=0)
+    assert trials.experiment.state.why == "loss_threshold"
+    assert min(x for x in trials.losses() if x is not None) < 0.5
+    n = len(trials)
+    quiet(square, SPACE, max_evals=500, loss_threshold=0.5, trials=trials, rstate=0)
+    assert len(trials) == n
+
+
+def test_it_stops_when_the_time_is_over(trials: Trials) -> None:
+    quiet(square, SPACE, timeout=0.2, trials=trials, rstate=0)
+    assert trials.experiment.state.why == "timeout"
+    assert len(trials) > 0
+
+
+def test_it_stops_when_the_early_stop_function_says_so(trials: Trials) -> None:
+    def stop(seen: Trials, count: int = 0) -> tuple[bool, list[int]]:
+        assert len(seen) == count + 1
+        return count + 1 >= 4, [count + 1]
+
+    quiet(square, SPACE, max_evals=100, early_stop_fn=stop, trials=trials, rstate=0)
+    assert len(trials) == 4
+    assert trials.experiment.state.why == "early_stop"
+
+
+def test_points_to_evaluate_come_first_and_on_top(trials: Trials) -> None:
+    points = [{"x": 1.0, "c": 1, "y": 0.25}, {"x": 0.0, "c": 0}]
+    for _ in range(2):
+        quiet(square, SPACE, max_evals=3, points_to_evaluate=points, trials=trials, rstate=0)
+    assert len(trials) == 5
+    assert trials.miscs[0]["vals"] == {"x": [1.0], "c": [1], "y": [0.25]}
+    assert trials.argmin == {"x": 0.0, "c": 0}
+    report = derive_again(trials.experiment)
+    assert (report.given, report.suggested, report.is_same) == (2, 3, True)
+
+
+def test_several_can_be_queued_at_once(trials: Trials) -> None:
+    quiet(square, SPACE, max_evals=10, max_queue_len=4, trials=trials, rstate=0, algo=partial(tpe.suggest, n_startup_jobs=3))
+    assert trials.tids == list(range(10))
+    assert derive_again(trials.experiment).is_same
+
+
+def test_an_algorithm_of_ones_own_is_asked_in_hyperopts_shape(trials: Trials) -> None:
+    def middle(new_ids: list[int], domain: Any, trials: Any, seed: int) -> list[dict[str, Any]]:
+        if len(trials) >= 3:
+            return []
+        return [{"tid": new_ids[0], "misc": {"vals": {"x": [0.25 * len(trials)], "c": [0], "y": []}}}]
+
+    quiet(square, SPACE, algo=middle, max_evals=10, trials=trials, rstate=0)
+    assert trials.vals["x"] == [0.0, 0.25, 0.5]
+    assert trials.experiment.state.why == "exhausted"
+    report = derive_again(trials.experiment)
+    assert report.is_same
+    assert "middle" in report.skipped[0][1]
+
+
+def test_ctrl_c_leaves_a_search_that_the_same_call_continues(trials: Trials) -> None:
+    undisturbed = Trials()
+    quiet(square, SPACE, max_evals=12, trials=undisturbed, rstate=2)
+    calls = 0
+
+    def interrupted(config: dict[str, Any]) -> float:
+        nonlocal calls
+        calls += 1
+        if calls in (3, 7):
+            raise KeyboardInterrupt
+        return square(config)
+
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            quiet(interrupted, SPACE, max_evals=12, trials=trials, rstate=2)
+    quiet(interrupted, SPACE, max_evals=12, trials=trials, rstate=2)
+    assert trials.vals == undisturbed.vals
+    kinds = [event.type for event in trials.experiment.chain(2)]
+    assert kinds == ["queued", "reserved", "running", "requeued", "reserved", "running", "done"]
+
+
+def test_another_space_is_refused_with_the_difference(trials: Trials) -> None:
+    quiet(square, {"x": hp.uniform("x", -2, 2)}, max_evals=2, trials=trials, rstate=0)
+    with pytest.raises(SpaceChanged, match=r"x: .*uniform.*3"):
+        quiet(square, {"x": hp.uniform("x", -3, 3)}, max_evals=4, trials=trials, rstate=0)
+    assert len(trials.experiment.trials) == 2
+
+
+def test_a_change_of_algorithm_or_limits_is_an_event(trials: Trials) -> None:
+    quiet(square, SPACE, max_evals=2, trials=trials, rstate=0, algo=rand.suggest)
+    quiet(square, SPACE, max_evals=4, trials=trials, rstate=0, algo=tpe.suggest)
+    kinds = [event.type for event in trials.experiment.chain(None)]
+    assert kinds == ["created", "finished", "resumed", "changed", "finished"]
+    assert trials.experiment.state.algorithm["name"] == "tpe"
+    assert derive_again(trials.experiment).is_same
+
+
+def test_users_stdout_stays_theirs(capsys: pytest.CaptureFixture[str]) -> None:
+    def talk(config: dict[str, Any]) -> float:
+        print("one line")
+        return square(config)
+
+    fmin(talk, SPACE, max_evals=3, rstate=0)
+    said = capsys.readouterr()
+    assert said.out == "one line\n" * 3
+    assert "3/3" in said.err
+    assert "best loss" in said.err
+
+
+def test_a_file_of_trials_is_saved_and_continued(tmp_path: Path) -> None:
+    file = tmp_path / "trials.pkl"
+    quiet(square, SPACE, max_evals=3, rstate=0, trials_save_file=str(file))
+    quiet(square, SPACE, max_evals=5, rstate=0, trials_save_file=str(file))
+    at_once = Trials()
+    quiet(square, SPACE, max_evals=5, rstate=0, trials=at_once)
+    import cloudpickle
+
+    assert cloudpickle.loads(file.read_bytes()).vals == at_once.vals
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({"timeout": -1}, "timeout"), ({"timeout": True}, "timeout"), ({"loss_threshold": "1"}, "loss_threshold"),
+        ({"max_evals": 1.5}, "max_evals"), ({"max_evals": -1}, "max_evals"), ({"algo": "tpo"}, "tpo"), ({"rstate": "x"}, "rstate"),
+        ({"points_to_evaluate": {"x": 1}}, "points_to_evaluate"), ({"max_queue_len": 0}, "max_queue_len"),
+        ({"trials": []}, "trials"), ({"store": "mongodb://localhost/x"}, "experiment"),
+        ({"algo": partial(tpe.suggest, gama=1)}, "gama"), ({"points_to_evaluate": [{"x": 0.5}]}, "c"),
+    ],
+)  # fmt: skip
+def test_a_bad_argument_is_named(arguments: dict[str, Any], told: str) -> None:
+    with pytest.raises((InvalidValue, hstore.errors.BadSearchSpace), match=told):
+        quiet(square, SPACE, **{"max_evals": 2, **arguments})
+
+
+@pytest.mark.parametrize("name", ["", "  ", "a$b", "nul\0", "x" * 1_000_000, "two\nlines"])
+def test_a_name_that_no_store_can_hold_is_refused(name: str, mongo_url: str) -> None:
+    with pytest.raises(InvalidName, match="name"):
+        quiet(square, SPACE, max_evals=1, experiment=name, store=mongo_url)
+
+
+def test_a_large_attachment_comes_back(trials: Trials) -> None:
+    content = bytes(range(256)) * 4000
+    quiet(lambda _: {"status": "ok", "loss": 1.0, "attachments": {"model": content}}, SPACE, max_evals=1, trials=trials, rstate=0)
+    assert trials.trial_attachments(trials.trials[0])["model"] == content
+    trials.attachments["notes"] = "about all"
+    assert trials.attachments["notes"] == b"about all"
+    del trials.attachments["notes"]
+    assert "notes" not in trials.attachments

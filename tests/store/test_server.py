@@ -1,0 +1,381 @@
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from pymongo import MongoClient, WriteConcern
+from pymongo.collection import Collection
+
+from hstore.store.errors import NoMongod, StoreUnreachable
+from hstore.store.server import EmbeddedServer, ensure_server, find_mongod
+
+try:
+    find_mongod()
+except NoMongod:
+    pytest.skip("there is no mongod", allow_module_level=True)
+
+USER = """
+import sys
+from pathlib import Path
+from hstore.store.server import ensure_server
+server = ensure_server(Path(sys.argv[1]))
+print(server.pid, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Path]:
+    home = tmp_path / "home"
+    yield home
+    kill_all(home)
+
+
+def processes(home: Path) -> list[psutil.Process]:
+    """Return the mongods and supervisors of *home*."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if str(home / "data") in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
+def supervisors(home: Path) -> list[psutil.Process]:
+    return [process for process in processes(home) if "-I" in process.cmdline()]
+
+
+def kill_all(home: Path) -> None:
+    for process in sorted(processes(home), key=lambda process: "-I" not in process.cmdline()):
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+    until(lambda: not processes(home))
+
+
+def until(condition: Callable[[], Any], seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it does not come about"
+        time.sleep(0.01)
+
+
+@contextlib.contextmanager
+def user(home: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process that uses the server from when it is handed out until it is told to end."""
+    with begin(home) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().strip().isdigit()
+        yield process
+        process.kill()
+
+
+def begin(home: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", USER, str(home)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+
+
+@contextlib.contextmanager
+def using(home: Path) -> Iterator[EmbeddedServer]:
+    server = ensure_server(home)
+    try:
+        yield server
+    finally:
+        server.release()
+
+
+@contextlib.contextmanager
+def documents(server: EmbeddedServer) -> Iterator[Collection[dict[str, Any]]]:
+    with MongoClient[dict[str, Any]](server.uri) as client:
+        yield client.get_default_database().get_collection(
+            "documents", write_concern=WriteConcern("majority")
+        )
+
+
+def test_a_cold_start_gives_a_server_that_takes_majority_writes_and_change_streams(home: Path) -> None:
+    began = time.monotonic()
+    with using(home) as server, documents(server) as collection:
+        assert collection.insert_one({"_id": 1}).acknowledged
+        assert time.monotonic() - began < 10  # 0.6 s on an idle machine; this one is shared
+        with collection.watch() as changes:
+            collection.insert_one({"_id": 2})
+            assert changes.next()["documentKey"] == {"_id": 2}
+
+
+def test_a_warm_start_finds_what_was_written(home: Path) -> None:
+    with using(home) as server, documents(server) as collection:
+        collection.insert_one({"_id": "kept"})
+    until(lambda: not processes(home))
+    with using(home) as server, documents(server) as collection:
+        assert collection.find_one() == {"_id": "kept"}
+
+
+def test_a_home_that_was_moved_still_works(home: Path) -> None:
+    with using(home) as server, documents(server) as collection:
+        collection.insert_one({"_id": "kept"})
+    until(lambda: not processes(home))
+    moved = home.rename(home.with_name("moved"))
+    with using(moved) as server, documents(server) as collection:
+        assert collection.find_one_and_delete({}) == {"_id": "kept"}
+    until(lambda: not processes(moved))
+
+
+def test_no_other_user_can_reach_it(home: Path) -> None:
+    with using(home) as server:
+        assert stat.S_IMODE(server.run.stat().st_mode) == 0o700
+        assert stat.S_IMODE(server.data.stat().st_mode) == 0o700
+        assert stat.S_IMODE(server.log_path.stat().st_mode) == 0o600
+        mongod = psutil.Process(server.pid)
+        assert mongod.net_connections(kind="inet") == []
+        paths = {line.laddr for line in mongod.net_connections(kind="unix") if line.laddr}
+        assert paths == {"./run/mongod.sock"}
+
+
+def test_a_folder_that_others_could_enter_is_closed_to_them(home: Path) -> None:
+    (home / "run").mkdir(parents=True, mode=0o777)
+    with using(home) as server:
+        assert stat.S_IMODE(server.run.stat().st_mode) == 0o700
+
+
+def test_a_link_in_place_of_the_folder_of_the_socket_is_refused(home: Path, tmp_path: Path) -> None:
+    home.mkdir()
+    (home / "run").symlink_to(tmp_path)
+    with pytest.raises(StoreUnreachable, match="belongs to another user"):
+        ensure_server(home)
+
+
+def test_eight_processes_that_start_at_once_share_one_server(home: Path) -> None:
+    with contextlib.ExitStack() as stack:
+        users = [stack.enter_context(begin(home)) for _ in range(8)]
+        try:
+            pids = {process.stdout.readline().strip() for process in users if process.stdout}
+            assert pids == {str(EmbeddedServer(home).pid)}
+            assert len(processes(home)) == 2
+            assert EmbeddedServer(home).user_pids == sorted(process.pid for process in users)
+        finally:
+            for process in users:
+                process.kill()
+    until(lambda: not processes(home))
+
+
+def test_the_last_one_to_leave_stops_it(home: Path) -> None:
+    with using(home) as server:
+        with user(home) as other:
+            other.communicate()  # it reads the end of its input and leaves
+        assert server.pid is not None
+    until(lambda: not processes(home))
+
+
+def test_a_process_has_one_handle_however_often_it_asks(home: Path) -> None:
+    with using(home) as server:
+        with using(home) as again:
+            assert again is server
+        server.ensure()
+        assert server.user_pids == [os.getpid()]
+    until(lambda: not processes(home))
+
+
+def test_many_threads_may_ask_at_once(home: Path) -> None:
+    servers: list[EmbeddedServer] = []
+    threads = [threading.Thread(target=lambda: servers.append(ensure_server(home))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(map(id, servers))) == 1
+    for server in servers:
+        server.release()
+    until(lambda: not processes(home))
+
+
+def test_a_forked_child_is_a_user_as_well(home: Path) -> None:
+    code = USER.replace("print", "import os\nif os.fork(): os._exit(0)\nprint")
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(home)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdout is not None
+        assert parent.stdin is not None
+        pid = int(parent.stdout.readline())
+        parent.wait()
+        with using(home) as server:
+            assert server.pid == pid
+        assert not EmbeddedServer(home)._try_lock("users.lock")
+        parent.stdin.close()
+    until(lambda: not processes(home))
+
+
+def test_it_comes_back_with_its_data_when_mongod_is_killed(home: Path) -> None:
+    with using(home) as server, documents(server) as collection:
+        collection.insert_one({"_id": "acknowledged"})
+        killed = server.pid
+        psutil.Process(killed).kill()
+        server.ensure()
+        assert server.pid != killed
+        assert collection.find_one() == {"_id": "acknowledged"}
+    until(lambda: not processes(home))
+
+
+def test_a_mongod_that_had_been_up_comes_back_without_being_asked_for(home: Path) -> None:
+    with using(home) as server, documents(server) as collection:
+        killed = psutil.Process(server.pid)
+        until(lambda: time.time() - killed.create_time() > 3.5)
+        killed.kill()
+        until(lambda: server.pid not in (None, killed.pid))
+        assert collection.insert_one({}).acknowledged
+
+
+def test_the_next_user_replaces_a_supervisor_that_was_killed(home: Path) -> None:
+    with using(home) as server:
+        mongod = server.pid
+        for process in supervisors(home):
+            process.kill()
+        until(lambda: not supervisors(home))
+        with user(home):
+            assert len(supervisors(home)) == 1
+            assert server.pid == mongod
+    until(lambda: not processes(home))
+
+
+def test_all_at_once_may_be_killed(home: Path) -> None:
+    with user(home) as other:
+        with using(home) as server, documents(server) as collection:
+            collection.insert_one({"_id": "acknowledged"})
+        other.kill()
+        kill_all(home)
+    with using(home) as server, documents(server) as collection:
+        assert collection.find_one() == {"_id": "acknowledged"}
+    until(lambda: not processes(home))
+
+
+def test_a_mongod_that_lost_users_and_supervisor_is_adopted_and_stopped(home: Path) -> None:
+    with user(home):
+        for process in supervisors(home):
+            process.kill()
+    until(lambda: len(processes(home)) == 1)
+    with using(home) as server:
+        assert [server.pid] == [process.pid for process in processes(home) if "-I" not in process.cmdline()]
+    until(lambda: not processes(home))
+
+
+def test_many_users_may_bring_it_back_at_once(home: Path) -> None:
+    with using(home) as server:
+        kill_all(home)
+        with contextlib.ExitStack() as stack:
+            for process in [stack.enter_context(begin(home)) for _ in range(4)]:
+                assert process.stdout is not None
+                assert process.stdout.readline().strip() == str(server.pid)
+                process.kill()
+            server.ensure()
+    until(lambda: not processes(home))
+
+
+def test_a_frozen_mongod_is_left_alone_and_answers_again(home: Path) -> None:
+    with using(home) as server, documents(server) as collection:
+        mongod = psutil.Process(server.pid)
+        mongod.suspend()
+        with pytest.raises(StoreUnreachable, match="does not answer"):
+            server.ensure(patience=0.5)
+        mongod.resume()
+        server.ensure()
+        assert server.pid == mongod.pid
+        assert collection.insert_one({}).acknowledged
+
+
+def test_a_path_too_long_for_a_socket_is_reached_through_a_short_link(home: Path) -> None:
+    deep = home / ("deep" * 20) / ("down" * 20)
+    with using(deep) as server, documents(server) as collection:
+        assert len(os.fsencode(server.socket_path)) <= 107
+        assert stat.S_IMODE(server.socket_path.parent.parent.stat().st_mode) == 0o700
+        assert collection.insert_one({}).acknowledged
+        server.socket_path.parent.unlink()  # as whoever cleans the folder of temporary files might
+        server.ensure()
+        assert collection.insert_one({}).acknowledged
+    until(lambda: not processes(deep))
+    server.socket_path.parent.unlink()
+
+
+def test_no_path_short_enough_is_an_error(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    long = home / ("deep" * 20) / ("down" * 20)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(long))
+    with pytest.raises(StoreUnreachable, match="too long for a socket"):
+        ensure_server(long)
+
+
+def test_a_home_with_strange_characters_works(home: Path) -> None:
+    strange = home / "a, b%c:ü"
+    with using(strange) as server, documents(server) as collection:
+        assert collection.insert_one({}).acknowledged
+    until(lambda: not processes(strange))
+
+
+def test_a_home_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreUnreachable, match="cannot use") as caught:
+        ensure_server(tmp_path / "file" / "home")
+    assert "HSTORE_HOME" in caught.value.hint
+
+
+def test_a_mongod_that_dies_says_why(home: Path) -> None:
+    (home / "data").mkdir(parents=True)
+    (home / "data" / "storage.bson").write_bytes(b"no bson")
+    with pytest.raises(
+        StoreUnreachable, match="does not start: Unable to read the storage engine metadata"
+    ) as caught:
+        ensure_server(home)
+    assert "\n" not in str(caught.value)
+    assert str(home / "mongod.log") in caught.value.hint
+    until(lambda: not processes(home))
+
+
+def test_a_program_that_is_no_mongod_says_so(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HSTORE_MONGOD", shutil.which("false") or "")
+    with pytest.raises(StoreUnreachable, match="does not start: it said nothing"):
+        ensure_server(home)
+
+
+def test_a_program_that_cannot_be_run_says_so(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "mongod"
+    program.write_bytes(b"\x7fELF of another kind of machine")
+    program.chmod(0o700)
+    monkeypatch.setenv("HSTORE_MONGOD", str(program))
+    with pytest.raises(StoreUnreachable, match="does not start: .*Exec format error"):
+        ensure_server(home)
+
+
+def test_no_mongod_is_one_line_that_says_what_to_do(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr("hstore.store.server._mongod_of_the_wheel", lambda: None)
+    with pytest.raises(NoMongod) as caught:
+        ensure_server(home)
+    assert "\n" not in str(caught.value)
+    assert "pip install 'hstore[embedded]'" in caught.value.hint
+    assert "HSTORE_MONGOD" in caught.value.hint
+
+
+def test_hstore_mongod_that_is_nowhere_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HSTORE_MONGOD", "/nowhere/mongod")
+    with pytest.raises(NoMongod, match="/nowhere/mongod"):
+        find_mongod()
+
+
+def test_a_user_killed_while_it_starts_the_server_leaves_nothing_broken(home: Path) -> None:
+    with begin(home) as first:
+        until(lambda: (home / "run" / "supervisor.lock").exists())
+        first.send_signal(signal.SIGKILL)
+    with using(home) as server, documents(server) as collection:
+        assert collection.insert_one({}).acknowledged
+    until(lambda: not processes(home))

@@ -1,0 +1,54 @@
+"""The house itself: links, public names, what an import costs."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import hstore
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_public_names_are_sorted_whole_and_there() -> None:
+    assert list(hstore.__all__) == sorted(hstore.__all__)
+    for name in hstore.__all__:
+        assert getattr(hstore, name) is not None
+    assert set(hstore.__all__) == set(hstore._PLACES)
+    with pytest.raises(AttributeError, match="nothing_such"):
+        hstore.nothing_such  # noqa: B018
+
+
+@pytest.mark.parametrize("folder", ["store", "engine", "workers", "cli", "migrations"])
+def test_each_folder_is_linked_into_the_package(folder: str) -> None:
+    link = ROOT / "src" / "hstore" / folder
+    assert link.is_symlink()
+    assert link.readlink() == Path("../..") / folder
+
+
+def test_each_file_of_tests_mirrors_a_file() -> None:
+    for test in (ROOT / "tests").glob("*/**/test_*.py"):
+        folder = ROOT / test.parent.relative_to(ROOT / "tests")
+        assert folder.is_dir(), f"{test} mirrors no folder"
+
+
+def test_each_module_opens_with_a_sentence() -> None:
+    for folder in ("store", "engine", "workers", "cli", "migrations", "examples", "bench"):
+        for file in (ROOT / folder).rglob("*.py"):
+            assert re.match(r'"""\S', file.read_text()), f"{file} does not say what it is for"
+
+
+@pytest.mark.parametrize(
+    ("statement", "unwanted"),
+    [
+        ("import hstore", ["numpy", "pymongo", "scipy", "click"]),
+        ("from hstore import fmin, hp, tpe, rand, Trials, space_eval", ["scipy", "pymongo", "gridfs", "click", "tqdm", "psutil"]),
+        ("import hstore.cli.app", ["numpy", "pymongo", "scipy"]),
+    ],
+)
+def test_imports_come_late(statement: str, unwanted: list[str]) -> None:
+    code = f"import sys\n{statement}\nprint([m for m in {unwanted} if m in sys.modules])"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "[]"
