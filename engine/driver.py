@@ -77,6 +77,7 @@ class Driver:
         """Search until a limit is reached; return which one: the `why` of the `finished` event."""
         began = time.monotonic()
         self._refresh()
+        self.experiment.repair()
         self._take_back()
         while (why := self._reason_to_stop(began)) is None:
             queue = self._queued() or self._decide()

@@ -281,6 +281,8 @@ def _search(driver: Driver, generator: Any) -> None:
             say(f"stopped after {_ended(experiment)} trials; the same call continues experiment {experiment.name!r}")
         raise
     finally:
+        if experiment.store.models is not None:
+            experiment.store.models.flush()
         # hyperopt draws a seed from the caller's generator per suggestion, and callers rely on where that leaves it.
         trials = experiment.state.trials
         made = (trials[tid].queued for tid in range(before, len(trials)))

@@ -56,5 +56,6 @@ def outcome(trial: Trial) -> tuple[str, float | None]:
     if trial.is_void:
         return "void", None
     if trial.state == "done":
-        return ("ok", trial.loss) if trial.loss is not None and trial.status == "ok" else ("fail", None)
+        # hyperopt's tpe counts the loss of a trial that failed, if it has one.
+        return ("ok" if trial.loss is not None and trial.status == "ok" else "fail"), trial.loss
     return ("error" if trial.is_finished else "pending"), None

@@ -31,6 +31,7 @@ def open_store(
     """
     from hstore.store.gridfs_attachments import GridFSAttachments
     from hstore.store.mongo import MongoLog
+    from hstore.store.patience import Patience
     from hstore.store.read_models import ReadModels
     from hstore.store.url import connect, parse
 
@@ -43,16 +44,13 @@ def open_store(
         url = server.uri
     place = parse(url)
     database = connect(place)
-    revive = server.ensure if server is not None else None
-    attachments = GridFSAttachments(database)
-    log = MongoLog(
-        database["events"], fetch=attachments.get, put=attachments.put, patience=patience, revive=revive, say=say
-    )
-    store = Store(
-        log, attachments, models=ReadModels(database), database=database, url=place.shown, server=server
-    )
+    waiting = Patience(place.shown, seconds=patience, revive=server.ensure if server is not None else None, say=say)
+    attachments = GridFSAttachments(database, waiting)
+    log = MongoLog(database["events"], fetch=attachments.get, put=attachments.put, patience=waiting)
+    models = ReadModels(database, waiting)
+    store = Store(log, attachments, models=models, database=database, url=place.shown, server=server)
     try:
-        log.patiently(lambda: _check_schema(database, place.shown, check_schema))
+        waiting(lambda: _check_schema(database, place.shown, check_schema))
     except BaseException:
         store.close()
         raise

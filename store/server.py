@@ -12,8 +12,8 @@ What is in its home, `$HSTORE_HOME`:
         keep.json        there from `hstore db start` to `hstore db stop`: the server outlives its users
 
 The supervisor waits to have `users.lock` for itself; the kernel sees to that when the last user is gone, by
-SIGKILL too. It holds the lock while it stops mongod, so newcomers wait and then start afresh. When a supervisor
-was killed, the next one adopts its mongod. A forked child shares its parent's lock: it is a user as well.
+SIGKILL too. It holds the lock while it stops mongod, so newcomers wait and then start afresh. If a supervisor
+is killed, the next one adopts its mongod. A forked child shares its parent's lock: it is a user as well.
 """
 
 from __future__ import annotations

@@ -64,6 +64,7 @@ class Store:
         self.url = url
         self.server = server
         """The embedded mongod behind the store, if it has one."""
+        self._is_closed = False
 
     @classmethod
     def in_memory(cls) -> Store:
@@ -104,6 +105,9 @@ class Store:
 
     def close(self) -> None:
         """Let go of the connection; an embedded server that nobody else uses stops."""
+        if self.models is not None and not self._is_closed:
+            self.models.flush()
+        self._is_closed = True
         close = getattr(self.log, "close", None)
         if close is not None:
             close()
@@ -259,6 +263,11 @@ class Experiment:
         self._take(events)
         if self.store.models is not None:
             self.store.models.show(self.state, {event.tid for event in events})
+
+    def repair(self) -> None:
+        """Bring the read models up to the log, whoever died before doing so."""
+        if self.store.models is not None:
+            self.store.models.repair(self.state)
 
     def _take(self, events: Sequence[Event]) -> None:
         for event in events:

@@ -139,7 +139,7 @@ def test_no_other_user_can_reach_it(home: Path) -> None:
         assert stat.S_IMODE(server.log_path.stat().st_mode) == 0o600
         mongod = psutil.Process(server.pid)
         assert mongod.net_connections(kind="inet") == []
-        paths = {line.laddr for line in mongod.net_connections(kind="unix") if line.laddr}
+        paths = {str(line.laddr) for line in mongod.net_connections(kind="unix") if line.laddr}
         assert paths == {"./run/mongod.sock"}
 
 
@@ -352,7 +352,7 @@ def test_a_program_that_cannot_be_run_says_so(
     program.write_bytes(b"\x7fELF of another kind of machine")
     program.chmod(0o700)
     monkeypatch.setenv("HSTORE_MONGOD", str(program))
-    with pytest.raises(StoreUnreachable, match="does not start: .*Exec format error"):
+    with pytest.raises(StoreUnreachable, match=r"does not start: .*Exec format error"):
         ensure_server(home)
 
 

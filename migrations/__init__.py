@@ -1,0 +1,62 @@
+"""Migrations: how an older database becomes a current one, one numbered step after the other."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Literal
+
+from pymongo.database import Database
+
+SCHEMA = "schema"
+"""The collection that says which steps were applied."""
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """A step: its number and the module that takes it, by `up(database)`."""
+
+    number: int
+    name: str
+
+    @property
+    def up(self) -> Callable[[Database[dict[str, Any]]], None]:
+        """The step itself; taken twice it changes nothing more."""
+        up: Callable[[Database[dict[str, Any]]], None] = import_module(f"{__name__}.m{self.number:04}_{self.name}").up
+        return up
+
+
+MIGRATIONS = (Migration(1, "create_collections"),)
+
+
+def pending(applied: Iterable[int]) -> list[Migration]:
+    """Return the steps that are not *applied*, in their order."""
+    known = set(applied)
+    return [migration for migration in MIGRATIONS if migration.number not in known]
+
+
+def applied(database: Database[dict[str, Any]]) -> list[int]:
+    """Return the numbers of the steps that *database* has gone, those of newer programs included."""
+    return sorted(document["_id"] for document in database[SCHEMA].find({}, {"_id": 1}))
+
+
+def status(database: Database[dict[str, Any]]) -> Literal["fresh", "current", "older", "newer"]:
+    """Return how *database* stands to this program; fresh if it holds nothing of hstore's yet."""
+    numbers = applied(database)
+    if any(number > MIGRATIONS[-1].number for number in numbers):
+        return "newer"
+    if not pending(numbers):
+        return "current"
+    return "older" if numbers or database["events"].find_one({}, {"_id": 1}) is not None else "fresh"
+
+
+def apply(database: Database[dict[str, Any]], *, by_version: str, dry_run: bool = False) -> list[Migration]:
+    """Take the pending steps and return them; with *dry_run* only return them. Two who do so at once harm nothing."""
+    steps = pending(applied(database))
+    for step in [] if dry_run else steps:
+        step.up(database)
+        done = {"name": step.name, "at": dt.datetime.now(dt.UTC), "by": by_version}
+        database[SCHEMA].update_one({"_id": step.number}, {"$setOnInsert": done}, upsert=True)
+    return steps

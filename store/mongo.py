@@ -1,0 +1,232 @@
+"""MongoLog: the log in a MongoDB collection. Append, retries, conflicts, wake-up."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import bson
+import pymongo
+from bson.errors import BSONError
+from bson.raw_bson import RawBSONDocument
+from pymongo.errors import BulkWriteError, DuplicateKeyError, OperationFailure, PyMongoError
+
+from hstore.store.errors import Conflict, InvalidEvent, VerificationFailed
+from hstore.store.events import CODEC, Document, Event, Unreadable, from_document, spill, to_document
+from hstore.store.log import Known
+from hstore.store.patience import Patience, is_duplicate
+from hstore.store.seal import digest_event
+
+if TYPE_CHECKING:
+    from pymongo.collection import Collection
+
+T = TypeVar("T")
+
+IN_ORDER = [("exp", pymongo.ASCENDING), ("tid", pymongo.ASCENDING), ("ver", pymongo.ASCENDING)]
+LENIENT = CODEC.with_options(unicode_decode_error_handler="replace")
+FIRST_POLL, LONGEST_POLL = 0.005, 0.25
+
+
+class MongoLog:
+    """See `EventLog`. Reads and writes with majority concern, so what it says is what no failover takes back.
+
+    fetch, put: content of an attachment by its SHA-256, for data too large for an event.
+    A process that forks must open the store anew in the child.
+    """
+
+    def __init__(
+        self, events: Collection[Document], *, fetch: Callable[[bytes], bytes], put: Callable[[bytes], bytes], patience: Patience
+    ) -> None:
+        self._events = events
+        self._raw = events.with_options(codec_options=bson.CodecOptions(document_class=RawBSONDocument))  # type: ignore[type-var]
+        self._fetch = fetch
+        self._put = put
+        self._patiently = patience
+
+    @property
+    def patience(self) -> float:
+        """Seconds that a server which does not answer is waited for."""
+        return self._patiently.seconds
+
+    @patience.setter
+    def patience(self, seconds: float) -> None:
+        self._patiently.seconds = seconds
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._events.database.client.close()
+
+    # -- writing ----------------------------------------------------------------------------------------------
+
+    def append(self, events: Sequence[Event]) -> None:
+        """See `EventLog.append`."""
+        documents = [self._stored(event) for event in events]
+        done = 0
+        while done < len(documents):
+            inserted, is_refused = self._patiently(partial(self._insert, documents[done:]))
+            done += inserted
+            if is_refused:
+                # A duplicate proves nothing about durability (the original may be rolled back): see what is there.
+                self._settle(documents[done], events[done])
+                done += 1
+
+    def _stored(self, event: Event) -> Document:
+        document, blobs = spill(to_document(event))
+        for blob in blobs.values():
+            self._put(blob)  # before the event that names it
+        return document | {"ts": bson.Timestamp(0, 0)}  # which the server fills
+
+    def _insert(self, documents: Sequence[Document]) -> tuple[int, bool]:
+        """Insert *documents* in order; return how many are in, and whether the next one met a duplicate."""
+        try:
+            if len(documents) == 1:
+                self._events.insert_one(documents[0])
+            else:
+                self._events.insert_many(documents, ordered=True)
+        except DuplicateKeyError:
+            return 0, True
+        except BulkWriteError as error:
+            if not is_duplicate(error) or error.details.get("writeConcernErrors"):
+                raise
+            # Those before the duplicate are inserted; that they are durable follows when the duplicate is settled,
+            # by a majority read of the same server that comes after them in its log.
+            return error.details["writeErrors"][0]["index"], True
+        return len(documents), False
+
+    def _settle(self, document: Document, mine: Event) -> None:
+        """Return once *document* is durable; raise `Conflict` if another event has its place for good."""
+        place = {"exp": document["exp"], "tid": document.get("tid"), "ver": document["ver"]}
+        while True:
+            there = self._patiently(lambda: self._find({"$or": [{"_id": document["_id"]}, place]}))
+            for event in there:
+                if event.id == document["_id"]:
+                    if digest_event(event) != digest_event(mine):
+                        raise InvalidEvent(f"the id {event.id} was given to two different events", path="id")
+                    return
+            for event in there:
+                raise Conflict(
+                    f"{mine.exp!r} trial {mine.tid}: place {mine.ver} is taken by {event.type}",
+                    event=event, mine=mine, exp=mine.exp, tid=mine.tid, ver=mine.ver,
+                )  # fmt: skip
+            # Not there for the majority: it was rolled back, or is not replicated yet.
+            if self._patiently(lambda: self._insert([document])) == (1, False):
+                return
+            time.sleep(FIRST_POLL)
+
+    # -- reading ----------------------------------------------------------------------------------------------
+
+    def read(self, exp: str, known: Known = Known()) -> list[Event]:  # noqa: B008 - frozen
+        """See `EventLog.read`. Raises `VerificationFailed` for a log with a hole: somebody removed an event."""
+        query = _query(exp, known)
+        events = self._patiently(lambda: self._find(query))
+        if _hole(events, known) is not None:
+            # A cursor can pass a place just before it is filled and then see the next one. A read that begins now
+            # sees both, unless the hole is real.
+            events = self._patiently(lambda: self._find(query))
+            hole = _hole(events, known)
+            if hole is not None:
+                tid, ver = hole
+                whose = "its own chain" if tid is None else f"trial {tid}"
+                raise VerificationFailed(
+                    f"experiment {exp!r}: event {ver} of {whose} is missing from the log",
+                    hint=f"see `hstore verify {exp}`", exp=exp, tid=tid, ver=ver,
+                )  # fmt: skip
+        return events
+
+    def _find(self, query: Document) -> list[Event]:
+        try:
+            found = list(self._events.find(query, sort=IN_ORDER, batch_size=20_000))
+        except BSONError:
+            return [self._decoded(raw.raw) for raw in self._raw.find(query, sort=IN_ORDER)]  # type: ignore[attr-defined]
+        return [from_document(document, self._fetch) for document in found]
+
+    def _decoded(self, raw: bytes) -> Event:
+        try:
+            return from_document(bson.decode(raw, codec_options=CODEC), self._fetch)
+        except BSONError as error:
+            rough = bson.decode(raw, codec_options=LENIENT)
+            return Unreadable(
+                exp=rough["exp"], tid=rough.get("tid"), ver=rough["ver"], id=rough["_id"], at=rough["at"], by=rough["by"],
+                why=str(error), raw=raw,
+            )  # fmt: skip
+
+    def documents(self, exp: str) -> Iterator[Document]:
+        """See `EventLog.documents`."""
+        for raw in self._patiently(lambda: list(self._raw.find({"exp": exp}, sort=IN_ORDER))):
+            content: bytes = raw.raw  # type: ignore[attr-defined]
+            try:
+                yield bson.decode(content, codec_options=CODEC)
+            except BSONError:
+                rough = bson.decode(content, codec_options=LENIENT)
+                envelope = {name: rough[name] for name in ("_id", "exp", "tid", "ver", "type") if name in rough}
+                yield envelope | {"raw": content}
+
+    def experiments(self) -> list[str]:
+        """See `EventLog.experiments`."""
+        return self._patiently(lambda: sorted(self._events.distinct("exp", {"tid": None, "ver": 0})))
+
+    # -- waiting ----------------------------------------------------------------------------------------------
+
+    def wait(self, exp: str, known: Known, timeout: float) -> bool:
+        """See `EventLog.wait`: by a change stream where there is one, else by asking less and less often."""
+        deadline = time.monotonic() + timeout
+        pipeline = [{"$match": {"operationType": "insert", "fullDocument.exp": exp}}]
+        try:
+            with self._raw.watch(pipeline, max_await_time_ms=max(1, min(1000, int(timeout * 1000)))) as stream:
+                if self._has_news(exp, known):  # what came before the stream was open
+                    return True
+                while time.monotonic() < deadline:
+                    if stream.try_next() is not None:
+                        return True
+        except OperationFailure:
+            return self._poll(exp, known, deadline)  # a server without change streams
+        except PyMongoError:
+            return True  # whoever reads next waits for the server, and says so
+        return False
+
+    def _poll(self, exp: str, known: Known, deadline: float) -> bool:
+        pause = FIRST_POLL
+        while not self._has_news(exp, known):
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return False
+            time.sleep(min(pause, left))
+            pause = min(2 * pause, LONGEST_POLL)
+        return True
+
+    def _has_news(self, exp: str, known: Known) -> bool:
+        return self._events.find_one(_query(exp, known), {"_id": 1}) is not None
+
+
+def _query(exp: str, known: Known) -> Document:
+    """Return the query for the events of *exp* that are not *known*: chains are dense, so places say it all."""
+    if known == Known():
+        return {"exp": exp}
+    by_ver: dict[int, list[int]] = defaultdict(list)
+    for tid, ver in known.open.items():
+        by_ver[ver].append(tid)
+    wanted: list[Document] = [{"exp": exp, "tid": None, "ver": {"$gt": known.header}}, {"exp": exp, "tid": {"$gt": known.last}}]
+    wanted += [{"exp": exp, "tid": {"$in": sorted(tids)}, "ver": {"$gt": ver}} for ver, tids in sorted(by_ver.items())]
+    return {"$or": wanted}
+
+
+def _hole(events: Sequence[Event], known: Known) -> tuple[int | None, int] | None:
+    """Return the first place (tid, ver) that is missing among *events*, which are in order; None if they are dense."""
+    last, expected = known.last, {**known.open, None: known.header}
+    tid: Any = object()
+    ver = -1
+    for event in events:
+        if event.tid != tid:
+            tid = event.tid
+            ver = expected.get(tid, -1)
+            if tid is not None and tid > last:
+                if tid != last + 1:
+                    return last + 1, 0
+                last = tid
+        if event.ver != ver + 1:
+            return tid, ver + 1
+        ver = event.ver
+    return None

@@ -1,0 +1,110 @@
+"""Patience: what to do with a driver's error — wait and try again, or say what is wrong."""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from pymongo.errors import (
+    AutoReconnect, BulkWriteError, ConfigurationError, ConnectionFailure, DocumentTooLarge, ExecutionTimeout, InvalidOperation,
+    NetworkTimeout, OperationFailure, PyMongoError, ServerSelectionTimeoutError, WaitQueueTimeoutError, WTimeoutError,
+)  # fmt: skip
+
+from hstore.store.errors import HstoreError, InvalidEvent, StoreUnreachable
+
+T = TypeVar("T")
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.02, 1.0
+
+_TRANSIENT = (
+    AutoReconnect, ConnectionFailure, NetworkTimeout, ServerSelectionTimeoutError, WTimeoutError, ExecutionTimeout,
+    WaitQueueTimeoutError,
+)  # fmt: skip
+_DUPLICATE = 11000
+_REFUSED = {121, 10334, 17280, 2, 9, 10, 14, 52, 57}  # validation, too large, malformed
+_FORBIDDEN = {13, 18, 8000}  # not authorised, wrong credentials
+_PASSING = {
+    6, 7, 24, 50, 64, 79, 89, 91, 100, 112, 134, 189, 202, 262, 317, 358, 384, 402, 9001, 10058, 10107, 11600, 11602, 13388,
+    13435, 13436, 14031,
+}  # fmt: skip
+"""Codes of servers that step down, stop, recover, are slow or (14031) out of disk space."""
+
+
+class Patience:
+    """Repeats what a server did not answer, says once that it waits, and gives up after so many seconds."""
+
+    def __init__(
+        self, where: str, *, seconds: float, revive: Callable[[], None] | None = None, say: Callable[[str], None] | None = None
+    ) -> None:
+        self.where = where
+        self.seconds = seconds
+        self.revive = revive
+        """Called between attempts: an embedded server is started again if it died."""
+        self.say = say or (lambda _: None)
+
+    def __call__(self, attempt: Callable[[], T]) -> T:
+        """Return what *attempt* returns, repeated while the server cannot be reached.
+
+        Raises `StoreUnreachable` when patience ends or the server does not let us in, `InvalidEvent` for what it refuses.
+        """
+        began = time.monotonic()
+        pause, has_said = FIRST_PAUSE, False
+        while True:
+            try:
+                result = attempt()
+            except PyMongoError as error:
+                reason = self._reason_to_wait(error)
+            else:
+                if has_said:
+                    self.say(f"{self.where} answers again")
+                return result
+            spent = time.monotonic() - began
+            if spent + pause > self.seconds:
+                raise StoreUnreachable(
+                    f"no answer from {self.where} within {spent:.1f} s: {reason}",
+                    hint="check that the URL is right and the server runs", url=self.where,
+                )  # fmt: skip
+            if not has_said and (math.isinf(self.seconds) or spent > 1.0):
+                self.say(f"waiting for {self.where}: {reason}")
+                has_said = True
+            self._revive()
+            time.sleep(pause * random.uniform(0.5, 1.0))  # many clients must not come back as one
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    def _revive(self) -> None:
+        if self.revive is not None:
+            try:
+                self.revive()
+            except HstoreError as error:
+                self.say(str(error))
+
+    def _reason_to_wait(self, error: PyMongoError) -> str:
+        """Return *error* in a few words if it passes, raise it in our words if it does not."""
+        text = str(error).splitlines()[0].partition(", Timeout:")[0][:300]
+        if isinstance(error, _TRANSIENT):
+            return text
+        code = _code(error)
+        if code in _FORBIDDEN:
+            raise StoreUnreachable(f"{self.where} does not let us in: {text}", hint="check user, password and roles") from error
+        if code in _PASSING:
+            return text
+        if code in _REFUSED or isinstance(error, DocumentTooLarge):
+            raise InvalidEvent(f"{self.where} refuses the document: {text}", path="event") from error
+        if isinstance(error, (ConfigurationError, InvalidOperation)):
+            raise StoreUnreachable(f"{self.where} cannot be used: {text}") from error
+        raise error
+
+
+def _code(error: PyMongoError) -> int | None:
+    if isinstance(error, BulkWriteError):
+        failures = [*error.details.get("writeErrors", ()), *error.details.get("writeConcernErrors", ())]
+        return failures[0].get("code") if failures else None
+    return error.code if isinstance(error, OperationFailure) else None
+
+
+def is_duplicate(error: PyMongoError) -> bool:
+    """Return whether *error* says that a unique index has the place already."""
+    return _code(error) == _DUPLICATE

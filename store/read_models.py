@@ -1,0 +1,181 @@
+"""Read models: the collections `trials` and `experiments`, derived from the log for queries; drop them and nothing is lost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import bson
+import pymongo
+from pymongo.errors import BulkWriteError
+
+from hstore.store.events import CODEC, Cancelled, Document, Failed
+from hstore.store.fold import State, Trial
+from hstore.store.patience import Patience
+from hstore.store.values import as_loss
+
+if TYPE_CHECKING:
+    from pymongo.collection import Collection
+    from pymongo.database import Database
+
+EXPERIMENT_SECONDS = 0.25
+"""The document of an experiment follows its log at most this often while nothing but trials changes."""
+RESULT_BYTES = 16 * 1024
+"""A result that takes more is left out of `trials`; the log has it."""
+BATCH = 1000
+
+
+class ReadModels:
+    """Keeps the documents of trials and experiments; each is guarded by how much of the log it knows (`ver`, `events`)."""
+
+    def __init__(self, database: Database[Document], patience: Patience) -> None:
+        one = pymongo.WriteConcern(w=1)  # what is lost here is derived again
+        self._trials: Collection[Document] = database.get_collection("trials", write_concern=one)
+        self._experiments: Collection[Document] = database.get_collection("experiments", write_concern=one)
+        self._patiently = patience
+        self._pending: dict[str, State] = {}
+        self._shown: dict[str, float] = {}
+
+    def show(self, state: State, chains: Iterable[int | None]) -> None:
+        """Bring the documents of *chains* (None: the experiment's own) up to *state*; what is there already changes nothing."""
+        tids = [tid for tid in chains if tid is not None]
+        self._write_trials([trial_document(state.exp, state.trials[tid]) for tid in tids])
+        self._pending[state.exp] = state
+        is_due = time.monotonic() - self._shown.get(state.exp, -1.0) >= EXPERIMENT_SECONDS
+        if is_due or None in chains:
+            self._show_experiment(state)
+
+    def flush(self) -> None:
+        """Write what `show` has put off."""
+        for state in list(self._pending.values()):
+            self._show_experiment(state)
+
+    def _show_experiment(self, state: State) -> None:
+        document = experiment_document(state)
+        _id = document.pop("_id")
+        update = _guarded({"_id": _id}, document, _EXPERIMENT_FIELDS, "events")
+        self._patiently(lambda: _ignoring_known(self._experiments, [update]))
+        self._shown[state.exp] = time.monotonic()
+        self._pending.pop(state.exp, None)
+
+    def _write_trials(self, documents: list[Document]) -> None:
+        for start in range(0, len(documents), BATCH):
+            updates = []
+            for document in documents[start : start + BATCH]:
+                _id = document.pop("_id")
+                updates.append(_guarded({"_id": _id}, document, _TRIAL_FIELDS, "ver"))
+            self._patiently(lambda updates=updates: _ignoring_known(self._trials, updates))  # type: ignore[misc]
+
+    def rebuild(self, state: State) -> None:
+        """Drop the documents of the experiment and derive them again."""
+        self._patiently(lambda: self._trials.delete_many({"exp": state.exp}))
+        self._patiently(lambda: self._experiments.delete_one({"_id": state.exp}))
+        self.repair(state)
+
+    def repair(self, state: State) -> int:
+        """Derive again the documents of trials that lag behind *state* (their writer died); return how many did."""
+        found = self._patiently(lambda: list(self._trials.find({"exp": state.exp}, {"tid": 1, "ver": 1, "_id": 0})))
+        shown = {document["tid"]: document["ver"] for document in found}
+        behind = [trial for tid, trial in state.trials.items() if shown.get(tid, -1) < trial.ver]
+        self._write_trials([trial_document(state.exp, trial) for trial in behind])
+        self._show_experiment(state)
+        return len(behind)
+
+    def overview(self) -> list[Document]:
+        """Return the documents of all experiments, by name."""
+        return self._patiently(lambda: list(self._experiments.find(sort=[("_id", 1)])))
+
+
+def _guarded(key: Document, document: Document, fields: frozenset[str], guard: str) -> pymongo.UpdateOne:
+    """Return the update that makes *document* of what has *key*, unless that knows as much already.
+
+    Fields of others beside ours (tickets, leases) stay; ours that no longer apply go.
+    """
+    # As a literal: a user's keys may begin with $ or hold dots, which an update would take for operators and paths.
+    gone = sorted(fields - document.keys())
+    stages: list[Document] = [{"$replaceWith": {"$mergeObjects": ["$$ROOT", {"$literal": document}]}}]
+    if gone:
+        stages.append({"$unset": gone})
+    return pymongo.UpdateOne(key | {guard: {"$lt": document[guard]}}, stages, upsert=True)
+
+
+def _ignoring_known(collection: Collection[Document], updates: list[pymongo.UpdateOne]) -> None:
+    try:
+        collection.bulk_write(updates, ordered=False)
+    except BulkWriteError as error:
+        # The guard did not match and the upsert met the document: it knows as much or more.
+        if error.details.get("writeConcernErrors") or any(e["code"] != 11000 for e in error.details["writeErrors"]):
+            raise
+
+
+_TRIAL_FIELDS = frozenset(
+    {
+        "exp", "tid", "ver", "state", "params", "point", "source", "algorithm", "attempt", "loss", "loss_kind", "status", "result",
+        "worker", "error", "message", "duration", "queued_at", "started_at", "ended_at", "tags", "void",
+    }
+)  # fmt: skip
+_EXPERIMENT_FIELDS = frozenset(
+    {"status", "why", "counts", "trials", "best", "created_at", "last", "events", "algorithm", "limits"}
+)
+
+
+def trial_document(exp: str, trial: Trial) -> Document:
+    """Return the document of *trial* in `trials`; what does not apply is left out."""
+    queued, end = trial.queued, trial.end
+    loss, loss_kind = as_loss(trial.loss)
+    document: Document = {
+        "_id": {"exp": exp, "tid": trial.tid},
+        "exp": exp,
+        "tid": trial.tid,
+        "ver": trial.ver,
+        "state": trial.state,
+        "params": dict(trial.params),
+        "point": dict(trial.point),
+        "source": queued.source if queued else None,
+        "algorithm": queued.algorithm["name"] if queued and queued.algorithm else None,
+        "attempt": trial.attempt,
+        "loss": loss,
+        "loss_kind": loss_kind,
+        "status": trial.status,
+        "result": _small(trial.result),
+        "worker": trial.reserved.worker if trial.reserved else None,
+        "error": end.error if isinstance(end, Failed) else None,
+        "message": end.message if isinstance(end, Failed) else end.why if isinstance(end, Cancelled) else None,
+        "duration": trial.duration,
+        "queued_at": queued.at if queued else None,
+        "started_at": trial.running.at if trial.running else None,
+        "ended_at": end.at if end else None,
+        "tags": list(trial.tags) or None,
+        "void": trial.is_void or None,
+    }
+    return {name: value for name, value in document.items() if value is not None}
+
+
+def _small(result: Any) -> Any:
+    if result is None:
+        return None
+    return dict(result) if len(bson.encode({"r": dict(result)}, codec_options=CODEC)) <= RESULT_BYTES else None
+
+
+def experiment_document(state: State) -> Document:
+    """Return the document of the experiment in `experiments`."""
+    best, last = state.best, state.last
+    document: Document = {
+        "_id": state.exp,
+        "status": state.status,
+        "why": state.why,
+        "counts": dict(sorted(state.counts.items())),
+        "trials": len(state.trials),
+        "best": None,
+        "created_at": state.created.at if state.created else None,
+        "last": {"at": last.at, "type": last.type} if last else None,
+        "events": state.events,
+        "algorithm": state.algorithm.get("name"),
+        "limits": dict(state.limits),
+    }
+    if best is not None:
+        loss, loss_kind = as_loss(best.loss)
+        document["best"] = {"tid": best.tid, "loss_kind": loss_kind, "params": dict(best.params)}
+        document["best"] |= {} if loss is None else {"loss": loss}
+    return {name: value for name, value in document.items() if value is not None}

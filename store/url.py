@@ -1,0 +1,112 @@
+"""URLs: which server and database one means, and how to connect to it."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_plus
+
+from hstore.store.errors import BadUrl
+
+if TYPE_CHECKING:
+    from pymongo.database import Database
+
+EXAMPLE = "mongodb://host:27017/my_experiments"
+
+OPTIONS: dict[str, Any] = {
+    "timeoutMS": 10_000,  # pymongo's defaults let a frozen primary stall a client for 26 s
+    "connectTimeoutMS": 5_000,
+    "heartbeatFrequencyMS": 5_000,
+    "appname": "hstore",
+    "retryWrites": True,
+}
+"""What is set unless the URL says otherwise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a store is."""
+
+    uri: str
+    database: str
+    shown: str
+    """The URL without its password, for messages."""
+    given: frozenset[str]
+    """Names of the options that the URL sets, in lower case."""
+
+
+def redacted(url: str) -> str:
+    """Return *url* with its password, if it has one, as three stars."""
+    return re.sub(r"(//[^/@]*?):[^/@]*@", r"\1:***@", url)
+
+
+def parse(url: str) -> Place:
+    """Return the place that *url* names; raises `BadUrl` saying what is wrong with it.
+
+    mongodb:// and mongodb+srv:// go to pymongo as they are; hyperopt's mongo://host:port/db/jobs is translated.
+    """
+    shown = redacted(url)[:200]
+    if url.startswith("mongo://"):
+        url = _from_hyperopt(url, shown)
+    if not url.startswith(("mongodb://", "mongodb+srv://")):
+        raise BadUrl(f"{shown!r} is not the URL of a MongoDB", hint=f"one looks like {EXAMPLE}")
+    rest = url.partition("://")[2]
+    path = rest.partition("?")[0].partition("/")[2]
+    if not rest.partition("/")[0].partition("?")[0]:
+        raise BadUrl(f"{shown} names no host", hint=f"one looks like {EXAMPLE}")
+    database = unquote_plus(path)
+    if not database:
+        raise BadUrl(f"{shown} names no database", hint="add one: …/my_experiments")
+    if re.search(r'[/\\. "$*<>:|?\0]', database) or len(database.encode()) > 63:
+        raise BadUrl(f"{database[:80]!r} cannot be the name of a database", hint="letters, digits, - and _ will do")
+    if url.startswith("mongodb://"):  # the other kind needs the network to be understood
+        _understood(url, shown)
+    options = rest.partition("?")[2]
+    given = frozenset(option.partition("=")[0].lower() for option in re.split("[&;]", options) if option)
+    return Place(uri=url, database=database, shown=shown, given=given)
+
+
+def _understood(url: str, shown: str) -> None:
+    from pymongo.errors import PyMongoError
+    from pymongo.uri_parser import parse_uri
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            parse_uri(url)
+    except (PyMongoError, ValueError, Warning) as error:
+        raise BadUrl(f"{shown} is not understood: {redacted(str(error)).splitlines()[0]}", hint=f"one looks like {EXAMPLE}") from error
+
+
+def _from_hyperopt(url: str, shown: str) -> str:
+    """Return the standard form of mongo://[user:password@]host:port/db/collection[?authSource=db]."""
+    found = re.fullmatch(r"mongo://([^/?]+)/([^/?]+)/([^/?]+)(\?.*)?", url)
+    if found is None:
+        raise BadUrl(f"{shown} is not hyperopt's mongo://host:port/db/jobs", hint=f"or use the standard form: {EXAMPLE}")
+    host, database, _, options = found.groups()
+    return f"mongodb://{host}/{database}{options or ''}"
+
+
+def connect(place: Place) -> Database[dict[str, Any]]:
+    """Return the database at *place*. Nothing is sent yet; raises `BadUrl` for what only the driver understands."""
+    import pymongo
+    from pymongo.errors import PyMongoError
+
+    from hstore.store.events import CODEC
+
+    options = {name: value for name, value in OPTIONS.items() if name.lower() not in place.given}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            client: pymongo.MongoClient[dict[str, Any]] = pymongo.MongoClient(place.uri, **options)
+    except (PyMongoError, ValueError, TypeError) as error:
+        raise BadUrl(f"{place.shown} is not understood: {redacted(str(error)).splitlines()[0]}") from error
+    return client.get_database(
+        place.database,
+        codec_options=CODEC,
+        write_concern=pymongo.WriteConcern(w="majority"),
+        read_concern=pymongo.read_concern.ReadConcern("majority"),
+        read_preference=pymongo.ReadPreference.PRIMARY,
+    )
