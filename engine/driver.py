@@ -135,10 +135,10 @@ class Driver:
             else:
                 self.say(f"trial {tid} is held by {trial.reserved.worker} since {trial.reserved.at:%Y-%m-%d %H:%M:%S} UTC")
 
-    def _try(self, drafts: Sequence[Draft]) -> bool:
+    def _try(self, drafts: Sequence[Draft], *, more_to_come: bool = False) -> bool:
         """Append *drafts*; return False if another process was first (what it wrote has been folded then)."""
         try:
-            self.experiment.append(self.experiment.compose(*drafts))
+            self.experiment.append(self.experiment.compose(*drafts), more_to_come=more_to_come)
         except Conflict:
             return False
         return True
@@ -176,10 +176,10 @@ class Driver:
         knowledge.follow(experiment)
         trials = experiment.state.trials
         last = trials[first - 1].queued if first else None
-        batch = None if size == 1 else (first, size)
+        batch = None if size == 1 else [first, size]
         observed: list[list[Any]] = []
         if last is not None and last.batch is not None and first < last.batch[0] + last.batch[1]:
-            batch = tuple(last.batch)
+            batch = list(last.batch)
         else:
             observed = experiment.observed()
             knowledge.observe(experiment, observed)
@@ -262,7 +262,7 @@ class Driver:
         """Append *end* if the trial is still ours; note it beside the trial otherwise: nothing is thrown away."""
         kind, tid, data = end
         assert tid is not None
-        if self.experiment.state.trials[tid].reserved is claim and self._try([end]):
+        if self.experiment.state.trials[tid].reserved is claim and self._try([end], more_to_come=True):
             return
         self.say(f"trial {tid} was taken from this process; that it is {kind.type} here is noted beside it")
         while not self._try([(Noted, tid, {"late": {"type": kind.type, **data}})]):

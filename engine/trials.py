@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -223,7 +224,11 @@ class MongoTrials(Trials):
     ) -> None:
         from hstore.store.opening import open_store
 
-        store = arg if isinstance(arg, Store) else open_store(arg)
+        if isinstance(arg, Store):
+            store = arg
+        else:
+            store = open_store(arg)
+            weakref.finalize(self, store.close)
         super().__init__(exp_key, refresh, experiment=Experiment(store, exp_key or "default"))
 
 

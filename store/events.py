@@ -60,7 +60,7 @@ class Queued(Event):
     type: ClassVar[str] = "queued"
     point: Data
     params: Data
-    observed: Sequence[Sequence[Any]] = ()
+    observed: Sequence[Sequence[Any]] = field(default_factory=list)
     """[tid or None, ver, digest] of each chain whose news this decision was the first to know of, in order."""
     source: str = "suggested"
     seed: int | None = None
@@ -213,7 +213,7 @@ class Finished(Event):
 
     type: ClassVar[str] = "finished"
     why: str
-    observed: Sequence[Sequence[Any]] = ()
+    observed: Sequence[Sequence[Any]] = field(default_factory=list)
     decision: bytes | None = None
     """Digest of the last decision."""
 

@@ -44,6 +44,8 @@ class Patience:
         self.revive = revive
         """Called between attempts: an embedded server is started again if it died."""
         self.say = say or (lambda _: None)
+        self.recoveries = 0
+        """How often the server answered after it had not: what was sent without waiting for an answer may be lost."""
 
     def __call__(self, attempt: Callable[[], T]) -> T:
         """Return what *attempt* returns, repeated while the server cannot be reached.
@@ -58,6 +60,8 @@ class Patience:
             except PyMongoError as error:
                 reason = self._reason_to_wait(error)
             else:
+                if pause > FIRST_PAUSE:
+                    self.recoveries += 1
                 if has_said:
                     self.say(f"{self.where} answers again")
                 return result

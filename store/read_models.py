@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import bson
 import pymongo
-from pymongo.errors import BulkWriteError
+from pymongo.errors import BulkWriteError, DuplicateKeyError
+from pymongo.read_concern import ReadConcern
 
 from hstore.store.events import CODEC, Cancelled, Document, Failed
 from hstore.store.fold import State, Trial
@@ -26,46 +29,61 @@ RESULT_BYTES = 16 * 1024
 BATCH = 1000
 
 
+@dataclass(slots=True)
+class _Pending:
+    """What of an experiment is still to be shown."""
+
+    state: State
+    tids: set[int] = field(default_factory=set)
+
+
 class ReadModels:
     """Keeps the documents of trials and experiments; each is guarded by how much of the log it knows (`ver`, `events`)."""
 
     def __init__(self, database: Database[Document], patience: Patience) -> None:
-        one = pymongo.WriteConcern(w=1)  # what is lost here is derived again
-        self._trials: Collection[Document] = database.get_collection("trials", write_concern=one)
-        self._experiments: Collection[Document] = database.get_collection("experiments", write_concern=one)
+        # What is lost here is derived again, so nobody waits for a majority to have it.
+        light: dict[str, Any] = {"write_concern": pymongo.WriteConcern(w=1), "read_concern": ReadConcern("local")}
+        self._trials: Collection[Document] = database.get_collection("trials", **light)
+        self._experiments: Collection[Document] = database.get_collection("experiments", **light)
         self._patiently = patience
-        self._pending: dict[str, State] = {}
+        self._pending: dict[str, _Pending] = {}
         self._shown: dict[str, float] = {}
+        self._recoveries = 0
 
-    def show(self, state: State, chains: Iterable[int | None]) -> None:
-        """Bring the documents of *chains* (None: the experiment's own) up to *state*; what is there already changes nothing."""
-        tids = [tid for tid in chains if tid is not None]
-        self._write_trials([trial_document(state.exp, state.trials[tid]) for tid in tids])
-        self._pending[state.exp] = state
+    def show(self, state: State, chains: Iterable[int | None], *, later: bool = False) -> None:
+        """Bring the documents of *chains* (None: the experiment's own) up to *state*; what is there already changes nothing.
+
+        later: let trials wait for the next call, which costs one round trip less; for a writer that appends again at once.
+        """
+        pending = self._pending.setdefault(state.exp, _Pending(state))
+        pending.tids.update(tid for tid in chains if tid is not None)
+        if later:
+            return
+        if self._recoveries != self._patiently.recoveries:  # a failover may have taken back what was shown
+            self.flush()
+            return
+        self._write_trials([state.trials[tid] for tid in sorted(pending.tids)])
+        pending.tids.clear()
         is_due = time.monotonic() - self._shown.get(state.exp, -1.0) >= EXPERIMENT_SECONDS
         if is_due or None in chains:
             self._show_experiment(state)
 
     def flush(self) -> None:
-        """Write what `show` has put off."""
-        for state in list(self._pending.values()):
-            self._show_experiment(state)
+        """Write what `show` has put off, and what got lost."""
+        self._recoveries = self._patiently.recoveries
+        for pending in list(self._pending.values()):
+            self.repair(pending.state)
 
     def _show_experiment(self, state: State) -> None:
-        document = experiment_document(state)
-        _id = document.pop("_id")
-        update = _guarded({"_id": _id}, document, _EXPERIMENT_FIELDS, "events")
-        self._patiently(lambda: _ignoring_known(self._experiments, [update]))
+        update = _guarded(experiment_document(state), _EXPERIMENT_FIELDS, "events")
+        self._patiently(lambda: _write(self._experiments, [update]))
         self._shown[state.exp] = time.monotonic()
         self._pending.pop(state.exp, None)
 
-    def _write_trials(self, documents: list[Document]) -> None:
-        for start in range(0, len(documents), BATCH):
-            updates = []
-            for document in documents[start : start + BATCH]:
-                _id = document.pop("_id")
-                updates.append(_guarded({"_id": _id}, document, _TRIAL_FIELDS, "ver"))
-            self._patiently(lambda updates=updates: _ignoring_known(self._trials, updates))  # type: ignore[misc]
+    def _write_trials(self, trials: list[Trial]) -> None:
+        updates = [_guarded(trial_document(trial), _TRIAL_FIELDS, "ver") for trial in trials]
+        for start in range(0, len(updates), BATCH):
+            self._patiently(partial(_write, self._trials, updates[start : start + BATCH]))
 
     def rebuild(self, state: State) -> None:
         """Drop the documents of the experiment and derive them again."""
@@ -78,7 +96,7 @@ class ReadModels:
         found = self._patiently(lambda: list(self._trials.find({"exp": state.exp}, {"tid": 1, "ver": 1, "_id": 0})))
         shown = {document["tid"]: document["ver"] for document in found}
         behind = [trial for tid, trial in state.trials.items() if shown.get(tid, -1) < trial.ver]
-        self._write_trials([trial_document(state.exp, trial) for trial in behind])
+        self._write_trials(behind)
         self._show_experiment(state)
         return len(behind)
 
@@ -87,25 +105,27 @@ class ReadModels:
         return self._patiently(lambda: list(self._experiments.find(sort=[("_id", 1)])))
 
 
-def _guarded(key: Document, document: Document, fields: frozenset[str], guard: str) -> pymongo.UpdateOne:
-    """Return the update that makes *document* of what has *key*, unless that knows as much already.
+def _guarded(document: Document, fields: frozenset[str], guard: str) -> tuple[Document, Document]:
+    """Return (filter, update) that make *document* of what has its `_id`, unless that knows as much already.
 
     Fields of others beside ours (tickets, leases) stay; ours that no longer apply go.
     """
-    # As a literal: a user's keys may begin with $ or hold dots, which an update would take for operators and paths.
-    gone = sorted(fields - document.keys())
-    stages: list[Document] = [{"$replaceWith": {"$mergeObjects": ["$$ROOT", {"$literal": document}]}}]
-    if gone:
-        stages.append({"$unset": gone})
-    return pymongo.UpdateOne(key | {guard: {"$lt": document[guard]}}, stages, upsert=True)
+    update: Document = {"$set": document}
+    if gone := fields - document.keys():
+        update["$unset"] = dict.fromkeys(sorted(gone), "")
+    return {"_id": document["_id"], guard: {"$lt": document[guard]}}, update
 
 
-def _ignoring_known(collection: Collection[Document], updates: list[pymongo.UpdateOne]) -> None:
+def _write(collection: Collection[Document], updates: list[tuple[Document, Document]]) -> None:
     try:
-        collection.bulk_write(updates, ordered=False)
+        if len(updates) == 1:  # a third of the cost of a bulk of one
+            collection.update_one(*updates[0], upsert=True)
+        else:
+            collection.bulk_write([pymongo.UpdateOne(*update, upsert=True) for update in updates], ordered=False)
+    except DuplicateKeyError:
+        pass  # the guard did not match, and the upsert met the document: it knows as much or more
     except BulkWriteError as error:
-        # The guard did not match and the upsert met the document: it knows as much or more.
-        if error.details.get("writeConcernErrors") or any(e["code"] != 11000 for e in error.details["writeErrors"]):
+        if error.details["writeConcernErrors"] or any(e["code"] != 11000 for e in error.details["writeErrors"]):
             raise
 
 
@@ -120,9 +140,9 @@ _EXPERIMENT_FIELDS = frozenset(
 )
 
 
-def trial_document(exp: str, trial: Trial) -> Document:
+def trial_document(trial: Trial) -> Document:
     """Return the document of *trial* in `trials`; what does not apply is left out."""
-    queued, end = trial.queued, trial.end
+    queued, end, exp = trial.queued, trial.end, trial.last.exp
     loss, loss_kind = as_loss(trial.loss)
     document: Document = {
         "_id": {"exp": exp, "tid": trial.tid},

@@ -227,14 +227,12 @@ class EmbeddedServer:
         Port 0 is any free one. Raises `StoreUnreachable` if it is taken, or others use the server without it.
         """
         deadline = time.monotonic() + patience
-        with self._starting(deadline):
-            others = None
+        with self._starting(deadline), self._sharing(deadline) as users:
             if port is not None and self.port is None:
                 port = _free_port(port)
-                others = self._try_lock("users.lock")
-                if others is None:
+                if not _is_alone(users):
                     raise StoreUnreachable(
-                        f"cannot open a port while others use the server ({self._who()})",
+                        f"cannot open a port while others use the server (pid {self._who()})",
                         hint="try again when they are done",
                     )
                 self._stop_running(deadline)
@@ -242,32 +240,26 @@ class EmbeddedServer:
                 raise StoreUnreachable(
                     f"the server is open on port {self.port}", hint="`hstore db stop` closes it"
                 )
-            was_kept, keep = self.is_kept, {"port": self.port if port is None else port or self.port}
+            was_kept, before = self.is_kept, self._kept()
+            _write(self.run / "keep.json", json.dumps({"port": self.port or port}))
             try:
-                _write(self.run / "keep.json", json.dumps(keep))
                 self._bring_up(deadline)
             except BaseException:
-                if not was_kept:
-                    (self.run / "keep.json").unlink(missing_ok=True)
+                (self.run / "keep.json").unlink()
+                if was_kept:
+                    _write(self.run / "keep.json", json.dumps(before))
                 raise
-            finally:
-                if others is not None:
-                    os.close(others)
 
     def stop(self, *, patience: float = 30.0) -> list[int] | None:
         """Undo `keep`. Return None when the server is stopped, or who uses it: the last one will stop it."""
         if not self.run.exists():
             return None
         deadline = time.monotonic() + patience
-        with self._starting(deadline):
+        with self._starting(deadline), self._sharing(deadline) as users:
             (self.run / "keep.json").unlink(missing_ok=True)
-            others = self._try_lock("users.lock")
-            if others is None:
-                return self.user_pids
-            try:
-                self._stop_running(deadline)
-            finally:
-                os.close(others)
+            if not _is_alone(users):
+                return [pid for pid in self.user_pids if pid != os.getpid()]
+            self._stop_running(deadline)
         return None
 
     def status(self) -> dict[str, Any]:
@@ -285,7 +277,7 @@ class EmbeddedServer:
             "since": since,
             "kept": self.is_kept,
             "users": self.user_pids,
-            "bytes": sum(file.stat().st_size for file in self.data.rglob("*") if file.is_file()),
+            "bytes": sum(map(_size, self.data.rglob("*"))),
             "home": str(self.home),
             "log": str(self.log_path),
             **_about_mongod(pid),
@@ -428,7 +420,7 @@ class EmbeddedServer:
             os.close(lock)
 
     def _try_lock(self, name: str, kind: int | None = None) -> int | None:
-        """Return the open file run/*name*, locked (for ourselves unless *kind* says otherwise), or None."""
+        """Return the open file run/*name*, locked (for us alone unless *kind* says otherwise), or None."""
         file = os.open(self.run / name, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(file, (fcntl.LOCK_EX if kind is None else kind) | fcntl.LOCK_NB)
@@ -447,6 +439,15 @@ class EmbeddedServer:
                 )
             time.sleep(0.005)
         return file
+
+    @contextlib.contextmanager
+    def _sharing(self, deadline: float) -> Iterator[int]:
+        """Be a user while something is started or stopped by hand, once no supervisor is stopping it."""
+        users = self._wait_lock("users.lock", fcntl.LOCK_SH, deadline)
+        try:
+            yield users
+        finally:
+            os.close(users)
 
     def _leave(self) -> None:
         if self._users is not None:
@@ -469,7 +470,16 @@ class EmbeddedServer:
         return int(keeper), int(mongod)
 
     def _who(self) -> str:
-        return "pids " + ", ".join(map(str, self.user_pids))
+        return ", ".join(str(pid) for pid in self.user_pids if pid != os.getpid())
+
+
+def _is_alone(users: int) -> bool:
+    """Return whether nobody else shares the lock *users*; nobody can from then on, until it is closed."""
+    try:
+        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _about_mongod(pid: int | None) -> dict[str, str | None]:
@@ -534,6 +544,14 @@ def _last_words(log: str) -> str:
         if grave >= rank:
             words, rank = said.strip(" :{}"), grave
     return words
+
+
+def _size(file: Path) -> int:
+    try:
+        found = file.stat()
+    except OSError:  # mongod has removed it meanwhile
+        return 0
+    return found.st_size if stat.S_ISREG(found.st_mode) else 0
 
 
 def _private(path: str, flags: int) -> int:

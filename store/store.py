@@ -249,8 +249,8 @@ class Experiment:
         chain = self._chains.get(tid)
         return (len(chain) - 1, self.digest(tid, len(chain) - 1)) if chain else (-1, b"")
 
-    def append(self, events: Sequence[Event]) -> None:
-        """Make *events* durable, fold them, bring the read models up to them.
+    def append(self, events: Sequence[Event], *, more_to_come: bool = False) -> None:
+        """Make *events* durable, fold them, bring the read models up to them (unless *more_to_come* at once).
 
         Raises `Conflict` if another writer was first; what it wrote has been read and folded then.
         """
@@ -262,7 +262,7 @@ class Experiment:
             raise
         self._take(events)
         if self.store.models is not None:
-            self.store.models.show(self.state, {event.tid for event in events})
+            self.store.models.show(self.state, {event.tid for event in events}, later=more_to_come)
 
     def repair(self) -> None:
         """Bring the read models up to the log, whoever died before doing so."""

@@ -1,0 +1,76 @@
+"""Fixtures for all: a real mongod shared by the whole run, a fresh database per test, stores in memory and in MongoDB alike."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pymongo.database import Database
+
+from hstore.store.memory import MemoryLog
+from hstore.store.mongo import MongoLog
+from hstore.store.opening import open_store
+from hstore.store.server import EmbeddedServer, ensure_server
+from hstore.store.store import Store
+from hstore.store.url import connect, parse
+
+
+@pytest.fixture(scope="session")
+def mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
+    """The embedded server of this run; the processes of xdist share one, as any processes do."""
+    base = tmp_path_factory.getbasetemp()
+    server = ensure_server((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "mongod")
+    yield server
+    server.release()
+
+
+@pytest.fixture
+def mongo_url(mongod: EmbeddedServer) -> Iterator[str]:
+    """The URL of a database that is not there yet; dropped afterwards."""
+    url = mongod.uri.replace("/hstore?", f"/test_{uuid.uuid4().hex}?")
+    yield url
+    database = connect(parse(url))
+    database.client.drop_database(database.name)
+    database.client.close()
+
+
+@pytest.fixture
+def database(mongo_url: str) -> Iterator[Database[dict[str, Any]]]:
+    """That database, for looking behind the scenes."""
+    database = connect(parse(mongo_url))
+    yield database
+    database.client.close()
+
+
+@pytest.fixture
+def mongo_store(mongo_url: str) -> Iterator[Store]:
+    """A store in a fresh database."""
+    with open_store(mongo_url) as store:
+        yield store
+
+
+@pytest.fixture(params=["memory", "mongo"])
+def store(request: pytest.FixtureRequest) -> Store:
+    """A store of each kind, empty."""
+    if request.param == "memory":
+        return Store.in_memory()
+    store: Store = request.getfixturevalue("mongo_store")
+    return store
+
+
+@pytest.fixture
+def log(store: Store) -> MemoryLog | MongoLog:
+    """A log of each kind, empty."""
+    assert isinstance(store.log, (MemoryLog, MongoLog))
+    return store.log
+
+
+@pytest.fixture(autouse=True)
+def _nothing_of_the_users(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No test touches the stores of whoever runs it."""
+    monkeypatch.delenv("HSTORE_URL", raising=False)
+    monkeypatch.setenv("HSTORE_HOME", str(tmp_path / "home"))
