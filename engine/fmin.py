@@ -141,12 +141,12 @@ def _trials(
     if trials is not None:
         raise InvalidValue("give fmin either trials or experiment and store, not both")
     if experiment is None:
-        raise InvalidValue("store needs a name to search under", hint="add experiment='some-name'")
+        raise InvalidValue("store needs the name of an experiment to search under", hint="add experiment='some-name'")
     from hstore.store.opening import open_store
     from hstore.store.values import check_name
 
     check_name(experiment)
-    opened = store if isinstance(store, Store) else open_store(store)
+    opened = store if isinstance(store, Store) else open_store(store, say=say)
     try:
         with _patiently(opened):
             yield MongoTrials(opened, exp_key=experiment)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from hstore.engine.objective import STATUS_NEW, STATUS_OK, ChainAttachments
+from hstore.engine.progress import say
 from hstore.engine.space import Space
 from hstore.store.errors import AllTrialsFailed
 from hstore.store.fold import Trial
@@ -227,7 +228,7 @@ class MongoTrials(Trials):
         if isinstance(arg, Store):
             store = arg
         else:
-            store = open_store(arg)
+            store = open_store(arg, say=say)
             weakref.finalize(self, store.close)
         super().__init__(exp_key, refresh, experiment=Experiment(store, exp_key or "default"))
 

@@ -43,14 +43,16 @@ def open_store(
         server = ensure_server()
         url = server.uri
     place = parse(url)
-    database = connect(place)
-    waiting = Patience(place.shown, seconds=patience, revive=server.ensure if server is not None else None, say=say)
+    # A server of our own that does not answer at once has died: it is started again, not waited for.
+    database = connect(place, **({} if server is None else {"serverSelectionTimeoutMS": 300}))
+    where = place.shown if server is None else f"the embedded MongoDB in {server.home}"
+    waiting = Patience(where, seconds=patience, revive=server.ensure if server is not None else None, say=say)
     attachments = GridFSAttachments(database, waiting)
     log = MongoLog(database["events"], fetch=attachments.get, put=attachments.put, patience=waiting)
     models = ReadModels(database, waiting)
     store = Store(log, attachments, models=models, database=database, url=place.shown, server=server)
     try:
-        waiting(lambda: _check_schema(database, place.shown, check_schema))
+        waiting(lambda: _check_schema(database, where, check_schema))
     except BaseException:
         store.close()
         raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import re
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -87,7 +88,7 @@ class Patience:
 
     def _reason_to_wait(self, error: PyMongoError) -> str:
         """Return *error* in a few words if it passes, raise it in our words if it does not."""
-        text = str(error).splitlines()[0].partition(", Timeout:")[0][:300]
+        text = re.split(r", Timeout:| \(configured timeouts", str(error).splitlines()[0])[0][:300]
         if isinstance(error, _TRANSIENT):
             return text
         code = _code(error)

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 EXAMPLE = "mongodb://host:27017/my_experiments"
 
 OPTIONS: dict[str, Any] = {
-    "timeoutMS": 10_000,  # pymongo's defaults let a frozen primary stall a client for 26 s
+    # pymongo's defaults let a frozen primary stall a client for 26 s. (timeoutMS would do for one that is frozen, but
+    # within it pymongo tries and tries again by itself, while nobody hears of it and nobody starts a dead server again.)
+    "socketTimeoutMS": 10_000,
+    "serverSelectionTimeoutMS": 2_000,
     "connectTimeoutMS": 5_000,
     "heartbeatFrequencyMS": 5_000,
     "appname": "hstore",
@@ -89,14 +92,17 @@ def _from_hyperopt(url: str, shown: str) -> str:
     return f"mongodb://{host}/{database}{options or ''}"
 
 
-def connect(place: Place) -> Database[dict[str, Any]]:
-    """Return the database at *place*. Nothing is sent yet; raises `BadUrl` for what only the driver understands."""
+def connect(place: Place, **options: Any) -> Database[dict[str, Any]]:
+    """Return the database at *place*; *options* of the driver go before ours, those of the URL before all.
+
+    Nothing is sent yet. Raises `BadUrl` for what only the driver understands.
+    """
     import pymongo
     from pymongo.errors import PyMongoError
 
     from hstore.store.events import CODEC
 
-    options = {name: value for name, value in OPTIONS.items() if name.lower() not in place.given}
+    options = {name: value for name, value in (OPTIONS | options).items() if name.lower() not in place.given}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

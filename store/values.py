@@ -93,7 +93,7 @@ def _mapping(
     for key, item in value.items():
         name = key if type(key) is str else str(key)
         if "\0" in name or not _is_utf8(name):
-            return replace(value, path, f"a key that no document can hold: {name[:40]!r}")
+            name = str(replace(key, f"{path}.{name[:40]!a}", "a key that no document can hold")).replace("\0", "")
         if name in plain:
             return replace(value, path, f"two keys that both read {name[:40]!r}")
         plain[name] = _plain(item, f"{path}.{name}", replace, above, depth + 1)
