@@ -1,4 +1,4 @@
-"""What a trial costs beyond its objective when it is durable: hstore, Optuna on SQLite, raw pymongo with the same writes."""
+"""What a durable trial costs beyond its objective: hstore, Optuna on SQLite, raw pymongo with the same writes."""
 
 import os
 import tempfile
@@ -24,9 +24,15 @@ def hstore_search(url: str, name: str, max_evals: int) -> None:
 
     space = {"x": hp.uniform("x", -1, 1), "y": hp.uniform("y", 0, 1)}
     fmin(
-        objective, space, algo=rand.suggest, max_evals=max_evals, rstate=np.random.default_rng(0), verbose=False,
-        experiment=name, store=url,
-    )  # fmt: skip
+        objective,
+        space,
+        algo=rand.suggest,
+        max_evals=max_evals,
+        rstate=np.random.default_rng(0),
+        verbose=False,
+        experiment=name,
+        store=url,
+    )
 
 
 def hstore_trial(url: str) -> float:
@@ -98,9 +104,15 @@ def flatness(url: str) -> tuple[float, float]:
         return objective(config)
 
     fmin(
-        timed, space, algo=rand.suggest, max_evals=10_300, rstate=np.random.default_rng(0), verbose=False,
-        experiment=uuid.uuid4().hex, store=url,
-    )  # fmt: skip
+        timed,
+        space,
+        algo=rand.suggest,
+        max_evals=10_300,
+        rstate=np.random.default_rng(0),
+        verbose=False,
+        experiment=uuid.uuid4().hex,
+        store=url,
+    )
     steps = np.diff(moments)
     return float(np.median(steps[100:400])), float(np.median(steps[10_000:10_298]))
 

@@ -9,6 +9,7 @@ import tempfile
 import time
 import uuid
 from pathlib import Path
+from typing import Any
 
 from bench.table import show, verdict
 from hstore.store.events import Created, Done, Event, Queued, Reserved, Running
@@ -31,25 +32,39 @@ print(time.perf_counter() - began)
 def events(exp: str) -> list[Event]:
     """A search of `TRIALS` trials, four events each."""
     at = dt.datetime.now(dt.UTC).replace(microsecond=0)
-    nothing = dict.fromkeys(("space", "objective", "algorithm", "generator", "limits", "retries", "fingerprint"), {})
-    made: list[Event] = [Created(exp=exp, ver=0, id=uuid.uuid4(), at=at, by="bench", **nothing)]  # type: ignore[arg-type]
+    nothing: Any = {
+        key: {} for key in ("space", "objective", "algorithm", "generator", "limits", "retries", "fingerprint")
+    }
+    made: list[Event] = [Created(exp=exp, ver=0, id=uuid.uuid4(), at=at, by="bench", **nothing)]
     algorithm = {"name": "rand", "version": 1, "settings": {}}
     for tid in range(TRIALS):
         point = {f"p{i}": tid / (i + 1) for i in range(5)}
         loss = abs(tid - 5000.5)
 
-        def envelope(ver: int, tid: int = tid) -> dict[str, object]:
-            return {"exp": exp, "tid": tid, "ver": ver, "id": uuid.uuid4(), "at": at, "by": "host:1:Main", "prev": b"x" * 32}
+        def envelope(ver: int, tid: int = tid) -> Any:
+            return {
+                "exp": exp,
+                "tid": tid,
+                "ver": ver,
+                "id": uuid.uuid4(),
+                "at": at,
+                "by": "host:1:Main",
+                "prev": b"x" * 32,
+            }
 
         made += [
             Queued(
-                point=point, params=point, observed=[[tid - 1, 3, b"x" * 32]] if tid else [], seed=tid, algorithm=algorithm,
+                point=point,
+                params=point,
+                observed=[[tid - 1, 3, b"x" * 32]] if tid else [],
+                seed=tid,
+                algorithm=algorithm,
                 **envelope(0),
             ),
             Reserved(worker="host:1:Main", host="host", attempt=1, process={"machine": "m", "pid": 1}, **envelope(1)),
             Running(pid=1, python="3.11", hstore="0.1", objective="0" * 16, **envelope(2)),
             Done(result={"loss": loss, "status": "ok"}, status="ok", loss=loss, duration=0.1, **envelope(3)),
-        ]  # type: ignore[arg-type]  # fmt: skip
+        ]
     return made
 
 

@@ -21,9 +21,14 @@ def seconds(library: Any, trials: int) -> list[float]:
     hp = library.hp
     space = {"x": hp.uniform("x", -1, 1), "y": hp.uniform("y", 0, 1)}
     library.fmin(
-        timed, space, algo=library.rand.suggest, max_evals=trials, rstate=np.random.default_rng(0), verbose=False,
+        timed,
+        space,
+        algo=library.rand.suggest,
+        max_evals=trials,
+        rstate=np.random.default_rng(0),
+        verbose=False,
         trials=library.Trials(),
-    )  # fmt: skip
+    )
     return moments
 
 

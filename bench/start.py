@@ -55,7 +55,11 @@ def main() -> None:
             ("import hstore", f"{imported * 1e3:.0f}", verdict(imported * 1e3, 300)),
             ("from hstore import fmin, hp, tpe, Trials", f"{imported_all * 1e3:.0f}", ""),
             ("hstore --help, whole process", f"{helped * 1e3:.0f}", verdict(helped * 1e3, 150)),
-            ("hstore ls on a running store, whole process", f"{listed * 1e3:.0f}", verdict(listed * 1e3, 400)),
+            (
+                "hstore ls on a running store, whole process",
+                f"{listed * 1e3:.0f}",
+                verdict(listed * 1e3, 400),
+            ),
             ("embedded server, cold, to an open store", f"{cold * 1e3:.0f}", verdict(cold * 1e3, 2000)),
             ("embedded server, warm, to an open store", f"{warm * 1e3:.0f}", verdict(warm * 1e3, 700)),
         ],

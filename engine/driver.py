@@ -1,4 +1,4 @@
-"""The driver: read, fold, decide, append. It makes the decisions of an experiment and, in a serial search, evaluates them."""
+"""The driver: read, fold, decide, append. It makes the decisions and, in a serial search, evaluates them."""
 
 from __future__ import annotations
 
@@ -133,7 +133,9 @@ class Driver:
             if is_gone(trial, is_local=is_local):
                 self._try([(Requeued, tid, {"why": f"its process is gone: {trial.reserved.worker}"})])
             else:
-                self.say(f"trial {tid} is held by {trial.reserved.worker} since {trial.reserved.at:%Y-%m-%d %H:%M:%S} UTC")
+                self.say(
+                    f"trial {tid} is held by {trial.reserved.worker} since {trial.reserved.at:%Y-%m-%d %H:%M:%S} UTC"
+                )
 
     def _try(self, drafts: Sequence[Draft], *, more_to_come: bool = False) -> bool:
         """Append *drafts*; return False if another process was first (what it wrote has been folded then)."""
@@ -161,7 +163,7 @@ class Driver:
         return [tid for tid in range(first, first + size) if tid in self.experiment.state.open]
 
     def _batch(self) -> tuple[int, int]:
-        """Return (first tid, number) of the decisions to make now: the rest of a batch that was cut short, or a new one."""
+        """Return (first tid, number) of the decisions to make now: a new batch, or the rest of one cut short."""
         trials = self.experiment.state.trials
         n = len(trials)
         room = self.limits.max_evals - n
@@ -234,7 +236,7 @@ class Driver:
         ]  # fmt: skip
 
     def _evaluate(self, tid: int) -> None:
-        """Evaluate trial *tid* unless another process is first; whatever happens to it is in the log before this returns."""
+        """Evaluate trial *tid* unless another process is first; what became of it is in the log when this returns."""
         trial = self.experiment.state.trials[tid]
         if trial.state == "queued":
             if not self._try(self._claim(tid, attempt=trial.attempt + 1)):
@@ -295,14 +297,28 @@ class Driver:
         state = self.experiment.state
         if state.status != "open" or state.open:
             return
-        self._try([(Finished, None, {"why": why, "observed": self.experiment.observed(), "decision": self.experiment.head})])
+        self._try(
+            [
+                (
+                    Finished,
+                    None,
+                    {"why": why, "observed": self.experiment.observed(), "decision": self.experiment.head},
+                )
+            ]
+        )
 
 
 def _failure(error: BaseException, duration: float) -> dict[str, Any]:
     text = "".join(traceback.format_exception(error))
     kind = type(error)
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-    data = {"error": name, "message": str(error)[:4000], "traceback": text[-20000:], "final": True, "duration": duration}
+    data = {
+        "error": name,
+        "message": str(error)[:4000],
+        "traceback": text[-20000:],
+        "final": True,
+        "duration": duration,
+    }
     return {k: v.encode("utf-8", "replace").decode() if isinstance(v, str) else v for k, v in data.items()}
 
 

@@ -21,7 +21,7 @@ from hstore.engine.progress import ProgressCallback, default_callback, no_progre
 from hstore.engine.space import Space, compile_space, space_eval
 from hstore.engine.trials import MongoTrials, Trials
 from hstore.store.errors import InvalidValue, SpaceChanged
-from hstore.store.events import Changed, Created, Queued, Resumed
+from hstore.store.events import Changed, Queued, Resumed
 from hstore.store.store import Experiment, Store
 
 RETRIES = {"lost": 2, "interrupted": 2, "failed": 0, "timeout": 0}
@@ -89,7 +89,14 @@ def fmin(
             timeout=timeout, loss_threshold=loss_threshold, max_queue_len=max_queue_len,
         )  # fmt: skip
         generator = seeds.as_generator(rstate)
-        _begin(search, domain, describe_algorithm(algorithm, settings), limits, seeds.to_data(generator), rstate is not None)
+        _begin(
+            search,
+            domain,
+            describe_algorithm(algorithm, settings),
+            limits,
+            seeds.to_data(generator),
+            rstate is not None,
+        )
         _enqueue(search, compiled, points)
         bar = _bar(verbose, show_progressbar)
         with bar(_ended(search), limits.max_evals) as shown:
@@ -107,13 +114,15 @@ def fmin(
         return space_eval(space, view.argmin) if len(view) else None
 
 
-def _check_arguments(
-    timeout: Any, loss_threshold: Any, max_evals: Any, points: Any, max_queue_len: Any
-) -> None:
+def _check_arguments(timeout: Any, loss_threshold: Any, max_evals: Any, points: Any, max_queue_len: Any) -> None:
     if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not timeout > 0):
         raise InvalidValue(f"The timeout argument should be None or a positive value. Given value: {timeout}")
-    if loss_threshold is not None and (isinstance(loss_threshold, bool) or not isinstance(loss_threshold, (int, float))):
-        raise InvalidValue(f"The loss_threshold argument should be None or a numeric value. Given value: {loss_threshold}")
+    if loss_threshold is not None and (
+        isinstance(loss_threshold, bool) or not isinstance(loss_threshold, (int, float))
+    ):
+        raise InvalidValue(
+            f"The loss_threshold argument should be None or a numeric value. Given value: {loss_threshold}"
+        )
     if max_evals is not None and (isinstance(max_evals, bool) or max_evals != int(max_evals) or max_evals < 0):
         raise InvalidValue(f"max_evals must be a whole number of trials, not {max_evals!r}")
     if points is not None and not isinstance(points, (list, tuple)):
@@ -134,7 +143,9 @@ def _trials(
             trials = cloudpickle.loads(Path(save_file).read_bytes())
         view = Trials() if trials is None else trials
         if not isinstance(view, Trials):
-            raise InvalidValue(f"trials must be an hstore.Trials, not {type(trials).__module__}.{type(trials).__qualname__}")
+            raise InvalidValue(
+                f"trials must be an hstore.Trials, not {type(trials).__module__}.{type(trials).__qualname__}"
+            )
         with _patiently(view.experiment.store):
             yield view
         return
@@ -248,9 +259,7 @@ def _bar(verbose: bool, show_progressbar: bool | ProgressCallback) -> ProgressCa
     return default_callback if isinstance(show_progressbar, bool) else show_progressbar
 
 
-def _progress(
-    bar: Any, view: Trials, save_file: str | os.PathLike[str]
-) -> Callable[[Experiment], None]:
+def _progress(bar: Any, view: Trials, save_file: str | os.PathLike[str]) -> Callable[[Experiment], None]:
     def progress(experiment: Experiment) -> None:
         best = experiment.state.best
         if best is not None:

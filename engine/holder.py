@@ -1,4 +1,4 @@
-"""Who holds a trial, and whether that process is still there. (Leases of workers on other machines are the workers' part.)"""
+"""Who holds a trial, and whether that process is still there. Leases across machines are the workers' part."""
 
 from __future__ import annotations
 

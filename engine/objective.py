@@ -85,12 +85,16 @@ def _as_loss(loss: Any, returned: Any) -> float:
         except (TypeError, ValueError, OverflowError):
             pass
     raise InvalidLoss(
-        f"the loss is {_short(loss)}, not a real number", hint="a result of status 'ok' needs a loss", result=returned
+        f"the loss is {_short(loss)}, not a real number",
+        hint="a result of status 'ok' needs a loss",
+        result=returned,
     )
 
 
 def _short(value: Any) -> str:
-    text = repr(value) if isinstance(value, (str, bytes, int, float, complex, type(None))) else f"a {type(value).__name__}"
+    text = (
+        repr(value) if isinstance(value, (str, bytes, int, float, complex, type(None))) else f"a {type(value).__name__}"
+    )
     return text if len(text) <= 60 else text[:57] + "…"
 
 
@@ -162,7 +166,9 @@ class ChainAttachments(MutableMapping[str, bytes]):
         if isinstance(content, str):
             content = content.encode()
         if not isinstance(name, str) or not isinstance(content, (bytes, bytearray, memoryview)):
-            raise InvalidValue(f"attachment {name!r:.80} must be bytes or text under a name, not {type(content).__name__}")
+            raise InvalidValue(
+                f"attachment {name!r:.80} must be bytes or text under a name, not {type(content).__name__}"
+            )
         content = bytes(content)
         sha256 = self._experiment.store.attachments.put(content)
         self._tell({"name": name, "sha256": sha256, "length": len(content)})
@@ -197,7 +203,7 @@ def _is_importable(fn: Callable[..., Any], module: str, name: str) -> bool:
 
 def version(fn: Callable[..., Any]) -> str:
     """Return a short digest of the code of *fn*: the same for the same source under one version of Python."""
-    target = fn if hasattr(fn, "__code__") else getattr(fn, "func", None) or getattr(type(fn), "__call__", None)
+    target = fn if hasattr(fn, "__code__") else getattr(fn, "func", None) or type(fn).__call__
     code = getattr(target, "__code__", None)
     text = _code(code) if isinstance(code, CodeType) else type(fn).__qualname__
     return hashlib.sha256(f"{platform.python_version()} {text}".encode()).hexdigest()[:16]

@@ -58,9 +58,15 @@ def derive_again(
     """
     state = experiment.state
     if state.created is None:
-        raise NotFound(f"experiment {experiment.name!r} has no beginning in the log", hint=f"hstore verify {experiment.name}")
+        raise NotFound(
+            f"experiment {experiment.name!r} has no beginning in the log",
+            hint=f"hstore verify {experiment.name}",
+        )
     if until is not None and until not in state.trials:
-        raise NotFound(f"experiment {experiment.name!r} has no trial {until}", hint=f"its last is {len(state.trials) - 1}")
+        raise NotFound(
+            f"experiment {experiment.name!r} has no trial {until}",
+            hint=f"its last is {len(state.trials) - 1}",
+        )
     space = Space.from_data(state.created.space)
     seeds, knowledge = Seeds(state.created.generator), Knowledge(space)
     differences: list[Difference] = []
@@ -111,5 +117,5 @@ def _compare(tid: int, decision: Queued, space: Space, seed: int, knowledge: Kno
 
 
 def _bits(value: Any) -> Any:
-    """Return what tells *value* from all others: for a float its bits, so that -0.0 and 0.0 differ and NaN is itself."""
+    """Return what tells *value* from all others: of a float its bits, so that -0.0 is not 0.0 and NaN is itself."""
     return struct.pack("<d", value) if isinstance(value, float) else (type(value), value)

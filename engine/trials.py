@@ -40,7 +40,9 @@ class Trials:
 
     asynchronous = False
 
-    def __init__(self, exp_key: str | None = None, refresh: bool = True, *, experiment: Experiment | None = None) -> None:
+    def __init__(
+        self, exp_key: str | None = None, refresh: bool = True, *, experiment: Experiment | None = None
+    ) -> None:
         self.exp_key = exp_key
         self.experiment = experiment or Experiment(Store.in_memory(), exp_key or "trials")
         self._space: Space | None = None
@@ -169,7 +171,9 @@ class Trials:
     @property
     def best_trial(self) -> dict[str, Any]:
         """The document of the trial with the smallest loss; raises `AllTrialsFailed`."""
-        best = [d for d in self._trials if d["result"]["status"] == STATUS_OK and d["result"]["loss"] == d["result"]["loss"]]
+        best = [
+            d for d in self._trials if d["result"]["status"] == STATUS_OK and d["result"]["loss"] == d["result"]["loss"]
+        ]
         if not best:
             raise AllTrialsFailed("no trial has a loss yet, so there is no best")
         return min(best, key=lambda doc: (doc["result"]["loss"], doc["tid"]))
@@ -210,18 +214,23 @@ class Trials:
 
     # -- searching --------------------------------------------------------------------------------------------
 
-    def fmin(self, fn: Callable[..., Any], space: Any, *args: Any, verbose: bool = False, **kwargs: Any) -> Any:
-        """Search on these trials: `hstore.fmin` with `trials=self`; *verbose* is False here, as in hyperopt."""
+    def fmin(self, fn: Callable[..., Any], space: Any, algo: Any = None, **arguments: Any) -> Any:
+        """Search on these trials: `hstore.fmin` with `trials=self`; *verbose* is False unless given, as in hyperopt."""
         from hstore.engine.fmin import fmin
 
-        return fmin(fn, space, *args, verbose=verbose, trials=self, **kwargs)
+        return fmin(fn, space, algo, **{"verbose": False, **arguments, "trials": self})
 
 
 class MongoTrials(Trials):
     """The trials of experiment *exp_key* of the store at *arg*, a URL or a `Store`; durable, shared, resumable."""
 
     def __init__(
-        self, arg: str | Store, exp_key: str | None = None, cmd: Any = None, workdir: str | None = None, refresh: bool = True
+        self,
+        arg: str | Store,
+        exp_key: str | None = None,
+        cmd: Any = None,
+        workdir: str | None = None,
+        refresh: bool = True,
     ) -> None:
         from hstore.store.opening import open_store
 

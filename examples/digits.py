@@ -12,8 +12,8 @@ import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import cross_val_score
-from sklearn.preprocessing import StandardScaler
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 import hstore
@@ -59,7 +59,7 @@ def build(config: dict[str, Any]) -> Any:
 def objective(config: dict[str, Any]) -> dict[str, Any]:
     """Return one minus the accuracy, cross-validated."""
     images, digits = load_digits(return_X_y=True)
-    scores = cross_val_score(build(config), images, digits, cv=3, n_jobs=1)
+    scores = cross_val_score(build(config), images, digits, cv=5, n_jobs=2)
     return {"status": "ok", "loss": 1 - scores.mean(), "scores": scores}
 
 
@@ -81,7 +81,7 @@ def main() -> None:
             experiment=EXPERIMENT, store=store,
         )  # fmt: skip
         best = store.experiment(EXPERIMENT).best
-        print(f"\nbest: trial {best.tid}, accuracy {1 - best.loss:.4f}")
+        print(f"\nbest: trial {best.tid}, loss {best.loss:.4f}")
         for label, value in best.params.items():
             print(f"  {label} = {value}")
         run(f"hstore show {EXPERIMENT}")

@@ -11,8 +11,25 @@ from typing import Any, Literal, TypeAlias
 
 from hstore.store.errors import AllTrialsFailed
 from hstore.store.events import (
-    NOTHING, Cancelled, Changed, Created, Data, Done, Event, Failed, Finished, Forked, Noted, Paused,
-    Queued, Reported, Requeued, Reserved, Resumed, Running, Unreadable,
+    NOTHING,
+    Cancelled,
+    Changed,
+    Created,
+    Data,
+    Done,
+    Event,
+    Failed,
+    Finished,
+    Forked,
+    Noted,
+    Paused,
+    Queued,
+    Reported,
+    Requeued,
+    Reserved,
+    Resumed,
+    Running,
+    Unreadable,
 )  # fmt: skip
 
 TrialState: TypeAlias = Literal["queued", "reserved", "running", "done", "failed", "cancelled"]
@@ -129,9 +146,7 @@ def evolve(trial: Trial | None, event: Event) -> Trial:
         case Cancelled():
             return replace(trial, ver=ver, state="cancelled", end=event, last=event)
         case Requeued():
-            return replace(
-                trial, ver=ver, state="queued", reserved=None, running=None, end=None, last=event
-            )
+            return replace(trial, ver=ver, state="queued", reserved=None, running=None, end=None, last=event)
         case Noted(void=void):
             is_void = trial.is_void if void is None else void
             return replace(trial, ver=ver, notes=(*trial.notes, event), is_void=is_void, last=event)

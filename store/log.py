@@ -38,7 +38,7 @@ class EventLog(Protocol):
         ends before the server answers (then the events may or may not be in the log: append them again).
         """
 
-    def read(self, exp: str, known: Known = Known()) -> list[Event]:  # noqa: B008 - frozen
+    def read(self, exp: str, known: Known = Known()) -> list[Event]:
         """Return the events of *exp* that are not *known*, by tid (the experiment's own chain first), then ver."""
 
     def documents(self, exp: str) -> Iterator[Document]:

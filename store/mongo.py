@@ -38,7 +38,12 @@ class MongoLog:
     """
 
     def __init__(
-        self, events: Collection[Document], *, fetch: Callable[[bytes], bytes], put: Callable[[bytes], bytes], patience: Patience
+        self,
+        events: Collection[Document],
+        *,
+        fetch: Callable[[bytes], bytes],
+        put: Callable[[bytes], bytes],
+        patience: Patience,
     ) -> None:
         self._events = events
         self._raw = events.with_options(codec_options=bson.CodecOptions(document_class=RawBSONDocument))  # type: ignore[type-var]
@@ -208,7 +213,10 @@ def _query(exp: str, known: Known) -> Document:
     by_ver: dict[int, list[int]] = defaultdict(list)
     for tid, ver in known.open.items():
         by_ver[ver].append(tid)
-    wanted: list[Document] = [{"exp": exp, "tid": None, "ver": {"$gt": known.header}}, {"exp": exp, "tid": {"$gt": known.last}}]
+    wanted: list[Document] = [
+        {"exp": exp, "tid": None, "ver": {"$gt": known.header}},
+        {"exp": exp, "tid": {"$gt": known.last}},
+    ]
     wanted += [{"exp": exp, "tid": {"$in": sorted(tids)}, "ver": {"$gt": ver}} for ver, tids in sorted(by_ver.items())]
     return {"$or": wanted}
 

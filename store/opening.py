@@ -71,5 +71,6 @@ def _check_schema(database: Database[dict[str, Any]], shown: str, is_strict: boo
         raise SchemaMismatch(f"the store {shown} is older than this hstore", hint="run `hstore migrate`")
     elif status == "newer" and is_strict:
         raise SchemaMismatch(
-            f"the store {shown} is newer than this hstore {version('hstore')}", hint="update hstore: pip install -U hstore"
+            f"the store {shown} is newer than this hstore {version('hstore')}",
+            hint="update hstore: pip install -U hstore",
         )

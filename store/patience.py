@@ -10,8 +10,19 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from pymongo.errors import (
-    AutoReconnect, BulkWriteError, ConfigurationError, ConnectionFailure, DocumentTooLarge, ExecutionTimeout, InvalidOperation,
-    NetworkTimeout, OperationFailure, PyMongoError, ServerSelectionTimeoutError, WaitQueueTimeoutError, WTimeoutError,
+    AutoReconnect,
+    BulkWriteError,
+    ConfigurationError,
+    ConnectionFailure,
+    DocumentTooLarge,
+    ExecutionTimeout,
+    InvalidOperation,
+    NetworkTimeout,
+    OperationFailure,
+    PyMongoError,
+    ServerSelectionTimeoutError,
+    WaitQueueTimeoutError,
+    WTimeoutError,
 )  # fmt: skip
 
 from hstore.store.errors import HstoreError, InvalidEvent, StoreUnreachable
@@ -38,7 +49,12 @@ class Patience:
     """Repeats what a server did not answer, says once that it waits, and gives up after so many seconds."""
 
     def __init__(
-        self, where: str, *, seconds: float, revive: Callable[[], None] | None = None, say: Callable[[str], None] | None = None
+        self,
+        where: str,
+        *,
+        seconds: float,
+        revive: Callable[[], None] | None = None,
+        say: Callable[[str], None] | None = None,
     ) -> None:
         self.where = where
         self.seconds = seconds
@@ -93,7 +109,9 @@ class Patience:
             return text
         code = _code(error)
         if code in _FORBIDDEN:
-            raise StoreUnreachable(f"{self.where} does not let us in: {text}", hint="check user, password and roles") from error
+            raise StoreUnreachable(
+                f"{self.where} does not let us in: {text}", hint="check user, password and roles"
+            ) from error
         if code in _PASSING:
             return text
         if code in _REFUSED or isinstance(error, DocumentTooLarge):

@@ -42,7 +42,10 @@ class ReadModels:
 
     def __init__(self, database: Database[Document], patience: Patience) -> None:
         # What is lost here is derived again, so nobody waits for a majority to have it.
-        light: dict[str, Any] = {"write_concern": pymongo.WriteConcern(w=1), "read_concern": ReadConcern("local")}
+        light: dict[str, Any] = {
+            "write_concern": pymongo.WriteConcern(w=1),
+            "read_concern": ReadConcern("local"),
+        }
         self._trials: Collection[Document] = database.get_collection("trials", **light)
         self._experiments: Collection[Document] = database.get_collection("experiments", **light)
         self._patiently = patience

@@ -237,9 +237,7 @@ class EmbeddedServer:
                     )
                 self._stop_running(deadline)
             elif port and port != self.port:
-                raise StoreUnreachable(
-                    f"the server is open on port {self.port}", hint="`hstore db stop` closes it"
-                )
+                raise StoreUnreachable(f"the server is open on port {self.port}", hint="`hstore db stop` closes it")
             was_kept, before = self.is_kept, self._kept()
             _write(self.run / "keep.json", json.dumps({"port": self.port or port}))
             try:
@@ -268,9 +266,7 @@ class EmbeddedServer:
         since = None
         if pid is not None:
             with contextlib.suppress(psutil.Error):
-                since = dt.datetime.fromtimestamp(psutil.Process(pid).create_time(), dt.UTC).isoformat(
-                    "T", "seconds"
-                )
+                since = dt.datetime.fromtimestamp(psutil.Process(pid).create_time(), dt.UTC).isoformat("T", "seconds")
         return {
             "running": pid is not None,
             "pid": pid,
@@ -330,9 +326,7 @@ class EmbeddedServer:
         os.ftruncate(lock, 0)
         free = shutil.disk_usage(self.home).free
         if free < SPACE_NEEDED:
-            raise StoreUnreachable(
-                f"the disk of {self.home} is full: {free >> 20} MB are left", hint="make room"
-            )
+            raise StoreUnreachable(f"the disk of {self.home} is full: {free >> 20} MB are left", hint="make room")
         port = ["--bind_ip", "./run/mongod.sock"]
         if self.port:
             port = ["--bind_ip", "./run/mongod.sock,127.0.0.1", "--port", str(self.port)]
@@ -390,17 +384,13 @@ class EmbeddedServer:
         with open(self.log_path, "rb") as log:
             log.seek(log_size)
             words = _last_words(log.read().decode(errors="replace"))
-        return StoreUnreachable(
-            f"the embedded mongod does not start: {words}", hint=f"its log is {self.log_path}"
-        )
+        return StoreUnreachable(f"the embedded mongod does not start: {words}", hint=f"its log is {self.log_path}")
 
     @contextlib.contextmanager
     def _starting(self, deadline: float) -> Iterator[None]:
         """Hold start.lock, in folders that are there and ours."""
         if sys.platform == "win32":
-            raise NoMongod(
-                "the embedded server needs Unix sockets", hint="name a running MongoDB in HSTORE_URL"
-            )
+            raise NoMongod("the embedded server needs Unix sockets", hint="name a running MongoDB in HSTORE_URL")
         try:
             self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
             for folder in (self.data, self.run):
@@ -486,9 +476,7 @@ def _about_mongod(pid: int | None) -> dict[str, str | None]:
     """Return path and version of the mongod that runs, or that would."""
     try:
         mongod = psutil.Process(pid).exe() if pid else str(find_mongod())
-        version = subprocess.run(
-            [mongod, "--version"], capture_output=True, text=True, check=True, timeout=10
-        ).stdout
+        version = subprocess.run([mongod, "--version"], capture_output=True, text=True, check=True, timeout=10).stdout
     except (NoMongod, OSError, psutil.Error, subprocess.SubprocessError):
         return {"mongod": None, "version": None}
     return {"mongod": mongod, "version": version.split()[2].removeprefix("v")}
@@ -523,9 +511,7 @@ def _free_port(port: int) -> int:
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
-            raise StoreUnreachable(
-                f"port {port} cannot be opened: {error.strerror}", hint="0 takes any"
-            ) from error
+            raise StoreUnreachable(f"port {port} cannot be opened: {error.strerror}", hint="0 takes any") from error
         return int(probe.getsockname()[1])
 
 

@@ -180,9 +180,7 @@ class Experiment:
     def known(self) -> Known:
         """What has been read, as `EventLog.read` wants to hear it."""
         watched = {tid: self.state.trials[tid].ver for tid in self.state.watched if tid in self.state.trials}
-        return Known(
-            header=self.state.ver, last=len(self.state.trials) - 1, open={**watched, **self.state.open}
-        )
+        return Known(header=self.state.ver, last=len(self.state.trials) - 1, open={**watched, **self.state.open})
 
     def refresh(self) -> list[Event]:
         """Read and fold what is new in the log; return it."""
@@ -230,9 +228,7 @@ class Experiment:
         for kind, tid, data in drafts:
             ver, after = tails.get(tid) or self._tail(tid)
             prev = decision if kind is Queued else after
-            event = kind(
-                exp=self.name, tid=tid, ver=ver + 1, id=uuid.uuid4(), at=at, by=by, prev=prev or None, **data
-            )
+            event = kind(exp=self.name, tid=tid, ver=ver + 1, id=uuid.uuid4(), at=at, by=by, prev=prev or None, **data)
             if tid is not None:
                 trial = trials[tid] if tid in trials else self.state.trials.get(tid)
                 if why := why_not(trial, event):

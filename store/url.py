@@ -80,14 +80,20 @@ def _understood(url: str, shown: str) -> None:
             warnings.simplefilter("error")
             parse_uri(url)
     except (PyMongoError, ValueError, Warning) as error:
-        raise BadUrl(f"{shown} is not understood: {redacted(str(error)).splitlines()[0]}", hint=f"one looks like {EXAMPLE}") from error
+        raise BadUrl(
+            f"{shown} is not understood: {redacted(str(error)).splitlines()[0]}",
+            hint=f"one looks like {EXAMPLE}",
+        ) from error
 
 
 def _from_hyperopt(url: str, shown: str) -> str:
     """Return the standard form of mongo://[user:password@]host:port/db/collection[?authSource=db]."""
     found = re.fullmatch(r"mongo://([^/?]+)/([^/?]+)/([^/?]+)(\?.*)?", url)
     if found is None:
-        raise BadUrl(f"{shown} is not hyperopt's mongo://host:port/db/jobs", hint=f"or use the standard form: {EXAMPLE}")
+        raise BadUrl(
+            f"{shown} is not hyperopt's mongo://host:port/db/jobs",
+            hint=f"or use the standard form: {EXAMPLE}",
+        )
     host, database, _, options = found.groups()
     return f"mongodb://{host}/{database}{options or ''}"
 

@@ -86,9 +86,7 @@ def _plain(value: Any, path: str, replace: Replace, above: tuple[int, ...], dept
     return replace(value, path, f"a value of type {kind.__module__}.{kind.__qualname__}")
 
 
-def _mapping(
-    value: Mapping[Any, Any], path: str, replace: Replace, above: tuple[int, ...], depth: int
-) -> Any:
+def _mapping(value: Mapping[Any, Any], path: str, replace: Replace, above: tuple[int, ...], depth: int) -> Any:
     plain: dict[str, Any] = {}
     for key, item in value.items():
         name = key if type(key) is str else str(key)

@@ -1,4 +1,4 @@
-"""Fixtures for all: a real mongod shared by the whole run, a fresh database per test, stores in memory and in MongoDB alike."""
+"""Fixtures for all: a real mongod shared by the run, a fresh database per test, stores of both kinds."""
 
 from __future__ import annotations
 

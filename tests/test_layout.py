@@ -44,7 +44,10 @@ def test_each_module_opens_with_a_sentence() -> None:
     ("statement", "unwanted"),
     [
         ("import hstore", ["numpy", "pymongo", "scipy", "click"]),
-        ("from hstore import fmin, hp, tpe, rand, Trials, space_eval", ["scipy", "pymongo", "gridfs", "click", "tqdm", "psutil"]),
+        (
+            "from hstore import fmin, hp, tpe, rand, Trials, space_eval",
+            ["scipy", "pymongo", "gridfs", "click", "tqdm", "psutil"],
+        ),
         ("import hstore.cli.app", ["numpy", "pymongo", "scipy"]),
     ],
 )

@@ -142,9 +142,7 @@ def mass_between(low: float, high: float, estimate: Mixture) -> float:
 
 def distribution(x: Floats, means: Floats, sigmas: Floats) -> Floats:
     """Return the distribution function of the normals at *x*, all three broadcast."""
-    return np.asarray(
-        0.5 * (1.0 + portable.erf((x - means) / np.maximum(math.sqrt(2.0) * sigmas, _NARROWEST)))
-    )
+    return np.asarray(0.5 * (1.0 + portable.erf((x - means) / np.maximum(math.sqrt(2.0) * sigmas, _NARROWEST))))
 
 
 def _blocks(columns: int, rows: int) -> list[slice]:

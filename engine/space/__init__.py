@@ -1,4 +1,4 @@
-"""The search space: expressions and the hp functions that make them, compiled to a `Space` that points are drawn from."""
+"""The search space: expressions, the hp functions that make them, and the `Space` that points are drawn from."""
 
 from hstore.engine.space import hp
 from hstore.engine.space.expressions import Apply, Literal, as_apply
@@ -6,4 +6,16 @@ from hstore.engine.space.parameter import Parameter, Point, Value
 from hstore.engine.space.space import Space, compile_space, space_eval
 from hstore.engine.space.symbols import scope
 
-__all__ = ["Apply", "Literal", "Parameter", "Point", "Space", "Value", "as_apply", "compile_space", "hp", "scope", "space_eval"]
+__all__ = [
+    "Apply",
+    "Literal",
+    "Parameter",
+    "Point",
+    "Space",
+    "Value",
+    "as_apply",
+    "compile_space",
+    "hp",
+    "scope",
+    "space_eval",
+]

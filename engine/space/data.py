@@ -29,7 +29,8 @@ def to_data(expr: Apply) -> dict[str, Any]:
     """Return *expr* as {"format": 1, "nodes": […]}: each node after its inputs, the last one is the whole.
 
     A node is {"op": name, "args": [place, …], "kwargs": {name: place}} or one of the forms of a literal:
-    {"value": plain}, {"float": "nan"}, {"int": "…"}, {"floats": […]}, {"bytes": hex}, {"datetime": ISO}, {"repr": text}.
+    {"value": plain}, {"float": "nan"}, {"int": "…"}, {"floats": […]}, {"bytes": hex}, {"datetime": ISO},
+    {"repr": text}.
     """
     places: dict[Apply, int] = {}
     nodes: list[dict[str, Any]] = []
@@ -62,7 +63,6 @@ def from_data(data: Mapping[str, Any]) -> Apply:
         o_len = len(args) or len(kwargs) if node["op"] in ("pos_args", "dict") else None
         nodes.append(Apply(node["op"], args, kwargs, o_len=o_len))
     return nodes[-1]
-
 
 
 def _literal_to_data(obj: Any) -> dict[str, Any]:

@@ -30,6 +30,8 @@ class Apply:
         """Return the nodes that this one is computed from."""
         return [*self.pos_args, *self.named_args.values()]
 
+    # Python's operators make nodes; `==` does not, since nodes are keys.
+
     def __add__(self, other: Any) -> Apply:
         return apply("add", self, other)
 
@@ -87,6 +89,7 @@ class Apply:
         return apply("getitem", self, index)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Apply:
+        """Return a node that calls the value of this one."""
         return apply("call", self, list(args), kwargs)
 
     def __len__(self) -> int:
@@ -124,7 +127,7 @@ def apply(name: str, *args: Any, **kwargs: Any) -> Apply:
 
 
 def as_apply(obj: Any, _nesting: int = 0) -> Apply:
-    """Return *obj* as an expression: nodes as they are, lists, tuples and dicts as nodes over their items, all else as `Literal`.
+    """Return *obj* as an expression: nodes as they are, containers as nodes over their items, all else as `Literal`.
 
     A list evaluates to a tuple, as in hyperopt; a dict to one with its keys sorted if they are all strings.
     """
@@ -166,7 +169,7 @@ def dfs(expr: Apply) -> list[Apply]:
 
 
 def evaluate(expr: Apply, memo: Mapping[Apply, Any]) -> Any:
-    """Return the value of *expr*, given those of the nodes in *memo*. Of a `switch` only the chosen option is evaluated."""
+    """Return the value of *expr*, given those of the nodes in *memo*. Options that were not chosen are left alone."""
     values: dict[Apply, Any] = dict(memo)
     stack = [expr]
     while stack:
@@ -201,7 +204,8 @@ def _symbol(name: str) -> Callable[..., Any]:
         return SYMBOLS[name]
     except KeyError:
         raise BadSearchSpace(
-            f"the space uses scope.{name}, which this process does not define", hint="import the module that has @scope.define on it"
+            f"the space uses scope.{name}, which this process does not define",
+            hint="import the module that has @scope.define on it",
         ) from None
 
 

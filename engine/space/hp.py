@@ -14,8 +14,8 @@ from hstore.engine.space.expressions import Apply, Literal, apply, dfs, evaluate
 from hstore.store.errors import BadSearchSpace
 
 __all__ = [
-    "choice", "lognormal", "loguniform", "normal", "pchoice", "qlognormal", "qloguniform", "qnormal", "quniform", "randint",
-    "uniform", "uniformint",
+    "choice", "lognormal", "loguniform", "normal", "pchoice", "qlognormal", "qloguniform", "qnormal", "quniform",
+    "randint", "uniform", "uniformint",
 ]  # fmt: skip
 
 
@@ -71,7 +71,9 @@ def randint(label: str, *args: Any, low: Any = None, high: Any = None, upper: An
     if args and low is not None and len(args) == 1:  # randint(label, 9, low=3)
         given = [low, *args]
     if len(given) not in (1, 2):
-        raise BadSearchSpace(f"{label}: randint takes an upper bound, or a lower and an upper one, not {len(given)} bounds")
+        raise BadSearchSpace(
+            f"{label}: randint takes an upper bound, or a lower and an upper one, not {len(given)} bounds"
+        )
     bounds = [_whole(label, "bound", value) for value in given]
     start, stop = bounds if len(bounds) == 2 else (0, bounds[0])
     if start >= stop:
@@ -128,14 +130,16 @@ def _number(label: Any, distribution: str, cast: str, **arguments: Any) -> Apply
             raise BadSearchSpace(f"{label}: {name} must be positive, not {values[name]:g}")
     logs = " (the bounds of a log kind are logarithms: np.log(1e-3), not 1e-3)" if "log" in distribution else ""
     if "low" in values and not values["low"] < values["high"]:
-        raise BadSearchSpace(f"{label}: low must be less than high, but {values['low']:g} is not less than {values['high']:g}{logs}")
+        raise BadSearchSpace(
+            f"{label}: low must be less than high, but {values['low']:g} is not less than {values['high']:g}{logs}"
+        )
     if logs and values.get("high", values.get("mu", 0)) > 709:
         raise BadSearchSpace(f"{label}: exp({values.get('high', values.get('mu')):g}) is no finite number{logs}")
     return apply(cast, _param(label, distribution, *values.values()))
 
 
 def _constant(label: str, name: str, value: Any) -> float:
-    """Return the finite number that *value* is: arithmetic on constants is worked out, what depends on a draw refused."""
+    """Return the finite number that *value* is; arithmetic on constants is worked out, what is drawn is refused."""
     if isinstance(value, Apply):
         if any(node.name == "hyperopt_param" for node in dfs(value)):
             raise BadSearchSpace(

@@ -28,7 +28,7 @@ class Parameter:
     """Name of the `hp` function that made it."""
     low: float | None = None
     high: float | None = None
-    """Bounds of the uniform kinds as they were given (logarithms for log kinds); ints of [low, high) for randint and choices."""
+    """Bounds as they were given (logarithms for log kinds); the ints of [low, high) for randint and choices."""
     mu: float | None = None
     sigma: float | None = None
     q: float | None = None
@@ -101,7 +101,9 @@ def _rounded(draw: Draw) -> Draw:
 
 
 def _integer(parameter: Parameter, rng: np.random.Generator) -> int:
-    return int(rng.integers(parameter.low, parameter.high))  # type: ignore[arg-type]
+    assert parameter.low is not None
+    assert parameter.high is not None
+    return int(rng.integers(int(parameter.low), int(parameter.high)))
 
 
 def _categorical(parameter: Parameter, rng: np.random.Generator) -> int:

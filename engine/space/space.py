@@ -1,4 +1,4 @@
-"""Space: a search space compiled from its expression. Knows labels, what they are drawn from, and when they are active."""
+"""Space: a search space compiled from its expression: labels, what they are drawn from, when they are active."""
 
 from __future__ import annotations
 
@@ -27,10 +27,7 @@ class Space:
         self.labels: tuple[str, ...] = tuple(p.label for p in self.parameters)
         self._by_label = {p.label: p for p in self.parameters}
         self._nodes = {p.label: node for node, p in found.items()}
-        self._ctrls = [
-            node for node in dfs(expression)
-            if isinstance(node, Literal) and isinstance(node.obj, type) and getattr(node.obj, "is_hstore_ctrl_class", False)
-        ]  # fmt: skip
+        self._ctrls = [node for node in dfs(expression) if _is_ctrl_class(node)]
 
     def __getitem__(self, label: str) -> Parameter:
         return self._by_label[label]
@@ -76,7 +73,7 @@ class Space:
         return {label: self._by_label[label].read(value) for label, value in point.items()}
 
     def check(self, point: Mapping[str, Any]) -> None:
-        """Raise `BadSearchSpace` naming the label unless *point* holds a possible value for each active label and no other."""
+        """Raise `BadSearchSpace`, naming the label, unless *point* has a possible value for each active label only."""
         for label in point:
             if label not in self._by_label:
                 raise BadSearchSpace(f"{label}: the space has no such label; it has {', '.join(sorted(self.labels))}")
@@ -100,7 +97,7 @@ class Space:
         return cls(data.from_data(plain))
 
     def differences(self, other: Space) -> list[str]:
-        """Return a line for each label that *other* has not, has more, or has differently; none if they search the same."""
+        """Return a line for each label that *other* lacks, adds or draws differently; none if they search the same."""
         lines = []
         for label in sorted({*self.labels, *other.labels}):
             mine, theirs = self._by_label.get(label), other._by_label.get(label)
@@ -115,12 +112,26 @@ class Space:
         return lines
 
 
+def _is_ctrl_class(node: Apply) -> bool:
+    return isinstance(node, Literal) and getattr(node.obj, "is_hstore_ctrl_class", False) is True
+
+
 def _drawn(parameter: Parameter) -> tuple[Any, ...]:
-    return (parameter.kind, parameter.low, parameter.high, parameter.mu, parameter.sigma, parameter.q, parameter.p)
+    return (
+        parameter.kind,
+        parameter.low,
+        parameter.high,
+        parameter.mu,
+        parameter.sigma,
+        parameter.q,
+        parameter.p,
+    )
 
 
 def _told(parameter: Parameter) -> str:
-    return " or ".join(" and ".join(f"{c} = {i}" for c, i in condition) for condition in parameter.conditions) or "always"
+    return (
+        " or ".join(" and ".join(f"{c} = {i}" for c, i in condition) for condition in parameter.conditions) or "always"
+    )
 
 
 def _check_value(parameter: Parameter, value: Any) -> None:

@@ -1,4 +1,4 @@
-"""hstore: a persistence-first experiment store and hyperparameter search. A search is a log; all else follows from it."""
+"""hstore: a persistence-first experiment store and hyperparameter search. A search is a log; the rest follows."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         MongoTrials,
         Trials,
     )
-    from hstore.store.opening import open_store as open  # noqa: A004
+    from hstore.store.opening import open_store as open
     from hstore.store.store import Experiment, Store
 
 # Where each public name lives. They are imported when first asked for: `import hstore` costs next to nothing.
@@ -60,9 +60,32 @@ _PLACES = {
     "tpe": "engine.algorithms.tpe",
 }
 __all__ = [
-    "Ctrl", "Domain", "Experiment", "JOB_STATES", "JOB_STATE_CANCEL", "JOB_STATE_DONE", "JOB_STATE_ERROR", "JOB_STATE_NEW",
-    "JOB_STATE_RUNNING", "MongoTrials", "STATUS_FAIL", "STATUS_NEW", "STATUS_OK", "STATUS_RUNNING", "STATUS_STRINGS",
-    "STATUS_SUSPENDED", "Space", "Store", "Trials", "errors", "fmin", "hp", "open", "rand", "space_eval", "tpe",
+    "JOB_STATES",
+    "JOB_STATE_CANCEL",
+    "JOB_STATE_DONE",
+    "JOB_STATE_ERROR",
+    "JOB_STATE_NEW",
+    "JOB_STATE_RUNNING",
+    "STATUS_FAIL",
+    "STATUS_NEW",
+    "STATUS_OK",
+    "STATUS_RUNNING",
+    "STATUS_STRINGS",
+    "STATUS_SUSPENDED",
+    "Ctrl",
+    "Domain",
+    "Experiment",
+    "MongoTrials",
+    "Space",
+    "Store",
+    "Trials",
+    "errors",
+    "fmin",
+    "hp",
+    "open",
+    "rand",
+    "space_eval",
+    "tpe",
 ]  # fmt: skip
 
 

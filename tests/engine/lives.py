@@ -1,4 +1,4 @@
-"""A search lived in many lives: each is a forked process that dies by SIGKILL where it is told to, until one lives to the end.
+"""A search in many lives: each is a forked process that dies by SIGKILL where it is told to; the last one ends it.
 
     python lives.py URL EXPERIMENT '[{"how": "append", "n": 3, "side": "before"}, {"how": "time", "after": 0.05}, …]'
 
@@ -16,9 +16,6 @@ from typing import Any
 
 import numpy as np
 
-import hstore.store.mongo
-import hstore.store.opening
-import hstore.store.read_models
 from hstore import Trials, fmin, hp, tpe
 from hstore.store.mongo import MongoLog
 from hstore.store.read_models import ReadModels
@@ -38,15 +35,27 @@ def objective(config: dict[str, Any]) -> dict[str, Any]:
     if config["n"] == 7:
         return {"status": "fail"}
     loss = math.nan if config["n"] == 11 else loss
-    return {"status": "ok", "loss": loss, "big": "x" * 70_000 if config["n"] == 5 else None, "attachments": {"a": b"1"}}
+    return {
+        "status": "ok",
+        "loss": loss,
+        "big": "x" * 70_000 if config["n"] == 5 else None,
+        "attachments": {"a": b"1"},
+    }
 
 
 def search(*, early: Any = None, max_queue_len: int = 1, **where: Any) -> Any:
     """Run the search, in memory or wherever *where* says."""
     return fmin(
-        objective, SPACE, algo=partial(tpe.suggest, n_startup_jobs=5), max_evals=MAX_EVALS, rstate=np.random.default_rng(3),
-        verbose=False, early_stop_fn=early, max_queue_len=max_queue_len, **where,
-    )  # fmt: skip
+        objective,
+        SPACE,
+        algo=partial(tpe.suggest, n_startup_jobs=5),
+        max_evals=MAX_EVALS,
+        rstate=np.random.default_rng(3),
+        verbose=False,
+        early_stop_fn=early,
+        max_queue_len=max_queue_len,
+        **where,
+    )
 
 
 def undisturbed(max_queue_len: int = 1) -> Trials:
@@ -93,7 +102,7 @@ def main(url: str, experiment: str, plan: str, max_queue_len: str = "1") -> None
             try:
                 _live(url, experiment, int(max_queue_len), kill)
                 os._exit(0)
-            except BaseException:
+            except BaseException:  # noqa: BLE001 - whatever it is, the parent must hear of it
                 import traceback
 
                 traceback.print_exc()

@@ -13,8 +13,15 @@ import hstore
 from hstore import STATUS_FAIL, STATUS_OK, MongoTrials, Trials, fmin, hp, rand, tpe
 from hstore.engine.replay import derive_again
 from hstore.store.errors import (
-    AllTrialsFailed, InvalidLoss, InvalidName, InvalidResult, InvalidResultStatus, InvalidValue, SpaceChanged,
-)  # fmt: skip
+    AllTrialsFailed,
+    InvalidLoss,
+    InvalidName,
+    InvalidResult,
+    InvalidResultStatus,
+    InvalidValue,
+    SpaceChanged,
+)
+from hstore.store.events import Failed
 
 SPACE = {"x": hp.uniform("x", -2, 2), "c": hp.choice("c", ["a", {"deep": hp.normal("y", 0, 1)}])}
 
@@ -94,7 +101,8 @@ def test_what_the_objective_raises_is_recorded_and_comes_out(trials: Trials) -> 
     (trial,) = trials.experiment.trials
     assert trial.state == "failed"
     assert trial.error == "ZeroDivisionError: no such luck"
-    assert "explode" in trial.end.traceback  # type: ignore[union-attr]
+    assert isinstance(trial.end, Failed)
+    assert "explode" in (trial.end.traceback or "")
     assert len(trials) == 0  # hyperopt's view does not show it
 
 
@@ -131,10 +139,17 @@ def test_failed_and_nan_losses_are_kept_apart_from_the_best(trials: Trials) -> N
 
 def test_results_may_hold_anything_that_a_log_can_hold(trials: Trials) -> None:
     now = dt.datetime(2026, 11, 21, 4, 5, 6, 7000)
-    rich = {
-        "status": STATUS_OK, "loss": np.float32(0.5), "array": np.arange(6).reshape(2, 3), "flag": np.bool_(True), "count": np.int64(7),
-        "nested": {"tuple": (1, 2.5, None), "$odd.key": "yes", "bytes": b"\x00\xff"}, "nan": math.nan, "inf": -math.inf, "at": now,
-    }  # fmt: skip
+    rich: dict[str, Any] = {
+        "status": STATUS_OK,
+        "loss": np.float32(0.5),
+        "array": np.arange(6).reshape(2, 3),
+        "flag": np.bool_(True),
+        "count": np.int64(7),
+        "nested": {"tuple": (1, 2.5, None), "$odd.key": "yes", "bytes": b"\x00\xff"},
+        "nan": math.nan,
+        "inf": -math.inf,
+        "at": now,
+    }
     quiet(lambda _: rich, SPACE, max_evals=1, trials=trials, rstate=0)
     result = trials.results[0]
     assert result["loss"] == 0.5
@@ -148,16 +163,25 @@ def test_results_may_hold_anything_that_a_log_can_hold(trials: Trials) -> None:
     assert result["count"] == 7
 
 
-def test_a_result_that_no_log_can_hold_is_kept_as_far_as_it_goes(mongo_url: str, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_result_that_no_log_can_hold_is_kept_as_far_as_it_goes(
+    mongo_url: str, capfd: pytest.CaptureFixture[str]
+) -> None:
     cycle: dict[str, Any] = {}
     cycle["self"] = cycle
     deep: list[Any] = []
     for _ in range(100_000):
         deep = [deep]
     strange = {
-        "status": STATUS_OK, "loss": 1.0, "object": object(), "complex": 1j, "huge": 2**100, "cycle": cycle, "deep": deep,
-        "bad\0key": {"a\0b": 1}, "text": "\ud800",
-    }  # fmt: skip
+        "status": STATUS_OK,
+        "loss": 1.0,
+        "object": object(),
+        "complex": 1j,
+        "huge": 2**100,
+        "cycle": cycle,
+        "deep": deep,
+        "bad\0key": {"a\0b": 1},
+        "text": "\ud800",
+    }
     trials = MongoTrials(mongo_url, exp_key="strange")
     quiet(lambda _: strange, SPACE, max_evals=1, trials=trials, rstate=0)
     assert trials.losses() == [1.0]
@@ -171,12 +195,20 @@ def test_a_result_that_no_log_can_hold_is_kept_as_far_as_it_goes(mongo_url: str,
 @pytest.mark.parametrize(
     ("returned", "error"),
     [
-        (None, InvalidResult), ("0.5", InvalidResult), (1j, InvalidLoss), ({"loss": 1.0}, InvalidResultStatus),
-        ({"status": "fine", "loss": 1.0}, InvalidResultStatus), ({"status": "ok"}, InvalidLoss),
-        ({"status": "ok", "loss": "abc"}, InvalidLoss), ({"status": "ok", "loss": None}, InvalidLoss), ([1, 2], InvalidLoss),
+        (None, InvalidResult),
+        ("0.5", InvalidResult),
+        (1j, InvalidLoss),
+        ({"loss": 1.0}, InvalidResultStatus),
+        ({"status": "fine", "loss": 1.0}, InvalidResultStatus),
+        ({"status": "ok"}, InvalidLoss),
+        ({"status": "ok", "loss": "abc"}, InvalidLoss),
+        ({"status": "ok", "loss": None}, InvalidLoss),
+        ([1, 2], InvalidLoss),
     ],
-)  # fmt: skip
-def test_a_result_that_no_search_can_use_is_a_clear_error(returned: Any, error: type[Exception], trials: Trials) -> None:
+)
+def test_a_result_that_no_search_can_use_is_a_clear_error(
+    returned: Any, error: type[Exception], trials: Trials
+) -> None:
     with pytest.raises(error, match=r"loss|returned|status"):
         quiet(lambda _: returned, SPACE, max_evals=2, trials=trials, rstate=0)
     assert trials.experiment.trials[0].state == "failed"
@@ -219,7 +251,15 @@ def test_points_to_evaluate_come_first_and_on_top(trials: Trials) -> None:
 
 
 def test_several_can_be_queued_at_once(trials: Trials) -> None:
-    quiet(square, SPACE, max_evals=10, max_queue_len=4, trials=trials, rstate=0, algo=partial(tpe.suggest, n_startup_jobs=3))
+    quiet(
+        square,
+        SPACE,
+        max_evals=10,
+        max_queue_len=4,
+        trials=trials,
+        rstate=0,
+        algo=partial(tpe.suggest, n_startup_jobs=3),
+    )
     assert trials.tids == list(range(10))
     assert derive_again(trials.experiment).is_same
 
@@ -301,13 +341,21 @@ def test_a_file_of_trials_is_saved_and_continued(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ({"timeout": -1}, "timeout"), ({"timeout": True}, "timeout"), ({"loss_threshold": "1"}, "loss_threshold"),
-        ({"max_evals": 1.5}, "max_evals"), ({"max_evals": -1}, "max_evals"), ({"algo": "tpo"}, "tpo"), ({"rstate": "x"}, "rstate"),
-        ({"points_to_evaluate": {"x": 1}}, "points_to_evaluate"), ({"max_queue_len": 0}, "max_queue_len"),
-        ({"trials": []}, "trials"), ({"store": "mongodb://localhost/x"}, "experiment"),
-        ({"algo": partial(tpe.suggest, gama=1)}, "gama"), ({"points_to_evaluate": [{"x": 0.5}]}, "c"),
+        ({"timeout": -1}, "timeout"),
+        ({"timeout": True}, "timeout"),
+        ({"loss_threshold": "1"}, "loss_threshold"),
+        ({"max_evals": 1.5}, "max_evals"),
+        ({"max_evals": -1}, "max_evals"),
+        ({"algo": "tpo"}, "tpo"),
+        ({"rstate": "x"}, "rstate"),
+        ({"points_to_evaluate": {"x": 1}}, "points_to_evaluate"),
+        ({"max_queue_len": 0}, "max_queue_len"),
+        ({"trials": []}, "trials"),
+        ({"store": "mongodb://localhost/x"}, "experiment"),
+        ({"algo": partial(tpe.suggest, gama=1)}, "gama"),
+        ({"points_to_evaluate": [{"x": 0.5}]}, "c"),
     ],
-)  # fmt: skip
+)
 def test_a_bad_argument_is_named(arguments: dict[str, Any], told: str) -> None:
     with pytest.raises((InvalidValue, hstore.errors.BadSearchSpace), match=told):
         quiet(square, SPACE, **{"max_evals": 2, **arguments})
@@ -321,7 +369,13 @@ def test_a_name_that_no_store_can_hold_is_refused(name: str, mongo_url: str) -> 
 
 def test_a_large_attachment_comes_back(trials: Trials) -> None:
     content = bytes(range(256)) * 4000
-    quiet(lambda _: {"status": "ok", "loss": 1.0, "attachments": {"model": content}}, SPACE, max_evals=1, trials=trials, rstate=0)
+    quiet(
+        lambda _: {"status": "ok", "loss": 1.0, "attachments": {"model": content}},
+        SPACE,
+        max_evals=1,
+        trials=trials,
+        rstate=0,
+    )
     assert trials.trial_attachments(trials.trials[0])["model"] == content
     trials.attachments["notes"] = "about all"
     assert trials.attachments["notes"] == b"about all"

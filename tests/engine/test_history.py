@@ -86,9 +86,7 @@ def test_centres_are_portable_logarithms_with_a_floor(space: Space) -> None:
     np.testing.assert_array_equal(history.centres("lr"), portable.log(history.column("lr")))
     units = history.column("units")
     assert (units == 0).any()
-    np.testing.assert_array_equal(
-        history.centres("units"), portable.log(np.maximum(units, portable.exp(-3.0)))
-    )
+    np.testing.assert_array_equal(history.centres("units"), portable.log(np.maximum(units, portable.exp(-3.0))))
     np.testing.assert_array_equal(history.centres("depth"), history.column("depth"))
 
 
@@ -108,9 +106,7 @@ def test_caches_that_grew_row_by_row_equal_those_made_at_once(space: Space) -> N
         assert len(rows) == len(expected)
         assert (np.diff(fresh.centres(label)[rows]) >= 0).all()
     depth = fresh.column("depth")
-    assert fresh.ascending("depth").tolist() == sorted(
-        np.flatnonzero(~np.isnan(depth)), key=lambda row: depth[row]
-    )
+    assert fresh.ascending("depth").tolist() == sorted(np.flatnonzero(~np.isnan(depth)), key=lambda row: depth[row])
 
 
 def test_equal_values_ascend_by_tid(space: Space) -> None:

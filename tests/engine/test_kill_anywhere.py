@@ -3,6 +3,7 @@
 import json
 import math
 import random
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -15,8 +16,7 @@ from hstore.engine.replay import derive_again
 from hstore.store.verify import verify
 
 LIVES = Path(__file__).with_name("lives.py")
-sys.path.insert(0, str(LIVES.parent))
-import lives  # noqa: E402
+lives = runpy.run_path(str(LIVES), run_name="lives")
 
 
 def told(experiment: Any) -> list[Any]:
@@ -30,8 +30,11 @@ def told(experiment: Any) -> list[Any]:
 def live_through(url: str, plan: list[dict[str, Any]], max_queue_len: int = 1) -> int:
     run = subprocess.run(
         [sys.executable, str(LIVES), url, "lives", json.dumps(plan), str(max_queue_len)],
-        capture_output=True, text=True, timeout=240, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
     assert run.returncode == 0, run.stderr
     return int(run.stdout)
 
@@ -39,7 +42,7 @@ def live_through(url: str, plan: list[dict[str, Any]], max_queue_len: int = 1) -
 def check(url: str, max_queue_len: int = 1) -> None:
     with hstore.open(url) as store:
         search = store.experiment("lives")
-        assert told(search) == told(lives.undisturbed(max_queue_len).experiment)
+        assert told(search) == told(lives["undisturbed"](max_queue_len).experiment)
         assert search.state.status == "finished"
         assert derive_again(search).is_same
         assert not verify(search.documents()).findings

@@ -25,8 +25,8 @@ def objective(config):
     time.sleep(0.01)  # an objective takes time
     return config["x"] ** 2
 
-fmin(objective, {"x": hp.uniform("x", -1, 1)}, algo=rand.suggest, max_evals=int(sys.argv[2]), rstate=np.random.default_rng(0),
-     verbose=False, experiment="outage", store=sys.argv[1] or None)
+fmin(objective, {"x": hp.uniform("x", -1, 1)}, algo=rand.suggest, max_evals=int(sys.argv[2]), verbose=False,
+     rstate=np.random.default_rng(0), experiment="outage", store=sys.argv[1] or None)
 """
 TRIALS = 60
 
@@ -63,13 +63,21 @@ def check(search: subprocess.Popen[str]) -> None:
         assert [trial.state for trial in experiment.trials] == ["done"] * TRIALS
         assert experiment.state.status == "finished"
         assert derive_again(experiment).is_same
-        assert {event.type for event in experiment.events} == {"created", "queued", "reserved", "running", "done", "finished"}
+        assert {event.type for event in experiment.events} == {
+            "created",
+            "queued",
+            "reserved",
+            "running",
+            "done",
+            "finished",
+        }
 
 
 def test_mongod_killed_under_a_search_is_started_again_and_the_search_goes_on(server: EmbeddedServer) -> None:
     search = start()
     for _ in range(2):
         await_line(search.stdout, "trial", times=5)
+        assert server.pid is not None
         os.kill(server.pid, signal.SIGKILL)
         await_line(search.stderr, "waiting")
     check(search)

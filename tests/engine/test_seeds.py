@@ -6,7 +6,9 @@ import pytest
 from hstore.engine.seeds import SEED_BELOW, Seeds, as_generator, from_data, to_data
 
 
-@pytest.mark.parametrize("bits", [np.random.PCG64, np.random.MT19937, np.random.Philox, np.random.SFC64, np.random.PCG64DXSM])
+@pytest.mark.parametrize(
+    "bits", [np.random.PCG64, np.random.MT19937, np.random.Philox, np.random.SFC64, np.random.PCG64DXSM]
+)
 def test_a_generator_survives_its_data(bits: type[np.random.BitGenerator]) -> None:
     generator = np.random.Generator(bits(5))
     generator.integers(10)  # leaves half a draw in the buffer

@@ -7,7 +7,11 @@ import pytest
 from hstore import JOB_STATE_DONE, JOB_STATE_ERROR, Trials, fmin, hp
 from hstore.store.errors import AllTrialsFailed
 
-SPACE = {"x": hp.uniform("x", -2, 2), "n": hp.uniformint("n", 1, 9), "c": hp.choice("c", ["a", {"deep": hp.normal("y", 0, 1)}])}
+SPACE = {
+    "x": hp.uniform("x", -2, 2),
+    "n": hp.uniformint("n", 1, 9),
+    "c": hp.choice("c", ["a", {"deep": hp.normal("y", 0, 1)}]),
+}
 
 
 @pytest.fixture
@@ -25,7 +29,18 @@ def trials() -> Trials:
 
 def test_documents_have_hyperopts_shape(trials: Trials) -> None:
     doc = trials.trials[0]
-    assert set(doc) == {"tid", "spec", "result", "misc", "state", "owner", "book_time", "refresh_time", "exp_key", "version"}
+    assert set(doc) == {
+        "tid",
+        "spec",
+        "result",
+        "misc",
+        "state",
+        "owner",
+        "book_time",
+        "refresh_time",
+        "exp_key",
+        "version",
+    }
     assert set(doc["misc"]) == {"tid", "cmd", "idxs", "vals", "workdir"}
     assert set(doc["misc"]["vals"]) == {"x", "n", "c", "y"}
     assert doc["misc"]["idxs"]["y"] in ([], [0])

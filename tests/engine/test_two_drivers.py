@@ -26,7 +26,9 @@ fmin(lambda c: c["x"] ** 2, {"x": hp.uniform("x", -1, 1)}, algo=partial(tpe.sugg
 
 
 def test_processes_that_begin_and_run_one_experiment_at_once_share_its_trials(mongo_url: str) -> None:
-    runs = [subprocess.Popen([sys.executable, "-c", RUN, mongo_url], stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    runs = [
+        subprocess.Popen([sys.executable, "-c", RUN, mongo_url], stderr=subprocess.PIPE, text=True) for _ in range(3)
+    ]
     for run in runs:
         _, said = run.communicate(timeout=120)
         assert run.returncode == 0, said
@@ -46,17 +48,32 @@ def test_a_driver_that_loses_the_race_for_a_decision_folds_the_winners(mongo_url
         def run(store: Store) -> None:
             barrier.wait()
             fmin(
-                lambda c: c["x"] ** 2, SPACE, algo=rand.suggest, max_evals=40, rstate=np.random.default_rng(0), verbose=False,
+                lambda c: c["x"] ** 2,
+                SPACE,
+                algo=rand.suggest,
+                max_evals=40,
+                rstate=np.random.default_rng(0),
+                verbose=False,
                 trials=MongoTrials(store, exp_key="raced"),
-            )  # fmt: skip
+            )
 
-        threads = [threading.Thread(target=run, args=(store,), name=f"driver-{i}") for i, store in enumerate((first, second))]
+        threads = [
+            threading.Thread(target=run, args=(store,), name=f"driver-{i}") for i, store in enumerate((first, second))
+        ]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join(60)
         alone = Trials()
-        fmin(lambda c: c["x"] ** 2, SPACE, algo=rand.suggest, max_evals=40, rstate=np.random.default_rng(0), verbose=False, trials=alone)
+        fmin(
+            lambda c: c["x"] ** 2,
+            SPACE,
+            algo=rand.suggest,
+            max_evals=40,
+            rstate=np.random.default_rng(0),
+            verbose=False,
+            trials=alone,
+        )
         search = first.experiment("raced")
         assert [dict(t.point) for t in search.trials] == [dict(t.point) for t in alone.experiment.trials]
         workers: set[Any] = {t.reserved.worker for t in search.trials if t.reserved}

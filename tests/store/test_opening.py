@@ -42,7 +42,7 @@ def test_a_newer_store_is_refused(mongo_url: str, database: Database[Any]) -> No
 def test_an_older_store_is_named_with_the_command_that_lifts_it(mongo_url: str, database: Database[Any]) -> None:
     with hstore.open(mongo_url) as store:
         created = ("space", "objective", "algorithm", "generator", "limits", "retries", "fingerprint")
-        hstore.Experiment(store, "old").begin(dict.fromkeys(created, {}))
+        hstore.Experiment(store, "old").begin({key: {} for key in created})
     database["schema"].delete_many({})
     with pytest.raises(SchemaMismatch, match="older") as caught:
         hstore.open(mongo_url)

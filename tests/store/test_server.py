@@ -99,9 +99,7 @@ def using(home: Path) -> Iterator[EmbeddedServer]:
 @contextlib.contextmanager
 def documents(server: EmbeddedServer) -> Iterator[Collection[dict[str, Any]]]:
     with MongoClient[dict[str, Any]](server.uri) as client:
-        yield client.get_default_database().get_collection(
-            "documents", write_concern=WriteConcern("majority")
-        )
+        yield client.get_default_database().get_collection("documents", write_concern=WriteConcern("majority"))
 
 
 def test_a_cold_start_gives_a_server_that_takes_majority_writes_and_change_streams(home: Path) -> None:
@@ -330,9 +328,7 @@ def test_a_home_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
 def test_a_mongod_that_dies_says_why(home: Path) -> None:
     (home / "data").mkdir(parents=True)
     (home / "data" / "storage.bson").write_bytes(b"no bson")
-    with pytest.raises(
-        StoreUnreachable, match="does not start: Unable to read the storage engine metadata"
-    ) as caught:
+    with pytest.raises(StoreUnreachable, match="does not start: Unable to read the storage engine metadata") as caught:
         ensure_server(home)
     assert "\n" not in str(caught.value)
     assert str(home / "mongod.log") in caught.value.hint
@@ -345,9 +341,7 @@ def test_a_program_that_is_no_mongod_says_so(home: Path, monkeypatch: pytest.Mon
         ensure_server(home)
 
 
-def test_a_program_that_cannot_be_run_says_so(
-    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_program_that_cannot_be_run_says_so(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = tmp_path / "mongod"
     program.write_bytes(b"\x7fELF of another kind of machine")
     program.chmod(0o700)

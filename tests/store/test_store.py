@@ -4,18 +4,23 @@ from typing import Any
 import pytest
 
 from hstore.store.errors import AllTrialsFailed, Conflict, InvalidEvent, InvalidName, NotFound
-from hstore.store.events import Done, Queued, Requeued, Reserved, Running
+from hstore.store.events import Done, Event, Queued, Requeued, Reserved, Running
 from hstore.store.seal import digest
 from hstore.store.store import Experiment, Store
 
-CREATED: dict[str, Any] = dict.fromkeys(
-    ("space", "objective", "algorithm", "generator", "limits", "retries", "fingerprint"), {}
-)
+CREATED: dict[str, Any] = {
+    key: {} for key in ("space", "objective", "algorithm", "generator", "limits", "retries", "fingerprint")
+}
 QUEUED = {"point": {"x": 1.0}, "params": {"x": 1.0}}
 RESERVED = {"worker": "h:1:w", "host": "h", "attempt": 1}
 RUNNING = {"pid": 1, "python": "3", "hstore": "0"}
 DONE = {"result": {"status": "ok", "loss": 1.0}, "status": "ok", "loss": 1.0}
-WHOLE = [(Queued, QUEUED), (Reserved, RESERVED), (Running, RUNNING), (Done, DONE)]
+WHOLE: list[tuple[type[Event], dict[str, Any]]] = [
+    (Queued, QUEUED),
+    (Reserved, RESERVED),
+    (Running, RUNNING),
+    (Done, DONE),
+]
 
 
 def begun(store: Store, name: str = "e") -> Experiment:
@@ -118,7 +123,12 @@ def test_a_result_too_large_for_an_event_comes_back_as_if_it_had_not_been(store:
     mine = begun(store)
     curve = [float(i) for i in range(50_000)]
     result = {"status": "ok", "loss": 1.0, "curve": curve, "at": dt.datetime(2026, 1, 1, tzinfo=dt.UTC)}
-    large = [(Queued, 0, QUEUED), (Reserved, 0, RESERVED), (Running, 0, RUNNING), (Done, 0, DONE | {"result": result})]
+    large: list[Draft] = [
+        (Queued, 0, QUEUED),
+        (Reserved, 0, RESERVED),
+        (Running, 0, RUNNING),
+        (Done, 0, DONE | {"result": result}),
+    ]
     mine.append(mine.compose(*large))
     mine.append(mine.compose((Queued, 1, QUEUED | {"observed": mine.observed()})))
     theirs = store.experiment("e")

@@ -29,9 +29,7 @@ def space() -> Space:
             "units": hp.qloguniform("units", 2, 6, 8),
             "shift": hp.qnormal("shift", 0, 4, 0.5),
             "seed": hp.randint("seed", 10, 20),
-            "model": hp.choice(
-                "model", ["plain", {"depth": hp.quniform("depth", 1, 9, 2), "w": hp.normal("w", 0, 1)}]
-            ),
+            "model": hp.choice("model", ["plain", {"depth": hp.quniform("depth", 1, 9, 2), "w": hp.normal("w", 0, 1)}]),
             "kind": hp.pchoice("kind", [(0.2, "a"), (0.8, {"decay": hp.lognormal("decay", -4, 1)})]),
         }
     )
@@ -115,9 +113,7 @@ def test_inputs_are_left_as_they_were(algorithm: Algorithm) -> None:
 
 
 @each_algorithm
-def test_no_clock_and_no_shared_generator_is_asked(
-    algorithm: Algorithm, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_clock_and_no_shared_generator_is_asked(algorithm: Algorithm, monkeypatch: pytest.MonkeyPatch) -> None:
     searched = space()
     history = told(searched, quadratic, 60)
 

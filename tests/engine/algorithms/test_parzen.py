@@ -32,9 +32,7 @@ def test_many_categories_are_drawn_from_the_same_stream() -> None:
     assert parzen.draw_components(np.random.default_rng(2), weights, 5) == expected.tolist()
 
 
-@pytest.mark.parametrize(
-    "weights", [[1.0], [1.0, 0.0], [0.0, 1.0], [0.0, 0.0, 1.0], [0.5, 0.5], [0.5, 0.5, 0.0]]
-)
+@pytest.mark.parametrize("weights", [[1.0], [1.0, 0.0], [0.0, 1.0], [0.0, 0.0, 1.0], [0.5, 0.5], [0.5, 0.5, 0.0]])
 def test_certain_and_impossible_components_take_as_many_draws_as_numpys(weights: list[float]) -> None:
     ours, numpys = np.random.default_rng(3), np.random.default_rng(3)
     expected = numpys.multinomial(1, weights, size=50).argmax(axis=1)
@@ -61,9 +59,7 @@ def test_only_old_observations_are_forgotten() -> None:
         ([0.5, 0.5, 0.5], [0.5, 0.5, 0.5, 0.5], [1, 0.2, 0.2, 0.2]),
     ],
 )
-def test_components_are_as_wide_as_their_gaps(
-    centres: list[float], means: list[float], sigmas: list[float]
-) -> None:
+def test_components_are_as_wide_as_their_gaps(centres: list[float], means: list[float], sigmas: list[float]) -> None:
     estimate = parzen.mixture(np.array(centres), np.ones(len(centres)), mu=0.5, sigma=1.0, prior_weight=1.0)
     assert estimate.means.tolist() == means
     assert estimate.sigmas == pytest.approx(sigmas)

@@ -33,9 +33,7 @@ SPACE = {
     "pchoice": hp.pchoice("pchoice", [(0.1, 0), (0.6, 1), (0.3, 2)]),
 }
 
-AVX_512 = [
-    name for name in __cpu_dispatch__ if name.startswith(("AVX512", "X86_V4")) and __cpu_features__[name]
-]
+AVX_512 = [name for name in __cpu_dispatch__ if name.startswith(("AVX512", "X86_V4")) and __cpu_features__[name]]
 AVX_2 = [name for name in __cpu_dispatch__ if name in ("X86_V3", "AVX2", "FMA3") and __cpu_features__[name]]
 OLD_C_LIBRARY = {"GLIBC_TUNABLES": "glibc.cpu.hwcaps=-FMA,-AVX2"}
 MACHINES = {
@@ -78,9 +76,7 @@ def print_bits() -> None:
 
 
 def run(machine: dict[str, str]) -> dict[str, object]:
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith(("NPY_", "GLIBC_"))
-    }
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("NPY_", "GLIBC_"))}
     command = [sys.executable, "-W", "error", str(Path(__file__))]
     done = subprocess.run(command, env=environment | machine, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr

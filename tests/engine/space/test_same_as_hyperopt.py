@@ -14,8 +14,14 @@ with warnings.catch_warnings():
     import hyperopt
 
 
-def random_space(rng: random.Random, library: Any, depth: int = 0, labels: list[str] | None = None, shared: list[Any] | None = None) -> Any:
-    """Return a space of every kind, nested and conditional, whose labels are in adverse order; some nodes are used twice."""
+def random_space(
+    rng: random.Random,
+    library: Any,
+    depth: int = 0,
+    labels: list[str] | None = None,
+    shared: list[Any] | None = None,
+) -> Any:
+    """Return a space of all kinds, nested and conditional, with labels in adverse order and nodes used twice."""
     labels = labels if labels is not None else [f"{c}{i}" for i in range(20) for c in "zmab"]
     shared = shared if shared is not None else []
 
@@ -24,8 +30,20 @@ def random_space(rng: random.Random, library: Any, depth: int = 0, labels: list[
 
     def leaf() -> Any:
         kind = rng.choice(
-            ["uniform", "quniform", "uniformint", "loguniform", "qloguniform", "normal", "qnormal", "lognormal", "qlognormal", "randint", "randint2"]
-        )  # fmt: skip
+            [
+                "uniform",
+                "quniform",
+                "uniformint",
+                "loguniform",
+                "qloguniform",
+                "normal",
+                "qnormal",
+                "lognormal",
+                "qlognormal",
+                "randint",
+                "randint2",
+            ]
+        )
         a, b, q = rng.uniform(-2, 0), rng.uniform(0.5, 2), rng.choice([0.5, 1, 2])
         match kind:
             case "uniform" | "loguniform":
@@ -46,7 +64,9 @@ def random_space(rng: random.Random, library: Any, depth: int = 0, labels: list[
     def node() -> Any:
         return random_space(rng, library, depth + 1, labels, shared)
 
-    kind = rng.choices(["leaf", "dict", "list", "choice", "pchoice", "sum", "shared", "constant"], [5, 2, 1, 3, 1, 1, 1, 1])[0]
+    kind = rng.choices(
+        ["leaf", "dict", "list", "choice", "pchoice", "sum", "shared", "constant"], [5, 2, 1, 3, 1, 1, 1, 1]
+    )[0]
     if depth == 0:
         return {f"k{i}": node() for i in range(rng.randint(2, 5))}
     if depth > 4 or len(labels) < 30:
@@ -83,7 +103,9 @@ def test_random_spaces_are_drawn_and_evaluated_alike(seed: int) -> None:
         expected = {name: values[0] for name, values in doc["misc"]["vals"].items() if len(values)}
         point = space.sample(np.random.default_rng(draw))
         assert point == pytest.approx(expected, rel=1e-12)
-        assert {k: isinstance(v, int) for k, v in point.items()} == {k: isinstance(v, (int, np.integer)) for k, v in expected.items()}
+        assert {k: isinstance(v, int) for k, v in point.items()} == {
+            k: isinstance(v, (int, np.integer)) for k, v in expected.items()
+        }
         space.check(point)
         assert_same(space_eval(ours, point), hyperopt.space_eval(theirs, expected))
 
