@@ -46,7 +46,7 @@ class MongoLog:
         patience: Patience,
     ) -> None:
         self._events = events
-        self._raw = events.with_options(codec_options=bson.CodecOptions(document_class=RawBSONDocument))  # type: ignore[type-var]
+        self._raw = events.with_options(codec_options=CODEC.with_options(document_class=RawBSONDocument))  # type: ignore[type-var]
         self._fetch = fetch
         self._put = put
         self._patiently = patience

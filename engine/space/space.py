@@ -72,6 +72,15 @@ class Space:
         """Return the readable value of each label of *point*: options rather than indices, integers as integers."""
         return {label: self._by_label[label].read(value) for label, value in point.items()}
 
+    def describe(self, label: str) -> str:
+        """Return what *label* is drawn from, and when: uniform(0, 1) if model = svm."""
+        parameter = self._by_label[label]
+        clauses = [
+            " and ".join(f"{choice} = {self._by_label[choice].read(option)}" for choice, option in condition)
+            for condition in parameter.conditions
+        ]
+        return parameter.describe() + (f" if {' or '.join(clauses)}" if clauses else "")
+
     def check(self, point: Mapping[str, Any]) -> None:
         """Raise `BadSearchSpace`, naming the label, unless *point* has a possible value for each active label only."""
         for label in point:
@@ -108,7 +117,7 @@ class Space:
             elif mine.describe() != theirs.describe() or _drawn(mine) != _drawn(theirs):
                 lines.append(f"{label}: {mine.describe()} is now {theirs.describe()}")
             elif mine.conditions != theirs.conditions:
-                lines.append(f"{label}: active if {_told(mine)} is now active if {_told(theirs)}")
+                lines.append(f"{label}: {self.describe(label)} is now {other.describe(label)}")
         return lines
 
 
@@ -125,12 +134,6 @@ def _drawn(parameter: Parameter) -> tuple[Any, ...]:
         parameter.sigma,
         parameter.q,
         parameter.p,
-    )
-
-
-def _told(parameter: Parameter) -> str:
-    return (
-        " or ".join(" and ".join(f"{c} = {i}" for c, i in condition) for condition in parameter.conditions) or "always"
     )
 
 

@@ -1,0 +1,136 @@
+"""The command group: opens the store once, for whichever command asks; turns errors into one line and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from hstore.cli.db import db
+from hstore.cli.log import log
+from hstore.cli.ls import ls
+from hstore.cli.migrate import migrate
+from hstore.cli.rebuild import rebuild
+from hstore.cli.replay import replay
+from hstore.cli.show import show
+from hstore.cli.verify import verify
+from hstore.store.errors import HstoreError
+
+if TYPE_CHECKING:
+    from hstore.store.store import Store
+
+PATIENCE = 5.0
+"""Seconds that a command waits for a server; a search waits as long as it takes."""
+INTERRUPTED, OUR_MISTAKE = 130, 70
+
+
+def say(message: str) -> None:
+    """Print *message* on stderr."""
+    click.echo(f"hstore: {message}", err=True)
+
+
+class Session:
+    """What commands are handed: the store, opened when it is first asked for."""
+
+    def __init__(self, url: str | None) -> None:
+        self.url = url
+        self.check_schema = True
+
+    @cached_property
+    def store(self) -> Store:
+        """The store that --store, $HSTORE_URL or nothing means."""
+        from hstore.store.opening import open_store
+
+        return open_store(self.url, patience=PATIENCE, say=say, check_schema=self.check_schema)
+
+    def close(self) -> None:
+        """Close the store if it was opened."""
+        if "store" in self.__dict__:
+            self.store.close()
+
+
+class Group(click.Group):
+    """A group whose commands may raise `HstoreError`."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; an error of ours becomes click's, unless --debug wants to see where it came from."""
+        try:
+            return super().invoke(ctx)
+        except HstoreError as error:
+            if ctx.params.get("debug"):
+                raise
+            hint = f" ({error.hint})" if error.hint else ""
+            failure = click.ClickException(f"{error}{hint}")
+            failure.exit_code = error.exit_code
+            raise failure from error
+
+
+def _version(ctx: click.Context, _: click.Parameter, is_asked: bool) -> None:
+    if is_asked:
+        from importlib.metadata import version
+
+        click.echo(f"hstore {version('hstore')}")
+        ctx.exit()
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.option(
+    "--store", "url", metavar="URL", help="MongoDB URL with a database; default: $HSTORE_URL, else the embedded one."
+)
+@click.option("--debug", is_flag=True, help="Show where an error comes from.")
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print the version."
+)
+@click.pass_context
+def app(ctx: click.Context, url: str | None, debug: bool) -> None:
+    """Look at searches, and prove them.
+
+    \b
+    hstore ls                     the experiments of the store
+    hstore show digits            one of them
+    hstore replay digits          make its suggestions again and compare bits
+
+    Data goes to stdout, talk to stderr. Exit codes: 2 usage, 3 not found, 5 store unreachable, 6 verification failed.
+    """
+    ctx.obj = Session(url)
+    ctx.call_on_close(ctx.obj.close)
+
+
+for command in (ls, show, log, replay, verify, rebuild, migrate, db):
+    app.add_command(command)
+
+
+def run(args: list[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    try:
+        code = app.main(args, prog_name="hstore", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        return INTERRUPTED
+    except HstoreError as error:  # with --debug
+        import traceback
+
+        traceback.print_exc()
+        return error.exit_code
+    except BrokenPipeError:  # whoever read our output has seen enough
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - lives as long as the process
+        return 0
+    except Exception as error:
+        if "--debug" in sys.argv:
+            raise
+        say(f"this is a mistake of hstore's, not yours: {type(error).__name__}: {error} (--debug shows where)")
+        return OUR_MISTAKE
+    return code if isinstance(code, int) else 0
+
+
+def main() -> NoReturn:
+    """Run the command line and leave at once: the driver's threads would hold the interpreter back half a second."""
+    code = run()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

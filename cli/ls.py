@@ -1,0 +1,45 @@
+"""`hstore ls`: the experiments of a store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from hstore.cli.app import Session
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
+@click.pass_obj
+def ls(session: Session, as_json: bool) -> None:
+    """List the experiments: status, trials, best loss, last activity.
+
+    \b
+    hstore ls
+    hstore --store mongodb://host/db ls --json
+    """
+    models = session.store.models
+    assert models is not None
+    experiments = models.overview()
+    if as_json:
+        import json
+
+        from hstore.cli.table import for_json
+
+        click.echo(json.dumps([for_json({"name": e.pop("_id"), **e}) for e in experiments], indent=1))
+        return
+    if not experiments:
+        click.echo("there are no experiments yet: fmin(…, experiment='name') begins one", err=True)
+        return
+    from hstore.cli.table import render
+
+    rows: list[list[Any]] = [["experiment", "status", "trials", "best loss", "last event (UTC)"]]
+    for e in experiments:
+        counts = " ".join(f"{n} {state}" for state, n in e.get("counts", {}).items())
+        best = e.get("best", {})
+        rows.append(
+            [e["_id"], e["status"], counts, best.get("loss", best.get("loss_kind")), e.get("last", {}).get("at")]
+        )
+    click.echo(render(rows))

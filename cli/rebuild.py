@@ -1,0 +1,25 @@
+"""`hstore rebuild`: derive what queries read again from the log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from hstore.cli.app import Session
+
+
+@click.command()
+@click.argument("experiment")
+@click.pass_obj
+def rebuild(session: Session, experiment: str) -> None:
+    """Drop the documents of EXPERIMENT in `trials` and `experiments` and derive them again from its events.
+
+    \b
+    hstore rebuild digits
+    """
+    found = session.store.experiment(experiment)
+    assert session.store.models is not None
+    session.store.models.rebuild(found.state)
+    click.echo(f"{experiment}: {len(found.trials)} trials rebuilt from {found.state.events} events", err=True)

@@ -1,0 +1,72 @@
+"""`hstore replay`: make every suggestion again and compare."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from hstore.cli.app import Session
+    from hstore.engine.replay import Replay
+
+DIFFERENT = 6
+
+
+@click.command()
+@click.argument("experiment")
+@click.option("--until", type=int, metavar="TID", help="The last trial to look at; all without it.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.pass_context
+def replay(ctx: click.Context, experiment: str, until: int | None, as_json: bool) -> None:
+    """Derive every suggestion of EXPERIMENT again from what it knew, and compare bits.
+
+    Exit code 0 if all are the same, 6 if not.
+
+    \b
+    hstore replay digits
+    hstore replay digits --until 30
+    """
+    from tqdm import tqdm
+
+    from hstore.engine.replay import derive_again
+
+    session: Session = ctx.obj
+    found = session.store.experiment(experiment)
+    total = len(found.state.trials) if until is None else until + 1
+    with tqdm(total=total, unit="decision", leave=False, disable=not sys.stderr.isatty(), file=sys.stderr) as bar:
+        report = derive_again(found, until=until, on_progress=bar.update)
+    click.echo(_as_json(report) if as_json else _as_text(report))
+    if not report.is_same:
+        ctx.exit(DIFFERENT)
+
+
+def _as_json(report: Replay) -> str:
+    import json
+    from dataclasses import asdict
+
+    from hstore.cli.table import for_json
+
+    return json.dumps(for_json({**asdict(report), "is_same": report.is_same}), indent=1)
+
+
+def _as_text(report: Replay) -> str:
+    from hstore.cli.table import render
+
+    different = {difference.tid for difference in report.differences}
+    verdict = "all the same to the last bit" if report.is_same else f"{len(different)} came out different"
+    lines = [f"{report.exp}: {report.suggested} of {report.trials} decisions derived again, {verdict}"]
+    if report.given:
+        lines.append(f"{report.given} points were given by a person")
+    by_reason: dict[str, list[int]] = {}
+    for tid, why in report.skipped:
+        by_reason.setdefault(why, []).append(tid)
+    for why, tids in by_reason.items():
+        which = f"trial {tids[0]}" if len(tids) == 1 else f"{len(tids)} trials from {tids[0]} on"
+        lines.append(f"not derived again: {which}, {why}")
+    if report.differences:
+        rows: list[list[Any]] = [["trial", "label", "recorded", "derived"]]
+        rows += [[d.tid, d.label, repr(d.recorded), repr(d.derived)] for d in report.differences]
+        lines.append(render(rows))
+    return "\n".join([*lines, f"head {report.head.hex()}"])

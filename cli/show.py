@@ -1,0 +1,130 @@
+"""`hstore show`: an experiment, or one of its trials."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from hstore.cli.app import Session
+    from hstore.store.fold import Trial
+    from hstore.store.store import Experiment
+
+LATEST = 10
+
+
+@click.command()
+@click.argument("experiment")
+@click.argument("tid", type=int, required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.pass_obj
+def show(session: Session, experiment: str, tid: int | None, as_json: bool) -> None:
+    """Show EXPERIMENT, or its trial TID.
+
+    \b
+    hstore show digits
+    hstore show digits 7
+    """
+    from hstore.cli.table import for_json
+
+    found = session.store.experiment(experiment)
+    if tid is not None:
+        found.chain(tid)  # says so if there is no such trial
+        trial = found.state.trials[tid]
+        click.echo(json.dumps(for_json(_trial_data(found, trial)), indent=1) if as_json else _trial_text(found, trial))
+    else:
+        click.echo(json.dumps(for_json(_experiment_data(found)), indent=1) if as_json else _experiment_text(found))
+
+
+def _experiment_data(experiment: Experiment) -> dict[str, Any]:
+    from hstore.store.read_models import experiment_document, trial_document
+
+    document = experiment_document(experiment.state)
+    trials = [trial_document(trial) for trial in experiment.trials]
+    for trial in trials:
+        del trial["_id"]
+    return {
+        "name": document.pop("_id"),
+        **document,
+        "space": _space(experiment),
+        "head": experiment.head,
+        "trials": trials,
+    }
+
+
+def _space(experiment: Experiment) -> dict[str, str]:
+    from hstore.engine.space import Space
+
+    created = experiment.state.created
+    if created is None:
+        return {}
+    space = Space.from_data(created.space)
+    return {p.label: space.describe(p.label) for p in sorted(space, key=lambda p: p.label)}
+
+
+def _experiment_text(experiment: Experiment) -> str:
+    from hstore.cli.table import named, render, text
+
+    state, best = experiment.state, experiment.state.best
+    status = f"{state.status} ({state.why})" if state.why else state.status
+    counts = ", ".join(f"{n} {name}" for name, n in state.counts.items()) or "no trials yet"
+    lines = [
+        f"experiment {experiment.name}: {status}",
+        f"algorithm  {state.algorithm.get('name')} {named(state.algorithm.get('settings', {}))}".rstrip(),
+        f"trials     {counts}",
+        f"head       {experiment.head.hex()}",
+        "space",
+        *(f"  {label}: {line}" for label, line in _space(experiment).items()),
+    ]
+    if state.unreadable:
+        lines.append(f"unreadable {', '.join(f'trial {e.tid} event {e.ver}' for e in state.unreadable)}")
+    if best is not None:
+        lines += [f"best       trial {best.tid}, loss {text(best.loss)}"]
+        lines += [f"  {label} = {value}" for label, value in best.params.items()]
+    if experiment.trials:
+        rows: list[list[Any]] = [["trial", "state", "loss", "s", "ended (UTC)", "parameters"]]
+        for trial in experiment.trials[-LATEST:]:
+            ended = trial.end.at if trial.end else None
+            loss = trial.loss if trial.loss is not None else trial.status
+            rows.append([trial.tid, trial.state, loss, trial.duration, ended, named(dict(trial.params))])
+        lines += [f"latest {min(LATEST, len(experiment.trials))} of {len(experiment.trials)} trials", render(rows)]
+    return "\n".join(lines)
+
+
+def _trial_data(experiment: Experiment, trial: Trial) -> dict[str, Any]:
+    from hstore.store.read_models import trial_document
+
+    document = trial_document(trial)
+    del document["_id"]
+    events = [{"ver": e.ver, "type": e.type, "at": e.at, "by": e.by} for e in experiment.chain(trial.tid)]
+    result = {} if trial.result is None else {"result": dict(trial.result)}
+    attachments = {name: {**a, "sha256": a["sha256"].hex()} for name, a in trial.attachments.items()}
+    traceback = getattr(trial.end, "traceback", None)
+    return {**document, **result, "attachments": attachments, "traceback": traceback, "events": events}
+
+
+def _trial_text(experiment: Experiment, trial: Trial) -> str:
+    from hstore.cli.table import render, text
+
+    lines = [f"trial {trial.tid} of {experiment.name}: {trial.state}"]
+    if trial.loss is not None:
+        lines.append(f"loss {text(trial.loss)} ({trial.status})")
+    lines.append("parameters")
+    lines += [f"  {label} = {value}" for label, value in trial.params.items()]
+    rows: list[list[Any]] = [["ver", "event", "at (UTC)", "by"]]
+    rows += [[e.ver, e.type, f"{e.at:%Y-%m-%d %H:%M:%S.%f}"[:-3], e.by] for e in experiment.chain(trial.tid)]
+    lines += ["events", render(rows)]
+    if trial.result is not None:
+        lines += ["result", *(f"  {name} = {_short(value)}" for name, value in trial.result.items())]
+    if trial.attachments:
+        lines += ["attachments", *(f"  {name}: {a['length']} bytes" for name, a in trial.attachments.items())]
+    if trial.error:
+        lines += [trial.error, getattr(trial.end, "traceback", None) or ""]
+    return "\n".join(lines)
+
+
+def _short(value: Any) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 200 else shown[:197] + "…"

@@ -1,0 +1,52 @@
+"""Tables and values as plain text."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+
+def render(rows: Iterable[Sequence[Any]]) -> str:
+    """Return *rows*, the first of which names the columns, aligned; on a terminal cut to its width."""
+    cells = [[text(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
+    if sys.stdout.isatty():
+        limit = shutil.get_terminal_size().columns
+        lines = [line if len(line) <= limit else line[: limit - 1] + "…" for line in lines]
+    return "\n".join(lines)
+
+
+def text(value: Any) -> str:
+    """Return *value* in a few characters."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool) or not isinstance(value, (float, dt.datetime)):
+        return " ".join(str(value).split())
+    if isinstance(value, dt.datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}"
+    return f"{value:.6g}"
+
+
+def named(values: dict[str, Any]) -> str:
+    """Return *values* as name=value, …"""
+    return ", ".join(f"{name}={value if value is None else text(value)}" for name, value in values.items())
+
+
+def for_json(value: Any) -> Any:
+    """Return *value* as JSON can say it: times as ISO text, bytes as hex, what is no finite number as its name."""
+    if isinstance(value, dict):
+        return {str(key): for_json(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [for_json(item) for item in value]
+    if isinstance(value, dt.datetime):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value
