@@ -52,6 +52,14 @@ class Session:
             self.store.close()
 
 
+class Failure(click.ClickException):
+    """An error of ours as click shows it: one line with its hint, and an exit code."""
+
+    def __init__(self, error: HstoreError) -> None:
+        super().__init__(f"{error} ({error.hint})" if error.hint else str(error))
+        self.exit_code = error.exit_code  # type: ignore[misc] - click reads it from the instance
+
+
 class Group(click.Group):
     """A group whose commands may raise `HstoreError`."""
 
@@ -62,10 +70,7 @@ class Group(click.Group):
         except HstoreError as error:
             if ctx.params.get("debug"):
                 raise
-            hint = f" ({error.hint})" if error.hint else ""
-            failure = click.ClickException(f"{error}{hint}")
-            failure.exit_code = error.exit_code
-            raise failure from error
+            raise Failure(error) from error
 
 
 def _version(ctx: click.Context, _: click.Parameter, is_asked: bool) -> None:

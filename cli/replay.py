@@ -36,7 +36,7 @@ def replay(ctx: click.Context, experiment: str, until: int | None, as_json: bool
     found = session.store.experiment(experiment)
     total = len(found.state.trials) if until is None else until + 1
     with tqdm(total=total, unit="decision", leave=False, disable=not sys.stderr.isatty(), file=sys.stderr) as bar:
-        report = derive_again(found, until=until, on_progress=bar.update)
+        report = derive_again(found, until=until, on_progress=lambda n: bar.update(n) and None)
     click.echo(_as_json(report) if as_json else _as_text(report))
     if not report.is_same:
         ctx.exit(DIFFERENT)

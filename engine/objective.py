@@ -142,13 +142,9 @@ class ChainAttachments(MutableMapping[str, bytes]):
         self._experiment = experiment
         self._tid = tid
 
-    def _index(self) -> dict[str, Any]:
+    def _index(self) -> Mapping[str, Any]:
         state = self._experiment.state
-        if self._tid is not None:
-            return state.trials[self._tid].attachments
-        told = (note.attachment for note in state.notes)
-        named = {a["name"]: a for a in told if a is not None}
-        return {name: a for name, a in named.items() if not a.get("removed")}
+        return state.attachments if self._tid is None else state.trials[self._tid].attachments
 
     def _tell(self, attachment: dict[str, Any]) -> None:
         experiment = self._experiment

@@ -111,8 +111,8 @@ class Trial:
     @property
     def attachments(self) -> dict[str, Data]:
         """name, sha256 and length of each attachment, by its name; a later one of that name replaces it."""
-        told = [e.attachment for e in (*self.reports, *self.notes) if e.attachment is not None]
-        return {a["name"]: a for a in told if not a.get("removed")}
+        told: list[Reported | Noted] = sorted((*self.reports, *self.notes), key=lambda event: event.ver)
+        return _attachments(event.attachment for event in told)
 
     @property
     def tags(self) -> tuple[str, ...]:
@@ -181,6 +181,7 @@ class State:
         self.objective: Data = NOTHING
         self.notes: tuple[Noted, ...] = ()
         self.last: Event | None = None
+        """The latest event by its writer's clock, whatever the order of reading."""
         self.events = 0
         """Number of events taken."""
         self.unreadable: tuple[Unreadable, ...] = ()
@@ -210,6 +211,11 @@ class State:
         return MappingProxyType(self._open)
 
     @property
+    def attachments(self) -> dict[str, Data]:
+        """name, sha256 and length of each attachment of the experiment itself, by its name."""
+        return _attachments(note.attachment for note in self.notes)
+
+    @property
     def best(self) -> Trial | None:
         """The trial of status ok with the smallest loss, the first on ties; None if there is none."""
         return self._best
@@ -229,7 +235,8 @@ class State:
         """Fold *events* in; per chain they come in order and without gaps, chains may come in any order."""
         for event in events:
             self.events += 1
-            self.last = event
+            if self.last is None or _moment(event) >= _moment(self.last):
+                self.last = event
             if isinstance(event, Unreadable):
                 self.unreadable = (*self.unreadable, event)
             if event.tid is None:
@@ -301,6 +308,15 @@ class State:
             known = self.known[chain] = max(ver, self.known.get(chain, -1))
             if known >= self._news.get(chain, 2**63):
                 del self._news[chain]
+
+
+def _attachments(told: Iterable[Data | None]) -> dict[str, Data]:
+    latest = {attachment["name"]: attachment for attachment in told if attachment is not None}
+    return {name: attachment for name, attachment in latest.items() if not attachment.get("removed")}
+
+
+def _moment(event: Event) -> tuple[Any, ...]:
+    return event.at, event.tid is None, event.tid or 0, event.ver
 
 
 def _is_ranked(trial: Trial) -> bool:

@@ -46,7 +46,7 @@ class MongoLog:
         patience: Patience,
     ) -> None:
         self._events = events
-        self._raw = events.with_options(codec_options=CODEC.with_options(document_class=RawBSONDocument))  # type: ignore[type-var]
+        self._raw = events.with_options(codec_options=CODEC.with_options(document_class=RawBSONDocument))
         self._fetch = fetch
         self._put = put
         self._patiently = patience
@@ -145,7 +145,7 @@ class MongoLog:
         try:
             found = list(self._events.find(query, sort=IN_ORDER, batch_size=20_000))
         except BSONError:
-            return [self._decoded(raw.raw) for raw in self._raw.find(query, sort=IN_ORDER)]  # type: ignore[attr-defined]
+            return [self._decoded(bytes(raw.raw)) for raw in self._raw.find(query, sort=IN_ORDER)]
         return [from_document(document, self._fetch) for document in found]
 
     def _decoded(self, raw: bytes) -> Event:
@@ -161,7 +161,7 @@ class MongoLog:
     def documents(self, exp: str) -> Iterator[Document]:
         """See `EventLog.documents`."""
         for raw in self._patiently(lambda: list(self._raw.find({"exp": exp}, sort=IN_ORDER))):
-            content: bytes = raw.raw  # type: ignore[attr-defined]
+            content = bytes(raw.raw)
             try:
                 yield bson.decode(content, codec_options=CODEC)
             except BSONError:
@@ -223,7 +223,8 @@ def _query(exp: str, known: Known) -> Document:
 
 def _hole(events: Sequence[Event], known: Known) -> tuple[int | None, int] | None:
     """Return the first place (tid, ver) that is missing among *events*, which are in order; None if they are dense."""
-    last, expected = known.last, {**known.open, None: known.header}
+    last = known.last
+    expected: dict[int | None, int] = {**known.open, None: known.header}
     tid: Any = object()
     ver = -1
     for event in events:

@@ -6,7 +6,7 @@ import pytest
 from hstore.store.errors import AllTrialsFailed, Conflict, InvalidEvent, InvalidName, NotFound
 from hstore.store.events import Done, Event, Queued, Requeued, Reserved, Running
 from hstore.store.seal import digest
-from hstore.store.store import Experiment, Store
+from hstore.store.store import Draft, Experiment, Store
 
 CREATED: dict[str, Any] = {
     key: {} for key in ("space", "objective", "algorithm", "generator", "limits", "retries", "fingerprint")
