@@ -59,13 +59,15 @@ class ReadModels:
         later: let trials wait for the next call, which costs one round trip less; for a writer that appends again at once.
         """
         pending = self._pending.setdefault(state.exp, _Pending(state))
+        if state.events >= pending.state.events:
+            pending.state = state
         pending.tids.update(tid for tid in chains if tid is not None)
         if later:
             return
         if self._recoveries != self._patiently.recoveries:  # a failover may have taken back what was shown
             self.flush()
             return
-        self._write_trials([state.trials[tid] for tid in sorted(pending.tids)])
+        self._write_trials([state.trials[tid] for tid in sorted(pending.tids) if tid in state.trials])
         pending.tids.clear()
         is_due = time.monotonic() - self._shown.get(state.exp, -1.0) >= EXPERIMENT_SECONDS
         if is_due or None in chains:
@@ -81,7 +83,9 @@ class ReadModels:
         update = _guarded(experiment_document(state), _EXPERIMENT_FIELDS, "events")
         self._patiently(lambda: _write(self._experiments, [update]))
         self._shown[state.exp] = time.monotonic()
-        self._pending.pop(state.exp, None)
+        pending = self._pending.get(state.exp)
+        if pending is not None and pending.state.events <= state.events:
+            del self._pending[state.exp]
 
     def _write_trials(self, trials: list[Trial]) -> None:
         updates = [_guarded(trial_document(trial), _TRIAL_FIELDS, "ver") for trial in trials]

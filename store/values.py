@@ -117,7 +117,7 @@ def _datetime(value: dt.datetime, path: str, replace: Replace) -> Any:
         aware = value.replace(tzinfo=dt.UTC) if value.tzinfo is None else value.astimezone(dt.UTC)
     except (OverflowError, ValueError):
         return replace(value, path, "a date that has no UTC form")
-    return aware.replace(microsecond=aware.microsecond // 1000 * 1000)
+    return aware.replace(microsecond=aware.microsecond // 1000 * 1000, fold=0)
 
 
 def _ordered(values: AbstractSet[Any]) -> list[Any]:

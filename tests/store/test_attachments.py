@@ -1,0 +1,62 @@
+import threading
+from typing import Any
+
+import pytest
+from pymongo.database import Database
+
+from hstore.store.errors import NotFound, VerificationFailed
+from hstore.store.store import Store
+
+LARGE = bytes(range(256)) * 80_000  # 20 MB
+
+
+@pytest.mark.parametrize("content", [b"", b"x", b"\0\xff" * 500, LARGE], ids=len)
+def test_what_was_put_comes_back(content: bytes, store: Store) -> None:
+    sha256 = store.attachments.put(content)
+    assert len(sha256) == 32
+    assert store.attachments.put(content) == sha256
+    assert store.attachments.get(sha256) == content
+
+
+def test_what_was_never_put_is_not_found(store: Store) -> None:
+    with pytest.raises(NotFound, match="00000000"):
+        store.attachments.get(b"\0" * 32)
+
+
+def test_the_same_content_is_kept_once(mongo_store: Store, database: Database[Any]) -> None:
+    for _ in range(3):
+        mongo_store.attachments.put(b"same")
+    assert database["attachments.files"].count_documents({}) == 1
+
+
+def test_an_upload_that_died_halfway_does_no_harm(mongo_store: Store, database: Database[Any]) -> None:
+    sha256 = mongo_store.attachments.put(LARGE[:600_000])
+    database["attachments.files"].delete_many({})  # GridFS writes the file last: this is what a death before it leaves
+    with pytest.raises(NotFound):
+        mongo_store.attachments.get(sha256)
+    mongo_store.attachments.put(LARGE[:600_000])
+    assert mongo_store.attachments.get(sha256) == LARGE[:600_000]
+
+
+@pytest.mark.parametrize("damage", ["changed", "removed"])
+def test_content_that_is_not_what_it_was_is_told(damage: str, mongo_store: Store, database: Database[Any]) -> None:
+    sha256 = mongo_store.attachments.put(b"precious")
+    if damage == "changed":
+        database["attachments.chunks"].update_one({}, {"$set": {"data": b"precioux"}})
+    else:
+        database["attachments.chunks"].delete_many({})
+    with pytest.raises(VerificationFailed, match=sha256.hex()):
+        mongo_store.attachments.get(sha256)
+
+
+def test_two_who_put_the_same_at_once_both_have_it(mongo_store: Store) -> None:
+    put: list[bytes] = []
+    threads = [
+        threading.Thread(target=lambda: put.append(mongo_store.attachments.put(LARGE[:900_000]))) for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len(set(put)) == 1
+    assert mongo_store.attachments.get(put[0]) == LARGE[:900_000]

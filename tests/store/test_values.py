@@ -1,0 +1,130 @@
+import datetime as dt
+import math
+from typing import Any
+
+import bson
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hstore.store.errors import InvalidName, InvalidValue
+from hstore.store.events import CODEC
+from hstore.store.values import as_loss, check_name, normalise
+
+
+class Tensor:
+    """An array of some library."""
+
+    def __init__(self, items: Any) -> None:
+        self.items = items
+
+    def tolist(self) -> Any:
+        return self.items
+
+
+@pytest.mark.parametrize(
+    ("value", "plain"),
+    [
+        (np.float32(0.5), 0.5),
+        (np.int64(-7), -7),
+        (np.bool_(True), True),
+        (np.str_("text"), "text"),
+        (np.arange(4).reshape(2, 2), [[0, 1], [2, 3]]),
+        (np.array(3.5), 3.5),
+        (np.array([1, "a", None], dtype=object), [1, "a", None]),
+        ((1, (2, 3)), [1, [2, 3]]),
+        ({3, 1, 2}, [1, 2, 3]),
+        (bytearray(b"ab"), b"ab"),
+        (dt.date(2026, 1, 2), dt.datetime(2026, 1, 2, tzinfo=dt.UTC)),
+        (dt.datetime(2026, 1, 2, 3, 4, 5, 6789), dt.datetime(2026, 1, 2, 3, 4, 5, 6000, tzinfo=dt.UTC)),
+        ({1: "a", None: "b", 2.5: "c"}, {"1": "a", "None": "b", "2.5": "c"}),
+        ({"$set": {"a.b": 1}}, {"$set": {"a.b": 1}}),
+        (Tensor([1.0, Tensor(2)]), [1.0, 2]),
+        (2**63 - 1, 2**63 - 1),
+        (math.inf, math.inf),
+    ],
+)
+def test_values_become_plain(value: Any, plain: Any) -> None:
+    assert normalise(value) == plain
+    assert bson.decode(bson.encode({"v": normalise(value)}), codec_options=CODEC)["v"] == plain
+
+
+def deep(levels: int) -> Any:
+    value: Any = 1
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+def cyclic() -> Any:
+    value: dict[str, Any] = {"a": [1]}
+    value["a"].append(value)
+    return value
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        (2**63, "64 bits"),
+        pytest.param(10**5000, "64 bits", id="huge"),
+        (1j, "complex"),
+        (object(), "object"),
+        (cyclic(), "holds itself"),
+        (deep(1000), "deeper"),
+        ({"a\0b": 1}, "key"),
+        ({"\ud800": 1}, "key"),
+        ("\ud800", "Unicode"),
+        ({1: 1, "1": 2}, "two keys"),
+        (lambda: 0, "function"),
+        (int, "type"),
+        (dt.datetime.min.replace(tzinfo=dt.timezone(dt.timedelta(hours=5))), "UTC"),
+    ],
+)
+def test_what_has_no_plain_form_is_refused_with_its_path_or_replaced(value: Any, why: str) -> None:
+    with pytest.raises(InvalidValue, match=rf"result\.deep\[1\].*{why}"):
+        normalise({"deep": [0, value]}, path="result")
+    replaced = normalise({"deep": [0, value]}, replace=lambda value, path, why: f"<{why}>")
+    assert replaced["deep"][0] == 0
+    bson.encode(replaced)
+
+
+def test_a_million_levels_are_one_clear_error() -> None:
+    value = deep(1_000_000)
+    with pytest.raises(InvalidValue, match="deeper"):
+        normalise(value)
+    while isinstance(value, list):  # freed level by level: the interpreter would do it by recursion
+        value = value.pop()
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary() | st.datetimes() | st.dates()
+    | st.complex_numbers() | st.fractions() | st.decimals(),
+    lambda inner: st.lists(inner) | st.tuples(inner, inner) | st.dictionaries(st.text() | st.integers(), inner),
+    max_leaves=20,
+)  # fmt: skip
+
+
+@given(anything)
+def test_whatever_comes_out_is_what_bson_holds_and_gives_back(value: Any) -> None:
+    plain = normalise(value, replace=lambda value, path, why: None)
+    back = bson.decode(bson.encode({"v": plain}, codec_options=CODEC), codec_options=CODEC)["v"]
+    assert repr(back).replace("FixedOffset(datetime.timedelta(0), 'UTC')", "datetime.timezone.utc") == repr(plain)
+    assert repr(normalise(plain)) == repr(plain)
+
+
+@pytest.mark.parametrize("name", ["mnist", "a/b.c d", "größe", "x" * 200])
+def test_a_name_may_be_any_short_printable_text(name: str) -> None:
+    assert check_name(name) == name
+
+
+@pytest.mark.parametrize("name", ["", " ", "$x", "a\0", "a\nb", "x" * 201, None, 7, b"x"])
+def test_other_names_are_refused(name: Any) -> None:
+    with pytest.raises(InvalidName, match="name"):
+        check_name(name)
+
+
+def test_a_loss_is_a_finite_number_or_named() -> None:
+    assert as_loss(1.5) == (1.5, "finite")
+    assert as_loss(None) == (None, None)
+    assert [as_loss(x)[1] for x in (math.nan, math.inf, -math.inf)] == ["nan", "inf", "-inf"]
