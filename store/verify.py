@@ -1,4 +1,4 @@
-"""Verify: recompute every digest of a log and name the first event that is not what it was. Pure over stored documents."""
+"""Verify: recompute every digest of a log and name the first event that is not what it was. Pure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What came of verifying a log. What nothing has committed to yet, the latest ends, cannot be found to be changed."""
+    """What came of verifying a log.
+
+    What nothing commits to yet, the events after all that decisions and `finished` observed, may be changed unseen.
+    """
 
     events: int
     decisions: int
@@ -54,44 +57,41 @@ def verify(documents: Iterable[Document]) -> Report:
     """Return what the digests say of *documents*, all events of one experiment in the order of `EventLog.documents`.
 
     The first finding is the first event, in the order of decisions, that was changed, removed, added or moved. What
-    comes after a change cannot match either, so of each chain only the first finding is told.
+    comes after it in its chain cannot match either, so of each chain only the first finding is told.
     """
     chains = _chains(documents)
+    witnesses = {
+        witness for chain in chains.values() for document in chain.documents for witness in _witnesses(document)
+    }
     header = chains.get(None)
-    count = sum(len(chain.documents) for chain in chains.values())
     findings: dict[int | None, Finding] = {}
 
     def tell(finding: Finding | None) -> None:
         if finding is not None:
             findings.setdefault(finding.tid, finding)
 
-    if header is None or header.documents[0].get("ver") != 0:
+    if header is None:
         tell(Finding(tid=None, ver=0, kind="removed", message="event 0 of the experiment's own chain was removed"))
     else:
-        tell(_check_links(header))
+        tell(_check_links(header, witnesses))
     tids = sorted(tid for tid in chains if tid is not None)
-    before = header
-    for place, tid in enumerate(tids):
-        for missing in range(tids[place - 1] + 1 if place else 0, tid):
+    before, expected = header, 0
+    for tid in tids:
+        for missing in range(expected, tid):
             tell(Finding(tid=missing, ver=0, kind="removed", message=f"event 0 of trial {missing} was removed"))
-        chain = chains[tid]
+        chain, expected = chains[tid], tid + 1
         if before is not None and before.tid not in findings:
-            tell(_check_decision(chain, before))
+            tell(_check_decision(chain, before, chains, witnesses))
         if tid not in findings:
-            tell(_check_links(chain))
+            tell(_check_links(chain, witnesses))
         for finding in _check_observed(chain.documents[0], chains):
             tell(finding)
         before = chain
-    if header is not None:
-        for document in header.documents:
-            for finding in _check_observed(document, chains):
-                tell(finding)
-            decision = document.get("data", {}).get("decision")
-            # The decision it names is the last one that it could know of; later ones are no contradiction.
-            if decision is not None and decision not in {chain.digests[0] for chain in chains.values()}:
-                last = chains[tids[-1]] if tids else header
-                tell(last.finding(0, "changed", "`finished` commits to another decision"))
+    for document in header.documents if header is not None else ():
+        for finding in _check_observed(document, chains):
+            tell(finding)
     head = chains[tids[-1]].digests[0] if tids else header.digests[0] if header is not None else b""
+    count = sum(len(chain.documents) for chain in chains.values())
     return Report(events=count, decisions=len(tids), head=head, findings=tuple(findings.values()))
 
 
@@ -110,49 +110,45 @@ def _prev(document: Document) -> bytes | None:
     return prev
 
 
-def _check_decision(chain: _Chain, before: _Chain) -> Finding | None:
+def _witnesses(document: Document) -> Iterable[bytes]:
+    """Yield the digests that *document* says other events have."""
+    data = document.get("data", {})
+    yield from (data[name] for name in ("prev", "decision") if name in data)
+    yield from (expected for _, _, expected in data.get("observed") or ())
+
+
+def _check_decision(
+    chain: _Chain, before: _Chain, chains: dict[int | None, _Chain], witnesses: set[bytes]
+) -> Finding | None:
     """Check that the decision which begins *chain* follows the one that begins *before*, or the experiment's beginning."""
     first = chain.documents[0]
-    if first["ver"] != 0:
-        return None  # _check_links will say so
-    if "raw" in first or _prev(first) in (None, before.digests[0]):
-        return None
-    return before.finding(0, "changed", f"the decision of trial {chain.tid} follows another one")
+    if first["ver"] != 0 or "raw" in first or _prev(first) in (None, before.digests[0]):
+        return None  # a chain that does not begin with a decision is a matter of its links
+    if before.digests[0] not in witnesses:
+        return before.finding(0, "changed", f"the decision of trial {chain.tid} follows another one")
+    was_moved = any(tid is not None and digest(first | {"tid": tid}) in witnesses for tid in chains)
+    return chain.finding(0, "moved" if was_moved else "changed", f"it does not follow the decision of {before.name}")
 
 
-def _check_links(chain: _Chain) -> Finding | None:
+def _check_links(chain: _Chain, witnesses: set[bytes]) -> Finding | None:
     """Check that the events of *chain* are dense and that each carries the digest of the one before."""
     for place, document in enumerate(chain.documents):
+        prev = _prev(document)
+        after = chain.digests[place - 1] if place else b""
         if document["ver"] != place:
-            return chain.finding(place, _removed_or_moved(chain, place), f"event {document['ver']} follows {place - 1}")
+            return chain.finding(place, "removed", f"event {document['ver']} follows event {place - 1}")
         if "raw" in document:
             return chain.finding(place, "unreadable", "its document cannot be decoded")
-        prev = _prev(document)
-        if place == 0 or prev is None or prev == chain.digests[place - 1]:
+        if place == 0 or prev is None or prev == after:
             continue
-        return _blame(chain, place, prev)
+        if place >= 2 and prev == chain.digests[place - 2]:
+            return chain.finding(place - 1, "added", "the next one follows the one before it")
+        if after not in witnesses:  # nobody knows the one before as it is now
+            return chain.finding(place - 1, "changed", "the next one carries another digest of it")
+        places = range(len(chain.documents))
+        was_moved = any(digest(document | {"ver": ver}, prev) in witnesses for ver in places if ver != place)
+        return chain.finding(place, "moved" if was_moved else "changed", "it does not follow the one before it")
     return None
-
-
-def _removed_or_moved(chain: _Chain, place: int) -> Kind:
-    """Tell whether what follows the gap at *place* still fits once the places are filled: then it was only moved."""
-    document = chain.documents[place]
-    back = document | {"ver": place}
-    after = chain.digests[place - 1] if place else b""
-    follower = chain.documents[place + 1] if place + 1 < len(chain.documents) else None
-    if follower is not None and _prev(follower) == digest(back, after):
-        return "moved"
-    return "moved" if follower is None and place > 0 and _prev(document) == after else "removed"
-
-
-def _blame(chain: _Chain, place: int, prev: bytes) -> Finding:
-    """Say which event is to blame that the one at *place* follows something else, of digest *prev*."""
-    if place >= 2 and prev == chain.digests[place - 2]:
-        return chain.finding(place - 1, "added", "the next one follows the one before it")
-    for other, known in enumerate(chain.digests):
-        if known == prev and other != place - 1:
-            return chain.finding(place, "moved", f"it follows event {other}")
-    return chain.finding(place - 1, "changed", "the next one carries another digest of it")
 
 
 def _check_observed(document: Document, chains: dict[int | None, _Chain]) -> Iterable[Finding]:

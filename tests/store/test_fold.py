@@ -1,0 +1,200 @@
+"""The fold: given these events, the trial or the experiment is that."""
+
+import datetime as dt
+import math
+import random
+import uuid
+from typing import Any
+
+import pytest
+from histories import begin, live
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hstore.store.errors import AllTrialsFailed
+from hstore.store.events import (
+    TYPES,
+    Cancelled,
+    Changed,
+    Created,
+    Done,
+    Event,
+    Failed,
+    Finished,
+    Noted,
+    Paused,
+    Queued,
+    Reported,
+    Requeued,
+    Reserved,
+    Resumed,
+    Running,
+    Unreadable,
+)
+from hstore.store.fold import FOLLOWS, State, evolve, fold, why_not
+from hstore.store.store import Store
+
+DATA: dict[type[Event], dict[str, Any]] = {
+    Queued: {"point": {"x": 1.0}, "params": {"x": 1.0}},
+    Reserved: {"worker": "w", "host": "h", "attempt": 1},
+    Running: {"pid": 1, "python": "3", "hstore": "0"},
+    Reported: {"step": 1, "value": 0.5},
+    Done: {"result": {"status": "ok", "loss": 1.0}, "status": "ok", "loss": 1.0},
+    Failed: {"error": "E", "message": "m", "final": True},
+    Requeued: {"why": "again"},
+    Cancelled: {"why": "no"},
+    Noted: {"note": "n"},
+    Created: {k: {} for k in ("space", "objective", "algorithm", "generator", "limits", "retries", "fingerprint")},
+    Changed: {"limits": {"max_evals": 3}},
+    Paused: {"why": "lunch"},
+    Resumed: {"why": "back"},
+    Finished: {"why": "max_evals"},
+    Unreadable: {"why": "bad", "raw": b""},
+}
+
+
+def event(kind: type[Event], tid: int | None, ver: int, **data: Any) -> Any:
+    at = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    return kind(exp="e", tid=tid, ver=ver, id=uuid.uuid4(), at=at, by="h:1:t", **{**DATA.get(kind, {}), **data})
+
+
+def chain(*kinds: Any, tid: int = 0) -> list[Event]:
+    """Return the events of one trial; a kind, or (kind, data)."""
+    events = []
+    for ver, kind in enumerate((Queued, *kinds)):
+        what, data = kind if isinstance(kind, tuple) else (kind, {})
+        events.append(event(what, tid, ver, **data))
+    return events
+
+
+def done(loss: float | None, status: str = "ok") -> Any:
+    return Done, {"result": {}, "loss": loss, "status": status}
+
+
+@pytest.mark.parametrize(
+    ("kinds", "state"),
+    [
+        ((), "queued"),
+        ((Reserved,), "reserved"),
+        ((Reserved, Running), "running"),
+        ((Reserved, Running, Reported), "running"),
+        ((Reserved, Running, Done), "done"),
+        ((Reserved, Running, Failed), "failed"),
+        ((Reserved, Failed), "failed"),
+        ((Reserved, Requeued), "queued"),
+        ((Reserved, Running, Requeued, Reserved), "reserved"),
+        ((Reserved, Running, Failed, Requeued), "queued"),
+        ((Cancelled,), "cancelled"),
+        ((Reserved, Running, Cancelled), "cancelled"),
+        ((Reserved, Running, Done, Noted), "done"),
+        ((Reserved, Unreadable), "reserved"),
+    ],
+)
+def test_a_trial_is_in_the_state_that_its_events_lead_to(kinds: tuple[Any, ...], state: str) -> None:
+    events = chain(*kinds)
+    (trial,) = fold("e", events).trials.values()
+    assert trial.state == state
+    assert trial.ver == len(events) - 1
+    assert trial.last is events[-1]
+
+
+def test_an_end_that_was_requeued_leaves_nothing_behind() -> None:
+    (trial,) = fold("e", chain(Reserved, Running, Done, Requeued)).trials.values()
+    assert (trial.loss, trial.end, trial.reserved, trial.running) == (None, None, None, None)
+
+
+def test_a_trial_can_only_go_where_the_table_says() -> None:
+    (trial,) = fold("e", chain(Reserved)).trials.values()
+    assert why_not(trial, event(Running, 0, 2)) is None
+    assert why_not(trial, event(Done, 0, 2)) == "the trial is reserved"
+    assert why_not(trial, event(Running, 0, 3)) == "its place is 3, the chain goes on at 2"
+    assert why_not(None, event(Running, 0, 0)) == "the trial does not exist"
+    assert set(FOLLOWS) | {"queued"} == {t for t, kind in TYPES.items() if t not in
+        ("created", "changed", "paused", "resumed", "finished", "forked")}  # fmt: skip
+
+
+def test_the_best_is_the_smallest_loss_of_status_ok_the_first_on_ties() -> None:
+    losses = [math.nan, 2.0, 1.0, 1.0, math.inf, None]
+    events = [e for tid, loss in enumerate(losses) for e in chain(Reserved, Running, done(loss), tid=tid)]
+    events += chain(Reserved, Running, done(-5.0, "fail"), tid=6)
+    assert fold("e", events).require_best().tid == 2
+    with pytest.raises(AllTrialsFailed):
+        fold("e", events[:4]).require_best()
+
+
+@pytest.mark.parametrize("after", [(Requeued, {}), (Noted, {"void": True})])
+def test_a_best_that_is_taken_back_makes_room_for_the_next(after: tuple[type[Event], dict[str, Any]]) -> None:
+    first = chain(Reserved, Running, done(1.0), after)
+    second = chain(Reserved, Running, done(2.0), tid=1)
+    assert fold("e", [*first, *second]).require_best().tid == 1
+    assert fold("e", [*second, *first]).require_best().tid == 1
+
+
+def test_ends_are_news_until_a_decision_has_observed_them() -> None:
+    state = fold("e", [*chain(Reserved, Running, Done), *chain(Reserved, Running, Failed, tid=1)])
+    assert state.unobserved == [0, 1]
+    state.take([event(Queued, 2, 0, observed=[[0, 3, b""]])])
+    assert state.unobserved == [1]
+    state.take([event(Queued, 3, 0, observed=[[1, 3, b""]])])
+    assert state.unobserved == []
+    state.take([event(Noted, 0, 4)])
+    assert state.unobserved == []  # a note is no news to an algorithm
+    state.take([event(Noted, 0, 5, void=True), event(Requeued, 1, 4)])
+    assert state.unobserved == [0, 1]
+
+
+def test_changes_of_the_experiment_are_news_too() -> None:
+    state = fold("e", [event(Created, None, 0), event(Noted, None, 1, about=[7])])
+    assert state.unobserved == []
+    assert state.watched == {7}
+    state.take([event(Changed, None, 2), event(Paused, None, 3)])
+    assert (state.status, state.why, state.limits, state.unobserved) == ("paused", "lunch", {"max_evals": 3}, [None])
+    state.take([event(Resumed, None, 4), event(Finished, None, 5, observed=[[None, 4, b""]])])
+    assert (state.status, state.why) == ("finished", "max_evals")
+
+
+def test_attachments_are_replaced_and_removed_by_name() -> None:
+    def attached(name: str, **more: Any) -> Any:
+        return Reported, {"attachment": {"name": name, "sha256": b"", "length": 1, **more}}
+
+    reports = (attached("a"), attached("b"), attached("a", length=2), attached("b", removed=True))
+    (trial,) = fold("e", chain(Reserved, Running, *reports)).trials.values()
+    assert {name: a["length"] for name, a in trial.attachments.items()} == {"a": 2}
+
+
+def snapshot(state: State) -> Any:
+    best = state.best.tid if state.best else None
+    return (
+        dict(state.trials), state.counts, state.status, state.why, state.limits, best, dict(state.open), state.known,
+        set(state.unobserved), state.events, state.ver,
+    )  # fmt: skip
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 2**32), steps=st.integers(1, 60), cuts=st.lists(st.integers(0, 200), max_size=5))
+def test_folding_in_pieces_is_folding_at_once(seed: int, steps: int, cuts: list[int]) -> None:
+    experiment = begin(Store.in_memory())
+    live(experiment, seed, steps)
+    events = experiment.arrivals
+    pieces = State("e")
+    edges = [0, *sorted(min(cut, len(events)) for cut in cuts), len(events)]
+    for start, end in zip(edges, edges[1:], strict=False):
+        pieces.take(events[start:end])
+    assert repr(snapshot(pieces)) == repr(snapshot(fold("e", events)))
+    assert repr(snapshot(pieces)) == repr(snapshot(experiment.state))
+
+
+@given(st.lists(st.sampled_from([kind for kind in DATA if kind is not Created]), max_size=15), st.integers(0, 2**32))
+def test_the_fold_refuses_nothing(kinds: list[type[Event]], seed: int) -> None:
+    rng = random.Random(seed)
+    events = [event(kind, rng.choice([None, 0, 1]), ver) for ver, kind in enumerate(kinds)]
+    state = fold("e", events)
+    assert state.events == len(events)
+    assert sum(state.counts.values()) == len(state.trials)
+
+
+def test_evolve_does_not_touch_what_it_is_given() -> None:
+    first, second = chain(Reserved)
+    before = evolve(None, first)
+    evolve(before, second)
+    assert before == evolve(None, first)
