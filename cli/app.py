@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -53,23 +55,26 @@ class Session:
 
 
 class Failure(click.ClickException):
-    """An error of ours as click shows it: one line with its hint, and an exit code."""
+    """An error as click shows it: one line with its hint, and an exit code."""
 
-    def __init__(self, error: HstoreError) -> None:
-        super().__init__(f"{error} ({error.hint})" if error.hint else str(error))
-        self.exit_code = error.exit_code  # type: ignore[misc] - click reads it from the instance
+    def __init__(self, error: Exception) -> None:
+        if isinstance(error, HstoreError):
+            message, code = f"{error} ({error.hint})" if error.hint else str(error), error.exit_code
+        else:
+            message = f"this is a bug of hstore's, not yours: {type(error).__name__}: {error} (--debug shows where)"
+            code = OUR_MISTAKE
+        super().__init__(" ".join(message.split()))
+        self.exit_code = code  # type: ignore[misc]  # click reads it from the instance
 
 
 class Group(click.Group):
     """A group whose commands may raise `HstoreError`."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; an error of ours becomes click's, unless --debug wants to see where it came from."""
+        """Run the command; an error of ours becomes click's."""
         try:
             return super().invoke(ctx)
         except HstoreError as error:
-            if ctx.params.get("debug"):
-                raise
             raise Failure(error) from error
 
 
@@ -110,32 +115,34 @@ for command in (ls, show, log, replay, verify, rebuild, migrate, db):
 
 def run(args: list[str] | None = None) -> int:
     """Run the command line and return its exit code."""
+    args = sys.argv[1:] if args is None else args
     try:
         code = app.main(args, prog_name="hstore", standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
     except click.Abort:
         return INTERRUPTED
-    except HstoreError as error:  # with --debug
-        import traceback
-
-        traceback.print_exc()
-        return error.exit_code
-    except BrokenPipeError:  # whoever read our output has seen enough
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - lives as long as the process
+    except SystemExit:  # so click ends when nobody reads on: whoever read our output has seen enough
         return 0
     except Exception as error:
-        if "--debug" in sys.argv:
-            raise
-        say(f"this is a mistake of hstore's, not yours: {type(error).__name__}: {error} (--debug shows where)")
-        return OUR_MISTAKE
+        failure = error if isinstance(error, click.ClickException) else Failure(error)
+        with suppress(BrokenPipeError):
+            if "--debug" in args:
+                import traceback
+
+                traceback.print_exception(error.__cause__ or error)
+            failure.show()
+        return failure.exit_code
     return code if isinstance(code, int) else 0
 
 
 def main() -> NoReturn:
-    """Run the command line and leave at once: the driver's threads would hold the interpreter back half a second."""
+    """Run the command line and leave at once.
+
+    The interpreter's own way out waits for pymongo's threads, which sleep half a second at a time; the store is closed.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     code = run()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, AttributeError):  # nobody reads it, or it was closed from the start
+            stream.flush()
     os._exit(code)

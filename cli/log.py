@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import datetime as dt
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
     from hstore.cli.app import Session
+    from hstore.store.events import Document, Event
+    from hstore.store.store import Experiment
 
 WAIT_SECONDS = 5.0
+LAST = (2**32, 0)
+"""Comes after every timestamp."""
 
 
 @click.command()
@@ -19,62 +25,81 @@ WAIT_SECONDS = 5.0
 @click.option("--json", "as_json", is_flag=True, help="One stored document a line, as MongoDB Extended JSON.")
 @click.pass_obj
 def log(session: Session, experiment: str, tid: int | None, follow: bool, as_json: bool) -> None:
-    """List the events of EXPERIMENT, or of its trial TID, in the order in which they arrived.
+    """Print the events of EXPERIMENT, or of its trial TID.
+
+    They come in the order in which the server got them. What cannot be decoded is named on stderr and set aside.
 
     \b
     hstore log digits
     hstore log digits 7 --json
     hstore log digits --follow
     """
-    found = session.store.experiment(experiment)
-    if tid is not None:
-        found.chain(tid)  # says so if there is no such trial
-    documents = [d for d in found.documents() if tid is None or d.get("tid") == tid]
+    # Nothing is folded here, so that a log with a hole can be looked at.
+    documents = [d for d in session.store.log.documents(experiment) if tid is None or d.get("tid") == tid]
+    if not documents:
+        session.store.experiment(experiment).chain(tid)  # says what there is not
     for document in sorted(documents, key=_arrival):
         _print(document, as_json)
-    while follow:
-        if found.wait(WAIT_SECONDS):
-            for event in found.refresh():
-                if tid is None or event.tid == tid:
-                    _print(_stored(event), as_json)
+    if follow:
+        seen = {document["_id"] for document in documents}
+        for event in _coming(session.store.experiment(experiment)):
+            if event.id not in seen and tid in (None, event.tid):
+                _print(_stored(event), as_json)
 
 
-def _arrival(document: dict[str, Any]) -> tuple[Any, ...]:
-    ts = document.get("ts")
-    return (ts.time, ts.inc) if ts is not None else (2**32, 0)
-
-
-def _stored(event: Any) -> dict[str, Any]:
+def _arrival(document: Document) -> tuple[int, int]:
     from bson import Timestamp
 
-    from hstore.store.events import Unreadable, to_document
+    ts = document.get("ts")
+    return (ts.time, ts.inc) if isinstance(ts, Timestamp) else LAST
+
+
+def _coming(experiment: Experiment) -> Iterator[Event]:
+    """Yield all events of *experiment*, those that are still to come included; never ends."""
+    news = list(experiment.arrivals)
+    while True:
+        yield from sorted(news, key=lambda event: event.ts or LAST)
+        news = experiment.refresh() if experiment.wait(WAIT_SECONDS) else []
+
+
+def _stored(event: Event) -> Document:
+    from bson import Timestamp
+
+    from hstore.store.events import Unreadable, spill, to_document
 
     if isinstance(event, Unreadable):
         return {"tid": event.tid, "ver": event.ver, **event.stored()}
     ts = {} if event.ts is None else {"ts": Timestamp(*event.ts)}
-    return to_document(event) | ts
+    return spill(to_document(event))[0] | ts
 
 
-def _print(document: dict[str, Any], as_json: bool) -> None:
+def _print(document: Document, as_json: bool) -> None:
     if "raw" in document:
         whose = "the experiment's own chain" if document.get("tid") is None else f"trial {document['tid']}"
         click.echo(f"event {document.get('ver')} of {whose} cannot be decoded; it is set aside", err=True)
-        return
-    if as_json:
+    elif as_json:
         from bson import json_util
         from bson.binary import UuidRepresentation
 
         options = json_util.RELAXED_JSON_OPTIONS.with_options(uuid_representation=UuidRepresentation.STANDARD)
         click.echo(json_util.dumps(document, json_options=options))
-        return
+    else:
+        click.echo(_line(document))
+
+
+def _line(document: Document) -> str:
     from hstore.cli.table import text
 
-    trial = "-" if document.get("tid") is None else document["tid"]
-    at = f"{document['at']:%Y-%m-%d %H:%M:%S.%f}"[:-3]
-    click.echo(f"{at}  {trial!s:>5}  {document['ver']:>3}  {document['type']:<9}  {text(_gist(document))}")
+    at, trial, ver = document.get("at"), document.get("tid", "-"), document.get("ver")
+    when = f"{at:%Y-%m-%d %H:%M:%S.%f}"[:-3] if isinstance(at, dt.datetime) else text(at)
+    try:
+        gist = _gist(document)
+    except (AttributeError, KeyError, TypeError):  # somebody wrote it by hand
+        gist = "its data is not of the shape that its type has"
+    return f"{when}  {trial!s:>5}  {ver!s:>3}  {document.get('type')!s:<9}  {text(gist)}".rstrip()
 
 
-def _gist(document: dict[str, Any]) -> str:
+def _gist(document: Document) -> str:
     """Return what is worth a glance in an event."""
     from hstore.cli.table import named
 

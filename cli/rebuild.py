@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 @click.argument("experiment")
 @click.pass_obj
 def rebuild(session: Session, experiment: str) -> None:
-    """Drop the documents of EXPERIMENT in `trials` and `experiments` and derive them again from its events.
+    """Derive again what queries read of EXPERIMENT.
+
+    Its documents in `trials` and `experiments` are dropped and made anew from its events.
 
     \b
     hstore rebuild digits
@@ -22,4 +24,4 @@ def rebuild(session: Session, experiment: str) -> None:
     found = session.store.experiment(experiment)
     assert session.store.models is not None
     session.store.models.rebuild(found.state)
-    click.echo(f"{experiment}: {len(found.trials)} trials rebuilt from {found.state.events} events", err=True)
+    click.echo(f"{experiment}: {len(found.trials) + 1} documents rebuilt from {found.state.events} events", err=True)

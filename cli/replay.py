@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from hstore.engine.replay import Replay
 
 DIFFERENT = 6
+SHORT = 16
+"""Digits of a digest that are shown to people."""
 
 
 @click.command()
@@ -20,9 +22,9 @@ DIFFERENT = 6
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
 def replay(ctx: click.Context, experiment: str, until: int | None, as_json: bool) -> None:
-    """Derive every suggestion of EXPERIMENT again from what it knew, and compare bits.
+    """Make every suggestion of EXPERIMENT again and compare bits.
 
-    Exit code 0 if all are the same, 6 if not.
+    Each from what it knew when it was made. Exit code 0 if all are the same, 6 if not.
 
     \b
     hstore replay digits
@@ -36,7 +38,7 @@ def replay(ctx: click.Context, experiment: str, until: int | None, as_json: bool
     found = session.store.experiment(experiment)
     total = len(found.state.trials) if until is None else until + 1
     with tqdm(total=total, unit="decision", leave=False, disable=not sys.stderr.isatty(), file=sys.stderr) as bar:
-        report = derive_again(found, until=until, on_progress=lambda n: bar.update(n) and None)
+        report = derive_again(found, until=until, on_progress=bar.update)
     click.echo(_as_json(report) if as_json else _as_text(report))
     if not report.is_same:
         ctx.exit(DIFFERENT)
@@ -55,10 +57,11 @@ def _as_text(report: Replay) -> str:
     from hstore.cli.table import render
 
     different = {difference.tid for difference in report.differences}
-    verdict = "all the same to the last bit" if report.is_same else f"{len(different)} came out different"
-    lines = [f"{report.exp}: {report.suggested} of {report.trials} decisions derived again, {verdict}"]
+    verdict = f"{len(different)} came out different" if different else "all the same to the last bit"
+    told = f", {verdict}" if report.suggested else ""  # of none it would be no praise
+    lines = [f"{report.exp}: {report.suggested} of {report.trials} decisions derived again{told}"]
     if report.given:
-        lines.append(f"{report.given} points were given by a person")
+        lines.append(f"given by a person: {report.given}")
     by_reason: dict[str, list[int]] = {}
     for tid, why in report.skipped:
         by_reason.setdefault(why, []).append(tid)
@@ -69,4 +72,4 @@ def _as_text(report: Replay) -> str:
         rows: list[list[Any]] = [["trial", "label", "recorded", "derived"]]
         rows += [[d.tid, d.label, repr(d.recorded), repr(d.derived)] for d in report.differences]
         lines.append(render(rows))
-    return "\n".join([*lines, f"head {report.head.hex()}"])
+    return "\n".join([*lines, f"head {report.head.hex()[:SHORT]}"])

@@ -88,7 +88,7 @@ def _experiment_text(experiment: Experiment) -> str:
         for trial in experiment.trials[-LATEST:]:
             ended = trial.end.at if trial.end else None
             loss = trial.loss if trial.loss is not None else trial.status
-            rows.append([trial.tid, trial.state, loss, trial.duration, ended, named(dict(trial.params))])
+            rows.append([trial.tid, trial.state, loss, _seconds(trial.duration), ended, named(dict(trial.params))])
         lines += [f"latest {min(LATEST, len(experiment.trials))} of {len(experiment.trials)} trials", render(rows)]
     return "\n".join(lines)
 
@@ -111,6 +111,10 @@ def _trial_text(experiment: Experiment, trial: Trial) -> str:
     lines = [f"trial {trial.tid} of {experiment.name}: {trial.state}"]
     if trial.loss is not None:
         lines.append(f"loss {text(trial.loss)} ({trial.status})")
+    if trial.is_void:
+        lines.append("void: no algorithm sees it")
+    if trial.tags:
+        lines.append(f"tags {', '.join(trial.tags)}")
     lines.append("parameters")
     lines += [f"  {label} = {value}" for label, value in trial.params.items()]
     rows: list[list[Any]] = [["ver", "event", "at (UTC)", "by"]]
@@ -123,6 +127,10 @@ def _trial_text(experiment: Experiment, trial: Trial) -> str:
     if trial.error:
         lines += [trial.error, getattr(trial.end, "traceback", None) or ""]
     return "\n".join(lines)
+
+
+def _seconds(duration: float | None) -> str | None:
+    return None if duration is None else f"{duration:.3g}"
 
 
 def _short(value: Any) -> str:

@@ -32,13 +32,15 @@ def text(value: Any) -> str:
     return f"{value:.6g}"
 
 
-def named(values: dict[str, Any]) -> str:
+def named(values: Any) -> str:
     """Return *values* as name=value, …"""
+    if not isinstance(values, dict):
+        return text(values)
     return ", ".join(f"{name}={value if value is None else text(value)}" for name, value in values.items())
 
 
 def for_json(value: Any) -> Any:
-    """Return *value* as JSON can say it: times as ISO text, bytes as hex, what is no finite number as its name."""
+    """Return *value* as JSON can say it: times as ISO text, bytes as hex, what else it has no word for as text."""
     if isinstance(value, dict):
         return {str(key): for_json(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -47,6 +49,6 @@ def for_json(value: Any) -> Any:
         return value.isoformat()
     if isinstance(value, bytes):
         return value.hex()
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    return value
+    if value is None or isinstance(value, (str, int)) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    return str(value)

@@ -17,20 +17,19 @@ FAILED = 6
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
 def verify(ctx: click.Context, experiment: str, as_json: bool) -> None:
-    """Recompute the digests of EXPERIMENT; name the first event that was changed, removed, added or moved.
+    """Recompute every digest of EXPERIMENT.
 
-    Exit code 0 if the log is what its digests say, 6 if not.
+    Name the first event of each chain that was changed, removed, added or moved. Exit code 0 if the log is what its digests say, 6 if not.
 
     \b
     hstore verify digits
     """
-    from hstore.store.errors import NotFound
     from hstore.store.verify import verify as check
 
     session: Session = ctx.obj
     report = check(session.store.log.documents(experiment))
     if not report.events:
-        raise NotFound(f"there is no experiment {experiment!r}", hint="`hstore ls` lists the experiments")
+        session.store.experiment(experiment)  # says so, and which one may have been meant
     if as_json:
         import json
         from dataclasses import asdict

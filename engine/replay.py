@@ -11,7 +11,7 @@ from hstore.engine.algorithms import ALGORITHMS
 from hstore.engine.knowledge import Knowledge
 from hstore.engine.seeds import Seeds
 from hstore.engine.space import Space
-from hstore.store.errors import NotFound
+from hstore.store.errors import NotFound, VerificationFailed
 from hstore.store.events import Queued
 from hstore.store.store import Experiment
 
@@ -54,7 +54,8 @@ def derive_again(
     """Fold the decisions of *experiment* one by one, suggest again what each chose, and compare.
 
     until: the last trial to look at; all without it. on_progress is called with 1 after each decision.
-    Raises `NotFound` for an experiment without a beginning or without trial *until*.
+    Raises `NotFound` for an experiment without a beginning or without trial *until*, `VerificationFailed` for a
+    decision that cannot be read: nothing after it can be derived.
     """
     state = experiment.state
     if state.created is None:
@@ -75,7 +76,11 @@ def derive_again(
     derived = 0
     for tid in range(count):
         decision = state.trials[tid].queued
-        assert decision is not None, f"trial {tid} has no decision that can be read"
+        if decision is None:
+            raise VerificationFailed(
+                f"experiment {experiment.name!r}: the decision of trial {tid} cannot be read",
+                hint=f"see `hstore verify {experiment.name}`", exp=experiment.name, tid=tid,
+            )  # fmt: skip
         knowledge.observe(experiment, decision.observed)
         if decision.source == "suggested":
             if why := _why_underivable(decision):

@@ -1,0 +1,103 @@
+import datetime as dt
+import uuid
+from typing import Any
+
+import bson
+import pytest
+from test_fold import DATA, event
+
+from hstore.store.errors import InvalidEvent
+from hstore.store.events import (
+    CODEC,
+    EVENT_BYTES,
+    TYPES,
+    Done,
+    Event,
+    Noted,
+    Queued,
+    Unreadable,
+    from_document,
+    spill,
+    to_document,
+)
+
+
+def stored(document: dict[str, Any]) -> dict[str, Any]:
+    """Return *document* as it comes back from a server."""
+    return bson.decode(bson.encode(document, codec_options=CODEC), codec_options=CODEC)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in DATA if kind is not Unreadable], ids=lambda kind: kind.type)
+def test_every_event_survives_its_document(kind: type[Event]) -> None:
+    tid = None if kind.type in ("created", "changed", "paused", "resumed", "finished") else 3
+    mine = event(kind, tid, 4, prev=b"p" * 32)
+    document = to_document(mine)
+    assert list(document) == [
+        k for k in ("_id", "exp", "tid", "ver", "type", "v", "at", "by", "data") if k != "tid" or tid == 3
+    ]
+    assert from_document(stored(document)) == mine
+    assert TYPES[kind.type] is kind
+
+
+def test_the_time_of_arrival_is_read_but_is_no_part_of_the_event() -> None:
+    mine = event(Noted, 1, 1)
+    back = from_document(stored(to_document(mine) | {"ts": bson.Timestamp(7, 2)}))
+    assert back == mine
+    assert back.ts == (7, 2)
+
+
+def test_data_that_this_version_does_not_know_is_kept() -> None:
+    document = to_document(event(Noted, 1, 1))
+    document["data"]["colour"] = "red"
+    back = from_document(stored(document))
+    assert back.extra == {"colour": "red"}
+    assert to_document(back) == document
+
+
+@pytest.mark.parametrize("change", [{"type": "vanished"}, {"v": 2}, {"data": {"result": {}}}])
+def test_what_cannot_be_understood_is_set_aside_whole(change: dict[str, Any]) -> None:
+    document = stored(to_document(event(Done, 1, 3)) | change)
+    aside = from_document(document)
+    assert isinstance(aside, Unreadable)
+    assert (aside.exp, aside.tid, aside.ver) == ("e", 1, 3)
+    assert aside.stored() == document
+
+
+def test_small_events_are_not_touched() -> None:
+    document = to_document(event(Noted, 1, 1))
+    assert spill(document) == (document, {})
+
+
+def test_the_largest_values_move_out_until_the_rest_fits() -> None:
+    result = {"status": "ok", "loss": 1.0, "big": "x" * 70_000}
+    mine = event(Done, 1, 3, result=result)
+    document, blobs = spill(to_document(mine))
+    assert len(bson.encode(document, codec_options=CODEC)) < EVENT_BYTES
+    assert document["data"]["loss"] == 1.0
+    assert set(document["data"]["spilled"]) == {"result"}
+    assert from_document(stored(document), blobs.__getitem__) == mine
+    assert spill(to_document(mine)) == (document, blobs)
+    with pytest.raises(InvalidEvent, match="nothing was given to fetch it with"):
+        from_document(stored(document))
+
+
+def test_many_values_move_out_one_by_one() -> None:
+    labels = {f"label{i}": i * 0.5 for i in range(4000)}
+    mine = event(Queued, 0, 0, point=labels, params=labels)
+    document, blobs = spill(to_document(mine))
+    assert set(document["data"]["spilled"]) == {"params", "point"}
+    assert from_document(stored(document), blobs.__getitem__) == mine
+
+
+def test_an_envelope_cannot_grow_without_limit() -> None:
+    with pytest.raises(InvalidEvent, match="too large"):
+        spill(to_document(event(Noted, 1, 1)) | {"by": "x" * 70_000})
+
+
+def test_events_are_values() -> None:
+    mine = event(Noted, 1, 1)
+    with pytest.raises(AttributeError):
+        mine.note = "other"
+    assert mine != event(Noted, 1, 1)  # its id is its own
+    assert mine.id != uuid.UUID(int=0)
+    assert mine.at.tzinfo is dt.UTC

@@ -1,0 +1,86 @@
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from pymongo.errors import AutoReconnect, BulkWriteError, OperationFailure, ServerSelectionTimeoutError
+
+from hstore.store import patience
+from hstore.store.errors import InvalidEvent, NoMongod, StoreUnreachable
+from hstore.store.patience import Patience
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "FIRST_PAUSE", 0.0001)
+
+
+def after(*errors: Exception) -> Callable[[], str]:
+    """Return an attempt that raises *errors*, one a time, before it succeeds."""
+    left: Iterator[Exception] = iter(errors)
+
+    def attempt() -> str:
+        for error in left:
+            raise error
+        return "done"
+
+    return attempt
+
+
+def test_what_passes_is_waited_for_and_said_once() -> None:
+    said: list[str] = []
+    waiting = Patience("the store", seconds=math.inf, say=said.append)
+    errors = [
+        AutoReconnect("gone"),
+        ServerSelectionTimeoutError("none, Timeout: 2s"),
+        OperationFailure("stepped down", 10107),
+    ]
+    assert waiting(after(*errors)) == "done"
+    assert said == ["waiting for the store: gone", "the store answers again"]
+    assert waiting.recoveries == 1
+
+
+def test_patience_ends() -> None:
+    def never() -> None:
+        raise AutoReconnect("gone")
+
+    with pytest.raises(StoreUnreachable, match="no answer from the store"):
+        Patience("the store", seconds=0.01)(never)
+
+
+def test_a_server_of_our_own_is_revived_between_attempts() -> None:
+    revived: list[int] = []
+    assert (
+        Patience("s", seconds=1, revive=lambda: revived.append(1))(after(AutoReconnect("x"), AutoReconnect("y")))
+        == "done"
+    )
+    assert len(revived) == 2
+
+
+def test_what_reviving_cannot_do_is_said_and_tried_again() -> None:
+    said: list[str] = []
+
+    def revive() -> None:
+        raise NoMongod("there is no mongod")
+
+    assert Patience("s", seconds=math.inf, revive=revive, say=said.append)(after(AutoReconnect("x"))) == "done"
+    assert "there is no mongod" in said
+
+
+@pytest.mark.parametrize(
+    ("error", "ours"),
+    [
+        (OperationFailure("auth failed", 18), StoreUnreachable),
+        (OperationFailure("not allowed", 13), StoreUnreachable),
+        (OperationFailure("does not validate", 121), InvalidEvent),
+        (BulkWriteError({"writeErrors": [{"code": 121, "errmsg": "x"}]}), InvalidEvent),
+    ],
+)
+def test_what_does_not_pass_is_told_at_once(error: Exception, ours: type[Exception]) -> None:
+    with pytest.raises(ours):
+        Patience("the store", seconds=math.inf)(after(error))
+
+
+def test_a_full_disk_is_waited_for() -> None:
+    error: Any = OperationFailure("no space left", 14031)
+    assert Patience("the store", seconds=math.inf)(after(error)) == "done"
