@@ -122,7 +122,7 @@ def run(args: list[str] | None = None) -> int:
         return INTERRUPTED
     except SystemExit:  # so click ends when nobody reads on: whoever read our output has seen enough
         return 0
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - nobody after us would make one line of it
         failure = error if isinstance(error, click.ClickException) else Failure(error)
         with suppress(BrokenPipeError):
             if "--debug" in args:

@@ -33,7 +33,12 @@ def db() -> None:
     help="Open 127.0.0.1:PORT to everyone on this machine; 0: any free one.",
 )
 def start(port: int | None) -> None:
-    """Start the server and keep it until `hstore db stop`."""
+    """Start the server and keep it until `hstore db stop`.
+
+    \b
+    hstore db start
+    hstore db start --port 0
+    """
     server = embedded_server()
     server.keep(port=port)
     click.echo(f"runs until `hstore db stop` (pid {server.pid})", err=True)
@@ -42,7 +47,11 @@ def start(port: int | None) -> None:
 
 @db.command()
 def stop() -> None:
-    """Stop the server, at once or when its last user is gone."""
+    """Stop the server, at once or when its last user is gone.
+
+    \b
+    hstore db stop
+    """
     server = embedded_server()
     pid = server.pid
     users = server.stop()
@@ -56,7 +65,11 @@ def stop() -> None:
 @db.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def status(as_json: bool) -> None:
-    """Say whether the server runs, since when, for whom, and where everything is."""
+    """Say whether the server runs, since when, for whom, and where everything is.
+
+    \b
+    hstore db status --json
+    """
     report = embedded_server().status()
     if as_json:
         click.echo(json.dumps(report))
@@ -68,7 +81,11 @@ def status(as_json: bool) -> None:
 
 @db.command()
 def uri() -> None:
-    """Print the URI for `mongosh "$(hstore db uri)"` and every other MongoDB program."""
+    """Print the URI under which any MongoDB program finds the server.
+
+    \b
+    mongosh "$(hstore db uri)"
+    """
     server = embedded_server()
     click.echo(server.uri)
     if server.pid is None:
@@ -77,7 +94,11 @@ def uri() -> None:
 
 @db.command()
 def path() -> None:
-    """Print the folder that holds the data, for backups while the server does not run."""
+    """Print the folder that holds the data, for backups while the server does not run.
+
+    \b
+    tar -c "$(hstore db path)"
+    """
     click.echo(embedded_server().data)
 
 

@@ -19,7 +19,8 @@ FAILED = 6
 def verify(ctx: click.Context, experiment: str, as_json: bool) -> None:
     """Recompute every digest of EXPERIMENT.
 
-    Name the first event of each chain that was changed, removed, added or moved. Exit code 0 if the log is what its digests say, 6 if not.
+    The first event of each chain that was changed, removed, added or moved is named.
+    Exit code 0 if the log is what its digests say, 6 if not.
 
     \b
     hstore verify digits

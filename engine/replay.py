@@ -49,7 +49,7 @@ class Replay:
 
 
 def derive_again(
-    experiment: Experiment, *, until: int | None = None, on_progress: Callable[[int], None] = lambda _: None
+    experiment: Experiment, *, until: int | None = None, on_progress: Callable[[int], object] = lambda _: None
 ) -> Replay:
     """Fold the decisions of *experiment* one by one, suggest again what each chose, and compare.
 

@@ -56,7 +56,11 @@ INDEXES: dict[str, list[tuple[list[tuple[str, int]], dict[str, Any]]]] = {
 def up(database: Database[dict[str, Any]]) -> None:
     """Create what is not there; running it twice, or by two at once, changes nothing."""
     for name, indexes in INDEXES.items():
-        options: dict[str, Any] = {"validator": VALIDATOR, "validationAction": "error"} if name == "events" else {}
+        options: dict[str, Any] = (
+            {"validator": VALIDATOR, "validationLevel": "strict", "validationAction": "error"}
+            if name == "events"
+            else {}
+        )
         try:
             database.create_collection(name, check_exists=False, **options)
         except OperationFailure as error:

@@ -1,0 +1,227 @@
+"""The compiled space: what it refuses, what it knows, and that it survives being data."""
+
+import datetime as dt
+import json
+import math
+import random
+from typing import Any
+
+import numpy as np
+import pytest
+from test_same_as_hyperopt import random_space
+
+from hstore.engine.space import Literal, Space, compile_space, hp, scope, space_eval
+from hstore.store.errors import BadSearchSpace, DuplicateLabel
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_space_survives_being_data(seed: int) -> None:
+    ours = random_space(random.Random(seed), hp)
+    space = compile_space(ours)
+    back = Space.from_data(json.loads(json.dumps(space.to_data())))
+    assert back.parameters == space.parameters
+    assert space.differences(back) == []
+    for draw in range(5):
+        point = space.sample(np.random.default_rng(draw))
+        assert back.sample(np.random.default_rng(draw)) == point
+        assert repr(back.evaluate(point)) == repr(space.evaluate(point))
+        assert back.params(point) == space.params(point)
+
+
+def test_constants_of_every_plain_kind_survive_too() -> None:
+    at = dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
+    constants = [None, True, 3, 2**70, 2.5, math.inf, -math.inf, "text", b"\x00\xff", at, (1, [2]), {"k": 1}]
+    space = compile_space({"x": hp.uniform("x", 0, 1), "constants": constants, "nan": math.nan})
+    back = Space.from_data(json.loads(json.dumps(space.to_data()))).evaluate({"x": 0.5})
+    assert back["constants"] == (
+        None,
+        True,
+        3,
+        2**70,
+        2.5,
+        math.inf,
+        -math.inf,
+        "text",
+        b"\x00\xff",
+        at,
+        (1, (2,)),
+        {"k": 1},
+    )
+    assert math.isnan(back["nan"])
+
+
+def test_an_object_that_is_no_data_leaves_its_text() -> None:
+    space = compile_space(hp.choice("c", [np.sin, object, lambda x: x]))
+    back = Space.from_data(json.loads(json.dumps(space.to_data())))
+    assert space.evaluate({"c": 1}) is object
+    assert "object" in repr(back.evaluate({"c": 1}))
+    assert back.params({"c": 1}) == space.params({"c": 1})
+    assert back.sample(np.random.default_rng(0)) == space.sample(np.random.default_rng(0))
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (lambda: hp.uniform("lr", 5, 0), "lr: low must be less than high"),
+        (lambda: hp.uniform("lr", 0, 0), "lr: low must be less than high"),
+        (lambda: hp.uniform("lr", 0, math.inf), "lr: high must be finite"),
+        (lambda: hp.uniform("lr", math.nan, 1), "lr: low must be finite"),
+        (lambda: hp.uniform("lr", "0", 1), "lr: low must be a number"),
+        (lambda: hp.uniform("lr", True, 2), "lr: low must be a number"),
+        (lambda: hp.uniform("lr", hp.normal("mu", 0, 1), 2), "lr: low depends on another hyperparameter"),
+        (lambda: hp.quniform("lr", 0, 1, 0), "lr: q must be positive"),
+        (lambda: hp.normal("lr", 0, -1), "lr: sigma must be positive"),
+        (lambda: hp.loguniform("lr", 1e-3, 1e-4), "lr: .*logarithms"),
+        (lambda: hp.loguniform("lr", 1, 1000), r"lr: exp\(1000\)"),
+        (lambda: hp.randint("lr", 0), "lr: low must be less than high"),
+        (lambda: hp.randint("lr", 3, 3), "lr: low must be less than high"),
+        (lambda: hp.randint("lr", 1.5), "lr: a bound must be a whole number"),
+        (lambda: hp.randint("lr"), "lr: randint takes"),
+        (lambda: hp.randint("lr", 1, 2, 3), "lr: randint takes"),
+        (lambda: hp.choice("lr", []), "lr: there are no options"),
+        (lambda: hp.choice("lr", (i for i in range(3))), "lr: the options must be a list"),
+        (lambda: hp.pchoice("lr", [(0.5, 1), (0.6, 2)]), "lr: the probabilities must add up to 1, not to 1.1"),
+        (lambda: hp.pchoice("lr", [(-0.5, 1), (1.5, 2)]), "lr: a probability is negative"),
+        (lambda: hp.pchoice("lr", [1, 2]), "lr: pchoice takes"),
+        (lambda: hp.uniform(3, 0, 1), "needs a string as its label"),
+        (lambda: hp.uniform("", 0, 1), "a label must be printable"),
+        (lambda: hp.uniform("a\0", 0, 1), "a label must be printable"),
+    ],
+)
+def test_a_bad_argument_is_refused_where_it_is_written(make: Any, why: str) -> None:
+    with pytest.raises(BadSearchSpace, match=why):
+        make()
+
+
+def test_bounds_of_zero_and_arithmetic_on_constants_are_fine() -> None:
+    parameter = compile_space(hp.uniform("x", -1, 0)).parameters[0]
+    assert (parameter.low, parameter.high) == (-1.0, 0.0)
+    parameter = compile_space(hp.uniform("x", scope.log(1.0), Literal(2) * 3)).parameters[0]
+    assert (parameter.low, parameter.high) == (0.0, 6.0)
+
+
+def test_randint_takes_its_bounds_by_name() -> None:
+    for made in (hp.randint("r", 3, 9), hp.randint("r", low=3, high=9), hp.randint("r", 9, low=3)):
+        parameter = compile_space(made).parameters[0]
+        assert (parameter.low, parameter.high) == (3, 9)
+    assert compile_space(hp.randint("r", upper=4)).parameters[0].high == 4
+
+
+def test_two_hyperparameters_of_one_label_are_refused_and_one_used_twice_is_one() -> None:
+    with pytest.raises(DuplicateLabel, match="'x'"):
+        compile_space(hp.choice("c", [hp.uniform("x", 0, 1), hp.uniform("x", 0, 1)]))
+    x = hp.uniform("x", 0, 1)
+    space = compile_space([x, x + 1])
+    assert space.labels == ("x",)
+    assert space.evaluate({"x": 0.5}) == (0.5, 1.5)
+
+
+def test_a_label_that_every_option_holds_is_always_active() -> None:
+    x = hp.uniform("x", 0, 1)
+    space = compile_space(hp.choice("c", [x, {"x": x, "y": hp.uniform("y", 0, 1)}]))
+    assert space["x"].conditions == ()
+    assert space["y"].conditions == ((("c", 1),),)
+
+
+def test_a_space_too_deep_or_with_itself_inside_is_refused() -> None:
+    deep: Any = hp.uniform("x", 0, 1)
+    for _ in range(3000):
+        deep = [deep]
+    with pytest.raises(BadSearchSpace, match="deeper"):
+        compile_space(deep)
+    itself: list[Any] = []
+    itself.append(itself)
+    with pytest.raises(BadSearchSpace, match="itself"):
+        compile_space(itself)
+
+
+def test_long_sums_are_no_problem() -> None:
+    total: Any = hp.uniform("x", 0, 1)
+    for _ in range(5000):
+        total = total + 1
+    space = compile_space(total)
+    assert space.evaluate({"x": 0.25}) == 5000.25
+    assert Space.from_data(space.to_data()).labels == ("x",)
+
+
+def test_nodes_take_arithmetic_indexing_and_calls() -> None:
+    x, n = hp.uniform("x", 0, 9), hp.randint("n", 3)
+    expressions = {
+        "sum": 1 + x - 2, "product": 2 * x / 4, "floor": x // 2, "power": x**2, "reverse": 2**n, "negative": -x,
+        "less": x < 3, "indexed": scope.list([10, 20, 30])[n], "root": scope.sqrt(x), "int": scope.int(x), "max": scope.max([x, 3.5]),
+    }  # fmt: skip
+    assert space_eval(expressions, {"x": 4.0, "n": 2}) == {
+        "sum": 3.0, "product": 2.0, "floor": 2.0, "power": 16.0, "reverse": 4, "negative": -4.0, "less": False,
+        "indexed": 30, "root": 2.0, "int": 4, "max": 4.0,
+    }  # fmt: skip
+
+
+def test_a_node_is_no_truth_and_no_endless_list() -> None:
+    x = hp.uniform("x", 0, 1)
+    with pytest.raises(TypeError, match="true"):
+        bool(x)
+    with pytest.raises(TypeError, match="length"):
+        list(x)
+    assert x != hp.uniform("x", 0, 1)
+
+
+def test_a_symbol_of_ones_own_is_looked_up_when_it_is_needed() -> None:
+    @scope.define
+    def doubled_for_a_test(x: float) -> float:
+        return 2 * x
+
+    expression = scope.doubled_for_a_test(hp.uniform("x", 0, 1))
+    assert space_eval(expression, {"x": 0.5}) == 1.0
+    scope.undefine("doubled_for_a_test")
+    with pytest.raises(BadSearchSpace, match="doubled_for_a_test"):
+        space_eval(expression, {"x": 0.5})
+    with pytest.raises(AttributeError, match="nothing_such"):
+        scope.nothing_such(1)
+
+
+@pytest.mark.parametrize(
+    ("point", "why"),
+    [
+        ({"x": 0.5}, "c: has no value"),
+        ({"x": 0.5, "c": 0, "y": 1.0}, "y: has a value, but is not active"),
+        ({"x": 0.5, "c": 1}, "y: has no value"),
+        ({"x": 1.5, "c": 0}, "x: 1.5 is outside"),
+        ({"x": 0.5, "c": 2}, "c: 2 is outside"),
+        ({"x": 0.5, "c": 0.5}, "c: 0.5 is outside"),
+        ({"x": "0.5", "c": 0}, "x: '0.5' is no value"),
+        ({"x": math.nan, "c": 0}, "x: nan is no value"),
+        ({"x": 0.5, "c": 0, "z": 1}, "z: the space has no such label"),
+    ],
+)
+def test_a_point_that_is_not_in_the_space_is_refused(point: dict[str, Any], why: str) -> None:
+    space = compile_space({"x": hp.uniform("x", 0, 1), "c": hp.choice("c", ["a", hp.normal("y", 0, 1)])})
+    with pytest.raises(BadSearchSpace, match=why):
+        space.check(point)
+    space.check({"x": 0.5, "c": 1, "y": -7.0})
+
+
+def test_readable_values_are_the_ones_that_were_meant() -> None:
+    svm = {"model": "svm", "C": hp.lognormal("C", 0, 1)}
+    space = compile_space(
+        {
+            "m": hp.choice(
+                "m", [svm, ("forest", {"n": hp.uniformint("n", 1, 9)}), [64, 64], None, hp.normal("z", 0, 1)]
+            ),
+            "r": hp.randint("r", 5),
+        }
+    )
+    assert space["m"].options == ("svm", "forest", [64, 64], None, 4)
+    assert space.params({"m": 1, "n": 3.0, "r": 2}) == {"m": "forest", "n": 3, "r": 2}
+    assert isinstance(space.params({"m": 1, "n": 3.0, "r": 2})["n"], int)
+    assert space.describe("C") == "lognormal(0, 1) if m = svm"
+
+
+def test_each_difference_of_two_spaces_is_told() -> None:
+    old = compile_space({"x": hp.uniform("x", 0, 1), "gone": hp.normal("gone", 0, 1), "c": hp.choice("c", [1, 2])})
+    new = compile_space({"x": hp.uniform("x", 0, 2), "c": hp.choice("c", [1, 3]), "new": hp.randint("new", 3)})
+    assert old.differences(new) == [
+        "c: choice(1, 2) is now choice(1, 3)",
+        "gone: normal(0, 1) is gone",
+        "new: randint(0, 3) is new",
+        "x: uniform(0, 1) is now uniform(0, 2)",
+    ]

@@ -1,0 +1,119 @@
+"""How a database becomes a current one: fresh, twice, by two at once, and from a dump of each released schema."""
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from bson import json_util
+from pymongo.database import Database
+
+import hstore
+from hstore import fmin, hp, migrations, tpe
+from hstore.engine.replay import derive_again
+from hstore.migrations import m0001_create_collections as m0001
+from hstore.store.events import EVENT_BYTES, TYPES
+from hstore.store.verify import verify
+
+DUMPS = Path(__file__).parent / "dumps"
+OPTIONS = json_util.JSONOptions(json_mode=json_util.JSONMode.CANONICAL, uuid_representation=4, tz_aware=True)
+COLLECTIONS = ("events", "trials", "experiments", "schema", "attachments.files", "attachments.chunks")
+
+
+def dump(url: str) -> str:
+    """Return the dump of a small search, made by this release; a new schema's is written with it, once."""
+    space = {"x": hp.uniform("x", -1, 1), "c": hp.choice("c", [1, {"y": hp.lognormal("y", 0, 1)}])}
+    fmin(
+        lambda config: {"status": "ok", "loss": config["x"] ** 2, "attachments": {"note": "kept"}},
+        space,
+        algo=tpe.suggest,
+        max_evals=6,
+        rstate=np.random.default_rng(4),
+        verbose=False,
+        experiment="dumped",
+        store=url,
+    )
+    with hstore.open(url) as store:
+        assert store.database is not None
+        whole = {name: list(store.database[name].find()) for name in COLLECTIONS}
+    return json_util.dumps(whole, json_options=OPTIONS, indent=0)
+
+
+def test_pending_is_what_was_not_applied() -> None:
+    assert [m.number for m in migrations.pending([])] == [m.number for m in migrations.MIGRATIONS]
+    assert migrations.pending([m.number for m in migrations.MIGRATIONS]) == []
+    assert [m.number for m in migrations.MIGRATIONS] == list(range(1, len(migrations.MIGRATIONS) + 1))
+
+
+def test_a_fresh_database_becomes_current_and_twice_is_once(database: Database[Any]) -> None:
+    assert migrations.status(database) == "fresh"
+    assert migrations.apply(database, by_version="1", dry_run=True)
+    assert database.list_collection_names() == []
+    assert [m.number for m in migrations.apply(database, by_version="1")] == [1]
+    assert migrations.status(database) == "current"
+    before = describe(database)
+    assert migrations.apply(database, by_version="2") == []
+    m0001.up(database)
+    assert describe(database) == before
+    applied = database["schema"].find_one({"_id": 1})
+    assert applied is not None
+    assert (applied["name"], applied["by"]) == ("create_collections", "1")
+
+
+def describe(database: Database[Any]) -> Any:
+    options = {c["name"]: str(c.get("options")) for c in database.list_collections() if c["name"] != "schema"}
+    return options, {name: str(database[name].index_information()) for name in options}
+
+
+def test_two_who_apply_at_once_do_no_harm(database: Database[Any]) -> None:
+    failures: list[BaseException] = []
+
+    def apply() -> None:
+        try:
+            migrations.apply(database, by_version="1")
+        except BaseException as error:  # noqa: BLE001 - shown below
+            failures.append(error)
+
+    threads = [threading.Thread(target=apply) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert failures == []
+    assert migrations.status(database) == "current"
+
+
+def test_a_database_with_a_step_that_is_not_ours_is_newer(database: Database[Any]) -> None:
+    migrations.apply(database, by_version="1")
+    database["schema"].insert_one({"_id": len(migrations.MIGRATIONS) + 1, "name": "later"})
+    assert migrations.status(database) == "newer"
+
+
+def test_the_validator_knows_the_events_that_the_store_writes() -> None:
+    assert {*m0001.TRIAL_EVENTS, *m0001.HEADER_EVENTS, "noted"} == set(TYPES)
+    assert m0001.EVENT_BYTES == EVENT_BYTES
+
+
+@pytest.mark.parametrize("file", sorted(DUMPS.glob("*.json")), ids=lambda file: file.stem)
+def test_a_store_of_each_release_is_lifted_read_and_replayed(
+    file: Path, mongo_url: str, database: Database[Any]
+) -> None:
+    for name, documents in json_util.loads(file.read_text(), json_options=OPTIONS).items():
+        if documents:
+            database[name].insert_many(documents)
+    migrations.apply(database, by_version="test")
+    with hstore.open(mongo_url) as store:
+        search = store.experiment("dumped")
+        assert [trial.state for trial in search.trials] == ["done"] * 6
+        assert derive_again(search).is_same
+        assert verify(search.documents()).findings == ()
+        note = search.trials[0].attachments["note"]
+        assert store.attachments.get(note["sha256"]) == b"kept"
+    space = {"x": hp.uniform("x", -1, 1), "c": hp.choice("c", [1, {"y": hp.lognormal("y", 0, 1)}])}
+    fmin(lambda config: config["x"] ** 2, space, max_evals=8, verbose=False, experiment="dumped", store=mongo_url)
+
+
+def test_every_schema_has_its_dump(mongo_url: str) -> None:
+    assert (DUMPS / f"m{len(migrations.MIGRATIONS):04}.json").exists()
+    assert '"created"' in dump(mongo_url)
