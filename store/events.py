@@ -11,7 +11,7 @@ from uuid import UUID
 
 import bson
 
-from hstore.store.errors import InvalidEvent
+from hstore.store.errors import InvalidEvent, NotFound, VerificationFailed
 
 Data = Mapping[str, Any]
 Document = dict[str, Any]
@@ -21,6 +21,7 @@ EVENT_BYTES = 64 * 1024
 
 SPILL_ABOVE = EVENT_BYTES - 2048
 NOTHING: Data = {}
+EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 CODEC: bson.CodecOptions[Document] = bson.CodecOptions(
     tz_aware=True,
@@ -252,9 +253,49 @@ TYPES: dict[str, type[Event]] = {
     )
 }  # fmt: skip
 
+_SHAPES: dict[str, tuple[type, ...]] = {
+    "str": (str,), "int": (int,), "float": (float, int), "bool": (bool,), "bytes": (bytes,), "Data": (dict, Mapping),
+    "Sequence[str]": (list,), "Sequence[int]": (list,), "Sequence[Sequence[Any]]": (list,),
+}  # fmt: skip
 _ENVELOPE = frozenset(f.name for f in fields(Event))
 _DATA = {kind: tuple(f.name for f in fields(kind) if f.name not in _ENVELOPE) for kind in TYPES.values()}
-_KNOWN = {kind: frozenset(names) | {"prev"} for kind, names in _DATA.items()}
+_SHAPE = {
+    kind: {
+        "prev": (bytes,),
+        **{f.name: _SHAPES[str(f.type).removesuffix(" | None")] for f in fields(kind) if f.name not in _ENVELOPE},
+    }
+    for kind in TYPES.values()
+}
+_WRITTEN = {
+    kind: tuple(f.name for f in fields(kind) if f.name not in _ENVELOPE and not str(f.type).endswith(" | None"))
+    for kind in TYPES.values()
+}
+"""What every document of a type holds; fields that may be None are left out when they are."""
+
+
+def _are(kind: type) -> Callable[[Any], bool]:
+    return lambda items: all(isinstance(item, kind) for item in items)
+
+
+def _is_observed(entries: Any) -> bool:
+    return all(
+        isinstance(entry, list)
+        and len(entry) == 3
+        and (entry[0] is None or isinstance(entry[0], int))
+        and isinstance(entry[1], int)
+        and isinstance(entry[2], bytes)
+        for entry in entries
+    )
+
+
+_PARTS: dict[str, Callable[[Any], bool]] = {
+    "observed": _is_observed,
+    "tags": _are(str),
+    "about": _are(int),
+    "batch": _are(int),
+    "attachment": lambda attachment: isinstance(attachment.get("name"), str),
+}
+"""What else is asked of the values of some fields, so that no reader has to."""
 
 
 def to_document(event: Event) -> Document:
@@ -286,38 +327,56 @@ def from_document(document: Document, fetch: Callable[[bytes], bytes] | None = N
         return _unreadable(document, f"type {document['type']!r} version {document['v']} is not known here")
     data = document["data"]
     if "spilled" in data:
-        data = unspill(data, fetch)
-    known = _KNOWN[kind]
-    if not known.issuperset(data):
-        extra = {name: data[name] for name in data if name not in known}
-        data = {name: data[name] for name in data if name in known}
-        data["extra"] = extra
-    ts = document.get("ts")
-    try:
-        return kind(
-            exp=document["exp"],
-            tid=document.get("tid"),
-            ver=document["ver"],
-            id=document["_id"],
-            at=document["at"],
-            by=document["by"],
-            ts=None if ts is None else (ts.time, ts.inc),
-            **data,
-        )
-    except (TypeError, KeyError) as error:
-        return _unreadable(document, str(error))
-
-
-def _unreadable(document: Document, why: str) -> Unreadable:
-    return Unreadable(
+        try:
+            data = unspill(data, fetch)
+        except (NotFound, VerificationFailed, bson.errors.BSONError, KeyError, TypeError, AttributeError) as error:
+            return _unreadable(document, f"what was moved out of it cannot be had: {error}")
+    shape = _SHAPE[kind]
+    known: Document = {}
+    extra: Document = {}
+    for name, value in data.items():
+        wanted = shape.get(name)
+        if wanted is None or value is None:  # a null of another program is kept for its digest, and means nothing
+            extra[name] = value
+        elif isinstance(value, wanted) and (name not in _PARTS or _PARTS[name](value)):
+            known[name] = value
+        else:
+            return _unreadable(document, f"its {name} cannot be {value!r:.80}")
+    for name in _WRITTEN[kind]:
+        if name not in known:
+            return _unreadable(document, f"its {name} is missing")
+    at, ts = document["at"], document.get("ts")
+    if not isinstance(at, dt.datetime):
+        return _unreadable(document, "it was written after the year 9999, or before the year 1")
+    return kind(
         exp=document["exp"],
         tid=document.get("tid"),
         ver=document["ver"],
         id=document["_id"],
-        at=document["at"],
+        at=at,
         by=document["by"],
+        ts=None if ts is None else (ts.time, ts.inc),
+        extra=extra or NOTHING,
+        **known,
+    )
+
+
+def _unreadable(document: Document, why: str) -> Unreadable:
+    return unreadable(document, why, bson.encode(document, codec_options=CODEC))
+
+
+def unreadable(envelope: Document, why: str, raw: bytes) -> Unreadable:
+    """Return what stands for a document of which only its *envelope* can be understood, and not all of that perhaps."""
+    at = envelope["at"]
+    return Unreadable(
+        exp=envelope["exp"],
+        tid=envelope.get("tid"),
+        ver=envelope["ver"],
+        id=envelope["_id"],
+        at=at if isinstance(at, dt.datetime) else EPOCH,
+        by=envelope["by"],
         why=why,
-        raw=bson.encode(document, codec_options=CODEC),
+        raw=raw,
     )
 
 

@@ -143,10 +143,10 @@ class MongoLog:
 
     def _find(self, query: Document) -> list[Event]:
         try:
-            found = list(self._events.find(query, sort=IN_ORDER, batch_size=20_000))
+            found = self._events.find(query, sort=IN_ORDER, batch_size=20_000)
+            return [from_document(document, self._fetch) for document in found]
         except BSONError:
             return [self._decoded(bytes(raw.raw)) for raw in self._raw.find(query, sort=IN_ORDER)]
-        return [from_document(document, self._fetch) for document in found]
 
     def _decoded(self, raw: bytes) -> Event:
         try:
