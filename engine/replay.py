@@ -76,7 +76,7 @@ def derive_again(
     derived = 0
     for tid in range(count):
         decision = state.trials[tid].queued
-        if decision is None:
+        if decision is None or not all(isinstance(value, (int, float)) for value in decision.point.values()):
             raise VerificationFailed(
                 f"experiment {experiment.name!r}: the decision of trial {tid} cannot be read",
                 hint=f"see `hstore verify {experiment.name}`", exp=experiment.name, tid=tid,

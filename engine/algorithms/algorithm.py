@@ -11,7 +11,7 @@ from hstore.engine.space import Point, Space
 from hstore.store.errors import InvalidValue
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Algorithm:
     """A way to choose the next point, and what the log records of it.
 
@@ -24,6 +24,9 @@ class Algorithm:
     version: int
     is_portable: bool
     choose: Callable[..., Point]
+
+    def __repr__(self) -> str:
+        return f"<hstore algorithm {self.name} {self.version}>"
 
     @property
     def defaults(self) -> Mapping[str, Any]:

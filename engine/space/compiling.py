@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-from hstore.engine.space.data import short_repr
+from hstore.engine.space.data import settled, short_repr
 from hstore.engine.space.expressions import Apply, Literal, dfs
 from hstore.engine.space.parameter import Parameter
 from hstore.store.errors import BadSearchSpace, DuplicateLabel
 from hstore.store.values import normalise
 
-Clause: TypeAlias = frozenset[tuple[str, int]]
-Conditions: TypeAlias = frozenset[Clause]
-"""A node is reached if any clause holds: all of its (choice, option) pairs do."""
+Pairs: TypeAlias = frozenset[tuple[str, int]]
+"""A node is reached if of any (choice, option) the choice is active and has taken the option; if empty, always."""
 
-ALWAYS: Conditions = frozenset({frozenset()})
-_NOTHING = object()
+ALWAYS: Pairs = frozenset()
+MAX_WALK = 2**16
+"""Steps after which choices within choices are not walked again; hyperopt itself would not come to an end."""
+
+_DISTRIBUTIONS = {
+    "uniform": ("low", "high"), "quniform": ("low", "high", "q"),
+    "loguniform": ("low", "high"), "qloguniform": ("low", "high", "q"),
+    "normal": ("mu", "sigma"), "qnormal": ("mu", "sigma", "q"),
+    "lognormal": ("mu", "sigma"), "qlognormal": ("mu", "sigma", "q"),
+    "randint": ("low", "high"), "categorical": ("p",),
+}  # fmt: skip
 
 
 def parameters_of(expression: Apply) -> dict[Apply, Parameter]:
     """Return the `hyperopt_param` nodes of *expression* with their parameters, in the order in which they are drawn.
 
-    That is hyperopt's: labels in reverse alphabetical order, each pulling the choices above it first, those that
-    come last in the expression before the others.
-    Raises `DuplicateLabel` for two nodes of one label.
+    Raises `DuplicateLabel` for two nodes of one label, `BadSearchSpace` for what cannot be searched.
     """
     order = dfs(expression)
     nodes: dict[str, Apply] = {}
@@ -35,26 +42,14 @@ def parameters_of(expression: Apply) -> dict[Apply, Parameter]:
                     f"two different hyperparameters have the label {label!r}", label=label,
                     hint="use one hp expression in both places, or give them two labels",
                 )  # fmt: skip
-    counts = {_label(n.pos_args[0]): len(n.pos_args) - 1 for n in order if n.name == "switch" and _is_choice(n)}
-    conditions, above = _conditions(order, counts)
+    chosen_by = {node: param for node in order if node.name == "switch" and (param := _chosen_by(node)) is not None}
+    reach = _reach(order, chosen_by)
     casts = {parent.pos_args[0]: parent.name for parent in order if parent.name in ("int", "float")}
-    choices = {node.pos_args[0]: node for node in order if node.name == "switch"}
-    found = {
-        label: _parameter(node, casts.get(node), choices.get(node), conditions[node]) for label, node in nodes.items()
+    options = _options(order)
+    return {
+        node: _parameter(node, casts.get(node), options.get(node), reach[node])
+        for node in _drawing_order(expression, nodes, chosen_by)
     }
-    drawn: dict[Apply, Parameter] = {}
-    places = {_label(node): place for place, node in enumerate(order) if node.name == "hyperopt_param"}
-
-    def pull(label: str) -> None:
-        if nodes[label] in drawn:
-            return
-        for choice in sorted(above[nodes[label]], key=places.__getitem__, reverse=True):
-            pull(choice)
-        drawn[nodes[label]] = found[label]
-
-    for label in sorted(nodes, reverse=True):
-        pull(label)
-    return drawn
 
 
 def _label(node: Apply) -> str:
@@ -63,97 +58,175 @@ def _label(node: Apply) -> str:
     return str(label.obj)
 
 
-def _is_choice(switch: Apply) -> bool:
-    return switch.pos_args[0].name == "hyperopt_param"
+def _chosen_by(switch: Apply) -> Apply | None:
+    """Return the hyperparameter whose value is the index of *switch*; None if no hyperparameter depends on it."""
+    index, *options = switch.pos_args
+    while index.name in ("int", "float"):
+        index = index.pos_args[0]
+    if index.name == "hyperopt_param":
+        return index
+    below = [_label(node) for option in options for node in dfs(option) if node.name == "hyperopt_param"]
+    if below:
+        raise BadSearchSpace(
+            f"{below[0]}: is an option of a scope.switch over a computed index, so nothing says when it is active",
+            hint="write hp.choice(label, options)",
+        )
+    return None
 
 
-def _conditions(order: list[Apply], counts: dict[str, int]) -> tuple[dict[Apply, Conditions], dict[Apply, set[str]]]:
-    """Return for each node of *order* (inputs first) under which conditions it is reached from the last one, and the
-    choices above it: also those that turn out to be no condition, since hyperopt draws them first all the same.
-    """
-    reached: dict[Apply, set[Clause]] = {node: set() for node in order}
-    reached[order[-1]] = {frozenset()}
-    above: dict[Apply, set[str]] = {node: set() for node in order}
-    simple: dict[Apply, Conditions] = {}
+def _reach(order: list[Apply], chosen_by: Mapping[Apply, Apply]) -> dict[Apply, Pairs]:
+    """Return for each node of *order* (inputs first) which chosen options lead to it from the last one."""
+    pairs: dict[Apply, set[tuple[str, int]]] = {node: set() for node in order}
+    always = {order[-1]}
+    reach: dict[Apply, Pairs] = {}
+    choices: dict[str, tuple[int, Pairs]] = {}  # how many options, and what leads to it
     for node in reversed(order):
-        here = simple[node] = _simplified(reached[node], counts)
-        if node.name == "switch":
-            index, *options = node.pos_args
-            if not _is_choice(node):
-                if any(child.name == "hyperopt_param" for option in node.pos_args for child in dfs(option)):
-                    raise BadSearchSpace("scope.switch must be on a choice; write hp.choice(label, options)")
-                continue
-            reached[index] |= here
-            above[index] |= above[node]
-            for position, option in enumerate(options):
-                pair = (_label(index), position)
-                reached[option] |= {clause | {pair} for clause in here if _agrees(clause, pair)}
-                above[option] |= above[node] | {pair[0]}
-        else:
-            for child in node.inputs():
-                reached[child] |= here
-                above[child] |= above[node]
-    return simple, above
+        here = reach[node] = ALWAYS if node in always else _simplified(pairs[node], choices)
+        children = node.inputs()
+        if node in chosen_by:
+            label, n = _label(chosen_by[node]), len(children) - 1
+            choices[label] = (n, here)
+            for position, option in enumerate(children[1:]):
+                pairs[option].add((label, position))
+            children = children[:1]
+        for child in children:
+            pairs[child] |= here
+            if not here:
+                always.add(child)
+    return reach
 
 
-def _agrees(clause: Clause, pair: tuple[str, int]) -> bool:
-    return all(choice != pair[0] or option == pair[1] for choice, option in clause)
+def _simplified(pairs: set[tuple[str, int]], choices: Mapping[str, tuple[int, Pairs]]) -> Pairs:
+    """Return *pairs* with all options of a choice replaced by what leads to it, and without those others imply."""
+    left = set(pairs)
+    pending = sorted({choice for choice, _ in left})
+    while pending:
+        choice = pending.pop()
+        n, above = choices[choice]
+        if all((choice, position) in left for position in range(n)):
+            if not above:
+                return ALWAYS
+            left = {pair for pair in left if pair[0] != choice} | above
+            pending += sorted({name for name, _ in above})
+    return frozenset(pair for pair in left if not (above := choices[pair[0]][1]) or not above <= left)
 
 
-def _simplified(clauses: set[Clause], counts: dict[str, int]) -> Conditions:
-    """Return *clauses* without those that others imply; options that together are all of a choice are no condition."""
-    left = set(clauses)
-    is_changed = len(left) > 1
-    while is_changed:
-        is_changed = False
-        by_rest: dict[tuple[Clause, str], set[int]] = {}
-        for clause in left:
-            for pair in clause:
-                by_rest.setdefault((clause - {pair}, pair[0]), set()).add(pair[1])
-        for (rest, choice), options in by_rest.items():
-            if len(options) == counts.get(choice, 0):
-                left -= {rest | {(choice, option)} for option in options}
-                left.add(rest)
-                is_changed = True
-    return frozenset(c for c in left if not any(other < c for other in left)) if len(left) > 1 else frozenset(left)
+def _drawing_order(expression: Apply, nodes: Mapping[str, Apply], chosen_by: Mapping[Apply, Apply]) -> list[Apply]:
+    """Return the hyperparameters as hyperopt draws them, learnt by watching it draw.
+
+    Labels come in reverse alphabetical order, but first the choices on the ways to them: the way found last before
+    the others.
+    """
+    ways = _ways(expression, chosen_by)
+    drawn: list[Apply] = []
+    done: set[Apply] = set()
+    for label in sorted(nodes, reverse=True):
+        stack = [(nodes[label], False)]
+        while stack:
+            node, is_due = stack.pop()
+            if is_due:
+                drawn.append(node)
+            elif node not in done:
+                done.add(node)
+                if node.name == "hyperopt_param":
+                    stack.append((node, True))
+                for parent, position in ways[node]:
+                    if position is not None:
+                        stack.append((chosen_by[parent], False))
+                    stack.append((parent, False))
+    return drawn
 
 
-def _parameter(node: Apply, cast: str | None, choice: Apply | None, conditions: Conditions) -> Parameter:
+Ways: TypeAlias = dict[tuple[Apply, int | None], None]
+"""Steps that lead to a node, the latest last: (node above, position of the option or None)."""
+
+
+def _ways(expression: Apply, chosen_by: Mapping[Apply, Apply]) -> dict[Apply, Ways]:
+    """Walk *expression* from the top, left to right; a choice that is come upon again is walked again."""
+    ways: dict[Apply, Ways] = {expression: {}}
+    stack: list[tuple[Apply, Apply, int | None]] = []
+
+    def go_on(node: Apply, *, is_new: bool) -> None:
+        children = [(child, node, None) for child in node.inputs()]
+        if node in chosen_by:
+            children[1:] = [(child, node, i) for i, child in enumerate(node.pos_args[1:])]  # type: ignore[misc]
+        elif not is_new:
+            return
+        stack.extend(reversed(children))
+
+    go_on(expression, is_new=True)
+    steps = 0
+    while stack:
+        child, parent, position = stack.pop()
+        is_new = child not in ways
+        found = ways.setdefault(child, {})
+        if position is None and (parent, position) in found:
+            continue
+        found.pop((parent, position), None)
+        found[parent, position] = None
+        steps += 1
+        if is_new or steps < MAX_WALK:
+            go_on(child, is_new=is_new)
+    return ways
+
+
+def _parameter(node: Apply, cast: str | None, options: tuple[Any, ...] | None, reach: Pairs) -> Parameter:
     label, drawn = _label(node), node.pos_args[1]
-    args: list[Any] = [arg.obj for arg in drawn.pos_args if isinstance(arg, Literal)]
-    told = () if conditions == ALWAYS else tuple(sorted(tuple(sorted(clause)) for clause in conditions))
-    options = None if choice is None else tuple(_readable(option, i) for i, option in enumerate(choice.pos_args[1:]))
-    common: dict[str, Any] = {"label": label, "options": options, "conditions": told}
-    match drawn.name:
-        case "randint":
-            return Parameter(kind="randint" if choice is None else "choice", low=args[0], high=args[1], **common)
-        case "categorical":
-            return Parameter(kind="pchoice", low=0, high=len(args[0]), p=tuple(args[0]), **common)
-        case "normal" | "qnormal" | "lognormal" | "qlognormal":
-            q = args[2] if len(args) > 2 else None
-            return Parameter(kind=drawn.name, mu=args[0], sigma=args[1], q=q, **common)
-        case "uniform" | "quniform" | "loguniform" | "qloguniform":
-            kind = "uniformint" if cast == "int" and drawn.name == "quniform" else drawn.name
-            return Parameter(kind=kind, low=args[0], high=args[1], q=args[2] if len(args) > 2 else None, **common)
-        case _:
-            raise BadSearchSpace(f"{label}: {drawn.name} is no distribution that can be searched")
+    if drawn.name not in _DISTRIBUTIONS:
+        raise BadSearchSpace(f"{label}: {drawn.name} is no distribution that can be searched")
+    named = dict(zip(_DISTRIBUTIONS[drawn.name], drawn.pos_args, strict=False)) | drawn.named_args
+    if not all(isinstance(arg, Literal) for arg in named.values()):
+        raise BadSearchSpace(f"{label}: the arguments of {drawn.name} must be constants")
+    values: dict[str, Any] = {name: arg.obj for name, arg in named.items() if isinstance(arg, Literal)}
+    kind = drawn.name
+    if kind == "quniform" and cast == "int" and values["q"] == 1:
+        kind = "uniformint"
+    elif kind == "categorical":
+        kind, values = "pchoice", {"low": 0, "high": len(values["p"]), "p": tuple(values["p"])}
+    elif kind == "randint":
+        kind = "randint" if options is None else "choice"
+        if values.get("high") is None:
+            values = {"low": 0, "high": values["low"]}
+    return Parameter(
+        label=label, kind=kind, options=options, conditions=tuple((pair,) for pair in sorted(reach)), **values
+    )
 
 
-def _readable(option: Apply, position: int) -> Any:
-    """Return what tells an option from others: its constant parts, of which a single one stands for itself."""
-    constant = _constant(option)
-    return position if constant is _NOTHING else normalise(constant, replace=lambda value, path, why: short_repr(value))
+_NOTHING = object()
 
 
-def _constant(node: Apply) -> Any:
+def _options(order: list[Apply]) -> dict[Apply, tuple[Any, ...]]:
+    """Return the readable options of each choice: what tells an option from others, its constant parts.
+
+    A single constant stands for itself, and where there is none, the option's position.
+    """
+    constants: dict[Apply, Any] = {}
+    readable: dict[Apply, tuple[Any, ...]] = {}
+    for node in order:
+        constants[node] = _constant(node, constants)
+        if node.name == "switch" and node.pos_args[0].name == "hyperopt_param":
+            parts = [constants[option] for option in node.pos_args[1:]]
+            readable[node.pos_args[0]] = tuple(i if part is _NOTHING else _plain(part) for i, part in enumerate(parts))
+    return readable
+
+
+def _plain(constant: Any) -> Any:
+    return normalise(constant, replace=lambda value, path, why: short_repr(value))
+
+
+def _constant(node: Apply, constants: Mapping[Apply, Any]) -> Any:
     if isinstance(node, Literal):
-        return node.obj
-    if node.name == "dict" and not node.pos_args:
-        parts = {name: part for name, child in node.named_args.items() if (part := _constant(child)) is not _NOTHING}
-        return next(iter(parts.values())) if len(parts) == 1 else parts or _NOTHING
+        return settled(node.obj)
     if node.name == "pos_args":
-        items = [part for child in node.pos_args if (part := _constant(child)) is not _NOTHING]
-        if len(items) == len(node.pos_args):
-            return items
-        return items[0] if len(items) == 1 else items or _NOTHING
+        items = [part for child in node.pos_args if (part := constants[child]) is not _NOTHING]
+        is_whole = len(items) == len(node.pos_args)
+        return items if is_whole else items[0] if len(items) == 1 else items or _NOTHING
+    if node.name == "dict" and node.pos_args:  # keys that are not all strings: constant as a whole or not at all
+        pairs = [[constants[part] for part in pair.pos_args] for pair in node.pos_args[0].pos_args]
+        is_whole = all(len(pair) == 2 and _NOTHING not in pair for pair in pairs)
+        return {short_repr(key): value for key, value in pairs} if is_whole else _NOTHING
+    if node.name == "dict":
+        parts = {name: part for name, child in node.named_args.items() if (part := constants[child]) is not _NOTHING}
+        is_whole = len(parts) == len(node.named_args) != 1
+        return parts if is_whole or len(parts) > 1 else next(iter(parts.values()), _NOTHING)
     return _NOTHING

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from hstore.engine.space.expressions import Apply, Literal, dfs
 from hstore.store.errors import BadSearchSpace
+from hstore.store.values import INT64
 
 FORMAT = 1
 SHORT = 200
 """Characters that are kept of the text of an object that has no plain form."""
+
+ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
 class Opaque:
@@ -29,7 +33,7 @@ def to_data(expr: Apply) -> dict[str, Any]:
     """Return *expr* as {"format": 1, "nodes": […]}: each node after its inputs, the last one is the whole.
 
     A node is {"op": name, "args": [place, …], "kwargs": {name: place}} or one of the forms of a literal:
-    {"value": plain}, {"float": "nan"}, {"int": "…"}, {"floats": […]}, {"bytes": hex}, {"datetime": ISO},
+    {"value": plain}, {"float": "nan"}, {"int": "…"}, {"floats": […]}, {"tuple": [literal, …]}, {"bytes": hex}, {"datetime": ISO},
     {"repr": text}.
     """
     places: dict[Apply, int] = {}
@@ -60,26 +64,44 @@ def from_data(data: Mapping[str, Any]) -> Apply:
             continue
         args = [nodes[place] for place in node.get("args", ())]
         kwargs = {name: nodes[place] for name, place in node.get("kwargs", ())}
-        o_len = len(args) or len(kwargs) if node["op"] in ("pos_args", "dict") else None
-        nodes.append(Apply(node["op"], args, kwargs, o_len=o_len))
+        nodes.append(Apply(node["op"], args, kwargs, o_len=_length(node["op"], args, kwargs)))
     return nodes[-1]
 
 
+def _length(op: str, args: list[Apply], kwargs: Mapping[str, Apply]) -> int | None:
+    if op == "pos_args":
+        return len(args)
+    if op == "dict":
+        return args[0].o_len if args else len(kwargs)
+    return None
+
+
+def settled(obj: Any) -> Any:
+    """Return *obj* as it comes back from its data, so that a space says the same of itself before and after."""
+    return _literal_from_data(_literal_to_data(obj))
+
+
 def _literal_to_data(obj: Any) -> dict[str, Any]:
-    if hasattr(obj, "item") and getattr(obj, "ndim", 1) == 0:
-        obj = obj.item()
-    if obj is None or isinstance(obj, (bool, str)):
-        return {"value": obj if obj is None or isinstance(obj, bool) else str(obj)}
-    if type(obj) is int:
-        return {"value": obj} if -(2**63) <= obj < 2**63 else {"int": str(obj)}
-    if isinstance(obj, float):
-        return {"value": float(obj)} if math.isfinite(obj) else {"float": repr(float(obj))}
-    if isinstance(obj, bytes):
+    kind = type(obj)
+    if hasattr(obj, "item") and hasattr(obj, "dtype") and getattr(obj, "ndim", 1) == 0:
+        obj = obj.item()  # a numpy scalar
+        kind = type(obj)
+    if obj is None or kind is bool:
+        return {"value": obj}
+    if kind is str:
+        return {"value": obj} if _is_text(obj) else {"repr": short_repr(obj)}
+    if kind is int:
+        return {"value": obj} if obj in INT64 else {"int": str(obj)}
+    if kind is float:
+        return {"value": obj} if math.isfinite(obj) else {"float": repr(obj)}
+    if kind is bytes:
         return {"bytes": obj.hex()}
-    if isinstance(obj, tuple) and all(isinstance(item, float) and math.isfinite(item) for item in obj):
-        return {"floats": list(obj)}  # the probabilities of a pchoice
-    if isinstance(obj, dt.datetime):
+    if kind is dt.datetime:
         return {"datetime": obj.isoformat()}
+    if kind is tuple:
+        if all(type(item) is float and math.isfinite(item) for item in obj):
+            return {"floats": list(obj)}  # the probabilities of a pchoice
+        return {"tuple": [_literal_to_data(item) for item in obj]}  # a key
     return {"repr": short_repr(obj)}
 
 
@@ -93,20 +115,34 @@ def _literal_from_data(data: Mapping[str, Any]) -> Any:
         case "int":
             return int(value)
         case "floats":
-            return tuple(value)
+            return tuple(float(item) for item in value)
+        case "tuple":
+            return tuple(_literal_from_data(item) for item in value)
         case "bytes":
             return bytes.fromhex(value)
         case "datetime":
             return dt.datetime.fromisoformat(value)
-        case _:
+        case "repr":
             return Opaque(value)
+    raise BadSearchSpace(f"a space that holds a constant of form {form!r} is not known here", hint="update hstore")
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def short_repr(obj: Any) -> str:
     """Return the text of *obj* in at most `SHORT` characters, the same in every process if it can be had.
 
-    The name of a function or class says more than where it lies in memory.
+    The name of a function or class says more than where it lies in memory, and addresses are left out.
     """
     name = getattr(obj, "__qualname__", None)
-    text = f"{getattr(obj, '__module__', '')}.{name}" if isinstance(name, str) else repr(obj)
-    return text.encode("utf-8", "backslashreplace").decode()[:SHORT]
+    try:
+        text = f"{getattr(obj, '__module__', '')}.{name}" if isinstance(name, str) else repr(obj)
+    except Exception as error:  # noqa: BLE001  (a user's own __repr__, or one nested too deep)
+        text = f"<{type(obj).__qualname__}, whose repr raises {type(error).__name__}>"
+    return ADDRESS.sub("", text.encode("utf-8", "backslashreplace").decode())[:SHORT]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from hstore.engine.space.symbols import SYMBOLS
@@ -16,6 +16,7 @@ class Apply:
     """A node: the symbol *name* applied to other nodes. Nodes are equal only to themselves."""
 
     __slots__ = ("__weakref__", "name", "named_args", "o_len", "pos_args")
+    __array_ufunc__ = None  # so that numpy leaves `np.float64(2) * node` to the node
 
     def __init__(
         self, name: str, pos_args: Sequence[Apply] = (), named_args: Mapping[str, Apply] | None = None,
@@ -129,7 +130,7 @@ def apply(name: str, *args: Any, **kwargs: Any) -> Apply:
 def as_apply(obj: Any, _nesting: int = 0) -> Apply:
     """Return *obj* as an expression: nodes as they are, containers as nodes over their items, all else as `Literal`.
 
-    A list evaluates to a tuple, as in hyperopt; a dict to one with its keys sorted if they are all strings.
+    A list evaluates to a tuple, as in hyperopt; a dict to one with its keys sorted if they can be.
     """
     if isinstance(obj, Apply):
         return obj
@@ -141,9 +142,17 @@ def as_apply(obj: Any, _nesting: int = 0) -> Apply:
         items = {key: as_apply(value, _nesting + 1) for key, value in obj.items()}
         if all(isinstance(key, str) for key in items):
             return Apply("dict", (), items, o_len=len(items))
-        pairs = [Apply("pos_args", (Literal(key), value), o_len=2) for key, value in items.items()]
+        pairs = [Apply("pos_args", (Literal(key), items[key]), o_len=2) for key in _in_order(items)]
         return Apply("dict", (Apply("pos_args", pairs, o_len=len(pairs)),), o_len=len(pairs))
     return Apply("pos_args", [as_apply(item, _nesting + 1) for item in obj], o_len=len(obj))
+
+
+def _in_order(keys: Iterable[Any]) -> list[Any]:
+    listed = list(keys)
+    try:
+        return sorted(listed)
+    except TypeError:  # keys of several types stay as they are
+        return listed
 
 
 def dfs(expr: Apply) -> list[Apply]:
@@ -178,6 +187,9 @@ def evaluate(expr: Apply, memo: Mapping[Apply, Any]) -> Any:
             stack.pop()
         elif isinstance(node, Literal):
             values[node] = node.obj
+        elif node.name == "hyperopt_param":
+            label = getattr(node.pos_args[0], "obj", "?")
+            raise BadSearchSpace(f"{label}: is active at this point, but has no value", label=label)
         elif node.name == "switch":
             index, *options = node.pos_args
             if index not in values:

@@ -16,8 +16,6 @@ Point: TypeAlias = dict[str, Value]
 
 Condition: TypeAlias = tuple[tuple[str, int], ...]
 
-SUFFIXES = ("uniform", "normal")
-
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
@@ -74,10 +72,17 @@ class Parameter:
     def describe(self) -> str:
         """Return it as a person would write it, such as uniform(0, 1)."""
         if self.options is not None:
-            listed = ", ".join(map(str, self.options[:8])) + (", …" if len(self.options) > 8 else "")
-            return f"{self.kind}({listed})"
+            options = [f"{x!r:.60}" if isinstance(x, str) else f"{x!s:.60}" for x in self.options]
+            if self.p is not None:
+                options = [f"{_short(p)}: {option}" for p, option in zip(self.p, options, strict=True)]
+            return f"{self.kind}({', '.join(options[:8])}{', …' if len(options) > 8 else ''})"
         numbers = (self.low, self.high, self.mu, self.sigma, None if self.kind == "uniformint" else self.q)
-        return f"{self.kind}({', '.join(f'{x:g}' for x in numbers if x is not None)})"
+        return f"{self.kind}({', '.join(_short(x) for x in numbers if x is not None)})"
+
+
+def _short(number: float) -> str:
+    """Return the shortest text that is exactly *number*, so that two that differ read differently."""
+    return f"{number:g}" if float(f"{number:g}") == number else repr(number)
 
 
 Draw: TypeAlias = Callable[[Parameter, np.random.Generator], Value]

@@ -7,6 +7,8 @@ import operator
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from hstore.store.errors import BadSearchSpace
+
 if TYPE_CHECKING:
     from hstore.engine.space.expressions import Apply
 
@@ -27,11 +29,7 @@ def _elementwise(name: str) -> Callable[..., Any]:
 
 
 def _undrawn(*_: Any, **__: Any) -> Any:
-    raise ValueError("this expression holds a hyperparameter whose value was not given")
-
-
-def _hyperopt_param(label: str, _: Any) -> Any:
-    raise KeyError(f"no value was given for hyperparameter {label!r}")
+    raise BadSearchSpace("a distribution has a value only as a hyperparameter of a point; write hp.… with a label")
 
 
 SYMBOLS: dict[str, Callable[..., Any]] = {
@@ -50,7 +48,7 @@ SYMBOLS: dict[str, Callable[..., Any]] = {
     "int": int, "float": float, "identity": lambda x: x, "getattr": getattr,
     "call": lambda function, args=(), kwargs=None: function(*args, **(kwargs or {})),
     # what a sampler gives a value to; evaluation gets here only if nobody did
-    "hyperopt_param": _hyperopt_param, "literal": _undrawn, "switch": _undrawn,
+    "hyperopt_param": _undrawn, "literal": _undrawn, "switch": _undrawn,
     "uniform": _undrawn, "quniform": _undrawn, "loguniform": _undrawn, "qloguniform": _undrawn,
     "normal": _undrawn, "qnormal": _undrawn, "lognormal": _undrawn, "qlognormal": _undrawn,
     "randint": _undrawn, "categorical": _undrawn,

@@ -49,8 +49,7 @@ def test_after_any_history_a_rebuild_makes_the_same_documents(
     assert models is not None
     rng = random.Random(seed)
     for _ in range(5):  # what is older, or told twice, changes nothing
-        events = experiment.events
-        earlier = fold("e", [e for e in events if e.tid is None or e.tid < rng.randint(1, len(events))])
+        earlier = fold("e", experiment.arrivals[: rng.randint(1, len(experiment.arrivals))])
         models.show(earlier, set(earlier.trials) | {None})
         models.show(experiment.state, {tid for tid in experiment.state.trials if rng.random() < 0.5} | {None})
     models.flush()
