@@ -1,10 +1,9 @@
-"""Read models: the collections `trials` and `experiments`, derived from the log for queries; drop them and nothing is lost."""
+"""Read models: the collections `trials` and `experiments`, derived from the log for queries."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -29,16 +28,8 @@ RESULT_BYTES = 16 * 1024
 BATCH = 1000
 
 
-@dataclass(slots=True)
-class _Pending:
-    """What of an experiment is still to be shown."""
-
-    state: State
-    tids: set[int] = field(default_factory=set)
-
-
 class ReadModels:
-    """Keeps the documents of trials and experiments; each is guarded by how much of the log it knows (`ver`, `events`)."""
+    """Keeps the documents of trials and experiments, each guarded by how much of the log it knows (`ver`, `events`)."""
 
     def __init__(self, database: Database[Document], patience: Patience) -> None:
         # What is lost here is derived again, so nobody waits for a majority to have it.
@@ -49,43 +40,51 @@ class ReadModels:
         self._trials: Collection[Document] = database.get_collection("trials", **light)
         self._experiments: Collection[Document] = database.get_collection("experiments", **light)
         self._patiently = patience
-        self._pending: dict[str, _Pending] = {}
+        self._trials_waiting: dict[tuple[str, int], Trial] = {}
+        self._experiments_waiting: dict[str, State] = {}
         self._shown: dict[str, float] = {}
         self._recoveries = 0
 
     def show(self, state: State, chains: Iterable[int | None], *, later: bool = False) -> None:
-        """Bring the documents of *chains* (None: the experiment's own) up to *state*; what is there already changes nothing.
+        """Bring the documents of *chains* (None: the experiment's own) up to *state*; what they know changes nothing.
 
-        later: let trials wait for the next call, which costs one round trip less; for a writer that appends again at once.
+        later: let it wait for the next call, which costs a round trip less; for a writer that appends again at once.
         """
-        pending = self._pending.setdefault(state.exp, _Pending(state))
-        if state.events >= pending.state.events:
-            pending.state = state
-        pending.tids.update(tid for tid in chains if tid is not None)
+        chains = set(chains)
+        for tid in chains - {None}:
+            trial = state.trials[tid]  # type: ignore[index]
+            waiting = self._trials_waiting.get((state.exp, trial.tid))
+            if waiting is None or waiting.ver < trial.ver:
+                self._trials_waiting[state.exp, trial.tid] = trial
+        newest = self._experiments_waiting.setdefault(state.exp, state)
+        if state.events > newest.events:
+            newest = self._experiments_waiting[state.exp] = state
         if later:
             return
         if self._recoveries != self._patiently.recoveries:  # a failover may have taken back what was shown
             self.flush()
             return
-        self._write_trials([state.trials[tid] for tid in sorted(pending.tids) if tid in state.trials])
-        pending.tids.clear()
-        is_due = time.monotonic() - self._shown.get(state.exp, -1.0) >= EXPERIMENT_SECONDS
-        if is_due or None in chains:
-            self._show_experiment(state)
+        self._write_waiting_trials()
+        if None in chains or time.monotonic() - self._shown.get(state.exp, -1.0) >= EXPERIMENT_SECONDS:
+            self._write_experiment(newest)
 
     def flush(self) -> None:
         """Write what `show` has put off, and what got lost."""
         self._recoveries = self._patiently.recoveries
-        for pending in list(self._pending.values()):
-            self.repair(pending.state)
+        self._write_waiting_trials()
+        for state in list(self._experiments_waiting.values()):
+            self.repair(state)
 
-    def _show_experiment(self, state: State) -> None:
+    def _write_waiting_trials(self) -> None:
+        trials = list(self._trials_waiting.values())
+        self._write_trials(trials)
+        self._trials_waiting.clear()
+
+    def _write_experiment(self, state: State) -> None:
         update = _guarded(experiment_document(state), _EXPERIMENT_FIELDS, "events")
         self._patiently(lambda: _write(self._experiments, [update]))
         self._shown[state.exp] = time.monotonic()
-        pending = self._pending.get(state.exp)
-        if pending is not None and pending.state.events <= state.events:
-            del self._pending[state.exp]
+        self._experiments_waiting.pop(state.exp, None)
 
     def _write_trials(self, trials: list[Trial]) -> None:
         updates = [_guarded(trial_document(trial), _TRIAL_FIELDS, "ver") for trial in trials]
@@ -104,7 +103,7 @@ class ReadModels:
         shown = {document["tid"]: document["ver"] for document in found}
         behind = [trial for tid, trial in state.trials.items() if shown.get(tid, -1) < trial.ver]
         self._write_trials(behind)
-        self._show_experiment(state)
+        self._write_experiment(state)
         return len(behind)
 
     def overview(self) -> list[Document]:
