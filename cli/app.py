@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import os
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -19,10 +20,10 @@ from hstore.cli.rebuild import rebuild
 from hstore.cli.replay import replay
 from hstore.cli.show import show
 from hstore.cli.verify import verify
-from hstore.store.errors import HstoreError
+from hstore.store.errors import HstoreError, VerificationFailed
 
 if TYPE_CHECKING:
-    from hstore.store.store import Store
+    from hstore.store.store import Experiment, Store
 
 PATIENCE = 5.0
 """Seconds that a command waits for a server; a search waits as long as it takes."""
@@ -48,6 +49,24 @@ class Session:
 
         return open_store(self.url, patience=PATIENCE, say=say, check_schema=self.check_schema)
 
+    @contextmanager
+    def experiment(self, name: str) -> Iterator[Experiment]:
+        """Hand out experiment *name*; what fails on it because somebody tampered with its log is no bug of ours."""
+        try:
+            yield self.store.experiment(name)
+        except HstoreError:
+            raise
+        except (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError) as error:
+            from hstore.store.verify import verify
+
+            findings = verify(self.store.log.documents(name)).findings
+            if not findings:
+                raise
+            raise VerificationFailed(
+                f"experiment {name!r} makes no sense any more: {findings[0].message}",
+                hint=f"see `hstore verify {name}`",
+            ) from error
+
     def close(self) -> None:
         """Close the store if it was opened."""
         if "store" in self.__dict__:
@@ -60,6 +79,8 @@ class Failure(click.ClickException):
     def __init__(self, error: Exception) -> None:
         if isinstance(error, HstoreError):
             message, code = f"{error} ({error.hint})" if error.hint else str(error), error.exit_code
+        elif isinstance(error, OSError):  # a full disk, say
+            message, code = str(error), HstoreError.exit_code
         else:
             message = f"this is a bug of hstore's, not yours: {type(error).__name__}: {error} (--debug shows where)"
             code = OUR_MISTAKE

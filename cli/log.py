@@ -27,7 +27,7 @@ LAST = (2**32, 0)
 def log(session: Session, experiment: str, tid: int | None, follow: bool, as_json: bool) -> None:
     """Print the events of EXPERIMENT, or of its trial TID.
 
-    They come in the order in which the server got them. What cannot be decoded is named on stderr and set aside.
+    They come in the order in which the server got them; times are UTC. What cannot be decoded is named on stderr.
 
     \b
     hstore log digits
@@ -42,9 +42,10 @@ def log(session: Session, experiment: str, tid: int | None, follow: bool, as_jso
         _print(document, as_json)
     if follow:
         seen = {document["_id"] for document in documents}
-        for event in _coming(session.store.experiment(experiment)):
-            if event.id not in seen and tid in (None, event.tid):
-                _print(_stored(event), as_json)
+        with session.experiment(experiment) as found:
+            for event in _coming(found):
+                if event.id not in seen and tid in (None, event.tid):
+                    _print(_stored(event), as_json)
 
 
 def _arrival(document: Document) -> tuple[int, int]:

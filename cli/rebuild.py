@@ -21,7 +21,7 @@ def rebuild(session: Session, experiment: str) -> None:
     \b
     hstore rebuild digits
     """
-    found = session.store.experiment(experiment)
-    assert session.store.models is not None
-    session.store.models.rebuild(found.state)
+    with session.experiment(experiment) as found:
+        assert session.store.models is not None
+        session.store.models.rebuild(found.state)
     click.echo(f"{experiment}: {len(found.trials) + 1} documents rebuilt from {found.state.events} events", err=True)

@@ -35,10 +35,10 @@ def replay(ctx: click.Context, experiment: str, until: int | None, as_json: bool
     from hstore.engine.replay import derive_again
 
     session: Session = ctx.obj
-    found = session.store.experiment(experiment)
-    total = len(found.state.trials) if until is None else until + 1
-    with tqdm(total=total, unit="decision", leave=False, disable=not sys.stderr.isatty(), file=sys.stderr) as bar:
-        report = derive_again(found, until=until, on_progress=bar.update)
+    with session.experiment(experiment) as found:
+        total = len(found.state.trials) if until is None else until + 1
+        with tqdm(total=total, unit="decision", leave=False, disable=not sys.stderr.isatty(), file=sys.stderr) as bar:
+            report = derive_again(found, until=until, on_progress=bar.update)
     click.echo(_as_json(report) if as_json else _as_text(report))
     if not report.is_same:
         ctx.exit(DIFFERENT)

@@ -27,15 +27,20 @@ def show(session: Session, experiment: str, tid: int | None, as_json: bool) -> N
     hstore show digits
     hstore show digits 7
     """
+    with session.experiment(experiment) as found:
+        if tid is None:
+            shown = _as_json(_experiment_data(found)) if as_json else _experiment_text(found)
+        else:
+            found.chain(tid)  # says so if there is no such trial
+            trial = found.state.trials[tid]
+            shown = _as_json(_trial_data(found, trial)) if as_json else _trial_text(found, trial)
+    click.echo(shown)
+
+
+def _as_json(data: dict[str, Any]) -> str:
     from hstore.cli.table import for_json
 
-    found = session.store.experiment(experiment)
-    if tid is not None:
-        found.chain(tid)  # says so if there is no such trial
-        trial = found.state.trials[tid]
-        click.echo(json.dumps(for_json(_trial_data(found, trial)), indent=1) if as_json else _trial_text(found, trial))
-    else:
-        click.echo(json.dumps(for_json(_experiment_data(found)), indent=1) if as_json else _experiment_text(found))
+    return json.dumps(for_json(data), indent=1)
 
 
 def _experiment_data(experiment: Experiment) -> dict[str, Any]:
@@ -65,7 +70,7 @@ def _space(experiment: Experiment) -> dict[str, str]:
 
 
 def _experiment_text(experiment: Experiment) -> str:
-    from hstore.cli.table import named, render, text
+    from hstore.cli.table import named, plain, render, text
 
     state, best = experiment.state, experiment.state.best
     status = f"{state.status} ({state.why})" if state.why else state.status
@@ -82,7 +87,7 @@ def _experiment_text(experiment: Experiment) -> str:
         lines.append(f"unreadable {', '.join(f'trial {e.tid} event {e.ver}' for e in state.unreadable)}")
     if best is not None:
         lines += [f"best       trial {best.tid}, loss {text(best.loss)}"]
-        lines += [f"  {label} = {value}" for label, value in best.params.items()]
+        lines += [f"  {label} = {plain(value)}" for label, value in best.params.items()]
     if experiment.trials:
         rows: list[list[Any]] = [["trial", "state", "loss", "s", "ended (UTC)", "parameters"]]
         for trial in experiment.trials[-LATEST:]:
@@ -106,7 +111,7 @@ def _trial_data(experiment: Experiment, trial: Trial) -> dict[str, Any]:
 
 
 def _trial_text(experiment: Experiment, trial: Trial) -> str:
-    from hstore.cli.table import render, text
+    from hstore.cli.table import plain, render, text
 
     lines = [f"trial {trial.tid} of {experiment.name}: {trial.state}"]
     if trial.loss is not None:
@@ -116,7 +121,9 @@ def _trial_text(experiment: Experiment, trial: Trial) -> str:
     if trial.tags:
         lines.append(f"tags {', '.join(trial.tags)}")
     lines.append("parameters")
-    lines += [f"  {label} = {value}" for label, value in trial.params.items()]
+    for label, value in trial.params.items():
+        raw = trial.point.get(label)
+        lines.append(f"  {label} = {plain(value)}" + ("" if raw == value else f"  (in the point: {plain(raw)})"))
     rows: list[list[Any]] = [["ver", "event", "at (UTC)", "by"]]
     rows += [[e.ver, e.type, f"{e.at:%Y-%m-%d %H:%M:%S.%f}"[:-3], e.by] for e in experiment.chain(trial.tid)]
     lines += ["events", render(rows)]
@@ -125,7 +132,8 @@ def _trial_text(experiment: Experiment, trial: Trial) -> str:
     if trial.attachments:
         lines += ["attachments", *(f"  {name}: {a['length']} bytes" for name, a in trial.attachments.items())]
     if trial.error:
-        lines += [trial.error, getattr(trial.end, "traceback", None) or ""]
+        traceback = getattr(trial.end, "traceback", None) or ""
+        lines += [plain(trial.error), *map(plain, traceback.splitlines())]
     return "\n".join(lines)
 
 

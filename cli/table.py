@@ -15,10 +15,15 @@ def render(rows: Iterable[Sequence[Any]]) -> str:
     cells = [[text(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
-    if sys.stdout.isatty():
+    if sys.stdout is not None and sys.stdout.isatty():
         limit = shutil.get_terminal_size().columns
         lines = [line if len(line) <= limit else line[: limit - 1] + "…" for line in lines]
     return "\n".join(lines)
+
+
+def plain(value: Any) -> str:
+    """Return *value* on one line, without what would steer a terminal: a store can be written by others."""
+    return "".join(c if c.isprintable() else " " if c.isspace() else "�" for c in str(value))
 
 
 def text(value: Any) -> str:
@@ -26,7 +31,7 @@ def text(value: Any) -> str:
     if value is None:
         return "-"
     if isinstance(value, bool) or not isinstance(value, (float, dt.datetime)):
-        return " ".join(str(value).split())
+        return " ".join(plain(value).split())
     if isinstance(value, dt.datetime):
         return f"{value:%Y-%m-%d %H:%M:%S}"
     return f"{value:.6g}"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from hstore.store.events import Document
 from hstore.store.seal import digest
@@ -105,22 +105,38 @@ def _chains(documents: Iterable[Document]) -> dict[int | None, _Chain]:
     return chains
 
 
+def _data(document: Document) -> Document:
+    data = document.get("data")
+    return data if isinstance(data, dict) else {}
+
+
 def _prev(document: Document) -> bytes | None:
-    prev: bytes | None = document.get("data", {}).get("prev")
-    return prev
+    prev = _data(document).get("prev")
+    return prev if isinstance(prev, bytes) else None
+
+
+def _observed(document: Document) -> list[tuple[int | None, int, bytes]]:
+    """Return what *document* says it observed; nonsense that somebody edited in shows in its own digest."""
+    observed = _data(document).get("observed")
+    entries = [entry for entry in observed if isinstance(entry, list)] if isinstance(observed, list) else []
+    return [
+        (tid, ver, expected)
+        for tid, ver, expected in (entry for entry in entries if len(entry) == 3)
+        if isinstance(tid, int | None) and isinstance(ver, int) and isinstance(expected, bytes)
+    ]
 
 
 def _witnesses(document: Document) -> Iterable[bytes]:
     """Yield the digests that *document* says other events have."""
-    data = document.get("data", {})
-    yield from (data[name] for name in ("prev", "decision") if name in data)
-    yield from (expected for _, _, expected in data.get("observed") or ())
+    decision = _data(document).get("decision")
+    yield from (digest for digest in (_prev(document), decision) if isinstance(digest, bytes))
+    yield from (expected for _, _, expected in _observed(document))
 
 
 def _check_decision(
     chain: _Chain, before: _Chain, chains: dict[int | None, _Chain], witnesses: set[bytes]
 ) -> Finding | None:
-    """Check that the decision which begins *chain* follows the one that begins *before*, or the experiment's beginning."""
+    """Check that the decision which begins *chain* follows the one of *before*, or the beginning of the experiment."""
     first = chain.documents[0]
     if first["ver"] != 0 or "raw" in first or _prev(first) in (None, before.digests[0]):
         return None  # a chain that does not begin with a decision is a matter of its links
@@ -153,8 +169,7 @@ def _check_links(chain: _Chain, witnesses: set[bytes]) -> Finding | None:
 
 def _check_observed(document: Document, chains: dict[int | None, _Chain]) -> Iterable[Finding]:
     """Check what a decision, or the end of the search, says of the chains that it observed."""
-    observed: Sequence[Sequence[Any]] = document.get("data", {}).get("observed") or ()
-    for tid, ver, expected in observed:
+    for tid, ver, expected in _observed(document):
         chain = chains.get(tid)
         if chain is None:
             yield Finding(tid=tid, ver=0, kind="removed", message=f"all of trial {tid} was removed")

@@ -199,8 +199,11 @@ def test_replay_tells_what_was_given_and_what_it_cannot_derive(mongo_url: str, d
     assert shown[2].startswith("not derived again: 4 trials from 1 on, chosen by rand 99")
 
 
-def test_replay_fails_at_a_decision_that_cannot_be_read(demo: str, database: Database[Any]) -> None:
-    database["events"].update_one({"exp": "demo", "tid": 4, "type": "queued"}, {"$unset": {"data.params": 1}})
+@pytest.mark.parametrize("edit", [{"$unset": {"data.params": 1}}, {"$set": {"data.point.x": "far"}}])
+def test_replay_fails_at_a_decision_that_cannot_be_read(
+    edit: dict[str, Any], demo: str, database: Database[Any]
+) -> None:
+    database["events"].update_one({"exp": "demo", "tid": 4, "type": "queued"}, edit)
     shown = run(demo, "replay", "demo")
     assert shown.exit_code == 6
     assert "the decision of trial 4 cannot be read (see `hstore verify demo`)" in shown.stderr

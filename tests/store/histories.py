@@ -7,8 +7,21 @@ import random
 from typing import Any
 
 from hstore.store.events import (
-    Cancelled, Changed, Done, Event, Failed, Finished, Noted, Paused, Queued, Reported, Requeued, Reserved, Resumed, Running,
-)  # fmt: skip
+    Cancelled,
+    Changed,
+    Done,
+    Event,
+    Failed,
+    Finished,
+    Noted,
+    Paused,
+    Queued,
+    Reported,
+    Requeued,
+    Reserved,
+    Resumed,
+    Running,
+)
 from hstore.store.store import Draft, Experiment, Store
 
 CREATED: dict[str, Any] = {
@@ -38,12 +51,14 @@ def step(experiment: Experiment, rng: random.Random) -> list[Draft]:
 
 
 def _header(experiment: Experiment, rng: random.Random) -> Draft:
-    kind, data = rng.choice(
-        [
-            (Paused, {"why": "lunch"}), (Resumed, {"why": "back"}), (Changed, {"limits": {"max_evals": rng.randrange(9)}}),
-            (Noted, {"note": "hm", "about": [0]}), (Finished, {"why": "done", "observed": experiment.observed()}),
-        ]
-    )  # fmt: skip
+    told: list[tuple[type[Event], dict[str, Any]]] = [
+        (Paused, {"why": "lunch"}),
+        (Resumed, {"why": "back"}),
+        (Changed, {"limits": {"max_evals": rng.randrange(9)}}),
+        (Noted, {"note": "hm", "about": [0]}),
+        (Finished, {"why": "done", "observed": experiment.observed()}),
+    ]
+    kind, data = rng.choice(told)
     return kind, None, data
 
 
@@ -56,17 +71,28 @@ def _trial(experiment: Experiment, tid: int, state: str, attempt: int, rng: rand
         "duration": 0.1,
     }
     failed: dict[str, Any] = {"result": {"status": "fail"}, "status": "fail"}
-    noted: tuple[type[Event], dict[str, Any]] = rng.choice(
-        [(Noted, {"tags": ["good"]}), (Noted, {"void": rng.random() < 0.5}), (Noted, {"note": "n"})]
-    )
+    notes: list[dict[str, Any]] = [{"tags": ["good"]}, {"void": rng.random() < 0.5}, {"note": "n"}]
+    noted = Noted, rng.choice(notes)
     requeued = (Requeued, {"why": "again"})
     choices: dict[str, list[tuple[type[Event], dict[str, Any]]]] = {
-        "queued": [(Reserved, {"worker": "h:1:w", "host": "h", "attempt": attempt + 1}), noted, (Cancelled, {"why": "no"})],
+        "queued": [
+            (Reserved, {"worker": "h:1:w", "host": "h", "attempt": attempt + 1}),
+            noted,
+            (Cancelled, {"why": "no"}),
+        ],
         "reserved": [(Running, {"pid": 1, "python": "3", "hstore": "0"}), requeued],
-        "running": [(Done, done), (Done, done), (Done, failed), requeued, (Reported, {"step": 1, "value": 0.5}),
-                    (Failed, {"error": "E", "message": "m", "final": True})],
-        "done": [noted, requeued], "failed": [noted, requeued], "cancelled": [noted, requeued],
-    }  # fmt: skip
+        "running": [
+            (Done, done),
+            (Done, done),
+            (Done, failed),
+            requeued,
+            (Reported, {"step": 1, "value": 0.5}),
+            (Failed, {"error": "E", "message": "m", "final": True}),
+        ],
+        "done": [noted, requeued],
+        "failed": [noted, requeued],
+        "cancelled": [noted, requeued],
+    }
     kind, data = rng.choice(choices[state])
     return kind, tid, data
 

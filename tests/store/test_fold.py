@@ -4,6 +4,7 @@ import datetime as dt
 import math
 import random
 import uuid
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -109,8 +110,9 @@ def test_a_trial_can_only_go_where_the_table_says() -> None:
     assert why_not(trial, event(Done, 0, 2)) == "the trial is reserved"
     assert why_not(trial, event(Running, 0, 3)) == "its place is 3, the chain goes on at 2"
     assert why_not(None, event(Running, 0, 0)) == "the trial does not exist"
-    assert set(FOLLOWS) | {"queued"} == {t for t, kind in TYPES.items() if t not in
-        ("created", "changed", "paused", "resumed", "finished", "forked")}  # fmt: skip
+    assert set(FOLLOWS) | {"queued"} == {
+        t for t, kind in TYPES.items() if t not in ("created", "changed", "paused", "resumed", "finished", "forked")
+    }
 
 
 def test_the_best_is_the_smallest_loss_of_status_ok_the_first_on_ties() -> None:
@@ -165,9 +167,18 @@ def test_attachments_are_replaced_and_removed_by_name() -> None:
 def snapshot(state: State) -> Any:
     best = state.best.tid if state.best else None
     return (
-        dict(state.trials), state.counts, state.status, state.why, state.limits, best, dict(state.open), state.known,
-        set(state.unobserved), state.events, state.ver,
-    )  # fmt: skip
+        dict(state.trials),
+        state.counts,
+        state.status,
+        state.why,
+        state.limits,
+        best,
+        dict(state.open),
+        state.known,
+        set(state.unobserved),
+        state.events,
+        state.ver,
+    )
 
 
 @settings(max_examples=60, deadline=None)
@@ -178,7 +189,7 @@ def test_folding_in_pieces_is_folding_at_once(seed: int, steps: int, cuts: list[
     events = experiment.arrivals
     pieces = State("e")
     edges = [0, *sorted(min(cut, len(events)) for cut in cuts), len(events)]
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         pieces.take(events[start:end])
     assert repr(snapshot(pieces)) == repr(snapshot(fold("e", events)))
     assert repr(snapshot(pieces)) == repr(snapshot(experiment.state))

@@ -85,10 +85,10 @@ class Agreement(RuleBasedStateMachine):
             try:
                 log.append(events)
             except Conflict as conflict:
-                assert expected is not None, f"{type(log).__name__}: {conflict}"
-                assert conflict.event == expected
+                told: Event | None = conflict.event
             else:
-                assert expected is None, f"{type(log).__name__} let {expected} be overwritten"
+                told = None
+            assert told == expected, f"{type(log).__name__} says {told}, the model {expected}"
         self.real.fault = self.fake.fault = None
 
     @rule(

@@ -13,10 +13,19 @@ from hstore.store.seal import digest, digest_event
 from hstore.store.store import Store
 
 NASTY: dict[str, Any] = {
-    "nan": math.nan, "minus zero": -0.0, "inf": math.inf, "largest": 2**63 - 1, "smallest": -(2**63), "one": 1, "float one": 1.0,
-    "$dollar": {"a.b": [None, True, {"": b"\x00"}]}, "bytes": b"\xff", "when": dt.datetime(1969, 12, 31, 23, 59, 59, 999000, tzinfo=dt.UTC),
-    "text": "größe\u0000", "empty": [{}, [], ""],
-}  # fmt: skip
+    "nan": math.nan,
+    "minus zero": -0.0,
+    "inf": math.inf,
+    "largest": 2**63 - 1,
+    "smallest": -(2**63),
+    "one": 1,
+    "float one": 1.0,
+    "$dollar": {"a.b": [None, True, {"": b"\x00"}]},
+    "bytes": b"\xff",
+    "when": dt.datetime(1969, 12, 31, 23, 59, 59, 999000, tzinfo=dt.UTC),
+    "text": "größe\u0000",
+    "empty": [{}, [], ""],
+}
 
 
 @pytest.mark.parametrize("result", [NASTY, {"big": "x" * 100_000, **NASTY}], ids=["small", "spilled"])
@@ -40,10 +49,18 @@ def test_a_foreign_program_may_order_its_data_as_it_likes() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"exp": "f"}, {"tid": 1}, {"ver": 2}, {"id": uuid.UUID(int=3)}, {"by": "me"}, {"prev": b"x"}, {"note": "other"},
-        {"at": dt.datetime(2026, 1, 1, 0, 0, 0, 1000, tzinfo=dt.UTC)}, {"tags": []}, {"extra": {"more": 1}},
+        {"exp": "f"},
+        {"tid": 1},
+        {"ver": 2},
+        {"id": uuid.UUID(int=3)},
+        {"by": "me"},
+        {"prev": b"x"},
+        {"note": "other"},
+        {"at": dt.datetime(2026, 1, 1, 0, 0, 0, 1000, tzinfo=dt.UTC)},
+        {"tags": []},
+        {"extra": {"more": 1}},
     ],
-)  # fmt: skip
+)
 def test_any_change_changes_the_digest(change: dict[str, Any]) -> None:
     mine: Event = event(Noted, 0, 1)
     assert digest_event(replace(mine, **change)) != digest_event(mine)

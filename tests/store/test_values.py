@@ -98,11 +98,20 @@ def test_a_million_levels_are_one_clear_error() -> None:
 
 
 anything = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary() | st.datetimes() | st.dates()
-    | st.complex_numbers() | st.fractions() | st.decimals(),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.binary()
+    | st.datetimes()
+    | st.dates()
+    | st.complex_numbers()
+    | st.fractions()
+    | st.decimals(),
     lambda inner: st.lists(inner) | st.tuples(inner, inner) | st.dictionaries(st.text() | st.integers(), inner),
     max_leaves=20,
-)  # fmt: skip
+)
 
 
 @given(anything)

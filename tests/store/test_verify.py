@@ -35,9 +35,15 @@ def url(mongo_url: str) -> str:
         return objective(config)
 
     common: dict[str, Any] = {
-        "algo": rand.suggest, "rstate": np.random.default_rng(1), "verbose": False, "experiment": "e", "store": mongo_url,
-        "catch_eval_exceptions": True, "max_queue_len": 2, "points_to_evaluate": [{"x": 0.25}],
-    }  # fmt: skip
+        "algo": rand.suggest,
+        "rstate": np.random.default_rng(1),
+        "verbose": False,
+        "experiment": "e",
+        "store": mongo_url,
+        "catch_eval_exceptions": True,
+        "max_queue_len": 2,
+        "points_to_evaluate": [{"x": 0.25}],
+    }
     space = {"x": hp.uniform("x", -1, 1)}
     with pytest.raises(KeyboardInterrupt):
         fmin(interrupted, space, max_evals=TRIALS - 3, **common)
@@ -77,6 +83,9 @@ def test_an_untouched_log_is_sound(report: Callable[[], Report]) -> None:
         (3, 1, {"data.worker": "me"}),
         (3, 2, {"by": "me"}),
         (4, 1, {"data.more": 1}),
+        (2, 0, {"data.observed": "nonsense"}),
+        (2, 0, {"data.observed": [[0], 7, ["x", "y", "z"]]}),
+        (2, 0, {"data.prev": 7}),
         (None, 0, {"data.limits.max_evals": 99}),
         (None, 1, {"data.why": "because"}),
     ],

@@ -1,0 +1,117 @@
+"""What all commands share: whose fault an error is, and output that others can read."""
+
+import errno
+from contextlib import closing
+from typing import Any
+
+import numpy as np
+import pytest
+from bson import json_util
+from bson.binary import UuidRepresentation
+from click.testing import CliRunner, Result
+from pymongo.database import Database
+
+from hstore import fmin, hp, rand
+from hstore.cli.app import Session, app
+from hstore.cli.app import run as run_all
+from hstore.cli.table import plain, render
+from hstore.store.errors import VerificationFailed
+from hstore.store.store import Store
+from hstore.store.verify import verify
+
+
+@pytest.fixture
+def demo(mongo_url: str) -> str:
+    """The URL of a store that holds experiment `demo`."""
+    fmin(
+        lambda config: config["x"] ** 2, {"x": hp.uniform("x", -1, 1), "c": hp.choice("c", ["a", "b"])},
+        algo=rand.suggest, max_evals=6, rstate=np.random.default_rng(0), verbose=False, experiment="demo",
+        store=mongo_url,
+    )  # fmt: skip
+    return mongo_url
+
+
+def run(url: str, *args: str) -> Result:
+    return CliRunner().invoke(app, ["--store", url, *args])
+
+
+@pytest.mark.parametrize("error", [AssertionError(), AttributeError("items"), KeyError(99), TypeError("list")])
+def test_what_fails_on_a_log_that_was_tampered_with_is_no_bug_of_ours(
+    error: Exception, demo: str, database: Database[Any]
+) -> None:
+    session = Session(demo)
+    with closing(session):
+        with pytest.raises(type(error)), session.experiment("demo"):
+            raise error  # the log is sound
+        database["events"].update_one({"tid": 2, "type": "queued"}, {"$set": {"data.point.x": 0.125}})
+        with pytest.raises(VerificationFailed, match="event 0 of trial 2 was changed"), session.experiment("demo"):
+            raise error
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        {"$set": {"data.observed": [[99, 3, b"x" * 32]]}},
+        {"$set": {"data.point.nobody": 1.0}},
+        {"$unset": {"data.algorithm": 1}},
+    ],
+)
+def test_replay_of_a_log_that_was_tampered_with_ends_with_6(
+    edit: dict[str, Any], demo: str, database: Database[Any]
+) -> None:
+    database["events"].update_one({"exp": "demo", "tid": 2, "type": "queued"}, edit)
+    shown = run(demo, "replay", "demo")
+    assert (shown.exit_code, "hstore verify demo" in shown.stderr) == (6, True)
+
+
+def test_what_fails_on_a_sound_log_is_ours(
+    demo: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise KeyError("x")
+
+    monkeypatch.setattr("hstore.engine.replay.derive_again", broken)
+    assert run_all(["--store", demo, "replay", "demo"]) == 70
+    assert "a bug of hstore's" in capsys.readouterr().err
+
+
+def test_a_full_disk_is_not_ours(
+    demo: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(_: Store) -> list[str]:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("hstore.store.read_models.ReadModels.overview", full)
+    assert run_all(["--store", demo, "ls"]) == 1
+    assert capsys.readouterr().err == "Error: [Errno 28] No space left on device\n"
+
+
+def test_a_log_in_json_can_be_read_back_to_the_digest(demo: str) -> None:
+    options = json_util.JSONOptions(uuid_representation=UuidRepresentation.STANDARD, tz_aware=True)
+    lines = run(demo, "log", "demo", "--json").stdout.splitlines()
+    documents = [json_util.loads(line, json_options=options) for line in lines]
+    report = verify(sorted(documents, key=lambda document: (document.get("tid", -1), document["ver"])))
+    assert report.findings == ()
+    assert f"head {report.head.hex()}" in run(demo, "verify", "demo").stdout
+
+
+def test_show_tells_the_index_behind_a_choice(demo: str) -> None:
+    shown = run(demo, "show", "demo", "0").stdout
+    assert "c = a  (in the point: 0)" in shown or "c = b  (in the point: 1)" in shown
+
+
+def test_nothing_from_a_store_steers_a_terminal() -> None:
+    assert plain("\x1b[2Jgone\nbell\x07") == "�[2Jgone bell�"
+    assert "\x1b" not in render([["name"], ["\x1b]0;title"]])
+
+
+def test_a_table_needs_no_stdout(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout", None)
+    assert render([["name"], ["x"]]) == "name\nx"
+
+
+def test_help_and_version_open_no_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HSTORE_URL", "no url at all")
+    for args in (["--help"], ["replay", "--help"], ["--version"]):
+        assert CliRunner().invoke(app, args).exit_code == 0
+    assert CliRunner().invoke(app, ["ls"]).exit_code == 2
