@@ -87,7 +87,7 @@ def main() -> None:
         run(f"hstore show {EXPERIMENT}")
         run(f"hstore replay {EXPERIMENT}")
         print(
-            "\nMongoDB itself answers too (npm install -g mongosh):\n"
+            "\nMongoDB itself answers too (npm install -g mongosh; source .venv/bin/activate):\n"
             "  hstore db start\n"
             '  mongosh "$(hstore db uri)" --eval \'db.trials.find('
             f'{{exp: "{EXPERIMENT}", state: "done"}}, {{params: 1, loss: 1}}).sort({{loss: 1}}).limit(3)\'\n'

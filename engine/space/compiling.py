@@ -63,15 +63,23 @@ def _chosen_by(switch: Apply) -> Apply | None:
     index, *options = switch.pos_args
     while index.name in ("int", "float"):
         index = index.pos_args[0]
-    if index.name == "hyperopt_param":
+    if index.name == "hyperopt_param" and index.pos_args[1].name in ("randint", "categorical"):
         return index
     below = [_label(node) for option in options for node in dfs(option) if node.name == "hyperopt_param"]
     if below:
         raise BadSearchSpace(
-            f"{below[0]}: is an option of a scope.switch over a computed index, so nothing says when it is active",
+            f"{below[0]}: is an option of a switch over a computed index, so nothing says when it is active",
             hint="write hp.choice(label, options)",
         )
     return None
+
+
+def _steps_down(node: Apply, chosen_by: Mapping[Apply, Apply]) -> list[tuple[Apply, int | None]]:
+    """Return what *node* is computed from, each with its position if it is an option of a choice."""
+    if node not in chosen_by:
+        return [(child, None) for child in node.inputs()]
+    index, *options = node.pos_args
+    return [(index, None), *((option, position) for position, option in enumerate(options))]
 
 
 def _reach(order: list[Apply], chosen_by: Mapping[Apply, Apply]) -> dict[Apply, Pairs]:
@@ -82,16 +90,15 @@ def _reach(order: list[Apply], chosen_by: Mapping[Apply, Apply]) -> dict[Apply, 
     choices: dict[str, tuple[int, Pairs]] = {}  # how many options, and what leads to it
     for node in reversed(order):
         here = reach[node] = ALWAYS if node in always else _simplified(pairs[node], choices)
-        children = node.inputs()
-        if node in chosen_by:
-            label, n = _label(chosen_by[node]), len(children) - 1
-            choices[label] = (n, here)
-            for position, option in enumerate(children[1:]):
-                pairs[option].add((label, position))
-            children = children[:1]
-        for child in children:
-            pairs[child] |= here
-            if not here:
+        label = _label(chosen_by[node]) if node in chosen_by else ""
+        if label:
+            choices[label] = (len(node.pos_args) - 1, here)
+        for child, position in _steps_down(node, chosen_by):
+            if position is not None:
+                pairs[child].add((label, position))
+            elif here:
+                pairs[child] |= here
+            else:
                 always.add(child)
     return reach
 
@@ -144,29 +151,19 @@ Ways: TypeAlias = dict[tuple[Apply, int | None], None]
 def _ways(expression: Apply, chosen_by: Mapping[Apply, Apply]) -> dict[Apply, Ways]:
     """Walk *expression* from the top, left to right; a choice that is come upon again is walked again."""
     ways: dict[Apply, Ways] = {expression: {}}
-    stack: list[tuple[Apply, Apply, int | None]] = []
-
-    def go_on(node: Apply, *, is_new: bool) -> None:
-        children = [(child, node, None) for child in node.inputs()]
-        if node in chosen_by:
-            children[1:] = [(child, node, i) for i, child in enumerate(node.pos_args[1:])]  # type: ignore[misc]
-        elif not is_new:
-            return
-        stack.extend(reversed(children))
-
-    go_on(expression, is_new=True)
-    steps = 0
+    walked = 0
+    stack = [(expression, *step) for step in reversed(_steps_down(expression, chosen_by))]
     while stack:
-        child, parent, position = stack.pop()
-        is_new = child not in ways
-        found = ways.setdefault(child, {})
-        if position is None and (parent, position) in found:
+        parent, node, position = stack.pop()
+        is_new = node not in ways
+        found = ways.setdefault(node, {})
+        if position is None and (parent, None) in found:
             continue
-        found.pop((parent, position), None)
+        found.pop((parent, position), None)  # what is found again counts as found last
         found[parent, position] = None
-        steps += 1
-        if is_new or steps < MAX_WALK:
-            go_on(child, is_new=is_new)
+        walked += 1
+        if is_new or (node in chosen_by and walked < MAX_WALK):
+            stack += [(node, *step) for step in reversed(_steps_down(node, chosen_by))]
     return ways
 
 
@@ -224,7 +221,9 @@ def _constant(node: Apply, constants: Mapping[Apply, Any]) -> Any:
     if node.name == "dict" and node.pos_args:  # keys that are not all strings: constant as a whole or not at all
         pairs = [[constants[part] for part in pair.pos_args] for pair in node.pos_args[0].pos_args]
         is_whole = all(len(pair) == 2 and _NOTHING not in pair for pair in pairs)
-        return {short_repr(key): value for key, value in pairs} if is_whole else _NOTHING
+        return (
+            {key if isinstance(key, str) else short_repr(key): value for key, value in pairs} if is_whole else _NOTHING
+        )
     if node.name == "dict":
         parts = {name: part for name, child in node.named_args.items() if (part := constants[child]) is not _NOTHING}
         is_whole = len(parts) == len(node.named_args) != 1

@@ -33,8 +33,8 @@ def to_data(expr: Apply) -> dict[str, Any]:
     """Return *expr* as {"format": 1, "nodes": […]}: each node after its inputs, the last one is the whole.
 
     A node is {"op": name, "args": [place, …], "kwargs": {name: place}} or one of the forms of a literal:
-    {"value": plain}, {"float": "nan"}, {"int": "…"}, {"floats": […]}, {"tuple": [literal, …]}, {"bytes": hex}, {"datetime": ISO},
-    {"repr": text}.
+    {"value": plain}, {"float": "nan"}, {"int": "…"}, {"floats": […]}, {"tuple": [literal, …]},
+    {"bytes": hex}, {"datetime": ISO}, {"repr": text}.
     """
     places: dict[Apply, int] = {}
     nodes: list[dict[str, Any]] = []

@@ -189,7 +189,7 @@ def evaluate(expr: Apply, memo: Mapping[Apply, Any]) -> Any:
             values[node] = node.obj
         elif node.name == "hyperopt_param":
             label = getattr(node.pos_args[0], "obj", "?")
-            raise BadSearchSpace(f"{label}: is active at this point, but has no value", label=label)
+            raise BadSearchSpace(f"{label}: is active at this point but has no value", label=label)
         elif node.name == "switch":
             index, *options = node.pos_args
             if index not in values:

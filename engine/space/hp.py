@@ -5,12 +5,15 @@ A bad argument is refused here, where it was written, with a `BadSearchSpace` th
 
 from __future__ import annotations
 
+import functools
+import inspect
 import math
 import numbers
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, KeysView, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Any, ParamSpec
 
-from hstore.engine.space.expressions import Apply, Literal, apply, dfs, evaluate
+from hstore.engine.space.expressions import Apply, Literal, apply, as_apply, dfs, evaluate
 from hstore.store.errors import BadSearchSpace
 
 __all__ = [
@@ -18,87 +21,119 @@ __all__ = [
     "randint", "uniform", "uniformint",
 ]  # fmt: skip
 
+P = ParamSpec("P")
+LARGEST_LOG, SMALLEST_LOG = 709.0, -745.0
+"""Between these, exp is a finite number and not 0."""
 
+
+def _refusing(function: Callable[P, Apply]) -> Callable[P, Apply]:
+    """Make of missing, surplus and unknown arguments a `BadSearchSpace` that names the label."""
+    signature = inspect.signature(function)
+
+    @functools.wraps(function)
+    def checked(*args: P.args, **kwargs: P.kwargs) -> Apply:
+        try:
+            signature.bind(*args, **kwargs)
+        except TypeError as error:
+            label = args[0] if args else kwargs.get("label")
+            expected = ", ".join(signature.parameters)
+            raise BadSearchSpace(f"{label}: hp.{function.__name__}({expected}): {error}", label=label) from None
+        return function(*args, **kwargs)
+
+    return checked
+
+
+@_refusing
 def uniform(label: str, low: Any, high: Any) -> Apply:
     """Return a float, uniform in [low, high)."""
     return _number(label, "uniform", "float", low=low, high=high)
 
 
+@_refusing
 def quniform(label: str, low: Any, high: Any, q: Any) -> Apply:
     """Return round(uniform / q) * q."""
     return _number(label, "quniform", "float", low=low, high=high, q=q)
 
 
+@_refusing
 def uniformint(label: str, low: Any, high: Any) -> Apply:
     """Return an int in [low, high], both ends at half the weight of the others, as in hyperopt."""
     return _number(label, "quniform", "int", low=low, high=high, q=1.0)
 
 
+@_refusing
 def loguniform(label: str, low: Any, high: Any) -> Apply:
     """Return exp(uniform(low, high)): the bounds are logarithms."""
     return _number(label, "loguniform", "float", low=low, high=high)
 
 
+@_refusing
 def qloguniform(label: str, low: Any, high: Any, q: Any) -> Apply:
     """Return round(exp(uniform(low, high)) / q) * q: the bounds are logarithms."""
     return _number(label, "qloguniform", "float", low=low, high=high, q=q)
 
 
+@_refusing
 def normal(label: str, mu: Any, sigma: Any) -> Apply:
     """Return a float, normal around *mu*."""
     return _number(label, "normal", "float", mu=mu, sigma=sigma)
 
 
+@_refusing
 def qnormal(label: str, mu: Any, sigma: Any, q: Any) -> Apply:
     """Return round(normal / q) * q."""
     return _number(label, "qnormal", "float", mu=mu, sigma=sigma, q=q)
 
 
+@_refusing
 def lognormal(label: str, mu: Any, sigma: Any) -> Apply:
     """Return exp(normal(mu, sigma))."""
     return _number(label, "lognormal", "float", mu=mu, sigma=sigma)
 
 
+@_refusing
 def qlognormal(label: str, mu: Any, sigma: Any, q: Any) -> Apply:
     """Return round(exp(normal(mu, sigma)) / q) * q."""
     return _number(label, "qlognormal", "float", mu=mu, sigma=sigma, q=q)
 
 
+@_refusing
 def randint(label: str, *args: Any, low: Any = None, high: Any = None, upper: Any = None) -> Apply:
     """Return an int: `randint(label, upper)` in [0, upper), `randint(label, low, high)` in [low, high)."""
     label = check_label(label)
-    given = [*args, *(value for value in (low, high, upper) if value is not None)]
-    if args and low is not None and len(args) == 1:  # randint(label, 9, low=3)
-        given = [low, *args]
-    if len(given) not in (1, 2):
-        raise BadSearchSpace(
-            f"{label}: randint takes an upper bound, or a lower and an upper one, not {len(given)} bounds"
-        )
-    bounds = [_whole(label, "bound", value) for value in given]
+    bounds = [value for value in (low, *args, high, upper) if value is not None]
+    is_low_alone = len(bounds) == 1 and low is not None
+    if len(bounds) not in (1, 2) or is_low_alone or (upper is not None and len(bounds) > 1):
+        raise BadSearchSpace(f"{label}: randint takes an upper bound, or a lower and an upper one", label=label)
+    bounds = [_whole(label, "bound", value) for value in bounds]
     start, stop = bounds if len(bounds) == 2 else (0, bounds[0])
     if start >= stop:
-        raise BadSearchSpace(f"{label}: low must be less than high, but {start} is not less than {stop}")
-    return apply("int", _param(label, "randint", start, stop))
+        raise BadSearchSpace(f"{label}: low must be less than high, but {start} is not less than {stop}", label=label)
+    return apply("int", _param(label, "randint", *bounds))
 
 
+@_refusing
 def choice(label: str, options: Any) -> Apply:
     """Return one of *options*, each as likely as any other; only what was chosen is evaluated."""
     label = check_label(label)
     listed = _options(label, options)
-    return Apply("switch", [_param(label, "randint", 0, len(listed)), *(_option(label, option) for option in listed)])
+    return Apply("switch", [_param(label, "randint", len(listed)), *(_option(label, option) for option in listed)])
 
 
+@_refusing
 def pchoice(label: str, p_options: Any) -> Apply:
     """Return one of the options of [(probability, option), …], which add up to 1."""
     label = check_label(label)
     pairs = _options(label, p_options)
-    if not all(isinstance(pair, (list, tuple)) and len(pair) == 2 for pair in pairs):
+    if not all(hasattr(pair, "__len__") and not isinstance(pair, (str, Apply)) and len(pair) == 2 for pair in pairs):
         raise BadSearchSpace(f"{label}: pchoice takes a list of (probability, option) pairs")
     p = [_constant(label, "probability", probability) for probability, _ in pairs]
     if any(x < 0 for x in p):
         raise BadSearchSpace(f"{label}: a probability is negative: {min(p)}")
     if abs(math.fsum(p) - 1) > 1e-6:
         raise BadSearchSpace(f"{label}: the probabilities must add up to 1, not to {math.fsum(p):g}")
+    if math.fsum(p[:-1]) > 1:  # within 1e-6, but numpy draws only what is within 1e-12
+        p = [x / math.fsum(p) for x in p]
     drawn = _param(label, "categorical", tuple(p))
     return Apply("switch", [drawn, *(_option(label, option) for _, option in pairs)])
 
@@ -108,12 +143,12 @@ def check_label(label: Any) -> str:
     if isinstance(label, Literal):
         label = label.obj
     if isinstance(label, bytes):
-        label = label.decode()
+        label = label.decode(errors="replace")
     if not isinstance(label, str):
         raise BadSearchSpace(f"a hyperparameter needs a string as its label, not {label!r:.60}")
     if not label or "\0" in label or not label.isprintable():
         raise BadSearchSpace(f"a label must be printable and not empty: {label!r:.60}")
-    return label
+    return str.__str__(label)  # plain, also if it was of numpy's or an enum's kind of str
 
 
 def _param(label: str, distribution: str, *args: Any, **kwargs: Any) -> Apply:
@@ -125,17 +160,32 @@ def _param(label: str, distribution: str, *args: Any, **kwargs: Any) -> Apply:
 def _number(label: Any, distribution: str, cast: str, **arguments: Any) -> Apply:
     label = check_label(label)
     values = {name: _constant(label, name, value) for name, value in arguments.items()}
-    for name in ("sigma", "q"):
-        if name in values and not values[name] > 0:
-            raise BadSearchSpace(f"{label}: {name} must be positive, not {values[name]:g}")
-    logs = " (the bounds of a log kind are logarithms: np.log(1e-3), not 1e-3)" if "log" in distribution else ""
-    if "low" in values and not values["low"] < values["high"]:
+    low, high, mu, sigma, q = (values.get(name) for name in ("low", "high", "mu", "sigma", "q"))
+    for name, value in (("sigma", sigma), ("q", q)):
+        if value is not None and not value > 0:
+            raise BadSearchSpace(f"{label}: {name} must be positive, not {value:g}", label=label)
+    is_log = "log" in distribution
+    logs = "; the bounds of a log kind are logarithms: np.log(1e-3), not 1e-3" if is_log else ""
+    if low is not None and high is not None and not low < high:
         raise BadSearchSpace(
-            f"{label}: low must be less than high, but {values['low']:g} is not less than {values['high']:g}{logs}"
+            f"{label}: low must be less than high, but {low:g} is not less than {high:g}{logs}", label=label
         )
-    if logs and values.get("high", values.get("mu", 0)) > 709:
-        raise BadSearchSpace(f"{label}: exp({values.get('high', values.get('mu')):g}) is no finite number{logs}")
-    return apply(cast, _param(label, distribution, *values.values()))
+    # Nothing is drawn farther than ten sigma from the mean.
+    least, greatest = (low, high) if mu is None or sigma is None else (mu - 10 * sigma, mu + 10 * sigma)
+    assert least is not None
+    assert greatest is not None
+    if is_log and greatest > LARGEST_LOG:
+        raise BadSearchSpace(f"{label}: exp({greatest:g}) is no finite number{logs}", label=label)
+    if is_log and q is None and least < SMALLEST_LOG:
+        raise BadSearchSpace(f"{label}: exp({least:g}) is no positive number{logs}", label=label)
+    if is_log:
+        least, greatest = 0.0, math.exp(greatest)
+    if not math.isfinite(greatest - least) or not math.isfinite(max(-least, greatest) / (q or 1.0)):
+        raise BadSearchSpace(f"{label}: {distribution} over a range this wide is beyond floating point", label=label)
+    positional, named = {**values}, {}
+    if cast == "int":  # uniformint, in hyperopt's layout
+        named["q"] = positional.pop("q")
+    return apply(cast, _param(label, distribution, *positional.values(), **named))
 
 
 def _constant(label: str, name: str, value: Any) -> float:
@@ -151,7 +201,10 @@ def _constant(label: str, name: str, value: Any) -> float:
         value = value.item()
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise BadSearchSpace(f"{label}: {name} must be a number, not {value!r:.60}")
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
     if not math.isfinite(number):
         raise BadSearchSpace(f"{label}: {name} must be finite, not {number}")
     return number
@@ -160,13 +213,15 @@ def _constant(label: str, name: str, value: Any) -> float:
 def _whole(label: str, name: str, value: Any) -> int:
     number = _constant(label, name, value)
     if number != int(number) or abs(number) > 2**53:
-        raise BadSearchSpace(f"{label}: a {name} must be a whole number, not {number:g}")
+        raise BadSearchSpace(f"{label}: a {name} must be a whole number of at most 2**53, not {number:g}")
     return int(number)
 
 
 def _options(label: str, options: Any) -> Sequence[Any]:
     if isinstance(options, Apply) or not hasattr(options, "__len__"):
         raise BadSearchSpace(f"{label}: the options must be a list, not {type(options).__name__}")
+    if isinstance(options, AbstractSet) and not isinstance(options, KeysView):
+        raise BadSearchSpace(f"{label}: the options must have an order, which a {type(options).__name__} has not")
     listed = list(options)
     if not listed:
         raise BadSearchSpace(f"{label}: there are no options to choose from")
@@ -174,8 +229,6 @@ def _options(label: str, options: Any) -> Sequence[Any]:
 
 
 def _option(label: str, option: Any) -> Apply:
-    from hstore.engine.space.expressions import as_apply
-
     try:
         return as_apply(option)
     except BadSearchSpace as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -42,17 +42,27 @@ class Space:
         return len(self.parameters)
 
     def is_active(self, label: str, chosen: Mapping[str, Value]) -> bool:
-        """Return whether *label* takes part, given the raw values *chosen* for the active choices above it."""
-        conditions = self._by_label[label].conditions
-        if not conditions:
+        """Return whether *label* takes part, given the raw values *chosen* for the choices above it."""
+        pending = self._by_label[label].conditions
+        if not pending:
             return True
-        return any(all(chosen.get(choice) == option for choice, option in condition) for condition in conditions)
+        seen: set[str] = set()
+        while pending:
+            met = {choice for ((choice, option),) in pending if chosen.get(choice) == option} - seen
+            seen |= met
+            above = [self._by_label[choice].conditions for choice in met]
+            if not all(above):
+                return True
+            pending = tuple(condition for conditions in above for condition in conditions)
+        return False
 
     def sample(self, rng: np.random.Generator) -> Point:
         """Return a point drawn from the prior."""
         point: Point = {}
         for parameter in self.parameters:
-            if not parameter.conditions or self.is_active(parameter.label, point):
+            # What is in the point is active, so the choices just above settle it.
+            conditions = parameter.conditions
+            if not conditions or any(point.get(choice) == option for ((choice, option),) in conditions):
                 point[parameter.label] = parameter.draw(rng)
         return point
 
@@ -114,8 +124,10 @@ class Space:
                 lines.append(f"{label}: {theirs.describe()} is new")  # type: ignore[union-attr]
             elif theirs is None:
                 lines.append(f"{label}: {mine.describe()} is gone")
-            elif mine.describe() != theirs.describe() or _drawn(mine) != _drawn(theirs):
+            elif mine.describe() != theirs.describe():
                 lines.append(f"{label}: {mine.describe()} is now {theirs.describe()}")
+            elif _drawn(mine) != _drawn(theirs):
+                lines.append(f"{label}: {_changed_option(mine, theirs)}")
             elif mine.conditions != theirs.conditions:
                 lines.append(f"{label}: {self.describe(label)} is now {other.describe(label)}")
         return lines
@@ -126,37 +138,39 @@ def _is_ctrl_class(node: Apply) -> bool:
 
 
 def _drawn(parameter: Parameter) -> tuple[Any, ...]:
-    return (
-        parameter.kind,
-        parameter.low,
-        parameter.high,
-        parameter.mu,
-        parameter.sigma,
-        parameter.q,
-        parameter.p,
-    )
+    p = parameter
+    options = p.options and tuple(map(repr, p.options))  # as text, in which a NaN equals itself
+    return p.kind, p.low, p.high, p.mu, p.sigma, p.q, p.p, options
+
+
+def _changed_option(mine: Parameter, theirs: Parameter) -> str:
+    pairs = enumerate(zip(mine.options or (), theirs.options or (), strict=False))
+    position, was, is_now = next((i, a, b) for i, (a, b) in pairs if repr(a) != repr(b))
+    return f"option {position} {was!r:.60} is now {is_now!r:.60}"
 
 
 def _check_value(parameter: Parameter, value: Any) -> None:
     label = parameter.label
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)) or math.isnan(value):
-        raise BadSearchSpace(f"{label}: {value!r:.60} is no value of {parameter.describe()}")
-    if parameter.is_normal:
-        is_in = math.isfinite(value) and (value >= 0 or not parameter.is_log)
-    else:
-        assert parameter.low is not None
-        assert parameter.high is not None
-        low, high = float(parameter.low), float(parameter.high)
-        if parameter.is_log:
-            low, high = portable.exp(low), portable.exp(high)
-        if parameter.q is not None:
-            low, high = round(low / parameter.q) * parameter.q, round(high / parameter.q) * parameter.q
-        if parameter.is_categorical:
-            is_in = low <= value < high and value == int(value)
-        else:
-            is_in = low <= value <= high
-    if not is_in:
-        raise BadSearchSpace(f"{label}: {value!r} is outside {parameter.describe()}")
+    kinds = (int, np.integer) if parameter.options is not None else (int, float, np.integer, np.floating)
+    is_one = isinstance(value, kinds) and not isinstance(value, bool) and value == value
+    if not is_one or (parameter.is_categorical and value % 1 != 0):
+        wanted = ", of which a point holds the position as an int" if parameter.options is not None else ""
+        raise BadSearchSpace(f"{label}: {value!r:.60} is no value of {parameter.describe()}{wanted}", label=label)
+    low, high = _range(parameter)
+    if not low <= value <= high:
+        raise BadSearchSpace(f"{label}: {value!r:.60} is outside {parameter.describe()}", label=label)
+
+
+def _range(parameter: Parameter) -> tuple[float, float]:
+    """Return the least and the greatest raw value, with room for the rounding of logarithms."""
+    low, high, q = parameter.low, parameter.high, parameter.q
+    if low is None or high is None:
+        return 0.0 if parameter.is_log else -sys.float_info.max, sys.float_info.max
+    if parameter.is_categorical:
+        return low, high - 1
+    if parameter.is_log:
+        low, high = portable.exp(low) * (1 - 1e-9), portable.exp(high) * (1 + 1e-9)
+    return (low, high) if q is None else (round(low / q) * q, round(high / q) * q)
 
 
 def compile_space(expr: Any) -> Space:

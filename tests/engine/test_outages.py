@@ -73,12 +73,15 @@ def check(search: subprocess.Popen[str]) -> None:
         }
 
 
-def test_mongod_killed_under_a_search_is_started_again_and_the_search_goes_on(server: EmbeddedServer) -> None:
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_a_mongod_that_ends_under_a_search_is_started_again_and_the_search_goes_on(
+    how: signal.Signals, server: EmbeddedServer
+) -> None:
     search = start()
     for _ in range(2):
         await_line(search.stdout, "trial", times=5)
         assert server.pid is not None
-        os.kill(server.pid, signal.SIGKILL)
+        os.kill(server.pid, how)
         await_line(search.stderr, "waiting")
     check(search)
 

@@ -4,7 +4,7 @@ import datetime as dt
 import json
 import math
 import random
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -78,12 +78,24 @@ def test_an_object_that_is_no_data_leaves_its_text() -> None:
         (lambda: hp.randint("lr", 1.5), "lr: a bound must be a whole number"),
         (lambda: hp.randint("lr"), "lr: randint takes"),
         (lambda: hp.randint("lr", 1, 2, 3), "lr: randint takes"),
+        (lambda: hp.randint("lr", 1, upper=3), "lr: randint takes"),
+        (lambda: hp.randint("lr", low=3), "lr: randint takes"),
+        (lambda: hp.uniform("lr", 0, 10**400), "lr: high must be finite"),
+        (lambda: hp.uniform("lr", -1e308, 1e308), "lr: uniform over a range this wide"),
+        (lambda: hp.quniform("lr", 0, 1e10, 1e-300), "lr: quniform over a range this wide"),
+        (lambda: hp.lognormal("lr", 700, 200), r"lr: exp\(2700\) is no finite number"),
+        (lambda: hp.loguniform("lr", -1000, 0), r"lr: exp\(-1000\) is no positive number"),
+        (lambda: hp.choice("lr", {"a", "b"}), "lr: the options must have an order"),
+        (lambda: cast(Any, hp.uniform)("lr", 0), "lr: .*missing a required argument: 'high'"),
+        (lambda: cast(Any, hp.uniform)("lr", 0, 1, 2), "lr: .*too many positional arguments"),
+        (lambda: cast(Any, hp.normal)("lr", mean=0, sigma=1), "lr: .*mu"),
+        (lambda: cast(Any, hp.choice)("lr", options=[1], p=[1]), "lr: .*unexpected keyword argument 'p'"),
         (lambda: hp.choice("lr", []), "lr: there are no options"),
         (lambda: hp.choice("lr", (i for i in range(3))), "lr: the options must be a list"),
         (lambda: hp.pchoice("lr", [(0.5, 1), (0.6, 2)]), "lr: the probabilities must add up to 1, not to 1.1"),
         (lambda: hp.pchoice("lr", [(-0.5, 1), (1.5, 2)]), "lr: a probability is negative"),
         (lambda: hp.pchoice("lr", [1, 2]), "lr: pchoice takes"),
-        (lambda: hp.uniform(3, 0, 1), "needs a string as its label"),
+        (lambda: hp.uniform(cast(str, 3), 0, 1), "needs a string as its label"),
         (lambda: hp.uniform("", 0, 1), "a label must be printable"),
         (lambda: hp.uniform("a\0", 0, 1), "a label must be printable"),
     ],
@@ -147,13 +159,31 @@ def test_long_sums_are_no_problem() -> None:
 def test_nodes_take_arithmetic_indexing_and_calls() -> None:
     x, n = hp.uniform("x", 0, 9), hp.randint("n", 3)
     expressions = {
-        "sum": 1 + x - 2, "product": 2 * x / 4, "floor": x // 2, "power": x**2, "reverse": 2**n, "negative": -x,
-        "less": x < 3, "indexed": scope.list([10, 20, 30])[n], "root": scope.sqrt(x), "int": scope.int(x), "max": scope.max([x, 3.5]),
-    }  # fmt: skip
+        "sum": 1 + x - 2,
+        "product": 2 * x / 4,
+        "floor": x // 2,
+        "power": x**2,
+        "reverse": 2**n,
+        "negative": -x,
+        "less": x < 3,
+        "indexed": scope.list([10, 20, 30])[n],
+        "root": scope.sqrt(x),
+        "int": scope.int(x),
+        "max": scope.max([x, 3.5]),
+    }
     assert space_eval(expressions, {"x": 4.0, "n": 2}) == {
-        "sum": 3.0, "product": 2.0, "floor": 2.0, "power": 16.0, "reverse": 4, "negative": -4.0, "less": False,
-        "indexed": 30, "root": 2.0, "int": 4, "max": 4.0,
-    }  # fmt: skip
+        "sum": 3.0,
+        "product": 2.0,
+        "floor": 2.0,
+        "power": 16.0,
+        "reverse": 4,
+        "negative": -4.0,
+        "less": False,
+        "indexed": 30,
+        "root": 2.0,
+        "int": 4,
+        "max": 4.0,
+    }
 
 
 def test_a_node_is_no_truth_and_no_endless_list() -> None:
@@ -187,7 +217,7 @@ def test_a_symbol_of_ones_own_is_looked_up_when_it_is_needed() -> None:
         ({"x": 0.5, "c": 1}, "y: has no value"),
         ({"x": 1.5, "c": 0}, "x: 1.5 is outside"),
         ({"x": 0.5, "c": 2}, "c: 2 is outside"),
-        ({"x": 0.5, "c": 0.5}, "c: 0.5 is outside"),
+        ({"x": 0.5, "c": 0.5}, "c: 0.5 is no value"),
         ({"x": "0.5", "c": 0}, "x: '0.5' is no value"),
         ({"x": math.nan, "c": 0}, "x: nan is no value"),
         ({"x": 0.5, "c": 0, "z": 1}, "z: the space has no such label"),
@@ -224,4 +254,67 @@ def test_each_difference_of_two_spaces_is_told() -> None:
         "gone: normal(0, 1) is gone",
         "new: randint(0, 3) is new",
         "x: uniform(0, 1) is now uniform(0, 2)",
+    ]
+
+
+def test_probabilities_a_little_off_are_drawn_from_all_the_same() -> None:
+    space = compile_space(hp.pchoice("c", [(0.6, "a"), (0.4000001, "b"), (0, "c")]))
+    assert space.sample(np.random.default_rng(0))["c"] in (0, 1)
+
+
+def test_choices_within_choices_that_share_what_is_below_compile_at_once() -> None:
+    node: Any = hp.uniform("x", 0, 1)
+    for level in range(200):
+        node = hp.choice(f"c{level}", [node, {"again": node}, 0])
+    space = compile_space(node)
+    assert space["x"].conditions == ((("c0", 0),), (("c0", 1),))
+    last_but_one = dict.fromkeys(space.labels, 0) | {"c199": 2}
+    assert not space.is_active("x", last_but_one)
+    assert space.is_active("x", last_but_one | {"c199": 1})
+
+
+def test_two_thousand_choices_within_each_other_are_no_problem() -> None:
+    node: Any = 0
+    for level in range(2000):
+        node = hp.choice(f"c{level}", [node, 0])
+    space = compile_space(node)
+    point = space.sample(np.random.default_rng(1))
+    space.check(point)
+    assert space.evaluate(point) == 0
+    assert Space.from_data(space.to_data()).labels == space.labels
+
+
+def test_a_switch_may_be_on_a_randint_but_not_hold_hyperparameters_over_a_computed_index() -> None:
+    space = compile_space(scope.switch(hp.randint("r", 2), hp.uniform("a", 0, 1), hp.uniform("b", 0, 1)))
+    assert space["a"].conditions == ((("r", 0),),)
+    assert compile_space(scope.switch(scope.int(hp.uniform("u", 0, 2)), "a", "b")).evaluate({"u": 1.5}) == "b"
+    with pytest.raises(BadSearchSpace, match=r"^a: is an option of a switch over a computed index"):
+        compile_space(scope.switch(scope.int(hp.uniform("u", 0, 2)), hp.uniform("a", 0, 1)))
+
+
+def test_a_label_that_has_no_value_is_named() -> None:
+    with pytest.raises(BadSearchSpace, match=r"^x: is active at this point but has no value"):
+        space_eval({"x": hp.uniform("x", 0, 1)}, {})
+
+
+def test_a_numpy_number_beside_a_node_makes_a_node() -> None:
+    assert space_eval(np.float64(2) * hp.uniform("x", 0, 1), {"x": 0.5}) == 1.0
+
+
+def test_an_end_of_a_log_range_is_in_it_however_it_was_rounded() -> None:
+    space = compile_space(hp.loguniform("lr", np.log(1e-3), np.log(0.1)))
+    space.check({"lr": 1e-3})
+    space.check({"lr": 0.1})
+
+
+def test_what_differs_in_the_last_digit_or_the_last_option_is_told_apart() -> None:
+    def lines(a: Any, b: Any) -> list[str]:
+        return compile_space(a).differences(compile_space(b))
+
+    assert lines(hp.uniform("x", 0, 1), hp.uniform("x", 0, 1 + 1e-12)) == [
+        "x: uniform(0, 1) is now uniform(0, 1.000000000001)"
+    ]
+    assert lines(hp.choice("c", range(20)), hp.choice("c", [*range(19), "z"])) == ["c: option 19 19 is now 'z'"]
+    assert lines(hp.pchoice("c", [(0.5, 1), (0.5, 2)]), hp.pchoice("c", [(0.25, 1), (0.75, 2)])) == [
+        "c: pchoice(0.5: 1, 0.5: 2) is now pchoice(0.25: 1, 0.75: 2)"
     ]
