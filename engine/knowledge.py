@@ -8,6 +8,7 @@ from typing import Any
 
 from hstore.engine.history import History
 from hstore.engine.space import Space
+from hstore.store.errors import VerificationFailed
 from hstore.store.events import Queued
 from hstore.store.fold import Trial, evolve
 from hstore.store.store import Experiment
@@ -38,7 +39,11 @@ class Knowledge:
         trials = experiment.state.trials
         for tid in range(len(self.history), len(trials)):
             decision = trials[tid].queued
-            assert decision is not None, f"trial {tid} has no decision that can be read"
+            if decision is None:
+                raise VerificationFailed(
+                    f"experiment {experiment.name!r}: the decision of trial {tid} cannot be read",
+                    hint=f"see `hstore verify {experiment.name}`",
+                )
             self.observe(experiment, decision.observed)
             self.add(decision)
 

@@ -10,6 +10,7 @@ from pymongo.errors import OperationFailure
 
 TRIAL_EVENTS = ["queued", "reserved", "running", "reported", "done", "failed", "requeued", "cancelled"]
 HEADER_EVENTS = ["created", "changed", "paused", "resumed", "finished", "forked"]
+DECISION = ["point", "params", "observed", "source"]  # unless they were too large and are kept in attachments
 EVENT_BYTES = 64 * 1024
 
 WHOLE = {"bsonType": ["int", "long"], "minimum": 0}
@@ -32,10 +33,12 @@ ENVELOPE = {
     # Each type belongs to one kind of chain, and two of them begin it.
     "oneOf": [
         {"required": ["tid"], "properties": {"type": {"enum": ["queued"]}, "ver": {"maximum": 0},
-            "data": {"required": ["point"], "properties": {"point": {"bsonType": "object"}}}}},
+            "data": {"anyOf": [{"required": DECISION}, {"required": ["spilled"]}],
+                     "properties": {"point": {"bsonType": "object"}, "observed": {"bsonType": "array"}}}}},
         {"required": ["tid"], "properties": {"type": {"enum": [*TRIAL_EVENTS[1:], "noted"]}, "ver": {"minimum": 1}}},
         {"not": {"required": ["tid"]}, "properties": {"type": {"enum": ["created"]}, "ver": {"maximum": 0}}},
-        {"not": {"required": ["tid"]}, "properties": {"type": {"enum": [*HEADER_EVENTS[1:], "noted"]}, "ver": {"minimum": 1}}},
+        {"not": {"required": ["tid"]},
+            "properties": {"type": {"enum": [*HEADER_EVENTS[1:], "noted"]}, "ver": {"minimum": 1}}},
     ],
 }  # fmt: skip
 VALIDATOR = {"$and": [{"$jsonSchema": ENVELOPE}, {"$expr": {"$lte": [{"$bsonSize": "$$ROOT"}, EVENT_BYTES]}}]}

@@ -19,7 +19,8 @@ Document = dict[str, Any]
 EVENT_BYTES = 64 * 1024
 """The most a stored event may take; the validator of every store says the same."""
 
-SPILL_ABOVE = EVENT_BYTES - 2048
+SPILL_ABOVE = EVENT_BYTES - len(b"\x11ts\0" + 8 * b"\0")
+"""Bytes of a document that has no `ts` yet: what fits is never spilled, whoever wrote it, so its digest is the same."""
 NOTHING: Data = {}
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
@@ -33,7 +34,7 @@ CODEC: bson.CodecOptions[Document] = bson.CodecOptions(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """What all events share: whose chain (`exp`, `tid`; no tid: the experiment's own), its place `ver`, when and by whom."""
+    """What all events share: whose chain (`exp`, `tid`; no tid: the experiment's own), the place `ver` there, who."""
 
     type: ClassVar[str]
     v: ClassVar[int] = 1

@@ -81,7 +81,8 @@ class Trial:
     @property
     def is_finished(self) -> bool:
         """Whether the trial has ended: done, failed for good, or cancelled."""
-        return self.state not in UNFINISHED
+        is_final = not isinstance(self.end, Failed) or self.end.final
+        return self.state not in UNFINISHED and is_final
 
     @property
     def loss(self) -> float | None:
@@ -191,7 +192,7 @@ class State:
         """Ended trials whose chains were announced to go on."""
         self._trials: dict[int, Trial] = {}
         self._counts: Counter[str] = Counter()
-        self._best: Trial | None = None
+        self._best: int | None = None
         self._open: dict[int, int] = {}
         self._news: dict[int | None, int] = {}
 
@@ -218,18 +219,19 @@ class State:
     @property
     def best(self) -> Trial | None:
         """The trial of status ok with the smallest loss, the first on ties; None if there is none."""
-        return self._best
+        return None if self._best is None else self._trials[self._best]
 
     @property
     def unobserved(self) -> list[int | None]:
-        """Chains with ends or voids (None: changes of the experiment) that no decision has observed, in the order taken in."""
+        """Chains (None: the experiment's) with ends, voids or changes that no decision observed, as they came in."""
         return list(self._news)
 
     def require_best(self) -> Trial:
         """Return `best`, or raise `AllTrialsFailed`."""
-        if self._best is None:
+        best = self.best
+        if best is None:
             raise AllTrialsFailed(f"no trial of {self.exp!r} has a loss yet, so there is no best")
-        return self._best
+        return best
 
     def take(self, events: Iterable[Event]) -> None:
         """Fold *events* in; per chain they come in order and without gaps, chains may come in any order."""
@@ -257,20 +259,21 @@ class State:
         if trial.state != before.state:
             self._counts[before.state] -= 1
             self._counts[trial.state] += 1
-        if trial.state in UNFINISHED:
-            self._open[tid] = trial.ver
-        else:
+        if trial.is_finished:
             self._open.pop(tid, None)
-        if trial.end is not before.end or trial.is_void is not before.is_void:
+        else:  # a failure that is not final is no end: the chain goes on
+            self._open[tid] = trial.ver
+        if _end_of(trial) is not _end_of(before) or trial.is_void is not before.is_void:
             self._tell(tid, trial.ver)
             self._rank(tid, trial)
 
     def _rank(self, tid: int, trial: Trial) -> None:
-        if self._best is not None and self._best.tid == tid:
+        best = self.best
+        if tid == self._best:
             ranked = [t for t in self._trials.values() if _is_ranked(t)]
-            self._best = min(ranked, key=_rank_of, default=None)
-        elif _is_ranked(trial) and (self._best is None or _rank_of(trial) < _rank_of(self._best)):
-            self._best = trial
+            self._best = min(ranked, key=_rank_of).tid if ranked else None
+        elif _is_ranked(trial) and (best is None or _rank_of(trial) < _rank_of(best)):
+            self._best = tid
 
     def _take_header(self, event: Event) -> None:
         self.ver = event.ver
@@ -280,9 +283,9 @@ class State:
                 self.limits, self.algorithm, self.objective = event.limits, event.algorithm, event.objective
                 return
             case Changed():
-                self.limits = event.limits or self.limits
-                self.algorithm = event.algorithm or self.algorithm
-                self.objective = event.objective or self.objective
+                self.limits = self.limits if event.limits is None else event.limits
+                self.algorithm = self.algorithm if event.algorithm is None else event.algorithm
+                self.objective = self.objective if event.objective is None else event.objective
             case Paused(why=why):
                 self.status, self.why = "paused", why
             case Resumed():
@@ -317,6 +320,10 @@ def _attachments(told: Iterable[Data | None]) -> dict[str, Data]:
 
 def _moment(event: Event) -> tuple[Any, ...]:
     return event.at, event.tid is None, event.tid or 0, event.ver
+
+
+def _end_of(trial: Trial) -> Done | Failed | Cancelled | None:
+    return trial.end if trial.is_finished else None
 
 
 def _is_ranked(trial: Trial) -> bool:

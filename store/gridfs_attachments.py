@@ -17,7 +17,7 @@ BUCKET = "attachments"
 
 
 class GridFSAttachments:
-    """See `Attachments`. A file appears when all of it is there; an upload that died leaves chunks that nothing refers to."""
+    """See `Attachments`. A file appears when it is whole; an upload that died leaves chunks that nothing refers to."""
 
     def __init__(self, database: Database[dict[str, Any]], patience: Patience) -> None:
         self._bucket = gridfs.GridFSBucket(database, BUCKET)

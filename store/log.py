@@ -51,4 +51,4 @@ class EventLog(Protocol):
         """Return the names of all experiments, sorted."""
 
     def wait(self, exp: str, known: Known, timeout: float) -> bool:
-        """Return True as soon as *exp* may have events that are not *known*, False after *timeout* seconds. A hint only."""
+        """Return True as soon as *exp* may have events that are not *known*, False after *timeout* seconds: a hint."""

@@ -9,6 +9,7 @@ from typing import Any
 from hstore.store.errors import Conflict, InvalidEvent
 from hstore.store.events import Document, Event, to_document
 from hstore.store.log import Known
+from hstore.store.seal import digest_event
 
 
 class MemoryLog:
@@ -21,9 +22,11 @@ class MemoryLog:
     def append(self, events: Sequence[Event]) -> None:
         """See `EventLog.append`."""
         with self._changed:
-            for event in events:
-                self._append(event)
-            self._changed.notify_all()
+            try:
+                for event in events:
+                    self._append(event)
+            finally:
+                self._changed.notify_all()  # of those before a conflict as well
 
     def _append(self, event: Event) -> None:
         chains = self._chains.setdefault(event.exp, {})
@@ -31,12 +34,14 @@ class MemoryLog:
         if event.ver < len(chain):
             other = chain[event.ver]
             if other.id == event.id:
+                if other is not event and digest_event(other) != digest_event(event):
+                    raise InvalidEvent(f"the id {event.id} was given to two different events", path="id")
                 return
             raise Conflict(
                 f"{event.exp!r} trial {event.tid}: place {event.ver} is taken by {other.type}",
-                event=other, mine=event, tid=event.tid, ver=event.ver,
+                event=other, mine=event, exp=event.exp, tid=event.tid, ver=event.ver,
             )  # fmt: skip
-        if event.ver > len(chain):
+        if event.ver > len(chain) or (event.tid and not chains.get(event.tid - 1)):
             raise InvalidEvent(f"{event.exp!r} trial {event.tid}: place {event.ver} would leave a gap")
         chain.append(event)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -12,10 +13,10 @@ import bson
 import pymongo
 from bson.errors import BSONError
 from bson.raw_bson import RawBSONDocument
-from pymongo.errors import BulkWriteError, DuplicateKeyError, OperationFailure, PyMongoError
+from pymongo.errors import AutoReconnect, BulkWriteError, DuplicateKeyError, OperationFailure, PyMongoError
 
 from hstore.store.errors import Conflict, InvalidEvent, VerificationFailed
-from hstore.store.events import CODEC, Document, Event, Unreadable, from_document, spill, to_document
+from hstore.store.events import CODEC, Document, Event, from_document, spill, to_document, unreadable
 from hstore.store.log import Known
 from hstore.store.patience import Patience, is_duplicate
 from hstore.store.seal import digest_event
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 IN_ORDER = [("exp", pymongo.ASCENDING), ("tid", pymongo.ASCENDING), ("ver", pymongo.ASCENDING)]
-LENIENT = CODEC.with_options(unicode_decode_error_handler="replace")
+RAW: bson.CodecOptions[RawBSONDocument] = CODEC.with_options(document_class=RawBSONDocument)
+LENIENT = RAW.with_options(unicode_decode_error_handler="replace")
 FIRST_POLL, LONGEST_POLL = 0.005, 0.25
 
 
@@ -46,7 +48,7 @@ class MongoLog:
         patience: Patience,
     ) -> None:
         self._events = events
-        self._raw = events.with_options(codec_options=CODEC.with_options(document_class=RawBSONDocument))
+        self._raw = events.with_options(codec_options=RAW)
         self._fetch = fetch
         self._put = put
         self._patiently = patience
@@ -75,11 +77,14 @@ class MongoLog:
             done += inserted
             if is_refused:
                 # A duplicate proves nothing about durability (the original may be rolled back): see what is there.
-                self._settle(documents[done], events[done])
+                self._patiently(partial(self._settle, documents[done], events[done]))
                 done += 1
 
     def _stored(self, event: Event) -> Document:
-        document, blobs = spill(to_document(event))
+        try:
+            document, blobs = spill(to_document(event))
+        except (BSONError, OverflowError) as error:
+            raise InvalidEvent(f"no document can hold this {event.type} event: {error}", path="data") from error
         for blob in blobs.values():
             self._put(blob)  # before the event that names it
         return document | {"ts": bson.Timestamp(0, 0)}  # which the server fills
@@ -94,32 +99,29 @@ class MongoLog:
         except DuplicateKeyError:
             return 0, True
         except BulkWriteError as error:
-            if not is_duplicate(error) or error.details.get("writeConcernErrors"):
+            if not is_duplicate(error):  # which it is not if the write concern failed as well
                 raise
-            # Those before the duplicate are inserted; that they are durable follows when the duplicate is settled,
-            # by a majority read of the same server that comes after them in its log.
+            # Those before the duplicate are durable: a server waits for its majority even when it refuses the rest.
             return error.details["writeErrors"][0]["index"], True
         return len(documents), False
 
     def _settle(self, document: Document, mine: Event) -> None:
         """Return once *document* is durable; raise `Conflict` if another event has its place for good."""
         place = {"exp": document["exp"], "tid": document.get("tid"), "ver": document["ver"]}
-        while True:
-            there = self._patiently(lambda: self._find({"$or": [{"_id": document["_id"]}, place]}))
-            for event in there:
-                if event.id == document["_id"]:
-                    if digest_event(event) != digest_event(mine):
-                        raise InvalidEvent(f"the id {event.id} was given to two different events", path="id")
-                    return
-            for event in there:
-                raise Conflict(
-                    f"{mine.exp!r} trial {mine.tid}: place {mine.ver} is taken by {event.type}",
-                    event=event, mine=mine, exp=mine.exp, tid=mine.tid, ver=mine.ver,
-                )  # fmt: skip
-            # Not there for the majority: it was rolled back, or is not replicated yet.
-            if self._patiently(lambda: self._insert([document])) == (1, False):
+        there = self._find({"$or": [{"_id": document["_id"]}, place]})
+        for event in there:
+            if event.id == document["_id"]:
+                if digest_event(event) != digest_event(mine):
+                    raise InvalidEvent(f"the id {event.id} was given to two different events", path="id")
                 return
-            time.sleep(FIRST_POLL)
+        for event in there:
+            raise Conflict(
+                f"{mine.exp!r} trial {mine.tid}: place {mine.ver} is taken by {event.type}",
+                event=event, mine=mine, exp=mine.exp, tid=mine.tid, ver=mine.ver,
+            )  # fmt: skip
+        # Not there for the majority: it was rolled back, or is not replicated yet.
+        if self._insert([document]) != (1, False):
+            raise AutoReconnect("what was written before has not reached a majority of the servers")
 
     # -- reading ----------------------------------------------------------------------------------------------
 
@@ -152,11 +154,7 @@ class MongoLog:
         try:
             return from_document(bson.decode(raw, codec_options=CODEC), self._fetch)
         except BSONError as error:
-            rough = bson.decode(raw, codec_options=LENIENT)
-            return Unreadable(
-                exp=rough["exp"], tid=rough.get("tid"), ver=rough["ver"], id=rough["_id"], at=rough["at"], by=rough["by"],
-                why=str(error), raw=raw,
-            )  # fmt: skip
+            return unreadable(_envelope(raw), str(error), raw)
 
     def documents(self, exp: str) -> Iterator[Document]:
         """See `EventLog.documents`."""
@@ -165,9 +163,7 @@ class MongoLog:
             try:
                 yield bson.decode(content, codec_options=CODEC)
             except BSONError:
-                rough = bson.decode(content, codec_options=LENIENT)
-                envelope = {name: rough[name] for name in ("_id", "exp", "tid", "ver", "type") if name in rough}
-                yield envelope | {"raw": content}
+                yield _envelope(content) | {"raw": content}
 
     def experiments(self) -> list[str]:
         """See `EventLog.experiments`."""
@@ -179,31 +175,43 @@ class MongoLog:
         """See `EventLog.wait`: by a change stream where there is one, else by asking less and less often."""
         deadline = time.monotonic() + timeout
         pipeline = [{"$match": {"operationType": "insert", "fullDocument.exp": exp}}]
+        # Equal rounds of up to a second, so that the last one ends when the time is over.
+        seconds = min(timeout, 3600.0)
+        round_ms = max(1, int(seconds * 1000 / max(1, math.ceil(seconds))))
         try:
-            with self._raw.watch(pipeline, max_await_time_ms=max(1, min(1000, int(timeout * 1000)))) as stream:
+            with self._raw.watch(pipeline, max_await_time_ms=round_ms) as stream:
                 if self._has_news(exp, known):  # what came before the stream was open
                     return True
                 while time.monotonic() < deadline:
                     if stream.try_next() is not None:
                         return True
-        except OperationFailure:
-            return self._poll(exp, known, deadline)  # a server without change streams
+            return False
+        except OperationFailure:  # a server without change streams
+            return self._poll(exp, known, deadline)
         except PyMongoError:
             return True  # whoever reads next waits for the server, and says so
-        return False
 
     def _poll(self, exp: str, known: Known, deadline: float) -> bool:
         pause = FIRST_POLL
-        while not self._has_news(exp, known):
-            left = deadline - time.monotonic()
-            if left <= 0:
-                return False
-            time.sleep(min(pause, left))
-            pause = min(2 * pause, LONGEST_POLL)
+        try:
+            while not self._has_news(exp, known):
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    return False
+                time.sleep(min(pause, left))
+                pause = min(2 * pause, LONGEST_POLL)
+        except PyMongoError:
+            pass  # likewise
         return True
 
     def _has_news(self, exp: str, known: Known) -> bool:
         return self._events.find_one(_query(exp, known), {"_id": 1}) is not None
+
+
+def _envelope(raw: bytes) -> Document:
+    """Return what of a document can be read without looking into its data."""
+    document = RawBSONDocument(raw, LENIENT)
+    return {name: value for name, value in document.items() if name != "data"}
 
 
 def _query(exp: str, known: Known) -> Document:
@@ -224,7 +232,8 @@ def _query(exp: str, known: Known) -> Document:
 def _hole(events: Sequence[Event], known: Known) -> tuple[int | None, int] | None:
     """Return the first place (tid, ver) that is missing among *events*, which are in order; None if they are dense."""
     last = known.last
-    expected: dict[int | None, int] = {**known.open, None: known.header}
+    expected: dict[int | None, int] = dict(known.open.items())
+    expected[None] = known.header
     tid: Any = object()
     ver = -1
     for event in events:

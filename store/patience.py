@@ -39,8 +39,8 @@ _DUPLICATE = 11000
 _REFUSED = {121, 10334, 17280, 2, 9, 10, 14, 52, 57}  # validation, too large, malformed
 _FORBIDDEN = {13, 18, 8000}  # not authorised, wrong credentials
 _PASSING = {
-    6, 7, 24, 50, 64, 79, 89, 91, 100, 112, 134, 189, 202, 262, 317, 358, 384, 402, 9001, 10058, 10107, 11600, 11602, 13388,
-    13435, 13436, 14031,
+    6, 7, 24, 50, 64, 79, 89, 91, 100, 112, 134, 189, 202, 262, 317, 358, 384, 402, 9001, 10058, 10107, 11600, 11602,
+    13388, 13435, 13436, 14031,
 }  # fmt: skip
 """Codes of servers that step down, stop, recover, are slow or (14031) out of disk space."""
 
@@ -67,7 +67,8 @@ class Patience:
     def __call__(self, attempt: Callable[[], T]) -> T:
         """Return what *attempt* returns, repeated while the server cannot be reached.
 
-        Raises `StoreUnreachable` when patience ends or the server does not let us in, `InvalidEvent` for what it refuses.
+        Raises `StoreUnreachable` when patience ends or the server does not let us in, `InvalidEvent` for what it
+        refuses.
         """
         began = time.monotonic()
         pause, has_said = FIRST_PAUSE, False
@@ -104,7 +105,8 @@ class Patience:
 
     def _reason_to_wait(self, error: PyMongoError) -> str:
         """Return *error* in a few words if it passes, raise it in our words if it does not."""
-        text = re.split(r", Timeout:| \(configured timeouts", str(error).splitlines()[0])[0][:300]
+        text = (str(error).splitlines() or [type(error).__name__])[0]
+        text = re.split(r", Timeout:| \(configured timeouts", text)[0][:300]
         if isinstance(error, _TRANSIENT):
             return text
         code = _code(error)
@@ -112,7 +114,7 @@ class Patience:
             raise StoreUnreachable(
                 f"{self.where} does not let us in: {text}", hint="check user, password and roles"
             ) from error
-        if code in _PASSING:
+        if code in _PASSING or error.has_error_label("RetryableWriteError"):
             return text
         if code in _REFUSED or isinstance(error, DocumentTooLarge):
             raise InvalidEvent(f"{self.where} refuses the document: {text}", path="event") from error
@@ -123,7 +125,8 @@ class Patience:
 
 def _code(error: PyMongoError) -> int | None:
     if isinstance(error, BulkWriteError):
-        failures = [*error.details.get("writeErrors", ()), *error.details.get("writeConcernErrors", ())]
+        # A write concern that failed says more than a refusal: when the same is sent again, the refusal comes again.
+        failures = [*error.details.get("writeConcernErrors", ()), *error.details.get("writeErrors", ())]
         return failures[0].get("code") if failures else None
     return error.code if isinstance(error, OperationFailure) else None
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import struct
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -51,10 +52,13 @@ def _extension(value: Any) -> Any:
         return msgpack.ExtType(1, struct.pack(">q", _milliseconds(value)))
     if isinstance(value, bson.datetime_ms.DatetimeMS):
         return msgpack.ExtType(1, struct.pack(">q", int(value)))
-    if hasattr(value, "items"):
+    if isinstance(value, Mapping):
         return dict(value)
-    # An object that only a log in memory can hold: its type is all of it that stays the same.
-    return msgpack.ExtType(3, f"{type(value).__module__}.{type(value).__qualname__}".encode())
+    try:  # what other programs may write: an ObjectId, a Decimal128, …
+        return msgpack.ExtType(4, bson.encode({"": value}))
+    except (bson.errors.BSONError, OverflowError, ValueError):
+        # An object that only a log in memory can hold: its type is all of it that stays the same.
+        return msgpack.ExtType(3, f"{type(value).__module__}.{type(value).__qualname__}".encode())
 
 
 def digest(document: Document, after: bytes = b"") -> bytes:
@@ -78,6 +82,6 @@ def digest_event(event: Event, after: bytes = b"") -> bytes:
     if len(packed) > SPILL_ABOVE // 12:
         try:
             packed = canonical(spill(document)[0])
-        except bson.errors.InvalidDocument:  # likewise
+        except (bson.errors.BSONError, OverflowError, ValueError):  # likewise
             return hashlib.sha256(after + packed).digest()
     return hashlib.sha256(after + packed).digest()

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 EXAMPLE = "mongodb://host:27017/my_experiments"
 
 OPTIONS: dict[str, Any] = {
-    # pymongo's defaults let a frozen primary stall a client for 26 s. (timeoutMS would do for one that is frozen, but
-    # within it pymongo tries and tries again by itself, while nobody hears of it and nobody starts a dead server again.)
+    # pymongo's defaults let a frozen primary stall a client for 26 s. (timeoutMS would do for one that is frozen,
+    # but within it pymongo tries and tries again by itself, while nobody hears of it and nobody starts a dead
+    # server again.)
     "socketTimeoutMS": 10_000,
     "serverSelectionTimeoutMS": 2_000,
     "connectTimeoutMS": 5_000,
@@ -41,8 +42,13 @@ class Place:
 
 
 def redacted(url: str) -> str:
-    """Return *url* with its password, if it has one, as three stars."""
-    return re.sub(r"(//[^/@]*?):[^/@]*@", r"\1:***@", url)
+    """Return *url* in one line, with its passwords, if it has any, as three stars.
+
+    A password that should have been escaped may hold anything, so the last @ ends it.
+    """
+    url = re.sub(r"(//[^:@]*):.*@", r"\1:***@", url, flags=re.DOTALL)
+    url = re.sub(r"((?:password|token)[=:])[^&;,]*", r"\1***", url, flags=re.IGNORECASE)
+    return "".join(c if c.isprintable() else "?" for c in url)
 
 
 def parse(url: str) -> Place:
@@ -50,25 +56,41 @@ def parse(url: str) -> Place:
 
     mongodb:// and mongodb+srv:// go to pymongo as they are; hyperopt's mongo://host:port/db/jobs is translated.
     """
+    url = url.strip()
     shown = redacted(url)[:200]
     if url.startswith("mongo://"):
         url = _from_hyperopt(url, shown)
     if not url.startswith(("mongodb://", "mongodb+srv://")):
         raise BadUrl(f"{shown!r} is not the URL of a MongoDB", hint=f"one looks like {EXAMPLE}")
     rest = url.partition("://")[2]
-    path = rest.partition("?")[0].partition("/")[2]
-    if not rest.partition("/")[0].partition("?")[0]:
+    _check_login(rest, shown)
+    hosts, _, path = rest.partition("/")
+    if not hosts.rpartition("@")[2].partition("?")[0]:
         raise BadUrl(f"{shown} names no host", hint=f"one looks like {EXAMPLE}")
+    path, _, options = path.partition("?")
     database = unquote_plus(path)
     if not database:
         raise BadUrl(f"{shown} names no database", hint="add one: …/my_experiments")
-    if re.search(r'[/\\. "$*<>:|?\0]', database) or len(database.encode()) > 63:
+    is_name = database.isprintable() and not re.search(r'[/\\. "$*<>:|?]', database)
+    if not is_name or len(database.encode()) > 63:
         raise BadUrl(f"{database[:80]!r} cannot be the name of a database", hint="letters, digits, - and _ will do")
     if url.startswith("mongodb://"):  # the other kind needs the network to be understood
         _understood(url, shown)
-    options = rest.partition("?")[2]
     given = frozenset(option.partition("=")[0].lower() for option in re.split("[&;]", options) if option)
     return Place(uri=url, database=database, shown=shown, given=given)
+
+
+def _check_login(rest: str, shown: str) -> None:
+    """Refuse a user or password that is not escaped: cut in the wrong place, it would end up in somebody's message."""
+    login, at, _ = rest.partition("?")[0].rpartition("@")
+    if not at and ":" in rest.partition("/")[0] and "@" in rest:  # perhaps the ? is part of it
+        login, port = rest.rpartition("@")[0], re.search(r":[0-9]+$", rest.partition("/")[0].partition("?")[0])
+        login = "" if port else login
+    if re.search(r"[/?#\[\]@]|:.*:|%(?![0-9a-fA-F]{2})", login):
+        raise BadUrl(
+            f"{shown} is not understood: the user and the password in it must be escaped",
+            hint="urllib.parse.quote_plus escapes them",
+        )
 
 
 def _understood(url: str, shown: str) -> None:
@@ -79,7 +101,7 @@ def _understood(url: str, shown: str) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             parse_uri(url)
-    except (PyMongoError, ValueError, Warning) as error:
+    except (PyMongoError, ValueError, OSError, Warning) as error:
         raise BadUrl(
             f"{shown} is not understood: {redacted(str(error)).splitlines()[0]}",
             hint=f"one looks like {EXAMPLE}",
@@ -113,7 +135,7 @@ def connect(place: Place, **options: Any) -> Database[dict[str, Any]]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             client: pymongo.MongoClient[dict[str, Any]] = pymongo.MongoClient(place.uri, **options)
-    except (PyMongoError, ValueError, TypeError) as error:
+    except (PyMongoError, ValueError, TypeError, OSError) as error:
         raise BadUrl(f"{place.shown} is not understood: {redacted(str(error)).splitlines()[0]}") from error
     return client.get_database(
         place.database,

@@ -39,7 +39,7 @@ def refuse(value: Any, path: str, why: str) -> Any:
 
 
 def normalise(value: Any, *, path: str = "value", replace: Replace = refuse) -> Any:
-    """Return *value* in the plain types that the log keeps: None, bool, int64, float, str, bytes, UTC datetime, list, dict.
+    """Return *value* as the log keeps it: None, bool, int64, float, str, bytes, UTC datetime, list or dict.
 
     numpy and other array types become numbers and lists, tuples and sets lists, dates UTC datetimes in whole
     milliseconds (what BSON holds), keys strings; NaN and infinities stay what they are. Whatever has no such
@@ -64,38 +64,71 @@ def _plain(value: Any, path: str, replace: Replace, above: tuple[int, ...], dept
         above = (*above, id(value))
         if isinstance(value, Mapping):
             return _mapping(value, path, replace, above, depth)
-        items = _ordered(value) if isinstance(value, AbstractSet) else value
-        return [_plain(item, f"{path}[{i}]", replace, above, depth + 1) for i, item in enumerate(items)]
+        items = [_plain(item, f"{path}[{i}]", replace, above, depth + 1) for i, item in enumerate(value)]
+        return _ordered(items) if isinstance(value, AbstractSet) else items
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value)
     if isinstance(value, dt.datetime):
         return _datetime(value, path, replace)
-    if isinstance(value, dt.date):
+    if isinstance(value, dt.date):  # midnight
         return dt.datetime(value.year, value.month, value.day, tzinfo=dt.UTC)
     if isinstance(value, str):
-        return _text(str(value), path, replace)
+        return _text(str.__str__(value), path, replace)  # what an enumeration holds, not what it is called
     if hasattr(value, "tolist") and not isinstance(value, type):  # numpy and every array library after it
-        plain = value.tolist()
-        if type(plain) is kind:
-            return replace(value, path, f"a value of type {kind.__name__}")
-        return _plain(plain, path, replace, above, depth)
+        return _array(value, path, replace, above, depth)
     if isinstance(value, numbers.Integral):
         return _plain(int(value), path, replace, above, depth)
     if isinstance(value, numbers.Real):
-        return float(value)
+        return _float(value, path, replace)
     return replace(value, path, f"a value of type {kind.__module__}.{kind.__qualname__}")
 
 
 def _mapping(value: Mapping[Any, Any], path: str, replace: Replace, above: tuple[int, ...], depth: int) -> Any:
     plain: dict[str, Any] = {}
     for key, item in value.items():
-        name = key if type(key) is str else str(key)
-        if "\0" in name or not _is_utf8(name):
-            name = str(replace(key, f"{path}.{name[:40]!a}", "a key that no document can hold")).replace("\0", "")
+        name = _name(key)
+        if name is None or "\0" in name or not _is_utf8(name):
+            shown = type(key).__name__ if name is None else ascii(name[:40])
+            name = str(replace(key, f"{path}.{shown}", "a key that no document can hold")).replace("\0", "")
+            name = name.encode(errors="replace").decode()
         if name in plain:
             return replace(value, path, f"two keys that both read {name[:40]!r}")
-        plain[name] = _plain(item, f"{path}.{name}", replace, above, depth + 1)
+        plain[name] = _plain(item, f"{path}.{name[:MAX_NAME]}", replace, above, depth + 1)
+    if "$ref" in plain and "$id" in plain:
+        return replace(value, path, "a mapping with the keys $ref and $id, which comes back as a reference")
     return plain
+
+
+def _name(key: Any) -> str | None:
+    """Return *key* as a string, None for what has no such form (an integer of a million digits has none)."""
+    try:
+        return str.__str__(key) if isinstance(key, str) else str(key)
+    except ValueError:
+        return None
+
+
+def _array(value: Any, path: str, replace: Replace, above: tuple[int, ...], depth: int) -> Any:
+    kind = type(value)
+    try:
+        # Dates and durations in fine units have no form to become: numpy would make bare numbers of them.
+        numpys = getattr(getattr(value, "dtype", None), "kind", None)
+        if numpys == "m":
+            return replace(value, path, "a value of type timedelta64")
+        plain = (value.astype("datetime64[ms]") if numpys == "M" else value).tolist()
+    except Exception as error:  # noqa: BLE001 - whatever a user's class does
+        return replace(value, path, f"a value of type {kind.__name__} whose tolist fails: {error!r:.80}")
+    if type(plain) is kind and isinstance(value, numbers.Real):  # numpy's longdouble
+        return _float(value, path, replace)
+    if type(plain) is kind or depth > MAX_DEPTH:
+        return replace(value, path, f"a value of type {kind.__name__}")
+    return _plain(plain, path, replace, above, depth + hasattr(plain, "tolist"))
+
+
+def _float(value: Any, path: str, replace: Replace) -> Any:
+    try:
+        return float(value)
+    except (OverflowError, ValueError):
+        return replace(value, path, "a number beyond all floats")
 
 
 def _text(value: str, path: str, replace: Replace) -> Any:
@@ -115,16 +148,19 @@ def _is_utf8(text: str) -> bool:
 def _datetime(value: dt.datetime, path: str, replace: Replace) -> Any:
     try:
         aware = value.replace(tzinfo=dt.UTC) if value.tzinfo is None else value.astimezone(dt.UTC)
-    except (OverflowError, ValueError):
+        whole = aware.microsecond // 1000 * 1000
+        return dt.datetime(
+            aware.year, aware.month, aware.day, aware.hour, aware.minute, aware.second, whole, tzinfo=dt.UTC
+        )
+    except (OverflowError, ValueError, TypeError):  # the last for pandas' NaT, a date without any date
         return replace(value, path, "a date that has no UTC form")
-    return aware.replace(microsecond=aware.microsecond // 1000 * 1000, fold=0)
 
 
-def _ordered(values: AbstractSet[Any]) -> list[Any]:
-    try:
-        return sorted(values)
-    except TypeError:
-        return sorted(values, key=repr)
+def _ordered(items: list[Any]) -> list[Any]:
+    """Return the plain *items* of a set in an order that does not depend on how they were hashed."""
+    if all(isinstance(item, (int, float)) and item == item for item in items):
+        return sorted(items)
+    return sorted(items, key=lambda item: item if type(item) is str else repr(item))
 
 
 def as_loss(value: float | None) -> tuple[float | None, str | None]:

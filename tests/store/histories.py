@@ -1,4 +1,4 @@
-"""Random histories of an experiment: valid steps of drivers, workers and people, for tests of what follows from a log."""
+"""Random histories of an experiment: valid steps of drivers, workers and people."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import bson
 import pytest
 from test_fold import DATA, event
 
-from hstore.store.errors import InvalidEvent
+from hstore.store.errors import InvalidEvent, NotFound
 from hstore.store.events import (
     CODEC,
     EVENT_BYTES,
@@ -101,3 +101,42 @@ def test_events_are_values() -> None:
     assert mine != event(Noted, 1, 1)  # its id is its own
     assert mine.id != uuid.UUID(int=0)
     assert mine.at.tzinfo is dt.UTC
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        ({"params": {}, "observed": [], "source": "suggested"}, "point is missing"),
+        ({"point": {}, "params": {}, "source": "suggested"}, "observed is missing"),
+        ({"point": {}, "params": {}, "observed": []}, "source is missing"),
+        ({"point": 5, "params": {}, "observed": [], "source": "x"}, "point cannot be 5"),
+        ({"point": {}, "params": {}, "observed": [[0, 1]], "source": "x"}, "observed cannot be"),
+        ({"point": {}, "params": {}, "observed": [[0, "1", b""]], "source": "x"}, "observed cannot be"),
+        ({"point": {}, "params": {}, "observed": [], "source": "x", "batch": ["a"]}, "batch cannot be"),
+        ({"point": {}, "params": None, "observed": [], "source": "x"}, "params is missing"),
+    ],
+)
+def test_data_of_the_wrong_shape_is_set_aside_not_handed_on(data: dict[str, Any], why: str) -> None:
+    aside = from_document(stored(to_document(event(Queued, 1, 0)) | {"data": data}))
+    assert isinstance(aside, Unreadable)
+    assert why in aside.why
+
+
+def test_a_time_that_no_clock_here_knows_is_set_aside() -> None:
+    late = bson.datetime_ms.DatetimeMS(8_640_000_000_000_000)
+    aside = from_document(stored(to_document(event(Noted, 1, 1)) | {"at": late}))
+    assert isinstance(aside, Unreadable)
+    assert aside.at.year == 1970
+    assert aside.stored()["at"] == late
+
+
+def test_data_that_was_moved_out_and_is_gone_is_set_aside() -> None:
+    document, blobs = spill(to_document(event(Done, 1, 3, result={"big": "x" * 70_000})))
+
+    def fetch(sha256: bytes) -> bytes:
+        raise NotFound("there is no attachment")
+
+    for get in (fetch, dict.fromkeys(blobs, b"nonsense").__getitem__):
+        aside = from_document(stored(document), get)
+        assert isinstance(aside, Unreadable)
+        assert "moved out" in aside.why

@@ -209,3 +209,66 @@ def test_evolve_does_not_touch_what_it_is_given() -> None:
     before = evolve(None, first)
     evolve(before, second)
     assert before == evolve(None, first)
+
+
+def test_a_failure_that_is_not_final_is_no_end() -> None:
+    failed = chain(Reserved, Running, (Failed, {"final": False}))
+    state = fold("e", failed)
+    assert state.trials[0].state == "failed"
+    assert not state.trials[0].is_finished
+    assert (dict(state.open), state.unobserved) == ({0: 3}, [])  # its chain goes on, so it is read on
+    state.take([event(Requeued, 0, 4), event(Reserved, 0, 5), event(Failed, 0, 6)])
+    assert (dict(state.open), state.unobserved) == ({}, [0])
+
+
+def test_a_new_end_after_a_person_retried_is_news_again() -> None:
+    first = chain(Reserved, Running, done(1.0))
+    state = fold("e", [*first, event(Queued, 1, 0, observed=[[0, 3, b""]])])
+    state.take([event(Requeued, 0, 4)])
+    assert (state.unobserved, state.best, dict(state.open)) == ([0], None, {0: 4, 1: 0})
+    state.take([event(Reserved, 0, 5), event(Running, 0, 6), event(Done, 0, 7, result={}, loss=3.0, status="ok")])
+    assert state.unobserved == [0]
+    assert state.require_best().loss == 3.0
+    state.take([event(Queued, 2, 0, observed=[[0, 7, b""]])])
+    assert (state.unobserved, state.known) == ([], {0: 7})
+
+
+def test_what_a_decision_observed_is_no_news_when_its_chain_is_read_later() -> None:
+    decided = event(Queued, 1, 0, observed=[[0, 3, b""]])
+    state = fold("e", [decided, *chain(Reserved, Running, Done), event(Noted, 0, 4, void=True)])
+    assert state.unobserved == [0]  # the void, not the end
+    assert fold("e", [decided, *chain(Reserved, Running, Done)]).unobserved == []
+
+
+def test_the_best_is_as_it_is_now() -> None:
+    state = fold("e", chain(Reserved, Running, done(1.0)))
+    state.take([event(Noted, 0, 4, tags=["good"])])
+    assert state.require_best() is state.trials[0]
+    assert state.require_best().tags == ("good",)
+
+
+def test_a_change_to_nothing_is_a_change() -> None:
+    limits = {"limits": {"max_evals": 9}}
+    state = fold("e", [event(Created, None, 0, **limits), event(Changed, None, 1, limits=None)])
+    assert state.limits == {"max_evals": 9}
+    state.take([event(Changed, None, 2, limits={})])
+    assert state.limits == {}
+
+
+@given(st.lists(st.tuples(st.sampled_from([1.0, 2.0, math.nan, None]), st.integers(0, 3)), max_size=12), st.data())
+def test_the_best_is_what_looking_at_all_trials_finds(
+    steps: list[tuple[float | None, int]], data: st.DataObject
+) -> None:
+    state = State("e")
+    vers: dict[int, int] = {}
+    for loss, tid in steps:
+        kinds: list[Any] = [done(loss), (Noted, {"void": True}), (Noted, {"void": False}), (Requeued, {})]
+        ver = vers[tid] = vers.get(tid, -1) + 1
+        kind, more = data.draw(st.sampled_from(kinds)) if ver else (Queued, {})
+        state.take([event(kind, tid, ver, **more)])
+        ranked = [
+            (trial.loss, trial.tid)
+            for trial in state.trials.values()
+            if trial.loss is not None and not math.isnan(trial.loss) and not trial.is_void
+        ]
+        assert (state.best.tid if state.best else None) == (min(ranked)[1] if ranked else None)

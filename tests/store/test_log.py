@@ -4,6 +4,7 @@ import datetime as dt
 import random
 import threading
 import uuid
+from dataclasses import replace
 from typing import Any
 
 import bson
@@ -165,6 +166,27 @@ def test_data_too_large_for_an_event_comes_back_as_if_it_had_not_been(log: Event
     assert log.read("e") == events
 
 
+def test_one_id_cannot_be_two_events(log: EventLog) -> None:
+    mine = trial(0)
+    log.append(mine)
+    with pytest.raises(InvalidEvent, match="two different events"):
+        log.append([replace(mine[1], by="somebody:1:else")])
+    assert log.read("e") == mine
+
+
+def test_who_waits_hears_of_what_was_appended_before_a_conflict(log: EventLog) -> None:
+    theirs, mine = trial(0), trial(0)
+    log.append(theirs[:1])
+    known = Known(last=0, open={0: 0})
+    told: list[bool] = []
+    thread = threading.Thread(target=lambda: told.append(log.wait("e", known, 20.0)))
+    thread.start()
+    with pytest.raises(Conflict):
+        log.append([theirs[1], mine[0]])
+    thread.join(30)
+    assert told == [True]
+
+
 # -- what only a real server can do ---------------------------------------------------------------------------
 
 
@@ -175,7 +197,7 @@ def test_an_event_that_cannot_be_decoded_is_set_aside(mongo_store: Store, databa
     assert found is not None
     good = bson.encode({**found, "_id": uuid.uuid4(), "ver": 2, "data": {"bad": "??"}}, codec_options=CODEC)
     raw = bson.raw_bson.RawBSONDocument(good.replace(b"??", b"\xff\xfe"))
-    database["events"].insert_one(raw, bypass_document_validation=True)  # type: ignore[arg-type]
+    database["events"].insert_one(raw, bypass_document_validation=True)
     log.append([made(Noted, 0, 3, note="after")])
     read = log.read("e")
     assert places(read) == [(0, 0), (0, 1), (0, 2), (0, 3)]
@@ -208,14 +230,15 @@ def test_a_removed_event_is_named(hole: tuple[int | None, int], mongo_store: Sto
         {"data": []},
         {"more": 1},
         {"type": "created"},
-        {"data": {"point": {}, "x": "x" * 70_000}},
+        {"data": {"point": {}}},
+        {"data": {"spilled": {}, "x": "x" * 70_000}},
     ],
 )
 def test_nonsense_from_any_client_is_refused(
     change: dict[str, Any], mongo_store: Store, database: Database[Any]
 ) -> None:
     good = {"_id": uuid.uuid4(), "exp": "e", "tid": 0, "ver": 0, "type": "queued", "v": 1, "at": AT, "by": "x"}
-    good |= {"ts": bson.Timestamp(0, 0), "data": {"point": {}}}
+    good |= {"ts": bson.Timestamp(0, 0), "data": {"point": {}, "params": {}, "observed": [], "source": "enqueued"}}
     database["events"].insert_one(good | {"exp": "fine"})
     with pytest.raises(WriteError, match="validation"):
         database["events"].insert_one(good | {"_id": uuid.uuid4()} | change)

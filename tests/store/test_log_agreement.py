@@ -171,7 +171,7 @@ def test_ten_thousand_steps_of_writers_faults_and_rollbacks_leave_all_logs_equal
     monkeypatch.setattr(patience, "FIRST_PAUSE", 0.0002)
     Agreement.databases = (database,)
     Agreement.steps = 0
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         Agreement,
         settings=settings(
             max_examples=EXAMPLES,

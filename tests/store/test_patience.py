@@ -84,3 +84,20 @@ def test_what_does_not_pass_is_told_at_once(error: Exception, ours: type[Excepti
 def test_a_full_disk_is_waited_for() -> None:
     error: Any = OperationFailure("no space left", 14031)
     assert Patience("the store", seconds=math.inf)(after(error)) == "done"
+
+
+def test_an_error_without_words_is_told_by_its_name() -> None:
+    with pytest.raises(StoreUnreachable, match="AutoReconnect"):
+        Patience("the store", seconds=0)(after(AutoReconnect("")))
+
+
+def test_what_the_server_says_can_be_tried_again_is() -> None:
+    details = {"ok": 0, "errmsg": "not now", "code": 4242, "errorLabels": ["RetryableWriteError"]}
+    assert Patience("the store", seconds=9)(after(OperationFailure("not now", 4242, details))) == "done"
+    with pytest.raises(OperationFailure, match="never"):
+        Patience("the store", seconds=9)(after(OperationFailure("never", 4242, {})))
+
+
+def test_a_write_concern_that_failed_is_tried_again_whatever_else_did() -> None:
+    details = {"writeErrors": [{"code": 11000, "index": 0}], "writeConcernErrors": [{"code": 64}]}
+    assert Patience("the store", seconds=9)(after(BulkWriteError(details))) == "done"

@@ -4,12 +4,15 @@ import uuid
 from dataclasses import fields, replace
 from typing import Any
 
+import bson
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pymongo.database import Database
 from test_fold import event
 
-from hstore.store.events import Created, Done, Event, Noted, Queued, Reserved, Running
-from hstore.store.seal import digest, digest_event
+from hstore.store.events import CODEC, Created, Done, Event, Noted, Queued, Reserved, Running, to_document
+from hstore.store.seal import canonical, digest, digest_event
 from hstore.store.store import Store
 
 NASTY: dict[str, Any] = {
@@ -90,3 +93,46 @@ def test_every_field_of_the_envelope_is_covered() -> None:
     covered = {"exp", "tid", "ver", "id", "at", "by", "prev", "extra"}
     assert {field.name for field in fields(Event)} == covered | left_out
     assert digest_event(event(Created, None, 0)) != digest_event(event(Created, None, 0))
+
+
+def test_values_of_other_programs_are_covered_too() -> None:
+    from bson import Decimal128, ObjectId, Regex
+
+    for one, other in [(ObjectId(), ObjectId()), (Decimal128("1"), Decimal128("2")), (Regex("a"), Regex("b"))]:
+        assert digest_event(event(Done, 0, 3, result={"v": one})) != digest_event(
+            event(Done, 0, 3, result={"v": other})
+        )
+    document = {"_id": uuid.UUID(int=1), "exp": "e", "tid": 0, "ver": 1, "type": "noted", "v": 1, "by": "x"}
+    document["at"] = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    same = [digest({**document, "data": {"v": ObjectId("0" * 24)}}) for _ in range(2)]
+    assert same[0] == same[1] != digest({**document, "data": {"v": ObjectId("1" * 24)}})
+
+
+def test_a_null_of_another_program_is_part_of_the_digest(mongo_store: Store, database: Database[Any]) -> None:
+    mongo_store.log.append([event(Queued, 0, 0)])
+    data = {"note": None, "tags": ["x"]}
+    document = {"_id": uuid.uuid4(), "exp": "e", "tid": 0, "ver": 1, "type": "noted", "v": 1, "by": "x", "data": data}
+    document["at"] = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    database["events"].insert_one(document | {"ts": bson.Timestamp(0, 0)})
+    *_, stored = mongo_store.log.documents("e")
+    read = mongo_store.log.read("e")[-1]
+    assert isinstance(read, Noted)
+    assert read.note is None
+    assert digest(stored) == digest_event(read)
+
+
+def test_large_values_that_only_memory_can_hold_have_a_digest_too() -> None:
+    class Items:
+        items = 5
+
+    for value in ([2**63] * 8000, [object()] * 8000, {1: ["x" * 10_000]}, Items()):
+        assert len(digest_event(event(Done, 0, 3, result={"v": value}))) == 32
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.recursive(st.none() | st.booleans() | st.integers(-9, 9) | st.just("") | st.floats(), lambda inner: (
+    st.lists(inner) | st.dictionaries(st.just(""), inner)), max_leaves=30), st.integers(1, 400))  # fmt: skip
+def test_small_events_need_no_second_look_at_their_size(item: Any, times: int) -> None:
+    """`digest_event` takes it that BSON has at most twelve bytes for one of msgpack."""
+    document = to_document(event(Done, 0, 3, result={"v": [item] * times}))
+    assert len(bson.encode(document, codec_options=CODEC)) <= 12 * len(canonical(document))

@@ -119,6 +119,15 @@ def test_without_a_loss_there_is_no_best(store: Store) -> None:
         _ = begun(store).best
 
 
+def test_a_point_too_large_for_an_event_comes_back_too(store: Store) -> None:
+    mine = begun(store)
+    labels = {f"label{i}": i * 0.5 for i in range(6000)}
+    mine.append(mine.compose((Queued, 0, {"point": labels, "params": labels})))
+    theirs = store.experiment("e")
+    assert theirs.trials[0].point == labels
+    assert theirs.head == mine.head
+
+
 def test_a_result_too_large_for_an_event_comes_back_as_if_it_had_not_been(store: Store) -> None:
     mine = begun(store)
     curve = [float(i) for i in range(50_000)]

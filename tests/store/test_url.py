@@ -73,3 +73,41 @@ def test_what_the_url_sets_goes_before_what_we_set() -> None:
     assert database.write_concern.document == {"w": "majority"}
     assert database.read_concern.document == {"level": "majority"}
     database.client.close()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mongodb://me:sec/ret@h/db",
+        "mongodb://me:s@ec:ret@h/db",
+        "mongodb://me:sec?ret@h/db",
+        "mongodb://me:sec%ret@h/db",
+        "mongodb://me:a:sec ret@h/db",
+        "mongodb://me:sec\nret@h/db",
+        "mongo://me:sec@ret@h:1/db",
+        "mongodb://me@h/db?tlsCertificateKeyFilePassword=secret&nosuch=1",
+        "mongodb://h/db?authMechanismProperties=AWS_SESSION_TOKEN:secret&nosuch=1",
+    ],
+)
+def test_not_even_parts_of_a_password_that_is_not_escaped_are_shown(url: str) -> None:
+    try:
+        told = parse(url).shown
+    except BadUrl as error:
+        told = f"{error} {error.hint}"
+    assert "ret" not in told.replace("secrets", "")
+    assert "sec" not in told
+    assert "\n" not in told
+
+
+def test_an_at_sign_among_the_options_is_no_login() -> None:
+    assert parse("mongodb://h:27017/db?appname=a@b").database == "db"
+    assert parse("mongodb://h/db?appname=a@b").database == "db"
+
+
+def test_a_url_may_come_with_the_line_it_stood_in() -> None:
+    assert parse(" mongodb://h/db\n").uri == "mongodb://h/db"
+
+
+def test_a_file_that_the_url_names_and_that_is_not_there_is_told() -> None:
+    with pytest.raises(BadUrl, match="No such file"):
+        parse("mongodb://h/db?tls=true&tlsCAFile=/no/such.pem")

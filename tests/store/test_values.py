@@ -1,15 +1,23 @@
 import datetime as dt
+import enum
 import math
+import uuid
+from dataclasses import replace
+from fractions import Fraction
+from http import HTTPStatus
 from typing import Any
 
 import bson
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from test_fold import event
 
 from hstore.store.errors import InvalidName, InvalidValue
-from hstore.store.events import CODEC
+from hstore.store.events import CODEC, Done, Queued, Reserved, Running
+from hstore.store.seal import digest_event
+from hstore.store.store import Store
 from hstore.store.values import as_loss, check_name, normalise
 
 
@@ -137,3 +145,85 @@ def test_a_loss_is_a_finite_number_or_named() -> None:
     assert as_loss(1.5) == (1.5, "finite")
     assert as_loss(None) == (None, None)
     assert [as_loss(x)[1] for x in (math.nan, math.inf, -math.inf)] == ["nan", "inf", "-inf"]
+
+
+class Colour(str, enum.Enum):  # noqa: UP042 - how most programs still spell it
+    RED = "red"
+
+
+class Never:
+    """An array that cannot be had."""
+
+    def tolist(self) -> Any:
+        raise RuntimeError("it is on another device")
+
+
+class Matryoshka:
+    """An array that only ever unpacks to another one."""
+
+    def tolist(self) -> Any:
+        return Other()
+
+
+class Other:
+    def tolist(self) -> Any:
+        return Matryoshka()
+
+
+@pytest.mark.parametrize(
+    ("value", "plain"),
+    [
+        ({Colour.RED: Colour.RED}, {"red": "red"}),
+        (np.longdouble(1.5), 1.5),
+        (np.array(["2020-01-02"], "datetime64[ns]"), [dt.datetime(2020, 1, 2, tzinfo=dt.UTC)]),
+        (np.datetime64("NaT"), None),
+        (Fraction(1, 4), 0.25),
+        ({frozenset("ab"), frozenset("cd")}, None),
+        ({"b", "a", "10"}, ["10", "a", "b"]),
+        ({1.5, -1, True}, [-1, 1, 1.5]),
+        (HTTPStatus.OK, 200),
+    ],
+)
+def test_less_common_values_become_plain_too(value: Any, plain: Any) -> None:
+    if plain is not None:
+        assert normalise(value) == plain
+    else:
+        assert normalise(value) in (None, [["a", "b"], ["c", "d"]])
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        (Fraction(10**400), "beyond all floats"),
+        (Never(), "tolist fails"),
+        (Matryoshka(), "a value of type"),
+        (np.timedelta64(5, "ns"), "a value of type"),
+        ({10**5000: 1}, "key"),
+        ({"$ref": "a", "$id": 1}, "reference"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_would_be_lost_or_changed_on_its_way_is_refused(value: Any, why: str) -> None:
+    with pytest.raises(InvalidValue, match=why):
+        normalise(value)
+    bson.encode({"v": normalise([value], replace=lambda value, path, why: why)})
+
+
+def test_a_replacement_for_a_key_may_be_anything() -> None:
+    assert normalise({"\ud800": 1}, replace=lambda value, path, why: "\0?\ud800") == {"??": 1}
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(value=anything, tid=st.just(0))
+def test_whatever_comes_out_a_real_server_keeps(value: Any, tid: int, mongo_store: Store) -> None:
+    exp = uuid.uuid4().hex
+    result = {"v": normalise(value, replace=lambda value, path, why: None)}
+    events = [
+        replace(event(kind, tid, ver), exp=exp, **({"result": result} if kind is Done else {}))
+        for ver, kind in enumerate((Queued, Reserved, Running, Done))
+    ]
+    mongo_store.log.append(events)
+    back = mongo_store.log.read(exp)[-1]
+    assert isinstance(back, Done)
+    assert digest_event(back) == digest_event(events[-1])
+    assert repr(normalise(back.result)) == repr(result)
