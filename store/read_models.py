@@ -138,7 +138,8 @@ def _write(collection: Collection[Document], updates: list[tuple[Document, Docum
 _TRIAL_FIELDS = frozenset(
     {
         "exp", "tid", "ver", "state", "params", "point", "source", "algorithm", "attempt", "loss", "loss_kind",
-        "status", "result", "worker", "error", "message", "duration", "queued_at", "started_at", "ended_at", "tags", "void",
+        "status", "result", "worker", "error", "message", "duration", "queued_at", "started_at", "ended_at",
+        "tags", "void",
     }
 )  # fmt: skip
 _EXPERIMENT_FIELDS = frozenset(

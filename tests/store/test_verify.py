@@ -93,7 +93,8 @@ def test_an_untouched_log_is_sound(report: Callable[[], Report]) -> None:
 def test_a_changed_event_is_named(
     tid: int | None, ver: int, change: dict[str, Any], report: Callable[[], Report], database: Database[Any]
 ) -> None:
-    assert database["events"].update_one(at(tid, ver), {"$set": change}).modified_count == 1
+    changed = database["events"].update_one(at(tid, ver), {"$set": change}, bypass_document_validation=True)
+    assert changed.modified_count == 1
     first = report().findings[0]
     assert (first.tid, first.ver, first.kind) == (tid, ver, "changed")
 
