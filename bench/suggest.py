@@ -110,7 +110,7 @@ def optuna_suggest(points: list[Point]) -> Callable[[int], Any]:
     def inside(label: str, value: float) -> float:
         distribution = space[label]
         if isinstance(distribution, FloatDistribution):
-            return min(max(float(value), distribution.low), distribution.high)
+            return float(min(max(value, distribution.low), distribution.high))
         return int(value)
 
     study.add_trials(

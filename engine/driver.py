@@ -58,8 +58,9 @@ class Driver:
     say: Callable[[str], None] = lambda _: None
     _early_stop_args: list[Any] = field(default_factory=list)
     _refreshed: float = -math.inf
-    _version: str = ""
+    _is_first_decision: bool = True
     _is_exhausted: bool = False
+    _is_early_stopped: bool = False
 
     def __post_init__(self) -> None:
         created = self.experiment.state.created
@@ -69,7 +70,6 @@ class Driver:
         self._is_durable = self.experiment.store.is_durable
         self._objective = describe(self.domain.fn)
         self._hstore = version("hstore")
-        self._is_first_decision = True
 
     # -- the loop ---------------------------------------------------------------------------------------------
 
@@ -93,7 +93,7 @@ class Driver:
         state = self.experiment.state
         if state.status == "paused":
             return "paused"
-        if self._early_stopped:
+        if self._is_early_stopped:
             return "early_stop"
         if self._is_over(began):
             return "timeout"
@@ -104,8 +104,6 @@ class Driver:
             return "max_evals"
         return "exhausted" if self._is_exhausted else None
 
-    _early_stopped = False
-
     def _is_over(self, began: float) -> bool:
         return self.limits.timeout is not None and time.monotonic() - began >= self.limits.timeout
 
@@ -113,7 +111,7 @@ class Driver:
         if self.early_stop_fn is not None and queue:
             self.trials.refresh()
             stop, self._early_stop_args = self.early_stop_fn(self.trials, *self._early_stop_args)
-            self._early_stopped = bool(stop)
+            self._is_early_stopped = bool(stop)
 
     def _refresh(self) -> None:
         self.experiment.refresh()
@@ -297,15 +295,8 @@ class Driver:
         state = self.experiment.state
         if state.status != "open" or state.open:
             return
-        self._try(
-            [
-                (
-                    Finished,
-                    None,
-                    {"why": why, "observed": self.experiment.observed(), "decision": self.experiment.head},
-                )
-            ]
-        )
+        data = {"why": why, "observed": self.experiment.observed(), "decision": self.experiment.head}
+        self._try([(Finished, None, data)])
 
 
 def _failure(error: BaseException, duration: float) -> dict[str, Any]:

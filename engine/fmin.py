@@ -20,7 +20,7 @@ from hstore.engine.objective import Domain, describe, pickled
 from hstore.engine.progress import ProgressCallback, default_callback, no_progress_callback, say
 from hstore.engine.space import Space, compile_space, space_eval
 from hstore.engine.trials import MongoTrials, Trials
-from hstore.store.errors import InvalidValue, SpaceChanged
+from hstore.store.errors import Conflict, InvalidValue, SpaceChanged
 from hstore.store.events import Changed, Queued, Resumed
 from hstore.store.store import Experiment, Store
 
@@ -89,15 +89,15 @@ def fmin(
             timeout=timeout, loss_threshold=loss_threshold, max_queue_len=max_queue_len,
         )  # fmt: skip
         generator = seeds.as_generator(rstate)
-        _begin(
+        _prepare(
             search,
             domain,
             describe_algorithm(algorithm, settings),
             limits,
             seeds.to_data(generator),
             rstate is not None,
+            points,
         )
-        _enqueue(search, compiled, points)
         bar = _bar(verbose, show_progressbar)
         with bar(_ended(search), limits.max_evals) as shown:
             driver = Driver(
@@ -185,6 +185,25 @@ def _invisible(experiment: Experiment) -> int:
 
 def _ended(experiment: Experiment) -> int:
     return sum(trial.is_finished for trial in experiment.state.trials.values())
+
+
+def _prepare(
+    experiment: Experiment,
+    domain: Domain,
+    algorithm: dict[str, Any],
+    limits: Limits,
+    generator: dict[str, Any],
+    is_generator_given: bool,
+    points: Sequence[Mapping[str, Any]],
+) -> None:
+    """Begin or continue the experiment and queue the *points*, whoever else is doing so at the same time."""
+    while True:
+        try:
+            _begin(experiment, domain, algorithm, limits, generator, is_generator_given)
+            _enqueue(experiment, domain.space, points)
+        except Conflict:
+            continue  # another process was first; what it wrote has been read, so see what is left to do
+        return
 
 
 def _begin(

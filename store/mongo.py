@@ -7,7 +7,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import bson
 import pymongo
@@ -23,8 +23,6 @@ from hstore.store.seal import digest_event
 
 if TYPE_CHECKING:
     from pymongo.collection import Collection
-
-T = TypeVar("T")
 
 IN_ORDER = [("exp", pymongo.ASCENDING), ("tid", pymongo.ASCENDING), ("ver", pymongo.ASCENDING)]
 RAW: bson.CodecOptions[RawBSONDocument] = CODEC.with_options(document_class=RawBSONDocument)

@@ -21,7 +21,8 @@ import numpy as np
 from hstore import fmin, hp, tpe
 from functools import partial
 fmin(lambda c: c["x"] ** 2, {"x": hp.uniform("x", -1, 1)}, algo=partial(tpe.suggest, n_startup_jobs=5), max_evals=60,
-     rstate=np.random.default_rng(0), verbose=False, experiment="shared", store=sys.argv[1])
+     rstate=np.random.default_rng(0), verbose=False, experiment="shared", store=sys.argv[1],
+     points_to_evaluate=[{"x": 0.5}, {"x": -0.5}])
 """
 
 
@@ -34,8 +35,8 @@ def test_processes_that_begin_and_run_one_experiment_at_once_share_its_trials(mo
         assert run.returncode == 0, said
     with hstore.open(mongo_url) as store:
         search = store.experiment("shared")
-        assert [(t.tid, t.state) for t in search.trials] == [(tid, "done") for tid in range(60)]
-        assert Counter(event.type for event in search.events)["queued"] == 60
+        assert [(t.tid, t.state) for t in search.trials] == [(tid, "done") for tid in range(62)]
+        assert Counter(event.type for event in search.events)["queued"] == 62
         assert Counter(event.type for event in search.chain(None))["created"] == 1
         assert derive_again(search).is_same
         assert not verify(search.documents()).findings
