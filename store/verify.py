@@ -100,7 +100,11 @@ def _chains(documents: Iterable[Document]) -> dict[int | None, _Chain]:
     for document in documents:
         tid = document.get("tid")
         chain = chains.setdefault(tid, _Chain(tid, [], []))
-        chain.digests.append(digest(document, chain.digests[-1] if chain.digests else b""))
+        try:
+            own = digest(document, chain.digests[-1] if chain.digests else b"")
+        except (KeyError, TypeError, AttributeError, ValueError, OverflowError):
+            document, own = {**document, "raw": b""}, b""  # it has not the shape of an event
+        chain.digests.append(own)
         chain.documents.append(document)
     return chains
 
@@ -138,7 +142,7 @@ def _check_decision(
 ) -> Finding | None:
     """Check that the decision which begins *chain* follows the one of *before*, or the beginning of the experiment."""
     first = chain.documents[0]
-    if first["ver"] != 0 or "raw" in first or _prev(first) in (None, before.digests[0]):
+    if first.get("ver") != 0 or "raw" in first or _prev(first) in (None, before.digests[0]):
         return None  # a chain that does not begin with a decision is a matter of its links
     if before.digests[0] not in witnesses:
         return before.finding(0, "changed", f"the decision of trial {chain.tid} follows another one")
@@ -151,10 +155,10 @@ def _check_links(chain: _Chain, witnesses: set[bytes]) -> Finding | None:
     for place, document in enumerate(chain.documents):
         prev = _prev(document)
         after = chain.digests[place - 1] if place else b""
-        if document["ver"] != place:
-            return chain.finding(place, "removed", f"event {document['ver']} follows event {place - 1}")
+        if document.get("ver") != place:
+            return chain.finding(place, "removed", f"event {document.get('ver')} follows event {place - 1}")
         if "raw" in document:
-            return chain.finding(place, "unreadable", "its document cannot be decoded")
+            return chain.finding(place, "unreadable", "its document cannot be decoded as an event")
         if place == 0 or prev is None or prev == after:
             continue
         if place >= 2 and prev == chain.digests[place - 2]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from pymongo.database import Database
 
 from hstore.store.memory import MemoryLog
@@ -17,6 +18,11 @@ from hstore.store.opening import open_store
 from hstore.store.server import EmbeddedServer, ensure_server
 from hstore.store.store import Store
 from hstore.store.url import connect, parse
+
+
+settings.register_profile("ci", derandomize=True)  # what CI runs today it runs tomorrow; at home it looks further
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 
 @pytest.fixture(scope="session")

@@ -106,6 +106,18 @@ def test_a_changed_end_is_named(report: Callable[[], Report], database: Database
     assert (first.tid, first.ver, first.kind) == (1, ver, "changed")
 
 
+@pytest.mark.parametrize(
+    "edit", [{"$unset": {"data": 1}}, {"$set": {"data": 5}}, {"$unset": {"at": 1}}, {"$set": {"by": 7}}]
+)
+def test_what_is_no_event_any_more_is_named(
+    edit: dict[str, Any], report: Callable[[], Report], database: Database[Any]
+) -> None:
+    database["events"].update_one(at(4, 1), edit, bypass_document_validation=True)
+    first = report().findings[0]
+    assert (first.tid, first.ver) == (4, 1)
+    assert first.kind in ("unreadable", "changed")
+
+
 def test_the_time_on_an_event_cannot_be_changed_either(report: Callable[[], Report], database: Database[Any]) -> None:
     found = database["events"].find_one(at(4, 0))
     assert found is not None
