@@ -19,7 +19,6 @@ from hstore.store.server import EmbeddedServer, ensure_server
 from hstore.store.store import Store
 from hstore.store.url import connect, parse
 
-
 settings.register_profile("ci", derandomize=True)  # what CI runs today it runs tomorrow; at home it looks further
 if os.environ.get("CI"):
     settings.load_profile("ci")
