@@ -292,6 +292,7 @@ class Driver:
 
     def finish(self, why: str) -> None:
         """Record that the search ended, unless it did already, is paused, or others are still at it."""
+        self._refresh()  # of several drivers the last one to end a trial sees that all have ended
         state = self.experiment.state
         if state.status != "open" or state.open:
             return

@@ -37,6 +37,7 @@ def test_processes_that_begin_and_run_one_experiment_at_once_share_its_trials(mo
         search = store.experiment("shared")
         assert [(t.tid, t.state) for t in search.trials] == [(tid, "done") for tid in range(62)]
         assert Counter(event.type for event in search.events)["queued"] == 62
+        assert search.state.status == "finished"
         assert Counter(event.type for event in search.chain(None))["created"] == 1
         assert derive_again(search).is_same
         assert not verify(search.documents()).findings
