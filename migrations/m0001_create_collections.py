@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from bson.binary import UUID_SUBTYPE, Binary
 from pymongo import ASCENDING
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
@@ -41,7 +42,10 @@ ENVELOPE = {
             "properties": {"type": {"enum": [*HEADER_EVENTS[1:], "noted"]}, "ver": {"minimum": 1}}},
     ],
 }  # fmt: skip
-VALIDATOR = {"$and": [{"$jsonSchema": ENVELOPE}, {"$expr": {"$lte": [{"$bsonSize": "$$ROOT"}, EVENT_BYTES]}}]}
+# Binary values are ordered by length, then subtype, then content: between these two lies every UUID and nothing else.
+A_UUID = {"$gte": Binary(b"\x00" * 16, UUID_SUBTYPE), "$lte": Binary(b"\xff" * 16, UUID_SUBTYPE)}
+IS_SMALL = {"$expr": {"$lte": [{"$bsonSize": "$$ROOT"}, EVENT_BYTES]}}
+VALIDATOR = {"$and": [{"$jsonSchema": ENVELOPE}, {"_id": A_UUID}, IS_SMALL]}
 
 INDEXES: dict[str, list[tuple[list[tuple[str, int]], dict[str, Any]]]] = {
     "events": [([("exp", ASCENDING), ("tid", ASCENDING), ("ver", ASCENDING)], {"unique": True})],

@@ -217,6 +217,8 @@ def test_a_removed_event_is_named(hole: tuple[int | None, int], mongo_store: Sto
 @pytest.mark.parametrize(
     "change",
     [
+        {"_id": "text"},
+        {"_id": b"0123456789abcdef"},
         {"tid": [0]},
         {"tid": "0"},
         {"tid": 0.5},
