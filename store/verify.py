@@ -77,8 +77,8 @@ def verify(documents: Iterable[Document]) -> Report:
     tids = sorted(tid for tid in chains if tid is not None)
     before, expected = header, 0
     for tid in tids:
-        for missing in range(expected, tid):
-            tell(Finding(tid=missing, ver=0, kind="removed", message=f"event 0 of trial {missing} was removed"))
+        if tid > expected:  # one finding for the whole gap: an id that was edited may leave one of millions
+            tell(Finding(tid=expected, ver=0, kind="removed", message=f"event 0 of trial {expected} was removed"))
         chain, expected = chains[tid], tid + 1
         if before is not None and before.tid not in findings:
             tell(_check_decision(chain, before, chains, witnesses))
