@@ -311,7 +311,7 @@ class EmbeddedServer:
                     starts += 1
                 finally:
                     os.close(lock)
-            elif self._is_ready():
+            elif self._pids()[1] and self._is_ready():  # one that adopts a mongod may not have said so yet
                 return
             if time.monotonic() > deadline:
                 raise StoreUnreachable(

@@ -113,9 +113,8 @@ def kill(pid: int, number: int) -> None:
 
 
 def write_pids(file: int, *pids: int) -> None:
-    """Replace what *file* says by *pids*."""
-    os.ftruncate(file, 0)
-    os.pwrite(file, " ".join(map(str, pids)).encode(), 0)
+    """Replace what *file* says by *pids*; whoever reads it meanwhile sees the old ones or the new."""
+    os.pwrite(file, " ".join(map(str, pids)).ljust(32).encode(), 0)
 
 
 def main() -> None:
