@@ -28,7 +28,7 @@ class Migration:
         return up
 
 
-MIGRATIONS = (Migration(1, "create_collections"),)
+MIGRATIONS = (Migration(1, "create_collections"), Migration(2, "workers"))
 
 
 def pending(applied: Iterable[int]) -> list[Migration]:

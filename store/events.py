@@ -21,6 +21,10 @@ EVENT_BYTES = 64 * 1024
 
 SPILL_ABOVE = EVENT_BYTES - len(b"\x11ts\0" + 8 * b"\0")
 """Bytes of a document that has no `ts` yet: what fits is never spilled, whoever wrote it, so its digest is the same."""
+CAUSES = ("lost", "interrupted", "failed", "timeout")
+"""Why an attempt may come to nothing: its worker was silent for too long, or was told to go; the objective raised or
+its process died; it took too long. A retry policy says how often each may happen to a trial before that is its end."""
+
 NOTHING: Data = {}
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
@@ -134,6 +138,8 @@ class Failed(Event):
     exit_code: int | None = None
     time_limit: float | None = None
     duration: float | None = None
+    cause: str | None = None
+    """One of `CAUSES`; None stands for "failed"."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +148,8 @@ class Requeued(Event):
 
     type: ClassVar[str] = "requeued"
     why: str
+    cause: str | None = None
+    """One of `CAUSES`, which the retry policy counts; None: by hand, which begins the count anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -67,6 +67,8 @@ class Trial:
     reports: tuple[Reported, ...] = ()
     notes: tuple[Noted, ...] = ()
     is_void: bool = False
+    retries: Mapping[str, int] = NOTHING
+    """How often the trial was requeued, by cause, since a person last asked for it."""
 
     @property
     def point(self) -> Data:
@@ -146,8 +148,11 @@ def evolve(trial: Trial | None, event: Event) -> Trial:
             return replace(trial, ver=ver, state="failed", end=event, last=event)
         case Cancelled():
             return replace(trial, ver=ver, state="cancelled", end=event, last=event)
-        case Requeued():
-            return replace(trial, ver=ver, state="queued", reserved=None, running=None, end=None, last=event)
+        case Requeued(cause=cause):
+            retries = {**trial.retries, cause: trial.retries.get(cause, 0) + 1} if cause else NOTHING
+            return replace(
+                trial, ver=ver, state="queued", reserved=None, running=None, end=None, retries=retries, last=event
+            )  # fmt: skip
         case Noted(void=void):
             is_void = trial.is_void if void is None else void
             return replace(trial, ver=ver, notes=(*trial.notes, event), is_void=is_void, last=event)

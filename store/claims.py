@@ -1,0 +1,154 @@
+"""Claims: tickets, leases and who is there. Hints beside the log, by the server's clock; losing them loses nothing."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pymongo
+from pymongo.read_concern import ReadConcern
+
+from hstore.store.events import EPOCH, Document
+from hstore.store.patience import Patience
+
+if TYPE_CHECKING:
+    from pymongo.collection import Collection
+    from pymongo.database import Database
+
+Place = tuple[str, int]
+"""A trial: the name of its experiment, its tid."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A trial that somebody holds, as its read model tells it."""
+
+    exp: str
+    tid: int
+    ver: int
+    worker: str | None
+    by: str | None
+    """Session of the worker; None for a claim whose lease was never written."""
+    beat: dt.datetime | None
+    """When the lease was last extended, by the server's clock."""
+    seconds: float | None
+    """How long it runs from there."""
+    is_over: bool
+    """Whether the server's clock says so; never for a lease that was not written."""
+
+
+class Claims:
+    """Tickets and leases in `trials`, the presence of workers in `workers`.
+
+    Nothing here decides anything: a ticket only keeps two workers from racing, and a lease that is over only lets
+    somebody *try* to requeue the trial. What counts is who gets the next place in the trial's chain.
+    """
+
+    def __init__(self, database: Database[Document], patience: Patience) -> None:
+        light: dict[str, Any] = {"write_concern": pymongo.WriteConcern(w=1), "read_concern": ReadConcern("local")}
+        self._trials: Collection[Document] = database.get_collection("trials", **light)
+        self._workers: Collection[Document] = database.get_collection("workers", **light)
+        self._patiently = patience
+
+    # -- tickets ----------------------------------------------------------------------------------------------
+
+    def take_ticket(self, session: str, experiments: Sequence[str], *, seconds: float) -> Place | None:
+        """Return the trial of *experiments* that was queued first and that nobody is about to take, or None.
+
+        Nobody else is handed it for so many *seconds*. Whether it is still queued, its chain says.
+        """
+        free = {"$lte": [{"$ifNull": ["$ticket.until", EPOCH]}, "$$NOW"]}
+        names = list(experiments)
+        query = {"exp": names[0] if len(names) == 1 else {"$in": names}, "state": "queued", "$expr": free}
+        ticket = {"by": session, "until": {"$add": ["$$NOW", _ms(seconds)]}}
+        found = self._patiently(
+            lambda: self._trials.find_one_and_update(
+                query, [{"$set": {"ticket": ticket}}], sort=[("queued_at", pymongo.ASCENDING)],
+                projection={"_id": 0, "exp": 1, "tid": 1},
+            )  # fmt: skip
+        )
+        return None if found is None else (found["exp"], found["tid"])
+
+    def is_anything_queued(self, experiments: Sequence[str]) -> bool:
+        """Return whether a trial of *experiments* is queued, ticket or not."""
+        query = {"exp": {"$in": list(experiments)}, "state": "queued"}
+        return self._patiently(lambda: self._trials.find_one(query, {"_id": 1})) is not None
+
+    # -- leases -----------------------------------------------------------------------------------------------
+
+    def extend(self, session: str, held: Mapping[Place, int], *, seconds: float) -> None:
+        """Make the leases of *session* on *held* (the ver at which it claimed each) run *seconds* from now."""
+        updates = [
+            pymongo.UpdateOne(
+                {"_id": {"exp": exp, "tid": tid}, "ver": {"$gte": ver}, "state": {"$in": ["reserved", "running"]}},
+                {"$set": {"lease.by": session, "lease.seconds": seconds}, "$currentDate": {"lease.beat": True}},
+            )
+            for (exp, tid), ver in held.items()
+        ]
+        if updates:
+            self._patiently(lambda: self._trials.bulk_write(updates, ordered=False))
+
+    def held(self, experiments: Iterable[str] | None = None) -> list[Held]:
+        """Return the trials (of *experiments*, or all) that somebody holds, by experiment and tid."""
+        query: Document = {"state": {"$in": ["reserved", "running"]}}
+        if experiments is not None:
+            query["exp"] = {"$in": list(experiments)}
+        until = {"$add": ["$lease.beat", {"$multiply": ["$lease.seconds", 1000]}]}
+        pipeline: list[Document] = [
+            {"$match": query},
+            {"$project": {"_id": 0, "exp": 1, "tid": 1, "ver": 1, "worker": 1, "lease": 1,
+                          "is_over": {"$lt": [{"$ifNull": [until, "$$NOW"]}, "$$NOW"]}}},
+            {"$sort": {"exp": 1, "tid": 1}},
+        ]  # fmt: skip
+        found = self._patiently(lambda: list(self._trials.aggregate(pipeline)))
+        return [_held(document) for document in found]
+
+    # -- who is there -----------------------------------------------------------------------------------------
+
+    def announce(self, name: str, session: str, seconds: float, about: Mapping[str, Any]) -> None:
+        """Say that worker *name* is there for *seconds* from now, and what there is to know *about* it.
+
+        A worker of that name and of another session is replaced.
+        """
+        presence = {
+            "$set": {**about, "session": session, "seconds": seconds},
+            "$currentDate": {"beat": True},
+        }
+        self._patiently(lambda: self._workers.update_one({"_id": name}, presence, upsert=True))
+
+    def leave(self, name: str, session: str) -> None:
+        """Take back what `announce` said."""
+        self._patiently(lambda: self._workers.delete_one({"_id": name, "session": session}))
+
+    def workers(self, experiment: str | None = None) -> list[Document]:
+        """Return who is there (for *experiment*, or at all) by name: what was announced, and `age`, seconds since."""
+        until = {"$add": ["$beat", {"$multiply": ["$seconds", 1000]}]}
+        query: Document = {"$expr": {"$gt": [until, "$$NOW"]}}
+        if experiment is not None:
+            query["experiments"] = experiment
+        pipeline: list[Document] = [
+            {"$match": query},
+            {"$set": {"age": {"$divide": [{"$subtract": ["$$NOW", "$beat"]}, 1000]}}},
+            {"$sort": {"_id": 1}},
+        ]
+        return self._patiently(partial(_listed, self._workers, pipeline))
+
+
+def _listed(collection: Collection[Document], pipeline: list[Document]) -> list[Document]:
+    return list(collection.aggregate(pipeline))
+
+
+def _held(document: Document) -> Held:
+    lease = document.get("lease") or {}
+    return Held(
+        exp=document["exp"], tid=document["tid"], ver=document["ver"], worker=document.get("worker"),
+        by=lease.get("by"), beat=lease.get("beat"), seconds=lease.get("seconds"),
+        is_over=bool(document["is_over"]) and "beat" in lease,
+    )  # fmt: skip
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)
