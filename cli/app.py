@@ -12,14 +12,19 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from hstore.cli.check import check
 from hstore.cli.db import db
 from hstore.cli.log import log
 from hstore.cli.ls import ls
 from hstore.cli.migrate import migrate
+from hstore.cli.pause import pause, resume, stop
 from hstore.cli.rebuild import rebuild
 from hstore.cli.replay import replay
+from hstore.cli.retry import retry
 from hstore.cli.show import show
+from hstore.cli.status import status
 from hstore.cli.verify import verify
+from hstore.cli.worker import worker
 from hstore.store.errors import HstoreError, VerificationFailed
 
 if TYPE_CHECKING:
@@ -117,11 +122,15 @@ def _version(ctx: click.Context, _: click.Parameter, is_asked: bool) -> None:
 )
 @click.pass_context
 def app(ctx: click.Context, url: str | None, debug: bool) -> None:
-    """Look at searches, and prove them.
+    """Look at searches, steer them, and prove them.
 
     \b
     hstore ls                     the experiments of the store
     hstore show digits            one of them
+    hstore status digits --watch  how it stands, who works on it, when it will be done
+    hstore pause digits           have nothing suggested or taken; hstore resume digits
+    hstore stop digits --now      end it, and what is running
+    hstore retry digits --failed  evaluate again what failed
     hstore replay digits          make its suggestions again and compare bits
 
     Data goes to stdout, talk to stderr. Exit codes: 2 usage, 3 not found, 5 store unreachable, 6 verification failed.
@@ -130,7 +139,7 @@ def app(ctx: click.Context, url: str | None, debug: bool) -> None:
     ctx.call_on_close(ctx.obj.close)
 
 
-for command in (ls, show, log, replay, verify, rebuild, migrate, db):
+for command in (ls, show, status, log, worker, pause, resume, stop, retry, replay, verify, check, rebuild, migrate, db):
     app.add_command(command)
 
 

@@ -8,20 +8,23 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from hstore.engine import seeds
+from hstore.engine import recipe, seeds
 from hstore.engine.algorithms import resolve, tpe
 from hstore.engine.driver import Driver, Limits, describe_algorithm
 from hstore.engine.fingerprint import fingerprint
-from hstore.engine.objective import Domain, describe, pickled
+from hstore.engine.objective import Domain, describe
+from hstore.engine.parallel import ParallelDriver
 from hstore.engine.progress import ProgressCallback, default_callback, no_progress_callback, say
+from hstore.engine.serial import SerialDriver
 from hstore.engine.space import Space, compile_space, space_eval
+from hstore.engine.team import Team
 from hstore.engine.trials import MongoTrials, Trials
+from hstore.store.attachments import Attachments
 from hstore.store.errors import Conflict, InvalidValue, SpaceChanged
-from hstore.store.events import Changed, Queued, Resumed
+from hstore.store.events import CAUSES, Changed, Queued, Resumed
 from hstore.store.store import Experiment, Store
 
 RETRIES = {"lost": 2, "interrupted": 2, "failed": 0, "timeout": 0}
@@ -42,13 +45,16 @@ def fmin(
     verbose: bool = True,
     return_argmin: bool = True,
     points_to_evaluate: Sequence[Mapping[str, Any]] | None = None,
-    max_queue_len: int = 1,
+    max_queue_len: int | None = None,
     show_progressbar: bool | ProgressCallback = True,
     early_stop_fn: Callable[..., Any] | None = None,
     trials_save_file: str | os.PathLike[str] = "",
     *,
     experiment: str | None = None,
     store: str | Store | None = None,
+    workers: int | None = None,
+    retries: Mapping[str, int] | None = None,
+    grace: float = 10.0,
 ) -> Any:
     """Return the point with the smallest *fn* found in *space*: raw values by label (a choice's is its index).
 
@@ -60,7 +66,15 @@ def fmin(
     timeout: seconds; no trial is begun after them. loss_threshold: stop once a loss is smaller.
     experiment, store: search durably, under this name, in the store at this URL (`$HSTORE_URL`, else the embedded
         MongoDB). The same call continues a search that was stopped in whatever way, as if it had not been.
-    trials: `Trials()` (memory; the default) or `MongoTrials(url, exp_key=…)` (durable), instead of *experiment*.
+    trials: `Trials()` (memory; the default) or `MongoTrials(url, exp_key=…)` (durable, evaluated by workers),
+        instead of *experiment*.
+    workers: None evaluates here, one trial after the other. 0 leaves that to `hstore worker` processes, wherever
+        they reach the store; N starts N of them on this machine and stops them at the end.
+    max_queue_len: how many trials are decided ahead: 1, or with workers one for each of them and one more.
+    retries: how often a trial is tried again, by why it came to nothing, with workers: {"lost": 2, "interrupted": 2,
+        "failed": 0, "timeout": 0} where it does not say otherwise. Recorded when the experiment begins.
+    grace: seconds that workers get to end their trials when the search ends early (timeout, loss_threshold,
+        early_stop_fn); what still runs then is cancelled.
     rstate: `numpy.random.default_rng(seed)` or an int, for a search that can be had again.
     points_to_evaluate: points {label: raw value} to begin with, on top of *max_evals*.
     early_stop_fn: `f(trials, *args) -> (stop, args)`, asked after every round.
@@ -71,6 +85,7 @@ def fmin(
     `AllTrialsFailed` if there is no best.
     """
     _check_arguments(timeout, loss_threshold, max_evals, points_to_evaluate, max_queue_len)
+    policy = _check_parallel(workers, retries, grace)
     if trials is not None and allow_trials_fmin and getattr(type(trials), "fmin", Trials.fmin) is not Trials.fmin:
         return trials.fmin(
             fn, space, algo=algo, max_evals=max_evals, timeout=timeout, loss_threshold=loss_threshold,
@@ -83,6 +98,10 @@ def fmin(
     domain = Domain(fn, compiled, pass_expr_memo_ctrl=pass_expr_memo_ctrl)
     with _trials(trials, experiment, store, trials_save_file) as view:
         search = view.experiment
+        if workers is None and view is trials and view.asynchronous:
+            workers = 0
+        if workers is not None and not search.store.is_durable:
+            raise InvalidValue("workers need a store", hint="add experiment='some-name'")
         points = list(points_to_evaluate or ())
         limits = Limits(
             max_evals=sys.maxsize if max_evals is None else max_evals + len(points) + _invisible(search),
@@ -97,14 +116,21 @@ def fmin(
             seeds.to_data(generator),
             rstate is not None,
             points,
+            policy,
         )
         bar = _bar(verbose, show_progressbar)
         with bar(_ended(search), limits.max_evals) as shown:
-            driver = Driver(
-                experiment=search, domain=domain, algorithm=algorithm, settings=settings, limits=limits, trials=view,
-                catch_eval_exceptions=catch_eval_exceptions, early_stop_fn=early_stop_fn,
-                on_progress=_progress(shown, view, trials_save_file), say=say,
-            )  # fmt: skip
+            common: dict[str, Any] = {
+                "experiment": search, "domain": domain, "algorithm": algorithm, "settings": settings,
+                "limits": limits, "trials": view, "early_stop_fn": early_stop_fn,
+                "on_progress": _progress(shown, view, trials_save_file), "say": say,
+            }  # fmt: skip
+            driver: Driver
+            if workers is None:
+                driver = SerialDriver(**common, catch_eval_exceptions=catch_eval_exceptions)
+            else:
+                team = Team(search, workers, grace=grace, say=say) if workers else None
+                driver = ParallelDriver(**common, team=team, grace=grace)
             _search(driver, generator)
         view.refresh()
         if return_argmin:
@@ -127,8 +153,25 @@ def _check_arguments(timeout: Any, loss_threshold: Any, max_evals: Any, points: 
         raise InvalidValue(f"max_evals must be a whole number of trials, not {max_evals!r}")
     if points is not None and not isinstance(points, (list, tuple)):
         raise InvalidValue(f"points_to_evaluate must be a list of {{label: value}}, not {type(points).__name__}")
-    if isinstance(max_queue_len, bool) or not isinstance(max_queue_len, int) or max_queue_len < 1:
+    if max_queue_len is not None and (
+        isinstance(max_queue_len, bool) or not isinstance(max_queue_len, int) or max_queue_len < 1
+    ):
         raise InvalidValue(f"max_queue_len must be a whole number of at least 1, not {max_queue_len!r}")
+
+
+def _check_parallel(workers: Any, retries: Any, grace: Any) -> dict[str, int]:
+    """Raise `InvalidValue` for what cannot be meant; return the whole retry policy."""
+    if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 0):
+        raise InvalidValue(f"workers must be a number of processes, 0 or None, not {workers!r}")
+    if isinstance(grace, bool) or not isinstance(grace, (int, float)) or not grace >= 0:
+        raise InvalidValue(f"grace must be a number of seconds, not {grace!r}")
+    policy = {} if retries is None else dict(retries)
+    for cause, times in policy.items():
+        if cause not in CAUSES or isinstance(times, bool) or not isinstance(times, int) or times < 0:
+            raise InvalidValue(
+                f"retries cannot hold {cause!r}: {times!r}", hint=f"it maps {', '.join(CAUSES)} to how often"
+            )
+    return RETRIES | policy
 
 
 @contextmanager
@@ -195,11 +238,12 @@ def _prepare(
     generator: dict[str, Any],
     is_generator_given: bool,
     points: Sequence[Mapping[str, Any]],
+    retries: Mapping[str, int],
 ) -> None:
     """Begin or continue the experiment and queue the *points*, whoever else is doing so at the same time."""
     while True:
         try:
-            _begin(experiment, domain, algorithm, limits, generator, is_generator_given)
+            _begin(experiment, domain, algorithm, limits, generator, is_generator_given, retries)
             _enqueue(experiment, domain.space, points)
         except Conflict:
             continue  # another process was first; what it wrote has been read, so see what is left to do
@@ -208,15 +252,15 @@ def _prepare(
 
 def _begin(
     experiment: Experiment, domain: Domain, algorithm: dict[str, Any], limits: Limits, generator: dict[str, Any],
-    is_generator_given: bool,
+    is_generator_given: bool, retries: Mapping[str, int],
 ) -> None:  # fmt: skip
     """Create the experiment, or see that it can be continued with these arguments, and record what changed."""
     objective = describe(domain.fn)
     wanted = {name: None if value == sys.maxsize else value for name, value in asdict(limits).items()}
     if experiment.state.created is None:
         created = {
-            "space": domain.space.to_data(), "objective": objective | _pickle(experiment, domain),
-            "algorithm": algorithm, "generator": generator, "limits": wanted, "retries": RETRIES,
+            "space": domain.space.to_data(), "objective": recipe.record(domain, _attachments(experiment)),
+            "algorithm": algorithm, "generator": generator, "limits": wanted, "retries": dict(retries),
             "fingerprint": fingerprint(),
         }  # fmt: skip
         if experiment.begin(created):
@@ -238,7 +282,7 @@ def _begin(
     if state.algorithm != algorithm:
         changed["algorithm"] = algorithm
     if any(state.objective.get(key) != objective.get(key) for key in ("name", "ref", "version")):
-        changed["objective"] = objective | _pickle(experiment, domain)
+        changed["objective"] = recipe.record(domain, _attachments(experiment))
     if changed and state.status == "open":
         experiment.append(experiment.compose((Changed, None, changed)))
 
@@ -250,11 +294,8 @@ def _is_complete(experiment: Experiment, limits: Limits) -> bool:
     return not state.open and (is_reached or len(state.trials) >= limits.max_evals)
 
 
-def _pickle(experiment: Experiment, domain: Domain) -> dict[str, Any]:
-    if not experiment.store.is_durable or (content := pickled(domain.fn)) is None:
-        return {}
-    sha256 = experiment.store.attachments.put(content)
-    return {"pickle": {"sha256": sha256, "length": len(content)}, "cloudpickle": version("cloudpickle")}
+def _attachments(experiment: Experiment) -> Attachments | None:
+    return experiment.store.attachments if experiment.store.is_durable else None
 
 
 def _enqueue(experiment: Experiment, space: Space, points: Sequence[Mapping[str, Any]]) -> None:
@@ -302,13 +343,18 @@ def _save(view: Trials, path: Path) -> None:
 def _search(driver: Driver, generator: Any) -> None:
     experiment = driver.experiment
     before = len(experiment.state.trials)
+    team = driver.team if isinstance(driver, ParallelDriver) else None
     try:
         driver.finish(driver.run())
     except KeyboardInterrupt:
+        if team is not None:
+            team.stop(grace=0.0)
         if experiment.store.is_durable:
             say(f"stopped after {_ended(experiment)} trials; the same call continues experiment {experiment.name!r}")
         raise
     finally:
+        if team is not None:
+            team.stop()
         if experiment.store.models is not None:
             experiment.store.models.flush()
         # hyperopt draws a seed from the caller's generator per suggestion, and callers rely on where that leaves it.

@@ -9,7 +9,7 @@ from typing import Any
 from hstore.engine.history import History
 from hstore.engine.space import Space
 from hstore.store.errors import VerificationFailed
-from hstore.store.events import Queued
+from hstore.store.events import Finished, Queued
 from hstore.store.fold import Trial, evolve
 from hstore.store.store import Experiment
 
@@ -21,11 +21,24 @@ class Knowledge:
         self.history = History(space)
         self.suggested = 0
         """Number of decisions that an algorithm made; the next one has the seed of this number."""
+        self._observed: dict[int | None, int] = {}
+        """Up to which ver each chain (None: the experiment's own) was observed."""
 
     def observe(self, experiment: Experiment, observed: Iterable[Any]) -> None:
-        """Take in the ends that a decision lists as [tid, ver, digest]."""
+        """Take in what a decision lists as [tid, ver, digest]: ends, and changes of the experiment.
+
+        A decision that observes the end of a search (before it was resumed) knows what that had observed.
+        """
         for tid, ver, _ in observed:
-            if tid is not None:  # changes of the experiment are no trial of the history
+            before = self._observed.get(tid, -1)
+            if ver <= before:
+                continue
+            self._observed[tid] = ver
+            if tid is None:
+                for event in experiment.chain(None)[before + 1 : ver + 1]:
+                    if isinstance(event, Finished):
+                        self.observe(experiment, event.observed)
+            else:
                 kind, loss = outcome(_trial_at(experiment, tid, ver))
                 self.history.observe(tid, kind=kind, loss=loss)
 

@@ -5,18 +5,21 @@ from __future__ import annotations
 import hashlib
 import logging
 import numbers
+import os
 import platform
+import socket
 import sys
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+import time
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from types import CodeType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from hstore.engine.attempt import claim, done, is_held, tell
 from hstore.engine.space import Space
-from hstore.store.errors import InvalidLoss, InvalidResult, InvalidResultStatus, InvalidValue, NotFound
-from hstore.store.events import Noted, Reported
-
-if TYPE_CHECKING:
-    from hstore.store.store import Experiment
+from hstore.store.errors import Conflict, InvalidLoss, InvalidResult, InvalidResultStatus, InvalidValue, NotFound
+from hstore.store.events import Done, Noted, Queued, Reported
+from hstore.store.store import Draft, Experiment, author
+from hstore.store.values import normalise
 
 STATUS_NEW = "new"
 STATUS_RUNNING = "running"
@@ -25,6 +28,7 @@ STATUS_OK = "ok"
 STATUS_FAIL = "fail"
 STATUS_STRINGS = (STATUS_NEW, STATUS_RUNNING, STATUS_SUSPENDED, STATUS_OK, STATUS_FAIL)
 
+LOOK_SECONDS = 1.0
 LARGEST_PICKLE = 64 * 2**20
 """Bytes; an objective that pickles to more stays out of the store, which only workers elsewhere would miss."""
 
@@ -113,26 +117,74 @@ class Ctrl:
         self.experiment = experiment
         self.tid = tid
         self.trials = trials
+        self._taken = experiment.state.trials[tid].reserved
+        self._looked = time.monotonic()
 
     @property
-    def attachments(self) -> ChainAttachments:
+    def attachments(self) -> MutableMapping[str, bytes]:
         """The trial's attachments: content by name."""
         return ChainAttachments(self.experiment, self.tid)
 
     def checkpoint(self, result: Mapping[str, Any] | None = None) -> None:
         """Record a partial *result*."""
         if result is not None:
-            self._report(result=dict(result))
+            self.tell(result=normalise(dict(result), path="result"))
 
     def report(self, step: int, value: float) -> None:
         """Record *value* at *step*, such as the validation loss after an epoch."""
-        self._report(step=int(step), value=float(value))
+        self.tell(step=int(step), value=float(value))
 
-    def _report(self, **data: Any) -> None:
-        from hstore.store.values import normalise
+    def should_stop(self) -> bool:
+        """Return whether the result is wanted no more: the search is paused or finished, the trial was cancelled.
 
-        plain = {name: normalise(value, path=name) for name, value in data.items()}
-        self.experiment.append(self.experiment.compose((Reported, self.tid, plain)))
+        Cheap enough for every step: the store is asked once a second at most.
+        """
+        if time.monotonic() - self._looked > LOOK_SECONDS:
+            self.experiment.refresh()
+            self._looked = time.monotonic()
+        is_ours = self._taken is not None and is_held(self.experiment, self._taken)
+        return self.experiment.state.status != "open" or not is_ours
+
+    def inject_results(
+        self, specs: Any, results: Sequence[Mapping[str, Any]], miscs: Sequence[Mapping[str, Any]],
+        new_tids: Any = None,
+    ) -> list[int]:  # fmt: skip
+        """Add trials that are done already, at the raw values `vals` of *miscs* with *results*; return their ids.
+
+        *specs* and *new_tids* are hyperopt's: ids are given out by the log.
+        """
+        return inject(self.experiment, [(misc["vals"], result) for misc, result in zip(miscs, results, strict=True)])
+
+    def tell(self, **data: Any) -> None:
+        """Append a `reported` event; raises `Conflict` if the trial is no longer ours."""
+        assert self._taken is not None
+        tell(self.experiment, self._taken, [(Reported, self.tid, data)])
+
+
+def inject(experiment: Experiment, found: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> list[int]:
+    """Append trials that are done already, each of raw values by label (or lists of one) and a result; return ids."""
+    assert experiment.state.created is not None
+    space = Space.from_data(experiment.state.created.space)
+    tids = []
+    for vals, returned in found:
+        given = {label: v[0] if isinstance(v, list) else v for label, v in vals.items() if not isinstance(v, list) or v}
+        point = normalise(given, path="vals")
+        space.check(point)
+        result = normalise(as_result(returned), path="result")
+        while True:
+            tid = len(experiment.state.trials)
+            queued = {"point": point, "params": space.params(point), "source": "injected"}
+            taken = claim(
+                tid, attempts=0, worker=author(), host=socket.gethostname(), pid=os.getpid(), objective=None
+            )  # fmt: skip
+            drafts: list[Draft] = [(Queued, tid, queued), *taken, (Done, tid, done(result, 0.0))]
+            try:
+                experiment.append(experiment.compose(*drafts))
+            except Conflict:
+                continue
+            tids.append(tid)
+            break
+    return tids
 
 
 class ChainAttachments(MutableMapping[str, bytes]):
@@ -148,9 +200,16 @@ class ChainAttachments(MutableMapping[str, bytes]):
 
     def _tell(self, attachment: dict[str, Any]) -> None:
         experiment = self._experiment
-        running = self._tid is not None and experiment.state.trials[self._tid].state == "running"
-        kind = Reported if running else Noted
-        experiment.append(experiment.compose((kind, self._tid, {"attachment": attachment})))
+        trial = None if self._tid is None else experiment.state.trials[self._tid]
+        if trial is not None and trial.state == "running" and trial.reserved is not None:
+            tell(experiment, trial.reserved, [(Reported, self._tid, {"attachment": attachment})])
+            return
+        while True:
+            try:
+                experiment.append(experiment.compose((Noted, self._tid, {"attachment": attachment})))
+            except Conflict:
+                continue  # another event came first; the next place is free soon
+            return
 
     def __getitem__(self, name: str) -> bytes:
         try:

@@ -222,7 +222,12 @@ class Trials:
 
 
 class MongoTrials(Trials):
-    """The trials of experiment *exp_key* of the store at *arg*, a URL or a `Store`; durable, shared, resumable."""
+    """The trials of experiment *exp_key* of the store at *arg*, a URL or a `Store`; durable, shared, resumable.
+
+    As in hyperopt, fmin on them leaves evaluating to workers (`fmin(experiment=…, store=…)` does not).
+    """
+
+    asynchronous = True
 
     def __init__(
         self,

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pymongo
+from pymongo import ReturnDocument
+from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 
 from hstore.store.events import EPOCH, Document
@@ -17,6 +21,24 @@ from hstore.store.patience import Patience
 if TYPE_CHECKING:
     from pymongo.collection import Collection
     from pymongo.database import Database
+
+POLL_SECONDS = 0.05
+
+_NEWS: list[Document] = [
+    {
+        "$match": {
+            "ns.coll": {"$in": ["trials", "experiments"]},
+            "$or": [
+                {"fullDocument.state": "queued"},
+                {"updateDescription.updatedFields.state": "queued"},
+                {"fullDocument.status": "open"},
+                {"updateDescription.updatedFields.status": {"$exists": True}},
+            ],
+        }
+    },
+    {"$project": {"_id": 1}},
+]
+"""What an idle worker wants to hear of: a trial that is queued, an experiment that is another now."""
 
 Place = tuple[str, int]
 """A trial: the name of its experiment, its tid."""
@@ -30,12 +52,15 @@ class Held:
     tid: int
     ver: int
     worker: str | None
+    host: str | None
     by: str | None
     """Session of the worker; None for a claim whose lease was never written."""
     beat: dt.datetime | None
     """When the lease was last extended, by the server's clock."""
     seconds: float | None
     """How long it runs from there."""
+    age: float | None
+    """Seconds since the lease was extended, by the server's clock."""
     is_over: bool
     """Whether the server's clock says so; never for a lease that was not written."""
 
@@ -49,6 +74,7 @@ class Claims:
 
     def __init__(self, database: Database[Document], patience: Patience) -> None:
         light: dict[str, Any] = {"write_concern": pymongo.WriteConcern(w=1), "read_concern": ReadConcern("local")}
+        self._database = database
         self._trials: Collection[Document] = database.get_collection("trials", **light)
         self._workers: Collection[Document] = database.get_collection("workers", **light)
         self._patiently = patience
@@ -64,18 +90,24 @@ class Claims:
         names = list(experiments)
         query = {"exp": names[0] if len(names) == 1 else {"$in": names}, "state": "queued", "$expr": free}
         ticket = {"by": session, "until": {"$add": ["$$NOW", _ms(seconds)]}}
-        found = self._patiently(
-            lambda: self._trials.find_one_and_update(
-                query, [{"$set": {"ticket": ticket}}], sort=[("queued_at", pymongo.ASCENDING)],
-                projection={"_id": 0, "exp": 1, "tid": 1},
-            )  # fmt: skip
+        find = partial(
+            self._trials.find_one_and_update,
+            query,
+            [{"$set": {"ticket": ticket}}],
+            sort=[("queued_at", pymongo.ASCENDING)],
+            projection={"_id": 0, "exp": 1, "tid": 1},
         )
+        found = self._patiently(find)
         return None if found is None else (found["exp"], found["tid"])
 
     def is_anything_queued(self, experiments: Sequence[str]) -> bool:
         """Return whether a trial of *experiments* is queued, ticket or not."""
         query = {"exp": {"$in": list(experiments)}, "state": "queued"}
         return self._patiently(lambda: self._trials.find_one(query, {"_id": 1})) is not None
+
+    def news(self) -> News:
+        """Return what an idle worker waits with."""
+        return News(self._database)
 
     # -- leases -----------------------------------------------------------------------------------------------
 
@@ -99,12 +131,33 @@ class Claims:
         until = {"$add": ["$lease.beat", {"$multiply": ["$lease.seconds", 1000]}]}
         pipeline: list[Document] = [
             {"$match": query},
-            {"$project": {"_id": 0, "exp": 1, "tid": 1, "ver": 1, "worker": 1, "lease": 1,
+            {"$project": {"_id": 0, "exp": 1, "tid": 1, "ver": 1, "worker": 1, "host": 1, "lease": 1,
+                          "age": {"$divide": [{"$subtract": ["$$NOW", "$lease.beat"]}, 1000]},
                           "is_over": {"$lt": [{"$ifNull": [until, "$$NOW"]}, "$$NOW"]}}},
             {"$sort": {"exp": 1, "tid": 1}},
         ]  # fmt: skip
         found = self._patiently(lambda: list(self._trials.aggregate(pipeline)))
         return [_held(document) for document in found]
+
+    def keep_house(self, session: str, seconds: float) -> bool:
+        """Return whether *session* is, for so many *seconds*, the one that looks after what others left behind.
+
+        One is enough. Which one does not matter, nor would it harm if there were two.
+        """
+        is_free = {"$or": [{"$eq": ["$by", session]}, {"$not": [{"$gt": ["$until", "$$NOW"]}]}]}
+        until = {"$add": ["$$NOW", _ms(seconds)]}
+        mine = [{"$set": {"by": {"$cond": [is_free, session, "$by"]}, "until": {"$cond": [is_free, until, "$until"]}}}]
+
+        def take() -> bool:
+            try:
+                now = self._workers.find_one_and_update(
+                    {"_id": ""}, mine, upsert=True, return_document=ReturnDocument.AFTER
+                )
+            except DuplicateKeyError:
+                return False
+            return bool(now["by"] == session)
+
+        return self._patiently(take)
 
     # -- who is there -----------------------------------------------------------------------------------------
 
@@ -137,6 +190,38 @@ class Claims:
         return self._patiently(partial(_listed, self._workers, pipeline))
 
 
+class News:
+    """Wakes an idle worker. A hint: it looks again by itself from time to time."""
+
+    def __init__(self, database: Database[Document]) -> None:
+        self._database = database
+        self._stream: Any = None
+
+    def wait(self, timeout: float) -> bool:
+        """Return True as soon as there may be something to take, False after *timeout* seconds.
+
+        By a change stream where there is one: the first call opens it and returns True, for whoever asks then misses
+        nothing. Without one it returns True after a twentieth of a second.
+        """
+        try:
+            if self._stream is None:
+                self._stream = self._database.watch(_NEWS, max_await_time_ms=max(1, int(timeout * 1000)))
+                return True
+            return self._stream.try_next() is not None
+        except OperationFailure:  # a server without change streams
+            time.sleep(min(timeout, POLL_SECONDS))
+        except PyMongoError:  # whoever asks next waits for the server, and says so
+            self.close()
+        return True
+
+    def close(self) -> None:
+        """Stop listening; the next `wait` begins anew."""
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            with contextlib.suppress(PyMongoError):
+                stream.close()
+
+
 def _listed(collection: Collection[Document], pipeline: list[Document]) -> list[Document]:
     return list(collection.aggregate(pipeline))
 
@@ -145,8 +230,9 @@ def _held(document: Document) -> Held:
     lease = document.get("lease") or {}
     return Held(
         exp=document["exp"], tid=document["tid"], ver=document["ver"], worker=document.get("worker"),
+        host=document.get("host"),
         by=lease.get("by"), beat=lease.get("beat"), seconds=lease.get("seconds"),
-        is_over=bool(document["is_over"]) and "beat" in lease,
+        age=document["age"], is_over=bool(document["is_over"]) and "beat" in lease,
     )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ HstoreError                  anything below; `hint` says what to do next
 ├── VerificationFailed       the log is not what its digests say, or a replay differs
 ├── BadSearchSpace           a space that cannot be searched; names the label
 │   └── DuplicateLabel       two hyperparameters of one name
+├── CannotLoad               an objective that this process cannot have
 ├── InvalidResult            what an objective returned cannot be used
 │   ├── InvalidLoss          no loss, or one that is not a real number
 │   └── InvalidResultStatus  a status that is none of hyperopt's five
@@ -114,6 +115,10 @@ class BadSearchSpace(HstoreError, ValueError):
 
 class DuplicateLabel(BadSearchSpace):
     """Raised when two different hyperparameters have one label; rename one of them."""
+
+
+class CannotLoad(HstoreError):
+    """Raised when an objective cannot be imported, unpickled or called here; nothing was claimed."""
 
 
 class InvalidResult(HstoreError, ValueError):

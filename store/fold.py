@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
@@ -67,7 +67,7 @@ class Trial:
     reports: tuple[Reported, ...] = ()
     notes: tuple[Noted, ...] = ()
     is_void: bool = False
-    retries: Mapping[str, int] = NOTHING
+    retries: Mapping[str, int] = field(default_factory=lambda: NOTHING)
     """How often the trial was requeued, by cause, since a person last asked for it."""
 
     @property
@@ -250,6 +250,17 @@ class State:
                 self._take_header(event)
             else:
                 self._take_trial(event.tid, event)
+
+    def forget(self, tid: int) -> None:
+        """Let go of trial *tid*, for whoever follows some trials only."""
+        trial = self._trials.pop(tid, None)
+        if trial is not None:
+            self._counts[trial.state] -= 1
+        self._open.pop(tid, None)
+        self._news.pop(tid, None)
+        self.watched.discard(tid)
+        if self._best == tid:
+            self._best = None
 
     def _take_trial(self, tid: int, event: Event) -> None:
         before = self._trials.get(tid)

@@ -29,6 +29,7 @@ def open_store(
     *say* is told when one is being waited for. *check_schema*: False opens a store of another version as well.
     Raises `BadUrl`, `NoMongod`, `StoreUnreachable`, `SchemaMismatch`.
     """
+    from hstore.store.claims import Claims
     from hstore.store.gridfs_attachments import GridFSAttachments
     from hstore.store.mongo import MongoLog
     from hstore.store.patience import Patience
@@ -50,7 +51,10 @@ def open_store(
     attachments = GridFSAttachments(database, waiting)
     log = MongoLog(database["events"], fetch=attachments.get, put=attachments.put, patience=waiting)
     models = ReadModels(database, waiting)
-    store = Store(log, attachments, models=models, database=database, url=place.shown, server=server)
+    claims = Claims(database, waiting)
+    store = Store(
+        log, attachments, models=models, claims=claims, database=database, url=place.shown, uri=url, server=server
+    )
     try:
         waiting(lambda: _check_schema(database, where, check_schema))
     except BaseException:

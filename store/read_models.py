@@ -13,7 +13,8 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError
 from pymongo.read_concern import ReadConcern
 
 from hstore.store.events import CODEC, Cancelled, Document, Failed
-from hstore.store.fold import State, Trial
+from hstore.store.fold import UNFINISHED, State, Trial
+from hstore.store.log import Known
 from hstore.store.patience import Patience
 from hstore.store.values import as_loss
 
@@ -23,9 +24,11 @@ if TYPE_CHECKING:
 
 EXPERIMENT_SECONDS = 0.25
 """The document of an experiment follows its log at most this often while nothing but trials changes."""
+HELD = ("reserved", "running")
 RESULT_BYTES = 16 * 1024
 """A result that takes more is left out of `trials`; the log has it."""
-BATCH = 1000
+BATCH = 100
+"""Documents that are sent at once; of the largest that is as much as a slow line takes in time."""
 
 
 class ReadModels:
@@ -41,14 +44,24 @@ class ReadModels:
         self._experiments: Collection[Document] = database.get_collection("experiments", **light)
         self._patiently = patience
         self._trials_waiting: dict[tuple[str, int], Trial] = {}
+        self._leases: dict[tuple[str, int], tuple[str, float]] = {}
         self._experiments_waiting: dict[str, State] = {}
         self._shown: dict[str, float] = {}
         self._recoveries = 0
 
-    def show(self, state: State, chains: Iterable[int | None], *, later: bool = False) -> None:
+    def twin(self) -> ReadModels:
+        """Return the same for another thread: what is put off here is not put off there."""
+        return ReadModels(self._trials.database, self._patiently)
+
+    def lease(self, exp: str, tid: int, by: str, seconds: float) -> None:
+        """Write with the next document of trial *tid* that session *by* has a lease on it, from then on."""
+        self._leases[exp, tid] = by, seconds
+
+    def show(self, state: State, chains: Iterable[int | None], *, later: bool = False, whole: bool = True) -> None:
         """Bring the documents of *chains* (None: the experiment's own) up to *state*; what they know changes nothing.
 
         later: let it wait for the next call, which costs a round trip less; for a writer that appends again at once.
+        whole: False if *state* holds some trials only, and so cannot tell how the experiment stands.
         """
         chains = set(chains)
         for tid in chains - {None}:
@@ -56,6 +69,10 @@ class ReadModels:
             waiting = self._trials_waiting.get((state.exp, trial.tid))
             if waiting is None or waiting.ver < trial.ver:
                 self._trials_waiting[state.exp, trial.tid] = trial
+        if not whole:
+            if not later:
+                self._write_waiting_trials()
+            return
         newest = self._experiments_waiting.setdefault(state.exp, state)
         if state.events > newest.events:
             newest = self._experiments_waiting[state.exp] = state
@@ -81,15 +98,26 @@ class ReadModels:
         self._trials_waiting.clear()
 
     def _write_experiment(self, state: State) -> None:
-        update = _guarded(experiment_document(state), _EXPERIMENT_FIELDS, "events")
+        update = _guarded(experiment_document(state), EXPERIMENT_FIELDS, "events")
         self._patiently(lambda: _write(self._experiments, [update]))
         self._shown[state.exp] = time.monotonic()
         self._experiments_waiting.pop(state.exp, None)
 
     def _write_trials(self, trials: list[Trial]) -> None:
-        updates = [_guarded(trial_document(trial), _TRIAL_FIELDS, "ver") for trial in trials]
+        updates = [self._update(trial) for trial in trials]
         for start in range(0, len(updates), BATCH):
             self._patiently(partial(_write, self._trials, updates[start : start + BATCH]))
+
+    def _update(self, trial: Trial) -> tuple[Document, Document]:
+        """Return the update that shows *trial*; tickets and leases go with the states that they are for."""
+        is_held = trial.state in HELD
+        fields = TRIAL_FIELDS | {"ticket" if is_held else "lease"}
+        query, update = _guarded(trial_document(trial), fields, "ver")
+        lease = self._leases.pop((trial.last.exp, trial.tid), None)
+        if lease is not None and is_held:
+            update["$set"] = {**update["$set"], "lease.by": lease[0], "lease.seconds": lease[1]}
+            update["$currentDate"] = {"lease.beat": True}
+        return query, update
 
     def rebuild(self, state: State) -> None:
         """Drop the documents of the experiment and derive them again."""
@@ -106,9 +134,58 @@ class ReadModels:
         self._write_experiment(state)
         return len(behind)
 
+    def behind(self, exp: str) -> Known:
+        """Return what of *exp* the documents know, to ask the log for the rest: what their writer did not live to show.
+
+        Trials that ended count as known.
+        """
+
+        def look() -> Known:
+            shown = self._experiments.find_one({"_id": exp}, {"ver": 1}) or {}
+            open_ = {"exp": exp, "state": {"$in": sorted(UNFINISHED)}}
+            vers = {d["tid"]: d["ver"] for d in self._trials.find(open_, {"tid": 1, "ver": 1, "_id": 0})}
+            last = self._trials.find_one({"exp": exp}, {"tid": 1}, sort=[("tid", -1)])
+            n = -1 if last is None else last["tid"]
+            if self._trials.count_documents({"exp": exp}) <= n:  # one is missing among them
+                there = {d["tid"] for d in self._trials.find({"exp": exp}, {"tid": 1, "_id": 0})}
+                vers |= dict.fromkeys(set(range(n)) - there, -1)
+            return Known(header=shown.get("ver", -1), last=n, open=vers)
+
+        return self._patiently(look)
+
+    def shown(self, exp: str) -> tuple[list[Document], Document | None]:
+        """Return the documents of the trials of *exp*, and its own if there is one, as they are."""
+        trials = self._patiently(lambda: list(self._trials.find({"exp": exp})))
+        return trials, self._patiently(lambda: self._experiments.find_one({"_id": exp}))
+
+    def counts(self, exp: str) -> tuple[dict[str, int], dict[str, int]]:
+        """Return the number of trials by state as their documents say, and as the experiment's document says."""
+        group: list[Document] = [{"$match": {"exp": exp}}, {"$group": {"_id": "$state", "n": {"$sum": 1}}}]
+        found = self._patiently(lambda: list(self._trials.aggregate(group)))
+        about = self._patiently(lambda: self._experiments.find_one({"_id": exp}, {"counts": 1})) or {}
+        return {d["_id"]: d["n"] for d in found}, about.get("counts", {})
+
+    def open_experiments(self) -> list[str]:
+        """Return the names of the experiments whose trials are to be taken, sorted."""
+        found = self._patiently(lambda: list(self._experiments.find({"status": "open"}, {"_id": 1})))
+        return sorted(document["_id"] for document in found)
+
     def overview(self) -> list[Document]:
         """Return the documents of all experiments, by name."""
         return self._patiently(lambda: list(self._experiments.find(sort=[("_id", 1)])))
+
+    def tally(self) -> dict[str, dict[str, tuple[int, float | None]]]:
+        """Return how many trials of each experiment are in each state, and the smallest loss among them.
+
+        Where no driver runs, `overview` lags behind that.
+        """
+        is_ranked = {"$and": [{"$eq": ["$status", "ok"]}, {"$ne": ["$void", True]}]}
+        group = {"_id": {"exp": "$exp", "state": "$state"}, "n": {"$sum": 1},
+                 "loss": {"$min": {"$cond": [is_ranked, "$loss", None]}}}  # fmt: skip
+        found: dict[str, dict[str, tuple[int, float | None]]] = {}
+        for each in self._patiently(lambda: list(self._trials.aggregate([{"$group": group}, {"$sort": {"_id": 1}}]))):
+            found.setdefault(each["_id"]["exp"], {})[each["_id"]["state"]] = each["n"], each["loss"]
+        return found
 
 
 def _guarded(document: Document, fields: frozenset[str], guard: str) -> tuple[Document, Document]:
@@ -135,15 +212,15 @@ def _write(collection: Collection[Document], updates: list[tuple[Document, Docum
             raise
 
 
-_TRIAL_FIELDS = frozenset(
+TRIAL_FIELDS = frozenset(
     {
         "exp", "tid", "ver", "state", "params", "point", "source", "algorithm", "attempt", "loss", "loss_kind",
-        "status", "result", "worker", "error", "message", "duration", "queued_at", "started_at", "ended_at",
+        "status", "result", "worker", "host", "error", "message", "duration", "queued_at", "started_at", "ended_at",
         "tags", "void",
     }
 )  # fmt: skip
-_EXPERIMENT_FIELDS = frozenset(
-    {"status", "why", "counts", "trials", "best", "created_at", "last", "events", "algorithm", "limits"}
+EXPERIMENT_FIELDS = frozenset(
+    {"status", "why", "counts", "trials", "best", "created_at", "last", "ver", "events", "algorithm", "limits"}
 )
 
 
@@ -167,6 +244,7 @@ def trial_document(trial: Trial) -> Document:
         "status": trial.status,
         "result": _small(trial.result),
         "worker": trial.reserved.worker if trial.reserved else None,
+        "host": trial.reserved.host if trial.reserved else None,
         "error": end.error if isinstance(end, Failed) else None,
         "message": end.message if isinstance(end, Failed) else end.why if isinstance(end, Cancelled) else None,
         "duration": trial.duration,
@@ -197,6 +275,7 @@ def experiment_document(state: State) -> Document:
         "best": None,
         "created_at": state.created.at if state.created else None,
         "last": {"at": last.at, "type": last.type} if last else None,
+        "ver": state.ver,
         "events": state.events,
         "algorithm": state.algorithm.get("name"),
         "limits": dict(state.limits),

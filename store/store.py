@@ -12,6 +12,7 @@ import threading
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from hstore.store.attachments import Attachments, MemoryAttachments
@@ -26,10 +27,13 @@ from hstore.store.values import check_name
 if TYPE_CHECKING:
     from pymongo.database import Database
 
+    from hstore.store.claims import Claims
     from hstore.store.read_models import ReadModels
     from hstore.store.server import EmbeddedServer
 
 Chain: TypeAlias = int | None
+ALL = 2**62
+"""Above every tid."""
 Draft: TypeAlias = tuple[type[Event], Chain, Mapping[str, Any]]
 """An event to be: its class, whose chain it goes on (a tid; None: the experiment's own), its data."""
 
@@ -66,16 +70,23 @@ class Store:
         attachments: Attachments,
         *,
         models: ReadModels | None = None,
+        claims: Claims | None = None,
         database: Database[dict[str, Any]] | None = None,
         url: str = "memory:",
+        uri: str = "",
         server: EmbeddedServer | None = None,
     ) -> None:
         self.log = log
         self.attachments = attachments
         self.models = models
+        self.claims = claims
+        """Tickets, leases and who is there; None in memory, where there is but one process."""
         self.database = database
         """MongoDB itself, for queries; None in memory."""
         self.url = url
+        """Where it is, for messages: a password is left out."""
+        self.uri = uri
+        """Where it is, for another process to open it: with the password."""
         self.server = server
         """The embedded mongod behind the store, if it has one."""
         self._is_closed = False
@@ -117,6 +128,14 @@ class Store:
         if self.is_durable:
             self.log.patience = seconds  # type: ignore[attr-defined]
 
+    def for_thread(self) -> Store:
+        """Return another handle on the same connection, for another thread to append through; not to be closed."""
+        if self.models is None:
+            return self
+        twin = copy(self)
+        twin.models = self.models.twin()
+        return twin
+
     def close(self) -> None:
         """Let go of the connection; an embedded server that nobody else uses stops."""
         if self.models is not None and not self._is_closed:
@@ -139,11 +158,16 @@ class Store:
 
 
 class Experiment:
-    """One search: its chains as far as they were read, and their fold. Not for use by several threads at once."""
+    """One search: its chains as far as they were read, and their fold. Not for use by several threads at once.
 
-    def __init__(self, store: Store, name: str) -> None:
+    only: the tids of the trials that are read beside the experiment's own chain; None for all of them. A worker
+    reads those that it holds (`look_at`, `forget`), whatever the size of the search.
+    """
+
+    def __init__(self, store: Store, name: str, *, only: Iterable[int] | None = None) -> None:
         self.store = store
         self.name = name
+        self._only = None if only is None else set(only)
         self.state = State(name)
         self.arrivals: list[Event] = []
         """All events in the order in which this process learnt of them."""
@@ -193,15 +217,39 @@ class Experiment:
     @property
     def known(self) -> Known:
         """What has been read, as `EventLog.read` wants to hear it."""
+        if self._only is not None:
+            vers = {tid: self.state.trials[tid].ver if tid in self.state.trials else -1 for tid in self._only}
+            return Known(header=self.state.ver, last=ALL, open=vers)
         watched = {tid: self.state.trials[tid].ver for tid in self.state.watched if tid in self.state.trials}
         return Known(header=self.state.ver, last=len(self.state.trials) - 1, open={**watched, **self.state.open})
 
     def refresh(self) -> list[Event]:
         """Read and fold what is new in the log; return it."""
         with _uncollected():
+            watched = len(self.state.watched)
             news = self.store.log.read(self.name, self.known)
             self._take(news)
+            if self._only is None and len(self.state.watched) > watched:
+                # Chains that were taken to have ended go on, and were not asked for.
+                more = self.store.log.read(self.name, self.known)
+                self._take(more)
+                news += more
         return news
+
+    def look_at(self, tid: int) -> Trial | None:
+        """Read and fold trial *tid* as well from now on; return it, or None if there is none."""
+        if self._only is not None:
+            self._only.add(tid)
+        self.refresh()
+        return self.state.trials.get(tid)
+
+    def forget(self, tid: int) -> None:
+        """Let go of what was read of trial *tid*, if it was looked at."""
+        if self._only is not None:
+            self._only.discard(tid)
+            self._chains.pop(tid, None)
+            self._digests.pop(tid, None)
+            self.state.forget(tid)
 
     def wait(self, timeout: float) -> bool:
         """Return True as soon as there may be something new to `refresh`, False after *timeout* seconds."""
@@ -238,10 +286,12 @@ class Experiment:
         self._composed.clear()
         tails: dict[Chain, tuple[int, bytes]] = {}
         trials: dict[int, Trial | None] = {}
-        decision = self.head if self._chains else b""
+        decision: bytes | None = None
         by, at = author(), now()
         for kind, tid, data in drafts:
             ver, after = tails.get(tid) or self._tail(tid)
+            if kind is Queued and decision is None:
+                decision = self.head if self._chains else b""
             prev = decision if kind is Queued else after
             event = kind(exp=self.name, tid=tid, ver=ver + 1, id=uuid.uuid4(), at=at, by=by, prev=prev or None, **data)
             if tid is not None:
@@ -273,7 +323,8 @@ class Experiment:
             raise
         self._take(events)
         if self.store.models is not None:
-            self.store.models.show(self.state, {event.tid for event in events}, later=more_to_come)
+            chains = {event.tid for event in events}
+            self.store.models.show(self.state, chains, later=more_to_come, whole=self._only is None)
 
     def repair(self) -> None:
         """Bring the read models up to the log, whoever died before doing so."""
@@ -283,7 +334,8 @@ class Experiment:
     def _take(self, events: Sequence[Event]) -> None:
         for event in events:
             self._chains.setdefault(event.tid, []).append(event)
-        self.arrivals.extend(events)
+        if self._only is None:
+            self.arrivals.extend(events)
         self.state.take(events)
 
     def __repr__(self) -> str:

@@ -18,6 +18,8 @@ from hstore.store.opening import open_store
 from hstore.store.server import EmbeddedServer, ensure_server
 from hstore.store.store import Store
 from hstore.store.url import connect, parse
+from replica_set import ReplicaSet
+from replica_set import replica_set as start_replica_set
 
 settings.register_profile("ci", derandomize=True)  # what CI runs today it runs tomorrow; at home it looks further
 if os.environ.get("CI"):
@@ -31,6 +33,13 @@ def mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]
     server = ensure_server((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "mongod")
     yield server
     server.release()
+
+
+@pytest.fixture(scope="session")
+def replica_set(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReplicaSet]:
+    """Three mongods of this process' own; whoever hurts one calls `start` first, to have all three."""
+    with start_replica_set(tmp_path_factory.mktemp("replica_set")) as members:
+        yield members
 
 
 @pytest.fixture

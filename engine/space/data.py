@@ -76,6 +76,15 @@ def _length(op: str, args: list[Apply], kwargs: Mapping[str, Apply]) -> int | No
     return None
 
 
+def is_plain(expr: Apply) -> bool:
+    """Return whether all of *expr* comes back from its data as it was."""
+    return not any(isinstance(node, Literal) and _has_repr(_literal_to_data(node.obj)) for node in dfs(expr))
+
+
+def _has_repr(literal: Mapping[str, Any]) -> bool:
+    return "repr" in literal or any(map(_has_repr, literal.get("tuple", ())))
+
+
 def settled(obj: Any) -> Any:
     """Return *obj* as it comes back from its data, so that a space says the same of itself before and after."""
     return _literal_from_data(_literal_to_data(obj))

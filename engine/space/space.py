@@ -110,6 +110,13 @@ class Space:
         """Return the space as plain, JSON-able data; see `hstore.engine.space.data`."""
         return data.to_data(self.expression)
 
+    @property
+    def has_opaque_options(self) -> bool:
+        """Whether there are objects in it of which data can only keep the text."""
+        return not data.is_plain(self.expression) or any(
+            isinstance(node, Literal) and isinstance(node.obj, data.Opaque) for node in dfs(self.expression)
+        )
+
     @classmethod
     def from_data(cls, plain: Mapping[str, Any]) -> Space:
         """Return the space that `to_data` returned *plain* for."""

@@ -1,11 +1,17 @@
+import hashlib
 import threading
 from typing import Any
 
 import pytest
+from gridfs import GridFSBucket
 from pymongo.database import Database
+from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
 from hstore.store.errors import NotFound, VerificationFailed
+from hstore.store.gridfs_attachments import GridFSAttachments
+from hstore.store.patience import Patience
 from hstore.store.store import Store
+from hstore.store.url import connect, parse
 
 LARGE = bytes(range(256)) * 80_000  # 20 MB
 
@@ -27,6 +33,48 @@ def test_the_same_content_is_kept_once(mongo_store: Store, database: Database[An
     for _ in range(3):
         mongo_store.attachments.put(b"same")
     assert database["attachments.files"].count_documents({}) == 1
+
+
+@pytest.mark.parametrize("size", [0, 1, 255 * 1024 - 1, 255 * 1024, 255 * 1024 + 1, 4 * 255 * 1024, 3_000_000])
+def test_any_program_that_knows_gridfs_can_read_it(size: int, mongo_store: Store, database: Database[Any]) -> None:
+    content = LARGE[:size]
+    name = mongo_store.attachments.put(content).hex()
+    assert GridFSBucket(database, "attachments").open_download_stream_by_name(name).read() == content
+
+
+def test_what_another_program_put_with_gridfs_is_read(mongo_store: Store, database: Database[Any]) -> None:
+    sha256 = hashlib.sha256(LARGE[:3_000_000]).digest()
+    GridFSBucket(database, "attachments").upload_from_stream(sha256.hex(), LARGE[:3_000_000], chunk_size_bytes=100_000)
+    assert mongo_store.attachments.get(sha256) == LARGE[:3_000_000]
+
+
+class Sizes(CommandListener):
+    """Notes how many bytes of attachments each message carries."""
+
+    def __init__(self) -> None:
+        self.sent: list[int] = []
+        self.received: list[int] = []
+
+    def started(self, event: CommandStartedEvent) -> None:
+        self.sent.append(sum(len(d.get("data", b"")) for d in event.command.get("documents", ())))
+
+    def succeeded(self, event: CommandSucceededEvent) -> None:
+        cursor = event.reply.get("cursor", {})
+        batch = cursor.get("firstBatch") or cursor.get("nextBatch") or ()
+        self.received.append(sum(len(d.get("data", b"")) for d in batch))
+
+    def failed(self, event: CommandFailedEvent) -> None:
+        raise AssertionError(event)
+
+
+def test_no_message_is_larger_than_a_slow_line_carries_in_time(mongo_url: str, mongo_store: Store) -> None:
+    sizes = Sizes()
+    database = connect(parse(mongo_url), event_listeners=[sizes])
+    with database.client:
+        attachments = GridFSAttachments(database, Patience("here", seconds=10))
+        assert attachments.get(attachments.put(LARGE)) == LARGE
+    assert sum(sizes.sent) == sum(sizes.received) == len(LARGE)
+    assert max(sizes.sent + sizes.received) <= 1024**2
 
 
 def test_an_upload_that_died_halfway_does_no_harm(mongo_store: Store, database: Database[Any]) -> None:

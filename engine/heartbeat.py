@@ -1,0 +1,61 @@
+"""The heartbeat: tells the store every few seconds that the trials of this process are still being worked on."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from hstore.store.claims import Claims, Place
+from hstore.store.errors import HstoreError
+
+BEATS_PER_LEASE = 3
+"""Two beats may be lost before a lease ends."""
+
+
+class Heartbeat:
+    """Extends the leases on what this process holds, in a thread of its own, until `stop`.
+
+    `hold` and `let_go` may be called by any thread. A trial that is over within a third of the lease costs nothing.
+    """
+
+    def __init__(self, claims: Claims, session: str, *, lease: float, say: Callable[[str], None]) -> None:
+        self.claims = claims
+        self.session = session
+        self.lease = lease
+        self._say = say
+        self._held: dict[Place, int] = {}
+        self._gate = threading.Lock()
+        self._is_stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def hold(self, place: Place, ver: int) -> None:
+        """Keep the lease on *place*, claimed at *ver*, alive from now on."""
+        with self._gate:
+            self._held[place] = ver
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+                self._thread.start()
+
+    def let_go(self, place: Place) -> None:
+        """Let the lease on *place* be."""
+        with self._gate:
+            self._held.pop(place, None)
+
+    @property
+    def held(self) -> dict[Place, int]:
+        """What is held: at which ver it was claimed."""
+        with self._gate:
+            return dict(self._held)
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._is_stopping.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _beat(self) -> None:
+        while not self._is_stopping.wait(self.lease / BEATS_PER_LEASE):
+            try:
+                self.claims.extend(self.session, self.held, seconds=self.lease)
+            except HstoreError as error:  # whoever appends hears of it as well, and ends what must end
+                self._say(str(error))

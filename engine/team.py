@@ -1,0 +1,83 @@
+"""A team: worker processes on this machine, started for one call of fmin and stopped at its end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+from hstore.store.errors import HstoreError
+from hstore.store.store import Experiment
+
+SHORT_LIFE = 5.0
+"""Seconds; a worker that ends sooner is not just unlucky."""
+SHORT_LIVES = 3
+STOP_SECONDS = 5.0
+
+
+class Team:
+    """*size* processes `hstore worker`, replaced when they die."""
+
+    def __init__(self, experiment: Experiment, size: int, *, grace: float, say: Callable[[str], None]) -> None:
+        self.experiment = experiment
+        self.size = size
+        self.grace = grace
+        self.say = say
+        self._processes: list[tuple[subprocess.Popen[bytes], float]] = []
+        self._short_lives = 0
+
+    @property
+    def names(self) -> set[str]:
+        """What the workers call themselves."""
+        return {f"{socket.gethostname()}:{process.pid}" for process, _ in self._processes}
+
+    def tend(self) -> None:
+        """Start those that are missing; raises `HstoreError` if they keep ending at once."""
+        alive = []
+        for process, since in self._processes:
+            if (code := process.poll()) is None:
+                alive.append((process, since))
+                continue
+            self._short_lives = self._short_lives + 1 if time.monotonic() - since < SHORT_LIFE else 0
+            if self._short_lives >= SHORT_LIVES:
+                raise HstoreError(
+                    f"worker processes end as soon as they are started, the last one with code {code}",
+                    hint=f"see what `hstore worker {self.experiment.name}` says",
+                )
+            self.say(f"worker {process.pid} ended with code {code}: another one takes its place")
+        while len(alive) < self.size:
+            alive.append((self._start(), time.monotonic()))
+        self._processes = alive
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        environment = os.environ | {
+            "HSTORE_URL": "" if self.experiment.store.server else self.experiment.store.uri,
+            "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path),
+        }
+        if self.experiment.store.server is not None:
+            environment["HSTORE_HOME"] = str(self.experiment.store.server.home)
+        command = [sys.executable, "-m", "hstore", "worker", self.experiment.name, "--grace", f"{self.grace:g}"]
+        # In a session of its own: what the terminal sends is for the search, which then stops its workers.
+        return subprocess.Popen(
+            [*command, "--parent", str(os.getpid()), "--quiet"],
+            env=environment, stdin=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
+
+    def stop(self, *, grace: float | None = None) -> None:
+        """End all; what they hold may end within *grace* seconds, and is put back otherwise."""
+        processes = [process for process, _ in self._processes]
+        self._processes = []
+        for _ in range(1 if grace is None or grace > 0 else 2):  # told twice, they release at once
+            for process in processes:
+                process.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + (self.grace if grace is None else grace) + STOP_SECONDS
+        for process in processes:
+            try:
+                process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()

@@ -1,0 +1,45 @@
+"""`hstore check` says whether a search is sound, to people, to programs and by its exit code."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from pymongo.database import Database
+
+from hstore import fmin, hp, rand
+from hstore.cli.app import app
+
+
+@pytest.fixture
+def demo(mongo_url: str) -> str:
+    """The URL of a store that holds experiment `demo`."""
+    fmin(
+        lambda config: config["x"] ** 2, {"x": hp.uniform("x", -1, 1)}, algo=rand.suggest, max_evals=3,
+        rstate=np.random.default_rng(0), verbose=False, experiment="demo", store=mongo_url,
+    )  # fmt: skip
+    return mongo_url
+
+
+def run(url: str, *args: str) -> Result:
+    return CliRunner().invoke(app, ["--store", url, "check", *args])
+
+
+def test_a_sound_search_is_called_so(demo: str) -> None:
+    told = run(demo, "demo", "--max-evals", "3")
+    assert (told.exit_code, told.stdout) == (0, "demo: sound\n")
+    assert json.loads(run(demo, "demo", "--json").stdout) == {"exp": "demo", "is_sound": True, "findings": []}
+
+
+def test_what_is_wrong_is_told_and_ends_with_6(demo: str, database: Database[Any]) -> None:
+    database["trials"].update_one({"tid": 1}, {"$set": {"state": "failed"}})
+    told = run(demo, "demo")
+    assert told.exit_code == 6
+    assert told.stdout == "demo: FAILED, 1 finding\nmodel: the read model of trial 1 has another state\n"
+    (finding,) = json.loads(run(demo, "demo", "--json").stdout)["findings"]
+    assert (finding["kind"], finding["tid"]) == ("model", 1)
+
+
+def test_an_experiment_that_is_not_there_ends_with_3(demo: str) -> None:
+    assert run(demo, "damo").exit_code == 3

@@ -1,0 +1,103 @@
+"""`hstore pause`, `resume` and `stop`: what they write, what they say, and what they leave alone."""
+
+import pytest
+from click.testing import CliRunner, Result
+from histories import begin
+
+from hstore.cli.app import app
+from hstore.store.events import Queued, Reserved, Running
+from hstore.store.store import Experiment, Store
+
+
+def run(url: str, *args: str) -> Result:
+    return CliRunner().invoke(app, ["--store", url, *args])
+
+
+@pytest.fixture
+def search(mongo_store: Store) -> Experiment:
+    """One trial is running, one is queued."""
+    experiment = begin(mongo_store, "demo")
+    for tid in range(2):
+        experiment.append(experiment.compose((Queued, tid, {"point": {}, "params": {}})))
+    reserved = {"worker": "w", "host": "h", "attempt": 1}
+    running = {"pid": 1, "python": "3", "hstore": "0"}
+    experiment.append(experiment.compose((Reserved, 0, reserved), (Running, 0, running)))
+    return experiment
+
+
+def states(experiment: Experiment) -> list[str]:
+    experiment.refresh()
+    return [trial.state for trial in experiment.trials]
+
+
+def test_a_pause_lets_what_runs_go_on_and_says_so(search: Experiment, mongo_url: str) -> None:
+    told = run(mongo_url, "pause", "demo", "--why", "lunch")
+    assert (told.exit_code, told.stdout) == (0, "")
+    assert told.stderr == (
+        "demo is paused; still running: trial 0 (`hstore pause demo --now` does not wait for that)\n"
+    )
+    assert states(search) == ["running", "queued"]
+    assert search.state.status == "paused"
+    assert str(search.state.why).startswith("paused by ")
+    assert str(search.state.why).endswith(": lunch")
+
+
+def test_a_pause_now_requeues_what_runs(search: Experiment, mongo_url: str) -> None:
+    told = run(mongo_url, "pause", "demo", "--now")
+    assert told.stderr == "demo is paused; requeued: trial 0\n"
+    assert states(search) == ["queued", "queued"]
+
+
+def test_asking_again_says_so_and_writes_nothing(search: Experiment, mongo_url: str) -> None:
+    run(mongo_url, "pause", "demo", "--why", "lunch", "--now")
+    search.refresh()
+    before = search.state.events
+    told = run(mongo_url, "pause", "demo")
+    assert (told.exit_code, "was paused already (paused by " in told.stderr) == (0, True)
+    assert not search.refresh()
+    assert search.state.events == before
+
+
+def test_resuming_lets_it_go_on(search: Experiment, mongo_url: str) -> None:
+    told = run(mongo_url, "resume", "demo")
+    assert (told.exit_code, told.stderr) == (0, "demo is open: there is nothing to resume\n")
+    run(mongo_url, "pause", "demo")
+    assert run(mongo_url, "resume", "demo").stderr == "demo goes on\n"
+    assert states(search) == ["running", "queued"]
+    assert search.state.status == "open"
+
+
+def test_a_stop_cancels_what_is_queued(search: Experiment, mongo_url: str) -> None:
+    told = run(mongo_url, "stop", "demo", "--why", "enough")
+    assert told.exit_code == 0
+    assert told.stderr.startswith(
+        "demo is stopped; cancelled: trial 1; still running: trial 0 (`hstore stop demo --now`"
+    )
+    assert states(search) == ["running", "cancelled"]
+    assert str(search.state.why).endswith(": enough")
+    told = run(mongo_url, "stop", "demo", "--now")
+    assert "demo had finished already (stopped by " in told.stderr
+    assert "cancelled: trial 0" in told.stderr
+    assert states(search) == ["cancelled", "cancelled"]
+
+
+def test_what_has_finished_cannot_be_paused_but_opened_again(search: Experiment, mongo_url: str) -> None:
+    run(mongo_url, "stop", "demo", "--now")
+    assert "there is nothing to pause" in run(mongo_url, "pause", "demo").stderr
+    assert "demo is open again" in run(mongo_url, "resume", "demo").stderr
+
+
+@pytest.mark.parametrize("command", ["pause", "resume", "stop"])
+def test_an_experiment_that_is_not_there_is_named(search: Experiment, mongo_url: str, command: str) -> None:
+    told = run(mongo_url, command, "dem")
+    assert (told.exit_code, told.stdout, "did you mean 'demo'" in told.stderr) == (3, "", True)
+
+
+def test_whoever_has_no_name_has_a_number(search: Experiment, mongo_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody() -> str:
+        raise KeyError("getpwuid(): uid not found: 12345")
+
+    monkeypatch.setattr("getpass.getuser", nobody)
+    assert run(mongo_url, "pause", "demo").exit_code == 0
+    search.refresh()
+    assert str(search.state.why).startswith("paused by ")

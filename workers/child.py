@@ -1,0 +1,255 @@
+"""One objective call in a child process: started once, used for trial after trial, replaced when it dies.
+
+Over a socket pair go pickled tuples. To the child: ("load", key, recipe), answered by ("loaded", version) or
+("unloadable", (why, hint)); ("evaluate", key, job), answered by any number of ("call", name, arguments), each of
+which is answered by (is_error, value), and in the end by ("done" | "failed", data, what to say).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any, Literal
+
+from hstore.engine.recipe import Recipe
+from hstore.store.errors import CannotLoad
+
+TAIL_BYTES = 64 * 1024
+"""How much of an objective's output is kept for when it fails."""
+LOAD_SECONDS = 300.0
+CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of one call."""
+
+    kind: Literal["done", "failed", "timeout", "dropped"]
+    """dropped: `Child.drop` ended it."""
+    data: Mapping[str, Any]
+    """Of a `Done` or a `Failed`."""
+    said: list[str] = field(default_factory=list)
+    output: bytes = b""
+    """The last of what the objective wrote to stdout and stderr."""
+
+
+class Child:
+    """A process that evaluates objectives. One thread uses it; `drop` may be called by any."""
+
+    def __init__(self, workdir: Path, *, echo: Callable[[bytes], None] = lambda _: None) -> None:
+        self.workdir = workdir
+        self.echo = echo
+        self.jobs = 0
+        """How many calls this process has answered."""
+        self._process: subprocess.Popen[bytes] | None = None
+        self._loaded: dict[str, str | None] = {}
+        self._wake, self._waker = os.pipe()
+        os.set_blocking(self._wake, False)
+        self._dropped: str | None = None
+
+    @property
+    def pid(self) -> int:
+        """The process id; starts the process if there is none."""
+        return self._running().pid
+
+    def load(self, key: str, recipe: Recipe) -> str | None:
+        """Have the child load *recipe*, to be called by *key*; return the version of its code.
+
+        Raises `CannotLoad`, also if that kills the child.
+        """
+        self._running()
+        if key not in self._loaded:
+            kind, content = self._loading(key, recipe)
+            if kind != "loaded":
+                raise CannotLoad(content[0], hint=content[1])
+            self._loaded[key] = content
+        return self._loaded[key]
+
+    def _loading(self, key: str, recipe: Recipe) -> tuple[str, Any]:
+        deadline = time.monotonic() + LOAD_SECONDS
+        tail = bytearray()
+        try:
+            self._line.send(("load", key, recipe))
+            while not self._line.poll():
+                if time.monotonic() > deadline:
+                    self.stop()
+                    return "unloadable", (f"loading {recipe.name} takes more than {LOAD_SECONDS:.0f} s", "")
+                self._drain(tail, timeout=1.0)
+            answer: tuple[str, Any] = self._line.recv()
+        except (EOFError, OSError):
+            died = _words(*self._bury())
+            return "unloadable", (f"loading {recipe.name} ended the process: {died}", "")
+        return answer
+
+    def evaluate(
+        self, key: str, job: Mapping[str, Any], *, serve: Callable[..., Any], time_limit: float | None = None
+    ) -> Outcome:
+        """Call the objective under *key*; *serve* answers what it asks for. A process that dies is a failure."""
+        began = time.monotonic()
+        deadline = None if time_limit is None else began + time_limit
+        tail = bytearray()
+        self.jobs += 1
+        try:
+            self._line.send(("evaluate", key, job))
+            while True:
+                if self._dropped is not None:
+                    self.stop()
+                    return Outcome(
+                        kind="dropped", data=self._failed("Dropped", self._dropped, began), output=_last(tail)
+                    )
+                left = None if deadline is None else deadline - time.monotonic()
+                if left is not None and left <= 0:
+                    self.stop()
+                    return self._too_long(time_limit or 0.0, began, tail)
+                if not self._drain(tail, timeout=left):
+                    continue
+                kind, *content = self._line.recv()
+                if kind == "call":
+                    self._line.send(_answer(serve, *content))
+                    continue
+                self._drain_rest(tail)
+                data, said = content
+                return Outcome(kind=kind, data=data, said=said, output=_last(tail))
+        except (EOFError, OSError):  # also a broken pipe: it died before it heard of the job
+            self._drain_rest(tail)
+            return self._died(began, tail)
+
+    def drop(self, why: str) -> None:
+        """Have the call that is under way, or the next one, end at once as dropped; `pick_up` undoes it."""
+        self._dropped = why
+        os.write(self._waker, b"!")
+
+    def pick_up(self) -> None:
+        """Forget a `drop` that came when there was nothing left to drop."""
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._wake, CHUNK)
+        self._dropped = None
+
+    def stop(self) -> None:
+        """End the process and all that it started in its session."""
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._bury()
+
+    def close(self) -> None:
+        """End the process, for good."""
+        self.stop()
+        for file in (self._wake, self._waker):
+            os.close(file)
+
+    # -- the process ------------------------------------------------------------------------------------------
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process is not None and self._process.poll() is None:
+            return self._process
+        if self._process is not None:
+            self._bury()
+        mine, theirs = socket.socketpair()
+        reads, writes = os.pipe()
+        with theirs, contextlib.ExitStack() as stack:
+            stack.callback(os.close, writes)
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "hstore.workers.evaluator",
+                 str(theirs.fileno()), str(os.getpid()), str(self.workdir)],
+                pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=writes, stderr=writes,
+                start_new_session=True,
+            )  # fmt: skip
+        os.set_blocking(reads, False)
+        self._output, self._has_output = reads, True
+        self._line = Connection(mine.detach())
+        self.jobs = 0
+        self._loaded.clear()
+        return self._process
+
+    def _bury(self) -> tuple[int | None, int | None]:
+        """Return (signal, exit code) of the process, which has ended or is about to."""
+        process, self._process = self._process, None
+        assert process is not None
+        self._line.close()
+        try:
+            code = process.wait(timeout=5)
+        except subprocess.TimeoutExpired:  # it closed the line and lives on
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            code = process.wait()
+        os.close(self._output)
+        self._loaded.clear()
+        return (-code, None) if code < 0 else (None, code)
+
+    # -- listening --------------------------------------------------------------------------------------------
+
+    def _drain(self, tail: bytearray, *, timeout: float | None) -> bool:
+        """Wait for the child or for `drop`, taking in what it prints; return whether it has sent something."""
+        files: list[Any] = [self._line, self._wake]
+        if self._has_output:
+            files.append(self._output)
+        ready = wait(files, timeout)
+        if self._output in ready:
+            self._read_output(tail)
+        return self._line in ready
+
+    def _read_output(self, tail: bytearray) -> bool:
+        try:
+            chunk = os.read(self._output, CHUNK)
+        except BlockingIOError:
+            return False
+        if not chunk:  # the objective closed stdout and stderr
+            self._has_output = False
+            return False
+        self.echo(chunk)
+        tail += chunk
+        if len(tail) > 2 * TAIL_BYTES:
+            del tail[:-TAIL_BYTES]
+        return True
+
+    def _drain_rest(self, tail: bytearray) -> None:
+        """Take in what was printed before the answer came. Bounded: what a grandchild prints may never end."""
+        deadline = time.monotonic() + 1.0
+        while self._process is not None and self._read_output(tail) and time.monotonic() < deadline:
+            pass
+
+    # -- ends -------------------------------------------------------------------------------------------------
+
+    def _died(self, began: float, tail: bytearray) -> Outcome:
+        number, code = self._bury()
+        data = self._failed("ChildDied", _words(number, code), began)
+        data |= {"signal": number} if number is not None else {"exit_code": code}
+        if (start := tail.rfind(b"Fatal Python error")) >= 0:  # the faulthandler's
+            data["traceback"] = tail[start:].decode(errors="replace")[-20_000:]
+        return Outcome(kind="failed", data=data, output=_last(tail))
+
+    def _too_long(self, limit: float, began: float, tail: bytearray) -> Outcome:
+        data = self._failed("TimeLimit", f"took more than {limit:g} s", began) | {"time_limit": float(limit)}
+        return Outcome(kind="timeout", data=data, output=_last(tail))
+
+    def _failed(self, error: str, message: str, began: float) -> dict[str, Any]:
+        return {"error": error, "message": message, "duration": time.monotonic() - began}
+
+
+def _answer(serve: Callable[..., Any], name: str, arguments: tuple[Any, ...]) -> tuple[bool, Any]:
+    try:
+        return False, serve(name, *arguments)
+    except Exception as error:  # noqa: BLE001 - it is raised again where it belongs, in the objective
+        return True, error
+
+
+def _last(tail: bytearray) -> bytes:
+    return bytes(tail[-TAIL_BYTES:])
+
+
+def _words(number: int | None, code: int | None) -> str:
+    if number is None:
+        return f"its process left with exit code {code}"
+    name = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
+    hint = " (out of memory, or somebody's kill -9)" if number == signal.SIGKILL else ""
+    return f"its process was killed by {name}{hint}"

@@ -1,0 +1,183 @@
+"""The evaluator: the program of a worker's child process. Loads objectives, calls them, tells its worker on the way.
+
+`python -m hstore.workers.evaluator FD`, where FD is one end of a socket pair. What comes and goes there is
+said in `hstore.workers.child`. It has no connection to the store: what an objective tells goes through the worker,
+which alone writes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from functools import cached_property
+from multiprocessing.connection import Connection
+from typing import Any
+
+from hstore.engine import attempt
+from hstore.engine.objective import Ctrl, Domain
+from hstore.engine.recipe import Recipe, prepare
+from hstore.store.errors import CannotLoad, InvalidValue
+from hstore.store.values import normalise
+
+PR_SET_PDEATHSIG = 1
+
+
+class RemoteCtrl(Ctrl):
+    """`Ctrl` of an objective whose trial is held by the worker at the other end of *ask*."""
+
+    def __init__(self, ask: Callable[..., Any], job: Mapping[str, Any]) -> None:
+        self._ask = ask
+        self._job = job
+        self.tid = job["tid"]
+
+    @cached_property
+    def trials(self) -> Any:
+        """All trials of the experiment, read from the store when first asked for."""
+        from hstore.engine.trials import MongoTrials
+
+        return MongoTrials(self._job["uri"], exp_key=self._job["exp"])
+
+    @property
+    def attachments(self) -> MutableMapping[str, bytes]:
+        """See `Ctrl.attachments`."""
+        return _RemoteAttachments(self._ask)
+
+    def tell(self, **data: Any) -> None:
+        """See `Ctrl.tell`."""
+        self._ask("tell", data)
+
+    def should_stop(self) -> bool:
+        """See `Ctrl.should_stop`."""
+        return bool(self._ask("should_stop"))
+
+    def inject_results(
+        self, specs: Any, results: Sequence[Mapping[str, Any]], miscs: Sequence[Mapping[str, Any]],
+        new_tids: Any = None,
+    ) -> list[int]:  # fmt: skip
+        """See `Ctrl.inject_results`."""
+        found = [
+            (normalise(dict(misc["vals"]), path="vals"), normalise(dict(result), path="result"))
+            for misc, result in zip(miscs, results, strict=True)
+        ]
+        tids: list[int] = self._ask("inject", found)
+        return tids
+
+
+class _RemoteAttachments(MutableMapping[str, bytes]):
+    def __init__(self, ask: Callable[..., Any]) -> None:
+        self._ask = ask
+
+    def __getitem__(self, name: str) -> bytes:
+        content: bytes = self._ask("attachment", name)
+        return content
+
+    def __setitem__(self, name: str, content: bytes | str) -> None:
+        if isinstance(content, (bytearray, memoryview)):
+            content = bytes(content)
+        if not isinstance(name, str) or not isinstance(content, (bytes, str)):
+            raise InvalidValue(f"attachment {name!r:.80} must be bytes or text, not {type(content).__name__}")
+        self._ask("attach", name, content)
+
+    def __delitem__(self, name: str) -> None:
+        self._ask("detach", name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._ask("attachments"))
+
+    def __len__(self) -> int:
+        return len(self._ask("attachments"))
+
+
+class Evaluator:
+    """Serves one worker until it hangs up."""
+
+    def __init__(self, line: Connection, workdir: str) -> None:
+        self.line = line
+        self.workdir = workdir
+        self.pid = os.getpid()
+        self.domains: dict[str, Domain] = {}
+
+    def run(self) -> None:
+        """Answer one message after the other."""
+        while True:
+            try:
+                kind, *content = self.line.recv()
+            except (EOFError, OSError):
+                return
+            if kind == "load":
+                self.line.send(self._load(*content))
+            else:
+                answer = self._evaluate(*content)
+                if os.getpid() != self.pid:  # the objective forked, and its child came back from it too
+                    os._exit(0)
+                with contextlib.suppress(OSError):
+                    self.line.send(answer)
+
+    def _load(self, key: str, recipe: Recipe) -> tuple[str, Any]:
+        try:
+            os.chdir(self.workdir)
+            self.domains[key] = prepare(recipe)
+        except CannotLoad as error:
+            return "unloadable", (str(error), error.hint)
+        except BaseException as error:  # noqa: BLE001 - say it in one line, whatever it is
+            return "unloadable", (f"{type(error).__name__}: {error}", "")
+        from hstore.engine.objective import version
+
+        return "loaded", version(self.domains[key].fn)
+
+    def _evaluate(self, key: str, job: Mapping[str, Any]) -> tuple[str, Any, list[str]]:
+        said: list[str] = []
+        began = time.monotonic()
+        try:
+            os.chdir(self.workdir)  # the last objective may have gone elsewhere
+            result = self.domains[key].evaluate(job["point"], RemoteCtrl(self._ask, job))
+            duration = time.monotonic() - began
+            answer: tuple[str, Any] = ("done", attempt.done(attempt.plain_result(result, said.append), duration))
+        except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt end this trial, not the worker
+            answer = ("failed", attempt.failure(error, duration=time.monotonic() - began))
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):
+                stream.flush()
+        return *answer, said
+
+    def _ask(self, name: str, *arguments: Any) -> Any:
+        """Return the worker's answer to a call; raises the exception that it answered with."""
+        if os.getpid() != self.pid:
+            raise RuntimeError("a forked process cannot speak for the trial")
+        self.line.send(("call", name, arguments))
+        is_error, answer = self.line.recv()
+        if is_error:
+            raise answer
+        return answer
+
+
+def _die_with_parent() -> None:
+    """Have the kernel end this process with its worker, however that ends."""
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def main() -> None:
+    """Serve the worker at the other end of the file descriptor that the first argument names."""
+    file, parent, workdir = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+    _die_with_parent()
+    if os.getppid() != parent:
+        return
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the worker decides
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    faulthandler.enable()
+    os.set_inheritable(file, False)
+    sys.argv = [workdir]
+    sys.path.insert(0, workdir)
+    Evaluator(Connection(file), workdir).run()
+
+
+if __name__ == "__main__":
+    main()

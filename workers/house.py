@@ -1,0 +1,103 @@
+"""The house keeper: takes trials back from workers that fell silent, shows what others did not live to show.
+
+One worker of a store does so at a time (`Claims.keep_house`); any will do.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable
+
+from hstore.engine import attempt
+from hstore.engine.holder import is_gone
+from hstore.store.claims import Held, Place
+from hstore.store.errors import Conflict
+from hstore.store.store import Experiment, Store
+from hstore.workers.lease import Silence
+
+REPAIR_SECONDS = 5.0
+
+
+class House:
+    """Looks after the experiments of *store*. For one thread."""
+
+    def __init__(self, store: Store, *, say: Callable[[str], None]) -> None:
+        self.store = store
+        self.say = say
+        self._silence = Silence()
+        self._repaired = -REPAIR_SECONDS
+        self._here: dict[Place, tuple[int, bool]] = {}
+        self._counts: dict[str, tuple[dict[str, int], dict[str, int]]] = {}
+        self._whole: dict[str, Experiment] = {}
+
+    def keep(self, experiments: list[str]) -> None:
+        """Do what there is to do now for *experiments*, the open ones."""
+        assert self.store.claims is not None
+        now = time.monotonic()
+        held = self.store.claims.held()
+        for trial in [*self._silence.look(held, now=now), *self._gone(held)]:
+            self.take_back(trial.exp, trial.tid)
+        if now - self._repaired >= REPAIR_SECONDS:
+            self._repaired = now
+            for name in experiments:
+                self._repair(name)
+
+    def _gone(self, held: list[Held]) -> list[Held]:
+        """Return those of *held* whose process ran on this machine and is known to have ended: no need to wait."""
+        host, seen, gone = socket.gethostname(), self._here, []
+        self._here = {}
+        for trial in held:
+            place = trial.exp, trial.tid
+            if trial.worker is None or trial.host != host:
+                continue
+            known_ver, is_ours = seen.get(place, (-1, True))
+            if known_ver == trial.ver and not is_ours:
+                continue
+            found = Experiment(self.store, trial.exp, only=()).look_at(trial.tid)
+            is_ours = found is not None and found.reserved is not None and found.reserved.process is not None
+            self._here[place] = trial.ver, is_ours
+            if found is not None and is_ours and is_gone(found, is_local=False):
+                gone.append(trial)
+        return gone
+
+    def take_back(self, exp: str, tid: int) -> None:
+        """Requeue a trial whose worker fell silent, or end it if that happened too often."""
+        experiment = Experiment(self.store, exp, only=())
+        trial = experiment.look_at(tid)
+        created = experiment.state.created
+        if trial is None or created is None or trial.reserved is None or trial.is_finished:
+            self._show(experiment, tid)  # what told us that it was held lags behind
+            return
+        worker = trial.reserved.worker
+        failure = {"error": "Lost", "message": f"{worker} fell silent in attempt {trial.attempt}, and so had others"}
+        try:
+            experiment.append(experiment.compose(*attempt.after(trial, "lost", failure, created.retries)))
+        except Conflict:
+            return  # it spoke, or another was faster
+        self.say(f"{worker} has fallen silent: trial {tid} of {exp!r} was taken back from it")
+
+    def _show(self, experiment: Experiment, tid: int) -> None:
+        if self.store.models is not None and tid in experiment.state.trials:
+            self.store.models.show(experiment.state, {tid}, whole=False)
+
+    def _repair(self, name: str) -> None:
+        """Bring the read models of experiment *name* up to its log where their writer died or was cut off."""
+        models = self.store.models
+        assert models is not None
+        chains = {event.tid for event in self.store.log.read(name, models.behind(name))}
+        for tid in chains - {None}:
+            assert tid is not None
+            experiment = Experiment(self.store, name, only=())
+            experiment.look_at(tid)
+            self._show(experiment, tid)
+        counts = models.counts(name)
+        is_stale = counts[0] != counts[1] and counts == self._counts.get(name)  # since the last look, so for good
+        self._counts[name] = counts
+        if None in chains or is_stale:
+            self._whole_of(name).repair()
+
+    def _whole_of(self, name: str) -> Experiment:
+        whole = self._whole.setdefault(name, Experiment(self.store, name))
+        whole.refresh()
+        return whole

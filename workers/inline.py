@@ -1,0 +1,60 @@
+"""Objectives called in the worker's own process, for `--isolate none`: nothing to start, and nothing to hide behind."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from hstore.engine import attempt
+from hstore.engine.objective import Domain, version
+from hstore.engine.recipe import Recipe, prepare
+from hstore.workers.child import Outcome
+from hstore.workers.evaluator import RemoteCtrl
+
+
+class Inline:
+    """See `hstore.workers.slot.Evaluates`. What is under way cannot be dropped, only asked to stop."""
+
+    def __init__(self) -> None:
+        self.jobs = 0
+        self._domains: dict[str, Domain] = {}
+
+    @property
+    def pid(self) -> int:
+        """This process."""
+        return os.getpid()
+
+    def load(self, key: str, recipe: Recipe) -> str | None:
+        """See `Evaluates.load`."""
+        if key not in self._domains:
+            self._domains[key] = prepare(recipe)
+        return version(self._domains[key].fn)
+
+    def evaluate(
+        self, key: str, job: Mapping[str, Any], *, serve: Callable[..., Any], time_limit: float | None = None
+    ) -> Outcome:
+        """See `Evaluates.evaluate`; there is no time limit, for nobody could enforce it."""
+        self.jobs += 1
+        said: list[str] = []
+        began = time.monotonic()
+        try:
+            result = self._domains[key].evaluate(job["point"], RemoteCtrl(serve, job))
+            plain = attempt.plain_result(result, said.append)
+        except Exception as error:  # noqa: BLE001 - whatever the objective raises
+            return Outcome(kind="failed", data=attempt.failure(error, duration=time.monotonic() - began), said=said)
+        return Outcome(kind="done", data=attempt.done(plain, time.monotonic() - began), said=said)
+
+    def drop(self, why: str) -> None:
+        """Nothing can be done."""
+
+    def pick_up(self) -> None:
+        """Nothing was dropped."""
+
+    def stop(self) -> None:
+        """There is no process to end."""
+
+    def close(self) -> None:
+        """Nothing is held."""
+        self._domains.clear()

@@ -1,0 +1,446 @@
+"""The worker: slots that take trials, a heart that keeps their leases, and the conditions under which it leaves."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+import uuid
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from hstore.engine import recipe as recipes
+from hstore.engine.heartbeat import BEATS_PER_LEASE, Heartbeat
+from hstore.engine.recipe import Recipe
+from hstore.store.errors import CannotLoad, HstoreError
+from hstore.store.events import Reserved
+from hstore.store.log import Known
+from hstore.store.store import ALL, Experiment, Store, now
+from hstore.workers.child import Child
+from hstore.workers.house import House
+from hstore.workers.inline import Inline
+from hstore.workers.slot import Evaluates, Slot
+
+DONE, TOO_MANY_FAILURES = 0, 8
+TICK = 0.5
+"""Seconds between two looks at what is held while something is: a pause or a cancellation is heard of within two."""
+IDLE_TICK = 5.0
+QUICK_LOOKS = (0.002, 0.004, 0.008, 0.016, 0.032)
+"""Seconds between the first looks for a trial after the last one ended: the next is often about to be queued."""
+LAST_WORDS = 3.0
+"""Seconds that a worker which must leave now still gives the store to answer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """What a worker is told: how much to take, when to leave."""
+
+    experiments: Sequence[str] = ()
+    """Those to serve; none: every open one."""
+    slots: int = 1
+    burst: bool = False
+    max_jobs: int | None = None
+    max_idle: float | None = None
+    max_runtime: float | None = None
+    max_consecutive_failures: int | None = None
+    trial_timeout: float | None = None
+    isolate: str = "process"
+    workdir: Path = field(default_factory=Path.cwd)
+    objective: str | None = None
+    lease: float = 60.0
+    grace: float = 10.0
+    poll_interval: float = IDLE_TICK
+    max_jobs_per_child: int | None = None
+    name: str | None = None
+    quiet: bool = False
+    """Say nothing of coming and going."""
+    parent: int | None = None
+    """Process without which this one has nothing to do."""
+
+
+class Worker:
+    """Serves a store until its terms, or a signal, say that it is enough. See `Employer` for what slots ask of it."""
+
+    def __init__(self, store: Store, terms: Terms, *, say: Callable[[str], None]) -> None:
+        assert store.claims is not None
+        self.store = store
+        self.claims = store.claims
+        self.terms = terms
+        self.say = say
+        self.session = uuid.uuid4().hex
+        self.name = self._free_name(terms.name or f"{socket.gethostname()}:{os.getpid()}")
+        self.lease = terms.lease
+        self.trial_timeout = terms.trial_timeout
+        self.max_jobs_per_child = terms.max_jobs_per_child
+        self.heartbeat = Heartbeat(store.claims, self.session, lease=terms.lease, say=say)
+        self.slots = [Slot(n, self, store.for_thread(), self._evaluator()) for n in range(1, terms.slots + 1)]
+        self.code = DONE
+        self._why: str | None = None
+        self._deadline: float | None = None
+        self._gate = threading.Condition()
+        self._bell = 0
+        self._names: list[str] = []
+        self._refused: dict[str, tuple[str, str]] = {}
+        self._recipes: dict[str, Recipe] = {}
+        self._jobs = 0
+        self._failures = 0
+        self._since = now()
+        self._last_work = self._began = time.monotonic()
+        self._idle: set[int] = set()
+        self._holding: dict[int, tuple[Slot, Reserved]] = {}
+        self._lost: dict[uuid.UUID, float] = {}
+        self._announced: tuple[float, Any] = (-1e9, None)
+        self._failure: BaseException | None = None
+
+    def _free_name(self, name: str) -> str:
+        taken = {document["_id"] for document in self.claims.workers()}
+        if name not in taken:
+            return name
+        other = next(f"{name}~{n}" for n in range(2, len(taken) + 3) if f"{name}~{n}" not in taken)
+        self.say(f"a worker named {name} is there already, so this one is {other}")
+        return other
+
+    def _evaluator(self) -> Evaluates:
+        if self.terms.isolate == "none":
+            return Inline()
+        return Child(self.terms.workdir.resolve(), echo=_echo)
+
+    # -- what slots ask -----------------------------------------------------------------------------------------
+
+    def experiments(self) -> list[str]:
+        """See `Employer`."""
+        return self._names
+
+    def may_take(self) -> bool:
+        """See `Employer`."""
+        with self._gate:
+            if self._why is not None or (self.terms.max_jobs is not None and self._jobs >= self.terms.max_jobs):
+                return False
+            self._jobs += 1
+            return True
+
+    def took_none(self) -> None:
+        """See `Employer`."""
+        with self._gate:
+            self._jobs -= 1
+
+    def recipe(self, experiment: Experiment) -> tuple[str, Recipe]:
+        """See `Employer`."""
+        objective, created = experiment.state.objective, experiment.state.created
+        assert created is not None
+        key = _key(experiment)
+        with self._gate:
+            if (known := self._recipes.get(key)) is not None:
+                return key, known
+        if self.terms.objective is not None:
+            objective = {name: value for name, value in objective.items() if name != "pickle"}
+        recipe = recipes.fetch(objective, created.space, self.store.attachments)
+        if self.terms.objective is not None:
+            recipe = recipes.named(self.terms.objective, recipe)
+        with self._gate:
+            self._recipes[key] = recipe
+        return key, recipe
+
+    def refuse(self, experiment: Experiment, error: CannotLoad) -> None:
+        """See `Employer`."""
+        with self._gate:
+            why = f"{error} ({error.hint})" if error.hint else str(error)
+            is_news = self._refused.get(experiment.name, ("", ""))[0] != (key := _key(experiment))
+            self._refused[experiment.name] = key, why
+            self._names = [name for name in self._names if name != experiment.name]
+        if is_news:
+            self.say(f"takes nothing of {experiment.name!r}: {why}")
+
+    def began(self, slot: Slot, taken: Reserved) -> None:
+        """See `Employer`."""
+        assert taken.tid is not None
+        with self._gate:
+            self._holding[slot.number] = slot, taken
+        self.heartbeat.hold((taken.exp, taken.tid), taken.ver)
+
+    def ended(self, slot: Slot, taken: Reserved, kind: str) -> None:
+        """See `Employer`."""
+        assert taken.tid is not None
+        self.heartbeat.let_go((taken.exp, taken.tid))
+        with self._gate:
+            del self._holding[slot.number]
+            self._lost.pop(taken.id, None)
+            self._last_work = time.monotonic()
+            if kind == "done":
+                self._failures = 0
+            elif kind != "dropped":
+                self._failures += 1
+                limit = self.terms.max_consecutive_failures
+                if limit is not None and self._failures >= limit:
+                    self._leave(f"{self._failures} trials failed in a row", TOO_MANY_FAILURES)
+
+    # -- leaving ------------------------------------------------------------------------------------------------
+
+    def _leave(self, why: str, code: int = DONE, *, within: float | None = None) -> None:
+        """Take no more; with *within*, release what is under way after so many seconds."""
+        with self._gate:
+            if self._why is None:
+                self._why, self.code = why, code
+            if within is not None:
+                deadline = time.monotonic() + within
+                self._deadline = deadline if self._deadline is None else min(self._deadline, deadline)
+            self._bell += 1
+            self._gate.notify_all()
+
+    def stop(self, number: int | None = None) -> None:
+        """End as a signal would: the first time within `grace`, the second time at once; USR1 drains. Any thread."""
+        if number == getattr(signal, "SIGUSR1", None) and number is not None:
+            self._leave("told to drain")
+        elif self._deadline is None:
+            holds = len(self._holding)
+            if holds:
+                self.say(f"stopping; {holds} under way may end within {self.terms.grace:g} s (again: at once)")
+            self._leave("told to stop", 128 + (number or signal.SIGTERM), within=self.terms.grace)
+        else:
+            self._leave("told to stop", 128 + (number or signal.SIGTERM), within=0.0)
+
+    def _check_terms(self) -> None:
+        terms, moment = self.terms, time.monotonic()
+        if terms.parent is not None and os.getppid() != terms.parent:
+            self._leave("its parent is gone", within=terms.grace)
+        if terms.max_runtime is not None and moment - self._began >= terms.max_runtime:
+            self._leave(f"worked for {terms.max_runtime:g} s")
+        is_idle = not self._holding
+        if terms.max_idle is not None and is_idle and moment - self._last_work >= terms.max_idle:
+            self._leave(f"nothing to do for {terms.max_idle:g} s")
+        if terms.max_jobs is not None and is_idle and self._jobs >= terms.max_jobs:
+            self._leave(f"took {terms.max_jobs} trials")
+
+    # -- the run ------------------------------------------------------------------------------------------------
+
+    def run(self) -> int:
+        """Serve until it is time to leave; return the exit code. Raises `HstoreError` if the store refuses us."""
+        for name in self.terms.experiments:
+            self.store.experiment(name) if name not in self.store.experiments() else None
+        self._look_at_experiments()
+        if not self.terms.quiet:
+            self.say(f"worker {self.name} serves {self._what()} of {self.store.url}")
+        heart = threading.Thread(target=self._guarded, args=(self._beat,), name="heart", daemon=True)
+        threads = [
+            threading.Thread(target=self._guarded, args=(self._serve, slot), name=f"slot-{slot.number}", daemon=True)
+            for slot in self.slots
+        ]
+        for thread in (*threads, heart):
+            thread.start()
+        while any(thread.is_alive() for thread in threads):
+            with self._gate:
+                self._gate.wait(0.2)
+            self._check_terms()
+            if self._deadline is not None and time.monotonic() >= self._deadline:
+                for slot in self.slots:
+                    slot.interrupt()  # again and again: one may just have begun
+                if time.monotonic() >= self._deadline + LAST_WORDS:
+                    self.say("the store does not answer: what was under way is left to its lease")
+                    break
+        self._leave("done")
+        self.heartbeat.stop()
+        for slot in self.slots:
+            slot.evaluator.close()
+        if self._failure is not None:
+            raise self._failure
+        self._say_goodbye()
+        return self.code
+
+    def _what(self) -> str:
+        named = self.terms.experiments
+        if named:
+            return ", ".join(named)
+        return "every open experiment" + (f" (now {', '.join(self._names)})" if self._names else " (none yet)")
+
+    def _say_goodbye(self) -> None:
+        patience, self.store.patience = self.store.patience, 0.0
+        try:
+            self.claims.leave(self.name, self.session)
+        except HstoreError:
+            pass  # its presence lapses by itself
+        finally:
+            self.store.patience = patience
+        if not self.terms.quiet:
+            self.say(f"worker {self.name} leaves: {self._why}; it took {self._jobs} trials")
+
+    def _guarded(self, work: Callable[..., None], *arguments: Any) -> None:
+        """Run a thread's *work*; what it cannot handle ends the worker, and is raised there."""
+        try:
+            work(*arguments)
+        except BaseException as error:  # noqa: BLE001 - it is raised again in `run`
+            self._failure = self._failure or error
+            self._leave("it failed", within=0.0)
+
+    def _serve(self, slot: Slot) -> None:
+        while True:
+            with self._gate:
+                rung = self._bell
+            has_worked = slot.serve()
+            if has_worked and self._look_quickly(slot):
+                continue
+            with self._gate:
+                if self._why is not None:
+                    return
+            if self.terms.burst and not self._is_anything_left():
+                return
+            with self._gate:
+                self._idle.add(slot.number)
+                self._gate.notify_all()
+                while self._bell == rung and self._why is None:
+                    self._gate.wait(1.0)
+                self._idle.discard(slot.number)
+
+    def _look_quickly(self, slot: Slot) -> bool:
+        """Look for the next trial a few times more before going to sleep; return whether there was one."""
+        for pause in QUICK_LOOKS:
+            if self._why is not None:
+                return False
+            with self._gate:
+                self._gate.wait(pause)
+            if slot.serve():
+                return True
+        return False
+
+    def _is_anything_left(self) -> bool:
+        names = self.experiments()
+        return bool(names) and self.claims.is_anything_queued(names)
+
+    # -- the heart ----------------------------------------------------------------------------------------------
+
+    def _beat(self) -> None:
+        """Look after everything that is not the trial itself, until the worker leaves."""
+        house = House(self.store.for_thread(), say=self.say)
+        news = self.claims.news()
+        next_look = 0.0
+        while self._why is None or self._holding:
+            with self._gate:
+                is_idle, is_busy = bool(self._idle), bool(self._holding)
+            tick = min(TICK, self.lease / 4) if is_busy or self.terms.burst else self.terms.poll_interval
+            if not is_idle or self._why is not None:
+                news.close()
+                with self._gate:
+                    self._gate.wait(tick)
+            elif news.wait(tick):
+                self._ring()
+            if time.monotonic() >= next_look:
+                next_look = time.monotonic() + min(tick, TICK)
+                self._look_at_experiments()
+                self._look_at_held()
+                self._announce()
+                if self.claims.keep_house(self.session, seconds=max(3 * tick, 5.0)):
+                    house.keep(self._names)
+        news.close()
+
+    def _ring(self) -> None:
+        with self._gate:
+            self._bell += 1
+            self._gate.notify_all()
+
+    def _look_at_experiments(self) -> None:
+        assert self.store.models is not None
+        found = self.store.models.open_experiments()
+        wanted = self.terms.experiments
+        names = [name for name in found if not wanted or name in wanted]
+        for name in [name for name in names if name in self._refused]:
+            experiment = Experiment(self.store, name, only=())
+            experiment.refresh()
+            if _key(experiment) == self._refused[name][0]:
+                names.remove(name)
+            else:
+                del self._refused[name]
+        with self._gate:
+            is_more = set(names) - set(self._names)
+            self._names = names
+            for slot, taken in self._holding.values():
+                slot.is_unwanted = slot.is_unwanted or taken.exp not in found
+        if is_more:
+            self._ring()
+
+    def _look_at_held(self) -> None:
+        """Find out which trials were taken from us, or are wanted no more."""
+        with self._gate:
+            holding = list(self._holding.values())
+        by_experiment: dict[str, dict[int, tuple[Slot, Reserved]]] = defaultdict(dict)
+        for slot, taken in holding:
+            assert taken.tid is not None
+            by_experiment[taken.exp][taken.tid] = slot, taken
+        for exp, trials in by_experiment.items():
+            known = Known(header=ALL, last=ALL, open={tid: taken.ver for tid, (_, taken) in trials.items()})
+            for event in self.store.log.read(exp, known):
+                assert event.tid is not None
+                if event.type in ("requeued", "cancelled", "failed", "done") and event.by != trials[event.tid][1].by:
+                    self._lose(*trials[event.tid])
+        now_ = time.monotonic()
+        for slot, taken in holding:
+            if now_ - self._lost.get(taken.id, now_) >= self.terms.grace:
+                slot.lose(taken)
+
+    def _lose(self, slot: Slot, taken: Reserved) -> None:
+        """Tell the objective that its trial is not ours any more; it may end by itself for `grace` seconds."""
+        if taken.id not in self._lost:
+            self._lost[taken.id] = time.monotonic()
+            slot.is_unwanted = True
+            self.say(f"trial {taken.tid} of {taken.exp!r} was taken from this worker")
+
+    def _announce(self) -> None:
+        with self._gate:
+            holds = [{"exp": taken.exp, "tid": taken.tid, "since": taken.at} for _, taken in self._holding.values()]
+            names, state = self._names, "leaving" if self._why else "busy" if holds else "idle"
+        about = {
+            "host": socket.gethostname(), "pid": os.getpid(), "slots": len(self.slots), "since": self._since,
+            "experiments": names, "holds": holds, "state": state,
+            "refused": [{"exp": exp, "why": why} for exp, (_, why) in self._refused.items()],
+        }  # fmt: skip
+        seconds = max(self.lease, 3 * self.terms.poll_interval)
+        at, before = self._announced
+        moment = time.monotonic()
+        if moment - at >= seconds / BEATS_PER_LEASE or (about != before and moment - at >= TICK):
+            self.claims.announce(self.name, self.session, seconds, about)
+            self._announced = moment, about
+
+
+def _key(experiment: Experiment) -> str:
+    """Return what tells the objective of *experiment* from all others."""
+    objective = experiment.state.objective
+    pickle = (objective.get("pickle") or {}).get("sha256", b"")
+    return f"{experiment.name} {objective.get('ref')} {objective.get('version')} {pickle.hex()}"
+
+
+def _echo(chunk: bytes) -> None:
+    """Pass on what an objective prints."""
+    with contextlib.suppress(OSError):  # nobody reads it
+        os.write(1, chunk)
+
+
+def serve(url: str | None, terms: Terms) -> int:
+    """See `hstore.workers.run`."""
+    from hstore.engine.progress import say
+    from hstore.store.opening import open_store
+
+    with open_store(url, patience=math.inf, say=say) as store:
+        worker = Worker(store, terms, say=say)
+        if threading.current_thread() is not threading.main_thread():
+            return worker.run()
+
+        def heard(number: int, _: FrameType | None) -> None:
+            # Not in the handler itself, which may have interrupted whoever holds the lock that it needs.
+            threading.Thread(target=worker.stop, args=(number,), daemon=True).start()
+
+        numbers = [signal.SIGINT, signal.SIGTERM]
+        if sys.platform != "win32":
+            numbers.append(signal.SIGUSR1)
+        before = {number: signal.signal(number, heard) for number in numbers}
+        try:
+            return worker.run()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
