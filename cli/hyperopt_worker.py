@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
@@ -19,7 +21,10 @@ def say(message: str) -> None:
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.option("--mongo", metavar="HOST:PORT/DB", help="Default: $HSTORE_URL, else localhost:27017/hyperopt.")
 @click.option("--exp-key", metavar="KEY", help="Work for this experiment; for all of the database without it.")
-@click.option("--poll-interval", type=float, metavar="SECONDS", help="Default: news wakes the worker at once.")
+@click.option(
+    "--poll-interval", type=click.FloatRange(0, min_open=True), default=5.0, metavar="SECONDS", show_default=True,
+    help="Look for jobs at least so often; the worker is woken up sooner.",
+)  # fmt: skip
 @click.option(
     "--reserve-timeout", default="120", metavar="SECONDS", show_default=True,
     help="A failure is counted for each such time without a job; 0: never.",
@@ -29,20 +34,25 @@ def say(message: str) -> None:
     "--max-consecutive-failures", type=click.IntRange(min=1), default=4, metavar="N", show_default=True,
     help="Leave after N failures in a row.",
 )  # fmt: skip
-@click.option("--last-job-timeout", type=float, metavar="SECONDS", help="Take no new job after this time.")
+@click.option(
+    "--last-job-timeout", type=click.FloatRange(0), metavar="SECONDS", help="Take no new job after this time."
+)
 @click.option("--max-jobs-in-db", type=click.IntRange(min=1), metavar="N", help="Begin only if there are fewer jobs.")
-@click.option("--workdir", metavar="DIR", help="The directory that jobs run in.")
+@click.option(
+    "--workdir", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
+    help="The directory that jobs run in; made if missing. Default: the current one.",
+)  # fmt: skip
 @click.option("--no-subprocesses", is_flag=True, help="Evaluate in the worker's own process.")
 def hyperopt_mongo_worker(
     mongo: str | None,
     exp_key: str | None,
-    poll_interval: float | None,
+    poll_interval: float,
     reserve_timeout: str,
     max_jobs: int | None,
     max_consecutive_failures: int,
     last_job_timeout: float | None,
     max_jobs_in_db: int | None,
-    workdir: str | None,
+    workdir: Path | None,
     no_subprocesses: bool,
 ) -> int:
     """Evaluate the trials of searches in a MongoDB.
@@ -57,7 +67,7 @@ def hyperopt_mongo_worker(
 
     url = as_url(mongo)
     idle = as_idle_limit(reserve_timeout, 1 if no_subprocesses else max_consecutive_failures)
-    if differences := _differences(mongo, url, poll_interval, workdir):
+    if differences := _differences(mongo, url, workdir):
         say("unlike hyperopt's: " + "; ".join(differences))
     if (leaving := _wait_for_work(url, exp_key, idle, max_jobs_in_db)) is not None:
         say(leaving)
@@ -67,11 +77,12 @@ def hyperopt_mongo_worker(
         "max_idle": idle,
         "max_runtime": last_job_timeout,
         "max_consecutive_failures": max_consecutive_failures,
-        "workdir": workdir,
+        "poll_interval": poll_interval,
         "isolate": "none" if no_subprocesses else "process",
     }
-    if poll_interval is not None:
-        options["poll_interval"] = poll_interval
+    if workdir is not None:
+        workdir.mkdir(parents=True, exist_ok=True)
+        options["workdir"] = workdir
     return run(url, () if exp_key is None else (exp_key,), **options)
 
 
@@ -95,17 +106,15 @@ def as_idle_limit(reserve_timeout: str, failures: int) -> float | None:
     return seconds * failures if seconds > 0 else None
 
 
-def _differences(mongo: str | None, url: str, poll_interval: float | None, workdir: str | None) -> list[str]:
-    """Return what is another without a flag than hyperopt's default, which was of no use."""
+def _differences(mongo: str | None, url: str, workdir: Path | None) -> list[str]:
+    """Return what hyperopt's worker would do without a flag, to nobody's use, and this one does not."""
     from hstore.store.url import redacted
 
     told = []
     if mongo is None:
         told.append(f"without --mongo it is {redacted(url)}")
-    if poll_interval is None:
-        told.append("news wakes it, it does not poll every 5 s")
     if workdir is None:
-        told.append("jobs run in a directory that is removed afterwards")
+        told.append("without --workdir jobs run in the current directory, and leave none of their own there")
     return told
 
 
@@ -113,12 +122,10 @@ def _wait_for_work(url: str, exp_key: str | None, idle: float | None, most: int 
     """Wait for an experiment that has not begun, as hyperopt's worker does; return why to leave, if at all."""
     if exp_key is None and most is None:
         return None
-    import math
-
     from hstore.store.opening import open_store
     from hstore.store.store import Experiment
 
-    with open_store(url, say=say) as store:
+    with open_store(url, patience=math.inf, say=say) as store:
         if exp_key is not None:
             experiment = Experiment(store, exp_key)
             experiment.refresh()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -18,6 +19,9 @@ WAIT_SECONDS = 2.0
 """Ages are shown anew at least this often while nothing happens."""
 REDRAW_SECONDS = 0.2
 """Nobody reads faster."""
+CLEAR = "\x1b[2J"
+ORDER = "queued reserved running done failed cancelled"
+"""How states follow each other."""
 
 
 @click.command()
@@ -77,8 +81,10 @@ def _show(views: Iterator[str], watch: bool, as_json: bool) -> None:
     for number, view in enumerate(views):
         if is_screen:
             # Line by line over what was there: clearing first would flicker.
-            lines = "".join(f"{line}\x1b[K\n" for line in view.splitlines())
-            click.echo(f"\x1b[H{'' if number else chr(27) + '[2J'}{lines}\x1b[J", nl=False)
+            width, height = shutil.get_terminal_size()
+            lines = [line if len(line) < width else f"{line[: width - 2]}…" for line in view.splitlines()[: height - 1]]
+            drawn = "".join(f"{line}\x1b[K\n" for line in lines)
+            click.echo(f"\x1b[H{'' if number else CLEAR}{drawn}\x1b[J", nl=False)
         else:
             click.echo(f"\n{view}" if number and not as_json else view)
 
@@ -105,11 +111,14 @@ def _survey(experiment: Experiment) -> dict[str, Any]:
         "ends_per_minute": going.per_minute if is_open else None,
         "seconds_left": None if left is None else left.total_seconds(),
         "ends_at": None if left is None else moment + left,
-        "held": _held(experiment, moment),
+        "held": (held := _held(experiment, moment)),
         "workers": [],
     }
     if (claims := experiment.store.claims) is not None:
-        survey["workers"] = [_worker(document) for document in claims.workers(experiment.name)]
+        # Of a search that has finished workers take nothing, but they may still hold what they took.
+        holders = {each["worker"] for each in held}
+        there = [_worker(document) for document in claims.workers()]
+        survey["workers"] = [w for w in there if experiment.name in (w["experiments"] or ()) or w["name"] in holders]
     return survey
 
 
@@ -168,10 +177,12 @@ def _as_text(survey: dict[str, Any], starter: str) -> str:
     rows: list[list[Any]] = [["worker", "state", "trial", "for", "last heard of"]]
     for worker in survey["workers"]:
         mine = [held.pop(key) for key in list(held) if key[0] == worker["name"]]
-        ages = ago(worker["heartbeat_age"])
-        rows += [[worker["name"], worker["state"], each["tid"], span(each["seconds"]), ages] for each in mine] or [
-            [worker["name"], worker["state"], None, None, ages]
-        ]
+        ages = [worker["heartbeat_age"], *(each["heartbeat_age"] for each in mine)]
+        last = ago(min(age for age in ages if age is not None))
+        state = "busy" if mine and worker["state"] == "idle" else worker["state"]  # it says so only now and then
+        rows += [[worker["name"], state, each["tid"], span(each["seconds"]), last] for each in mine]
+        if not mine:
+            rows.append([worker["name"], state, None, None, last])
     for each in held.values():  # a search in one process says no more than that; a worker may have died
         told = "silent" if each["is_silent"] else "-"
         rows.append([each["worker"], told, each["tid"], span(each["seconds"]), ago(each["heartbeat_age"])])
@@ -187,7 +198,8 @@ def _as_text(survey: dict[str, Any], starter: str) -> str:
 
 
 def _counts(counts: dict[str, int]) -> str:
-    return ", ".join(f"{n} {state}" for state, n in counts.items()) or "none yet"
+    there = sorted(counts.items(), key=lambda item: ORDER.find(item[0]))
+    return ", ".join(f"{n} {state}" for state, n in there) or "none yet"
 
 
 def _until(survey: dict[str, Any]) -> str:

@@ -119,6 +119,18 @@ def conclude(experiment: Experiment, why: str) -> Outcome:
     return _carry_out(experiment, lambda: _conclusion(experiment, why))
 
 
+def conclude_if_complete(experiment: Experiment) -> Outcome:
+    """Do what `conclude` does, without a driver: for a search that was stopped, or has all the trials it may have."""
+
+    def decide() -> list[Draft]:
+        state = experiment.state
+        limit = state.limits.get("max_evals")
+        is_complete = isinstance(limit, (int, float)) and len(state.trials) >= limit
+        return _conclusion(experiment, "max_evals") if is_complete or state.status == "finished" else []
+
+    return _carry_out(experiment, decide)
+
+
 # -- how ------------------------------------------------------------------------------------------------------
 
 

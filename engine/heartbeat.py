@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from hstore.store.claims import Claims, Place
 from hstore.store.errors import HstoreError
+
+if TYPE_CHECKING:
+    from hstore.store.claims import Claims, Place
 
 BEATS_PER_LEASE = 3
 """Two beats may be lost before a lease ends."""

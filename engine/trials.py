@@ -224,7 +224,7 @@ class Trials:
 class MongoTrials(Trials):
     """The trials of experiment *exp_key* of the store at *arg*, a URL or a `Store`; durable, shared, resumable.
 
-    As in hyperopt, fmin on them leaves evaluating to workers (`fmin(experiment=…, store=…)` does not).
+    As in hyperopt, fmin on them leaves evaluating to workers, unless `asynchronous` is set to False.
     """
 
     asynchronous = True

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from hypothesis import settings
 from pymongo.database import Database
+from replica_set import ReplicaSet
+from replica_set import replica_set as start_replica_set
 
 from hstore.store.memory import MemoryLog
 from hstore.store.mongo import MongoLog
@@ -18,8 +20,6 @@ from hstore.store.opening import open_store
 from hstore.store.server import EmbeddedServer, ensure_server
 from hstore.store.store import Store
 from hstore.store.url import connect, parse
-from replica_set import ReplicaSet
-from replica_set import replica_set as start_replica_set
 
 settings.register_profile("ci", derandomize=True)  # what CI runs today it runs tomorrow; at home it looks further
 if os.environ.get("CI"):

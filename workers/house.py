@@ -10,9 +10,11 @@ import time
 from collections.abc import Callable
 
 from hstore.engine import attempt
-from hstore.engine.holder import is_gone
+from hstore.engine.control import conclude_if_complete
+from hstore.engine.holder import is_gone, this_process
 from hstore.store.claims import Held, Place
 from hstore.store.errors import Conflict
+from hstore.store.fold import UNFINISHED
 from hstore.store.store import Experiment, Store
 from hstore.workers.lease import Silence
 
@@ -30,17 +32,19 @@ class House:
         self._here: dict[Place, tuple[int, bool]] = {}
         self._counts: dict[str, tuple[dict[str, int], dict[str, int]]] = {}
         self._whole: dict[str, Experiment] = {}
+        self._busy: set[str] = set()
 
     def keep(self, experiments: list[str]) -> None:
         """Do what there is to do now for *experiments*, the open ones."""
         assert self.store.claims is not None
         now = time.monotonic()
         held = self.store.claims.held()
+        self._busy.update(trial.exp for trial in held)
         for trial in [*self._silence.look(held, now=now), *self._gone(held)]:
             self.take_back(trial.exp, trial.tid)
         if now - self._repaired >= REPAIR_SECONDS:
             self._repaired = now
-            for name in experiments:
+            for name in self._busy.union(experiments):
                 self._repair(name)
 
     def _gone(self, held: list[Held]) -> list[Held]:
@@ -55,7 +59,8 @@ class House:
             if known_ver == trial.ver and not is_ours:
                 continue
             found = Experiment(self.store, trial.exp, only=()).look_at(trial.tid)
-            is_ours = found is not None and found.reserved is not None and found.reserved.process is not None
+            process = found.reserved.process if found is not None and found.reserved is not None else None
+            is_ours = process is not None and process != this_process()  # what this one holds its heart looks after
             self._here[place] = trial.ver, is_ours
             if found is not None and is_ours and is_gone(found, is_local=False):
                 gone.append(trial)
@@ -95,7 +100,12 @@ class House:
         is_stale = counts[0] != counts[1] and counts == self._counts.get(name)  # since the last look, so for good
         self._counts[name] = counts
         if None in chains or is_stale:
-            self._whole_of(name).repair()
+            whole = self._whole_of(name)
+            whole.repair()
+            # Whoever had stopped the search, or had trials of it retried, is not there to see them end.
+            conclude_if_complete(whole)
+        elif counts[0] == counts[1] and not UNFINISHED.intersection(counts[0]):
+            self._busy.discard(name)
 
     def _whole_of(self, name: str) -> Experiment:
         whole = self._whole.setdefault(name, Experiment(self.store, name))

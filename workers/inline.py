@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from hstore.engine import attempt
@@ -17,7 +18,8 @@ from hstore.workers.evaluator import RemoteCtrl
 class Inline:
     """See `hstore.workers.slot.Evaluates`. What is under way cannot be dropped, only asked to stop."""
 
-    def __init__(self) -> None:
+    def __init__(self, workdir: Path) -> None:
+        self.workdir = workdir
         self.jobs = 0
         self._domains: dict[str, Domain] = {}
 
@@ -40,9 +42,10 @@ class Inline:
         said: list[str] = []
         began = time.monotonic()
         try:
+            os.chdir(self.workdir)  # the last objective may have gone elsewhere
             result = self._domains[key].evaluate(job["point"], RemoteCtrl(serve, job))
             plain = attempt.plain_result(result, said.append)
-        except Exception as error:  # noqa: BLE001 - whatever the objective raises
+        except BaseException as error:  # noqa: BLE001 - SystemExit ends this trial, not the worker
             return Outcome(kind="failed", data=attempt.failure(error, duration=time.monotonic() - began), said=said)
         return Outcome(kind="done", data=attempt.done(plain, time.monotonic() - began), said=said)
 

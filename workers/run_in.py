@@ -8,31 +8,33 @@ import uuid
 from concurrent.futures import Executor, Future
 from typing import Any
 
+from hstore.store.errors import InvalidValue, StoreUnreachable
+
 
 def run_in(executor: Executor, n: int, url: str | None = None, **options: Any) -> list[Future[int]]:
-    """Start *n* workers with `hstore.workers.run` in *executor*; return their futures, the results are exit codes.
+    """Start *n* workers, each by `hstore.workers.run` in *executor*; return their futures: results are exit codes.
 
-    *executor* is anything with the `submit` of PEP 3148: the pools of `concurrent.futures`, Dask's
-    `client.get_executor()`, loky, mpi4py. A store is opened by each worker where it runs, so only *url* and *options*
-    (those of `run`) travel. Without *url* it is `$HSTORE_URL` as it is here, and without that the embedded server,
-    which only serves executors of this machine; a worker elsewhere raises `StoreUnreachable`. Each worker is named
-    after *name*, if one is given, and its number.
+    executor: anything with the `submit` of PEP 3148: the pools of `concurrent.futures`, Dask's
+        `client.get_executor()`, loky's, mpi4py's. Processes and threads will both do.
+    url: of the store, which each worker opens where it is. Without it that is `$HSTORE_URL` as it is here, and without
+        that the embedded server, which serves executors of this machine only: a worker elsewhere raises
+        `StoreUnreachable`.
+    options: those of `run`; a *name* is followed by the number of the worker.
 
-    A worker stays until one of *options* ends it (`burst`, `max_idle`, `max_runtime`, …), or its process a signal;
-    `Future.cancel` cannot. An executor that runs threads cannot be sent signals.
+    A worker stays until its *options* end it (`max_idle`, `max_jobs`, …), or a signal does if it is in the main thread
+    of its process; `Future.cancel` cannot.
     """
-    if n < 1:
-        raise ValueError(f"n is {n}: there must be a worker at least")
+    if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+        raise InvalidValue(f"the number of workers must be a whole number of at least 1, not {n!r}")
     url = url or os.environ.get("HSTORE_URL")
     host = None if url else socket.gethostname()
     name = options.pop("name", None)
-    names = [{"name": f"{name}-{number}"} if name else {} for number in range(n)]
-    # Dask takes two calls that look the same for one.
-    return [executor.submit(_run, url, host, options | named, uuid.uuid4().hex) for named in names]
+    named = [options if name is None else {**options, "name": f"{name}-{number}"} for number in range(n)]
+    # The last argument is there since Dask takes two calls that look the same for one.
+    return [executor.submit(_run, url, host, terms, uuid.uuid4().hex) for terms in named]
 
 
-def _run(url: str | None, host: str | None, options: dict[str, Any], _unique: str) -> int:
-    from hstore.store.errors import StoreUnreachable
+def _run(url: str | None, host: str | None, options: dict[str, Any], _: str) -> int:
     from hstore.workers import run
 
     if host not in (None, here := socket.gethostname()):

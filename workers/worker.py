@@ -91,7 +91,7 @@ class Worker:
         self._names: list[str] = []
         self._refused: dict[str, tuple[str, str]] = {}
         self._recipes: dict[str, Recipe] = {}
-        self._jobs = 0
+        self._jobs = self._asking = 0
         self._failures = 0
         self._since = now()
         self._last_work = self._began = time.monotonic()
@@ -111,7 +111,7 @@ class Worker:
 
     def _evaluator(self) -> Evaluates:
         if self.terms.isolate == "none":
-            return Inline()
+            return Inline(self.terms.workdir.resolve())
         return Child(self.terms.workdir.resolve(), echo=_echo)
 
     # -- what slots ask -----------------------------------------------------------------------------------------
@@ -123,15 +123,16 @@ class Worker:
     def may_take(self) -> bool:
         """See `Employer`."""
         with self._gate:
-            if self._why is not None or (self.terms.max_jobs is not None and self._jobs >= self.terms.max_jobs):
+            limit = self.terms.max_jobs
+            if self._why is not None or (limit is not None and self._jobs + self._asking >= limit):
                 return False
-            self._jobs += 1
+            self._asking += 1
             return True
 
     def took_none(self) -> None:
         """See `Employer`."""
         with self._gate:
-            self._jobs -= 1
+            self._asking -= 1
 
     def recipe(self, experiment: Experiment) -> tuple[str, Recipe]:
         """See `Employer`."""
@@ -164,6 +165,8 @@ class Worker:
         """See `Employer`."""
         assert taken.tid is not None
         with self._gate:
+            self._asking -= 1
+            self._jobs += 1
             self._holding[slot.number] = slot, taken
         self.heartbeat.hold((taken.exp, taken.tid), taken.ver)
 
@@ -188,7 +191,7 @@ class Worker:
     def _leave(self, why: str, code: int = DONE, *, within: float | None = None) -> None:
         """Take no more; with *within*, release what is under way after so many seconds."""
         with self._gate:
-            if self._why is None:
+            if self._why is None or (self.code == DONE and code != DONE):  # a worker that drains may be told to stop
                 self._why, self.code = why, code
             if within is not None:
                 deadline = time.monotonic() + within
@@ -328,9 +331,13 @@ class Worker:
             if not is_idle or self._why is not None:
                 news.close()
                 with self._gate:
-                    self._gate.wait(tick)
-            elif news.wait(tick):
+                    if bool(self._idle) == is_idle:  # else a slot has rung before anybody listened
+                        self._gate.wait(tick)
+            else:
+                news.wait(tick)  # a hint, and no more: of a ticket that lapsed with its taker nobody hears
                 self._ring()
+                if not self._names:  # it may be the first experiment, whose trials nobody asks for yet
+                    next_look = 0.0
             if time.monotonic() >= next_look:
                 next_look = time.monotonic() + min(tick, TICK)
                 self._look_at_experiments()

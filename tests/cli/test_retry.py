@@ -29,7 +29,7 @@ def search(mongo_store: Store) -> Experiment:
     for tid in range(4):
         reserved = {"worker": "w", "host": "h", "attempt": 1}
         running = {"pid": 1, "python": "3", "hstore": "0"}
-        queued = {"point": {}, "params": {}}
+        queued: dict[str, Any] = {"point": {}, "params": {}}
         experiment.append(experiment.compose((Queued, tid, queued), (Reserved, tid, reserved), (Running, tid, running)))
     for tid, (kind, data) in enumerate(ENDS):
         experiment.append(experiment.compose((kind, tid, data)))

@@ -65,7 +65,7 @@ def test_it_tells_of_counts_best_rate_and_end(search: Experiment, mongo_url: str
     told = run(mongo_url, "status", "demo")
     assert told.exit_code == 0
     assert "experiment demo: open" in told.stdout
-    assert re.search(r"trials     9 queued, .*; 2 of 20 have ended", told.stdout)
+    assert re.search(r"trials     9 queued, 1 running, 2 done; 2 of 20 have ended", told.stdout)
     assert "best       trial 1, loss 0.25: x=0.5" in told.stdout
     assert re.search(r"rate       \S+ a minute, done in .*, at \d{4}-\d\d-\d\d \d\d:\d\d UTC", told.stdout)
 
@@ -75,10 +75,15 @@ def test_it_tells_which_worker_holds_what_and_when_it_was_heard_of(search: Exper
     present(search.store, "beta", "demo")
     present(search.store, "gamma", "other")
     told = run(mongo_url, "status", "demo").stdout
-    assert re.search(r"alpha +idle +2 +\S+ s +\S+ s ago", told)
+    assert re.search(r"alpha +busy +2 +\S+ s +\S+ s ago", told)
     assert re.search(r"beta +idle +- +- +\S+ s ago", told)
     assert "gamma" not in told
     assert "no worker" not in told
+
+
+def test_a_worker_that_serves_a_search_no_more_may_still_hold_a_trial(search: Experiment, mongo_url: str) -> None:
+    present(search.store, "alpha", "other")
+    assert re.search(r"alpha +busy +2 ", run(mongo_url, "status", "demo").stdout)
 
 
 def test_a_worker_that_fell_silent_is_no_longer_there(search: Experiment, mongo_url: str) -> None:
@@ -122,7 +127,7 @@ def test_without_a_name_it_tells_of_all_in_a_line_each(search: Experiment, mongo
     assert "no worker is connected" in run(mongo_url, "status").stdout
     present(search.store, "alpha", "demo", "other", holds=[{"exp": "demo", "tid": 2}])
     told = run(mongo_url, "status").stdout
-    assert re.search(r"demo +open +- +2 done, 9 queued, 1 running +0\.25", told)
+    assert re.search(r"demo +open +- +9 queued, 1 running, 2 done +0\.25", told)
     assert re.search(r"other +finished +enough", told)
     assert re.search(r"alpha +idle +demo, other +demo 2 +\S+ s ago", told)
     data = json.loads(run(mongo_url, "status", "--json").stdout)

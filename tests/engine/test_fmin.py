@@ -35,7 +35,13 @@ def trials(request: pytest.FixtureRequest) -> Trials:
     """Trials of a new experiment, in memory and in a real MongoDB."""
     if request.param == "memory":
         return Trials()
-    return MongoTrials(request.getfixturevalue("mongo_url"), exp_key="searched")
+    return serial(MongoTrials(request.getfixturevalue("mongo_url"), exp_key="searched"))
+
+
+def serial(trials: MongoTrials) -> MongoTrials:
+    """Have fmin evaluate *trials* itself."""
+    trials.asynchronous = False
+    return trials
 
 
 quiet = partial(fmin, verbose=False)
@@ -56,7 +62,7 @@ def test_it_returns_the_point_itself_without_return_argmin(trials: Trials) -> No
 
 
 def test_memory_and_mongo_hold_the_same_trials_at_the_same_seed(mongo_url: str) -> None:
-    here, there = Trials(), MongoTrials(mongo_url, exp_key="same")
+    here, there = Trials(), serial(MongoTrials(mongo_url, exp_key="same"))
     for trials in (here, there):
         quiet(square, SPACE, max_evals=30, trials=trials, rstate=np.random.default_rng(7))
     assert here.vals == there.vals
@@ -182,7 +188,7 @@ def test_a_result_that_no_log_can_hold_is_kept_as_far_as_it_goes(
         "bad\0key": {"a\0b": 1},
         "text": "\ud800",
     }
-    trials = MongoTrials(mongo_url, exp_key="strange")
+    trials = serial(MongoTrials(mongo_url, exp_key="strange"))
     quiet(lambda _: strange, SPACE, max_evals=1, trials=trials, rstate=0)
     assert trials.losses() == [1.0]
     said = capfd.readouterr().err

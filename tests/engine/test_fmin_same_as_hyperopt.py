@@ -41,6 +41,7 @@ def objective(config: dict[str, Any]) -> Any:
 @pytest.mark.parametrize("where", ["memory", "mongo"])
 def test_the_trials_of_fmin_are_hyperopts(algo: str, where: str, request: pytest.FixtureRequest) -> None:
     ours = Trials() if where == "memory" else MongoTrials(request.getfixturevalue("mongo_url"), exp_key="same")
+    ours.asynchronous = False
     theirs = hyperopt.Trials()
     common: dict[str, Any] = {"max_evals": 150, "verbose": False}
     best = fmin(

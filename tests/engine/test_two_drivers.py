@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 import hstore
-from hstore import MongoTrials, Trials, fmin, hp, rand
+from hstore import Trials, fmin, hp, rand
 from hstore.engine.replay import derive_again
 from hstore.store.store import Store
 from hstore.store.verify import verify
@@ -56,7 +56,8 @@ def test_a_driver_that_loses_the_race_for_a_decision_folds_the_winners(mongo_url
                 max_evals=40,
                 rstate=np.random.default_rng(0),
                 verbose=False,
-                trials=MongoTrials(store, exp_key="raced"),
+                experiment="raced",
+                store=store,
             )
 
         threads = [

@@ -1,4 +1,4 @@
-"""Three real mongods on loopback TCP, to be killed, frozen and asked to step down. What they leave dies with this process."""
+"""Three real mongods on loopback TCP, to be killed, frozen and asked to step down; they die with this process."""
 
 from __future__ import annotations
 
@@ -128,6 +128,11 @@ class Member:
             return bool(self.ask({"hello": 1}).get("isWritablePrimary"))
         except OSError:
             return False
+
+    def has_uncommitted(self) -> bool:
+        """Return whether this primary has accepted writes that no majority has."""
+        times = self.ask({"replSetGetStatus": 1})["optimes"]
+        return bool(times["appliedOpTime"] != times["lastCommittedOpTime"])
 
 
 class ReplicaSet:

@@ -74,11 +74,12 @@ def test_an_older_state_never_replaces_a_newer_one(mongo_store: Store, database:
 def test_what_no_longer_applies_goes_and_what_others_wrote_stays(mongo_store: Store, database: Database[Any]) -> None:
     experiment = begin(mongo_store)
     experiment.append(experiment.compose(*WHOLE))
-    database["trials"].update_one({}, {"$set": {"lease": "mine"}})
+    database["trials"].update_one({}, {"$set": {"lease": "over", "starred": True}})
     experiment.append(experiment.compose((Requeued, 0, {"why": "again"})))
     ((trial,), _) = documents(database)
     assert trial["state"] == "queued"
-    assert trial["lease"] == "mine"
+    assert trial["starred"]
+    assert "lease" not in trial
     assert not {"loss", "status", "result", "ended_at", "worker"} & trial.keys()
 
 

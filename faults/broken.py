@@ -1,0 +1,105 @@
+"""What may be broken on purpose in the programs under test, to see that the check finds it out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pymongo.database import Database
+
+    from hstore.store.claims import Held
+
+
+@dataclass(frozen=True, kw_only=True)
+class Way:
+    """One thing broken, and the faults that bring it to light."""
+
+    what: str
+    kind: str
+    """Of the faults."""
+    apply: Callable[[], None] = lambda: None
+    """Break it in this process."""
+    spoil: Callable[[Database[Any]], None] = lambda _: None
+    """Break it in the database."""
+
+
+def _acknowledge_before_a_majority() -> None:
+    import pymongo
+
+    from hstore.store.mongo import MongoLog
+
+    init = MongoLog.__init__
+
+    def w1(log: MongoLog, events: Any, **more: Any) -> None:
+        init(log, events.with_options(write_concern=pymongo.WriteConcern(w=1)), **more)
+
+    MongoLog.__init__ = w1  # type: ignore[method-assign]
+
+
+def _take_duplicates_for_success() -> None:
+    from hstore.store.mongo import MongoLog
+
+    MongoLog._settle = lambda *_: None  # type: ignore[method-assign]
+
+
+def _drop_unique_index(database: Database[Any]) -> None:
+    for name, index in database["events"].index_information().items():
+        if index.get("unique"):
+            database["events"].drop_index(name)
+
+
+def _ask_own_clock() -> None:
+    import datetime as dt
+    from dataclasses import replace
+
+    from hstore.store.claims import Claims
+    from hstore.workers.lease import Silence
+
+    held = Claims.held
+
+    def by_own_clock(claims: Claims, *arguments: Any) -> list[Held]:
+        now = dt.datetime.now(dt.UTC).timestamp()
+        return [
+            replace(trial, is_over=trial.beat is not None and trial.beat.timestamp() + (trial.seconds or 0) < now)
+            for trial in held(claims, *arguments)
+        ]
+
+    def at_once(_: Silence, held: Iterable[Held], *, now: float) -> list[Held]:
+        return [trial for trial in held if trial.is_over]
+
+    Claims.held = by_own_clock  # type: ignore[method-assign]
+    Silence.look = at_once  # type: ignore[method-assign]
+
+
+def _never_repair() -> None:
+    from hstore.store.read_models import ReadModels
+    from hstore.workers.house import House
+    from hstore.workers.slot import Slot
+
+    ReadModels.repair = lambda *_: 0  # type: ignore[method-assign]
+    for owner, name in ((ReadModels, "flush"), (House, "_repair"), (House, "_show"), (Slot, "_show")):
+        setattr(owner, name, lambda *_: None)
+
+
+def _fence_by_status() -> None:
+    from hstore.engine import attempt
+
+    attempt.is_held = lambda experiment, taken: (  # type: ignore[assignment]
+        experiment.state.trials[taken.tid].state in ("reserved", "running")
+    )
+
+
+WAYS = {
+    "w1": Way(
+        what="w:1 instead of majority", kind="primary-cut-off", apply=_acknowledge_before_a_majority
+    ),
+    "duplicate": Way(
+        what="a duplicate taken for success", kind="two-drivers", apply=_take_duplicates_for_success
+    ),
+    "index": Way(what="no unique index", kind="two-drivers", spoil=_drop_unique_index),
+    "clock": Way(what="leases by clients' clocks", kind="clock", apply=_ask_own_clock),
+    "repair": Way(what="read models never repaired", kind="aimed", apply=_never_repair),
+    "status": Way(what="status instead of ver as fence", kind="worker-freeze", apply=_fence_by_status),
+}  # fmt: skip

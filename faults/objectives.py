@@ -1,0 +1,24 @@
+"""What the searches evaluate: little, mostly; now and then for long enough that a worker can be killed at it."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from hstore import hp
+
+SPACE = {"x": hp.uniform("x", -3, 3), "how": hp.uniform("how", 0, 1)}
+LONG = 1.5
+"""Seconds that the longest take: less than the lease, but not much."""
+
+
+def objective(config: dict[str, Any]) -> float:
+    """Return a loss, for one in a hundred after a long time; raise for one in fifty."""
+    how = config["how"]
+    if how < 0.01:
+        time.sleep(LONG)
+    elif how < 0.8:
+        time.sleep(how / 2)
+    elif how > 0.98:
+        raise ValueError("one that fails")
+    return float(config["x"] ** 2)

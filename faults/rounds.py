@@ -1,0 +1,188 @@
+"""A round: one search, faults of one kind (or of all), and the check of what is left."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+
+from faults.world import LEASE, World
+from hstore.engine.check import Finding, check
+from hstore.store.errors import HstoreError, NotFound
+from hstore.store.events import Failed, Requeued
+
+TICK = 0.02
+REPAIR_SECONDS = 8 * LEASE
+"""How long read models may take to be up to date, once the search is over."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """A kind of faults."""
+
+    place: str
+    faults: tuple[str, ...]
+    """Methods of `World`."""
+    pause: float
+    """Seconds between two, on average."""
+    drivers: int = 1
+    aims: bool = False
+    shifts: bool = False
+    loses: bool = True
+    """Whether a trial may be taken from its worker: not if no worker was killed, frozen or cut off."""
+    weight: float = 1.0
+    """How many of them there are to be, beside those of other kinds."""
+
+
+KINDS = {
+    "worker-kill": Kind(place="embedded", faults=("kill_worker",), pause=0.7, weight=1.5),
+    "worker-freeze": Kind(place="embedded", faults=("freeze_worker",), pause=0.5, weight=1.5),
+    "child-kill": Kind(place="embedded", faults=("kill_child",), pause=0.3, loses=False),
+    "driver-kill": Kind(place="embedded", faults=("kill_driver",), pause=0.25, loses=False),
+    "mongod-kill": Kind(place="embedded", faults=("kill_mongod",), pause=0.6),
+    "aimed": Kind(place="embedded", faults=(), pause=0.9, drivers=2, aims=True),
+    "clock": Kind(place="embedded", faults=("shift_clock",), pause=0.8, shifts=True, loses=False, weight=0.7),
+    "two-drivers": Kind(place="embedded", faults=("hit_driver",), pause=0.5, drivers=2, loses=False),
+    "network": Kind(place="proxied", faults=("cut_network",), pause=0.5, weight=1.5),
+    "primary-kill": Kind(place="replicated", faults=("kill_primary",), pause=0.25, weight=0.25),
+    "primary-freeze": Kind(place="replicated", faults=("freeze_primary",), pause=1.0, weight=0.25),
+    "primary-cut-off": Kind(place="replicated", faults=("cut_off_primary",), pause=1.0, weight=0.2),
+    "step-down": Kind(place="replicated", faults=("step_down",), pause=1.0, weight=0.2),
+    "everything": Kind(
+        place="embedded", drivers=2, shifts=True, pause=0.35, weight=1.5,
+        faults=("kill_worker", "freeze_worker", "kill_child", "hit_driver", "kill_mongod"),
+    ),
+    "everything-replicated": Kind(
+        place="replicated", drivers=2, shifts=True, pause=0.5, weight=0.7,
+        faults=("kill_worker", "freeze_worker", "kill_child", "hit_driver", "kill_primary", "freeze_primary",
+                "cut_off_primary", "step_down"),
+    ),
+}  # fmt: skip
+
+
+@dataclass(kw_only=True)
+class Result:
+    """What came of a round."""
+
+    kind: str
+    seed: int
+    wanted: int
+    trials: int = 0
+    ended: int = 0
+    faults: int = 0
+    retried: int = 0
+    """Times that a trial was taken from a worker and queued again."""
+    seconds: float = 0.0
+    findings: list[Finding] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)
+    """What the harness itself found."""
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether all went as promised."""
+        return not self.findings and not self.troubles
+
+    @property
+    def lost(self) -> int:
+        """Trials that did not end, and events that were acknowledged and are gone."""
+        return max(0, self.wanted - self.ended) + sum(finding.kind == "missing" for finding in self.findings)
+
+    @property
+    def doubled(self) -> int:
+        """Places taken twice, second ends, ends observed twice."""
+        return sum(finding.kind in ("twice", "state", "observed") for finding in self.findings)
+
+
+def run(
+    world: World, name: str, seed: int, *, trials: int, faults: int, deadline: float = 90.0,
+    on_trials: Callable[[int], object] = lambda _: None,
+) -> Result:  # fmt: skip
+    """Search for *trials* trials under up to *faults* faults of kind *name*, then let everything end and check it."""
+    kind, rng = KINDS[name], Random(seed)
+    world.rng = rng
+    world.failures = []
+    exp = f"{name}-{seed}"
+    result = Result(kind=name, seed=seed, wanted=trials)
+    began = time.monotonic()
+    world.is_shifting, world.is_aiming, aimed = kind.shifts, kind.aims, world.aimed
+    if kind.aims or kind.shifts:
+        for worker in world.workers:
+            worker.end()
+    algorithm = rng.choice(["rand", "rand", "tpe"])
+    world.begin(exp, trials=trials, seed=seed, drivers=kind.drivers, algorithm=algorithm)
+    is_control = world.broken_way is not None
+
+    def shown() -> int:
+        assert world.store.database is not None
+        ended = {"exp": exp, "state": {"$in": ["done", "failed", "cancelled"]}}
+        try:
+            return int(world.store.database["trials"].count_documents(ended))
+        except Exception:  # noqa: BLE001 - the server may be away, which is what this is about
+            return result.ended
+
+    def look() -> None:
+        if (n := shown()) > result.ended:
+            on_trials(n - result.ended)
+            result.ended = n
+
+    next_fault, next_look, end_by, is_over = began + 1.0, began, began + 10 * deadline, False
+    while world.is_searching and time.monotonic() < end_by:
+        world.tend(may_fail=is_control)
+        now = time.monotonic()
+        result.faults = result.faults + world.aimed - aimed
+        aimed = world.aimed
+        if result.faults < faults and now >= next_fault and result.ended < trials:
+            if kind.faults:
+                result.faults += world.happen(rng.choice(kind.faults))
+            next_fault = now + rng.expovariate(1 / kind.pause)
+        elif result.faults >= faults and not is_over:
+            is_over, end_by = True, now + deadline  # what is frozen or cut off now comes back in its time
+            world.is_aiming = world.is_shifting = False
+        if now >= next_look:
+            look()
+            next_look = now + 0.5
+            if is_control and (world.failures or now - began > deadline):
+                break
+        time.sleep(TICK)
+    world.calm()
+    if world.is_searching:
+        result.troubles.append(f"the search did not end within {deadline:.0f} s of the last fault")
+        for driver in world.drivers:
+            driver.kill()
+    world.drivers = []
+    result.troubles += world.failures
+    _check(world, exp, result, is_control=is_control)
+    on_trials(result.ended - max(0, min(result.ended, shown())))
+    result.seconds = time.monotonic() - began
+    return result
+
+
+def _check(world: World, exp: str, result: Result, *, is_control: bool) -> None:
+    """Check the search, once the workers had the time to bring its read models up to date."""
+    give_up = time.monotonic() + REPAIR_SECONDS
+    while True:
+        world.tend(may_fail=is_control)
+        try:
+            findings = check(world.store, exp, max_evals=result.wanted, acknowledged=world.acknowledged(exp))
+        except NotFound:
+            result.troubles.append("the search never began")
+            return
+        if any(f.kind != "lag" for f in findings) or not findings or time.monotonic() > give_up:
+            break
+        time.sleep(0.2)
+    result.findings = findings
+    try:
+        experiment = world.store.experiment(exp)
+    except HstoreError as error:
+        result.troubles.append(f"the experiment cannot be read: {error}")
+        return
+    counts = Counter(trial.is_finished for trial in experiment.state.trials.values())
+    result.trials, result.ended = sum(counts.values()), counts[True]
+    lost = [e for e in experiment.events if isinstance(e, Requeued | Failed) and e.cause == "lost"]
+    result.retried = sum(isinstance(event, Requeued) for event in experiment.events)
+    if lost and not KINDS[result.kind].loses:
+        result.troubles.append(
+            f"trial {lost[0].tid} and {len(lost) - 1} more were taken from workers that were neither killed nor frozen"
+        )

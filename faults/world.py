@@ -1,0 +1,402 @@
+"""The world of a search: its servers, its network, its workers and drivers, and all that can happen to them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from random import Random
+from typing import Any
+from uuid import UUID
+
+import psutil
+from replica_set import Member, ReplicaSet, die_with_parent, until
+
+from faults import ROOT, broken
+from faults.proxy import Proxy
+from hstore.store.opening import open_store
+from hstore.store.server import EmbeddedServer, ensure_server
+
+WORKERS = 8
+LEASE = 2.0
+HOURS = 12 * 3600.0
+
+
+class Subject:
+    """A process under test."""
+
+    def __init__(self, role: str, number: int) -> None:
+        self.role = role
+        self.number = number
+        self.process: subprocess.Popen[bytes] | None = None
+        self.is_expected = False
+        """Whether it was us who ended it, or told it to end."""
+        self.is_aimed = False
+        """Whether it is to send itself a signal."""
+        self.thaw_at: float | None = None
+        self.start_at = 0.0
+
+    @property
+    def is_alive(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    @property
+    def is_frozen(self) -> bool:
+        return self.thaw_at is not None
+
+    def __str__(self) -> str:
+        return f"{self.role}-{self.number}"
+
+    def kill(self) -> None:
+        """SIGKILL, and wait for the end."""
+        if self.process is not None:
+            self.is_expected = True
+            self.process.kill()
+            self.process.wait()
+        self.thaw_at = None
+
+    def freeze(self, seconds: float) -> None:
+        """SIGSTOP, for so long."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
+        self.thaw_at = time.monotonic() + seconds
+
+    def thaw(self) -> None:
+        """SIGCONT."""
+        if self.is_alive and self.process is not None:
+            self.process.send_signal(signal.SIGCONT)
+        self.thaw_at = None
+
+    def end(self) -> None:
+        """SIGTERM; `is_alive` tells when it has obeyed."""
+        if self.is_alive and self.process is not None:
+            self.is_expected = True
+            self.process.terminate()
+
+    def is_stopped(self) -> bool:
+        """Return whether it stopped itself."""
+        if self.thaw_at is not None or not self.is_alive or self.process is None:
+            return False
+        with contextlib.suppress(psutil.Error):
+            return bool(psutil.Process(self.process.pid).status() == psutil.STATUS_STOPPED)
+        return False
+
+
+class World:
+    """Servers of one kind, with 8 workers that stay through many rounds; `with` ends them all, whatever happens.
+
+    place: "embedded"; "proxied": workers reach the embedded server through a network; "replicated": three mongods.
+    """
+
+    def __init__(self, place: str, rng: Random, *, broken_way: str | None = None) -> None:
+        self.place = place
+        self.rng = rng
+        self.broken_way = broken_way
+        self.folder = Path(tempfile.mkdtemp(prefix="hstore-faults-"))
+        self.acks = self.folder / "acks"
+        self.acks.mkdir()
+        self.workers = [Subject("worker", number) for number in range(WORKERS)]
+        self.drivers: list[Subject] = []
+        self.proxies: list[Proxy] = []
+        self.server: EmbeddedServer | None = None
+        self.replicas: ReplicaSet | None = None
+        self.hurt: tuple[float, Member] | None = None
+        """When to mend which member of the replica set."""
+        self.heal_at: dict[int, float] = {}
+        """When to heal which proxy."""
+        self.is_shifting = False
+        """Whether the clocks of workers that are started are off."""
+        self.is_aiming = False
+        """Whether workers and drivers that are started are to be hit at an append."""
+        self.aimed = 0
+        """How many were."""
+        self.failures: list[str] = []
+        """What processes said that ended by themselves and should not have."""
+        self._driver_arguments: list[str] = []
+
+    def __enter__(self) -> World:
+        try:
+            if self.place == "replicated":
+                (self.folder / "members").mkdir()
+                self.replicas = ReplicaSet(self.folder / "members")
+                self.replicas.start()
+                self.url = self.replicas.url("faults") + "&socketTimeoutMS=3000&heartbeatFrequencyMS=1000"
+            else:
+                self.server = ensure_server(self.folder / "home")
+                self.url = self.server.uri
+                if self.place == "proxied":
+                    self.proxies = [Proxy(self.server.socket_path).start() for _ in self.workers]
+            self.store = open_store(self.url, patience=60.0)
+            if self.broken_way is not None and self.store.database is not None:
+                broken.WAYS[self.broken_way].spoil(self.store.database)
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End everything."""
+        for subject in (*self.drivers, *self.workers):
+            subject.kill()
+        if store := self.__dict__.get("store"):
+            store.close()
+        for proxy in self.proxies:
+            proxy.close()
+        if self.replicas is not None:
+            self.replicas.close()
+        if self.server is not None:
+            self.server.release()
+        if not self.failures:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def acknowledged(self, exp: str) -> set[UUID]:
+        """Return the ids of the events of *exp* that somebody was told are in the log."""
+        content = (self.acks / exp).read_bytes() if (self.acks / exp).exists() else b""
+        return {UUID(bytes=content[i : i + 16]) for i in range(0, len(content), 16)}
+
+    # -- processes --------------------------------------------------------------------------------------------
+
+    def begin(self, exp: str, *, trials: int, seed: int, drivers: int, algorithm: str) -> None:
+        """Start a search."""
+        self._driver_arguments = [exp, str(trials), str(seed), algorithm]
+        self.drivers = [Subject("driver", number) for number in range(drivers)]
+        for driver in self.drivers:
+            self.start(driver)
+
+    def start(self, subject: Subject) -> None:
+        """Start the process of *subject*."""
+        rng, aim = self.rng, None
+        is_worker = subject.role == "worker"
+        clock = rng.uniform(-HOURS, HOURS) if is_worker and self.is_shifting else 0.0
+        if self.is_aiming:
+            types = ["reserved", "running", "done"] if is_worker else ["queued"]
+            aim = {
+                "type": rng.choice(types), "side": rng.choice(["before", "after"]), "n": rng.randint(1, 12),
+                "signal": int(rng.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGSTOP])),
+            }  # fmt: skip
+        faults = {"acks": str(self.acks), "clock": clock, "aim": aim, "broken": self.broken_way}
+        if is_worker:
+            arguments = ["worker", "--lease", str(LEASE), "--grace", "1", "--poll-interval", "1"]
+        else:
+            arguments = ["driver", *self._driver_arguments]
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("HSTORE")}
+        environment |= {"PYTHONPATH": str(ROOT), "FAULTS": json.dumps(faults), "HSTORE_HOME": str(self.folder / "home")}
+        if self.place == "replicated":
+            environment["HSTORE_URL"] = self.url
+        elif self.place == "proxied" and is_worker:
+            port = self.proxies[subject.number].port
+            environment["HSTORE_URL"] = f"mongodb://127.0.0.1:{port}/hstore?directConnection=true&socketTimeoutMS=3000"
+        with open(self.folder / f"{subject}.log", "ab") as log:
+            subject.process = subprocess.Popen(
+                [sys.executable, "-m", "faults.subject", *arguments],
+                env=environment, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True, preexec_fn=die_with_parent,
+            )  # fmt: skip
+        subject.is_expected, subject.is_aimed = False, aim is not None
+        subject.thaw_at = None
+
+    def tend(self, *, may_fail: bool = False) -> None:
+        """Do what is due: start again what died, thaw what was frozen, heal and mend. Called every few milliseconds."""
+        now = time.monotonic()
+        for subject in (*self.workers, *self.drivers):
+            if subject.thaw_at is not None and now >= subject.thaw_at:
+                subject.thaw()
+            if subject.is_stopped():
+                self.aimed += 1
+                subject.thaw_at = now + LEASE * self.rng.uniform(1.2, 5.0)
+            if subject.is_alive or subject.process is None:
+                if subject.process is None and subject.role == "worker":
+                    self.start(subject)
+                continue
+            if not subject.start_at:
+                if not self._may_start_again(subject, may_fail):
+                    continue
+                subject.start_at = now + self.rng.uniform(0.0, 0.5)
+            if now >= subject.start_at:
+                subject.start_at = 0.0
+                self.start(subject)
+        for number, at in list(self.heal_at.items()):
+            if now >= at:
+                self.proxies[number].heal()
+                del self.heal_at[number]
+        if self.hurt is not None and now >= self.hurt[0]:
+            self._mend()
+
+    def _may_start_again(self, subject: Subject, may_fail: bool) -> bool:
+        """Take in that *subject* ended; return whether another process is to take its place."""
+        assert subject.process is not None
+        code = subject.process.returncode
+        if subject.role == "driver" and code == 0:
+            return False
+        if code == -signal.SIGKILL and not subject.is_expected and subject.is_aimed:
+            self.aimed += 1
+        elif not subject.is_expected:
+            words = (self.folder / f"{subject}.log").read_text(errors="replace").strip().splitlines()
+            self.failures.append(f"{subject} ended by itself with code {code}: {words[-1] if words else ''}")
+            if may_fail and len(self.failures) > 10:  # a control: it is found out, and would go on for ever
+                subject.process = None
+                return False
+        return True
+
+    @property
+    def is_searching(self) -> bool:
+        """Whether a driver runs, or is about to."""
+        return any(driver.is_alive or driver.start_at for driver in self.drivers) or any(
+            driver.process is not None and driver.process.returncode != 0 for driver in self.drivers
+        )
+
+    def calm(self) -> None:
+        """Let everything that was done to the world be over."""
+        self.is_aiming = self.is_shifting = False
+        now = time.monotonic()
+        for subject in (*self.workers, *self.drivers):
+            if subject.is_frozen or subject.is_stopped():
+                subject.thaw()
+            if subject.start_at:
+                subject.start_at = now
+        for proxy in self.proxies:
+            proxy.heal()
+        self.heal_at.clear()
+        if self.hurt is not None:
+            self._mend()
+        if self.replicas is not None:
+            self.replicas.start()
+
+    # -- what can happen; each returns whether it did ---------------------------------------------------------
+
+    def _one_of(self, subjects: list[Subject]) -> Subject | None:
+        there = [subject for subject in subjects if subject.is_alive and not subject.is_frozen]
+        return self.rng.choice(there) if there else None
+
+    def kill_worker(self) -> bool:
+        if (worker := self._one_of(self.workers)) is not None:
+            worker.kill()
+        return worker is not None
+
+    def kill_child(self) -> bool:
+        worker = self._one_of(self.workers)
+        if worker is None or worker.process is None:
+            return False
+        with contextlib.suppress(psutil.Error):
+            for child in psutil.Process(worker.process.pid).children():
+                child.kill()
+                return True
+        return False
+
+    def freeze_worker(self) -> bool:
+        if sum(worker.is_frozen for worker in self.workers) >= len(self.workers) // 2:
+            return False  # somebody has to be there who takes back what they hold
+        if (worker := self._one_of(self.workers)) is not None:
+            worker.freeze(LEASE * self.rng.uniform(1.2, 5.0))
+        return worker is not None
+
+    def kill_driver(self) -> bool:
+        if (driver := self._one_of(self.drivers)) is not None:
+            driver.kill()
+        return driver is not None
+
+    def hit_driver(self) -> bool:
+        """Kill or freeze one of several drivers."""
+        if self.rng.random() < 0.6:
+            return self.kill_driver()
+        if (driver := self._one_of(self.drivers)) is not None:
+            driver.freeze(self.rng.uniform(0.1, 1.5))
+        return driver is not None
+
+    def kill_mongod(self) -> bool:
+        pid = self.server.pid if self.server is not None else None
+        if pid is not None:
+            os.kill(pid, signal.SIGKILL)
+        return pid is not None
+
+    def shift_clock(self) -> bool:
+        """Have a worker leave, for one with another clock."""
+        worker = self._one_of([worker for worker in self.workers if not worker.is_expected])
+        if worker is not None:
+            worker.end()
+        return worker is not None
+
+    def cut_network(self) -> bool:
+        whole = [number for number in range(len(self.proxies)) if number not in self.heal_at]
+        if len(whole) <= len(self.proxies) // 2:
+            return False
+        number = self.rng.choice(whole)
+        proxy = self.proxies[number]
+        how = self.rng.choice(["cut", "stall", "answers"])
+        if how == "cut":
+            proxy.cut()
+        elif how == "stall":
+            proxy.stall()
+        else:
+            proxy.stall("answers")
+        self.heal_at[number] = time.monotonic() + self.rng.choice([0.2, LEASE * self.rng.uniform(1.2, 5.0)])
+        return True
+
+    def _primary(self) -> Member | None:
+        """Return the primary of a set that is whole, None if it is not the moment to hurt it."""
+        if self.replicas is None or self.hurt is not None or not self.replicas.is_in_sync():
+            return None
+        return self.replicas.primary()
+
+    def kill_primary(self) -> bool:
+        if (primary := self._primary()) is not None:
+            primary.kill()
+            self.hurt = time.monotonic() + self.rng.uniform(0.5, 2.0), primary
+        return primary is not None
+
+    def freeze_primary(self) -> bool:
+        if (primary := self._primary()) is not None:
+            primary.freeze()
+            self.hurt = time.monotonic() + self.rng.uniform(1.5, 4.0), primary
+        return primary is not None
+
+    def cut_off_primary(self) -> bool:
+        """Lose the primary, and with it what it accepted while nobody followed."""
+        primary = self._primary()
+        if primary is None or self.replicas is None:
+            return False
+        secondaries = [member for member in self.replicas.members if member is not primary]
+        for secondary in secondaries:
+            secondary.freeze()
+        with contextlib.suppress(TimeoutError, OSError, KeyError):
+            until(primary.has_uncommitted, "a write that nobody replicates", seconds=1.0)
+            time.sleep(0.2)  # so that there are more of them
+        primary.kill()
+        for secondary in secondaries:
+            secondary.thaw()
+        self.hurt = time.monotonic() + self.rng.uniform(0.5, 2.0), primary
+        return True
+
+    def step_down(self) -> bool:
+        if (primary := self._primary()) is not None:
+            with contextlib.suppress(OSError):
+                primary.ask({"replSetStepDown": 3, "force": True}, timeout=10)
+        return primary is not None
+
+    def _mend(self) -> None:
+        assert self.hurt is not None
+        _, member = self.hurt
+        self.hurt = None
+        if member.is_frozen:
+            member.thaw()
+        member.start()
+
+    def happen(self, name: str) -> bool:
+        """Have the fault *name* happen, if it can now."""
+        done: bool = getattr(self, name)()
+        return done
+
+
+def seen(values: Any) -> str:
+    """Return *values* as one line."""
+    return " ".join(str(values).split())
