@@ -82,7 +82,8 @@ def settle(
             pass
         else:
             return True
-    note_late(experiment, drafts[0], say=say)
+    if drafts[0][0] is not Requeued:  # of one that came to nothing there is nothing to keep
+        note_late(experiment, drafts[0], say=say)
     return False
 
 

@@ -123,12 +123,12 @@ def _objective(recipe: Recipe) -> Callable[..., Any]:
         return fn
     try:
         return imported(recipe.ref)
-    except CannotLoad:
+    except CannotLoad as error:
         if recipe.pickle is None:
             raise
         try:  # of a module that was registered to be pickled by value
             fn = _unpickled(recipe.pickle, recipe, f"the objective {recipe.name}")
-        except CannotLoad as error:
+        except CannotLoad:
             raise error from None
         return fn
 

@@ -71,9 +71,10 @@ class Team:
         """End all; what they hold may end within *grace* seconds, and is put back otherwise."""
         processes = [process for process, _ in self._processes]
         self._processes = []
-        for _ in range(1 if grace is None or grace > 0 else 2):  # told twice, they release at once
+        # Told twice, they release at once; two signals of one kind might be taken for one.
+        for number in [signal.SIGTERM] if grace is None or grace > 0 else [signal.SIGINT, signal.SIGTERM]:
             for process in processes:
-                process.send_signal(signal.SIGTERM)
+                process.send_signal(number)
         deadline = time.monotonic() + (self.grace if grace is None else grace) + STOP_SECONDS
         for process in processes:
             try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from random import Random
@@ -18,7 +18,7 @@ from faults.world import World
 
 ROUND = 250
 """Trials of one search."""
-SHORT = ("worker-kill", "worker-freeze", "child-kill", "driver-kill", "mongod-kill", "aimed", "two-drivers")
+SHORT = ("everything", "aimed", "child-kill", "network")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     else:
         trials, faults = (1_050, 100) if asked.short else (asked.trials, asked.faults)
-        results = list(rounds(names, asked.seed, trials=trials, faults=faults, size=150 if asked.short else ROUND))
+        results = list(rounds(names, asked.seed, trials=trials, faults=faults, size=300 if asked.short else ROUND))
     show(results)
     return 0 if all(result.is_sound for result in results) else 1
 
@@ -124,6 +124,8 @@ def show(results: Sequence[Result]) -> None:
                 for i, (cell, w) in enumerate(zip(row, widths, strict=True))
             )
         )
+    injected: Counter[str] = sum((result.injected for result in results), Counter())
+    print("injected: " + ", ".join(f"{name} {n}" for name, n in injected.most_common() if n))
     for result in results:
         if not result.is_sound:
             command = f"python -m faults --alone --kinds {result.kind} --seed {result.seed}"

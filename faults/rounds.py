@@ -37,16 +37,16 @@ class Kind:
 
 
 KINDS = {
-    "worker-kill": Kind(place="embedded", faults=("kill_worker",), pause=0.7, weight=1.5),
-    "worker-freeze": Kind(place="embedded", faults=("freeze_worker",), pause=0.5, weight=1.5),
-    "child-kill": Kind(place="embedded", faults=("kill_child",), pause=0.3, loses=False),
-    "driver-kill": Kind(place="embedded", faults=("kill_driver",), pause=0.25, loses=False),
-    "mongod-kill": Kind(place="embedded", faults=("kill_mongod",), pause=0.6),
-    "aimed": Kind(place="embedded", faults=(), pause=0.9, drivers=2, aims=True),
-    "clock": Kind(place="embedded", faults=("shift_clock",), pause=0.8, shifts=True, loses=False, weight=0.7),
+    "worker-kill": Kind(place="embedded", faults=("kill_worker",), pause=0.5, weight=1.5),
+    "worker-freeze": Kind(place="embedded", faults=("freeze_worker",), pause=0.3, weight=1.5),
+    "child-kill": Kind(place="embedded", faults=("kill_child",), pause=0.25, loses=False),
+    "driver-kill": Kind(place="embedded", faults=("kill_driver",), pause=0.6, loses=False),
+    "mongod-kill": Kind(place="embedded", faults=("kill_mongod",), pause=0.9),
+    "aimed": Kind(place="embedded", faults=(), pause=1.0, drivers=2, aims=True),
+    "clock": Kind(place="embedded", faults=("shift_clock",), pause=0.5, shifts=True, loses=False, weight=0.7),
     "two-drivers": Kind(place="embedded", faults=("hit_driver",), pause=0.5, drivers=2, loses=False),
-    "network": Kind(place="proxied", faults=("cut_network",), pause=0.5, weight=1.5),
-    "primary-kill": Kind(place="replicated", faults=("kill_primary",), pause=0.25, weight=0.25),
+    "network": Kind(place="proxied", faults=("cut_network",), pause=0.25, weight=1.5),
+    "primary-kill": Kind(place="replicated", faults=("kill_primary",), pause=1.0, weight=0.25),
     "primary-freeze": Kind(place="replicated", faults=("freeze_primary",), pause=1.0, weight=0.25),
     "primary-cut-off": Kind(place="replicated", faults=("cut_off_primary",), pause=1.0, weight=0.2),
     "step-down": Kind(place="replicated", faults=("step_down",), pause=1.0, weight=0.2),
@@ -71,13 +71,19 @@ class Result:
     wanted: int
     trials: int = 0
     ended: int = 0
-    faults: int = 0
     retried: int = 0
     """Times that a trial was taken from a worker and queued again."""
     seconds: float = 0.0
+    injected: Counter[str] = field(default_factory=Counter)
+    """Number of faults by what they were."""
     findings: list[Finding] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
     """What the harness itself found."""
+
+    @property
+    def faults(self) -> int:
+        """How many there were."""
+        return self.injected.total()
 
     @property
     def is_sound(self) -> bool:
@@ -131,11 +137,12 @@ def run(
     while world.is_searching and time.monotonic() < end_by:
         world.tend(may_fail=is_control)
         now = time.monotonic()
-        result.faults = result.faults + world.aimed - aimed
+        result.injected["hit at an append"] += world.aimed - aimed
         aimed = world.aimed
         if result.faults < faults and now >= next_fault and result.ended < trials:
             if kind.faults:
-                result.faults += world.happen(rng.choice(kind.faults))
+                fault = rng.choice(kind.faults)
+                result.injected[fault.replace("_", " ")] += world.happen(fault)
             next_fault = now + rng.expovariate(1 / kind.pause)
         elif result.faults >= faults and not is_over:
             is_over, end_by = True, now + deadline  # what is frozen or cut off now comes back in its time

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 IN_ORDER = [("exp", pymongo.ASCENDING), ("tid", pymongo.ASCENDING), ("ver", pymongo.ASCENDING)]
 RAW: bson.CodecOptions[RawBSONDocument] = CODEC.with_options(document_class=RawBSONDocument)
 LENIENT = RAW.with_options(unicode_decode_error_handler="replace")
-FIRST_POLL, LONGEST_POLL = 0.005, 0.25
+QUICK_POLLS = (0.002, 0.004, 0.008, 0.016, 0.032)
+"""Seconds between the first looks: where much is going on, a change stream takes longer to open than news to come."""
+FIRST_POLL, LONGEST_POLL = 0.05, 0.25
 
 
 class MongoLog:
@@ -170,8 +172,10 @@ class MongoLog:
     # -- waiting ----------------------------------------------------------------------------------------------
 
     def wait(self, exp: str, known: Known, timeout: float) -> bool:
-        """See `EventLog.wait`: by a change stream where there is one, else by asking less and less often."""
+        """See `EventLog.wait`: by asking a few times, then by a change stream where there is one."""
         deadline = time.monotonic() + timeout
+        if self._poll(exp, known, deadline, QUICK_POLLS):
+            return True
         pipeline = [{"$match": {"operationType": "insert", "fullDocument.exp": exp}}]
         # Equal rounds of up to a second, so that the last one ends when the time is over.
         seconds = min(timeout, 3600.0)
@@ -185,25 +189,32 @@ class MongoLog:
                         return True
             return False
         except OperationFailure:  # a server without change streams
-            return self._poll(exp, known, deadline)
+            return self._poll(exp, known, deadline, _ever_longer())
         except PyMongoError:
             return True  # whoever reads next waits for the server, and says so
 
-    def _poll(self, exp: str, known: Known, deadline: float) -> bool:
-        pause = FIRST_POLL
+    def _poll(self, exp: str, known: Known, deadline: float, pauses: Iterable[float]) -> bool:
         try:
-            while not self._has_news(exp, known):
+            for pause in pauses:
                 left = deadline - time.monotonic()
                 if left <= 0:
-                    return False
+                    break
                 time.sleep(min(pause, left))
-                pause = min(2 * pause, LONGEST_POLL)
+                if self._has_news(exp, known):
+                    return True
         except PyMongoError:
-            pass  # likewise
-        return True
+            return True  # whoever reads next waits for the server, and says so
+        return False
 
     def _has_news(self, exp: str, known: Known) -> bool:
         return self._events.find_one(_query(exp, known), {"_id": 1}) is not None
+
+
+def _ever_longer() -> Iterator[float]:
+    pause = FIRST_POLL
+    while True:
+        yield pause
+        pause = min(2 * pause, LONGEST_POLL)
 
 
 def _envelope(raw: bytes) -> Document:

@@ -231,6 +231,11 @@ class Slot:
             before = []
         if not claim:
             return True
+        _, tid, taken = claim[0]
+        trial = experiment.state.trials[tid]  # type: ignore[index]
+        if trial.state != "queued" or trial.attempt + 1 != taken["attempt"]:
+            self._show(experiment, tid)  # while the ending was settled, another worker has had it
+            return False
         events = experiment.compose(*before, *claim)
         try:
             experiment.append(events)

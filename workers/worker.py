@@ -201,15 +201,16 @@ class Worker:
 
     def stop(self, number: int | None = None) -> None:
         """End as a signal would: the first time within `grace`, the second time at once; USR1 drains. Any thread."""
-        if number == getattr(signal, "SIGUSR1", None) and number is not None:
-            self._leave("told to drain")
-        elif self._deadline is None:
-            holds = len(self._holding)
-            if holds:
-                self.say(f"stopping; {holds} under way may end within {self.terms.grace:g} s (again: at once)")
-            self._leave("told to stop", 128 + (number or signal.SIGTERM), within=self.terms.grace)
-        else:
-            self._leave("told to stop", 128 + (number or signal.SIGTERM), within=0.0)
+        with self._gate:
+            if number == getattr(signal, "SIGUSR1", None) and number is not None:
+                self._leave("told to drain")
+            elif self._deadline is None:
+                holds = len(self._holding)
+                if holds and not self.terms.quiet:
+                    self.say(f"stopping; {holds} under way may end within {self.terms.grace:g} s (again: at once)")
+                self._leave("told to stop", 128 + (number or signal.SIGTERM), within=self.terms.grace)
+            else:
+                self._leave("told to stop", 128 + (number or signal.SIGTERM), within=0.0)
 
     def _check_terms(self) -> None:
         terms, moment = self.terms, time.monotonic()

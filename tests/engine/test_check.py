@@ -174,7 +174,12 @@ def _edit(collection: str, which: dict[str, Any], **values: Any) -> Damage:
             id="a read model of nothing",
         ),
         pytest.param(_edit("experiments", {}, trials=5), "model", None, id="the read model of the experiment lies"),
-        pytest.param(_edit("experiments", {}, events=5, counts={}), "lag", None, id="the read model of the experiment lags"),
+        pytest.param(
+            _edit("experiments", {}, events=5, counts={}),
+            "lag",
+            None,
+            id="the read model of the experiment lags",
+        ),
     ],
 )  # fmt: skip
 def test_damage_is_found(demo: Store, damage: Damage, kind: str, tid: int | None) -> None:
