@@ -119,9 +119,13 @@ def failure(error: BaseException, *, duration: float | None = None) -> dict[str,
     kind = type(error)
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
     text = "".join(traceback.format_exception(error))
+    try:
+        message = str(error)
+    except Exception as another:  # noqa: BLE001 - whatever a user's __str__ raises
+        message = f"<its text cannot be had: {type(another).__name__}>"
     data = {
         "error": name,
-        "message": str(error)[:LONGEST_MESSAGE],
+        "message": message[:LONGEST_MESSAGE],
         "traceback": text[-LONGEST_TRACEBACK:],
     }
     return {key: value.encode("utf-8", "replace").decode() for key, value in data.items()} | {"duration": duration}

@@ -115,7 +115,7 @@ class Driver:
     # -- deciding ---------------------------------------------------------------------------------------------
 
     def _batch(self, wanted: int) -> tuple[int, int]:
-        """Return (first tid, number) of the decisions to make now: so many new ones, or the rest of a batch cut short."""
+        """Return (first tid, number) of the decisions to make now: new ones, or the rest of a batch cut short."""
         trials = self.experiment.state.trials
         n = len(trials)
         room = self.limits.max_evals - n

@@ -45,7 +45,9 @@ class ParallelDriver(Driver):
             if self.team is not None:
                 self.team.tend()
             self._look_at_workers()
-            if not self._fill_queue():
+            if self._fill_queue():
+                self._refresh()
+            else:
                 self._wait(began)
             self._take_in_ends()
         if why in ("timeout", "loss_threshold", "early_stop"):
@@ -81,11 +83,10 @@ class ParallelDriver(Driver):
         seconds = WAIT_SECONDS
         if self.limits.timeout is not None:
             seconds = min(seconds, max(0.01, began + self.limits.timeout - time.monotonic()))
-        self.experiment.wait(seconds)
+        self.experiment.news(seconds)
 
     def _take_in_ends(self) -> None:
-        """Read what is new; tell whoever wants to hear of trials that ended."""
-        self._refresh()
+        """Tell whoever wants to hear of trials that ended."""
         ended = self._count_ended()
         if ended > self._ended:
             for _ in range(ended - self._ended):
@@ -107,7 +108,7 @@ class ParallelDriver(Driver):
         deadline = time.monotonic() + self.grace
         while self.experiment.state.open and (left := deadline - time.monotonic()) > 0:
             self._say_that_it_ends(outcome.running)
-            self.experiment.wait(min(left, WAIT_SECONDS))
+            self.experiment.news(min(left, WAIT_SECONDS))
             self._take_in_ends()
         if self.experiment.state.open:
             self._say_that_it_ends((), cancels=True)

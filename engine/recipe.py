@@ -17,7 +17,7 @@ from typing import Any
 from hstore.engine.objective import Domain, describe, pickled
 from hstore.engine.space import Space
 from hstore.store.attachments import Attachments
-from hstore.store.errors import CannotLoad
+from hstore.store.errors import CannotLoad, HstoreError, NotFound, VerificationFailed
 from hstore.store.events import Data
 
 
@@ -87,7 +87,10 @@ def fetch(objective: Data, space: Data, attachments: Attachments) -> Recipe:
 def _fetched(kept: Data | None, attachments: Attachments) -> bytes | None:
     if kept is None:
         return None
-    content = attachments.get(kept["sha256"])
+    try:
+        content = attachments.get(kept["sha256"])
+    except (NotFound, VerificationFailed) as error:
+        raise CannotLoad(f"its pickle cannot be read: {error}", hint="name it with --objective pkg.mod:name") from error
     wanted = _signature(content)
     if wanted is not None and not hmac.compare_digest(wanted, kept.get("hmac") or b""):
         raise CannotLoad(
@@ -100,16 +103,21 @@ def _fetched(kept: Data | None, attachments: Attachments) -> bytes | None:
 def prepare(recipe: Recipe) -> Domain:
     """Return the objective of *recipe* with its space, ready to be called; runs its code. Raises `CannotLoad`."""
     fn = _objective(recipe)
-    if not recipe.pass_expr_memo_ctrl:
-        _check_signature(fn, recipe.name)
+    domain = Domain(fn, _space(recipe), pass_expr_memo_ctrl=recipe.pass_expr_memo_ctrl or None)
+    _check_signature(domain, recipe.name)
+    return domain
+
+
+def _space(recipe: Recipe) -> Space:
     if recipe.space_pickle is not None:
-        expression = _unpickled(recipe.space_pickle, recipe, "the space")
-        space = Space(expression)
-    else:
+        return Space(_unpickled(recipe.space_pickle, recipe, "the space"))
+    try:
         space = Space.from_data(recipe.space)
-        if space.has_opaque_options:
-            raise CannotLoad(f"the space of {recipe.name} holds objects that could not be pickled")
-    return Domain(fn, space, pass_expr_memo_ctrl=recipe.pass_expr_memo_ctrl or None)
+    except HstoreError as error:
+        raise CannotLoad(str(error), hint=error.hint) from error
+    if space.has_opaque_options:
+        raise CannotLoad(f"the space of {recipe.name} holds objects that could not be pickled")
+    return space
 
 
 def _objective(recipe: Recipe) -> Callable[..., Any]:
@@ -143,7 +151,7 @@ def imported(ref: str) -> Callable[..., Any]:
         for part in name.split("."):
             found = getattr(found, part)
     except BaseException as error:  # whatever a module does when it is imported
-        raise CannotLoad(f"cannot import {ref}: {_short(error)}", hint=_where()) from error
+        raise CannotLoad(f"cannot import {ref}: {short(error)}", hint=_where()) from error
     if not callable(found):
         raise CannotLoad(f"{ref} is a {type(found).__name__}, which cannot be called")
     return found  # type: ignore[no-any-return]
@@ -161,26 +169,36 @@ def _unpickled(content: bytes | None, recipe: Recipe, what: str) -> Any:
     try:
         return cloudpickle.loads(content or b"")
     except BaseException as error:  # a pickle runs code
-        raise CannotLoad(f"cannot unpickle {what}: {_short(error)}", hint=_where()) from error
+        raise CannotLoad(f"cannot unpickle {what}: {short(error)}", hint=_where()) from error
 
 
 def _where() -> str:
     return f"install what is missing, or put it on PYTHONPATH or into --workdir (now {os.getcwd()}, {sys.executable})"
 
 
-def _short(error: BaseException) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
-
-
-def _check_signature(fn: Callable[..., Any], name: str) -> None:
+def short(error: BaseException) -> str:
+    """Return *error* in one line."""
     try:
-        signature = inspect.signature(fn)
+        text = str(error)
+    except Exception:  # noqa: BLE001 - whatever a user's __str__ raises
+        text = ""
+    return " ".join(f"{type(error).__name__}: {text}".split())[:300]
+
+
+def _check_signature(domain: Domain, name: str) -> None:
+    try:
+        signature = inspect.signature(domain.fn)
     except (ValueError, TypeError):  # written in C
         return
     try:
-        signature.bind(object())
+        if domain.pass_expr_memo_ctrl:
+            what = "expr, memo and ctrl"
+            signature.bind(expr=None, memo=None, ctrl=None)
+        else:
+            what = "a point"
+            signature.bind(None)
     except TypeError as error:
-        raise CannotLoad(f"the objective {name}{signature} cannot be called with a point: {error}") from error
+        raise CannotLoad(f"the objective {name}{signature} cannot be called with {what}: {error}") from error
 
 
 def named(ref: str, recipe: Recipe) -> Recipe:

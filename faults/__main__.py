@@ -18,6 +18,7 @@ from faults.world import World
 
 ROUND = 250
 """Trials of one search."""
+SHORT_ROUND = 275
 SHORT = ("everything", "aimed", "child-kill", "network")
 
 
@@ -39,19 +40,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if asked.controls:
         return controls(asked.controls.split(","), asked.seed)
     names = asked.kinds.split(",") if asked.kinds else list(SHORT if asked.short else KINDS)
-    if asked.alone:
+    if asked.alone or asked.short:
+        size = SHORT_ROUND if asked.short else asked.trials
+        n = len(names) if asked.short else 1
         results = list(
-            rounds(names[:1], asked.seed, trials=asked.trials, faults=asked.faults, size=asked.trials, is_alone=True)
+            rounds(
+                names[:n],
+                asked.seed,
+                trials=n * size,
+                faults=n * size // 10 if asked.short else asked.faults,
+                size=size,
+                once=True,
+            )
         )
     else:
-        trials, faults = (1_050, 100) if asked.short else (asked.trials, asked.faults)
-        results = list(rounds(names, asked.seed, trials=trials, faults=faults, size=300 if asked.short else ROUND))
+        results = list(rounds(names, asked.seed, trials=asked.trials, faults=asked.faults, size=ROUND))
     show(results)
     return 0 if all(result.is_sound for result in results) else 1
 
 
 def rounds(
-    names: Sequence[str], seed: int, *, trials: int, faults: int, size: int, is_alone: bool = False
+    names: Sequence[str], seed: int, *, trials: int, faults: int, size: int, once: bool = False
 ) -> Iterator[Result]:
     """Yield the results of rounds of each kind until there were so many *trials* and *faults* in all."""
     total = sum(KINDS[name].weight for name in names)
@@ -68,7 +77,9 @@ def rounds(
                 while trials_left >= 1 or faults_left >= 1:
                     bar.set_description(f"{name} {seed}")
                     n = size if trials_left >= size or faults_left >= 1 else max(20, round(trials_left))
-                    planned = faults if is_alone else _planned(n / (trials * share) * faults * share, faults_left)
+                    planned = (
+                        faults // len(names) if once else _planned(n / (trials * share) * faults * share, faults_left)
+                    )
                     result = run(world, name, seed, trials=n, faults=planned, on_trials=bar.update)
                     if not result.is_sound:
                         tell(result, bar)
@@ -76,8 +87,8 @@ def rounds(
                     faults_left -= result.faults
                     seed += 1
                     yield result
-                    if is_alone:
-                        return
+                    if once:
+                        break
 
 
 def _planned(fair: float, left: float) -> int:
@@ -88,8 +99,8 @@ def _planned(fair: float, left: float) -> int:
 def tell(result: Result, bar: tqdm | None = None) -> None:  # type: ignore[type-arg]
     """Say on stderr what a round has brought to light, as soon as it has."""
     write = bar.write if bar is not None else print
-    said = [*result.troubles, *map(str, result.findings)]
-    for line in (f"{result.kind} {result.seed}: {len(said)} findings", *said[:8]):
+    count = len(result.troubles) + len(result.findings)
+    for line in (f"{result.kind} {result.seed}: {count} findings", *_by_kind(result)):
         write(line, file=sys.stderr)
 
 
@@ -130,7 +141,7 @@ def show(results: Sequence[Result]) -> None:
         if not result.is_sound:
             command = f"python -m faults --alone --kinds {result.kind} --seed {result.seed}"
             print(f"failed: {command} --trials {result.wanted} --faults {max(1, result.faults)}")
-            for line in [*result.troubles, *map(str, result.findings)][:5]:
+            for line in _by_kind(result):
                 print(f"    {line}")
 
 
@@ -145,15 +156,22 @@ def controls(names: Sequence[str], seed: int) -> int:
                 result = run(world, way.kind, seed + attempt, trials=100, faults=30, deadline=25.0)
             if not result.is_sound:
                 break
-        said = [*map(str, result.findings), *result.troubles]
+        said = _by_kind(result)
         unnoticed += not said
         verdict = f"found out in {time.monotonic() - began:.0f} s" if said else "UNNOTICED"
         print(f"{way.what} ({way.kind}): {verdict}")
-        for line in said[:3]:
+        for line in said[:5]:
             print(f"    {line}")
-        if len(said) > 3:
-            print(f"    and {len(said) - 3} more")
     return 1 if unnoticed else 0
+
+
+def _by_kind(result: Result) -> list[str]:
+    """Return what was found, the first of each kind and how many more there are."""
+    kinds: dict[str, list[str]] = defaultdict(list)
+    for finding in result.findings:
+        kinds[finding.kind].append(str(finding))
+    told = [lines[0] + (f" (and {len(lines) - 1} more)" if len(lines) > 1 else "") for lines in kinds.values()]
+    return [*result.troubles[:2], *told]
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from pymongo.database import Database
 
     from hstore.store.claims import Held
+    from hstore.store.events import Reserved
+    from hstore.store.store import Experiment
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +27,13 @@ class Way:
     """Break it in the database."""
 
 
+def _put(owner: object, name: str, broken: object) -> None:
+    """Replace a function of hstore's; one that is no more would leave a control that breaks nothing."""
+    if not hasattr(owner, name):
+        raise AttributeError(f"there is no {name} to break: bring faults/broken.py up to date")
+    setattr(owner, name, broken)
+
+
 def _acknowledge_before_a_majority() -> None:
     import pymongo
 
@@ -35,13 +44,13 @@ def _acknowledge_before_a_majority() -> None:
     def w1(log: MongoLog, events: Any, **more: Any) -> None:
         init(log, events.with_options(write_concern=pymongo.WriteConcern(w=1)), **more)
 
-    MongoLog.__init__ = w1  # type: ignore[method-assign]
+    _put(MongoLog, "__init__", w1)
 
 
 def _take_duplicates_for_success() -> None:
     from hstore.store.mongo import MongoLog
 
-    MongoLog._settle = lambda *_: None  # type: ignore[method-assign]
+    _put(MongoLog, "_settle", lambda *_: None)
 
 
 def _drop_unique_index(database: Database[Any]) -> None:
@@ -69,8 +78,8 @@ def _ask_own_clock() -> None:
     def at_once(_: Silence, held: Iterable[Held], *, now: float) -> list[Held]:
         return [trial for trial in held if trial.is_over]
 
-    Claims.held = by_own_clock  # type: ignore[method-assign]
-    Silence.look = at_once  # type: ignore[method-assign]
+    _put(Claims, "held", by_own_clock)
+    _put(Silence, "look", at_once)
 
 
 def _never_repair() -> None:
@@ -78,17 +87,19 @@ def _never_repair() -> None:
     from hstore.workers.house import House
     from hstore.workers.slot import Slot
 
-    ReadModels.repair = lambda *_: 0  # type: ignore[method-assign]
+    _put(ReadModels, "repair", lambda *_: 0)
     for owner, name in ((ReadModels, "flush"), (House, "_repair"), (House, "_show"), (Slot, "_show")):
-        setattr(owner, name, lambda *_: None)
+        _put(owner, name, lambda *_: None)
 
 
 def _fence_by_status() -> None:
     from hstore.engine import attempt
 
-    attempt.is_held = lambda experiment, taken: (  # type: ignore[assignment]
-        experiment.state.trials[taken.tid].state in ("reserved", "running")
-    )
+    def is_held(experiment: Experiment, taken: Reserved) -> bool:
+        assert taken.tid is not None
+        return experiment.state.trials[taken.tid].state in ("reserved", "running")
+
+    _put(attempt, "is_held", is_held)
 
 
 WAYS = {

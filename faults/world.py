@@ -190,7 +190,11 @@ class World:
         else:
             arguments = ["driver", *self._driver_arguments]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("HSTORE")}
-        environment |= {"PYTHONPATH": str(ROOT), "FAULTS": json.dumps(faults), "HSTORE_HOME": str(self.folder / "home")}
+        environment |= {
+            "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'src'}",
+            "FAULTS": json.dumps(faults),
+            "HSTORE_HOME": str(self.folder / "home"),
+        }
         if self.place == "replicated":
             environment["HSTORE_URL"] = self.url
         elif self.place == "proxied" and is_worker:

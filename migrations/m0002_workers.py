@@ -1,7 +1,8 @@
-"""Create the collection of workers that are there, and the index by which they find what was queued first."""
+"""Create the collection of workers that are there; replace the index by which they find what was queued first."""
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from pymongo import ASCENDING
@@ -21,3 +22,5 @@ def up(database: Database[dict[str, Any]]) -> None:
             raise
     database["workers"].create_index([("beat", ASCENDING)], expireAfterSeconds=FORGET_AFTER)
     database["trials"].create_index([("exp", ASCENDING), ("state", ASCENDING), ("queued_at", ASCENDING)])
+    with contextlib.suppress(OperationFailure):  # it is not there any more
+        database["trials"].drop_index([("state", ASCENDING), ("queued_at", ASCENDING)])

@@ -9,6 +9,9 @@ from typing import Protocol
 
 from hstore.store.events import Document, Event
 
+EVERY_TRIAL = 2**62
+"""As `Known.last`: no trial but those of `Known.open` is asked for."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from pymongo.errors import AutoReconnect, BulkWriteError, DuplicateKeyError, Ope
 
 from hstore.store.errors import Conflict, InvalidEvent, VerificationFailed
 from hstore.store.events import CODEC, Document, Event, from_document, spill, to_document, unreadable
-from hstore.store.log import Known
+from hstore.store.log import EVERY_TRIAL, Known
 from hstore.store.patience import Patience, is_duplicate
 from hstore.store.seal import digest_event
 
@@ -27,9 +27,7 @@ if TYPE_CHECKING:
 IN_ORDER = [("exp", pymongo.ASCENDING), ("tid", pymongo.ASCENDING), ("ver", pymongo.ASCENDING)]
 RAW: bson.CodecOptions[RawBSONDocument] = CODEC.with_options(document_class=RawBSONDocument)
 LENIENT = RAW.with_options(unicode_decode_error_handler="replace")
-QUICK_POLLS = (0.002, 0.004, 0.008, 0.016, 0.032)
-"""Seconds between the first looks: where much is going on, a change stream takes longer to open than news to come."""
-FIRST_POLL, LONGEST_POLL = 0.05, 0.25
+FIRST_POLL, LONGEST_POLL = 0.005, 0.25
 
 
 class MongoLog:
@@ -172,10 +170,8 @@ class MongoLog:
     # -- waiting ----------------------------------------------------------------------------------------------
 
     def wait(self, exp: str, known: Known, timeout: float) -> bool:
-        """See `EventLog.wait`: by asking a few times, then by a change stream where there is one."""
+        """See `EventLog.wait`: by a change stream where there is one, else by asking less and less often."""
         deadline = time.monotonic() + timeout
-        if self._poll(exp, known, deadline, QUICK_POLLS):
-            return True
         pipeline = [{"$match": {"operationType": "insert", "fullDocument.exp": exp}}]
         # Equal rounds of up to a second, so that the last one ends when the time is over.
         seconds = min(timeout, 3600.0)
@@ -189,32 +185,25 @@ class MongoLog:
                         return True
             return False
         except OperationFailure:  # a server without change streams
-            return self._poll(exp, known, deadline, _ever_longer())
+            return self._poll(exp, known, deadline)
         except PyMongoError:
             return True  # whoever reads next waits for the server, and says so
 
-    def _poll(self, exp: str, known: Known, deadline: float, pauses: Iterable[float]) -> bool:
+    def _poll(self, exp: str, known: Known, deadline: float) -> bool:
+        pause = FIRST_POLL
         try:
-            for pause in pauses:
+            while not self._has_news(exp, known):
                 left = deadline - time.monotonic()
                 if left <= 0:
-                    break
+                    return False
                 time.sleep(min(pause, left))
-                if self._has_news(exp, known):
-                    return True
+                pause = min(2 * pause, LONGEST_POLL)
         except PyMongoError:
-            return True  # whoever reads next waits for the server, and says so
-        return False
+            pass  # likewise
+        return True
 
     def _has_news(self, exp: str, known: Known) -> bool:
         return self._events.find_one(_query(exp, known), {"_id": 1}) is not None
-
-
-def _ever_longer() -> Iterator[float]:
-    pause = FIRST_POLL
-    while True:
-        yield pause
-        pause = min(2 * pause, LONGEST_POLL)
 
 
 def _envelope(raw: bytes) -> Document:
@@ -230,12 +219,15 @@ def _query(exp: str, known: Known) -> Document:
     by_ver: dict[int, list[int]] = defaultdict(list)
     for tid, ver in known.open.items():
         by_ver[ver].append(tid)
-    wanted: list[Document] = [
-        {"exp": exp, "tid": None, "ver": {"$gt": known.header}},
-        {"exp": exp, "tid": {"$gt": known.last}},
-    ]
-    wanted += [{"exp": exp, "tid": {"$in": sorted(tids)}, "ver": {"$gt": ver}} for ver, tids in sorted(by_ver.items())]
-    return {"$or": wanted}
+    wanted: list[Document] = []
+    if known.header < EVERY_TRIAL:
+        wanted.append({"exp": exp, "tid": None, "ver": {"$gt": known.header}})
+    if known.last < EVERY_TRIAL:
+        wanted.append({"exp": exp, "tid": {"$gt": known.last}})
+    for ver, tids in sorted(by_ver.items()):
+        tid = tids[0] if len(tids) == 1 else {"$in": sorted(tids)}
+        wanted.append({"exp": exp, "tid": tid, "ver": {"$gt": ver}})
+    return wanted[0] if len(wanted) == 1 else {"$or": wanted}
 
 
 def _hole(events: Sequence[Event], known: Known) -> tuple[int | None, int] | None:

@@ -9,8 +9,9 @@ import math
 import os
 import socket
 import threading
+import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -19,7 +20,7 @@ from hstore.store.attachments import Attachments, MemoryAttachments
 from hstore.store.errors import Conflict, InvalidEvent, NotFound
 from hstore.store.events import Created, Document, Event, Queued
 from hstore.store.fold import State, Trial, evolve, why_not
-from hstore.store.log import EventLog, Known
+from hstore.store.log import EVERY_TRIAL, EventLog, Known
 from hstore.store.memory import MemoryLog
 from hstore.store.seal import digest_event
 from hstore.store.values import check_name
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
     from hstore.store.server import EmbeddedServer
 
 Chain: TypeAlias = int | None
-ALL = 2**62
-"""Above every tid."""
+QUICK_LOOKS = (0.002, 0.004, 0.008, 0.016, 0.032)
+"""Seconds before each of the first looks for news."""
 Draft: TypeAlias = tuple[type[Event], Chain, Mapping[str, Any]]
 """An event to be: its class, whose chain it goes on (a tid; None: the experiment's own), its data."""
 
@@ -219,7 +220,7 @@ class Experiment:
         """What has been read, as `EventLog.read` wants to hear it."""
         if self._only is not None:
             vers = {tid: self.state.trials[tid].ver if tid in self.state.trials else -1 for tid in self._only}
-            return Known(header=self.state.ver, last=ALL, open=vers)
+            return Known(header=self.state.ver, last=EVERY_TRIAL, open=vers)
         watched = {tid: self.state.trials[tid].ver for tid in self.state.watched if tid in self.state.trials}
         return Known(header=self.state.ver, last=len(self.state.trials) - 1, open={**watched, **self.state.open})
 
@@ -250,6 +251,21 @@ class Experiment:
             self._chains.pop(tid, None)
             self._digests.pop(tid, None)
             self.state.forget(tid)
+
+    def news(self, timeout: float) -> list[Event]:
+        """Read and fold what is new as soon as there is anything, or after *timeout* seconds; return it.
+
+        Looks a few times before it goes to sleep: where much is going on, news come sooner than a wake-up call
+        can be ordered.
+        """
+        for pause in QUICK_LOOKS:
+            if pause > timeout:
+                break
+            timeout -= pause
+            time.sleep(pause)
+            if news := self.refresh():
+                return news
+        return self.refresh() if self.wait(timeout) else []
 
     def wait(self, timeout: float) -> bool:
         """Return True as soon as there may be something new to `refresh`, False after *timeout* seconds."""
@@ -310,9 +326,10 @@ class Experiment:
         chain = self._chains.get(tid)
         return (len(chain) - 1, self.digest(tid, len(chain) - 1)) if chain else (-1, b"")
 
-    def append(self, events: Sequence[Event], *, more_to_come: bool = False) -> None:
+    def append(self, events: Sequence[Event], *, more_to_come: bool = False, not_yet: Collection[int] = ()) -> None:
         """Make *events* durable, fold them, bring the read models up to them (unless *more_to_come* at once).
 
+        not_yet: trials whose documents may wait for the next append, or for `show`: what soon ends is shown once.
         Raises `Conflict` if another writer was first; what it wrote has been read and folded then.
         """
         try:
@@ -323,8 +340,21 @@ class Experiment:
             raise
         self._take(events)
         if self.store.models is not None:
-            chains = {event.tid for event in events}
-            self.store.models.show(self.state, chains, later=more_to_come, whole=self._only is None)
+            chains, whole = {event.tid for event in events}, self._only is None
+            if chains - set(not_yet):
+                self.store.models.show(self.state, chains - set(not_yet), later=more_to_come, whole=whole)
+            if chains & set(not_yet):
+                self.store.models.show(self.state, chains & set(not_yet), later=True, whole=whole)
+
+    def show(self, tid: int, *, lease: float | None = None) -> None:
+        """Bring the document of trial *tid* up to what was read here, if it lags behind.
+
+        lease: seconds that whoever holds it has from now on, since nobody has shown yet that it is held.
+        """
+        if self.store.models is not None and tid in self.state.trials:
+            if lease is not None:
+                self.store.models.lease(self.name, tid, "", lease)
+            self.store.models.show(self.state, {tid}, whole=self._only is None)
 
     def repair(self) -> None:
         """Bring the read models up to the log, whoever died before doing so."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pickle
 import signal
 import socket
 import subprocess
@@ -21,11 +22,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hstore.engine.recipe import Recipe
-from hstore.store.errors import CannotLoad
+from hstore.store.errors import CannotLoad, HstoreError
 
 TAIL_BYTES = 64 * 1024
 """How much of an objective's output is kept for when it fails."""
+MOMENT = 0.05
+"""Seconds; what takes no longer is over before anybody could have looked at it."""
 LOAD_SECONDS = 300.0
+LOOK_SECONDS = 2.0
+"""How often a silent process is looked at: the line of one that died may be kept open by what it has forked."""
+LAST_SECONDS = 5.0
+"""How long a process that has hung up may take to end."""
 CHUNK = 1 << 20
 
 
@@ -52,8 +59,9 @@ class Child:
         """How many calls this process has answered."""
         self._process: subprocess.Popen[bytes] | None = None
         self._loaded: dict[str, str | None] = {}
-        self._wake, self._waker = os.pipe()
-        os.set_blocking(self._wake, False)
+        self._versions: dict[str, str | None] = {}
+        self._wake, self._waker = socket.socketpair()
+        self._wake.setblocking(False)
         self._dropped: str | None = None
 
     @property
@@ -68,49 +76,67 @@ class Child:
         """
         self._running()
         if key not in self._loaded:
-            kind, content = self._loading(key, recipe)
-            if kind != "loaded":
-                raise CannotLoad(content[0], hint=content[1])
-            self._loaded[key] = content
+            is_fresh = not self._loaded
+            version = self._load(key, recipe)
+            if not is_fresh and version not in (recipe.version, self._versions.get(key)):
+                self.stop()  # it has imported what has changed on disk since; only a new process imports it again
+                self._running()
+                is_fresh, version = True, self._load(key, recipe)
+            self._loaded[key] = version
+            if is_fresh:
+                self._versions[key] = version
         return self._loaded[key]
+
+    def _load(self, key: str, recipe: Recipe) -> str | None:
+        kind, content = self._loading(key, recipe)
+        if kind != "loaded":
+            raise CannotLoad(content[0], hint=content[1])
+        version: str | None = content
+        return version
 
     def _loading(self, key: str, recipe: Recipe) -> tuple[str, Any]:
         deadline = time.monotonic() + LOAD_SECONDS
         tail = bytearray()
         try:
             self._line.send(("load", key, recipe))
-            while not self._line.poll():
+            while not self._drain(tail, timeout=deadline - time.monotonic()):
                 if time.monotonic() > deadline:
                     self.stop()
-                    return "unloadable", (f"loading {recipe.name} takes more than {LOAD_SECONDS:.0f} s", "")
-                self._drain(tail, timeout=1.0)
+                    return "unloadable", (f"loading {recipe.name} takes more than {LOAD_SECONDS:g} s", "")
             answer: tuple[str, Any] = self._line.recv()
         except (EOFError, OSError):
-            died = _words(*self._bury())
-            return "unloadable", (f"loading {recipe.name} ended the process: {died}", "")
+            return "unloadable", (f"loading {recipe.name} ended its process, which {_words(*self._bury())}", "")
         return answer
 
     def evaluate(
-        self, key: str, job: Mapping[str, Any], *, serve: Callable[..., Any], time_limit: float | None = None
-    ) -> Outcome:
-        """Call the objective under *key*; *serve* answers what it asks for. A process that dies is a failure."""
+        self, key: str, job: Mapping[str, Any], *, serve: Callable[..., Any], time_limit: float | None = None,
+        on_long: Callable[[], None] = lambda: None,
+    ) -> Outcome:  # fmt: skip
+        """Call the objective under *key*; *serve* answers what it asks for. A process that dies is a failure.
+
+        on_long: called once if it takes longer than a moment.
+        """
         began = time.monotonic()
         deadline = None if time_limit is None else began + time_limit
         tail = bytearray()
+        is_short = True
         self.jobs += 1
         try:
             self._line.send(("evaluate", key, job))
             while True:
                 if self._dropped is not None:
-                    self.stop()
-                    return Outcome(
-                        kind="dropped", data=self._failed("Dropped", self._dropped, began), output=_last(tail)
-                    )
+                    data = self._failed("Dropped", self._dropped, began)
+                    self._kill(tail)
+                    return Outcome(kind="dropped", data=data, output=_last(tail))
                 left = None if deadline is None else deadline - time.monotonic()
                 if left is not None and left <= 0:
-                    self.stop()
                     return self._too_long(time_limit or 0.0, began, tail)
+                if is_short:
+                    left = MOMENT if left is None else min(left, MOMENT)
                 if not self._drain(tail, timeout=left):
+                    if is_short and time.monotonic() - began >= MOMENT:
+                        is_short = False
+                        on_long()
                     continue
                 kind, *content = self._line.recv()
                 if kind == "call":
@@ -126,26 +152,22 @@ class Child:
     def drop(self, why: str) -> None:
         """Have the call that is under way, or the next one, end at once as dropped; `pick_up` undoes it."""
         self._dropped = why
-        os.write(self._waker, b"!")
+        with contextlib.suppress(OSError):  # closed: there is nothing left to drop
+            self._waker.send(b"!")
 
     def pick_up(self) -> None:
         """Forget a `drop` that came when there was nothing left to drop."""
-        with contextlib.suppress(BlockingIOError):
-            os.read(self._wake, CHUNK)
         self._dropped = None
 
     def stop(self) -> None:
         """End the process and all that it started in its session."""
-        if self._process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._bury()
+        self._kill(bytearray())
 
     def close(self) -> None:
         """End the process, for good."""
         self.stop()
-        for file in (self._wake, self._waker):
-            os.close(file)
+        self._wake.close()
+        self._waker.close()
 
     # -- the process ------------------------------------------------------------------------------------------
 
@@ -171,17 +193,21 @@ class Child:
         self._loaded.clear()
         return self._process
 
+    def _kill(self, tail: bytearray) -> None:
+        if self._process is not None:
+            _kill_session(self._process.pid)
+            self._drain_rest(tail)
+            self._bury()
+
     def _bury(self) -> tuple[int | None, int | None]:
-        """Return (signal, exit code) of the process, which has ended or is about to."""
+        """Return (signal, exit code) of the process, which has ended or is about to; end what it has left behind."""
         process, self._process = self._process, None
         assert process is not None
         self._line.close()
-        try:
-            code = process.wait(timeout=5)
-        except subprocess.TimeoutExpired:  # it closed the line and lives on
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            code = process.wait()
+        with contextlib.suppress(subprocess.TimeoutExpired):  # it closed the line and lives on
+            process.wait(timeout=LAST_SECONDS)
+        _kill_session(process.pid)
+        code = process.wait()
         os.close(self._output)
         self._loaded.clear()
         return (-code, None) if code < 0 else (None, code)
@@ -190,10 +216,15 @@ class Child:
 
     def _drain(self, tail: bytearray, *, timeout: float | None) -> bool:
         """Wait for the child or for `drop`, taking in what it prints; return whether it has sent something."""
+        assert self._process is not None
         files: list[Any] = [self._line, self._wake]
         if self._has_output:
             files.append(self._output)
-        ready = wait(files, timeout)
+        ready = wait(files, LOOK_SECONDS if timeout is None else max(0.0, min(timeout, LOOK_SECONDS)))
+        if not ready and self._process.poll() is not None and not self._line.poll():
+            raise EOFError
+        if self._wake in ready:
+            self._wake.recv(CHUNK)
         if self._output in ready:
             self._read_output(tail)
         return self._line in ready
@@ -222,7 +253,7 @@ class Child:
 
     def _died(self, began: float, tail: bytearray) -> Outcome:
         number, code = self._bury()
-        data = self._failed("ChildDied", _words(number, code), began)
+        data = self._failed("ChildDied", f"its process {_words(number, code)}", began)
         data |= {"signal": number} if number is not None else {"exit_code": code}
         if (start := tail.rfind(b"Fatal Python error")) >= 0:  # the faulthandler's
             data["traceback"] = tail[start:].decode(errors="replace")[-20_000:]
@@ -230,6 +261,7 @@ class Child:
 
     def _too_long(self, limit: float, began: float, tail: bytearray) -> Outcome:
         data = self._failed("TimeLimit", f"took more than {limit:g} s", began) | {"time_limit": float(limit)}
+        self._kill(tail)
         return Outcome(kind="timeout", data=data, output=_last(tail))
 
     def _failed(self, error: str, message: str, began: float) -> dict[str, Any]:
@@ -240,7 +272,16 @@ def _answer(serve: Callable[..., Any], name: str, arguments: tuple[Any, ...]) ->
     try:
         return False, serve(name, *arguments)
     except Exception as error:  # noqa: BLE001 - it is raised again where it belongs, in the objective
+        try:
+            pickle.loads(pickle.dumps(error))
+        except Exception:  # noqa: BLE001 - an exception of a kind that does not travel
+            return True, HstoreError(f"{type(error).__name__}: {error}")
         return True, error
+
+
+def _kill_session(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS forbids it where only a zombie is left
+        os.killpg(pid, signal.SIGKILL)
 
 
 def _last(tail: bytearray) -> bytes:
@@ -249,7 +290,7 @@ def _last(tail: bytearray) -> bytes:
 
 def _words(number: int | None, code: int | None) -> str:
     if number is None:
-        return f"its process left with exit code {code}"
+        return f"left with exit code {code}"
     name = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
     hint = " (out of memory, or somebody's kill -9)" if number == signal.SIGKILL else ""
-    return f"its process was killed by {name}{hint}"
+    return f"was killed by {name}{hint}"

@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import io
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from multiprocessing.connection import Connection
 from typing import Any
 
 from hstore.engine import attempt
-from hstore.engine.objective import Ctrl, Domain
-from hstore.engine.recipe import Recipe, prepare
+from hstore.engine.objective import Ctrl, Domain, version
+from hstore.engine.recipe import Recipe, prepare, short
 from hstore.store.errors import CannotLoad, InvalidValue
 from hstore.store.values import normalise
 
@@ -101,6 +103,11 @@ class Evaluator:
         self.workdir = workdir
         self.pid = os.getpid()
         self.domains: dict[str, Domain] = {}
+        self._asking = threading.Lock()
+        self._job: Mapping[str, Any] | None = None
+        """The one under way."""
+        self._outputs = [(number, os.dup(number)) for number in (1, 2)]
+        os.register_at_fork(after_in_child=line.close)  # else nobody would hear of our end while that lives
 
     def run(self) -> None:
         """Answer one message after the other."""
@@ -125,32 +132,48 @@ class Evaluator:
         except CannotLoad as error:
             return "unloadable", (str(error), error.hint)
         except BaseException as error:  # noqa: BLE001 - say it in one line, whatever it is
-            return "unloadable", (f"{type(error).__name__}: {error}", "")
-        from hstore.engine.objective import version
-
+            return "unloadable", (short(error), "")
         return "loaded", version(self.domains[key].fn)
 
     def _evaluate(self, key: str, job: Mapping[str, Any]) -> tuple[str, Any, list[str]]:
         said: list[str] = []
         began = time.monotonic()
+        self._restore_output()
+        self._job = job
         try:
             os.chdir(self.workdir)  # the last objective may have gone elsewhere
-            result = self.domains[key].evaluate(job["point"], RemoteCtrl(self._ask, job))
+            result = self.domains[key].evaluate(job["point"], RemoteCtrl(partial(self._ask, job), job))
             duration = time.monotonic() - began
             answer: tuple[str, Any] = ("done", attempt.done(attempt.plain_result(result, said.append), duration))
         except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt end this trial, not the worker
             answer = ("failed", attempt.failure(error, duration=time.monotonic() - began))
+        if os.getpid() == self.pid:
+            with self._asking:
+                self._job = None
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(Exception):
                 stream.flush()
         return *answer, said
 
-    def _ask(self, name: str, *arguments: Any) -> Any:
+    def _restore_output(self) -> None:
+        """Have what is printed go to the worker, whatever the last objective did to its stdout and stderr."""
+        for number, kept in self._outputs:
+            os.dup2(kept, number)
+        for name, number in (("stdout", 1), ("stderr", 2)):
+            stream = getattr(sys, name)
+            if stream is None or stream.closed:
+                raw = io.FileIO(number, "w", closefd=False)
+                setattr(sys, name, io.TextIOWrapper(io.BufferedWriter(raw), "utf-8", "replace", line_buffering=True))
+
+    def _ask(self, job: Mapping[str, Any], name: str, *arguments: Any) -> Any:
         """Return the worker's answer to a call; raises the exception that it answered with."""
         if os.getpid() != self.pid:
             raise RuntimeError("a forked process cannot speak for the trial")
-        self.line.send(("call", name, arguments))
-        is_error, answer = self.line.recv()
+        with self._asking:  # an objective may have threads, and they may outlive it
+            if job is not self._job:
+                raise RuntimeError(f"the objective has returned: nothing more can be said of trial {job['tid']}")
+            self.line.send(("call", name, arguments))
+            is_error, answer = self.line.recv()
         if is_error:
             raise answer
         return answer
@@ -173,6 +196,9 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the worker decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     faulthandler.enable()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # what is printed counts most when the process dies
+            stream.reconfigure(line_buffering=True, errors="backslashreplace")
     os.set_inheritable(file, False)
     sys.argv = [workdir]
     sys.path.insert(0, workdir)

@@ -19,6 +19,8 @@ from hstore.store.store import Experiment, Store
 from hstore.workers.lease import Silence
 
 REPAIR_SECONDS = 5.0
+LEASE_SECONDS = 60.0
+"""What is found to be held, and was never shown to be, has a lease of so long."""
 
 
 class House:
@@ -72,7 +74,7 @@ class House:
         trial = experiment.look_at(tid)
         created = experiment.state.created
         if trial is None or created is None or trial.reserved is None or trial.is_finished:
-            self._show(experiment, tid)  # what told us that it was held lags behind
+            experiment.show(tid)  # what told us that it was held lags behind
             return
         worker = trial.reserved.worker
         failure = {"error": "Lost", "message": f"{worker} fell silent in attempt {trial.attempt}, and so had others"}
@@ -81,10 +83,6 @@ class House:
         except Conflict:
             return  # it spoke, or another was faster
         self.say(f"{worker} has fallen silent: trial {tid} of {exp!r} was taken back from it")
-
-    def _show(self, experiment: Experiment, tid: int) -> None:
-        if self.store.models is not None and tid in experiment.state.trials:
-            self.store.models.show(experiment.state, {tid}, whole=False)
 
     def _repair(self, name: str) -> None:
         """Bring the read models of experiment *name* up to its log where their writer died or was cut off."""
@@ -95,7 +93,7 @@ class House:
             assert tid is not None
             experiment = Experiment(self.store, name, only=())
             experiment.look_at(tid)
-            self._show(experiment, tid)
+            experiment.show(tid, lease=LEASE_SECONDS)
         counts = models.counts(name)
         is_stale = counts[0] != counts[1] and counts == self._counts.get(name)  # since the last look, so for good
         self._counts[name] = counts

@@ -35,9 +35,11 @@ class Inline:
         return version(self._domains[key].fn)
 
     def evaluate(
-        self, key: str, job: Mapping[str, Any], *, serve: Callable[..., Any], time_limit: float | None = None
-    ) -> Outcome:
+        self, key: str, job: Mapping[str, Any], *, serve: Callable[..., Any], time_limit: float | None = None,
+        on_long: Callable[[], None] = lambda: None,
+    ) -> Outcome:  # fmt: skip
         """See `Evaluates.evaluate`; there is no time limit, for nobody could enforce it."""
+        on_long()  # nobody could call it later
         self.jobs += 1
         said: list[str] = []
         began = time.monotonic()

@@ -35,9 +35,10 @@ class Evaluates(Protocol):
         """Make *recipe* ready under *key*; return the version of its code. Raises `CannotLoad`."""
 
     def evaluate(
-        self, key: str, job: Mapping[str, Any], *, serve: Callable[..., Any], time_limit: float | None = None
-    ) -> Outcome:
-        """Call it; *serve* answers what it asks for."""
+        self, key: str, job: Mapping[str, Any], *, serve: Callable[..., Any], time_limit: float | None = None,
+        on_long: Callable[[], None] = lambda: None,
+    ) -> Outcome:  # fmt: skip
+        """Call it; *serve* answers what it asks for; *on_long* is called once if it takes longer than a moment."""
 
     def drop(self, why: str) -> None:
         """End the call that is under way, if that can be done."""
@@ -190,7 +191,7 @@ class Slot:
         drafts: list[Draft] = []
         key = ""
         if trial is None or trial.state != "queued" or experiment.state.status != "open":
-            self._show(experiment, tid)  # the read model that led us here lags behind
+            self._show_as_held(experiment, tid)  # the read model that led us here lags behind
         else:
             try:
                 key, recipe = self.worker.recipe(experiment)
@@ -232,19 +233,22 @@ class Slot:
         if not claim:
             return True
         _, tid, taken = claim[0]
-        trial = experiment.state.trials[tid]  # type: ignore[index]
+        assert tid is not None
+        trial = experiment.state.trials[tid]
         if trial.state != "queued" or trial.attempt + 1 != taken["attempt"]:
-            self._show(experiment, tid)  # while the ending was settled, another worker has had it
+            experiment.show(tid)  # while the ending was settled, another worker has had it
             return False
         events = experiment.compose(*before, *claim)
         try:
-            experiment.append(events)
+            experiment.append(events, not_yet=[tid])
         except Conflict as conflict:
             done = events.index(conflict.mine)
             if ending is not None and done < len(before):
                 self._settle(ending, before[done:])
                 return self._append(experiment, None, claim)
-            self._show(experiment, claim[0][1])
+            for event in events[:done]:  # the ending came through
+                experiment.show(event.tid or 0)
+            self._show_as_held(experiment, tid)
             return False
         except InvalidValue:  # the ending cannot be written as it is, say, for a result too deep
             if not before or ending is None:
@@ -252,6 +256,10 @@ class Slot:
             self._settle(ending, before)
             return self._append(experiment, None, claim)
         return True
+
+    def _show_as_held(self, experiment: Experiment, tid: int) -> None:
+        """Show a trial that its holder has not shown; it has a lease from then on, should it never do so."""
+        experiment.show(tid, lease=self.worker.lease)
 
     def _record(self, ending: Ending) -> None:
         self._settle(ending, ending.drafts)
@@ -264,10 +272,6 @@ class Slot:
         assert work.taken.tid is not None
         work.experiment.forget(work.taken.tid)
 
-    def _show(self, experiment: Experiment, tid: int | None) -> None:
-        if self.store.models is not None and tid in experiment.state.trials:
-            self.store.models.show(experiment.state, {tid}, whole=False)
-
     # -- one trial --------------------------------------------------------------------------------------------
 
     def _evaluate(self, work: Work) -> Ending | None:
@@ -275,7 +279,9 @@ class Slot:
         trial = work.experiment.state.trials[tid]
         job = {"exp": exp, "tid": tid, "attempt": trial.attempt, "point": dict(trial.point), "uri": self.store.uri}
         serve = _Served(self, work)
-        outcome = self.evaluator.evaluate(work.key, job, serve=serve, time_limit=self.worker.trial_timeout)
+        outcome = self.evaluator.evaluate(
+            work.key, job, serve=serve, time_limit=self.worker.trial_timeout, on_long=lambda: work.experiment.show(tid)
+        )
         for said in outcome.said:
             self.worker.say(f"trial {tid} of {exp!r}: {said}")
         ending = self._ending(work, outcome)

@@ -23,8 +23,8 @@ from hstore.engine.heartbeat import BEATS_PER_LEASE, Heartbeat
 from hstore.engine.recipe import Recipe
 from hstore.store.errors import CannotLoad, HstoreError
 from hstore.store.events import Reserved
-from hstore.store.log import Known
-from hstore.store.store import ALL, Experiment, Store, now
+from hstore.store.log import EVERY_TRIAL, Known
+from hstore.store.store import QUICK_LOOKS, Experiment, Store, now
 from hstore.workers.child import Child
 from hstore.workers.house import House
 from hstore.workers.inline import Inline
@@ -34,8 +34,6 @@ DONE, TOO_MANY_FAILURES = 0, 8
 TICK = 0.5
 """Seconds between two looks at what is held while something is: a pause or a cancellation is heard of within two."""
 IDLE_TICK = 5.0
-QUICK_LOOKS = (0.002, 0.004, 0.008, 0.016, 0.032)
-"""Seconds between the first looks for a trial after the last one ended: the next is often about to be queued."""
 LAST_WORDS = 3.0
 """Seconds that a worker which must leave now still gives the store to answer."""
 
@@ -218,7 +216,7 @@ class Worker:
             self._leave("its parent is gone", within=terms.grace)
         if terms.max_runtime is not None and moment - self._began >= terms.max_runtime:
             self._leave(f"worked for {terms.max_runtime:g} s")
-        is_idle = not self._holding
+        is_idle = not self._holding and not self._asking  # loading an objective for the first time may take long
         if terms.max_idle is not None and is_idle and moment - self._last_work >= terms.max_idle:
             self._leave(f"nothing to do for {terms.max_idle:g} s")
         if terms.max_jobs is not None and is_idle and self._jobs >= terms.max_jobs:
@@ -382,7 +380,9 @@ class Worker:
             assert taken.tid is not None
             by_experiment[taken.exp][taken.tid] = slot, taken
         for exp, trials in by_experiment.items():
-            known = Known(header=ALL, last=ALL, open={tid: taken.ver for tid, (_, taken) in trials.items()})
+            known = Known(
+                header=EVERY_TRIAL, last=EVERY_TRIAL, open={tid: taken.ver for tid, (_, taken) in trials.items()}
+            )
             for event in self.store.log.read(exp, known):
                 assert event.tid is not None
                 if event.type in ("requeued", "cancelled", "failed", "done") and event.by != trials[event.tid][1].by:

@@ -27,7 +27,7 @@ DEPLOY = ROOT / "examples" / "deploy"
 BIN = Path(sys.executable).parent
 USAGE, UNKNOWN, REFUSED, FAILURES, TERMINATED = 2, 3, 5, 8, 128 + signal.SIGTERM
 """Exit codes of `hstore worker`, as its help lists them."""
-Objective = Callable[[Any], Any]
+Objective = Callable[..., Any]
 
 
 @contextmanager
@@ -325,7 +325,7 @@ def test_the_command_of_a_pod_works_and_ends_when_the_pod_is_deleted(pod: list[s
 
 
 def test_a_worker_with_nothing_more_to_do_ends_the_job_with_success(pod: list[str], mongo_url: str) -> None:
-    with searching(mongo_url, pod[2], by_value(square), 2), started([*pod, "--max-idle", "1"], mongo_url) as worker:
+    with searching(mongo_url, pod[2], by_value(square), 2), started([*pod, "--max-idle", "3"], mongo_url) as worker:
         assert worker.wait(60) == 0
 
 

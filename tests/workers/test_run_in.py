@@ -5,7 +5,7 @@ import os
 import pickle
 import signal
 import socket
-import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -48,9 +48,14 @@ EXECUTORS: dict[str, Callable[[], AbstractContextManager[Executor]]] = {
 }
 
 
-def search(url: str | None, max_evals: int = N * JOBS) -> None:
+def search(url: str | None, max_evals: int = N * JOBS, loads_in: float = 0.0) -> None:
+    class Slow:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return time.sleep, (loads_in,)
+
+    slow = Slow()
     fmin(
-        lambda config: config["x"] ** 2,
+        lambda config, _=slow: config["x"] ** 2,
         {"x": hp.uniform("x", -1, 1)},
         algo=rand.suggest,
         max_evals=max_evals,
@@ -139,6 +144,15 @@ def test_a_worker_in_a_thread_leaves_signals_alone(mongo_url: str) -> None:
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)] == before
 
 
+def test_a_worker_that_loads_an_objective_is_not_idle(mongo_url: str) -> None:
+    with hstore.open(mongo_url) as store, ThreadPoolExecutor(1) as driver, pool("spawn") as executor:
+        searched = driver.submit(search, mongo_url, 1, loads_in=3.0)
+        wait_until(lambda: "e" in store.experiments())
+        (future,) = run_in(executor, 1, mongo_url, max_idle=1.5)
+        assert future.result(30) == 0
+        searched.result(30)
+
+
 def test_a_signal_ends_a_worker_in_a_pool_and_the_pool_goes_on(mongo_url: str) -> None:
     with hstore.open(mongo_url) as store, pool("spawn") as executor:
         pid = executor.submit(os.getpid).result(30)
@@ -151,12 +165,7 @@ def test_a_signal_ends_a_worker_in_a_pool_and_the_pool_goes_on(mongo_url: str) -
 
 
 def wait_until(is_so: Callable[[], bool]) -> None:
-    pause, is_over = threading.Event(), threading.Event()
-    timer = threading.Timer(30, is_over.set)
-    timer.start()
-    try:
-        while not is_so():
-            assert not is_over.is_set()
-            pause.wait(0.02)
-    finally:
-        timer.cancel()
+    deadline = time.monotonic() + 30
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
