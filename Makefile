@@ -2,12 +2,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test check bench format clean
+.PHONY: help demo test check bench faults format clean
 help:
 	@echo "make demo    a real search on a real MongoDB, then what the log says of it (set-up included)"
 	@echo "make test    the whole suite"
 	@echo "make check   linters, types, import contracts"
 	@echo "make bench   speed, as ratios to peers measured in the same run"
+	@echo "make faults  searches while everything dies, then the check; then the same with the code broken on purpose"
 
 .venv/base: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -41,6 +42,10 @@ check: .venv/dev
 
 bench: .venv/bench
 	$(BIN)/python -m bench
+
+faults: .venv/dev
+	$(BIN)/python -m faults
+	$(BIN)/python -m faults --controls
 
 format: .venv/dev
 	$(BIN)/ruff check --fix .

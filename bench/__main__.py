@@ -1,13 +1,16 @@
-"""Run the sections of the benchmark and print one table each: `python -m bench [durable memory suggest log start]`."""
+"""Run the sections of the benchmark and print their tables.
+
+`python -m bench [--quick] [durable memory suggest log start workers claims]`; quick: the last two in half the time.
+"""
 
 import importlib
 import sys
 
-SECTIONS = ("durable", "memory", "suggest", "log", "start")
+SECTIONS = ("durable", "memory", "suggest", "log", "start", "workers", "claims")
 
 
 def main() -> None:
-    for name in sys.argv[1:] or SECTIONS:
+    for name in [word for word in sys.argv[1:] if not word.startswith("-")] or SECTIONS:
         importlib.import_module(f"bench.{name}").main()
 
 

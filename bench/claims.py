@@ -1,11 +1,13 @@
 """Many workers on one store: what racing for trials loses, what waiting for them costs the server."""
 
+import contextlib
 import os
 import sys
 import tempfile
 import threading
 import time
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,8 @@ RACERS, QUEUED = 64, 3000
 IDLERS = 200
 SECONDS = 8.0 if "--quick" in sys.argv else 20.0
 """That an idle server is watched for."""
+SETTLE = 3.0
+"""Until those who have just come are at rest."""
 
 
 def fill(url: str, name: str, size: int) -> None:
@@ -108,33 +112,31 @@ def race(url: str) -> tuple[float, float]:
 # -- waiting --------------------------------------------------------------------------------------------------
 
 
-class Idler(threading.Thread):
-    """A worker that finds nothing to do."""
+@contextlib.contextmanager
+def idle_workers(url: str, n: int) -> Iterator[None]:
+    """Have *n* workers, each with threads and a client of its own, find nothing to do."""
+    import hstore
+    from hstore.workers.worker import Terms, Worker
 
-    def __init__(self, url: str, end: threading.Event) -> None:
-        super().__init__(daemon=True)
-        self.url, self.end = url, end
-        self.ready = threading.Event()
-
-    def run(self) -> None:
-        import hstore
-
-        session = uuid.uuid4().hex
-        with hstore.open(self.url) as store:
+    with contextlib.ExitStack() as stack:
+        workers = [
+            Worker(stack.enter_context(hstore.open(url)), Terms(name=f"idle-{number}"), say=lambda _: None)
+            for number in range(n)
+        ]
+        threads = [threading.Thread(target=worker.run, daemon=True) for worker in workers]
+        for thread in threads:
+            thread.start()
+        with hstore.open(url) as store:
             assert store.claims is not None
-            assert store.models is not None
-            news = store.claims.news()
-            announced = -60.0
-            while not self.end.is_set():
-                if time.monotonic() - announced > 15.0:
-                    store.claims.announce(session, session, 60.0, {"state": "idle"})
-                    announced = time.monotonic()
-                if names := store.models.open_experiments():
-                    store.claims.take_ticket(session, names, seconds=5.0)
-                news.wait(1.0)
-                self.ready.set()
-            news.close()
-            store.claims.leave(session, session)
+            deadline = time.monotonic() + 120
+            while len(store.claims.workers()) < n:
+                assert time.monotonic() < deadline, "the workers do not come"
+                time.sleep(0.1)
+        yield
+        for worker in workers:
+            worker.stop()
+        for thread in threads:
+            thread.join()
 
 
 def share_of_a_core(process: psutil.Process, seconds: float) -> float:
@@ -148,22 +150,14 @@ def share_of_a_core(process: psutil.Process, seconds: float) -> float:
 
 
 def cost_of_waiting(url: str, pid: int) -> tuple[float, float]:
-    """Return the share of one core that the server takes with no worker and with `IDLERS` that wait."""
+    """Return the share of one core that the server takes with no worker and with `IDLERS` of them."""
     process = psutil.Process(pid)
     fill(url, uuid.uuid4().hex, 0)
-    time.sleep(2)
+    time.sleep(SETTLE)
     alone = share_of_a_core(process, SECONDS / 2)
-    end = threading.Event()
-    idlers = [Idler(url, end) for _ in range(IDLERS)]
-    for idler in idlers:
-        idler.start()
-    for idler in idlers:
-        idler.ready.wait(120)
-    time.sleep(2)
-    shared = share_of_a_core(process, SECONDS)
-    end.set()
-    for idler in idlers:
-        idler.join()
+    with idle_workers(url, IDLERS):
+        time.sleep(SETTLE)
+        shared = share_of_a_core(process, SECONDS)
     return alone, shared
 
 

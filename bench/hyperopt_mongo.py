@@ -15,7 +15,8 @@ from hyperopt.mongoexp import MongoJobs, MongoTrials, MongoWorker, ReserveTimeou
 
 CONTEXT = multiprocessing.get_context("fork")
 SPACE = {"x": hyperopt.hp.uniform("x", -1, 1), "y": hyperopt.hp.uniform("y", 0, 1)}
-QUEUE = 150
+LONG_QUEUE = 500
+FILLED = 300
 """Trials per second of measurement in a queue that is filled beforehand: more than are worked off."""
 
 
@@ -57,15 +58,20 @@ def fill(url: str, size: int) -> None:
 
 
 def main(url: str, n: int, how: str, seconds: float) -> None:
+    """Work with *n* processes for so many *seconds*; print when trials ended, and since when all were there.
+
+    how: "fmin" as it comes, one trial queued and a look a second; "queue" with a queue so long that nobody waits;
+    "filled" with no fmin at all: the queue was filled beforehand.
+    """
     logging.disable()
-    driver = CONTEXT.Process(target=search, args=(url, 500 if how == "queue" else 1), daemon=True)
+    driver = CONTEXT.Process(target=search, args=(url, LONG_QUEUE if how == "queue" else 1), daemon=True)
     barrier = CONTEXT.Barrier(n)
     ways = [CONTEXT.Pipe(duplex=False) for _ in range(n)]
     workers = [CONTEXT.Process(target=work, args=(url, barrier, seconds, way)) for _, way in ways]
     if how != "filled":
         driver.start()
     else:
-        filling = CONTEXT.Process(target=fill, args=(url, int(QUEUE * seconds)))  # no client before a fork
+        filling = CONTEXT.Process(target=fill, args=(url, int(FILLED * seconds)))  # no client before a fork
         filling.start()
         filling.join()
     for worker in workers:
@@ -75,7 +81,8 @@ def main(url: str, n: int, how: str, seconds: float) -> None:
         worker.join()
     if how != "filled":
         driver.terminate()
-    print(json.dumps({"moments": sorted(sum((m for m, _ in told), [])), "up": max(began for _, began in told)}))
+    moments = sorted(moment for moments, _ in told for moment in moments)
+    print(json.dumps({"moments": moments, "up": max(began for _, began in told)}))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -74,6 +75,12 @@ def _told(worker: Worker, go: Go, way: Any, args: Sequence[Any]) -> None:
     way.send((go.moments, go.began))
 
 
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 # -- raw pymongo ----------------------------------------------------------------------------------------------
 
 
@@ -104,11 +111,10 @@ def raw(go: Go, url: str, trial: list[list[dict[str, Any]]], name: str) -> None:
 
 def optuna_storage(where: str) -> Any:
     import optuna
+    from optuna.storages.journal import JournalFileBackend
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    if "://" in where:
-        return where
-    return optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(where))
+    return where if "://" in where else optuna.storages.JournalStorage(JournalFileBackend(where))
 
 
 def optuna_study(where: str) -> tuple[str, str]:
@@ -123,9 +129,7 @@ def optuna_study(where: str) -> tuple[str, str]:
 def optuna_worker(go: Go, where: str, name: str) -> None:
     import optuna
 
-    study = optuna.load_study(
-        study_name=name, storage=optuna_storage(where), sampler=optuna.samplers.RandomSampler()
-    )
+    study = optuna.load_study(study_name=name, storage=optuna_storage(where), sampler=optuna.samplers.RandomSampler())
 
     def objective(trial: optuna.Trial) -> float:
         go.ended()  # at the same place in each trial, which is all that a rate needs
@@ -178,7 +182,7 @@ def hyperopt_python() -> Path | None:
     try:
         if not (HYPEROPT_VENV / "ready").exists():
             subprocess.run([sys.executable, "-m", "venv", HYPEROPT_VENV], check=True, capture_output=True)
-            pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *HYPEROPT_NEEDS]
+            pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *HYPEROPT_NEEDS]
             subprocess.run(pip, check=True, capture_output=True)
             (HYPEROPT_VENV / "ready").touch()
     except (OSError, subprocess.CalledProcessError):
@@ -187,11 +191,11 @@ def hyperopt_python() -> Path | None:
 
 
 def hyperopt_rate(python: Path, port: int, n: int, *, how: str, seconds: float) -> float:
-    """Return the trials per second of *n* workers; how: "fmin" fills the queue, or it was "filled" beforehand."""
+    """Return the trials per second of *n* workers; how their queue is filled: see `hyperopt_mongo`."""
     script = Path(__file__).with_name("hyperopt_mongo.py")
     database = uuid.uuid4().hex
     with tempfile.TemporaryDirectory() as folder:  # hyperopt's workers leave folders and logs where they run
-        command = [python, script, f"mongo://127.0.0.1:{port}/{database}/jobs", str(n), how, str(seconds)]
+        command = [str(python), str(script), f"mongo://127.0.0.1:{port}/{database}/jobs", str(n), how, str(seconds)]
         said = subprocess.run(command, check=True, capture_output=True, text=True, cwd=folder).stdout
     told = json.loads(said.splitlines()[-1])
     return steady(told["moments"], told["up"])

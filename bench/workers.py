@@ -2,13 +2,13 @@
 
 import contextlib
 import os
-import statistics
+import subprocess
 import sys
 import tempfile
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,23 +21,33 @@ WIDTHS = (1, 2, 4, 8)
 QUICK = "--quick" in sys.argv
 SECONDS = 2.0 if QUICK else 4.0
 """That each peer is measured for."""
-TRIALS = {1: 800, 2: 1200, 4: 2000, 8: 3000}
+TRIALS = {1: 700, 2: 1000, 4: 2000, 8: 3000}
 """Of a search with so many workers: most of it is left when all of them have started."""
-LONG = 10_300
-PAUSES = 8 if QUICK else 20
-PEERS = ("Optuna, SQLite", "Optuna, PostgreSQL", "hyperopt, queue filled before")
+LONG = 10_500
+EARLY, LATE = 500, 10_000
+PAUSES = 8 if QUICK else 16
+IDLE_SECONDS = 1.2
+FLOOR, JOURNAL = "raw pymongo, same durable writes", "Optuna, journal file"
+SLOW = ("Optuna, SQLite", "Optuna, PostgreSQL", "hyperopt, long queue")
+"""Peers that hstore is to be four times as fast as."""
 
 
 def objective(config: dict[str, float]) -> float:
     return config["x"] ** 2 + config["y"]
 
 
-def search(url: str, name: str, max_evals: int, **more: Any) -> None:
+def when(config: dict[str, float]) -> dict[str, Any]:
+    """Return when it was called, by a clock that all processes of a machine share."""
+    called = time.clock_gettime(time.CLOCK_MONOTONIC)
+    return {"status": "ok", "loss": config["x"], "called": called}
+
+
+def search(url: str, name: str, max_evals: int, fn: Callable[..., Any] = objective, **more: Any) -> None:
     from hstore import fmin, hp, rand
 
     space = {"x": hp.uniform("x", -1, 1), "y": hp.uniform("y", 0, 1)}
     fmin(
-        objective, space, algo=rand.suggest, max_evals=max_evals, rstate=np.random.default_rng(0), verbose=False,
+        fn, space, algo=rand.suggest, max_evals=max_evals, rstate=np.random.default_rng(0), verbose=False,
         experiment=name, store=url, **more,
     )  # fmt: skip
 
@@ -45,47 +55,48 @@ def search(url: str, name: str, max_evals: int, **more: Any) -> None:
 # -- trials per second ----------------------------------------------------------------------------------------
 
 
-def ends_by_process(url: str, name: str) -> list[list[float]]:
-    """Return when trials ended, for each process that evaluated some."""
+def hstore_moments(url: str, n: int, max_evals: int) -> tuple[list[float], float]:
+    """Return when trials ended, and since when all *n* workers were at it."""
     import hstore
 
-    moments: dict[tuple[str, int], list[float]] = defaultdict(list)
+    name = uuid.uuid4().hex
+    search(url, name, max_evals, workers=n)
+    ends: dict[tuple[str, int], list[float]] = defaultdict(list)
     with hstore.open(url) as store:
         for trial in store.experiment(name).trials:
             assert trial.reserved is not None
             assert trial.running is not None
             assert trial.end is not None
-            moments[trial.reserved.worker, trial.running.pid].append(trial.end.at.timestamp())
-    return list(moments.values())
-
-
-def hstore_moments(url: str, n: int, max_evals: int) -> tuple[list[float], float]:
-    """Return when trials ended, and since when all *n* workers were at it."""
-    name = uuid.uuid4().hex
-    search(url, name, max_evals, workers=n)
-    ends = ends_by_process(url, name)
+            ends[trial.reserved.worker, trial.running.pid].append(trial.end.at.timestamp())
     assert len(ends) == n, f"{len(ends)} of {n} workers took part"
-    return sorted(moment for moments in ends for moment in moments), max(min(moments) for moments in ends)
+    return sorted(moment for moments in ends.values() for moment in moments), max(map(min, ends.values()))
 
 
 def hstore_rate(url: str, n: int) -> float:
     return peers.steady(*hstore_moments(url, n, TRIALS[n]))
 
 
+def early_and_late(url: str) -> tuple[float, float]:
+    """Return the trials per second of four workers from trial 500 on, and from trial 10,000 on."""
+    moments, up = hstore_moments(url, 4, LONG)
+    first = max(EARLY, sum(moment < up for moment in moments))
+
+    def rate(begin: int, end: int) -> float:
+        return (end - begin) / (moments[end] - moments[begin])
+
+    return rate(first, first + 1000), rate(LATE - 1000, LATE)
+
+
 def inserts_of_a_trial(url: str) -> list[list[dict[str, Any]]]:
-    """Return the documents of one trial as hstore writes them, in the inserts in which a worker and a driver do."""
+    """Return the documents of one trial as hstore writes them, in one insert per step of its life."""
     import hstore
 
     name = uuid.uuid4().hex
     search(url, name, 30)
     with hstore.open(url) as store:
-        documents = [d for d in store.log.documents(name) if d.get("tid") == 20]
-    assert [d["type"] for d in documents] == ["queued", "reserved", "running", "done"]
+        documents = [document for document in store.log.documents(name) if document.get("tid") == 20]
+    assert [document["type"] for document in documents] == ["queued", "reserved", "running", "done"]
     return [documents[:1], documents[1:3], documents[3:]]
-
-
-def at_each_width(measure: Callable[[int], float]) -> dict[int, float]:
-    return {n: measure(n) for n in WIDTHS}
 
 
 def rates(url: str, port: int, folder: str) -> dict[str, dict[int, float]]:
@@ -93,51 +104,131 @@ def rates(url: str, port: int, folder: str) -> dict[str, dict[int, float]]:
     found: dict[str, dict[int, float]] = {}
     trial = inserts_of_a_trial(url)
 
-    def optuna(where: Callable[[int], str]) -> dict[int, float]:
-        return at_each_width(
-            lambda n: peers.rate_of(peers.optuna_worker, n, *peers.optuna_study(where(n)), seconds=SECONDS)
+    def at_each_width(name: str, measure: Callable[[int], float]) -> None:
+        found[name] = {n: measure(n) for n in WIDTHS}
+
+    def optuna(name: str, where: Callable[[int], str]) -> None:
+        at_each_width(
+            name, lambda n: peers.rate_of(peers.optuna_worker, n, *peers.optuna_study(where(n)), seconds=SECONDS)
         )
 
-    found["raw pymongo, same durable writes"] = at_each_width(
-        lambda n: peers.rate_of(peers.raw, n, url, trial, f"raw_{n}", seconds=SECONDS)
-    )
-    with contextlib.suppress(ImportError):
-        import hstore.cli.worker  # noqa: F401
-        found["hstore"] = at_each_width(lambda n: hstore_rate(url, n))
-    found["Optuna, journal file"] = optuna(lambda n: f"{folder}/{n}.log")
-    found["Optuna, SQLite"] = optuna(lambda n: f"sqlite:///{folder}/{n}.db")
+    # Side by side, so that a slow moment of the machine hits both.
+    found["hstore"], found[FLOOR] = {}, {}
+    for n in WIDTHS:
+        before = peers.rate_of(peers.raw, n, url, trial, "raw", seconds=SECONDS / 2)
+        found["hstore"][n] = hstore_rate(url, n)
+        after = peers.rate_of(peers.raw, n, url, trial, "raw", seconds=SECONDS / 2)
+        found[FLOOR][n] = (before + after) / 2
+    optuna(JOURNAL, lambda n: f"{folder}/{n}.log")
+    optuna("Optuna, SQLite", lambda n: f"sqlite:///{folder}/{n}.db")
     with peers.postgresql() as postgresql_url:
         if postgresql_url is not None:
-            found["Optuna, PostgreSQL"] = optuna(lambda n: postgresql_url)
+            optuna("Optuna, PostgreSQL", lambda n: postgresql_url)
         else:
             print("there is no PostgreSQL on this machine: not compared")
     if (python := peers.hyperopt_python()) is not None:
-        found["hyperopt, queue filled before"] = at_each_width(
-            lambda n: peers.hyperopt_rate(python, port, n, how="filled", seconds=SECONDS)
-        )
-        found["hyperopt, its own fmin"] = {
-            4: peers.hyperopt_rate(python, port, 4, how="fmin", seconds=10.0)
-        }
+        for how, name, seconds in (("queue", "long queue", 1.5 * SECONDS), ("filled", "queue filled before", SECONDS)):
+            at_each_width(
+                f"hyperopt, {name}",
+                lambda n, how=how, seconds=seconds: peers.hyperopt_rate(python, port, n, how=how, seconds=seconds),  # type: ignore[misc]
+            )
+        found["hyperopt, as it comes"] = {4: peers.hyperopt_rate(python, port, 4, how="fmin", seconds=10.0)}
     else:
         print(f"hyperopt and pymongo 3 cannot be installed in {peers.HYPEROPT_VENV}: not compared")
     return found
 
 
 def show_rates(found: dict[str, dict[int, float]]) -> None:
-    rows = [("workers", *map(str, WIDTHS))]
+    ours = found["hstore"]
+
+    def ratios(name: str, goal: float, widths: tuple[int, ...]) -> tuple[str, ...]:
+        cells = (verdict(ours[n] / found[name][n], goal, at_most=False) if n in widths else "" for n in WIDTHS)
+        return (f"hstore / {name}", *cells)
+
+    rows: list[tuple[str, ...]] = [("workers", *map(str, WIDTHS))]
     for name, by_width in found.items():
         rows.append((name, *(f"{by_width[n]:.0f}" if n in by_width else "" for n in WIDTHS)))
-    if ours := found.get("hstore"):
-        def ratio(name: str, n: int, goal: float) -> str:
-            return verdict(ours[n] / found[name][n], goal, at_most=False)
-
-        floor = "raw pymongo, same durable writes"
-        rows.append((f"hstore / {floor}", *(ratio(floor, n, 0.5) for n in WIDTHS)))
-        rows.append(("hstore / Optuna, journal file", "", "", "", ratio("Optuna, journal file", 8, 1)))
-        for name in PEERS:
-            if name in found:
-                rows.append((f"hstore / {name}", *(ratio(name, n, 4) for n in WIDTHS)))
+    rows += [ratios(FLOOR, 0.5, WIDTHS), ratios(JOURNAL, 1, (8,))]
+    rows += [ratios(name, 4, WIDTHS) for name in SLOW if name in found]
     show("Trials per second on local processes: random search, trivial objective", rows)
+
+
+# -- from queued to running -----------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def standalone(folder: str) -> Iterator[str]:
+    """Run a mongod that is no replica set; yield the URL of a database there."""
+    import pymongo
+
+    from hstore.store.server import find_mongod
+
+    data = Path(folder) / "standalone"
+    data.mkdir()
+    options = ["--dbpath", ".", "--logpath", "log", "--nounixsocket", "--bind_ip", "127.0.0.1", "--port"]
+    port = peers.free_port()
+    server = subprocess.Popen([find_mongod(), *options, str(port)], cwd=data)
+    url = f"mongodb://127.0.0.1:{port}/bench"
+    try:
+        with pymongo.MongoClient[dict[str, Any]](url, serverSelectionTimeoutMS=30_000) as client:
+            client.admin.command("ping")
+        yield url
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def latencies(url: str) -> list[float]:
+    """Return the seconds from a driver's append to the call of the objective by a worker that had nothing to do."""
+    import hstore
+    from hstore.store.events import Queued, Resumed
+    from hstore.store.store import Experiment
+
+    name = uuid.uuid4().hex
+    taken = []
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "hstore", "--store", url, "worker", "--quiet"], cwd=Path(__file__).parents[1]
+    )
+    try:
+        search(url, name, 3, fn=when, workers=0)  # by the end of which the worker has loaded the objective
+        with hstore.open(url) as store:
+            experiment = Experiment(store, name)
+            experiment.refresh()
+            experiment.append(experiment.compose((Resumed, None, {"why": "for the benchmark"})))
+            for tid in range(3, 3 + PAUSES):
+                time.sleep(IDLE_SECONDS)  # what an idle worker does is what is measured
+                point = {"x": 0.5, "y": 0.5}
+                experiment.append(
+                    experiment.compose((Queued, tid, {"point": point, "params": point, "source": "enqueued"}))
+                )
+                queued = time.clock_gettime(time.CLOCK_MONOTONIC)
+                deadline = time.monotonic() + 60
+                while experiment.state.open:
+                    assert time.monotonic() < deadline, "the worker takes nothing"
+                    experiment.wait(1.0)
+                    experiment.refresh()
+                result = experiment.state.trials[tid].result
+                assert result is not None
+                taken.append(result["called"] - queued)
+    finally:
+        worker.terminate()
+        worker.wait(30)
+    return taken
+
+
+def show_latencies(embedded: list[float], alone: list[float]) -> None:
+    def row(name: str, seconds: list[float], goal: float) -> tuple[str, ...]:
+        ms = np.array(seconds) * 1e3
+        return name, f"{np.median(ms):.1f}", f"{ms.max():.1f}", verdict(float(np.median(ms)), goal)
+
+    show(
+        f"From queued to running on an idle worker, ms ({PAUSES} trials, {IDLE_SECONDS} s apart)",
+        [
+            ("", "median", "largest", "goal"),
+            row("embedded server", embedded, 10),
+            row("standalone mongod", alone, 60),
+        ],
+    )
 
 
 def main() -> None:
@@ -151,6 +242,19 @@ def main() -> None:
         try:
             assert server.port is not None
             show_rates(rates(server.uri, server.port, folder))
+            early, late = early_and_late(server.uri)
+            embedded = latencies(server.uri.replace("/hstore?", "/latency?"))
         finally:
             server.release()
             server.stop()
+        with standalone(folder) as url:
+            alone = latencies(url)
+    show(
+        "A long search with four workers",
+        [
+            ("", "trials/s", "goal"),
+            (f"from trial {EARLY:,} on", f"{early:.0f}", ""),
+            (f"before trial {LATE:,}", f"{late:.0f}", verdict(late / early, 0.9, at_most=False)),
+        ],
+    )
+    show_latencies(embedded, alone)

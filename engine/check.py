@@ -113,7 +113,7 @@ def check(
     """
     shown = _shown(store, name)  # before the log, which the read models never run ahead of
     log = _read(store, name)
-    is_over = max_evals is not None or log.state.status == "finished"
+    is_over = max_evals is not None or _is_over(log.state)
     findings = [
         *_check_places(log),
         *_check_acknowledged(log, acknowledged or ()),
@@ -129,6 +129,12 @@ def check(
     return findings
 
 
+def _is_over(state: State) -> bool:
+    """Return whether the log says that nothing is to come. One that was stopped may let running trials end."""
+    is_ending = bool(state.open) and state.why not in ("max_evals", "exhausted")
+    return state.status == "finished" and not is_ending
+
+
 def _shown(store: Store, name: str) -> tuple[list[Document], Document | None] | None:
     """Return the read models of trials and experiment; None where there are none."""
     return None if store.models is None else store.models.shown(name)
@@ -140,8 +146,11 @@ def _read(store: Store, name: str) -> _Log:
         store.experiment(name)  # says so, and which one may have been meant
         raise NotFound(f"experiment {name!r} has no events")
     for document in log.documents:
-        event = unreadable(document, "no BSON", document["raw"]) if "raw" in document else None
-        event = event or from_document(document, store.attachments.get)
+        event: Event
+        if "raw" in document:
+            event = unreadable(document, "it is no BSON", document["raw"])
+        else:
+            event = from_document(document, store.attachments.get)
         log.events.append(event)
         chain = log.chains[event.tid]
         if not chain or event.ver > chain[-1].ver:
@@ -171,13 +180,11 @@ def _check_places(log: _Log) -> Iterator[Finding]:
             which = f"trial {expected}" if tid == expected + 1 else f"trials {expected} to {tid - 1}"
             yield Finding(kind="gap", message=f"there is no {which}, but trial {tid}", tid=expected)
         expected = tid + 1
-    for tid, chain in log.chains.items():
+    for whose, chain in log.chains.items():
         for ver, event in enumerate(chain):
             if event.ver != ver:
-                yield Finding(
-                    kind="gap", message=f"event {ver} of {_whose(tid)} is missing, but not {event.ver}",
-                    tid=tid, ver=ver,
-                )  # fmt: skip
+                message = f"event {ver} of {_whose(whose)} is missing, but not {event.ver}"
+                yield Finding(kind="gap", message=message, tid=whose, ver=ver)
                 break
     if not log.header:
         yield Finding(kind="gap", message="the experiment has no beginning", ver=0)
@@ -270,7 +277,8 @@ def _news(chain: Sequence[Event]) -> list[int]:
     """Return the places of a chain that decisions have to observe."""
     if chain[0].tid is None:
         return [event.ver for event in chain if not isinstance(event, Created | Noted)]
-    places, trial = [], None
+    places: list[int] = []
+    trial: Trial | None = None
     for event in chain:
         before, trial = trial, evolve(trial, event)
         if before is not None and (_end(before) is not _end(trial) or before.is_void is not trial.is_void):
@@ -283,15 +291,16 @@ def _end(trial: Trial) -> Event | None:
 
 
 def _check_max_evals(log: _Log, max_evals: int | None) -> Iterator[Finding]:
-    trials = len(log.state.trials)
+    trials = sum(trial.queued is None or trial.queued.source != "injected" for trial in log.state.trials.values())
+    injected = len(log.state.trials) - trials  # which objectives add, whatever the limit is
     said = [event.limits for event in log.header if isinstance(event, Created | Changed) and event.limits is not None]
     limits = [limit for limit in (limits.get("max_evals") for limits in said) if limit is not None]
     most = max(limits) if limits and len(limits) == len(said) else None  # None: at some time there was none
-    if max_evals is not None and trials != max_evals:
+    if max_evals is not None and not trials <= max_evals <= trials + injected:
         yield Finding(kind="max_evals", message=f"there are {trials} trials, not {max_evals}")
     elif most is not None and trials > most:
         yield Finding(kind="max_evals", message=f"there are {trials} trials, more than the {most} that were allowed")
-    elif limits and log.state.status == "finished" and log.state.why == "max_evals" and trials < limits[-1]:
+    elif limits and log.state.status == "finished" and log.state.why == "max_evals" and trials + injected < limits[-1]:
         yield Finding(kind="max_evals", message=f"the search ended at max_evals with {trials} trials, not {limits[-1]}")
 
 
@@ -334,8 +343,9 @@ def _check_models(shown: tuple[list[Document], Document | None], state: State, i
                 yield Finding(kind="lag", message=f"the read model of trial {tid} {known}", tid=tid, ver=ver)
         elif wrong := _different(found, trial_document(trial), TRIAL_FIELDS):
             yield Finding(kind="model", message=f"the read model of trial {tid} has another {wrong}", tid=tid)
-    for tid in there:
-        yield Finding(kind="model", message=f"there is a read model of trial {tid}, which is not in the log", tid=tid)
+    for unknown in there:
+        message = f"there is a read model of trial {unknown}, which is not in the log"
+        yield Finding(kind="model", message=message, tid=unknown)
     if experiment is None or experiment.get("events", -1) < state.events:
         # What is noted beside a trial that had ended no driver hears of; nothing else follows from it.
         told = EXPERIMENT_FIELDS - {"events", "last"}

@@ -12,6 +12,7 @@ from typing import Any
 from hstore.engine import control
 from hstore.engine.algorithms import Algorithm
 from hstore.engine.fingerprint import fingerprint
+from hstore.engine.history import History
 from hstore.engine.knowledge import Knowledge
 from hstore.engine.objective import Domain
 from hstore.engine.seeds import Seeds
@@ -138,11 +139,15 @@ class Driver:
             observed = experiment.observed()
             knowledge.observe(experiment, observed)
         drafts: list[Draft] = []
+        history = knowledge.history
         for tid in range(first, first + size):
-            # Not added to the knowledge before the append: another driver's decision may take its place.
-            data = self._choose(tid, knowledge.suggested + len(drafts), [d[2]["point"] for d in drafts])
+            data = self._choose(tid, knowledge.suggested + len(drafts), history)
             if data is None:
                 break
+            if tid + 1 < first + size:
+                # Not added to the knowledge before the append: another driver's decision may take its place.
+                history = history.copy() if history is knowledge.history else history
+                history.add(dict(data["point"]))
             data |= {"observed": observed, "batch": batch}
             if self._is_first_decision and not drafts:
                 data["fingerprint"] = fingerprint()
@@ -150,14 +155,9 @@ class Driver:
             drafts.append((Queued, tid, data))
         return drafts
 
-    def _choose(self, tid: int, k: int, beside: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    def _choose(self, tid: int, k: int, history: History) -> dict[str, Any] | None:
         seed, algorithm = self._seeds[k], self.algorithm
         if isinstance(algorithm, Algorithm):
-            history = self._knowledge.history
-            if beside:
-                history = history.copy()
-                for point in beside:
-                    history.add(dict(point))
             point = algorithm.choose(self.domain.space, history, seed=seed, **self.settings)
         else:
             self.trials.refresh()

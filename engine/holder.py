@@ -24,9 +24,23 @@ def _machine() -> str:
 
 @cache
 def _process(pid: int) -> dict[str, Any]:
+    return {"machine": _machine(), "pid": pid, "started": _started(pid)}
+
+
+def _started(pid: int) -> float:
+    """Return what tells process *pid* from earlier and later ones of that number; raises `psutil.NoSuchProcess`.
+
+    Ticks since the machine booted, where they can be had: a time of day, as psutil tells it, is another one for
+    whoever asks after the system's clock was set.
+    """
     import psutil
 
-    return {"machine": _machine(), "pid": pid, "started": psutil.Process(pid).create_time()}
+    process = psutil.Process(pid)
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return float(file.read().rpartition(b")")[2].split()[19])
+    except (OSError, IndexError):
+        return process.create_time()
 
 
 def this_process() -> dict[str, Any]:
@@ -56,7 +70,7 @@ def is_gone(trial: Trial, *, is_local: bool) -> bool:
 
     try:
         process = psutil.Process(holder["pid"])
-        return bool(process.create_time() != holder["started"] or process.status() == psutil.STATUS_ZOMBIE)
+        return _started(process.pid) != holder["started"] or process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
     except psutil.AccessDenied:

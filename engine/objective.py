@@ -50,7 +50,7 @@ class Domain:
         `InvalidResult` for what no search can use.
         """
         if self.pass_expr_memo_ctrl:
-            returned = self.fn(expr=self.space.expression, memo=self.space.memo(point), ctrl=ctrl)
+            returned = self.fn(expr=self.space.expression, memo=self.space.memo(point, ctrl), ctrl=ctrl)
         else:
             returned = self.fn(self.space.evaluate(point, ctrl))
         result = as_result(returned)

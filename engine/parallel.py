@@ -13,6 +13,8 @@ from hstore.engine.team import Team
 from hstore.store.errors import CannotLoad
 
 WAIT_SECONDS = 1.0
+AGAIN_SECONDS = 0.01
+"""How long news keep the queue, half full, from being filled: as long as they come that fast."""
 LOOK_SECONDS = 1.0
 """How old what is known of the workers may be."""
 FIRST_WORD, LONGEST_SILENCE = 5.0, 600.0
@@ -45,9 +47,7 @@ class ParallelDriver(Driver):
             if self.team is not None:
                 self.team.tend()
             self._look_at_workers()
-            if self._fill_queue():
-                self._refresh()
-            else:
+            if not self._fill_queue():
                 self._wait(began)
             self._take_in_ends()
         if why in ("timeout", "loss_threshold", "early_stop"):
@@ -65,12 +65,15 @@ class ParallelDriver(Driver):
         return "exhausted" if self._is_exhausted else None
 
     def _fill_queue(self) -> bool:
-        """Append as many decisions as the queue lacks; return whether there were any to make."""
+        """Append as many decisions as the queue lacks; return whether there may be more to do at once."""
         if self.experiment.state.status != "open" or self._is_exhausted:
             return False
         slots = sum(worker["slots"] for worker in self._workers)
         length = self.limits.max_queue_len or max(slots, self.team.size if self.team else 0) + 1
-        first, size = self._batch(length - len(self._queued()))
+        queued = len(self._queued())
+        if length // 2 < queued < length and self.experiment.news(AGAIN_SECONDS):
+            return True  # the later a decision, the more it knows, and several cost little more than one
+        first, size = self._batch(length - queued)
         drafts = self._decisions(first, size) if size else []
         if not drafts:
             self._is_exhausted = bool(size)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import time
 from collections import Counter, defaultdict
@@ -18,7 +19,7 @@ from faults.world import World
 
 ROUND = 250
 """Trials of one search."""
-SHORT_ROUND = 275
+SHORT_ROUND = 260
 SHORT = ("everything", "aimed", "child-kill", "network")
 
 
@@ -37,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help=f"break the code on purpose and see it found out; default: all of {ways}",
     )  # fmt: skip
     asked = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is to be ended then, too
     if asked.controls:
         return controls(asked.controls.split(","), asked.seed)
     names = asked.kinds.split(",") if asked.kinds else list(SHORT if asked.short else KINDS)

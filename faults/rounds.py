@@ -11,7 +11,7 @@ from random import Random
 from faults.world import LEASE, World
 from hstore.engine.check import Finding, check
 from hstore.store.errors import HstoreError, NotFound
-from hstore.store.events import Failed, Requeued
+from hstore.store.events import Failed, Requeued, Reserved
 
 TICK = 0.02
 REPAIR_SECONDS = 8 * LEASE
@@ -37,11 +37,11 @@ class Kind:
 
 
 KINDS = {
-    "worker-kill": Kind(place="embedded", faults=("kill_worker",), pause=0.5, weight=1.5),
+    "worker-kill": Kind(place="embedded", faults=("kill_worker",), pause=1.0, weight=1.5),
     "worker-freeze": Kind(place="embedded", faults=("freeze_worker",), pause=0.3, weight=1.5),
     "child-kill": Kind(place="embedded", faults=("kill_child",), pause=0.25, loses=False),
     "driver-kill": Kind(place="embedded", faults=("kill_driver",), pause=0.6, loses=False),
-    "mongod-kill": Kind(place="embedded", faults=("kill_mongod",), pause=0.9),
+    "mongod-kill": Kind(place="embedded", faults=("kill_mongod",), pause=1.5),
     "aimed": Kind(place="embedded", faults=(), pause=1.0, drivers=2, aims=True),
     "clock": Kind(place="embedded", faults=("shift_clock",), pause=0.5, shifts=True, loses=False, weight=0.7),
     "two-drivers": Kind(place="embedded", faults=("hit_driver",), pause=0.5, drivers=2, loses=False),
@@ -51,7 +51,7 @@ KINDS = {
     "primary-cut-off": Kind(place="replicated", faults=("cut_off_primary",), pause=1.0, weight=0.2),
     "step-down": Kind(place="replicated", faults=("step_down",), pause=1.0, weight=0.2),
     "everything": Kind(
-        place="embedded", drivers=2, shifts=True, pause=0.35, weight=1.5,
+        place="embedded", drivers=2, shifts=True, pause=0.5, weight=1.5,
         faults=("kill_worker", "freeze_worker", "kill_child", "hit_driver", "kill_mongod"),
     ),
     "everything-replicated": Kind(
@@ -113,9 +113,8 @@ def run(
     result = Result(kind=name, seed=seed, wanted=trials)
     began = time.monotonic()
     world.is_shifting, world.is_aiming, aimed = kind.shifts, kind.aims, world.aimed
-    if kind.aims or kind.shifts:
-        for worker in world.workers:
-            worker.end()
+    if kind.aims or kind.shifts or any(worker.is_aimed for worker in world.workers):
+        world.renew_workers()
     algorithm = rng.choice(["rand", "rand", "tpe"])
     world.begin(exp, trials=trials, seed=seed, drivers=kind.drivers, algorithm=algorithm)
     is_control = world.broken_way is not None
@@ -190,6 +189,9 @@ def _check(world: World, exp: str, result: Result, *, is_control: bool) -> None:
     lost = [e for e in experiment.events if isinstance(e, Requeued | Failed) and e.cause == "lost"]
     result.retried = sum(isinstance(event, Requeued) for event in experiment.events)
     if lost and not KINDS[result.kind].loses:
+        first = lost[0]
+        begun = max(e.at for e in experiment.chain(first.tid) if isinstance(e, Reserved) and e.ver < first.ver)
         result.troubles.append(
-            f"trial {lost[0].tid} and {len(lost) - 1} more were taken from workers that were neither killed nor frozen"
+            f"trial {first.tid} and {len(lost) - 1} more were taken from workers that were neither killed nor frozen, "
+            f"the first by {first.by} after {(first.at - begun).total_seconds():.1f} s"
         )

@@ -173,6 +173,21 @@ class World:
         for driver in self.drivers:
             self.start(driver)
 
+    def renew_workers(self) -> None:
+        """Have all workers leave for new ones: those there are may have other clocks, or be about to be hit."""
+        old = [worker.process for worker in self.workers]
+        for worker in self.workers:
+            worker.end()
+        for process in old:
+            if process is not None:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(3.0)
+                process.kill()
+                process.wait()
+        for worker in self.workers:
+            worker.start_at = 0.0
+            self.start(worker)
+
     def start(self, subject: Subject) -> None:
         """Start the process of *subject*."""
         rng, aim = self.rng, None

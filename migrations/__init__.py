@@ -49,7 +49,9 @@ def status(database: Database[dict[str, Any]]) -> Literal["fresh", "current", "o
         return "newer"
     if not pending(numbers):
         return "current"
-    return "older" if numbers or database["events"].find_one({}, {"_id": 1}) is not None else "fresh"
+    if database["events"].find_one({}, {"_id": 1}) is None:
+        return "fresh"  # also if whoever was taking the steps is at it, or was killed between two of them
+    return "older" if pending(applied(database)) else "current"
 
 
 def apply(database: Database[dict[str, Any]], *, by_version: str, dry_run: bool = False) -> list[Migration]:

@@ -161,6 +161,24 @@ class Claims:
 
     # -- who is there -----------------------------------------------------------------------------------------
 
+    def take_name(self, name: str, session: str, seconds: float, about: Mapping[str, Any]) -> bool:
+        """Announce a worker unless another one is there under *name*; return whether it was free."""
+        until = {"$add": ["$beat", {"$multiply": ["$seconds", 1000]}]}
+        is_taken = {"$and": [{"$gt": [until, "$$NOW"]}, {"$ne": ["$session", session]}]}
+        told = {"$literal": {**about, "_id": name, "session": session, "seconds": seconds}}
+        presence = [{"$replaceWith": {"$cond": [is_taken, "$$ROOT", {"$mergeObjects": [told, {"beat": "$$NOW"}]}]}}]
+
+        def take() -> bool:
+            try:
+                found = self._workers.find_one_and_update(
+                    {"_id": name}, presence, upsert=True, return_document=ReturnDocument.AFTER
+                )
+            except DuplicateKeyError:  # by another who came at the same moment
+                return False
+            return bool(found["session"] == session)
+
+        return self._patiently(take)
+
     def announce(self, name: str, session: str, seconds: float, about: Mapping[str, Any]) -> None:
         """Say that worker *name* is there for *seconds* from now, and what there is to know *about* it.
 

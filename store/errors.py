@@ -100,6 +100,8 @@ class NoMongod(StoreUnreachable):
 class SchemaMismatch(HstoreError):
     """Raised when store and program differ in version; run `hstore migrate`, or update hstore."""
 
+    exit_code = 5
+
 
 class VerificationFailed(HstoreError):
     """Raised when the log contradicts its own digests or a replay differs from the record."""

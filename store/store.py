@@ -259,11 +259,10 @@ class Experiment:
         can be ordered.
         """
         for pause in QUICK_LOOKS:
-            if pause > timeout:
-                break
+            pause = min(pause, timeout)
             timeout -= pause
             time.sleep(pause)
-            if news := self.refresh():
+            if (news := self.refresh()) or timeout <= 0:
                 return news
         return self.refresh() if self.wait(timeout) else []
 

@@ -29,6 +29,7 @@ TAIL_BYTES = 64 * 1024
 MOMENT = 0.05
 """Seconds; what takes no longer is over before anybody could have looked at it."""
 LOAD_SECONDS = 300.0
+LOAD_TRIES = 5
 LOOK_SECONDS = 2.0
 """How often a silent process is looked at: the line of one that died may be kept open by what it has forked."""
 LAST_SECONDS = 5.0
@@ -88,7 +89,11 @@ class Child:
         return self._loaded[key]
 
     def _load(self, key: str, recipe: Recipe) -> str | None:
-        kind, content = self._loading(key, recipe)
+        for _ in range(LOAD_TRIES):
+            kind, content = self._loading(key, recipe)
+            if kind != "killed":  # by SIGKILL, which says nothing of the objective
+                break
+            self._running()
         if kind != "loaded":
             raise CannotLoad(content[0], hint=content[1])
         version: str | None = content
@@ -105,7 +110,9 @@ class Child:
                     return "unloadable", (f"loading {recipe.name} takes more than {LOAD_SECONDS:g} s", "")
             answer: tuple[str, Any] = self._line.recv()
         except (EOFError, OSError):
-            return "unloadable", (f"loading {recipe.name} ended its process, which {_words(*self._bury())}", "")
+            number, code = self._bury()
+            told = f"loading {recipe.name} ended its process, which {_words(number, code)}"
+            return "killed" if number == signal.SIGKILL else "unloadable", (told, "")
         return answer
 
     def evaluate(

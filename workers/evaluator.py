@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import faulthandler
 import io
+import logging
 import os
 import signal
 import sys
@@ -179,6 +180,17 @@ class Evaluator:
         return answer
 
 
+def show_logging() -> None:
+    """Have what objectives tell by `Ctrl.info` and the like go to stderr, unless they set up logging themselves."""
+    logger = logging.getLogger("hstore.objective")
+    if not logger.handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+        handler.addFilter(lambda _: not logging.getLogger().handlers)
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+
+
 def _die_with_parent() -> None:
     """Have the kernel end this process with its worker, however that ends."""
     if sys.platform == "linux":
@@ -199,6 +211,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # what is printed counts most when the process dies
             stream.reconfigure(line_buffering=True, errors="backslashreplace")
+    show_logging()
     os.set_inheritable(file, False)
     sys.argv = [workdir]
     sys.path.insert(0, workdir)

@@ -19,15 +19,15 @@ from hstore.store.store import Experiment, Store
 from hstore.workers.lease import Silence
 
 REPAIR_SECONDS = 5.0
-LEASE_SECONDS = 60.0
-"""What is found to be held, and was never shown to be, has a lease of so long."""
 
 
 class House:
     """Looks after the experiments of *store*. For one thread."""
 
-    def __init__(self, store: Store, *, say: Callable[[str], None]) -> None:
+    def __init__(self, store: Store, *, lease: float = 60.0, say: Callable[[str], None]) -> None:
         self.store = store
+        self.lease = lease
+        """Seconds for what is found to be held and was never shown to be: its holder may have died just before."""
         self.say = say
         self._silence = Silence()
         self._repaired = -REPAIR_SECONDS
@@ -93,7 +93,7 @@ class House:
             assert tid is not None
             experiment = Experiment(self.store, name, only=())
             experiment.look_at(tid)
-            experiment.show(tid, lease=LEASE_SECONDS)
+            experiment.show(tid, lease=self.lease)
         counts = models.counts(name)
         is_stale = counts[0] != counts[1] and counts == self._counts.get(name)  # since the last look, so for good
         self._counts[name] = counts

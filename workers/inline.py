@@ -12,7 +12,7 @@ from hstore.engine import attempt
 from hstore.engine.objective import Domain, version
 from hstore.engine.recipe import Recipe, prepare
 from hstore.workers.child import Outcome
-from hstore.workers.evaluator import RemoteCtrl
+from hstore.workers.evaluator import RemoteCtrl, show_logging
 
 
 class Inline:
@@ -22,6 +22,7 @@ class Inline:
         self.workdir = workdir
         self.jobs = 0
         self._domains: dict[str, Domain] = {}
+        show_logging()
 
     @property
     def pid(self) -> int:

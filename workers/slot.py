@@ -80,6 +80,9 @@ class Employer(Protocol):
     def began(self, slot: Slot, taken: Reserved) -> None:
         """Hear that *slot* holds a trial."""
 
+    def goes_on(self, taken: Reserved) -> None:
+        """Hear that the trial takes longer than a moment: it needs a lease."""
+
     def ended(self, slot: Slot, taken: Reserved, kind: str) -> None:
         """Hear that it holds it no more, and how that came."""
 
@@ -199,7 +202,7 @@ class Slot:
             except CannotLoad as error:
                 self.worker.refuse(experiment, error)
         is_claimed = self._append(experiment, ending, drafts)
-        if ending is not None:
+        if ending is not None and ending.work.place != place:  # else it was taken from here, and is claimed again
             self._forget(ending.work)
         if not drafts or not is_claimed:
             experiment.forget(tid)
@@ -213,8 +216,6 @@ class Slot:
         return self.work
 
     def _claim_of(self, trial: Trial, version: str | None) -> list[Draft]:
-        assert self.store.models is not None
-        self.store.models.lease(trial.last.exp, trial.tid, self.worker.session, self.worker.lease)
         return attempt.claim(
             trial.tid,
             attempts=trial.attempt,
@@ -280,7 +281,7 @@ class Slot:
         job = {"exp": exp, "tid": tid, "attempt": trial.attempt, "point": dict(trial.point), "uri": self.store.uri}
         serve = _Served(self, work)
         outcome = self.evaluator.evaluate(
-            work.key, job, serve=serve, time_limit=self.worker.trial_timeout, on_long=lambda: work.experiment.show(tid)
+            work.key, job, serve=serve, time_limit=self.worker.trial_timeout, on_long=lambda: self._go_on(work)
         )
         for said in outcome.said:
             self.worker.say(f"trial {tid} of {exp!r}: {said}")
@@ -293,6 +294,11 @@ class Slot:
         if ending is None:
             self._forget(work)
         return ending
+
+    def _go_on(self, work: Work) -> None:
+        """Show that the trial is held, now that it is worth it."""
+        work.experiment.show(work.place[1])
+        self.worker.goes_on(work.taken)
 
     def _ending(self, work: Work, outcome: Outcome) -> Ending | None:
         experiment, (_, tid) = work.experiment, work.place

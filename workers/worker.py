@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
 import os
 import signal
@@ -75,7 +76,7 @@ class Worker:
         self.terms = terms
         self.say = say
         self.session = uuid.uuid4().hex
-        self.name = self._free_name(terms.name or f"{socket.gethostname()}:{os.getpid()}")
+        self.name = terms.name or f"{socket.gethostname()}:{os.getpid()}"
         self.lease = terms.lease
         self.trial_timeout = terms.trial_timeout
         self.max_jobs_per_child = terms.max_jobs_per_child
@@ -99,13 +100,15 @@ class Worker:
         self._announced: tuple[float, Any] = (-1e9, None)
         self._failure: BaseException | None = None
 
-    def _free_name(self, name: str) -> str:
-        taken = {document["_id"] for document in self.claims.workers()}
-        if name not in taken:
-            return name
-        other = next(f"{name}~{n}" for n in range(2, len(taken) + 3) if f"{name}~{n}" not in taken)
-        self.say(f"a worker named {name} is there already, so this one is {other}")
-        return other
+    def _take_name(self) -> None:
+        """Be there under a name that no other worker has."""
+        wanted = self.name
+        for n in itertools.count(2):
+            if self.claims.take_name(self.name, self.session, self._presence_seconds, self._about()):
+                break
+            self.name = f"{wanted}~{n}"
+        if self.name != wanted:
+            self.say(f"a worker named {wanted} is there already, so this one is {self.name}")
 
     def _evaluator(self) -> Evaluates:
         if self.terms.isolate == "none":
@@ -168,6 +171,11 @@ class Worker:
             self._holding[slot.number] = slot, taken
         self.heartbeat.hold((taken.exp, taken.tid), taken.ver)
 
+    def goes_on(self, taken: Reserved) -> None:
+        """See `Employer`."""
+        assert taken.tid is not None
+        self.claims.extend(self.session, {(taken.exp, taken.tid): taken.ver}, seconds=self.lease)
+
     def ended(self, slot: Slot, taken: Reserved, kind: str) -> None:
         """See `Employer`."""
         assert taken.tid is not None
@@ -229,6 +237,7 @@ class Worker:
         for name in self.terms.experiments:
             self.store.experiment(name) if name not in self.store.experiments() else None
         self._look_at_experiments()
+        self._take_name()
         if not self.terms.quiet:
             self.say(f"worker {self.name} serves {self._what()} of {self.store.url}")
         heart = threading.Thread(target=self._guarded, args=(self._beat,), name="heart", daemon=True)
@@ -320,7 +329,7 @@ class Worker:
 
     def _beat(self) -> None:
         """Look after everything that is not the trial itself, until the worker leaves."""
-        house = House(self.store.for_thread(), say=self.say)
+        house = House(self.store.for_thread(), lease=self.lease, say=self.say)
         news = self.claims.news()
         next_look = 0.0
         while self._why is None or self._holding:
@@ -399,16 +408,23 @@ class Worker:
             slot.is_unwanted = True
             self.say(f"trial {taken.tid} of {taken.exp!r} was taken from this worker")
 
-    def _announce(self) -> None:
+    @property
+    def _presence_seconds(self) -> float:
+        return max(self.lease, 3 * self.terms.poll_interval)
+
+    def _about(self) -> dict[str, Any]:
+        """Return what others may want to know of this worker."""
         with self._gate:
             holds = [{"exp": taken.exp, "tid": taken.tid, "since": taken.at} for _, taken in self._holding.values()]
             names, state = self._names, "leaving" if self._why else "busy" if holds else "idle"
-        about = {
+        return {
             "host": socket.gethostname(), "pid": os.getpid(), "slots": len(self.slots), "since": self._since,
             "experiments": names, "holds": holds, "state": state,
             "refused": [{"exp": exp, "why": why} for exp, (_, why) in self._refused.items()],
         }  # fmt: skip
-        seconds = max(self.lease, 3 * self.terms.poll_interval)
+
+    def _announce(self) -> None:
+        about, seconds = self._about(), self._presence_seconds
         at, before = self._announced
         moment = time.monotonic()
         if moment - at >= seconds / BEATS_PER_LEASE or (about != before and moment - at >= TICK):

@@ -10,6 +10,7 @@ from pymongo.database import Database
 
 from hstore import Store, Trials, fmin, hp, tpe
 from hstore.engine.check import Finding, check
+from hstore.engine.objective import inject
 from hstore.store.errors import NotFound
 from hstore.store.events import Failed, Finished, Noted, Queued, Requeued, Reserved, Resumed, Running
 from hstore.store.store import Experiment
@@ -74,6 +75,26 @@ def test_what_is_still_open_is_no_finding_until_the_search_is_over(mongo_store: 
     experiment.append(experiment.compose((Queued, 2, queued(experiment))), more_to_come=True)
     assert kinds(check(mongo_store, "demo")) <= {"max_evals", "replay"}  # the point was not derived
     assert {"open", "lag"} <= kinds(check(mongo_store, "demo", max_evals=3))
+
+
+def test_a_search_that_was_stopped_may_let_running_trials_end(mongo_store: Store) -> None:
+    search(experiment="demo", store=mongo_store, max_evals=1)
+    experiment = mongo_store.experiment("demo")
+    experiment.append(experiment.compose((Resumed, None, {"why": "on"}), (Queued, 1, queued(experiment))))
+    experiment.append(experiment.compose((Reserved, 1, {"worker": "w", "host": "h", "attempt": 1})))
+    experiment.append(experiment.compose((Finished, None, {"why": "stopped"})))
+    assert not {"open", "observed", "lag"} & kinds(check(mongo_store, "demo"))
+    experiment.append(experiment.compose((Finished, None, {"why": "max_evals"})))
+    assert "open" in kinds(check(mongo_store, "demo"))
+
+
+def test_trials_that_an_objective_injected_do_not_count(mongo_store: Store) -> None:
+    search(experiment="demo", store=mongo_store, max_evals=2)
+    experiment = mongo_store.experiment("demo")
+    experiment.append(experiment.compose((Resumed, None, {"why": "on"})))
+    inject(experiment, [({"x": 0.5}, {"status": "ok", "loss": 0.25})])
+    search(experiment="demo", store=mongo_store, max_evals=2)
+    assert check(mongo_store, "demo", max_evals=2) == []
 
 
 def test_an_experiment_that_is_not_there_is_said_to_be(demo: Store) -> None:

@@ -20,6 +20,7 @@ from hstore.store.attachments import MemoryAttachments
 from hstore.store.errors import CannotLoad
 
 PLAIN = {"x": hp.uniform("x", -5, 5)}
+Write = Callable[[str], object]
 
 
 class Told(Ctrl):
@@ -54,11 +55,11 @@ def value(recipe: Recipe, point: dict[str, Any]) -> Any:
 
 
 @pytest.fixture
-def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
     """Write a module "elsewhere" that can be imported; it is forgotten afterwards."""
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "elsewhere", raising=False)
-    return lambda code: (tmp_path / "elsewhere.py").write_text(code) and None
+    return lambda code: (tmp_path / "elsewhere.py").write_text(code)
 
 
 def refusal(recipe: Recipe) -> str:
@@ -93,7 +94,7 @@ def test_anything_that_can_be_called_will_do(fn: Callable[..., Any]) -> None:
     assert value(through_the_log(domain(fn, hp.uniform("x", -5, 5))), {"x": 3.0}) == 9.0
 
 
-def test_what_cannot_be_imported_any_more_comes_from_its_pickle(module: Callable[[str], None]) -> None:
+def test_what_cannot_be_imported_any_more_comes_from_its_pickle(module: Write) -> None:
     module("def f(config): return 42.0")
     fn = imported("elsewhere:f")
     elsewhere = sys.modules["elsewhere"]
@@ -209,14 +210,16 @@ def test_a_space_that_asks_for_its_ctrl_is_handed_the_live_one() -> None:
 
 def test_an_objective_may_be_handed_expression_memo_and_ctrl() -> None:
     def objective(expr: Any, memo: Any, ctrl: Any) -> float:
-        from hstore.engine.space import rec_eval
+        from hstore.engine.space.expressions import evaluate
 
-        return float(rec_eval(expr, memo=memo)["x"])
+        config = evaluate(expr, memo)
+        assert config["ctrl"] is ctrl
+        return float(config["x"])
 
     objective.fmin_pass_expr_memo_ctrl = True  # type: ignore[attr-defined]
-    recipe = through_the_log(domain(objective))
+    recipe = through_the_log(domain(objective, {**PLAIN, "ctrl": Ctrl}))
     assert recipe.pass_expr_memo_ctrl
-    assert prepare(recipe).pass_expr_memo_ctrl
+    assert value(recipe, {"x": 3.0}) == 3.0
 
 
 # -- signatures -------------------------------------------------------------------------------------------------------
@@ -262,7 +265,7 @@ def test_a_signature_is_of_all_of_the_content(monkeypatch: pytest.MonkeyPatch) -
 # -- another objective ------------------------------------------------------------------------------------------------
 
 
-def test_what_is_named_takes_the_place_of_the_objective(module: Callable[[str], None]) -> None:
+def test_what_is_named_takes_the_place_of_the_objective(module: Write) -> None:
     module("class Group:\n    @staticmethod\n    def f(config): return config['x'] + 1")
     recipe = through_the_log(domain(lambda config: 0.0))
     other = named("elsewhere:Group.f", replace(recipe, python="3.8.1"))
@@ -270,7 +273,7 @@ def test_what_is_named_takes_the_place_of_the_objective(module: Callable[[str], 
     assert value(other, {"x": 1.0}) == 2.0
 
 
-def test_what_is_named_says_itself_what_it_wants_to_be_handed(module: Callable[[str], None]) -> None:
+def test_what_is_named_says_itself_what_it_wants_to_be_handed(module: Write) -> None:
     module("def f(expr, memo, ctrl): return 7.0\nf.fmin_pass_expr_memo_ctrl = True")
     recipe = through_the_log(domain(lambda config: 0.0))
     assert value(named("elsewhere:f", recipe), {"x": 1.0}) == 7.0

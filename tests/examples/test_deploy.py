@@ -36,7 +36,7 @@ def searching(url: str, name: str, objective: Objective, max_evals: int) -> Iter
 
     def search() -> None:
         fmin(
-            objective, {"x": hp.uniform("x", -1, 1)}, algo=rand.suggest, max_evals=max_evals,
+            objective, {"x": hp.uniform("x", -1, 1)}, algo=rand.suggest, max_evals=max_evals, timeout=90,
             rstate=np.random.default_rng(0), verbose=False, return_argmin=False, experiment=name, store=url, workers=0,
         )  # fmt: skip
 

@@ -5,6 +5,7 @@ import pytest
 from pymongo.database import Database
 
 import hstore
+from hstore import migrations
 from hstore.store.errors import BadUrl, NoMongod, SchemaMismatch, StoreUnreachable
 
 
@@ -47,6 +48,17 @@ def test_an_older_store_is_named_with_the_command_that_lifts_it(mongo_url: str, 
     with pytest.raises(SchemaMismatch, match="older") as caught:
         hstore.open(mongo_url)
     assert "hstore migrate" in caught.value.hint
+
+
+def test_a_store_whose_first_opener_was_killed_at_it_is_made_whole_by_the_next(
+    mongo_url: str, database: Database[Any]
+) -> None:
+    first, *_ = migrations.MIGRATIONS
+    first.up(database)
+    database["schema"].insert_one({"_id": first.number})
+    with hstore.open(mongo_url) as store:
+        assert store.experiments() == []
+    assert migrations.status(database) == "current"
 
 
 @pytest.mark.parametrize(

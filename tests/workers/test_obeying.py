@@ -5,7 +5,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import hstore
 from hstore import fmin, hp, rand
 from hstore.engine.check import check
 from hstore.engine.control import pause, resume, retry, stop
+from hstore.store.errors import AllTrialsFailed
 from hstore.store.events import Finished
 from hstore.store.store import Experiment
 
@@ -56,10 +57,11 @@ class Search:
                 raise ValueError("too far")
             return float(config["x"])
 
-        fmin(
-            objective, {"x": hp.uniform("x", -1, 1)}, algo=rand.suggest, max_evals=max_evals, rstate=0, verbose=False,
-            experiment="e", store=self.url, workers=0, catch_eval_exceptions=True, return_argmin=False,
-        )  # fmt: skip
+        with suppress(AllTrialsFailed):  # if all were cancelled
+            fmin(
+                objective, {"x": hp.uniform("x", -1, 1)}, algo=rand.suggest, max_evals=max_evals, rstate=0,
+                verbose=False, experiment="e", store=self.url, workers=0, return_argmin=False,
+            )  # fmt: skip
 
     def until(self, is_so: Callable[[], object]) -> None:
         """Wait for something to be so."""

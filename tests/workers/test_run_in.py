@@ -48,17 +48,25 @@ EXECUTORS: dict[str, Callable[[], AbstractContextManager[Executor]]] = {
 }
 
 
-def search(url: str | None, max_evals: int = N * JOBS, loads_in: float = 0.0) -> None:
+def search(url: str | None, max_evals: int = N * JOBS, *, loads_in: float = 0.0, takes: float = 0.0) -> None:
     class Slow:
         def __reduce__(self) -> tuple[Any, ...]:
             return time.sleep, (loads_in,)
 
     slow = Slow()
+
+    def objective(config: Any, _: Any = slow) -> float:
+        import time
+
+        time.sleep(takes)
+        return float(config["x"] ** 2)
+
     fmin(
-        lambda config, _=slow: config["x"] ** 2,
+        objective,
         {"x": hp.uniform("x", -1, 1)},
         algo=rand.suggest,
         max_evals=max_evals,
+        timeout=60,  # a failure must not keep the executors waiting for ever
         rstate=np.random.default_rng(0),
         verbose=False,
         experiment="e",
@@ -83,7 +91,7 @@ class Recorder(Executor):
 def test_workers_in_an_executor_do_a_search(kind: str, mongo_url: str) -> None:
     with hstore.open(mongo_url) as store:  # a forked worker must not use this connection
         with EXECUTORS[kind]() as executor:
-            futures = run_in(executor, N, mongo_url, max_jobs=JOBS, name="w")
+            futures = run_in(executor, N, mongo_url, max_jobs=JOBS, max_runtime=60, name="w")
             search(mongo_url)
             assert [future.result(30) for future in futures] == [0, 0]
         trials = store.experiment("e").trials
@@ -95,7 +103,7 @@ def test_workers_in_an_executor_do_a_search(kind: str, mongo_url: str) -> None:
 def test_without_a_url_they_share_the_embedded_server(kind: str) -> None:
     with hstore.open() as store:
         with EXECUTORS[kind]() as executor:
-            futures = run_in(executor, 1, max_jobs=2)
+            futures = run_in(executor, 1, max_jobs=2, max_runtime=60)
             search(None, 2)
             assert futures[0].result(30) == 0
         assert store.experiment("e").state.counts == {"done": 2}
@@ -134,6 +142,20 @@ def test_what_a_worker_raises_comes_back(mongo_url: str) -> None:
         with pytest.raises(hstore.errors.NotFound, match="nothing-there") as caught:
             future.result(30)
     assert caught.value.exit_code == 3
+
+
+def test_dask_begins_the_loop_again_whose_worker_was_killed(mongo_url: str) -> None:
+    cluster = LocalCluster(n_workers=N, threads_per_worker=1, processes=True, dashboard_address=":0")
+    with hstore.open(mongo_url) as store, ThreadPoolExecutor(1) as driver, cluster, Client(cluster) as client:
+        pids = list(client.run(os.getpid).values())
+        searched = driver.submit(search, mongo_url, 20, takes=0.3)
+        wait_until(lambda: "e" in store.experiments())
+        futures = run_in(client.get_executor(), N, mongo_url, experiments=["e"], lease=2.0, max_idle=5.0)
+        wait_until(lambda: len(store.experiment("e").state.counts) > 1)
+        os.kill(pids[0], signal.SIGKILL)
+        searched.result(60)
+        assert [future.result(60) for future in futures] == [0, 0]
+        assert store.experiment("e").state.counts == {"done": 20}
 
 
 def test_a_worker_in_a_thread_leaves_signals_alone(mongo_url: str) -> None:
