@@ -162,6 +162,9 @@ def run(
     _check(world, exp, result, is_control=is_control)
     on_trials(result.ended - max(0, min(result.ended, shown())))
     result.seconds = time.monotonic() - began
+    if not result.is_sound and not is_control:
+        world.keeps = True
+        result.troubles.append(f"what the processes said is in {world.folder}")
     return result
 
 

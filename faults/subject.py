@@ -117,7 +117,7 @@ def main() -> None:
         os._exit(0)
     from hstore.cli.app import main as hstore
 
-    sys.argv = ["hstore", role, *arguments]
+    sys.argv = ["hstore", "--debug", role, *arguments]
     hstore()
 
 

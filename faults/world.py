@@ -117,6 +117,8 @@ class World:
         """Whether workers and drivers that are started are to be hit at an append."""
         self.aimed = 0
         """How many were."""
+        self.keeps = False
+        """Whether the folder, with what all processes said, is to stay for whoever looks into a failure."""
         self.failures: list[str] = []
         """What processes said that ended by themselves and should not have."""
         self._driver_arguments: list[str] = []
@@ -156,7 +158,7 @@ class World:
             self.replicas.close()
         if self.server is not None:
             self.server.release()
-        if not self.failures:
+        if not self.keeps:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def acknowledged(self, exp: str) -> set[UUID]:

@@ -27,18 +27,14 @@ POLL_SECONDS = 0.05
 _NEWS: list[Document] = [
     {
         "$match": {
-            "ns.coll": {"$in": ["trials", "experiments"]},
-            "$or": [
-                {"fullDocument.state": "queued"},
-                {"updateDescription.updatedFields.state": "queued"},
-                {"fullDocument.status": "open"},
-                {"updateDescription.updatedFields.status": {"$exists": True}},
-            ],
+            "operationType": "insert",
+            "fullDocument.type": {"$in": ["queued", "requeued", "created", "changed", "resumed"]},
         }
     },
     {"$project": {"_id": 1}},
 ]
-"""What an idle worker wants to hear of: a trial that is queued, an experiment that is another now."""
+"""What an idle worker wants to hear of. Of events, since they are journaled at once: a change stream tells what a
+majority has on disk, and a read model gets there up to a tenth of a second later."""
 
 Place = tuple[str, int]
 """A trial: the name of its experiment, its tid."""
@@ -74,7 +70,7 @@ class Claims:
 
     def __init__(self, database: Database[Document], patience: Patience) -> None:
         light: dict[str, Any] = {"write_concern": pymongo.WriteConcern(w=1), "read_concern": ReadConcern("local")}
-        self._database = database
+        self._events: Collection[Document] = database["events"]
         self._trials: Collection[Document] = database.get_collection("trials", **light)
         self._workers: Collection[Document] = database.get_collection("workers", **light)
         self._patiently = patience
@@ -107,7 +103,7 @@ class Claims:
 
     def news(self) -> News:
         """Return what an idle worker waits with."""
-        return News(self._database)
+        return News(self._events)
 
     # -- leases -----------------------------------------------------------------------------------------------
 
@@ -211,26 +207,30 @@ class Claims:
 class News:
     """Wakes an idle worker. A hint: it looks again by itself from time to time."""
 
-    def __init__(self, database: Database[Document]) -> None:
-        self._database = database
+    def __init__(self, events: Collection[Document]) -> None:
+        self._events = events
         self._stream: Any = None
+        self._timeout = 0.0
 
     def wait(self, timeout: float) -> bool:
-        """Return True as soon as there may be something to take, False after *timeout* seconds.
+        """Return True as soon as there is something to take, about to be shown; False when it is time to look anyway.
 
-        By a change stream where there is one: the first call opens it and returns True, for whoever asks then misses
-        nothing. Without one it returns True after a twentieth of a second.
+        By a change stream where there is one: the first call opens it and returns at once, for whoever looks then
+        misses nothing. Without one it returns after a twentieth of a second.
         """
+        if timeout != self._timeout:  # the server is told once how long it may keep us waiting
+            self.close()
         try:
             if self._stream is None:
-                self._stream = self._database.watch(_NEWS, max_await_time_ms=max(1, int(timeout * 1000)))
-                return True
+                self._timeout = timeout
+                self._stream = self._events.watch(_NEWS, max_await_time_ms=max(1, int(timeout * 1000)))
+                return False
             return self._stream.try_next() is not None
         except OperationFailure:  # a server without change streams
             time.sleep(min(timeout, POLL_SECONDS))
         except PyMongoError:  # whoever asks next waits for the server, and says so
             self.close()
-        return True
+        return False
 
     def close(self) -> None:
         """Stop listening; the next `wait` begins anew."""

@@ -225,8 +225,8 @@ def _query(exp: str, known: Known) -> Document:
     if known.last < EVERY_TRIAL:
         wanted.append({"exp": exp, "tid": {"$gt": known.last}})
     for ver, tids in sorted(by_ver.items()):
-        tid = tids[0] if len(tids) == 1 else {"$in": sorted(tids)}
-        wanted.append({"exp": exp, "tid": tid, "ver": {"$gt": ver}})
+        place: Any = tids[0] if len(tids) == 1 else {"$in": sorted(tids)}
+        wanted.append({"exp": exp, "tid": place, "ver": {"$gt": ver}})
     return wanted[0] if len(wanted) == 1 else {"$or": wanted}
 
 

@@ -170,6 +170,12 @@ class ReadModels:
         found = self._patiently(lambda: list(self._experiments.find({"status": "open"}, {"_id": 1})))
         return sorted(document["_id"] for document in found)
 
+    def ending(self) -> list[str]:
+        """Return the names of the experiments that had finished while trials of them had not, sorted."""
+        query = {"status": "finished", "$or": [{f"counts.{state}": {"$gt": 0}} for state in sorted(UNFINISHED)]}
+        found = self._patiently(lambda: list(self._experiments.find(query, {"_id": 1})))
+        return sorted(document["_id"] for document in found)
+
     def overview(self) -> list[Document]:
         """Return the documents of all experiments, by name."""
         return self._patiently(lambda: list(self._experiments.find(sort=[("_id", 1)])))

@@ -14,7 +14,6 @@ from hstore.engine.control import conclude_if_complete
 from hstore.engine.holder import is_gone, this_process
 from hstore.store.claims import Held, Place
 from hstore.store.errors import Conflict
-from hstore.store.fold import UNFINISHED
 from hstore.store.store import Experiment, Store
 from hstore.workers.lease import Silence
 
@@ -34,19 +33,18 @@ class House:
         self._here: dict[Place, tuple[int, bool]] = {}
         self._counts: dict[str, tuple[dict[str, int], dict[str, int]]] = {}
         self._whole: dict[str, Experiment] = {}
-        self._busy: set[str] = set()
 
     def keep(self, experiments: list[str]) -> None:
         """Do what there is to do now for *experiments*, the open ones."""
         assert self.store.claims is not None
         now = time.monotonic()
         held = self.store.claims.held()
-        self._busy.update(trial.exp for trial in held)
         for trial in [*self._silence.look(held, now=now), *self._gone(held)]:
             self.take_back(trial.exp, trial.tid)
         if now - self._repaired >= REPAIR_SECONDS:
             self._repaired = now
-            for name in self._busy.union(experiments):
+            assert self.store.models is not None
+            for name in {*experiments, *self.store.models.ending()}:
                 self._repair(name)
 
     def _gone(self, held: list[Held]) -> list[Held]:
@@ -102,8 +100,6 @@ class House:
             whole.repair()
             # Whoever had stopped the search, or had trials of it retried, is not there to see them end.
             conclude_if_complete(whole)
-        elif counts[0] == counts[1] and not UNFINISHED.intersection(counts[0]):
-            self._busy.discard(name)
 
     def _whole_of(self, name: str) -> Experiment:
         whole = self._whole.setdefault(name, Experiment(self.store, name))

@@ -95,6 +95,8 @@ class Worker:
         self._since = now()
         self._last_work = self._began = time.monotonic()
         self._idle: set[int] = set()
+        self._is_waiting_for_slots = False
+        self._is_news = False
         self._holding: dict[int, tuple[Slot, Reserved]] = {}
         self._lost: dict[uuid.UUID, float] = {}
         self._announced: tuple[float, Any] = (-1e9, None)
@@ -169,6 +171,8 @@ class Worker:
             self._asking -= 1
             self._jobs += 1
             self._holding[slot.number] = slot, taken
+            if self._is_waiting_for_slots:
+                self._gate.notify_all()
         self.heartbeat.hold((taken.exp, taken.tid), taken.ver)
 
     def goes_on(self, taken: Reserved) -> None:
@@ -296,7 +300,7 @@ class Worker:
             with self._gate:
                 rung = self._bell
             has_worked = slot.serve()
-            if has_worked and self._look_quickly(slot):
+            if (has_worked or self._is_news) and self._look_quickly(slot):
                 continue
             with self._gate:
                 if self._why is not None:
@@ -304,6 +308,8 @@ class Worker:
             if self.terms.burst and not self._is_anything_left():
                 return
             with self._gate:
+                if self._bell != rung:
+                    continue
                 self._idle.add(slot.number)
                 self._gate.notify_all()
                 while self._bell == rung and self._why is None:
@@ -334,7 +340,7 @@ class Worker:
         next_look = 0.0
         while self._why is None or self._holding:
             with self._gate:
-                is_idle, is_busy = bool(self._idle), bool(self._holding)
+                is_idle, is_busy = bool(self._idle), len(self._idle) < len(self.slots)
             tick = min(TICK, self.lease / 4) if is_busy or self.terms.burst else self.terms.poll_interval
             if not is_idle or self._why is not None:
                 news.close()
@@ -342,8 +348,9 @@ class Worker:
                     if bool(self._idle) == is_idle:  # else a slot has rung before anybody listened
                         self._gate.wait(tick)
             else:
-                news.wait(tick)  # a hint, and no more: of a ticket that lapsed with its taker nobody hears
+                self._is_news = news.wait(tick)  # a hint, and no more: when a ticket lapses nobody hears of it
                 self._ring()
+                self._wait_for_slots()
                 if not self._names:  # it may be the first experiment, whose trials nobody asks for yet
                     next_look = 0.0
             if time.monotonic() >= next_look:
@@ -358,7 +365,15 @@ class Worker:
     def _ring(self) -> None:
         with self._gate:
             self._bell += 1
+            self._idle.clear()
             self._gate.notify_all()
+
+    def _wait_for_slots(self) -> None:
+        """Wait until each slot has answered the bell: who holds a trial is looked after, who holds none can wait."""
+        with self._gate:
+            self._is_waiting_for_slots = True
+            self._gate.wait_for(lambda: len(self._idle) + len(self._holding) >= len(self.slots) or self._why, TICK)
+            self._is_waiting_for_slots = False
 
     def _look_at_experiments(self) -> None:
         assert self.store.models is not None

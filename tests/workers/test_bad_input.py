@@ -115,6 +115,7 @@ class Search:
         self._thread = threading.Thread(target=self._run, name="search")
         self._thread.start()
         self._store = hstore.open(url)
+        self._is_closed = False
         self.experiment = Experiment(self._store, "e")
         self.until(lambda: self.experiment.state.created is not None)
 
@@ -154,6 +155,9 @@ class Search:
         return self._store.attachments.get(sha256)
 
     def close(self) -> None:
+        if self._is_closed:
+            return
+        self._is_closed = True
         stop(self.experiment, "the test is over", now=True)
         self._thread.join(SECONDS)
         self._store.close()
