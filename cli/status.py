@@ -171,8 +171,8 @@ def _as_text(survey: dict[str, Any], starter: str) -> str:
     if best is not None:
         loss = best.get("loss", best["loss_kind"])
         lines.append(f"best       trial {best['tid']}, loss {text(loss)}: {named(best['params'])}")
-    if survey["ends_per_minute"]:
-        lines.append(f"rate       {survey['ends_per_minute']:.3g} a minute" + _until(survey))
+    if rate := survey["ends_per_minute"]:
+        lines.append(f"rate       {f'{rate:.3g}' if rate < 1000 else f'{rate:,.0f}'} a minute" + _until(survey))
     held = {(each["worker"], each["tid"]): each for each in survey["held"]}
     rows: list[list[Any]] = [["worker", "state", "trial", "for", "last heard of"]]
     for worker in survey["workers"]:

@@ -25,7 +25,7 @@ from hstore.engine.trials import MongoTrials, Trials
 from hstore.store.attachments import Attachments
 from hstore.store.errors import Conflict, InvalidValue, SpaceChanged
 from hstore.store.events import CAUSES, Changed, Queued, Resumed
-from hstore.store.store import Experiment, Store
+from hstore.store.store import Draft, Experiment, Store
 
 RETRIES = {"lost": 2, "interrupted": 2, "failed": 0, "timeout": 0}
 
@@ -274,8 +274,7 @@ def _begin(
         )  # fmt: skip
     if is_generator_given and experiment.store.is_durable and state.created.generator != generator:
         say(f"experiment {experiment.name!r} goes on with the rstate that it began with")
-    if state.status != "open" and not _is_complete(experiment, limits):
-        experiment.append(experiment.compose((Resumed, None, {"why": "fmin"})))
+    goes_on = state.status == "open" or not _is_complete(experiment, limits)
     changed: dict[str, Any] = {}
     if state.limits != wanted:
         changed["limits"] = wanted
@@ -283,8 +282,12 @@ def _begin(
         changed["algorithm"] = algorithm
     if any(state.objective.get(key) != objective.get(key) for key in ("name", "ref", "version")):
         changed["objective"] = recipe.record(domain, _attachments(experiment))
-    if changed and state.status == "open":
-        experiment.append(experiment.compose((Changed, None, changed)))
+    # In one append: nobody shall see the search go on within the limits that it had reached.
+    drafts: list[Draft] = [(Resumed, None, {"why": "fmin"})] if goes_on and state.status != "open" else []
+    if goes_on and changed:
+        drafts.append((Changed, None, changed))
+    if drafts:
+        experiment.append(experiment.compose(*drafts))
 
 
 def _is_complete(experiment: Experiment, limits: Limits) -> bool:

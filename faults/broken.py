@@ -21,10 +21,15 @@ class Way:
     what: str
     kind: str
     """Of the faults."""
+    shows: str
+    """What gives it away: the kind of a finding, or words of a trouble."""
     apply: Callable[[], None] = lambda: None
     """Break it in this process."""
     spoil: Callable[[Database[Any]], None] = lambda _: None
     """Break it in the database."""
+    trials: int = 100
+    slow: float = 0.0
+    """Seconds that each trial takes beside its usual time."""
 
 
 def _put(owner: object, name: str, broken: object) -> None:
@@ -88,7 +93,7 @@ def _never_repair() -> None:
     from hstore.workers.slot import Slot
 
     _put(ReadModels, "repair", lambda *_: 0)
-    for owner, name in ((ReadModels, "flush"), (House, "_repair"), (House, "_show"), (Slot, "_show")):
+    for owner, name in ((ReadModels, "flush"), (House, "_repair"), (Slot, "_show_as_held")):
         _put(owner, name, lambda *_: None)
 
 
@@ -104,13 +109,19 @@ def _fence_by_status() -> None:
 
 WAYS = {
     "w1": Way(
-        what="w:1 instead of majority", kind="primary-cut-off", apply=_acknowledge_before_a_majority
+        what="w:1 instead of majority", kind="primary-cut-off", apply=_acknowledge_before_a_majority, shows="missing"
     ),
     "duplicate": Way(
-        what="a duplicate taken for success", kind="two-drivers", apply=_take_duplicates_for_success
+        what="a duplicate taken for success", kind="two-drivers", apply=_take_duplicates_for_success, shows="missing"
     ),
-    "index": Way(what="no unique index", kind="two-drivers", spoil=_drop_unique_index),
-    "clock": Way(what="leases by clients' clocks", kind="clock", apply=_ask_own_clock),
-    "repair": Way(what="read models never repaired", kind="aimed", apply=_never_repair),
-    "status": Way(what="status instead of ver as fence", kind="worker-freeze", apply=_fence_by_status),
+    "index": Way(what="no unique index", kind="two-drivers", spoil=_drop_unique_index, shows="twice"),
+    "clock": Way(
+        what="leases by clients' clocks", kind="clock", apply=_ask_own_clock,
+        shows="neither killed nor frozen",
+    ),
+    "repair": Way(what="read models never repaired", kind="aimed", apply=_never_repair, shows="lag"),
+    "status": Way(
+        what="status instead of ver as fence", kind="worker-freeze", apply=_fence_by_status, shows="holder",
+        trials=60, slow=2.5,
+    ),
 }  # fmt: skip

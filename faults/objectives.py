@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import Any
 
@@ -10,11 +11,14 @@ from hstore import hp
 SPACE = {"x": hp.uniform("x", -3, 3), "how": hp.uniform("how", 0, 1)}
 LONG = 1.5
 """Seconds that the longest take: less than the lease, but not much."""
+SLOW = float(os.environ.get("FAULTS_SLOW", "0"))
+"""Seconds that all of them take on top of that."""
 
 
 def objective(config: dict[str, Any]) -> float:
     """Return a loss, for one in a hundred after a long time; raise for one in fifty."""
     how = config["how"]
+    time.sleep(SLOW)
     if how < 0.01:
         time.sleep(LONG)
     elif how < 0.8:

@@ -212,6 +212,8 @@ class World:
             "FAULTS": json.dumps(faults),
             "HSTORE_HOME": str(self.folder / "home"),
         }
+        if self.broken_way is not None:
+            environment["FAULTS_SLOW"] = str(broken.WAYS[self.broken_way].slow)
         if self.place == "replicated":
             environment["HSTORE_URL"] = self.url
         elif self.place == "proxied" and is_worker:

@@ -151,7 +151,7 @@ class Claims:
                 )
             except DuplicateKeyError:
                 return False
-            return bool(now["by"] == session)
+            return now is not None and now["by"] == session
 
         return self._patiently(take)
 
@@ -171,7 +171,7 @@ class Claims:
                 )
             except DuplicateKeyError:  # by another who came at the same moment
                 return False
-            return bool(found["session"] == session)
+            return found is not None and found["session"] == session
 
         return self._patiently(take)
 

@@ -128,11 +128,12 @@ def test_a_search_that_ends_early_cancels_what_is_left(mongo_url: str, by: str) 
             time.sleep(600)  # killed by then
         return float(config["x"] ** 2)
 
-    how: dict[str, Any] = {
+    arguments: dict[str, dict[str, Any]] = {
         "timeout": {"timeout": 2.0},
         "loss_threshold": {"loss_threshold": 10.0},
         "early_stop_fn": {"early_stop_fn": lambda trials: (len(trials.trials) > 2, [])},
-    }[by]
+    }
+    how = arguments[by]
     quiet(
         slow_after_a_while, SPACE, algo=rand.suggest, max_evals=1000, experiment="early", store=mongo_url, workers=2,
         grace=0.3, **how,

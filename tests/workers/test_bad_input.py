@@ -183,7 +183,7 @@ def begin() -> Iterator[Begin]:
 def mongod(folder: Path, port: int, *options: str) -> Iterator[subprocess.Popen[bytes]]:
     """Run a mongod of one's own, which may not answer yet."""
     folder.mkdir(exist_ok=True)
-    command = [find_mongod(), "--dbpath", ".", "--logpath", "log", "--bind_ip", "127.0.0.1", "--nounixsocket"]
+    command = [str(find_mongod()), "--dbpath", ".", "--logpath", "log", "--bind_ip", "127.0.0.1", "--nounixsocket"]
     process = subprocess.Popen([*command, "--port", str(port), *options], cwd=folder, stdout=subprocess.DEVNULL)
     try:
         yield process
