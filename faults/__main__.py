@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 names[:n],
                 asked.seed,
                 trials=n * size,
-                faults=n * size // 10 if asked.short else asked.faults,
+                faults=n * size // 13 if asked.short else asked.faults,
                 size=size,
                 once=True,
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -16,7 +17,7 @@ from hstore.store.errors import CannotLoad, Conflict, InvalidValue
 from hstore.store.events import Done, Reserved
 from hstore.store.fold import Trial
 from hstore.store.store import Draft, Experiment, Store
-from hstore.workers.child import Outcome
+from hstore.workers.child import MOMENT, Outcome
 
 TICKET_SECONDS = 5.0
 FAILURES = ("failed", "timeout")
@@ -128,6 +129,7 @@ class Slot:
         """What the objective hears when it asks whether it should stop."""
         self._why_dropped = ""
         self._experiments: dict[str, Experiment] = {}
+        self._shown = 0.0
 
     # -- what other threads say -------------------------------------------------------------------------------
 
@@ -152,6 +154,8 @@ class Slot:
         while True:
             work = self._take(ending)
             if work is None:
+                if self.store.models is not None:
+                    self.store.models.flush()
                 return any_taken
             any_taken = True
             ending = self._evaluate(work)
@@ -241,7 +245,7 @@ class Slot:
             return False
         events = experiment.compose(*before, *claim)
         try:
-            experiment.append(events, not_yet=[tid])
+            experiment.append(events, more_to_come=self._is_soon_shown(), not_yet=[tid])
         except Conflict as conflict:
             done = events.index(conflict.mine)
             if ending is not None and done < len(before):
@@ -257,6 +261,13 @@ class Slot:
             self._settle(ending, before)
             return self._append(experiment, None, claim)
         return True
+
+    def _is_soon_shown(self) -> bool:
+        """Return whether read models may wait for the next append: short trials are shown several at a time."""
+        is_soon = time.monotonic() - self._shown < MOMENT
+        if not is_soon:
+            self._shown = time.monotonic()
+        return is_soon
 
     def _show_as_held(self, experiment: Experiment, tid: int) -> None:
         """Show a trial that its holder has not shown; it has a lease from then on, should it never do so."""

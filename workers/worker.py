@@ -341,6 +341,7 @@ class Worker:
         while self._why is None or self._holding:
             with self._gate:
                 is_idle, is_busy = bool(self._idle), len(self._idle) < len(self.slots)
+            is_busy = is_busy or self._about() != self._announced[1]  # what it has refused, say
             tick = min(TICK, self.lease / 4) if is_busy or self.terms.burst else self.terms.poll_interval
             if not is_idle or self._why is not None:
                 news.close()

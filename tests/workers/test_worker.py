@@ -282,8 +282,10 @@ def test_a_worker_that_was_frozen_finds_its_trial_gone_and_notes_what_it_has(
         with worker(mongo_url) as other:
             until(experiment, is_over(experiment))
             zombie.send_signal(signal.SIGCONT)
-            until(experiment, lambda: any(isinstance(event, Noted) for event in experiment.chain(0)))
+            # Who has seen a trial end does not look at it again: read anew.
+            until(experiment, lambda: isinstance(mongo_store.experiment("e").chain(0)[-1], Noted))
             other.kill()
+    experiment = mongo_store.experiment("e")
     assert types(experiment, 0) == [
         "queued", "reserved", "running", "requeued", "reserved", "running", "done", "noted"
     ]  # fmt: skip
