@@ -13,6 +13,7 @@ from hstore.engine.team import Team
 from hstore.store.errors import CannotLoad
 
 WAIT_SECONDS = 1.0
+ROUNDS_SECONDS, LONGEST_ROUND, MOST_AHEAD = 0.2, 0.05, 100
 AGAIN_SECONDS = 0.01
 """How long news keep the queue, half full, from being filled: as long as they come that fast."""
 LOOK_SECONDS = 1.0
@@ -35,6 +36,11 @@ class ParallelDriver(Driver):
     _spoke: float = 0.0
     _silence: float = FIRST_WORD
     _is_paused: bool = False
+    _since: float = 0.0
+    _ended_before: int = 0
+    _rounds: int = 0
+    _deciding: float = 0.0
+    _lead: int = 0
 
     def run(self) -> str:
         """See `Driver.run`."""
@@ -69,18 +75,33 @@ class ParallelDriver(Driver):
         if self.experiment.state.status != "open" or self._is_exhausted:
             return False
         slots = sum(worker["slots"] for worker in self._workers)
-        length = self.limits.max_queue_len or max(slots, self.team.size if self.team else 0) + 1
+        length = self.limits.max_queue_len or max(slots, self.team.size if self.team else 0) + 1 + self._ahead()
         queued = len(self._queued())
         if length // 2 < queued < length and self.experiment.news(AGAIN_SECONDS):
             return True  # the later a decision, the more it knows, and several cost little more than one
         first, size = self._batch(length - queued)
+        began = time.monotonic()
         drafts = self._decisions(first, size) if size else []
+        self._deciding += time.monotonic() - began
         if not drafts:
             self._is_exhausted = bool(size)
             return False
+        self._rounds += 1
         if self._try(drafts):
             self._is_first_decision = False
         return True
+
+    def _ahead(self) -> int:
+        """Return how many trials end while this driver goes once around, twice over: none of them is waited for then.
+
+        That is none where trials take longer. Making decisions does not count: more at a time would take longer still.
+        """
+        now = time.monotonic()
+        if (spent := now - self._since) >= ROUNDS_SECONDS:
+            around = min((spent - self._deciding) / max(self._rounds, 1), LONGEST_ROUND)
+            self._lead = min(int(2 * around * (self._ended - self._ended_before) / spent), MOST_AHEAD)
+            self._since, self._ended_before, self._rounds, self._deciding = now, self._ended, 0, 0.0
+        return self._lead
 
     def _wait(self, began: float) -> None:
         seconds = WAIT_SECONDS

@@ -15,7 +15,7 @@ from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 
-from hstore.store.events import EPOCH, Document
+from hstore.store.events import Document
 from hstore.store.patience import Patience
 
 if TYPE_CHECKING:
@@ -24,17 +24,8 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.05
 
-_NEWS: list[Document] = [
-    {
-        "$match": {
-            "operationType": "insert",
-            "fullDocument.type": {"$in": ["queued", "requeued", "created", "changed", "resumed"]},
-        }
-    },
-    {"$project": {"_id": 1}},
-]
-"""What an idle worker wants to hear of. Of events, since they are journaled at once: a change stream tells what a
-majority has on disk, and a read model gets there up to a tenth of a second later."""
+EXPIRY_SECONDS = 1.0
+"""A ticket that nobody made use of is found at most so long after it ran out."""
 
 Place = tuple[str, int]
 """A trial: the name of its experiment, its tid."""
@@ -70,10 +61,11 @@ class Claims:
 
     def __init__(self, database: Database[Document], patience: Patience) -> None:
         light: dict[str, Any] = {"write_concern": pymongo.WriteConcern(w=1), "read_concern": ReadConcern("local")}
-        self._events: Collection[Document] = database["events"]
+        self._database = database
         self._trials: Collection[Document] = database.get_collection("trials", **light)
         self._workers: Collection[Document] = database.get_collection("workers", **light)
         self._patiently = patience
+        self._looked_for_expired = -EXPIRY_SECONDS
 
     # -- tickets ----------------------------------------------------------------------------------------------
 
@@ -82,19 +74,36 @@ class Claims:
 
         Nobody else is handed it for so many *seconds*. Whether it is still queued, its chain says.
         """
-        free = {"$lte": [{"$ifNull": ["$ticket.until", EPOCH]}, "$$NOW"]}
         names = list(experiments)
-        query = {"exp": names[0] if len(names) == 1 else {"$in": names}, "state": "queued", "$expr": free}
-        ticket = {"by": session, "until": {"$add": ["$$NOW", _ms(seconds)]}}
-        find = partial(
-            self._trials.find_one_and_update,
-            query,
-            [{"$set": {"ticket": ticket}}],
-            sort=[("queued_at", pymongo.ASCENDING)],
-            projection={"_id": 0, "exp": 1, "tid": 1},
-        )
-        found = self._patiently(find)
+        query = {"exp": names[0] if len(names) == 1 else {"$in": names}, "state": "queued"}
+        # Those without a ticket are found by an index; those whose ticket ran out are few, and looked for now and then.
+        found = self._stamp({**query, "ticket": None}, session, seconds)
+        if found is None and time.monotonic() - self._looked_for_expired >= EXPIRY_SECONDS:
+            found = self._stamp({**query, "$expr": {"$lte": ["$ticket.until", "$$NOW"]}}, session, seconds)
+            if found is None:
+                self._looked_for_expired = time.monotonic()
         return None if found is None else (found["exp"], found["tid"])
+
+    def _stamp(self, query: Document, session: str, seconds: float) -> Document | None:
+        ticket = {"by": session, "until": {"$add": ["$$NOW", _ms(seconds)]}}
+        # As a command, which the driver does not repeat by itself: for a write that it may, the server keeps a copy of
+        # what was there before, and that costs a third more. A ticket that got lost lapses.
+        command = {
+            "findAndModify": "trials",
+            "query": query,
+            "sort": {"queued_at": 1},
+            "update": [{"$set": {"ticket": ticket}}],
+            "fields": {"_id": 0, "exp": 1, "tid": 1},
+            "writeConcern": {"w": 1},
+        }
+        found: Document | None = self._patiently(lambda: self._database.command(command)["value"])
+        return found
+
+    def give_back(self, session: str, place: Place) -> None:
+        """Let go of a ticket that no use is made of, so that others need not wait until it lapses."""
+        exp, tid = place
+        query = {"_id": {"exp": exp, "tid": tid}, "ticket.by": session}
+        self._patiently(lambda: self._trials.update_one(query, {"$unset": {"ticket": ""}}))
 
     def is_anything_queued(self, experiments: Sequence[str]) -> bool:
         """Return whether a trial of *experiments* is queued, ticket or not."""
@@ -103,7 +112,7 @@ class Claims:
 
     def news(self) -> News:
         """Return what an idle worker waits with."""
-        return News(self._events)
+        return News(self._database)
 
     # -- leases -----------------------------------------------------------------------------------------------
 
@@ -205,39 +214,54 @@ class Claims:
 
 
 class News:
-    """Wakes an idle worker. A hint: it looks again by itself from time to time."""
+    """Wakes an idle worker. A hint: it looks again by itself from time to time.
 
-    def __init__(self, events: Collection[Document]) -> None:
-        self._events = events
-        self._stream: Any = None
+    By the bell, a small capped collection that is written to when there is something to take: unlike a change stream it
+    wakes nobody for anything else, and a standalone server has it as well.
+    """
+
+    def __init__(self, database: Database[Document]) -> None:
+        self._bell: Collection[Document] = database.get_collection("bell", read_concern=ReadConcern("local"))
+        self._cursor: Any = None
         self._timeout = 0.0
 
     def wait(self, timeout: float) -> bool:
-        """Return True as soon as there is something to take, about to be shown; False when it is time to look anyway.
+        """Return True as soon as there is something to take, False when it is time to look anyway.
 
-        By a change stream where there is one: the first call opens it and returns at once, for whoever looks then
-        misses nothing. Without one it returns after a twentieth of a second.
+        The first call begins to listen and returns at once, for whoever looks then misses nothing.
         """
         if timeout != self._timeout:  # the server is told once how long it may keep us waiting
             self.close()
         try:
-            if self._stream is None:
-                self._timeout = timeout
-                self._stream = self._events.watch(_NEWS, max_await_time_ms=max(1, int(timeout * 1000)))
+            if self._cursor is None:
+                self._listen(timeout)
                 return False
-            return self._stream.try_next() is not None
-        except OperationFailure:  # a server without change streams
+            has_rung = next(self._cursor, None) is not None
+            if not self._cursor.alive:
+                self.close()
+            return has_rung
+        except OperationFailure:  # the cursor was overtaken, or the collection is not one to wait for
+            self.close()
             time.sleep(min(timeout, POLL_SECONDS))
         except PyMongoError:  # whoever asks next waits for the server, and says so
             self.close()
         return False
 
+    def _listen(self, timeout: float) -> None:
+        self._timeout = timeout
+        last = self._bell.find_one(sort=[("$natural", pymongo.DESCENDING)])
+        if last is None:  # nobody can wait in an empty collection
+            time.sleep(min(timeout, POLL_SECONDS))
+            return
+        cursor = self._bell.find({"at": {"$gt": last["at"]}}, cursor_type=pymongo.CursorType.TAILABLE_AWAIT)
+        self._cursor = cursor.max_await_time_ms(max(1, int(timeout * 1000)))
+
     def close(self) -> None:
         """Stop listening; the next `wait` begins anew."""
-        stream, self._stream = self._stream, None
-        if stream is not None:
+        cursor, self._cursor = self._cursor, None
+        if cursor is not None:
             with contextlib.suppress(PyMongoError):
-                stream.close()
+                cursor.close()
 
 
 def _listed(collection: Collection[Document], pipeline: list[Document]) -> list[Document]:

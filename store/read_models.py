@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterable
 from functools import partial
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import bson
 import pymongo
-from pymongo.errors import BulkWriteError, DuplicateKeyError
+from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 from pymongo.read_concern import ReadConcern
 
 from hstore.store.events import CODEC, Cancelled, Document, Failed
@@ -42,6 +43,8 @@ class ReadModels:
         }
         self._trials: Collection[Document] = database.get_collection("trials", **light)
         self._experiments: Collection[Document] = database.get_collection("experiments", **light)
+        # Nobody waits for the bell: it is only a hint.
+        self._bell: Collection[Document] = database.get_collection("bell", write_concern=pymongo.WriteConcern(w=0))
         self._patiently = patience
         self._trials_waiting: dict[tuple[str, int], Trial] = {}
         self._leases: dict[tuple[str, int], tuple[str, float]] = {}
@@ -84,6 +87,8 @@ class ReadModels:
         self._write_waiting_trials()
         if None in chains or time.monotonic() - self._shown.get(state.exp, -1.0) >= EXPERIMENT_SECONDS:
             self._write_experiment(newest)
+        if None in chains:
+            self._ring()
 
     def flush(self) -> None:
         """Write what `show` has put off, and what got lost."""
@@ -107,6 +112,13 @@ class ReadModels:
         updates = [self._update(trial) for trial in trials]
         for start in range(0, len(updates), BATCH):
             self._patiently(partial(_write, self._trials, updates[start : start + BATCH]))
+        if any(trial.state == "queued" for trial in trials):
+            self._ring()
+
+    def _ring(self) -> None:
+        """Wake who waits for something to take: see `claims.News`."""
+        with contextlib.suppress(PyMongoError):
+            self._bell.insert_one({"at": bson.Timestamp(0, 0)})
 
     def _update(self, trial: Trial) -> tuple[Document, Document]:
         """Return the update that shows *trial*; tickets and leases go with the states that they are for."""
@@ -165,6 +177,11 @@ class ReadModels:
         about = self._patiently(lambda: self._experiments.find_one({"_id": exp}, {"counts": 1})) or {}
         return {d["_id"]: d["n"] for d in found}, about.get("counts", {})
 
+    def unended_failures(self, exp: str) -> set[int]:
+        """Return the tids of trials that failed, but not for good, and were not queued again."""
+        query = {"exp": exp, "state": "failed", "final": False}
+        return {d["tid"] for d in self._patiently(lambda: list(self._trials.find(query, {"tid": 1})))}
+
     def open_experiments(self) -> list[str]:
         """Return the names of the experiments whose trials are to be taken, sorted."""
         found = self._patiently(lambda: list(self._experiments.find({"status": "open"}, {"_id": 1})))
@@ -221,8 +238,8 @@ def _write(collection: Collection[Document], updates: list[tuple[Document, Docum
 TRIAL_FIELDS = frozenset(
     {
         "exp", "tid", "ver", "state", "params", "point", "source", "algorithm", "attempt", "loss", "loss_kind",
-        "status", "result", "worker", "host", "error", "message", "duration", "queued_at", "started_at", "ended_at",
-        "tags", "void",
+        "status", "result", "worker", "host", "error", "final", "message", "duration", "queued_at",
+        "started_at", "ended_at", "tags", "void",
     }
 )  # fmt: skip
 EXPERIMENT_FIELDS = frozenset(
@@ -252,6 +269,7 @@ def trial_document(trial: Trial) -> Document:
         "worker": trial.reserved.worker if trial.reserved else None,
         "host": trial.reserved.host if trial.reserved else None,
         "error": end.error if isinstance(end, Failed) else None,
+        "final": end.final if isinstance(end, Failed) else None,
         "message": end.message if isinstance(end, Failed) else end.why if isinstance(end, Cancelled) else None,
         "duration": trial.duration,
         "queued_at": queued.at if queued else None,

@@ -70,6 +70,10 @@ class Child:
         """The process id; starts the process if there is none."""
         return self._running().pid
 
+    def has(self, key: str) -> bool:
+        """Return whether a child is running that has loaded what is under *key*."""
+        return self._process is not None and self._process.poll() is None and key in self._loaded
+
     def load(self, key: str, recipe: Recipe) -> str | None:
         """Have the child load *recipe*, to be called by *key*; return the version of its code.
 

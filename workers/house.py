@@ -14,6 +14,7 @@ from hstore.engine.control import conclude_if_complete
 from hstore.engine.holder import is_gone, this_process
 from hstore.store.claims import Held, Place
 from hstore.store.errors import Conflict
+from hstore.store.events import Failed, Requeued
 from hstore.store.store import Experiment, Store
 from hstore.workers.lease import Silence
 
@@ -33,6 +34,7 @@ class House:
         self._here: dict[Place, tuple[int, bool]] = {}
         self._counts: dict[str, tuple[dict[str, int], dict[str, int]]] = {}
         self._whole: dict[str, Experiment] = {}
+        self._unended: dict[str, set[int]] = {}
 
     def keep(self, experiments: list[str]) -> None:
         """Do what there is to do now for *experiments*, the open ones."""
@@ -76,8 +78,11 @@ class House:
             return
         worker = trial.reserved.worker
         failure = {"error": "Lost", "message": f"{worker} fell silent in attempt {trial.attempt}, and so had others"}
+        drafts = attempt.after(trial, "lost", failure, created.retries)
+        if isinstance(trial.end, Failed):  # its worker did not live to requeue it
+            drafts = [(Requeued, tid, {"why": attempt.WHY["failed"], "cause": trial.end.cause or "failed"})]
         try:
-            experiment.append(experiment.compose(*attempt.after(trial, "lost", failure, created.retries)))
+            experiment.append(experiment.compose(*drafts))
         except Conflict:
             return  # it spoke, or another was faster
         self.say(f"{worker} has fallen silent: trial {tid} of {exp!r} was taken back from it")
@@ -92,6 +97,10 @@ class House:
             experiment = Experiment(self.store, name, only=())
             experiment.look_at(tid)
             experiment.show(tid, lease=self.lease)
+        unended = models.unended_failures(name)
+        for tid in self._unended.get(name, set()) & unended:  # still so at the second look
+            self.take_back(name, tid)
+        self._unended[name] = unended
         counts = models.counts(name)
         is_stale = counts[0] != counts[1] and counts == self._counts.get(name)  # since the last look, so for good
         self._counts[name] = counts

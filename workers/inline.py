@@ -29,6 +29,10 @@ class Inline:
         """This process."""
         return os.getpid()
 
+    def has(self, key: str) -> bool:
+        """See `Evaluates.has`."""
+        return key in self._domains
+
     def load(self, key: str, recipe: Recipe) -> str | None:
         """See `Evaluates.load`."""
         if key not in self._domains:

@@ -32,6 +32,9 @@ class Evaluates(Protocol):
     def pid(self) -> int:
         """The process in which objectives are called."""
 
+    def has(self, key: str) -> bool:
+        """Return whether `load` has nothing to do for *key*."""
+
     def load(self, key: str, recipe: Recipe) -> str | None:
         """Make *recipe* ready under *key*; return the version of its code. Raises `CannotLoad`."""
 
@@ -202,9 +205,17 @@ class Slot:
         else:
             try:
                 key, recipe = self.worker.recipe(experiment)
+                if ending is not None and not self.evaluator.has(key):
+                    # Loading may take long, and nobody extends the lease on what has ended.
+                    self._settle(ending, ending.drafts)
+                    if ending.work.place != place:
+                        self._forget(ending.work)
+                    ending = None
                 drafts = self._claim_of(trial, self.evaluator.load(key, recipe))
             except CannotLoad as error:
                 self.worker.refuse(experiment, error)
+                assert self.store.claims is not None
+                self.store.claims.give_back(self.worker.session, place)
         is_claimed = self._append(experiment, ending, drafts)
         if ending is not None and ending.work.place != place:  # else it was taken from here, and is claimed again
             self._forget(ending.work)

@@ -13,7 +13,7 @@ import threading
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -238,8 +238,10 @@ class Worker:
 
     def run(self) -> int:
         """Serve until it is time to leave; return the exit code. Raises `HstoreError` if the store refuses us."""
+        known = set(self.store.experiments())
         for name in self.terms.experiments:
-            self.store.experiment(name) if name not in self.store.experiments() else None
+            if name not in known:
+                self.store.experiment(name)  # says so, and which one may have been meant
         self._look_at_experiments()
         self._take_name()
         if not self.terms.quiet:
@@ -259,7 +261,8 @@ class Worker:
                 for slot in self.slots:
                     slot.interrupt()  # again and again: one may just have begun
                 if time.monotonic() >= self._deadline + LAST_WORDS:
-                    self.say("the store does not answer: what was under way is left to its lease")
+                    if self._holding:
+                        self.say("the store does not answer: what was under way is left to its lease")
                     break
         self._leave("done")
         self.heartbeat.stop()
@@ -461,26 +464,45 @@ def _echo(chunk: bytes) -> None:
         os.write(1, chunk)
 
 
+class _Told(BaseException):
+    """A signal that came before there was a worker to stop."""
+
+
 def serve(url: str | None, terms: Terms) -> int:
     """See `hstore.workers.run`."""
     from hstore.engine.progress import say
     from hstore.store.opening import open_store
 
-    with open_store(url, patience=math.inf, say=say) as store:
-        worker = Worker(store, terms, say=say)
-        if threading.current_thread() is not threading.main_thread():
-            return worker.run()
+    worker: Worker | None = None
 
-        def heard(number: int, _: FrameType | None) -> None:
-            # Not in the handler itself, which may have interrupted whoever holds the lock that it needs.
-            threading.Thread(target=worker.stop, args=(number,), daemon=True).start()
+    def heard(number: int, _: FrameType | None) -> None:
+        if worker is None:
+            raise _Told(number)
+        # Not in the handler itself, which may have interrupted whoever holds the lock that it needs.
+        threading.Thread(target=worker.stop, args=(number,), daemon=True).start()
 
-        numbers = [signal.SIGINT, signal.SIGTERM]
-        if sys.platform != "win32":
-            numbers.append(signal.SIGUSR1)
-        before = {number: signal.signal(number, heard) for number in numbers}
+    with _listening(heard):
         try:
+            store = open_store(url, patience=math.inf, say=say)
+        except _Told as told:
+            return 128 + int(told.args[0])
+        with store:
+            worker = Worker(store, terms, say=say)
             return worker.run()
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _listening(heard: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Have *heard* called for the signals that tell a worker to leave, where Python lets that be: the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if sys.platform != "win32":
+        numbers.append(signal.SIGUSR1)
+    before = {number: signal.signal(number, heard) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

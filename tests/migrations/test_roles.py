@@ -27,7 +27,7 @@ from hstore.store.verify import verify
 
 PAGE = Path(__file__).parents[2] / "docs" / "roles.md"
 USERS = {"owner": ["readWrite", "dbAdmin"], "worker": ["hstoreWorker"], "reader": ["hstoreReader"]}
-COLLECTIONS = [*m0001.INDEXES, "workers", "schema"]
+COLLECTIONS = [*m0001.INDEXES, "workers", "bell", "schema"]
 Url = Callable[[str], str]
 Documents = dict[str, Any]
 
@@ -113,10 +113,13 @@ def test_a_worker_can_come_claim_and_go_and_a_reader_sees_it(url: Url) -> None:
 
 
 def test_a_worker_is_told_of_news_and_need_not_ask(url: Url) -> None:
+    search(url("worker"), 1)
     with hstore.open(url("worker")) as store:
         news = claims(store).news()
-        assert news.wait(0.1)  # there may be something: nobody has looked yet
-        assert not news.wait(0.1)  # where it has to ask, there always may be something
+        assert not news.wait(5.0)  # begins to listen
+        assert not news.wait(5.0)
+        search(url("worker"), len(store.experiment("e").trials) + 1)
+        assert news.wait(5.0)
         news.close()
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from hstore.engine import attempt
 from hstore.engine.holder import this_process
-from hstore.store.events import Queued
+from hstore.store.events import Failed, Queued
 from hstore.store.store import Experiment, Store
 from hstore.workers.house import House
 
@@ -24,6 +24,17 @@ def held(store: Store, process: dict[str, Any] | None) -> Experiment:
     kind, tid, data = reserved
     experiment.append(experiment.compose((kind, tid, {**data, "process": process}), running))
     return experiment
+
+
+def test_a_failure_whose_worker_did_not_live_to_queue_the_trial_again_is_made_good(
+    mongo_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hstore.workers.house.REPAIR_SECONDS", 0.0)
+    experiment = held(mongo_store, this_process())
+    failure = {"error": "ValueError", "message": "no", "final": False, "cause": "failed"}
+    experiment.append(experiment.compose((Failed, 0, failure)))
+    assert after_keeping_house(experiment) == "queued"
+    assert experiment.state.trials[0].retries == {"failed": 1}
 
 
 def after_keeping_house(experiment: Experiment) -> str:
