@@ -135,7 +135,7 @@ def optuna_worker(go: Go, where: str, name: str) -> None:
         go.ended()  # at the same place in each trial, which is all that a rate needs
         if not go.on():
             study.stop()
-        return trial.suggest_float("x", -1, 1) ** 2 + trial.suggest_float("y", 0, 1)
+        return float(trial.suggest_float("x", -1, 1) ** 2 + trial.suggest_float("y", 0, 1))
 
     go()
     study.optimize(objective)

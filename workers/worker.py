@@ -34,7 +34,7 @@ from hstore.workers.slot import Evaluates, Slot
 DONE, TOO_MANY_FAILURES = 0, 8
 TICK = 0.5
 """Seconds between two looks at what is held while something is: a pause or a cancellation is heard of within two."""
-IDLE_TICK = 5.0
+IDLE_TICK = 8.0
 LAST_WORDS = 3.0
 """Seconds that a worker which must leave now still gives the store to answer."""
 
@@ -340,7 +340,7 @@ class Worker:
         """Look after everything that is not the trial itself, until the worker leaves."""
         house = House(self.store.for_thread(), lease=self.lease, say=self.say)
         news = self.claims.news()
-        next_look = 0.0
+        next_look = next_asked = 0.0
         while self._why is None or self._holding:
             with self._gate:
                 is_idle, is_busy = bool(self._idle), len(self._idle) < len(self.slots)
@@ -362,8 +362,12 @@ class Worker:
                 self._look_at_experiments()
                 self._look_at_held()
                 self._announce()
-                if self.claims.keep_house(self.session, seconds=max(3 * tick, 5.0)):
-                    house.keep(self._names)
+                seconds = max(3 * tick, 5.0)
+                if time.monotonic() >= next_asked:
+                    keeps_house = self.claims.keep_house(self.session, seconds=seconds)
+                    next_asked = time.monotonic() + (0.0 if keeps_house else seconds / 2)
+                    if keeps_house:
+                        house.keep(self._names)
         news.close()
 
     def _ring(self) -> None:

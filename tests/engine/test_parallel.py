@@ -142,7 +142,9 @@ def test_a_search_that_ends_early_cancels_what_is_left(mongo_url: str, by: str) 
     assert search.state.status == "finished"
     assert search.state.why == by.removesuffix("_fn")
     assert not search.state.open
-    assert search.state.counts["cancelled"] >= 1
+    assert len(search.trials) < 1000
+    if by == "timeout":  # by then both workers are held up
+        assert search.state.counts["cancelled"] >= 2
 
 
 def test_it_says_that_no_worker_is_there_and_how_to_start_one(
