@@ -36,8 +36,11 @@ class House:
         self._whole: dict[str, Experiment] = {}
         self._unended: dict[str, set[int]] = {}
 
-    def keep(self, experiments: list[str]) -> None:
-        """Do what there is to do now for *experiments*, the open ones."""
+    def keep(self, experiments: list[str]) -> bool:
+        """Do what there is to do now for *experiments*, the open ones; return whether it is soon to be done again.
+
+        That is so while a trial is held, or seems to wait for a worker: one that died at once may have had it.
+        """
         assert self.store.claims is not None
         now = time.monotonic()
         held = self.store.claims.held()
@@ -48,6 +51,7 @@ class House:
             assert self.store.models is not None
             for name in {*experiments, *self.store.models.ending()}:
                 self._repair(name)
+        return bool(held) or (bool(experiments) and self.store.claims.is_anything_queued(experiments))
 
     def _gone(self, held: list[Held]) -> list[Held]:
         """Return those of *held* whose process ran on this machine and is known to have ended: no need to wait."""

@@ -340,12 +340,15 @@ class Worker:
         """Look after everything that is not the trial itself, until the worker leaves."""
         house = House(self.store.for_thread(), lease=self.lease, say=self.say)
         news = self.claims.news()
-        next_look = next_asked = 0.0
+        next_look = next_names = 0.0
+        is_watching = False  # over what others hold: a lease that is over shall not wait for us to wake up
         while self._why is None or self._holding:
             with self._gate:
                 is_idle, is_busy = bool(self._idle), len(self._idle) < len(self.slots)
             is_busy = is_busy or self._about() != self._announced[1]  # what it has refused, say
             tick = min(TICK, self.lease / 4) if is_busy or self.terms.burst else self.terms.poll_interval
+            if is_watching:
+                tick = min(tick, max(TICK, self.lease / 4))
             if not is_idle or self._why is not None:
                 news.close()
                 with self._gate:
@@ -359,15 +362,13 @@ class Worker:
                     next_look = 0.0
             if time.monotonic() >= next_look:
                 next_look = time.monotonic() + min(tick, TICK)
-                self._look_at_experiments()
+                if is_busy or self._is_news or time.monotonic() >= next_names:  # of changes the bell tells
+                    self._look_at_experiments()
+                    next_names = time.monotonic() + 1.5 * tick
                 self._look_at_held()
                 self._announce()
-                seconds = max(3 * tick, 5.0)
-                if time.monotonic() >= next_asked:
-                    keeps_house = self.claims.keep_house(self.session, seconds=seconds)
-                    next_asked = time.monotonic() + (0.0 if keeps_house else seconds / 2)
-                    if keeps_house:
-                        house.keep(self._names)
+                keeps_house = self.claims.keep_house(self.session, seconds=max(1.5 * tick, 5.0))
+                is_watching = keeps_house and house.keep(self._names)
         news.close()
 
     def _ring(self) -> None:

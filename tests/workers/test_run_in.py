@@ -150,7 +150,7 @@ def test_dask_begins_the_loop_again_whose_worker_was_killed(mongo_url: str) -> N
         pids = list(client.run(os.getpid).values())
         searched = driver.submit(search, mongo_url, 20, takes=0.3)
         wait_until(lambda: "e" in store.experiments())
-        futures = run_in(client.get_executor(), N, mongo_url, experiments=["e"], lease=2.0, max_idle=5.0)
+        futures = run_in(client.get_executor(), N, mongo_url, experiments=["e"], lease=2.0, max_idle=15.0)
         wait_until(lambda: len(store.experiment("e").state.counts) > 1)
         os.kill(pids[0], signal.SIGKILL)
         searched.result(60)
