@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import socket
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
@@ -26,12 +27,12 @@ WHY = {
 """The `why` of a requeued trial by the cause of it."""
 
 
-def claim(tid: int, *, attempts: int, worker: str, host: str, pid: int, objective: str | None) -> list[Draft]:
+def claim(tid: int, *, attempts: int, worker: str, pid: int, objective: str | None) -> list[Draft]:
     """Return what takes trial *tid*, after so many *attempts*, for *worker*.
 
     *pid* is the process that evaluates, this one stands for the claim. objective: the version of its code.
     """
-    taken = {"worker": worker, "host": host, "attempt": attempts + 1, "process": this_process()}
+    taken = {"worker": worker, "host": socket.gethostname(), "attempt": attempts + 1, "process": this_process()}
     running = {"pid": pid, "python": platform.python_version(), "hstore": _hstore(), "objective": objective}
     return [(Reserved, tid, taken), (Running, tid, running)]
 

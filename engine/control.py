@@ -8,7 +8,7 @@ from typing import Literal
 
 from hstore.store.errors import Conflict, InvalidValue, NotFound
 from hstore.store.events import Cancelled, Event, Failed, Finished, Noted, Paused, Requeued, Resumed
-from hstore.store.fold import UNFINISHED, State
+from hstore.store.fold import HELD, UNFINISHED, State
 from hstore.store.store import Draft, Experiment
 
 Which = Literal["failed", "lost"]
@@ -158,7 +158,7 @@ def _carry_out(experiment: Experiment, decide: Callable[[], list[Draft]]) -> Out
 
 
 def _held(state: State) -> list[int]:
-    return sorted(tid for tid in state.open if state.trials[tid].state in ("reserved", "running"))
+    return sorted(tid for tid in state.open if state.trials[tid].state in HELD)
 
 
 def _finished(experiment: Experiment, why: str) -> Draft:

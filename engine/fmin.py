@@ -119,7 +119,7 @@ def fmin(
             policy,
         )
         bar = _bar(verbose, show_progressbar)
-        with bar(_ended(search), limits.max_evals) as shown:
+        with bar(search.state.ended, limits.max_evals) as shown:
             common: dict[str, Any] = {
                 "experiment": search, "domain": domain, "algorithm": algorithm, "settings": settings,
                 "limits": limits, "trials": view, "early_stop_fn": early_stop_fn,
@@ -224,10 +224,6 @@ def _invisible(experiment: Experiment) -> int:
     every trial, since what continues a killed search must not depend on where it was killed.
     """
     return 0 if experiment.store.is_durable else experiment.state.counts.get("failed", 0)
-
-
-def _ended(experiment: Experiment) -> int:
-    return sum(trial.is_finished for trial in experiment.state.trials.values())
 
 
 def _prepare(
@@ -353,7 +349,9 @@ def _search(driver: Driver, generator: Any) -> None:
         if team is not None:
             team.stop(grace=0.0)
         if experiment.store.is_durable:
-            say(f"stopped after {_ended(experiment)} trials; the same call continues experiment {experiment.name!r}")
+            say(
+                f"stopped after {experiment.state.ended} trials; the same call continues experiment {experiment.name!r}"
+            )
         raise
     finally:
         if team is not None:

@@ -7,7 +7,6 @@ import logging
 import numbers
 import os
 import platform
-import socket
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
@@ -174,9 +173,7 @@ def inject(experiment: Experiment, found: Sequence[tuple[Mapping[str, Any], Mapp
         while True:
             tid = len(experiment.state.trials)
             queued = {"point": point, "params": space.params(point), "source": "injected"}
-            taken = claim(
-                tid, attempts=0, worker=author(), host=socket.gethostname(), pid=os.getpid(), objective=None
-            )  # fmt: skip
+            taken = claim(tid, attempts=0, worker=author(), pid=os.getpid(), objective=None)
             drafts: list[Draft] = [(Queued, tid, queued), *taken, (Done, tid, done(result, 0.0))]
             try:
                 experiment.append(experiment.compose(*drafts))

@@ -47,7 +47,7 @@ class ParallelDriver(Driver):
         began = time.monotonic()
         self._refresh()
         self.experiment.repair()
-        self._ended = self._count_ended()
+        self._ended = self.experiment.state.ended
         self._hear()
         while (why := self._reason_to_stop(began)) is None:
             if self.team is not None:
@@ -111,7 +111,7 @@ class ParallelDriver(Driver):
 
     def _take_in_ends(self) -> None:
         """Tell whoever wants to hear of trials that ended."""
-        ended = self._count_ended()
+        ended = self.experiment.state.ended
         if ended > self._ended:
             for _ in range(ended - self._ended):
                 self.on_progress(self.experiment)
@@ -119,10 +119,6 @@ class ParallelDriver(Driver):
             self._hear()
         self._ended = ended
         self._say_what_is_waited_for()
-
-    def _count_ended(self) -> int:
-        state = self.experiment.state
-        return len(state.trials) - len(state.open)
 
     # -- ending early -----------------------------------------------------------------------------------------
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import time
 import uuid
 from dataclasses import dataclass
@@ -102,10 +101,7 @@ class SerialDriver(Driver):
         models = self.experiment.store.models
         if models is not None:
             models.lease(self.experiment.name, tid, self._session, LEASE_SECONDS)
-        return attempt.claim(
-            tid, attempts=attempts, worker=author(), host=socket.gethostname(), pid=os.getpid(),
-            objective=self._objective,
-        )  # fmt: skip
+        return attempt.claim(tid, attempts=attempts, worker=author(), pid=os.getpid(), objective=self._objective)
 
     def _evaluate(self, tid: int) -> None:
         """Evaluate trial *tid* unless another process is first; what became of it is in the log when this returns."""

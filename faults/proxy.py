@@ -21,8 +21,6 @@ class Proxy:
     def __init__(self, target: Path | int) -> None:
         self.target = target
         self.port = 0
-        self.passed = 0
-        """Bytes passed on so far, both ways."""
         self._is_cut = False
         self._lines: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -133,5 +131,4 @@ class Proxy:
                 await flow.wait()
                 sink.write(chunk)
                 await sink.drain()
-                self.passed += len(chunk)
         sink.transport.abort()

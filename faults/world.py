@@ -17,7 +17,8 @@ from typing import Any
 from uuid import UUID
 
 import psutil
-from replica_set import Member, ReplicaSet, die_with_parent, until
+from replica_set import Member, ReplicaSet, die_with_parent
+from tests.waiting import until
 
 from faults import ROOT, broken
 from faults.proxy import Proxy

@@ -7,7 +7,6 @@ import datetime as dt
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pymongo
@@ -16,6 +15,7 @@ from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 
 from hstore.store.events import Document
+from hstore.store.fold import HELD
 from hstore.store.patience import Patience
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ class Claims:
         """Make the leases of *session* on *held* (the ver at which it claimed each) run *seconds* from now."""
         updates = [
             pymongo.UpdateOne(
-                {"_id": {"exp": exp, "tid": tid}, "ver": {"$gte": ver}, "state": {"$in": ["reserved", "running"]}},
+                {"_id": {"exp": exp, "tid": tid}, "ver": {"$gte": ver}, "state": {"$in": sorted(HELD)}},
                 {"$set": {"lease.by": session, "lease.seconds": seconds}, "$currentDate": {"lease.beat": True}},
             )
             for (exp, tid), ver in held.items()
@@ -130,14 +130,14 @@ class Claims:
 
     def held(self, experiments: Iterable[str] | None = None) -> list[Held]:
         """Return the trials (of *experiments*, or all) that somebody holds, by experiment and tid."""
-        query: Document = {"state": {"$in": ["reserved", "running"]}}
+        query: Document = {"state": {"$in": sorted(HELD)}}
         if experiments is not None:
             query["exp"] = {"$in": list(experiments)}
-        until = {"$add": ["$lease.beat", {"$multiply": ["$lease.seconds", 1000]}]}
+        until = _until("$lease.beat", "$lease.seconds")
         pipeline: list[Document] = [
             {"$match": query},
             {"$project": {"_id": 0, "exp": 1, "tid": 1, "ver": 1, "worker": 1, "host": 1, "lease": 1,
-                          "age": {"$divide": [{"$subtract": ["$$NOW", "$lease.beat"]}, 1000]},
+                          "age": _age("$lease.beat"),
                           "is_over": {"$lt": [{"$ifNull": [until, "$$NOW"]}, "$$NOW"]}}},
             {"$sort": {"exp": 1, "tid": 1}},
         ]  # fmt: skip
@@ -168,8 +168,7 @@ class Claims:
 
     def take_name(self, name: str, session: str, seconds: float, about: Mapping[str, Any]) -> bool:
         """Announce a worker unless another one is there under *name*; return whether it was free."""
-        until = {"$add": ["$beat", {"$multiply": ["$seconds", 1000]}]}
-        is_taken = {"$and": [{"$gt": [until, "$$NOW"]}, {"$ne": ["$session", session]}]}
+        is_taken = {"$and": [{"$gt": [_until("$beat", "$seconds"), "$$NOW"]}, {"$ne": ["$session", session]}]}
         told = {"$literal": {**about, "_id": name, "session": session, "seconds": seconds}}
         presence = [{"$replaceWith": {"$cond": [is_taken, "$$ROOT", {"$mergeObjects": [told, {"beat": "$$NOW"}]}]}}]
 
@@ -201,16 +200,15 @@ class Claims:
 
     def workers(self, experiment: str | None = None) -> list[Document]:
         """Return who is there (for *experiment*, or at all) by name: what was announced, and `age`, seconds since."""
-        until = {"$add": ["$beat", {"$multiply": ["$seconds", 1000]}]}
-        query: Document = {"$expr": {"$gt": [until, "$$NOW"]}}
+        query: Document = {"$expr": {"$gt": [_until("$beat", "$seconds"), "$$NOW"]}}
         if experiment is not None:
             query["experiments"] = experiment
         pipeline: list[Document] = [
             {"$match": query},
-            {"$set": {"age": {"$divide": [{"$subtract": ["$$NOW", "$beat"]}, 1000]}}},
+            {"$set": {"age": _age("$beat")}},
             {"$sort": {"_id": 1}},
         ]
-        return self._patiently(partial(_listed, self._workers, pipeline))
+        return self._patiently(lambda: list(self._workers.aggregate(pipeline)))
 
 
 class News:
@@ -264,8 +262,14 @@ class News:
                 cursor.close()
 
 
-def _listed(collection: Collection[Document], pipeline: list[Document]) -> list[Document]:
-    return list(collection.aggregate(pipeline))
+def _until(beat: str, seconds: str) -> Document:
+    """Return the expression for the end of what was extended at *beat*, and runs for so many *seconds*."""
+    return {"$add": [beat, {"$multiply": [seconds, 1000]}]}
+
+
+def _age(beat: str) -> Document:
+    """Return the expression for the seconds since *beat*."""
+    return {"$divide": [{"$subtract": ["$$NOW", beat]}, 1000]}
 
 
 def _held(document: Document) -> Held:

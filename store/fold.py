@@ -33,7 +33,9 @@ from hstore.store.events import (
 )  # fmt: skip
 
 TrialState: TypeAlias = Literal["queued", "reserved", "running", "done", "failed", "cancelled"]
-UNFINISHED: frozenset[str] = frozenset({"queued", "reserved", "running"})
+HELD: frozenset[str] = frozenset({"reserved", "running"})
+"""A worker has the trial."""
+UNFINISHED: frozenset[str] = HELD | {"queued"}
 
 FOLLOWS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
@@ -41,9 +43,9 @@ FOLLOWS: Mapping[str, frozenset[str]] = MappingProxyType(
         "running": frozenset({"reserved"}),
         "reported": frozenset({"running"}),
         "done": frozenset({"running"}),
-        "failed": frozenset({"reserved", "running"}),
-        "requeued": frozenset({"reserved", "running", "failed", "done", "cancelled"}),
-        "cancelled": frozenset({"queued", "reserved", "running"}),
+        "failed": HELD,
+        "requeued": HELD | {"failed", "done", "cancelled"},
+        "cancelled": UNFINISHED,
         "noted": frozenset({"queued", "reserved", "running", "done", "failed", "cancelled"}),
     }
 )
@@ -215,6 +217,11 @@ class State:
     def open(self) -> Mapping[int, int]:
         """Last known ver by tid of trials that have not ended."""
         return MappingProxyType(self._open)
+
+    @property
+    def ended(self) -> int:
+        """Number of trials that have ended."""
+        return len(self._trials) - len(self._open)
 
     @property
     def attachments(self) -> dict[str, Data]:

@@ -14,7 +14,7 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 from pymongo.read_concern import ReadConcern
 
 from hstore.store.events import CODEC, Cancelled, Document, Failed
-from hstore.store.fold import UNFINISHED, State, Trial
+from hstore.store.fold import HELD, UNFINISHED, State, Trial
 from hstore.store.log import Known
 from hstore.store.patience import Patience
 from hstore.store.values import as_loss
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 EXPERIMENT_SECONDS = 0.25
 """The document of an experiment follows its log at most this often while nothing but trials changes."""
-HELD = ("reserved", "running")
 RESULT_BYTES = 16 * 1024
 """A result that takes more is left out of `trials`; the log has it."""
 BATCH = 100

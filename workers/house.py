@@ -15,7 +15,7 @@ from hstore.engine.holder import is_gone, this_process
 from hstore.store.claims import Held, Place
 from hstore.store.errors import Conflict
 from hstore.store.events import Failed, Requeued
-from hstore.store.store import Experiment, Store
+from hstore.store.store import Draft, Experiment, Store
 from hstore.workers.lease import Silence
 
 REPAIR_SECONDS = 5.0
@@ -81,10 +81,13 @@ class House:
             experiment.show(tid)  # what told us that it was held lags behind
             return
         worker = trial.reserved.worker
-        failure = {"error": "Lost", "message": f"{worker} fell silent in attempt {trial.attempt}, and so had others"}
-        drafts = attempt.after(trial, "lost", failure, created.retries)
+        drafts: list[Draft]
         if isinstance(trial.end, Failed):  # its worker did not live to requeue it
             drafts = [(Requeued, tid, {"why": attempt.WHY["failed"], "cause": trial.end.cause or "failed"})]
+        else:
+            message = f"{worker} fell silent in attempt {trial.attempt}, and so had others"
+            failure = {"error": "Lost", "message": message}
+            drafts = attempt.after(trial, "lost", failure, created.retries)
         try:
             experiment.append(experiment.compose(*drafts))
         except Conflict:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,7 +19,6 @@ from hstore.store.store import Draft, Experiment, Store
 from hstore.workers.child import MOMENT, Outcome
 
 TICKET_SECONDS = 5.0
-FAILURES = ("failed", "timeout")
 
 
 class Evaluates(Protocol):
@@ -114,13 +112,11 @@ class Ending:
     """How the attempt at a trial ended, not yet in the log: it goes there together with the next claim."""
 
     work: Work
-    kind: str
     drafts: list[Draft]
 
 
 class Slot:
-    """Takes trials one after the other. All of it runs in one thread, but for `interrupt` and
-    `lose`."""
+    """Takes trials one after the other. All of it runs in one thread, but for `interrupt` and `lose`."""
 
     def __init__(self, number: int, worker: Employer, store: Store, evaluator: Evaluates) -> None:
         self.number = number
@@ -235,7 +231,6 @@ class Slot:
             trial.tid,
             attempts=trial.attempt,
             worker=self.worker.name,
-            host=socket.gethostname(),
             pid=self.evaluator.pid,
             objective=version,
         )
@@ -326,7 +321,7 @@ class Slot:
         experiment, (_, tid) = work.experiment, work.place
         cause: str = outcome.kind
         if outcome.kind == "done":
-            return Ending(work=work, kind="done", drafts=[(Done, tid, outcome.data)])
+            return Ending(work=work, drafts=[(Done, tid, outcome.data)])
         if outcome.kind == "dropped":
             if self._why_dropped == "taken":
                 return None
@@ -337,7 +332,7 @@ class Slot:
         assert created is not None
         trial = experiment.state.trials[tid]
         drafts = attempt.after(trial, cause, outcome.data, created.retries)
-        return Ending(work=work, kind=outcome.kind, drafts=drafts)
+        return Ending(work=work, drafts=drafts)
 
     def _attach_output(self, work: Work, output: bytes) -> None:
         with contextlib.suppress(Conflict):  # the trial is no longer ours; what becomes of it is settled next

@@ -8,19 +8,19 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from tests.waiting import until
 
 import hstore
 from hstore import MongoTrials, Trials, fmin, hp, rand, tpe
 from hstore.engine.check import check
 from hstore.store.errors import InvalidValue
-from hstore.store.events import Queued
 from hstore.store.store import Experiment
 
 SPACE = {"x": hp.uniform("x", -1, 1), "c": hp.choice("c", [1, {"y": hp.uniform("y", 0, 1)}])}
@@ -31,15 +31,6 @@ quiet = partial(fmin, verbose=False, rstate=np.random.default_rng(0))
 
 def square(config: dict[str, Any]) -> float:
     return float(config["x"] ** 2)
-
-
-def until(condition: Callable[[], Any]) -> Any:
-    """Return what *condition* returns as soon as that is true."""
-    deadline = time.monotonic() + DEADLINE
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
-    return found
 
 
 @contextlib.contextmanager
@@ -100,15 +91,33 @@ def test_workers_come_by_themselves_and_serve_what_is_open(mongo_url: str) -> No
     assert len(sound(mongo_url, "theirs").trials) == 30
 
 
-def test_the_queue_holds_one_trial_for_each_slot_and_one_more(mongo_url: str) -> None:
+def test_the_queue_holds_one_trial_for_each_slot_and_one_more(mongo_url: str, tmp_path: Path) -> None:
+    go = str(tmp_path / "go")
+
     def wait_for_it(config: dict[str, Any]) -> float:
-        time.sleep(0.05)  # an objective that takes its time
+        import os
+        import time
+
+        while not os.path.exists(go):
+            time.sleep(0.02)
         return 0.0
 
-    quiet(wait_for_it, SPACE, algo=rand.suggest, max_evals=20, experiment="q", store=mongo_url, workers=2)
-    search = sound(mongo_url, "q")
-    queued = [event.batch for event in search.events if isinstance(event, Queued)]
-    assert max(size for _, size in (batch for batch in queued if batch)) <= 3
+    def states() -> dict[str, int]:
+        with hstore.open(mongo_url) as store:
+            assert store.models is not None
+            return {state: n for state, (n, _) in store.models.tally().get("q", {}).items()}
+
+    def let_go() -> None:
+        until(lambda: states() == {"running": 2, "queued": 3}, states)
+        Path(go).touch()
+
+    thread = threading.Thread(target=let_go)
+    thread.start()
+    quiet(wait_for_it, SPACE, algo=rand.suggest, max_evals=8, experiment="q", store=mongo_url, workers=2)
+    thread.join()
+    queued = sound(mongo_url, "q").trials[0].queued
+    assert queued is not None
+    assert list(queued.batch or ()) == [0, 3]
 
 
 def test_an_algorithm_hears_of_every_end_whoever_brought_it(mongo_url: str) -> None:

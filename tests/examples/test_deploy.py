@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 import yaml
 from distributed import LocalCluster
+from tests.waiting import until
 
 import hstore
 from hstore import fmin, hp, rand
@@ -42,16 +43,9 @@ def searching(url: str, name: str, objective: Objective, max_evals: int) -> Iter
 
     with ThreadPoolExecutor(1) as driver, hstore.open(url) as store:
         ended = driver.submit(search)
-        wait_until(lambda: name in store.experiments() or ended.done())
+        until(lambda: name in store.experiments() or ended.done())
         yield
         ended.result(60)
-
-
-def wait_until(is_so: Callable[[], object], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 @contextmanager
@@ -83,7 +77,6 @@ def until_there(file: Path) -> Objective:
     name = str(file)
 
     def objective(config: Any) -> float:
-        import time
         from pathlib import Path
 
         Path(f"{name}.begun").touch()
@@ -210,9 +203,9 @@ def test_before_its_time_limit_a_slurm_job_ends_its_trial_and_queues_again(
     file = tmp_path / "go"
     with searching(mongo_url, "e", until_there(file), 2):
         with slurm.job(mongo_url, "e") as job:
-            wait_until(file.with_name("go.begun").exists)
+            until(file.with_name("go.begun").exists)
             job.send_signal(signal.SIGUSR1)
-            wait_until(lambda: states(mongo_url, "leaving"))
+            until(lambda: states(mongo_url, "leaving"))
             file.touch()
             assert job.wait(60) == 0
         assert slurm.told == ["requeue 77"]
@@ -229,7 +222,7 @@ def test_a_trial_that_does_not_end_in_time_is_let_go_and_goes_on_in_another_job_
     file = tmp_path / "never"
     with searching(mongo_url, "e", from_epoch_7(file), 1):
         with slurm.job(mongo_url, "e", "--grace", "0.2", HSTORE_DRAIN="0.2") as job:
-            wait_until(file.with_name("never.begun").exists)
+            until(file.with_name("never.begun").exists)
             job.send_signal(signal.SIGUSR1)
             assert job.wait(60) == TERMINATED
         assert slurm.told == ["requeue 77"]
@@ -318,7 +311,7 @@ def test_the_command_of_a_pod_works_and_ends_when_the_pod_is_deleted(pod: list[s
         assert worker_too_early.wait(60) == UNKNOWN  # the search is begun before its workers
     with searching(mongo_url, pod[2], by_value(square), 6), started(pod, mongo_url) as worker:
         with hstore.open(mongo_url) as store:
-            wait_until(lambda: store.experiment(pod[2]).state.status == "finished")
+            until(lambda: store.experiment(pod[2]).state.status == "finished")
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(60) == TERMINATED
     assert run([*pod, "--no-such-option"], mongo_url)[0] == USAGE
@@ -385,7 +378,7 @@ def test_the_service_works_and_stops_with_a_code_that_counts_as_success(
 ) -> None:
     with searching(mongo_url, "e", by_value(square), 4), started(service, mongo_url) as worker:
         with hstore.open(mongo_url) as store:
-            wait_until(lambda: store.experiment("e").state.status == "finished")
+            until(lambda: store.experiment("e").state.status == "finished")
             trials = store.experiment("e").trials
         worker.send_signal(signal.Signals[unit["Service"]["KillSignal"]])
         assert worker.wait(60) in codes(unit, "SuccessExitStatus")

@@ -11,12 +11,12 @@ import socket
 import struct
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import bson
+from tests.waiting import until
 
 from hstore.store.server import find_mongod
 
@@ -46,16 +46,6 @@ def free_ports(n: int) -> list[int]:
         for probe in probes:
             probe.bind(("127.0.0.1", 0))
         return [int(probe.getsockname()[1]) for probe in probes]
-
-
-def until(condition: Callable[[], Any], what: str, seconds: float = 60.0) -> Any:
-    """Return what *condition* returns as soon as that is true; raise `TimeoutError` after so many *seconds*."""
-    deadline = time.monotonic() + seconds
-    while not (result := condition()):
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{what} within {seconds:.0f} s: no")
-        time.sleep(0.02)
-    return result
 
 
 class Member:

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from replica_set import ReplicaSet, until
+from replica_set import ReplicaSet
+from tests.waiting import until
 
 import hstore
 from hstore import fmin, hp, rand

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import psutil
 import pytest
 from pymongo import MongoClient, WriteConcern
 from pymongo.collection import Collection
+from tests.waiting import until
 
 from hstore.store.errors import NoMongod, StoreUnreachable
 from hstore.store.server import EmbeddedServer, ensure_server, find_mongod
@@ -62,13 +63,6 @@ def kill_all(home: Path) -> None:
         with contextlib.suppress(psutil.Error):
             process.kill()
     until(lambda: not processes(home))
-
-
-def until(condition: Callable[[], Any], seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it does not come about"
-        time.sleep(0.01)
 
 
 @contextlib.contextmanager

@@ -16,6 +16,7 @@ import pymongo
 import pytest
 from pymongo.database import Database
 from replica_set import free_ports
+from tests.waiting import until, until_read
 
 import hstore
 from hstore import Ctrl, fmin, hp, rand
@@ -29,15 +30,6 @@ from hstore.store.store import Experiment
 
 SECONDS = 60.0
 Objective = Callable[[Any], Any]
-
-
-def until(is_so: Callable[[], Any], what: object = "") -> Any:
-    """Return what *is_so* returns as soon as that is true."""
-    deadline = time.monotonic() + SECONDS
-    while not (found := is_so()):
-        assert time.monotonic() < deadline, what() if callable(what) else what
-        time.sleep(0.02)
-    return found
 
 
 class Worker:
@@ -127,12 +119,7 @@ class Search:
 
     def until(self, is_so: Callable[[], Any]) -> Any:
         """Return what *is_so* returns as soon as that is true."""
-        deadline = time.monotonic() + SECONDS
-        while not (found := is_so()):
-            assert time.monotonic() < deadline, self.experiment
-            self.experiment.wait(0.5)
-            self.experiment.refresh()
-        return found
+        return until_read(self.experiment, is_so)
 
     def until_finished(self) -> dict[str, int]:
         """Return how many trials there are of each state, once the search is over; it must be sound."""

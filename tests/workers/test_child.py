@@ -14,6 +14,7 @@ from typing import Any
 
 import psutil
 import pytest
+from tests.waiting import until
 
 from hstore import hp
 from hstore.engine import recipe as recipes
@@ -75,13 +76,6 @@ def child(tmp_path: Path) -> Iterator[Child]:
     child = Child(tmp_path)
     yield child
     child.close()
-
-
-def until(is_so: Callable[[], object]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def is_alive(pid: int) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.waiting import until_read
 
 import hstore
 from hstore import fmin, hp, rand
@@ -65,11 +66,7 @@ class Search:
 
     def until(self, is_so: Callable[[], object]) -> None:
         """Wait for something to be so."""
-        deadline = time.monotonic() + SECONDS
-        while not is_so():
-            assert time.monotonic() < deadline, self.experiment
-            self.experiment.wait(0.5)
-            self.experiment.refresh()
+        until_read(self.experiment, is_so)
 
     def count(self, *states: str) -> int:
         return sum(self.experiment.state.counts.get(state, 0) for state in states)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from distributed import Client, LocalCluster
+from tests.waiting import until
 
 import hstore
 from hstore import fmin, hp, rand
@@ -149,9 +150,9 @@ def test_dask_begins_the_loop_again_whose_worker_was_killed(mongo_url: str) -> N
     with hstore.open(mongo_url) as store, ThreadPoolExecutor(1) as driver, cluster, Client(cluster) as client:
         pids = list(client.run(os.getpid).values())
         searched = driver.submit(search, mongo_url, 20, takes=0.3)
-        wait_until(lambda: "e" in store.experiments())
+        until(lambda: "e" in store.experiments())
         futures = run_in(client.get_executor(), N, mongo_url, experiments=["e"], lease=2.0, max_idle=15.0)
-        wait_until(lambda: len(store.experiment("e").state.counts) > 1)
+        until(lambda: len(store.experiment("e").state.counts) > 1)
         os.kill(pids[0], signal.SIGKILL)
         searched.result(60)
         assert [future.result(60) for future in futures] == [0, 0]
@@ -169,7 +170,7 @@ def test_a_worker_in_a_thread_leaves_signals_alone(mongo_url: str) -> None:
 def test_a_worker_that_loads_an_objective_is_not_idle(mongo_url: str) -> None:
     with hstore.open(mongo_url) as store, ThreadPoolExecutor(1) as driver, pool("spawn") as executor:
         searched = driver.submit(search, mongo_url, 1, loads_in=3.0)
-        wait_until(lambda: "e" in store.experiments())
+        until(lambda: "e" in store.experiments())
         (future,) = run_in(executor, 1, mongo_url, max_idle=1.5)
         assert future.result(30) == 0
         searched.result(30)
@@ -180,14 +181,7 @@ def test_a_signal_ends_a_worker_in_a_pool_and_the_pool_goes_on(mongo_url: str) -
         pid = executor.submit(os.getpid).result(30)
         (future,) = run_in(executor, 1, mongo_url)
         assert store.claims is not None
-        wait_until(lambda: bool(store.claims.workers()))  # type: ignore[union-attr]
+        until(lambda: bool(store.claims.workers()))  # type: ignore[union-attr]
         os.kill(pid, signal.SIGTERM)
         assert future.result(30) == 143
         assert executor.submit(os.getpid).result(30) == pid
-
-
-def wait_until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)

@@ -12,6 +12,7 @@ from typing import Any
 
 import psutil
 import pytest
+from tests.waiting import until_read
 
 from hstore import hp
 from hstore.engine import recipe, seeds
@@ -89,15 +90,6 @@ def ran(url: str, *options: str) -> tuple[int, str]:
     with worker(url, *options) as process:
         _, said = process.communicate(timeout=DEADLINE)
         return process.returncode, said
-
-
-def until(experiment: Experiment, condition: Callable[[], Any]) -> None:
-    """Return once *condition* holds of what was read."""
-    deadline = time.monotonic() + DEADLINE
-    while not condition():
-        assert time.monotonic() < deadline, [(e.type, e.by) for e in experiment.events[1:]]
-        experiment.wait(0.2)
-        experiment.refresh()
 
 
 def is_running(experiment: Experiment, n: int = 1) -> Callable[[], bool]:
@@ -219,7 +211,7 @@ def test_a_first_signal_puts_back_what_does_not_end_in_time(
 ) -> None:
     experiment = begin(mongo_store, "e", sleeps, 1)
     with worker(mongo_url, "--grace", "0.3") as process:
-        until(experiment, is_running(experiment))
+        until_read(experiment, is_running(experiment))
         process.send_signal(number)
         assert process.wait(DEADLINE) == code
     experiment.refresh()
@@ -230,7 +222,7 @@ def test_a_first_signal_puts_back_what_does_not_end_in_time(
 def test_a_second_signal_does_not_wait(mongo_store: Store, mongo_url: str) -> None:
     experiment = begin(mongo_store, "e", sleeps, 1)
     with worker(mongo_url, "--grace", "600") as process:
-        until(experiment, is_running(experiment))
+        until_read(experiment, is_running(experiment))
         process.send_signal(signal.SIGTERM)
         assert process.stderr is not None
         assert any("may end within 600 s" in line for line in process.stderr)
@@ -243,7 +235,7 @@ def test_a_second_signal_does_not_wait(mongo_store: Store, mongo_url: str) -> No
 def test_a_worker_that_drains_ends_what_it_has_and_takes_no_more(mongo_store: Store, mongo_url: str) -> None:
     experiment = begin(mongo_store, "e", holds_the_gil, 3)
     with worker(mongo_url) as process:
-        until(experiment, is_running(experiment))
+        until_read(experiment, is_running(experiment))
         process.send_signal(signal.SIGUSR1)
         assert process.wait(DEADLINE) == 0
     experiment.refresh()
@@ -253,19 +245,19 @@ def test_a_worker_that_drains_ends_what_it_has_and_takes_no_more(mongo_store: St
 def test_an_objective_that_holds_the_gil_is_not_declared_dead(mongo_store: Store, mongo_url: str) -> None:
     experiment = begin(mongo_store, "e", holds_the_gil, 1)
     with worker(mongo_url), worker(mongo_url):
-        until(experiment, is_over(experiment))
+        until_read(experiment, is_over(experiment))
     assert types(experiment, 0) == ["queued", "reserved", "running", "done"]
 
 
 def test_the_trial_of_a_killed_worker_is_taken_by_another(mongo_store: Store, mongo_url: str) -> None:
     experiment = begin(mongo_store, "e", sleeps, 1)
     with worker(mongo_url) as first, worker(mongo_url):
-        until(experiment, is_running(experiment))
+        until_read(experiment, is_running(experiment))
         holder = only(experiment).reserved
         assert holder is not None
         first_pid = int(holder.worker.rpartition(":")[2])
         os.kill(first_pid, signal.SIGKILL)
-        until(experiment, lambda: only(experiment).attempt == 2)
+        until_read(experiment, lambda: only(experiment).attempt == 2)
         assert only(experiment).reserved.worker != holder.worker  # type: ignore[union-attr]
         first.kill()
     assert types(experiment, 0)[:5] == ["queued", "reserved", "running", "requeued", "reserved"]
@@ -277,13 +269,13 @@ def test_a_worker_that_was_frozen_finds_its_trial_gone_and_notes_what_it_has(
 ) -> None:
     experiment = begin(mongo_store, "e", holds_the_gil, 1)
     with worker(mongo_url) as zombie:
-        until(experiment, is_running(experiment))
+        until_read(experiment, is_running(experiment))
         zombie.send_signal(signal.SIGSTOP)
         with worker(mongo_url) as other:
-            until(experiment, is_over(experiment))
+            until_read(experiment, is_over(experiment))
             zombie.send_signal(signal.SIGCONT)
             # Who has seen a trial end does not look at it again: read anew.
-            until(experiment, lambda: isinstance(mongo_store.experiment("e").chain(0)[-1], Noted))
+            until_read(experiment, lambda: isinstance(mongo_store.experiment("e").chain(0)[-1], Noted))
             other.kill()
     experiment = mongo_store.experiment("e")
     assert types(experiment, 0) == [
@@ -303,9 +295,9 @@ def test_a_trial_that_kills_its_worker_every_time_ends_as_lost(mongo_store: Stor
         stack.enter_context(worker(mongo_url))
         stack.enter_context(worker(mongo_url))
         for attempt in (1, 2):
-            until(experiment, lambda: only(experiment).state == "running" and only(experiment).attempt == attempt)  # noqa: B023
+            until_read(experiment, lambda: only(experiment).state == "running" and only(experiment).attempt == attempt)  # noqa: B023
             os.kill(int(only(experiment).reserved.worker.rpartition(":")[2]), signal.SIGKILL)  # type: ignore[union-attr]
-        until(experiment, is_over(experiment))
+        until_read(experiment, is_over(experiment))
     end = only(experiment).end
     assert (end.error, end.cause, end.final) == ("Lost", "lost", True)  # type: ignore[union-attr]
 
@@ -313,7 +305,7 @@ def test_a_trial_that_kills_its_worker_every_time_ends_as_lost(mongo_store: Stor
 def test_children_die_with_a_worker_that_is_killed(mongo_store: Store, mongo_url: str) -> None:
     experiment = begin(mongo_store, "e", sleeps, 1)
     with worker(mongo_url) as process:
-        until(experiment, is_running(experiment))
+        until_read(experiment, is_running(experiment))
         child = psutil.Process(only(experiment).running.pid)  # type: ignore[union-attr]
         process.kill()
         child.wait(DEADLINE)
@@ -331,8 +323,8 @@ def test_it_says_who_it_is_and_what_it_holds(mongo_store: Store, mongo_url: str)
     claims = mongo_store.claims
     assert claims is not None
     with worker(mongo_url, "--name", "atlas", "-j", "2"):
-        until(experiment, is_running(experiment))
-        until(experiment, lambda: any(document["holds"] for document in claims.workers("e")))
+        until_read(experiment, is_running(experiment))
+        until_read(experiment, lambda: any(document["holds"] for document in claims.workers("e")))
         (about,) = claims.workers("e")
     assert (about["_id"], about["slots"], about["state"], about["experiments"]) == ("atlas", 2, "busy", ["e"])
     assert [(held["exp"], held["tid"]) for held in about["holds"]] == [("e", 0)]
