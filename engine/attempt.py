@@ -11,7 +11,7 @@ from typing import Any
 
 from hstore.engine.holder import this_process
 from hstore.store.errors import Conflict
-from hstore.store.events import Event, Failed, Noted, Requeued, Reserved, Running
+from hstore.store.events import RELEASED, Event, Failed, Noted, Requeued, Reserved, Running
 from hstore.store.fold import Trial
 from hstore.store.store import Draft, Experiment
 from hstore.store.values import normalise
@@ -23,18 +23,21 @@ WHY = {
     "interrupted": "its worker was told to stop",
     "failed": "to be tried again after a failure",
     "timeout": "to be tried again after it took too long",
+    RELEASED: "its worker had others to evaluate before, and they take longer than it thought",
 }
 """The `why` of a requeued trial by the cause of it."""
 
 
-def claim(tid: int, *, attempts: int, worker: str, pid: int, objective: str | None) -> list[Draft]:
-    """Return what takes trial *tid*, after so many *attempts*, for *worker*.
-
-    *pid* is the process that evaluates, this one stands for the claim. objective: the version of its code.
-    """
+def claim(tid: int, *, attempts: int, worker: str) -> Draft:
+    """Return what takes trial *tid*, after so many *attempts*, for *worker*, in the name of this process."""
     taken = {"worker": worker, "host": socket.gethostname(), "attempt": attempts + 1, "process": this_process()}
+    return Reserved, tid, taken
+
+
+def begin(tid: int, *, pid: int, objective: str | None) -> Draft:
+    """Return what says that trial *tid* is evaluated from now on, by process *pid*; objective: version of its code."""
     running = {"pid": pid, "python": platform.python_version(), "hstore": _hstore(), "objective": objective}
-    return [(Reserved, tid, taken), (Running, tid, running)]
+    return Running, tid, running
 
 
 def _hstore() -> str:
@@ -83,8 +86,9 @@ def settle(
             pass
         else:
             return True
-    if drafts[0][0] is not Requeued:  # of one that came to nothing there is nothing to keep
-        note_late(experiment, drafts[0], say=say)
+    end = next(draft for draft in drafts if draft[0] is not Running)
+    if end[0] is not Requeued:  # of one that came to nothing there is nothing to keep
+        note_late(experiment, end, say=say)
     return False
 
 

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from hstore.store.errors import HstoreError, NotFound
 from hstore.store.events import (
+    CAUSES,
     Cancelled,
     Changed,
     Created,
@@ -217,7 +218,7 @@ def _check_chain(tid: int, chain: Sequence[Event], retries: Mapping[str, Any], i
                 f"trial {tid} has {event.type} in place {event.ver} from {event.by}, but {claim.by} held it",
             )  # fmt: skip
         trial = evolve(trial, event)
-        if isinstance(event, Requeued) and event.cause is not None and retries:
+        if isinstance(event, Requeued) and event.cause in CAUSES and retries:
             allowed, n = retries.get(event.cause, 0), trial.retries[event.cause]
             if n > allowed:
                 yield _found("retries", event, f"trial {tid} was requeued {n} times ({event.cause}), not {allowed}")

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequenc
 from types import CodeType
 from typing import Any
 
-from hstore.engine.attempt import claim, done, is_held, tell
+from hstore.engine.attempt import begin, claim, done, is_held, tell
 from hstore.engine.space import Space
 from hstore.store.errors import Conflict, InvalidLoss, InvalidResult, InvalidResultStatus, InvalidValue, NotFound
 from hstore.store.events import Done, Noted, Queued, Reported
@@ -173,8 +173,9 @@ def inject(experiment: Experiment, found: Sequence[tuple[Mapping[str, Any], Mapp
         while True:
             tid = len(experiment.state.trials)
             queued = {"point": point, "params": space.params(point), "source": "injected"}
-            taken = claim(tid, attempts=0, worker=author(), pid=os.getpid(), objective=None)
-            drafts: list[Draft] = [(Queued, tid, queued), *taken, (Done, tid, done(result, 0.0))]
+            taken = claim(tid, attempts=0, worker=author())
+            begun = begin(tid, pid=os.getpid(), objective=None)
+            drafts: list[Draft] = [(Queued, tid, queued), taken, begun, (Done, tid, done(result, 0.0))]
             try:
                 experiment.append(experiment.compose(*drafts))
             except Conflict:

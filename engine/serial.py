@@ -101,7 +101,10 @@ class SerialDriver(Driver):
         models = self.experiment.store.models
         if models is not None:
             models.lease(self.experiment.name, tid, self._session, LEASE_SECONDS)
-        return attempt.claim(tid, attempts=attempts, worker=author(), pid=os.getpid(), objective=self._objective)
+        return [
+            attempt.claim(tid, attempts=attempts, worker=author()),
+            attempt.begin(tid, pid=os.getpid(), objective=self._objective),
+        ]
 
     def _evaluate(self, tid: int) -> None:
         """Evaluate trial *tid* unless another process is first; what became of it is in the log when this returns."""

@@ -24,6 +24,8 @@ SPILL_ABOVE = EVENT_BYTES - len(b"\x11ts\0" + 8 * b"\0")
 CAUSES = ("lost", "interrupted", "failed", "timeout")
 """Why an attempt may come to nothing: its worker was silent for too long, or was told to go; the objective raised or
 its process died; it took too long. A retry policy says how often each may happen to a trial before that is its end."""
+RELEASED = "released"
+"""Why there was no attempt at all: whoever had claimed the trial did not come to begin it. No policy counts that."""
 
 NOTHING: Data = {}
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -149,7 +151,7 @@ class Requeued(Event):
     type: ClassVar[str] = "requeued"
     why: str
     cause: str | None = None
-    """One of `CAUSES`, which the retry policy counts; None: by hand, which begins the count anew."""
+    """One of `CAUSES`, which the retry policy counts, or `RELEASED`; None: by hand, which begins the count anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

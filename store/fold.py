@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias
 from hstore.store.errors import AllTrialsFailed
 from hstore.store.events import (
     NOTHING,
+    RELEASED,
     Cancelled,
     Changed,
     Created,
@@ -152,6 +153,8 @@ def evolve(trial: Trial | None, event: Event) -> Trial:
             return replace(trial, ver=ver, state="cancelled", end=event, last=event)
         case Requeued(cause=cause):
             retries = {**trial.retries, cause: trial.retries.get(cause, 0) + 1} if cause else NOTHING
+            if cause == RELEASED:
+                retries = trial.retries
             return replace(
                 trial, ver=ver, state="queued", reserved=None, running=None, end=None, retries=retries, last=event
             )  # fmt: skip

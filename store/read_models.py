@@ -13,7 +13,7 @@ import pymongo
 from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 from pymongo.read_concern import ReadConcern
 
-from hstore.store.events import CODEC, Cancelled, Document, Failed
+from hstore.store.events import CODEC, Cancelled, Document, Failed, Requeued
 from hstore.store.fold import HELD, UNFINISHED, State, Trial
 from hstore.store.log import Known
 from hstore.store.patience import Patience
@@ -120,9 +120,10 @@ class ReadModels:
             self._bell.insert_one({"at": bson.Timestamp(0, 0)})
 
     def _update(self, trial: Trial) -> tuple[Document, Document]:
-        """Return the update that shows *trial*; tickets and leases go with the states that they are for."""
+        """Return the update that shows *trial*; tickets and leases go with the claims that they are for."""
         is_held = trial.state in HELD
-        fields = TRIAL_FIELDS | {"ticket" if is_held else "lease"}
+        fields = TRIAL_FIELDS | ({"ticket"} if is_held or isinstance(trial.last, Requeued) else set())
+        fields |= set() if is_held else {"lease"}
         query, update = _guarded(trial_document(trial), fields, "ver")
         lease = self._leases.pop((trial.last.exp, trial.tid), None)
         if lease is not None and is_held:

@@ -239,10 +239,14 @@ class Experiment:
 
     def look_at(self, tid: int) -> Trial | None:
         """Read and fold trial *tid* as well from now on; return it, or None if there is none."""
+        return self.look_at_all([tid])[0]
+
+    def look_at_all(self, tids: Sequence[int]) -> list[Trial | None]:
+        """Do the same for several trials at once."""
         if self._only is not None:
-            self._only.add(tid)
+            self._only.update(tids)
         self.refresh()
-        return self.state.trials.get(tid)
+        return [self.state.trials.get(tid) for tid in tids]
 
     def forget(self, tid: int) -> None:
         """Let go of what was read of trial *tid*, if it was looked at."""

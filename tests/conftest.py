@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,9 @@ from hstore.store.store import Store
 from hstore.store.url import connect, parse
 
 settings.register_profile("ci", derandomize=True)  # what CI runs today it runs tomorrow; at home it looks further
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a shell: Ctrl-C is among what is tested
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 if os.environ.get("CI"):
     settings.load_profile("ci")
 

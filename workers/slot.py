@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -12,13 +13,15 @@ from hstore.engine import attempt
 from hstore.engine.objective import ChainAttachments, Ctrl, inject
 from hstore.engine.recipe import Recipe
 from hstore.store.claims import Place
-from hstore.store.errors import CannotLoad, Conflict, InvalidValue
-from hstore.store.events import Done, Reserved
+from hstore.store.errors import CannotLoad, Conflict
+from hstore.store.events import RELEASED, Done, Requeued, Reserved
 from hstore.store.fold import Trial
 from hstore.store.store import Draft, Experiment, Store
 from hstore.workers.child import MOMENT, Outcome
 
 TICKET_SECONDS = 5.0
+QUICK, MOST_AT_ONCE = 0.005, 4
+"""Seconds that a trial may take for more of them to be claimed at once, and how many those are."""
 
 
 class Evaluates(Protocol):
@@ -99,24 +102,46 @@ class Work:
     experiment: Experiment
     taken: Reserved
     key: str
+    version: str | None
+    """Of the objective's code."""
 
     @property
     def place(self) -> Place:
         """Experiment and tid."""
+        return self.taken.exp, self.tid
+
+    @property
+    def tid(self) -> int:
+        """The trial."""
         assert self.taken.tid is not None
-        return self.taken.exp, self.taken.tid
+        return self.taken.tid
+
+    @property
+    def is_held(self) -> bool:
+        """Whether, as far as is known here, nobody else has it."""
+        return attempt.is_held(self.experiment, self.taken)
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the log says that it is being evaluated."""
+        return self.experiment.state.trials[self.tid].state != "reserved" or not self.is_held
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ending:
-    """How the attempt at a trial ended, not yet in the log: it goes there together with the next claim."""
+    """How the attempt at a trial ended, not yet in the log: it goes there together with the next claims."""
 
     work: Work
     drafts: list[Draft]
 
 
 class Slot:
-    """Takes trials one after the other. All of it runs in one thread, but for `interrupt` and `lose`."""
+    """Takes trials one after the other. All of it runs in one thread, but for `interrupt` and `lose`.
+
+    Where trials take less time than the store takes to hand them out, it claims several at once. Such a trial is
+    reserved until its turn comes; what the log is to hear of it goes there with the next claims, or as soon as one of
+    them takes longer than a moment, and then those that wait are put back for others.
+    """
 
     def __init__(self, number: int, worker: Employer, store: Store, evaluator: Evaluates) -> None:
         self.number = number
@@ -129,6 +154,11 @@ class Slot:
         self._why_dropped = ""
         self._experiments: dict[str, Experiment] = {}
         self._shown = 0.0
+        self._waiting: deque[Work] = deque()
+        self._endings: list[Ending] = []
+        self._at_once = 1
+        self._is_quick = False
+        self._begun: Draft
 
     # -- what other threads say -------------------------------------------------------------------------------
 
@@ -148,124 +178,128 @@ class Slot:
 
     def serve(self) -> bool:
         """Take trials until there is none or no more is wanted; return whether there was any."""
-        ending: Ending | None = None
         any_taken = False
-        while True:
-            work = self._take(ending)
-            if work is None:
-                if self.store.models is not None:
-                    self.store.models.flush()
-                return any_taken
+        while self._take():
             any_taken = True
-            ending = self._evaluate(work)
+            while self._waiting:
+                self._evaluate(self._waiting.popleft())
+        if self.store.models is not None:
+            self.store.models.flush()
+        return any_taken
 
-    def _take(self, ending: Ending | None) -> Work | None:
-        """Record *ending* and claim the next trial, in one append where that can be; return it."""
-        while True:
-            place = self._ticket()
-            work: Work | None = None
-            if place is not None:
-                if ending is not None and ending.work.place[0] != place[0]:
-                    self._record(ending)
-                    ending = None
-                work = self._claim(place, ending)
-                ending = None
-            elif ending is not None:
-                self._record(ending)
-            if work is None and place is not None:
+    def _take(self) -> bool:
+        """Claim what comes next, and record what has ended, in one append where that can be; return if there is any."""
+        while places := self._tickets():
+            name = places[0][0]
+            if self._endings and self._endings[0].work.taken.exp != name:
+                self._record()
+            claimed = self._claim(name, [tid for _, tid in places])
+            for _ in range(len(places) - claimed):
                 self.worker.took_none()
-            if work is not None or place is None:
-                return work
+            if claimed:
+                return True
+        self._record()
+        return False
 
-    def _ticket(self) -> Place | None:
-        names = self.worker.experiments()
-        if not names or not self.worker.may_take():
-            return None
+    def _tickets(self) -> list[Place]:
+        """Return trials, of one experiment, that nobody else is about to take."""
         assert self.store.claims is not None
-        place = self.store.claims.take_ticket(self.worker.session, names, seconds=TICKET_SECONDS)
-        if place is None:
-            self.worker.took_none()
-        return place
+        names, limit = self.worker.experiments(), self.worker.max_jobs_per_child
+        wanted = self._at_once if len(names) == 1 else 1  # of several experiments in turn
+        if limit is not None:
+            wanted = min(wanted, max(1, limit - self.evaluator.jobs))
+        places: list[Place] = []
+        while names and len(places) < wanted and self.worker.may_take():
+            place = self.store.claims.take_ticket(self.worker.session, names, seconds=TICKET_SECONDS)
+            if place is None:
+                self.worker.took_none()
+                break
+            places.append(place)
+        return places
 
-    def _claim(self, place: Place, ending: Ending | None) -> Work | None:
-        """Claim the trial of a ticket, behind *ending*; return None if it is not to be had."""
-        name, tid = place
+    def _claim(self, name: str, tids: Sequence[int]) -> int:
+        """Claim the trials of tickets, behind what has ended; return how many of them were to be had."""
         experiment = self._experiments.get(name)
         if experiment is None:
             experiment = self._experiments[name] = Experiment(self.store, name, only=())
-        trial = experiment.look_at(tid)
-        drafts: list[Draft] = []
-        key = ""
-        if trial is None or trial.state != "queued" or experiment.state.status != "open":
-            self._show_as_held(experiment, tid)  # the read model that led us here lags behind
-        else:
+        trials: list[Trial] = []
+        for tid, trial in zip(tids, experiment.look_at_all(tids), strict=True):
+            if trial is None or trial.state != "queued" or experiment.state.status != "open":
+                self._show_as_held(experiment, tid)  # the read model that led us here lags behind
+            else:
+                trials.append(trial)
+        key, version = "", None
+        if trials:
             try:
                 key, recipe = self.worker.recipe(experiment)
-                if ending is not None and not self.evaluator.has(key):
-                    # Loading may take long, and nobody extends the lease on what has ended.
-                    self._settle(ending, ending.drafts)
-                    if ending.work.place != place:
-                        self._forget(ending.work)
-                    ending = None
-                drafts = self._claim_of(trial, self.evaluator.load(key, recipe))
+                if not self.evaluator.has(key):
+                    self._record()  # loading may take long, and nobody extends the lease on what has ended
+                version = self.evaluator.load(key, recipe)
             except CannotLoad as error:
                 self.worker.refuse(experiment, error)
                 assert self.store.claims is not None
-                self.store.claims.give_back(self.worker.session, place)
-        is_claimed = self._append(experiment, ending, drafts)
-        if ending is not None and ending.work.place != place:  # else it was taken from here, and is claimed again
-            self._forget(ending.work)
-        if not drafts or not is_claimed:
+                for trial in trials:
+                    self.store.claims.give_back(self.worker.session, (name, trial.tid))
+                trials = []
+        drafts = [attempt.claim(trial.tid, attempts=trial.attempt, worker=self.worker.name) for trial in trials]
+        if trials:
+            drafts.insert(1, attempt.begin(trials[0].tid, pid=self.evaluator.pid, objective=version))
+        claimed = self._write(experiment, drafts)
+        for tid in tids:
+            taken = experiment.state.trials[tid].reserved if tid in claimed else None
+            if taken is None:
+                experiment.forget(tid)
+            else:
+                self._waiting.append(Work(experiment=experiment, taken=taken, key=key, version=version))
+        return len(claimed)
+
+    def _record(self) -> None:
+        if self._endings:
+            self._write(self._endings[0].work.experiment, [])
+
+    def _write(self, experiment: Experiment, drafts: Sequence[Draft]) -> set[int]:
+        """Append what has ended, all of *experiment*, and *drafts* behind it; return the tids of the latter.
+
+        Of trials that others were faster to write to there are none.
+        """
+        endings, self._endings = self._endings, []
+        mine = {ending.work.tid: ending for ending in endings if ending.work.is_held}
+        for ending in endings:
+            if ending.work.tid not in mine:
+                self._settle(ending)
+        gone = {tid for kind, tid, data in drafts if kind is Reserved and self._is_gone(experiment, tid, data)}
+        wanted = [draft for draft in drafts if draft[1] not in gone]
+        written = {tid for _, tid, _ in wanted if tid is not None}
+        left = [*(draft for ending in mine.values() for draft in ending.drafts), *wanted]
+        while left:
+            events = experiment.compose(*left)
+            try:
+                experiment.append(events, more_to_come=self._is_soon_shown(), not_yet=written)
+                break
+            except Conflict as conflict:
+                done, tid = events.index(conflict.mine), conflict.mine.tid
+            for event in events[:done]:
+                assert event.tid is not None
+                experiment.show(event.tid)
+            assert tid is not None
+            if tid in written:
+                written.discard(tid)
+                self._show_as_held(experiment, tid)
+            else:
+                rest = [draft for draft in left[done:] if draft[1] == tid]
+                self._settle(Ending(work=mine[tid].work, drafts=rest))
+            left = [draft for draft in left[done:] if draft[1] != tid]
+        for tid in {ending.work.tid for ending in endings} - {tid for _, tid, _ in drafts}:
             experiment.forget(tid)
-            return None
-        taken = experiment.state.trials[tid].reserved
-        assert taken is not None
-        self.work = Work(experiment=experiment, taken=taken, key=key)
-        self.is_unwanted, self._why_dropped = False, ""
-        self.evaluator.pick_up()
-        self.worker.began(self, taken)
-        return self.work
+        return written
 
-    def _claim_of(self, trial: Trial, version: str | None) -> list[Draft]:
-        return attempt.claim(
-            trial.tid,
-            attempts=trial.attempt,
-            worker=self.worker.name,
-            pid=self.evaluator.pid,
-            objective=version,
-        )
-
-    def _append(self, experiment: Experiment, ending: Ending | None, claim: list[Draft]) -> bool:
-        """Append *ending* and *claim*; return False if another worker has the trial."""
-        before = ending.drafts if ending is not None else []
-        if ending is not None and (not claim or not attempt.is_held(experiment, ending.work.taken)):
-            self._settle(ending, before)
-            before = []
-        if not claim:
-            return True
-        _, tid, taken = claim[0]
+    def _is_gone(self, experiment: Experiment, tid: int | None, claim: Mapping[str, Any]) -> bool:
+        """Return whether another worker has had the trial of *claim* while what had ended was settled."""
         assert tid is not None
         trial = experiment.state.trials[tid]
-        if trial.state != "queued" or trial.attempt + 1 != taken["attempt"]:
-            experiment.show(tid)  # while the ending was settled, another worker has had it
+        if trial.state == "queued" and trial.attempt + 1 == claim["attempt"]:
             return False
-        events = experiment.compose(*before, *claim)
-        try:
-            experiment.append(events, more_to_come=self._is_soon_shown(), not_yet=[tid])
-        except Conflict as conflict:
-            done = events.index(conflict.mine)
-            if ending is not None and done < len(before):
-                self._settle(ending, before[done:])
-                return self._append(experiment, None, claim)
-            for event in events[:done]:  # the ending came through
-                experiment.show(event.tid or 0)
-            self._show_as_held(experiment, tid)
-            return False
-        except InvalidValue:  # the ending cannot be written as it is, say, for a result too deep
-            if not before or ending is None:
-                raise
-            self._settle(ending, before)
-            return self._append(experiment, None, claim)
+        experiment.show(tid)
         return True
 
     def _is_soon_shown(self) -> bool:
@@ -279,62 +313,84 @@ class Slot:
         """Show a trial that its holder has not shown; it has a lease from then on, should it never do so."""
         experiment.show(tid, lease=self.worker.lease)
 
-    def _record(self, ending: Ending) -> None:
-        self._settle(ending, ending.drafts)
-        self._forget(ending.work)
-
-    def _settle(self, ending: Ending, drafts: list[Draft]) -> None:
-        attempt.settle(ending.work.experiment, ending.work.taken, drafts, say=self.worker.say)
-
-    def _forget(self, work: Work) -> None:
-        assert work.taken.tid is not None
-        work.experiment.forget(work.taken.tid)
+    def _settle(self, ending: Ending) -> None:
+        attempt.settle(ending.work.experiment, ending.work.taken, ending.drafts, say=self.worker.say)
 
     # -- one trial --------------------------------------------------------------------------------------------
 
-    def _evaluate(self, work: Work) -> Ending | None:
+    def _evaluate(self, work: Work) -> None:
+        """Evaluate what was claimed; how it ended is recorded with the next claims."""
+        self.work = work
+        self.is_unwanted, self._why_dropped = False, ""
+        self.evaluator.pick_up()
+        self.worker.began(self, work.taken)
         exp, tid = work.place
         trial = work.experiment.state.trials[tid]
         job = {"exp": exp, "tid": tid, "attempt": trial.attempt, "point": dict(trial.point), "uri": self.store.uri}
-        serve = _Served(self, work)
+        self._begun = attempt.begin(tid, pid=self.evaluator.pid, objective=work.version)
+        self._is_quick, began = True, time.monotonic()
         outcome = self.evaluator.evaluate(
-            work.key, job, serve=serve, time_limit=self.worker.trial_timeout, on_long=lambda: self._go_on(work)
-        )
+            work.key, job, serve=_Served(self, work), time_limit=self.worker.trial_timeout,
+            on_long=lambda: self._go_on(work),
+        )  # fmt: skip
         for said in outcome.said:
             self.worker.say(f"trial {tid} of {exp!r}: {said}")
         ending = self._ending(work, outcome)
         self.work = None
         self.worker.ended(self, work.taken, outcome.kind)
+        self._is_quick = self._is_quick and time.monotonic() - began < QUICK
+        self._at_once = min(2 * self._at_once, MOST_AT_ONCE) if self._is_quick else 1
         limit = self.worker.max_jobs_per_child
         if limit is not None and self.evaluator.jobs >= limit:
             self.evaluator.stop()
-        if ending is None:
-            self._forget(work)
-        return ending
+        if outcome.kind == "dropped" or not self.evaluator.has(work.key):
+            self._put_back()  # somebody else may be there at once; here, a new process would have to load it first
+        if ending is not None:
+            self._endings.append(ending)
+        else:
+            work.experiment.forget(tid)
 
     def _go_on(self, work: Work) -> None:
-        """Show that the trial is held, now that it is worth it."""
-        work.experiment.show(work.place[1])
+        """Show that the trial is held, now that it is worth it; it is not for others to wait for it."""
+        self._is_quick = False
+        self.begin(work)
+        self._put_back()
+        work.experiment.show(work.tid)
         self.worker.goes_on(work.taken)
 
+    def begin(self, work: Work) -> None:
+        """Have the log say that *work* is under way, if it does not yet."""
+        if not work.has_begun:
+            self._write(work.experiment, [self._begun])
+
+    def _put_back(self) -> None:
+        """Leave to others what was claimed and has not begun."""
+        while self._waiting:
+            work = self._waiting.popleft()
+            released: Draft = (Requeued, work.tid, {"why": attempt.WHY[RELEASED], "cause": RELEASED})
+            self._settle(Ending(work=work, drafts=[released]))
+            self.worker.took_none()
+            work.experiment.forget(work.tid)
+
     def _ending(self, work: Work, outcome: Outcome) -> Ending | None:
-        experiment, (_, tid) = work.experiment, work.place
-        cause: str = outcome.kind
-        if outcome.kind == "done":
-            return Ending(work=work, drafts=[(Done, tid, outcome.data)])
-        if outcome.kind == "dropped":
-            if self._why_dropped == "taken":
-                return None
-            cause = "interrupted"
-        elif outcome.output:
-            self._attach_output(work, outcome.output)
-        created = experiment.state.created
-        assert created is not None
-        trial = experiment.state.trials[tid]
-        drafts = attempt.after(trial, cause, outcome.data, created.retries)
-        return Ending(work=work, drafts=drafts)
+        experiment, cause = work.experiment, str(outcome.kind)
+        drafts: list[Draft]
+        if cause == "done":
+            drafts = [(Done, work.tid, outcome.data)]
+        else:
+            if cause == "dropped":
+                if self._why_dropped == "taken":
+                    return None
+                cause = "interrupted"
+            elif outcome.output:
+                self._attach_output(work, outcome.output)
+            created = experiment.state.created
+            assert created is not None
+            drafts = attempt.after(experiment.state.trials[work.tid], cause, outcome.data, created.retries)
+        return Ending(work=work, drafts=drafts if work.has_begun else [self._begun, *drafts])
 
     def _attach_output(self, work: Work, output: bytes) -> None:
+        self.begin(work)
         with contextlib.suppress(Conflict):  # the trial is no longer ours; what becomes of it is settled next
             ChainAttachments(work.experiment, work.taken.tid)["output"] = output
 
@@ -344,10 +400,11 @@ class _Served:
 
     def __init__(self, slot: Slot, work: Work) -> None:
         self.slot = slot
-        assert work.taken.tid is not None
-        self.ctrl = Ctrl(work.experiment, work.taken.tid)
+        self.work = work
+        self.ctrl = Ctrl(work.experiment, work.tid)
 
     def __call__(self, name: str, *arguments: Any) -> Any:
+        self.slot.begin(self.work)
         match name:
             case "tell":
                 return self.ctrl.tell(**arguments[0])

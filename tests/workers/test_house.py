@@ -19,7 +19,7 @@ def held(store: Store, process: dict[str, Any] | None) -> Experiment:
     }
     experiment.begin({**created, "retries": {"lost": 2}})
     experiment.append(experiment.compose((Queued, 0, {"point": {}, "params": {}, "observed": [], "seed": 1})))
-    (reserved, running) = attempt.claim(0, attempts=0, worker="w", pid=1, objective=None)
+    reserved, running = attempt.claim(0, attempts=0, worker="w"), attempt.begin(0, pid=1, objective=None)
     kind, tid, data = reserved
     experiment.append(experiment.compose((kind, tid, {**data, "process": process}), running))
     return experiment

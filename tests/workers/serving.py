@@ -1,0 +1,72 @@
+"""Searches without a driver, and workers for them."""
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from hstore import hp
+from hstore.engine import recipe, seeds
+from hstore.engine.fingerprint import fingerprint
+from hstore.engine.objective import Domain
+from hstore.engine.space import compile_space
+from hstore.store.events import Queued
+from hstore.store.store import Experiment, Store
+
+SPACE = compile_space({"x": hp.uniform("x", -1, 1)})
+DEADLINE = 60.0
+
+
+def begin(store: Store, name: str, objective: Callable[..., Any], trials: int, **retries: int) -> Experiment:
+    """Return a new experiment with so many queued trials, and no driver."""
+    experiment = Experiment(store, name)
+    domain = Domain(objective, SPACE)
+    policy = {"lost": 2, "interrupted": 2, "failed": 0, "timeout": 0} | retries
+    created = {
+        "space": SPACE.to_data(), "objective": recipe.record(domain, store.attachments), "limits": {},
+        "algorithm": {"name": "rand", "version": 1, "settings": {}}, "generator": seeds.to_data(seeds.as_generator(0)),
+        "retries": policy, "fingerprint": fingerprint(),
+    }  # fmt: skip
+    assert experiment.begin(created)
+    enqueue(experiment, trials)
+    return experiment
+
+
+def enqueue(experiment: Experiment, n: int) -> None:
+    """Queue so many trials."""
+    experiment.refresh()
+    first = len(experiment.state.trials)
+    points = [{"x": (tid % 19 - 9) / 10} for tid in range(first, first + n)]
+    data = [{"point": point, "params": point, "source": "enqueued"} for point in points]
+    experiment.append(experiment.compose(*[(Queued, first + i, d) for i, d in enumerate(data)]))
+
+
+@contextlib.contextmanager
+def worker(url: str, *options: str) -> Iterator[subprocess.Popen[str]]:
+    """Hand out a running `hstore worker` of short leases; kill it in the end."""
+    command = [sys.executable, "-m", "hstore", "worker", "--lease", "1.5", "--poll-interval", "0.5", *options]
+    process = subprocess.Popen(
+        command, env=os.environ | {"HSTORE_URL": url}, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def ran(url: str, *options: str) -> tuple[int, str]:
+    """Return the exit code of `hstore worker`, and what it said."""
+    with worker(url, *options) as process:
+        _, said = process.communicate(timeout=DEADLINE)
+        return process.returncode, said
+
+
+def is_running(experiment: Experiment, n: int = 1) -> Callable[[], bool]:
+    return lambda: experiment.state.counts.get("running", 0) >= n
+
+
+def is_over(experiment: Experiment) -> Callable[[], bool]:
+    return lambda: not experiment.state.open

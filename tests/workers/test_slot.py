@@ -1,0 +1,161 @@
+"""Trials that take less time than it takes to hand them out: several are claimed at once, and none waits in vain."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tests.waiting import until_read
+from tests.workers.serving import DEADLINE, begin, is_over, worker
+
+from hstore.engine.check import check
+from hstore.store.events import Requeued
+from hstore.store.store import Experiment, Store
+from hstore.workers import run
+
+N = 24
+ODD = 0.3
+"""A point among the first N, at the twelfth."""
+
+
+def square(config: dict[str, Any]) -> float:
+    return float(config["x"] ** 2)
+
+
+def slow_once(config: dict[str, Any]) -> float:
+    if config["x"] == ODD:
+        time.sleep(3)  # longer than what counts as a moment here
+    return 0.0
+
+
+def raises_once(config: dict[str, Any]) -> float:
+    if config["x"] == ODD:
+        raise ValueError("odd")
+    return 0.0
+
+
+def dies_once(config: dict[str, Any]) -> float:
+    if config["x"] == ODD:
+        os._exit(7)
+    return 0.0
+
+
+def kills_its_worker(config: dict[str, Any]) -> float:
+    if config["x"] == ODD and "SPARED" not in os.environ:
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(600)  # dies with it
+    return 0.0
+
+
+def reports(expr: Any, memo: Any, ctrl: Any) -> float:
+    ctrl.report(0, 0.5)
+    return 0.0
+
+
+reports.fmin_pass_expr_memo_ctrl = True  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def served(mongo_store: Store, mongo_url: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Experiment]:
+    """Have one worker, to whom all trials of less than a second are quick, do a search of N trials; return it."""
+    monkeypatch.setattr("hstore.workers.slot.QUICK", 1.0)
+    monkeypatch.setattr("hstore.workers.child.MOMENT", 1.0)
+    monkeypatch.setattr("hstore.workers.slot.MOMENT", 1.0)
+
+    def serve(objective: Callable[..., Any], **terms: Any) -> Experiment:
+        experiment = begin(mongo_store, "e", objective, N)
+        assert run(mongo_url, ["e"], burst=True, quiet=True, **terms) == 0
+        experiment.refresh()
+        assert not experiment.state.open
+        assert check(mongo_store, "e") == []
+        return experiment
+
+    return serve
+
+
+def order(store: Store) -> list[tuple[str, int]]:
+    """Return (type, tid) of the events of trials in the order in which the server took them in."""
+    documents = [document for document in store.log.documents("e") if document.get("tid") is not None]
+    return [(d["type"], d["tid"]) for d in sorted(documents, key=lambda d: d["ts"])]
+
+
+def released(experiment: Experiment) -> list[int]:
+    return [e.tid for e in experiment.events if isinstance(e, Requeued) and e.cause == "released" and e.tid is not None]
+
+
+def test_several_are_claimed_at_once_and_begun_one_after_the_other(
+    mongo_store: Store, served: Callable[..., Experiment]
+) -> None:
+    experiment = served(square)
+    assert experiment.state.counts == {"done": N}
+    assert [trial.loss for trial in experiment.trials] == [trial.point["x"] ** 2 for trial in experiment.trials]
+    assert released(experiment) == []
+    told = order(mongo_store)
+    assert [kind for kind, _ in told[-15:]] == [
+        *["reserved", "running", "reserved", "reserved", "reserved"],
+        *["done", "running", "done", "running", "done", "running", "done"],
+        *["reserved", "running", "done"],  # the last one
+    ]
+    begun = [tid for kind, tid in told if kind == "running"]
+    assert begun == sorted(begun)
+
+
+def test_those_behind_one_that_takes_long_are_put_back_and_nothing_counts_it(
+    served: Callable[..., Experiment],
+) -> None:
+    experiment = served(slow_once)
+    assert experiment.state.counts == {"done": N}
+    (slow,) = [trial for trial in experiment.trials if trial.point["x"] == ODD]
+    assert slow.attempt == 1
+    behind = released(experiment)
+    assert behind
+    for tid in behind:
+        trial = experiment.state.trials[tid]
+        assert (trial.attempt, dict(trial.retries)) == (2, {})
+        assert [event.type for event in experiment.chain(tid)] == [
+            "queued", "reserved", "requeued", "reserved", "running", "done",
+        ]  # fmt: skip
+
+
+def test_one_that_raises_holds_up_nobody(served: Callable[..., Experiment]) -> None:
+    experiment = served(raises_once)
+    assert experiment.state.counts == {"done": N - 1, "failed": 1}
+    assert released(experiment) == []
+
+
+def test_one_that_ends_its_process_ends_alone(served: Callable[..., Experiment]) -> None:
+    experiment = served(dies_once)
+    assert experiment.state.counts == {"done": N - 1, "failed": 1}
+    assert released(experiment)
+
+
+def test_what_one_reports_is_told_of_a_trial_that_runs(served: Callable[..., Experiment]) -> None:
+    experiment = served(reports)
+    for trial in experiment.trials:
+        types = [event.type for event in experiment.chain(trial.tid)]
+        assert types == ["queued", "reserved", "running", "reported", "done"]
+
+
+def test_no_more_are_claimed_than_a_child_or_the_worker_may_still_do(served: Callable[..., Experiment]) -> None:
+    experiment = served(square, max_jobs_per_child=5)
+    pids = [trial.running.pid for trial in experiment.trials if trial.running]
+    assert max(pids.count(pid) for pid in pids) == 5
+    assert released(experiment) == []
+
+
+def test_those_whose_worker_is_killed_are_taken_from_it(
+    mongo_store: Store, mongo_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment = begin(mongo_store, "e", kills_its_worker, N)
+    with worker(mongo_url, "--burst") as process:
+        assert process.wait(DEADLINE) == -signal.SIGKILL
+    monkeypatch.setenv("SPARED", "1")
+    with worker(mongo_url):
+        until_read(experiment, is_over(experiment))
+    assert experiment.state.counts == {"done": N}
+    assert check(mongo_store, "e") == []
+    lost = [trial for trial in experiment.trials if trial.retries.get("lost")]
+    assert ODD in [trial.point["x"] for trial in lost]
+    assert {trial.attempt for trial in lost} == {2}
