@@ -13,7 +13,7 @@ from hstore.engine.team import Team
 from hstore.store.errors import CannotLoad
 
 WAIT_SECONDS = 1.0
-ROUNDS_SECONDS, LONGEST_ROUND, MOST_AHEAD = 0.2, 0.05, 100
+ROUNDS_SECONDS, LONGEST_ROUND, MOST_AHEAD = 0.2, 0.1, 200
 AGAIN_SECONDS = 0.01
 """How long news keep the queue, half full, from being filled: as long as they come that fast."""
 LOOK_SECONDS = 1.0
