@@ -23,8 +23,8 @@ SECONDS = 2.0 if QUICK else 4.0
 """That each peer is measured for."""
 TRIALS = {1: 700, 2: 1000, 4: 2000, 8: 3000}
 """Of a search with so many workers: most of it is left when all of them have started."""
-LONG = 10_500
-EARLY, LATE = 500, 10_000
+LONG, MORE = 10_000, 1500
+TURNS = 1 if QUICK else 3
 PAUSES = 8 if QUICK else 16
 IDLE_SECONDS = 1.2
 FLOOR, JOURNAL = "raw pymongo, same durable writes", "Optuna, journal file"
@@ -55,36 +55,35 @@ def search(url: str, name: str, max_evals: int, fn: Callable[..., Any] = objecti
 # -- trials per second ----------------------------------------------------------------------------------------
 
 
-def hstore_moments(url: str, n: int, max_evals: int) -> tuple[list[float], float]:
-    """Return when trials ended, and since when all *n* workers were at it."""
+def hstore_rate(url: str, n: int, max_evals: int, *, name: str = "", done: int = 0) -> float:
+    """Return the trials per second of *n* workers in search *name* (or a new one), once all were at it.
+
+    done: the number of trials that it has had before.
+    """
     import hstore
 
-    name = uuid.uuid4().hex
+    name = name or uuid.uuid4().hex
     search(url, name, max_evals, workers=n)
     ends: dict[tuple[str, int], list[float]] = defaultdict(list)
     with hstore.open(url) as store:
-        for trial in store.experiment(name).trials:
+        for trial in store.experiment(name).trials[done:]:
             assert trial.reserved is not None
             assert trial.running is not None
             assert trial.end is not None
             ends[trial.reserved.worker, trial.running.pid].append(trial.end.at.timestamp())
     assert len(ends) == n, f"{len(ends)} of {n} workers took part"
-    return sorted(moment for moments in ends.values() for moment in moments), max(map(min, ends.values()))
+    return peers.steady([moment for moments in ends.values() for moment in moments], max(map(min, ends.values())))
 
 
-def hstore_rate(url: str, n: int) -> float:
-    return peers.steady(*hstore_moments(url, n, TRIALS[n]))
-
-
-def early_and_late(url: str) -> tuple[float, float]:
-    """Return the trials per second of four workers from trial 500 on, and from trial 10,000 on."""
-    moments, up = hstore_moments(url, 4, LONG)
-    first = max(EARLY, sum(moment < up for moment in moments))
-
-    def rate(begin: int, end: int) -> float:
-        return (end - begin) / (moments[end] - moments[begin])
-
-    return rate(first, first + 1000), rate(LATE - 1000, LATE)
+def new_and_long(url: str) -> tuple[float, float]:
+    """Return the trials per second of four workers in new searches and in one of 10,000 trials, by turns."""
+    name = uuid.uuid4().hex
+    search(url, name, LONG, workers=4)
+    new, long = [], []
+    for done in range(LONG, LONG + TURNS * MORE, MORE):
+        new.append(hstore_rate(url, 4, MORE))
+        long.append(hstore_rate(url, 4, done + MORE, name=name, done=done))
+    return float(np.mean(new)), float(np.mean(long))
 
 
 def inserts_of_a_trial(url: str) -> list[list[dict[str, Any]]]:
@@ -112,13 +111,17 @@ def rates(url: str, port: int, folder: str) -> dict[str, dict[int, float]]:
             name, lambda n: peers.rate_of(peers.optuna_worker, n, *peers.optuna_study(where(n)), seconds=SECONDS)
         )
 
-    # Side by side, so that a slow moment of the machine hits both.
-    found["hstore"], found[FLOOR] = {}, {}
-    for n in WIDTHS:
-        before = peers.rate_of(peers.raw, n, url, trial, "raw", seconds=SECONDS / 2)
-        found["hstore"][n] = hstore_rate(url, n)
-        after = peers.rate_of(peers.raw, n, url, trial, "raw", seconds=SECONDS / 2)
-        found[FLOOR][n] = (before + after) / 2
+    def side_by_side() -> None:
+        """Measure hstore and the floor; the mean counts if that was done before."""
+        for n in WIDTHS:
+            before = peers.rate_of(peers.raw, n, url, trial, "raw", seconds=SECONDS / 2)
+            ours = hstore_rate(url, n, TRIALS[n])
+            after = peers.rate_of(peers.raw, n, url, trial, "raw", seconds=SECONDS / 2)
+            for name, rate in (("hstore", ours), (FLOOR, (before + after) / 2)):
+                by_width = found.setdefault(name, {})
+                by_width[n] = (by_width[n] + rate) / 2 if n in by_width else rate
+
+    side_by_side()
     optuna(JOURNAL, lambda n: f"{folder}/{n}.log")
     optuna("Optuna, SQLite", lambda n: f"sqlite:///{folder}/{n}.db")
     with peers.postgresql() as postgresql_url:
@@ -135,6 +138,7 @@ def rates(url: str, port: int, folder: str) -> dict[str, dict[int, float]]:
         found["hyperopt, as it comes"] = {4: peers.hyperopt_rate(python, port, 4, how="fmin", seconds=10.0)}
     else:
         print(f"hyperopt and pymongo 3 cannot be installed in {peers.HYPEROPT_VENV}: not compared")
+    side_by_side()  # again: within minutes a machine gets faster or slower by a third
     return found
 
 
@@ -242,7 +246,7 @@ def main() -> None:
         try:
             assert server.port is not None
             show_rates(rates(server.uri, server.port, folder))
-            early, late = early_and_late(server.uri)
+            new, long = new_and_long(server.uri)
             embedded = latencies(server.uri.replace("/hstore?", "/latency?"))
         finally:
             server.release()
@@ -250,11 +254,11 @@ def main() -> None:
         with standalone(folder) as url:
             alone = latencies(url)
     show(
-        "A long search with four workers",
+        f"A long search with four workers, by turns with a new one ({TURNS}x)",
         [
             ("", "trials/s", "goal"),
-            (f"from trial {EARLY:,} on", f"{early:.0f}", ""),
-            (f"before trial {LATE:,}", f"{late:.0f}", verdict(late / early, 0.9, at_most=False)),
+            (f"new, {MORE:,} trials", f"{new:.0f}", ""),
+            (f"from trial {LONG:,} on", f"{long:.0f}", verdict(long / new, 0.9, at_most=False)),
         ],
     )
     show_latencies(embedded, alone)
