@@ -7,14 +7,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from hstore.engine import attempt
 from hstore.engine.objective import ChainAttachments, Ctrl, inject
 from hstore.engine.recipe import Recipe
 from hstore.store.claims import Place
 from hstore.store.errors import CannotLoad, Conflict
-from hstore.store.events import RELEASED, Done, Requeued, Reserved
+from hstore.store.events import RELEASED, Done, Requeued, Reserved, Running
 from hstore.store.fold import Trial
 from hstore.store.store import Draft, Experiment, Store
 from hstore.workers.child import MOMENT, Outcome
@@ -22,6 +22,10 @@ from hstore.workers.child import MOMENT, Outcome
 TICKET_SECONDS = 5.0
 QUICK, MOST_AT_ONCE = 0.005, 4
 """Seconds that a trial may take for more of them to be claimed at once, and how many those are."""
+
+
+_Behind: TypeAlias = tuple[Reserved | None, Draft]
+"""What is to be appended, and the claim that it goes behind; None if it is a claim itself."""
 
 
 class Evaluates(Protocol):
@@ -233,7 +237,7 @@ class Slot:
             try:
                 key, recipe = self.worker.recipe(experiment)
                 if not self.evaluator.has(key):
-                    self._record()  # loading may take long, and nobody extends the lease on what has ended
+                    self._record(keep=tids)  # loading may take long, and nobody extends the lease on what has ended
                 version = self.evaluator.load(key, recipe)
             except CannotLoad as error:
                 self.worker.refuse(experiment, error)
@@ -253,54 +257,72 @@ class Slot:
                 self._waiting.append(Work(experiment=experiment, taken=taken, key=key, version=version))
         return len(claimed)
 
-    def _record(self) -> None:
+    def _record(self, *, keep: Sequence[int] = ()) -> None:
+        """Append what has ended. keep: what is to be claimed next; one of them may just have been taken from here."""
         if self._endings:
-            self._write(self._endings[0].work.experiment, [])
+            self._write(self._endings[0].work.experiment, [], keep=keep)
 
-    def _write(self, experiment: Experiment, drafts: Sequence[Draft]) -> set[int]:
-        """Append what has ended, all of *experiment*, and *drafts* behind it; return the tids of the latter.
+    def _write(
+        self,
+        experiment: Experiment,
+        drafts: Sequence[Draft],
+        *,
+        taken: Reserved | None = None,
+        keep: Sequence[int] = (),
+    ) -> set[int]:
+        """Append what has ended, all of *experiment*, and *drafts* behind it; return the tids of those drafts.
 
-        Of trials that others were faster to write to there are none.
+        Those of trials that others have had first are not among them. taken: the claim that *drafts* go behind; None
+        if they are claims. keep: trials that are not to be forgotten although they have ended.
         """
         endings, self._endings = self._endings, []
-        mine = {ending.work.tid: ending for ending in endings if ending.work.is_held}
-        for ending in endings:
-            if ending.work.tid not in mine:
-                self._settle(ending)
-        gone = {tid for kind, tid, data in drafts if kind is Reserved and self._is_gone(experiment, tid, data)}
-        wanted = [draft for draft in drafts if draft[1] not in gone]
-        written = {tid for _, tid, _ in wanted if tid is not None}
-        left = [*(draft for ending in mine.values() for draft in ending.drafts), *wanted]
-        while left:
-            events = experiment.compose(*left)
+        left: list[_Behind] = [(ending.work.taken, draft) for ending in endings for draft in ending.drafts]
+        left += [(taken, draft) for draft in drafts]
+        written = {tid for _, tid, _ in drafts if tid is not None}
+        while left := self._still_ours(experiment, left, written):
+            events = experiment.compose(*[draft for _, draft in left])
             try:
                 experiment.append(events, more_to_come=self._is_soon_shown(), not_yet=written)
                 break
             except Conflict as conflict:
-                done, tid = events.index(conflict.mine), conflict.mine.tid
+                done = events.index(conflict.mine)
             for event in events[:done]:
                 assert event.tid is not None
                 experiment.show(event.tid)
-            assert tid is not None
-            if tid in written:
-                written.discard(tid)
-                self._show_as_held(experiment, tid)
-            else:
-                rest = [draft for draft in left[done:] if draft[1] == tid]
-                self._settle(Ending(work=mine[tid].work, drafts=rest))
-            left = [draft for draft in left[done:] if draft[1] != tid]
-        for tid in {ending.work.tid for ending in endings} - {tid for _, tid, _ in drafts}:
+            # A claim that went through is what the rest of its trial, if it did not, goes behind.
+            claims = {event.tid: event for event in events[:done] if isinstance(event, Reserved)}
+            left = [(behind or claims.get(draft[1]), draft) for behind, draft in left[done:]]
+        for tid in {ending.work.tid for ending in endings} - {tid for _, tid, _ in drafts} - set(keep):
             experiment.forget(tid)
         return written
 
-    def _is_gone(self, experiment: Experiment, tid: int | None, claim: Mapping[str, Any]) -> bool:
-        """Return whether another worker has had the trial of *claim* while what had ended was settled."""
+    def _still_ours(self, experiment: Experiment, left: list[_Behind], written: set[int]) -> list[_Behind]:
+        """Return what of *left* may still be appended, by all that was read; take the trials of others from *written*.
+
+        An end that comes too late is noted.
+        """
+        while late := [each for each in left if each[0] is not None and not attempt.is_held(experiment, each[0])]:
+            taken = late[0][0]
+            assert taken is not None
+            drafts = [draft for behind, draft in late if behind is taken]
+            left = [each for each in left if each[0] is not taken]
+            if drafts[-1][0] is Running:
+                self._lost(experiment, taken.tid, written)
+            else:
+                attempt.settle(experiment, taken, drafts, say=self.worker.say)  # which may read more
+        for kind, tid, data in [draft for _, draft in left]:
+            assert tid is not None
+            trial = experiment.state.trials[tid]
+            if kind is Reserved and (trial.state != "queued" or trial.attempt + 1 != data["attempt"]):
+                self._lost(experiment, tid, written)
+                left = [each for each in left if each[0] is not None or each[1][1] != tid]
+        return left
+
+    def _lost(self, experiment: Experiment, tid: int | None, written: set[int]) -> None:
+        """Leave trial *tid* to the worker that was faster."""
         assert tid is not None
-        trial = experiment.state.trials[tid]
-        if trial.state == "queued" and trial.attempt + 1 == claim["attempt"]:
-            return False
-        experiment.show(tid)
-        return True
+        written.discard(tid)
+        self._show_as_held(experiment, tid)
 
     def _is_soon_shown(self) -> bool:
         """Return whether read models may wait for the next append: short trials are shown several at a time."""
@@ -361,7 +383,7 @@ class Slot:
     def begin(self, work: Work) -> None:
         """Have the log say that *work* is under way, if it does not yet."""
         if not work.has_begun:
-            self._write(work.experiment, [self._begun])
+            self._write(work.experiment, [self._begun], taken=work.taken)
 
     def _put_back(self) -> None:
         """Leave to others what was claimed and has not begun."""
