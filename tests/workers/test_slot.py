@@ -3,16 +3,18 @@
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 from tests.waiting import until_read
 from tests.workers.serving import DEADLINE, begin, is_over, worker
 
+from hstore.engine import attempt
 from hstore.engine.check import check
-from hstore.store.events import Requeued
-from hstore.store.store import Experiment, Store
+from hstore.store.events import Done, Event, Requeued, Reserved
+from hstore.store.mongo import MongoLog
+from hstore.store.store import Draft, Experiment, Store
 from hstore.workers import run
 
 N = 24
@@ -159,3 +161,30 @@ def test_those_whose_worker_is_killed_are_taken_from_it(
     lost = [trial for trial in experiment.trials if trial.retries.get("lost")]
     assert ODD in [trial.point["x"] for trial in lost]
     assert {trial.attempt for trial in lost} == {2}
+
+
+def test_of_several_claims_those_that_others_had_first_are_left_to_them(
+    mongo_store: Store, served: Callable[..., Experiment], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append = MongoLog.append
+    robbed: list[int] = []
+
+    def append_too_late(log: MongoLog, events: Sequence[Event]) -> None:
+        claims = [event.tid for event in events if isinstance(event, Reserved) and event.tid is not None]
+        if len(claims) == 4 and not robbed:
+            robbed.extend(claims[1:])
+            other = mongo_store.experiment("e")
+            drafts = [
+                draft
+                for tid in robbed
+                for draft in (attempt.claim(tid, attempts=0, worker="other"), attempt.begin(tid, pid=1, objective=None))
+            ]
+            ends: list[Draft] = [(Done, tid, attempt.done({"status": "ok", "loss": -1.0}, 0.0)) for tid in robbed]
+            append(log, other.compose(*drafts, *ends))
+        append(log, events)
+
+    monkeypatch.setattr(MongoLog, "append", append_too_late)
+    experiment = served(square)
+    assert len(robbed) == 3
+    assert [trial.tid for trial in experiment.trials if trial.loss == -1.0] == robbed
+    assert {trial.attempt for trial in experiment.trials} == {1}
