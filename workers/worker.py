@@ -20,10 +20,12 @@ from types import FrameType
 from typing import Any
 
 from hstore.engine import recipe as recipes
+from hstore.engine.control import conclude_if_complete
 from hstore.engine.heartbeat import BEATS_PER_LEASE, Heartbeat
 from hstore.engine.recipe import Recipe
 from hstore.store.errors import CannotLoad, HstoreError
 from hstore.store.events import Reserved
+from hstore.store.fold import UNFINISHED
 from hstore.store.log import EVERY_TRIAL, Known
 from hstore.store.store import QUICK_LOOKS, Experiment, Store, now
 from hstore.workers.child import Child
@@ -91,6 +93,7 @@ class Worker:
         self._refused: dict[str, tuple[str, str]] = {}
         self._recipes: dict[str, Recipe] = {}
         self._jobs = self._asking = 0
+        self._served: set[str] = set()
         self._failures = 0
         self._since = now()
         self._last_work = self._began = time.monotonic()
@@ -170,6 +173,7 @@ class Worker:
         with self._gate:
             self._asking -= 1
             self._jobs += 1
+            self._served.add(taken.exp)
             self._holding[slot.number] = slot, taken
             if self._is_waiting_for_slots:
                 self._gate.notify_all()
@@ -270,6 +274,8 @@ class Worker:
             slot.evaluator.close()
         if self._failure is not None:
             raise self._failure
+        if self.terms.burst and self.code == DONE:
+            self._conclude()
         self._say_goodbye()
         return self.code
 
@@ -278,6 +284,14 @@ class Worker:
         if named:
             return ", ".join(named)
         return "every open experiment" + (f" (now {', '.join(self._names)})" if self._names else " (none yet)")
+
+    def _conclude(self) -> None:
+        """Record the end of searches that were seen through here: there may be no driver, and no worker that stays."""
+        assert self.store.models is not None
+        for name in sorted(self._served):
+            counts, _ = self.store.models.counts(name)
+            if not UNFINISHED & set(counts):
+                conclude_if_complete(Experiment(self.store, name))
 
     def _say_goodbye(self) -> None:
         patience, self.store.patience = self.store.patience, 0.0

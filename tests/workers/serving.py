@@ -19,13 +19,16 @@ SPACE = compile_space({"x": hp.uniform("x", -1, 1)})
 DEADLINE = 60.0
 
 
-def begin(store: Store, name: str, objective: Callable[..., Any], trials: int, **retries: int) -> Experiment:
+def begin(
+    store: Store, name: str, objective: Callable[..., Any], trials: int, *, max_evals: int | None = None, **retries: int
+) -> Experiment:
     """Return a new experiment with so many queued trials, and no driver."""
     experiment = Experiment(store, name)
     domain = Domain(objective, SPACE)
     policy = {"lost": 2, "interrupted": 2, "failed": 0, "timeout": 0} | retries
     created = {
-        "space": SPACE.to_data(), "objective": recipe.record(domain, store.attachments), "limits": {},
+        "space": SPACE.to_data(), "objective": recipe.record(domain, store.attachments),
+        "limits": {"max_evals": max_evals},
         "algorithm": {"name": "rand", "version": 1, "settings": {}}, "generator": seeds.to_data(seeds.as_generator(0)),
         "retries": policy, "fingerprint": fingerprint(),
     }  # fmt: skip

@@ -13,6 +13,7 @@ from tests.waiting import until_read
 from tests.workers.serving import DEADLINE, begin, enqueue, is_over, is_running, ran, worker
 
 from hstore.engine.check import check
+from hstore.engine.control import retry
 from hstore.store.events import Noted, Requeued
 from hstore.store.fold import Trial
 from hstore.store.store import Experiment, Store
@@ -54,6 +55,16 @@ def test_burst_leaves_when_nothing_is_queued(mongo_store: Store, mongo_url: str)
     assert "serves every open experiment (now e)" in said
     assert [trial.loss for trial in experiment.trials] == [trial.point["x"] ** 2 for trial in experiment.trials]
     assert not check(mongo_store, "e")
+
+
+def test_who_leaves_last_records_that_the_search_has_ended(mongo_store: Store, mongo_url: str) -> None:
+    experiment = begin(mongo_store, "e", raises, 3, max_evals=3)
+    for _ in range(2):  # the second time what has failed is tried again, and no driver is there to see it
+        assert ran(mongo_url, "--burst")[0] == 0
+        experiment.refresh()
+        assert (experiment.state.status, experiment.state.why) == ("finished", "max_evals")
+        assert not check(mongo_store, "e")
+        retry(experiment, "failed")
 
 
 def test_the_oldest_trial_is_taken_first_whatever_its_experiment(mongo_store: Store, mongo_url: str) -> None:
