@@ -215,7 +215,7 @@ class Slot:
         places: list[Place] = []
         while names and len(places) < wanted and self.worker.may_take():
             place = self.store.claims.take_ticket(self.worker.session, names, seconds=TICKET_SECONDS)
-            if place is None:
+            if place is None or place in places:  # again, if a failover took back its ticket, say
                 self.worker.took_none()
                 break
             places.append(place)

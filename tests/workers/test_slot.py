@@ -185,3 +185,13 @@ def test_of_several_claims_those_that_others_had_first_are_left_to_them(
     assert len(robbed) == 3
     assert [trial.tid for trial in experiment.trials if trial.loss == -1.0] == robbed
     assert {trial.attempt for trial in experiment.trials} == {1}
+
+
+def test_a_trial_that_is_handed_out_twice_is_claimed_once(
+    served: Callable[..., Experiment], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hstore.workers.slot.TICKET_SECONDS", 0.0)  # as if a failover had taken the ticket back
+    monkeypatch.setattr("hstore.store.claims.EXPIRY_SECONDS", 0.0)
+    experiment = served(square)
+    assert experiment.state.counts == {"done": N}
+    assert {trial.attempt for trial in experiment.trials} == {1}
