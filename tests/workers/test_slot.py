@@ -12,6 +12,7 @@ from tests.workers.serving import DEADLINE, begin, is_over, worker
 
 from hstore.engine import attempt
 from hstore.engine.check import check
+from hstore.store.claims import Claims, Place
 from hstore.store.events import Done, Event, Requeued, Reserved
 from hstore.store.mongo import MongoLog
 from hstore.store.store import Draft, Experiment, Store
@@ -190,8 +191,16 @@ def test_of_several_claims_those_that_others_had_first_are_left_to_them(
 def test_a_trial_that_is_handed_out_twice_is_claimed_once(
     served: Callable[..., Experiment], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hstore.workers.slot.TICKET_SECONDS", 0.0)  # as if a failover had taken the ticket back
-    monkeypatch.setattr("hstore.store.claims.EXPIRY_SECONDS", 0.0)
+    take = Claims.take_ticket
+    last: list[Place | None] = []
+
+    def take_twice(claims: Claims, session: str, names: Sequence[str], *, seconds: float) -> Place | None:
+        if last:  # as if a failover had taken the ticket back
+            return last.pop()
+        last.append(take(claims, session, names, seconds=seconds))
+        return last[0]
+
+    monkeypatch.setattr(Claims, "take_ticket", take_twice)
     experiment = served(square)
     assert experiment.state.counts == {"done": N}
     assert {trial.attempt for trial in experiment.trials} == {1}
