@@ -8,7 +8,7 @@ from typing import Any
 
 from hstore.engine import control
 from hstore.engine.space import Point, Space
-from hstore.engine.space.reading import PointReader
+from hstore.engine.space.reading import Ints, PointReader
 from hstore.store.errors import InvalidPoint, NotFound
 from hstore.store.events import Data
 from hstore.store.fold import State
@@ -18,9 +18,9 @@ ENQUEUED = "enqueued"
 """The `source` of a trial whose point a person gave."""
 
 
-def read(space: Space, given: Sequence[Any], *, names: Iterable[str], asks: bool = False) -> list[Point]:
-    """Return the raw values of the points *given*, see `PointReader`; *names* say which one an `InvalidPoint` is about."""
-    reader = PointReader(space, asks=asks)
+def read(space: Space, given: Sequence[Any], *, names: Iterable[str], ints: Ints = "index") -> list[Point]:
+    """Return the raw values of the points *given*; see `PointReader`. An `InvalidPoint` says which, by *names*."""
+    reader = PointReader(space, ints=ints)
     points = []
     for name, one in zip(names, given, strict=False):
         try:
@@ -57,10 +57,10 @@ def enqueue(
     given: Sequence[Mapping[str, Any]],
     *,
     names: Iterable[str] | None = None,
-    asks: bool = False,
+    ints: Ints = "index",
     why: str = ENQUEUED,
 ) -> control.Outcome:
-    """Queue a trial for each of the points *given*; see `PointReader` for what they may be, `control.enqueue` for the rest.
+    """Queue a trial for each of the points *given*, which are as `PointReader` takes them; see `control.enqueue`.
 
     names: what an error calls each of them. Nothing is queued if one of them is not of the space: `InvalidPoint`.
     Raises `NotFound` for an experiment without a beginning.
@@ -72,7 +72,7 @@ def enqueue(
             hint="fmin begins it; its points_to_evaluate are queued first",
         )
     space = Space.from_data(created.space)
-    points = read(space, given, names=names or _numbered(len(given)), asks=asks)
+    points = read(space, given, names=names or _numbered(len(given)), ints=ints)
     return control.enqueue(experiment, [decision(space, point) for point in points], why)
 
 

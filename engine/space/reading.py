@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import typing
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from hstore.engine.space.data import short_repr
 from hstore.engine.space.expressions import Apply, Literal, dfs
@@ -14,6 +15,8 @@ from hstore.store.errors import InvalidPoint
 
 EXPLICIT = ("index", "value")
 """{"index": 2} and {"value": 2} say which of both is meant, where a bare 2 could be either."""
+
+Ints: TypeAlias = typing.Literal["index", "value", "ask"]
 
 
 class PointReader:
@@ -28,14 +31,15 @@ class PointReader:
       it gives their values as well: {"model": {"name": "svm", "C": 10.0}}.
     - {"index": 2} or {"value": 2} says so.
 
-    asks: refuse an int that could be both an index and another option, rather than take it for the index.
+    ints: what an int is that could be both an index and another option: "index", "value", or "ask" to refuse it. Other
+        than with "index", an int that is no index is the option that equals it, whatever the options are.
 
     A whole point may also be as the objective is handed it, unless its keys are labels.
     """
 
-    def __init__(self, space: Space, *, asks: bool = False) -> None:
+    def __init__(self, space: Space, *, ints: Ints = "index") -> None:
         self.space = space
-        self._asks = asks
+        self._ints = ints
         self._options: dict[str, list[Apply]] = {}
         for node in dfs(space.expression):
             if (label := _chosen_by(node)) is not None:
@@ -75,8 +79,9 @@ class PointReader:
 
     def _refuse_unknown(self, label: Any) -> Any:
         near = difflib.get_close_matches(str(label), self.space.labels, n=1)
+        shown = label if isinstance(label, str) else short_repr(label)
         raise InvalidPoint(
-            f"{label if isinstance(label, str) else short_repr(label)}: the space has no such label; it has {', '.join(sorted(self.space.labels))}",
+            f"{shown}: the space has no such label; it has {', '.join(sorted(self.space.labels))}",
             label=label, hint=f"did you mean {near[0]}?" if near else "",
         )  # fmt: skip
 
@@ -84,27 +89,34 @@ class PointReader:
         """Return the raw value, and what it says of other labels."""
         if parameter.options is None:
             return _number(parameter, value), {}
-        n, how = parameter.n_options, None
+        how: str | None = None
         if isinstance(value, Mapping) and len(value) == 1 and next(iter(value)) in EXPLICIT:
             ((how, value),) = value.items()
             value = _scalar(value)
-        if isinstance(value, int) and not isinstance(value, bool) and how != "value":
-            if 0 <= value < n:
-                self._ask(parameter, value, how)
-                return value, {}
-            if how is None and not self._asks and _has_options_like_indices(parameter):
-                how = "index"
+        elif _is_int(value):
+            how = self._meaning(parameter, value)
         if how == "index":
-            raise _refused(parameter, value)
+            if not _is_int(value) or not 0 <= value < parameter.n_options:
+                raise _refused(parameter, value)
+            return value, {}
         return self._option(parameter, value, is_sure=how is not None)
 
-    def _ask(self, parameter: Parameter, index: int, how: str | None) -> None:
+    def _meaning(self, parameter: Parameter, value: int) -> str:
+        """Return whether a bare *value* is an "index" or a "value"."""
         options = parameter.options or ()
-        if self._asks and how is None and index in [o for o in options if _is_int(o)] and options[index] != index:
-            raise InvalidPoint(
-                f"{parameter.label}: {index} may be the option {index}, or the index of the option {options[index]}",
-                hint=f'write {{"value": {index}}} or {{"index": {index}}}', label=parameter.label,
-            )  # fmt: skip
+        is_index = 0 <= value < len(options)
+        is_option = any(_is_same(option, value) for option in options)
+        if is_index and is_option and not _is_same(options[value], value):
+            if self._ints == "ask":
+                meant = options[value]
+                raise InvalidPoint(
+                    f"{parameter.label}: {value} may be the option {value}, or the index of the option {meant}",
+                    hint=f'write {{"value": {value}}} or {{"index": {value}}}', label=parameter.label,
+                )  # fmt: skip
+            return self._ints
+        if is_index:
+            return "index"
+        return "index" if self._ints == "index" and _has_options_like_indices(parameter) else "value"
 
     def _option(self, parameter: Parameter, value: Any, *, is_sure: bool) -> tuple[Value, Mapping[str, Any]]:
         found: list[tuple[int, Mapping[str, Any]]] = []
@@ -146,10 +158,12 @@ def _refused(parameter: Parameter, value: Any) -> InvalidPoint:
     shown, label = short_repr(value), parameter.label
     if parameter.options is None:
         hint = "a number stands without quotes" if isinstance(value, str) and _reads_as_number(value) else ""
-    elif _is_int(value) and any(_is_same(option, value) for option in parameter.options):
-        hint = f'{{"value": {value}}} is the option {value}'
-    elif isinstance(value, float) and any(_is_same(option, value) for option in parameter.options):
-        hint = f'{{"value": {value}}} is that option'
+    elif isinstance(value, (int, float)) and any(_is_same(option, value) for option in parameter.options):
+        how = "is no index" if _is_int(value) else "may be an index"
+        return InvalidPoint(
+            f"{label}: {shown} {how} of {parameter.describe()}, whose options look like indices", label=label,
+            hint=f'{{"value": {value}}} is the option {value}, {{"index": 0}} the first one',
+        )  # fmt: skip
     else:
         texts = {str(option): option for option in parameter.options}
         near = difflib.get_close_matches(str(value), texts, n=1)
