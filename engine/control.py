@@ -132,9 +132,12 @@ def enqueue(experiment: Experiment, decisions: Sequence[Data], why: str = "enque
 
     def decide() -> list[Draft]:
         state = experiment.state
-        left = decisions[sum(isinstance(event, Queued) for event in written) :]
+        mine = [event.tid for event in written if isinstance(event, Queued) and event.tid is not None]
+        left = decisions[len(mine) :]
         if not left:
-            return []
+            # Where the search ended in between, what was queued would wait for ever.
+            is_late = state.status == "finished" and any(state.trials[tid].state == "queued" for tid in mine)
+            return [(Resumed, None, {"why": why})] if is_late else []
         n, limit = len(state.trials), state.limits.get("max_evals")
         drafts: list[Draft] = [(Resumed, None, {"why": why})] if state.status == "finished" else []
         if isinstance(limit, (int, float)) and n + len(left) > limit:
