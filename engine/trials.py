@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hstore.engine.objective import STATUS_NEW, STATUS_OK, ChainAttachments
 from hstore.engine.progress import say
 from hstore.engine.space import Space
-from hstore.store.errors import AllTrialsFailed
+from hstore.store.errors import AllTrialsFailed, InvalidPoint
 from hstore.store.fold import Trial
 from hstore.store.store import Experiment, Store
 
@@ -234,6 +234,9 @@ class Trials:
         given = list(points)
         self.experiment.refresh()
         if self.experiment.state.created is None and not self.experiment.store.is_durable:
+            for point in given:
+                if not isinstance(point, Mapping):
+                    raise InvalidPoint(f"a point is {{label: value}}, not {point!r:.60}")
             first = len(self.waiting)
             self.waiting = [*self.waiting, *given]
             return list(range(first, first + len(given)))
