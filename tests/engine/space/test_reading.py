@@ -124,6 +124,14 @@ def test_every_draw_of_a_space_and_its_readable_values_are_points_of_it() -> Non
         assert read(SPACE.params(point), "value") == point
 
 
+def test_a_space_that_came_back_from_a_log_reads_the_same() -> None:
+    stored = Space.from_data(SPACE.to_data())
+    for model in ("tree", None, True, f"{__name__}.Estimator", {"name": "svm", "C": 10, "kernel": ["poly", 3]}):
+        point = read(POINT | {"model": model})
+        assert read(POINT | {"model": model}, space=stored) == point
+        assert repr(stored.params(point)) == repr(SPACE.params(point))
+
+
 def test_what_is_said_of_inactive_labels_counts_for_nothing() -> None:
     assert read(POINT | {"C": 3.0, "kernel": 1}) == read(POINT)
 
