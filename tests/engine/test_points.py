@@ -196,7 +196,7 @@ def test_trials_that_have_not_begun_keep_points_in_memory_and_refuse_them_in_a_s
     assert trials.enqueue([{"x": 1, "c": 0}]) == [0]
     assert trials.enqueue([{"x": 2, "c": 0}]) == [1]
     with pytest.raises(InvalidPoint, match="not 'x'"):
-        trials.enqueue({"x": 2, "c": 0})  # type: ignore[arg-type]  # a list of them was forgotten
+        trials.enqueue({"x": 2, "c": 0})  # type: ignore[dict-item]  # a list of them was forgotten
     quiet(square, SPACE, max_evals=0, trials=trials)
     assert trials.losses() == [1.0, 4.0]
     with pytest.raises(NotFound, match="no space yet"):

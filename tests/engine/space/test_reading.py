@@ -126,7 +126,8 @@ def test_every_draw_of_a_space_and_its_readable_values_are_points_of_it() -> Non
 
 def test_a_space_that_came_back_from_a_log_reads_the_same() -> None:
     stored = Space.from_data(SPACE.to_data())
-    for model in ("tree", None, True, f"{__name__}.Estimator", {"name": "svm", "C": 10, "kernel": ["poly", 3]}):
+    models: list[Any] = ["tree", None, True, f"{__name__}.Estimator", {"name": "svm", "C": 10, "kernel": ["poly", 3]}]
+    for model in models:
         point = read(POINT | {"model": model})
         assert read(POINT | {"model": model}, space=stored) == point
         assert repr(stored.params(point)) == repr(SPACE.params(point))
