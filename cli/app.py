@@ -14,6 +14,7 @@ import click
 
 from hstore.cli.check import check
 from hstore.cli.db import db
+from hstore.cli.enqueue import enqueue
 from hstore.cli.log import log
 from hstore.cli.ls import ls
 from hstore.cli.migrate import migrate
@@ -131,6 +132,7 @@ def app(ctx: click.Context, url: str | None, debug: bool) -> None:
     hstore pause digits           have nothing suggested or taken; hstore resume digits
     hstore stop digits --now      end it, and what is running
     hstore retry digits --failed  evaluate again what failed
+    hstore enqueue digits '{…}'   evaluate a point of your own
     hstore replay digits          make its suggestions again and compare bits
 
     Data goes to stdout, talk to stderr. Exit codes: 2 usage, 3 not found, 5 store unreachable, 6 verification failed.
@@ -139,7 +141,10 @@ def app(ctx: click.Context, url: str | None, debug: bool) -> None:
     ctx.call_on_close(ctx.obj.close)
 
 
-for command in (ls, show, status, log, worker, pause, resume, stop, retry, replay, verify, check, rebuild, migrate, db):
+COMMANDS = (
+    ls, show, status, log, worker, pause, resume, stop, retry, enqueue, replay, verify, check, rebuild, migrate, db,
+)  # fmt: skip
+for command in COMMANDS:
     app.add_command(command)
 
 

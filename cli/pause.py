@@ -31,7 +31,7 @@ def pause(session: Session, experiment: str, now: bool, why: str | None) -> None
     from hstore.store.events import Paused, Requeued
 
     with session.experiment(experiment) as found:
-        outcome = ask(found, _reason("paused", why), now=now)
+        outcome = ask(found, reason("paused", why), now=now)
     requeued = outcome.tids(Requeued)
     if outcome.status == "finished":
         _tell(experiment, f"has finished ({outcome.why}): there is nothing to pause", outcome, "stop")
@@ -57,7 +57,7 @@ def resume(session: Session, experiment: str, why: str | None) -> None:
 
     with session.experiment(experiment) as found:
         before = found.state.status
-        outcome = ask(found, _reason("resumed", why))
+        outcome = ask(found, reason("resumed", why))
     told = "goes on" if outcome.written else "is open: there is nothing to resume"
     if outcome.written and before == "finished":
         told = "is open again; fmin with its name suggests more"
@@ -84,13 +84,14 @@ def stop(session: Session, experiment: str, now: bool, why: str | None) -> None:
 
     with session.experiment(experiment) as found:
         before = found.state.status
-        outcome = ask(found, _reason("stopped", why), now=now)
+        outcome = ask(found, reason("stopped", why), now=now)
     told = f"had finished already ({outcome.why})" if before == "finished" else "is stopped"
     cancelled = outcome.tids(Cancelled)
     _tell(experiment, told + (f"; cancelled: {trials(cancelled)}" if cancelled else ""), outcome, "stop")
 
 
-def _reason(what: str, why: str | None) -> str:
+def reason(what: str, why: str | None) -> str:
+    """Return *why* something is done, with *what* it is and who asked for it."""
     import getpass
     import socket
 

@@ -114,6 +114,8 @@ def _trial_text(experiment: Experiment, trial: Trial) -> str:
     from hstore.cli.table import plain, render, text
 
     lines = [f"trial {trial.tid} of {experiment.name}: {trial.state}"]
+    if trial.queued is not None and trial.queued.source != "suggested":
+        lines.append(f"{trial.queued.source}, not suggested by an algorithm")
     if trial.loss is not None:
         lines.append(f"loss {text(trial.loss)} ({trial.status})")
     if trial.is_void:

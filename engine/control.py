@@ -1,13 +1,25 @@
-"""Control: pause, resume, stop and retry, as people ask for them. Each is a few events that everyone at work obeys."""
+"""Control: pause, resume, stop, retry and enqueue, as people ask for them: a few events that everyone at work obeys."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from hstore.store.errors import Conflict, InvalidValue, NotFound
-from hstore.store.events import Cancelled, Event, Failed, Finished, Noted, Paused, Requeued, Resumed
+from hstore.store.events import (
+    Cancelled,
+    Changed,
+    Data,
+    Event,
+    Failed,
+    Finished,
+    Noted,
+    Paused,
+    Queued,
+    Requeued,
+    Resumed,
+)  # fmt: skip
 from hstore.store.fold import HELD, UNFINISHED, State
 from hstore.store.store import Draft, Experiment
 
@@ -110,6 +122,31 @@ def retry(experiment: Experiment, which: Which | Iterable[int], why: str = "retr
     return _carry_out(experiment, decide)
 
 
+def enqueue(experiment: Experiment, decisions: Sequence[Data], why: str = "enqueued") -> Outcome:
+    """Queue trials whose points a person gave, after all that there are: *decisions* are the data of their `Queued`.
+
+    They count to max_evals like all others; where there is no room left, that is raised by as many. A search that has
+    finished is opened again, so that workers take them; a paused one stays so.
+    """
+    written: list[Event] = []
+
+    def decide() -> list[Draft]:
+        state = experiment.state
+        mine = [event.tid for event in written if isinstance(event, Queued) and event.tid is not None]
+        left = decisions[len(mine) :]
+        if not left:
+            # Where the search ended in between, what was queued would wait for ever.
+            is_late = state.status == "finished" and any(state.trials[tid].state == "queued" for tid in mine)
+            return [(Resumed, None, {"why": why})] if is_late else []
+        n, limit = len(state.trials), state.limits.get("max_evals")
+        drafts: list[Draft] = [(Resumed, None, {"why": why})] if state.status == "finished" else []
+        if isinstance(limit, (int, float)) and n + len(left) > limit:
+            drafts.append((Changed, None, {"limits": {**state.limits, "max_evals": n + len(left)}}))
+        return drafts + [(Queued, n + i, data) for i, data in enumerate(left)]
+
+    return _carry_out(experiment, decide, written)
+
+
 def conclude(experiment: Experiment, why: str) -> Outcome:
     """Record that the search ended, unless it did already, is paused, or has trials that have not ended.
 
@@ -134,9 +171,14 @@ def conclude_if_complete(experiment: Experiment) -> Outcome:
 # -- how ------------------------------------------------------------------------------------------------------
 
 
-def _carry_out(experiment: Experiment, decide: Callable[[], list[Draft]]) -> Outcome:
-    """Read, fold, *decide*, append, until nothing is left to do: others write at the same time."""
-    written: list[Event] = []
+def _carry_out(
+    experiment: Experiment, decide: Callable[[], list[Draft]], written: list[Event] | None = None
+) -> Outcome:
+    """Read, fold, *decide*, append, until nothing is left to do: others write at the same time.
+
+    written: a list that *decide* looks at, of what has been written so far.
+    """
+    written = [] if written is None else written
     has_lost = False
     while True:
         experiment.refresh()

@@ -123,7 +123,7 @@ class Driver:
         if n and (last := trials[n - 1].queued) is not None and last.batch is not None:
             begun, size = last.batch
             if n < begun + size:
-                return n, min(begun + size - n, room)
+                return n, max(0, min(begun + size - n, room))
         return n, max(0, min(wanted, room))
 
     def _decisions(self, first: int, size: int) -> list[Draft]:

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from hstore.engine import points as given_points
 from hstore.engine import recipe, seeds
 from hstore.engine.algorithms import resolve, tpe
 from hstore.engine.driver import Driver, Limits, describe_algorithm
@@ -19,7 +20,7 @@ from hstore.engine.objective import Domain, describe
 from hstore.engine.parallel import ParallelDriver
 from hstore.engine.progress import ProgressCallback, default_callback, no_progress_callback, say
 from hstore.engine.serial import SerialDriver
-from hstore.engine.space import Space, compile_space, space_eval
+from hstore.engine.space import Point, Space, compile_space, space_eval
 from hstore.engine.team import Team
 from hstore.engine.trials import MongoTrials, Trials
 from hstore.store.attachments import Attachments
@@ -76,7 +77,9 @@ def fmin(
     grace: seconds that workers get to end their trials when the search ends early (timeout, loss_threshold,
         early_stop_fn); what still runs then is cancelled.
     rstate: `numpy.random.default_rng(seed)` or an int, for a search that can be had again.
-    points_to_evaluate: points {label: raw value} to begin with, on top of *max_evals*.
+    points_to_evaluate: points {label: value} to begin with, on top of *max_evals*; those that the search was given
+        before are not queued again. A choice takes one of its options, or as in hyperopt the index of one: an int is
+        the index. {"value": 3} or {"index": 3} says which it is.
     early_stop_fn: `f(trials, *args) -> (stop, args)`, asked after every round.
     return_argmin: False returns the point as *fn* was handed it.
 
@@ -87,6 +90,11 @@ def fmin(
     _check_arguments(timeout, loss_threshold, max_evals, points_to_evaluate, max_queue_len)
     policy = _check_parallel(workers, retries, grace)
     if trials is not None and allow_trials_fmin and getattr(type(trials), "fmin", Trials.fmin) is not Trials.fmin:
+        if points_to_evaluate is not None:
+            raise InvalidValue(
+                f"{type(trials).__name__} has an fmin of its own, which takes no points_to_evaluate",
+                hint="enqueue them on its trials, or set allow_trials_fmin=False",
+            )
         return trials.fmin(
             fn, space, algo=algo, max_evals=max_evals, timeout=timeout, loss_threshold=loss_threshold,
             max_queue_len=max_queue_len, rstate=rstate, verbose=verbose, pass_expr_memo_ctrl=pass_expr_memo_ctrl,
@@ -102,9 +110,11 @@ def fmin(
             workers = 0
         if workers is not None and not search.store.is_durable:
             raise InvalidValue("workers need a store", hint="add experiment='some-name'")
-        points = list(points_to_evaluate or ())
+        given = [*view.waiting, *(points_to_evaluate or ())]
+        points = given_points.read(compiled, given, names=(f"points_to_evaluate[{i}]" for i in range(len(given))))
+        on_top = len(points) - view.waiting_seen + _invisible(search)
         limits = Limits(
-            max_evals=sys.maxsize if max_evals is None else max_evals + len(points) + _invisible(search),
+            max_evals=sys.maxsize if max_evals is None else max_evals + on_top,
             timeout=timeout, loss_threshold=loss_threshold, max_queue_len=max_queue_len,
         )  # fmt: skip
         generator = seeds.as_generator(rstate)
@@ -118,6 +128,7 @@ def fmin(
             points,
             policy,
         )
+        view.waiting = ()
         bar = _bar(verbose, show_progressbar)
         with bar(search.state.ended, limits.max_evals) as shown:
             common: dict[str, Any] = {
@@ -233,14 +244,18 @@ def _prepare(
     limits: Limits,
     generator: dict[str, Any],
     is_generator_given: bool,
-    points: Sequence[Mapping[str, Any]],
+    points: Sequence[Point],
     retries: Mapping[str, int],
 ) -> None:
     """Begin or continue the experiment and queue the *points*, whoever else is doing so at the same time."""
     while True:
+        new = given_points.not_queued(experiment.state, points)
         try:
-            _begin(experiment, domain, algorithm, limits, generator, is_generator_given, retries)
-            _enqueue(experiment, domain.space, points)
+            _begin(experiment, domain, algorithm, limits, generator, is_generator_given, len(new), retries)
+            first = len(experiment.state.trials)
+            drafts = [(Queued, first + i, given_points.decision(domain.space, point)) for i, point in enumerate(new)]
+            if drafts:
+                experiment.append(experiment.compose(*drafts))
         except Conflict:
             continue  # another process was first; what it wrote has been read, so see what is left to do
         return
@@ -248,11 +263,16 @@ def _prepare(
 
 def _begin(
     experiment: Experiment, domain: Domain, algorithm: dict[str, Any], limits: Limits, generator: dict[str, Any],
-    is_generator_given: bool, retries: Mapping[str, int],
+    is_generator_given: bool, n_new: int, retries: Mapping[str, int],
 ) -> None:  # fmt: skip
-    """Create the experiment, or see that it can be continued with these arguments, and record what changed."""
+    """Create the experiment, or see that it can be continued with these arguments, and record what changed.
+
+    n_new: how many points are about to be queued, which the search had not been given before.
+    """
     objective = describe(domain.fn)
     wanted = {name: None if value == sys.maxsize else value for name, value in asdict(limits).items()}
+    if n_new and wanted["max_evals"] is not None:  # there is room for what a person asks for
+        wanted["max_evals"] = max(wanted["max_evals"], len(experiment.state.trials) + n_new)
     if experiment.state.created is None:
         created = {
             "space": domain.space.to_data(), "objective": recipe.record(domain, _attachments(experiment)),
@@ -270,7 +290,7 @@ def _begin(
         )  # fmt: skip
     if is_generator_given and experiment.store.is_durable and state.created.generator != generator:
         say(f"experiment {experiment.name!r} goes on with the rstate that it began with")
-    goes_on = state.status == "open" or not _is_complete(experiment, limits)
+    goes_on = state.status == "open" or bool(n_new) or not _is_complete(experiment, limits)
     changed: dict[str, Any] = {}
     if state.limits != wanted:
         changed["limits"] = wanted
@@ -295,21 +315,6 @@ def _is_complete(experiment: Experiment, limits: Limits) -> bool:
 
 def _attachments(experiment: Experiment) -> Attachments | None:
     return experiment.store.attachments if experiment.store.is_durable else None
-
-
-def _enqueue(experiment: Experiment, space: Space, points: Sequence[Mapping[str, Any]]) -> None:
-    """Queue the points that a person gave, those of them that an earlier call has not queued."""
-    trials = experiment.state.trials
-    if any(trial.queued is None or trial.queued.source != "enqueued" for trial in trials.values()):
-        return
-    drafts = []
-    for tid in range(len(trials), len(points)):
-        given = points[tid]
-        point = {label: given[label] for label in space.labels if label in given and space.is_active(label, given)}
-        space.check(point)
-        drafts.append((Queued, tid, {"point": point, "params": space.params(point), "source": "enqueued"}))
-    if drafts:
-        experiment.append(experiment.compose(*drafts))
 
 
 def _bar(verbose: bool, show_progressbar: bool | ProgressCallback) -> ProgressCallback:
@@ -362,3 +367,13 @@ def _search(driver: Driver, generator: Any) -> None:
         trials = experiment.state.trials
         made = (trials[tid].queued for tid in range(before, len(trials)))
         generator.integers(seeds.SEED_BELOW, size=sum(q is not None and q.source == "suggested" for q in made))
+
+
+def generate_trials_to_calculate(points: Sequence[Mapping[str, Any]]) -> Trials:
+    """Return trials in memory whose first ones are to be at *points*, whenever fmin is called on them.
+
+    As in hyperopt they are on top of fmin's max_evals, unless the trials were refreshed, and so seen, before.
+    """
+    trials = Trials()
+    trials.enqueue(points)
+    return trials

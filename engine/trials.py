@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hstore.engine.objective import STATUS_NEW, STATUS_OK, ChainAttachments
 from hstore.engine.progress import say
 from hstore.engine.space import Space
-from hstore.store.errors import AllTrialsFailed
+from hstore.store.errors import AllTrialsFailed, InvalidPoint
 from hstore.store.fold import Trial
 from hstore.store.store import Experiment, Store
 
@@ -34,6 +34,8 @@ _JOB_STATE = {
 class Trials:
     """The trials of one experiment as hyperopt's documents. `Trials()` is a search in memory, without a server.
 
+    A document has `params` beside what hyperopt's have: the values that were meant, by active label.
+
     What is seen is what was there at the last `refresh`; trials that ended in an exception or were cancelled are
     not among `trials`, as in hyperopt (`experiment` shows them all).
     """
@@ -49,6 +51,9 @@ class Trials:
         self._documents: dict[int, dict[str, Any]] = {}
         self._seen = 0
         self._trials: list[dict[str, Any]] = []
+        self.waiting: Sequence[Mapping[str, Any]] = ()
+        """Points that were given before there was a space to read them against; fmin queues them."""
+        self._waiting_documents: list[dict[str, Any]] = []
         if refresh:
             self.refresh()
 
@@ -59,13 +64,14 @@ class Trials:
         self.experiment.refresh()
         news = {event.tid for event in self.experiment.arrivals[self._seen :]} - {None}
         self._seen = len(self.experiment.arrivals)
-        if not news:
+        if not news and len(self.waiting) == len(self._waiting_documents):
             return
         for tid in news:
             assert tid is not None
             self._documents[tid] = self._document(self.experiment.state.trials[tid])
         visible = (self._documents[tid] for tid in sorted(self._documents))
-        self._trials = [doc for doc in visible if doc["state"] in JOB_VALID_STATES]
+        self._waiting_documents = [_waiting_document(tid, point) for tid, point in enumerate(self.waiting)]
+        self._trials = [doc for doc in visible if doc["state"] in JOB_VALID_STATES] + self._waiting_documents
 
     @property
     def space(self) -> Space | None:
@@ -93,6 +99,7 @@ class Trials:
             "spec": None,
             "result": dict(trial.result) if trial.result is not None else {"status": STATUS_NEW},
             "misc": misc,
+            "params": dict(trial.params),
             "exp_key": self.exp_key,
             "owner": [trial.reserved.worker] if trial.reserved else None,
             "version": trial.ver,
@@ -186,7 +193,7 @@ class Trials:
     @property
     def best_params(self) -> Mapping[str, Any]:
         """The values of the best trial that were meant: options rather than their indices, integers as integers."""
-        return self.experiment.best.params
+        return dict(self.best_trial["params"])
 
     @property
     def attachments(self) -> ChainAttachments:
@@ -211,6 +218,34 @@ class Trials:
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         return iter(self._trials)
+
+    # -- adding to it -----------------------------------------------------------------------------------------
+
+    def enqueue(self, points: Iterable[Mapping[str, Any]]) -> list[int]:
+        """Queue a trial for each of *points* and return their ids; workers or the next fmin evaluate them.
+
+        A point is {label: value}, as `fmin` takes it for *points_to_evaluate*. It counts to max_evals like any other
+        trial. Nothing is queued if one of them is not of the space: `InvalidPoint`. A search in memory that has
+        not begun, and so has no space, keeps them for its first fmin.
+        """
+        from hstore.engine.points import enqueue
+        from hstore.store.events import Queued
+
+        given = list(points)
+        self.experiment.refresh()
+        if self.experiment.state.created is None and not self.experiment.store.is_durable:
+            for point in given:
+                if not isinstance(point, Mapping):
+                    raise InvalidPoint(f"a point is {{label: value}}, not {point!r:.60}")
+            first = len(self.waiting)
+            self.waiting = [*self.waiting, *given]
+            return list(range(first, first + len(given)))
+        return enqueue(self.experiment, given).tids(Queued)
+
+    @property
+    def waiting_seen(self) -> int:
+        """How many of `waiting` are among `trials` already."""
+        return len(self._waiting_documents)
 
     # -- searching --------------------------------------------------------------------------------------------
 
@@ -245,6 +280,18 @@ class MongoTrials(Trials):
             store = open_store(arg, say=say)
             weakref.finalize(self, store.close)
         super().__init__(exp_key, refresh, experiment=Experiment(store, exp_key or "default"))
+
+
+def _waiting_document(tid: int, point: Mapping[str, Any]) -> dict[str, Any]:
+    idxs = {label: [tid] for label in point}
+    misc = {
+        "tid": tid, "cmd": ("domain_attachment", "FMinIter_Domain"), "workdir": None, "idxs": idxs,
+        "vals": {label: [value] for label, value in point.items()},
+    }  # fmt: skip
+    return {
+        "tid": tid, "state": JOB_STATE_NEW, "spec": None, "result": {"status": STATUS_NEW}, "misc": misc,
+        "params": dict(point), "exp_key": None, "owner": None, "version": 0, "book_time": None, "refresh_time": None,
+    }  # fmt: skip
 
 
 def _naive(at: dt.datetime) -> dt.datetime:

@@ -4,6 +4,7 @@ HstoreError                  anything below; `hint` says what to do next
 ├── Conflict                 another event has the place (exp, tid, ver): fenced, lost a race, already ended
 ├── InvalidValue             a value that the log cannot hold; names the path to it
 │   ├── InvalidName          a name of an experiment that no store can hold
+│   ├── InvalidPoint         a point that somebody gave and the space does not have; names the label
 │   └── InvalidEvent         an event that does not follow from the chain it was to be appended to
 ├── NotFound                 no such experiment, trial or attachment
 ├── SpaceChanged             an experiment continued with another search space
@@ -63,6 +64,10 @@ class InvalidValue(HstoreError, ValueError):
 
 class InvalidName(InvalidValue):
     """Raised for an experiment's name that is empty, too long, or holds `$`, NUL or line breaks."""
+
+
+class InvalidPoint(InvalidValue):
+    """Raised for a point that somebody gave and the space does not have; nothing was queued."""
 
 
 class InvalidEvent(InvalidValue):

@@ -45,9 +45,9 @@ def parameters_of(expression: Apply) -> dict[Apply, Parameter]:
     chosen_by = {node: param for node in order if node.name == "switch" and (param := _chosen_by(node)) is not None}
     reach = _reach(order, chosen_by)
     casts = {parent.pos_args[0]: parent.name for parent in order if parent.name in ("int", "float")}
-    options = _options(order)
+    options, integers = _options(order), _integers(order)
     return {
-        node: _parameter(node, casts.get(node), options.get(node), reach[node])
+        node: _parameter(node, casts.get(node), options.get(node), reach[node], node in integers)
         for node in _drawing_order(expression, nodes, chosen_by)
     }
 
@@ -167,7 +167,23 @@ def _ways(expression: Apply, chosen_by: Mapping[Apply, Apply]) -> dict[Apply, Wa
     return ways
 
 
-def _parameter(node: Apply, cast: str | None, options: tuple[Any, ...] | None, reach: Pairs) -> Parameter:
+def _integers(order: list[Apply]) -> set[Apply]:
+    """Return the nodes of *order* (inputs first) that are only used as integers."""
+    parents: dict[Apply, list[Apply]] = {}
+    for node in order:
+        for child in node.inputs():
+            parents.setdefault(child, []).append(node)
+    found: set[Apply] = set()
+    for node in reversed(order):  # float(…), which hp puts around its draws, is looked through
+        above = parents.get(node, [])
+        if above and all(parent.name == "int" or (parent.name == "float" and parent in found) for parent in above):
+            found.add(node)
+    return found
+
+
+def _parameter(
+    node: Apply, cast: str | None, options: tuple[Any, ...] | None, reach: Pairs, is_integer: bool
+) -> Parameter:
     label, drawn = _label(node), node.pos_args[1]
     if drawn.name not in _DISTRIBUTIONS:
         raise BadSearchSpace(f"{label}: {drawn.name} is no distribution that can be searched")
@@ -185,8 +201,9 @@ def _parameter(node: Apply, cast: str | None, options: tuple[Any, ...] | None, r
         if values.get("high") is None:
             values = {"low": 0, "high": values["low"]}
     return Parameter(
-        label=label, kind=kind, options=options, conditions=tuple((pair,) for pair in sorted(reach)), **values
-    )
+        label=label, kind=kind, options=options, conditions=tuple((pair,) for pair in sorted(reach)),
+        is_integer=is_integer or kind in ("uniformint", "randint"), **values,
+    )  # fmt: skip
 
 
 _NOTHING = object()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -36,6 +37,8 @@ class Parameter:
     """Readable value of each option of a choice or pchoice."""
     conditions: tuple[Condition, ...] = ()
     """It is active if of any of these all (choice, option index) hold; without any, always."""
+    is_integer: bool = False
+    """Whether the objective is handed an int, wherever the space uses it: uniformint, randint, scope.int(hp.…)."""
 
     @property
     def is_log(self) -> bool:
@@ -67,7 +70,19 @@ class Parameter:
         """Return what the *raw* value means: an option, an integer, or itself."""
         if self.options is not None:
             return self.options[int(raw)]
-        return int(raw) if self.kind in ("uniformint", "randint") else raw
+        return int(raw) if self.is_integer else raw
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The least and the greatest raw value, with room for the rounding of logarithms."""
+        low, high, q = self.low, self.high, self.q
+        if low is None or high is None:
+            return 0.0 if self.is_log else -sys.float_info.max, sys.float_info.max
+        if self.is_categorical:
+            return low, high - 1
+        if self.is_log:
+            low, high = portable.exp(low) * (1 - 1e-9), portable.exp(high) * (1 + 1e-9)
+        return (low, high) if q is None else (round(low / q) * q, round(high / q) * q)
 
     def describe(self) -> str:
         """Return it as a person would write it, such as uniform(0, 1)."""

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from hstore.engine import portable
 from hstore.engine.space import data
 from hstore.engine.space.compiling import parameters_of
 from hstore.engine.space.expressions import Apply, Literal, as_apply, dfs, evaluate
@@ -163,21 +161,9 @@ def _check_value(parameter: Parameter, value: Any) -> None:
     if not is_one or (parameter.is_categorical and value % 1 != 0):
         wanted = ", of which a point holds the position as an int" if parameter.options is not None else ""
         raise BadSearchSpace(f"{label}: {value!r:.60} is no value of {parameter.describe()}{wanted}", label=label)
-    low, high = _range(parameter)
+    low, high = parameter.bounds
     if not low <= value <= high:
         raise BadSearchSpace(f"{label}: {value!r:.60} is outside {parameter.describe()}", label=label)
-
-
-def _range(parameter: Parameter) -> tuple[float, float]:
-    """Return the least and the greatest raw value, with room for the rounding of logarithms."""
-    low, high, q = parameter.low, parameter.high, parameter.q
-    if low is None or high is None:
-        return 0.0 if parameter.is_log else -sys.float_info.max, sys.float_info.max
-    if parameter.is_categorical:
-        return low, high - 1
-    if parameter.is_log:
-        low, high = portable.exp(low) * (1 - 1e-9), portable.exp(high) * (1 + 1e-9)
-    return (low, high) if q is None else (round(low / q) * q, round(high / q) * q)
 
 
 def compile_space(expr: Any) -> Space:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hstore.engine.algorithms import rand, tpe
-    from hstore.engine.fmin import fmin
+    from hstore.engine.fmin import fmin, generate_trials_to_calculate
     from hstore.engine.objective import (
         STATUS_FAIL,
         STATUS_NEW,
@@ -53,6 +53,7 @@ _PLACES = {
     "Trials": "engine.trials:Trials",
     "errors": "store.errors",
     "fmin": "engine.fmin:fmin",
+    "generate_trials_to_calculate": "engine.fmin:generate_trials_to_calculate",
     "hp": "engine.space.hp",
     "open": "store.opening:open_store",
     "rand": "engine.algorithms.rand",
@@ -81,6 +82,7 @@ __all__ = [
     "Trials",
     "errors",
     "fmin",
+    "generate_trials_to_calculate",
     "hp",
     "open",
     "rand",

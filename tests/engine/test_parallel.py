@@ -123,11 +123,11 @@ def test_the_queue_holds_one_trial_for_each_slot_and_one_more(mongo_url: str, tm
 def test_an_algorithm_hears_of_every_end_whoever_brought_it(mongo_url: str) -> None:
     quiet(
         square, SPACE, algo=partial(tpe.suggest, n_startup_jobs=5), max_evals=40, experiment="heard",
-        store=mongo_url, workers=2, points_to_evaluate=[{"x": 0.5, "c": 0}],
+        store=mongo_url, workers=2, points_to_evaluate=[{"x": 0.5, "c": {"y": 0.25}}],
     )  # fmt: skip
     search = sound(mongo_url, "heard")
     assert len(search.trials) == 41
-    assert search.trials[0].point == {"x": 0.5, "c": 0}
+    assert search.trials[0].point == {"x": 0.5, "c": 1, "y": 0.25}
 
 
 @pytest.mark.parametrize("by", ["timeout", "loss_threshold", "early_stop_fn"])

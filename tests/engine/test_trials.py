@@ -34,6 +34,7 @@ def test_documents_have_hyperopts_shape(trials: Trials) -> None:
         "spec",
         "result",
         "misc",
+        "params",
         "state",
         "owner",
         "book_time",

@@ -1,0 +1,185 @@
+"""What a person may write for a point, and what is said of the rest."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hstore import hp
+from hstore.engine.space import Space, compile_space, scope, space_eval
+from hstore.engine.space.reading import Ints, PointReader
+from hstore.store.errors import InvalidPoint
+
+
+class Estimator:
+    """Something that no JSON can say."""
+
+
+SPACE = compile_space(
+    {
+        "lr": hp.loguniform("lr", -7, 0),
+        "units": hp.choice("units", [32, 64, 128]),
+        "layers": hp.choice("layers", [1, 2, 3]),
+        "depth": scope.int(hp.quniform("depth", 2, 10, 2)),
+        "model": hp.choice(
+            "model",
+            [
+                "tree",
+                {"name": "svm", "C": hp.lognormal("C", 0, 1), "kernel": hp.choice("kernel", ["rbf", ["poly", 3]])},
+                None,
+                True,
+                Estimator,
+            ],
+        ),
+    }
+)
+POINT: dict[str, Any] = {"lr": 0.1, "units": 0, "layers": 0, "depth": 4, "model": 0}
+
+
+def read(given: Any, ints: Ints = "index", space: Space = SPACE) -> dict[str, Any]:
+    return PointReader(space, ints=ints).read(given)
+
+
+def why(given: Any, ints: Ints = "index", space: Space = SPACE) -> str:
+    with pytest.raises(InvalidPoint) as refused:
+        read(given, ints, space)
+    assert "\n" not in str(refused.value) + refused.value.hint
+    return f"{refused.value} ({refused.value.hint})"
+
+
+@pytest.mark.parametrize(
+    ("given", "raw"),
+    [
+        ({"units": 1}, 1),  # an index, as in hyperopt
+        ({"units": 128}, 2),
+        ({"units": 64.0}, 1),  # of a table with holes
+        ({"units": np.int64(64)}, 1),
+        ({"layers": 1}, 1),  # an index, although 1 is an option
+        ({"layers": {"index": 1}}, 1),
+        ({"layers": {"value": 1}}, 0),
+        ({"layers": {"value": 3}}, 2),
+        ({"model": "tree"}, 0),
+        ({"model": None}, 2),
+        ({"model": True}, 3),
+        ({"model": Estimator}, 4),
+        ({"model": f"{__name__}.Estimator"}, 4),  # as tables show it
+    ],
+)
+def test_a_choice_takes_an_index_or_an_option(given: dict[str, Any], raw: int) -> None:
+    (label,) = given
+    point = read(POINT | given)
+    assert (point[label], type(point[label])) == (raw, int)
+    SPACE.check(point)
+
+
+@pytest.mark.parametrize(
+    ("ints", "given", "raw"),
+    [("ask", 3, 2), ("ask", 0, 0), ("value", 1, 0), ("value", 3, 2), ("value", 0, 0), ("ask", {"value": 1}, 0)],
+)
+def test_an_int_that_could_be_both_is_what_was_asked_for(ints: Ints, given: Any, raw: int) -> None:
+    assert read(POINT | {"layers": given}, ints)["layers"] == raw
+
+
+def test_an_int_that_could_be_both_can_be_refused() -> None:
+    told = 'layers: 1 may be the option 1, or the index of the option 2 (write {"value": 1} or {"index": 1})'
+    assert why(POINT | {"layers": 1}, "ask") == told
+
+
+def test_where_options_are_their_own_indices_there_is_nothing_to_ask() -> None:
+    assert read({"n": 2}, "ask", compile_space(hp.choice("n", [0, 1, 2]))) == {"n": 2}
+
+
+def test_numbers_become_what_the_search_itself_draws() -> None:
+    point = read(POINT | {"lr": 1, "depth": np.int32(4)})
+    assert (point["lr"], type(point["lr"])) == (1.0, float)
+    assert (point["depth"], type(point["depth"])) == (4.0, float)
+    assert SPACE.params(point)["depth"] == 4
+    assert isinstance(SPACE.params(point)["depth"], int)
+
+
+def test_an_option_gives_the_values_of_what_is_in_it() -> None:
+    flat = read(POINT | {"model": 1, "C": 10, "kernel": "rbf"})
+    assert read(POINT | {"model": {"name": "svm", "C": 10, "kernel": "rbf"}}) == flat
+    nested = read(POINT | {"model": {"name": "svm", "C": 10, "kernel": ["poly", 3]}})
+    assert (nested["model"], nested["C"], nested["kernel"]) == (1, 10.0, 1)
+
+
+def test_a_point_as_the_objective_is_handed_it_is_read_back() -> None:
+    renamed = compile_space(
+        {
+            "rate": hp.uniform("lr", 0, 1),
+            "net": [hp.choice("n", [1, 2]), {"act": hp.choice("a", ["x", hp.randint("r", 3)])}],
+        }
+    )
+    rng = np.random.default_rng(0)
+    for point in (renamed.sample(rng) for _ in range(20)):
+        assert read(space_eval(renamed, point), space=renamed) == point
+
+
+def test_every_draw_of_a_space_and_its_readable_values_are_points_of_it() -> None:
+    rng = np.random.default_rng(1)
+    for point in (SPACE.sample(rng) for _ in range(50)):
+        assert read(point) == point
+        assert read(SPACE.params(point), "value") == point
+
+
+def test_a_space_that_came_back_from_a_log_reads_the_same() -> None:
+    stored = Space.from_data(SPACE.to_data())
+    models: list[Any] = ["tree", None, True, f"{__name__}.Estimator", {"name": "svm", "C": 10, "kernel": ["poly", 3]}]
+    for model in models:
+        point = read(POINT | {"model": model})
+        assert read(POINT | {"model": model}, space=stored) == point
+        assert repr(stored.params(point)) == repr(SPACE.params(point))
+
+
+def test_what_is_said_of_inactive_labels_counts_for_nothing() -> None:
+    assert read(POINT | {"C": 3.0, "kernel": 1}) == read(POINT)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"lr": "0.1"}, "lr: '0.1' is none of its values; it takes a number from 0.000911882 to 1: loguniform(-7, 0)"),
+        ({"lr": 2}, "lr: 2 is none of its values"),
+        ({"lr": math.nan}, "lr: nan is none"),
+        ({"lr": True}, "lr: True is none"),
+        ({"lr": 10**400}, "lr: 1000"),
+        ({"depth": 4.5}, "depth: 4.5 is none of its values; it takes a whole number from 4 to 10: quniform(2, 10, 2)"),
+        ({"units": "64"}, "units: '64' is none of its values; it takes an option of choice(32, 64, 128), or its index"),
+        ({"units": 3}, "units: 3 is none of its values"),
+        ({"units": True}, "units: True is none of its values"),
+        ({"units": {"index": 5}}, "units: 5 is none of its values"),
+        ({"layers": 3}, "layers: 3 is no index of choice(1, 2, 3), whose options look like indices"),
+        ({"layers": 2.0}, "layers: 2.0 may be an index of choice(1, 2, 3)"),
+        ({"model": "tre"}, "did you mean 'tree'?"),
+        ({"model": {"name": "svm", "C": 1.0}}, "model: {'name': 'svm', 'C': 1.0} is none of its values"),
+        ({"model": 1, "kernel": 0}, "C: has no value, but is active at this point"),
+        ({"model": "svm"}, "kernel: has no value, but is active at this point; nor has C (kernel takes an option of"),
+        ({"model": {"name": "svm", "C": 1, "kernel": "rbf"}, "C": 2}, "C: is given twice, as 2 and within model"),
+        ({"lrr": 1}, "lrr: the space has no such label; it has C, depth, kernel, layers, lr, model, units (did you"),
+        ({7: 1}, "7: the space has no such label"),
+    ],
+)
+def test_what_is_no_point_is_named_with_what_would_be_one(given: dict[Any, Any], told: str) -> None:
+    assert told.replace("from 4 to", "from 2 to") in why(POINT | given)
+
+
+@pytest.mark.parametrize("given", [None, 3, "lr=3", [1, 2]])
+def test_a_point_is_a_mapping(given: Any) -> None:
+    assert "a point is {label: value}, not" in why(given)
+
+
+def test_options_that_look_alike_are_chosen_by_index() -> None:
+    space = compile_space(
+        hp.choice("c", [{"k": "a", "x": hp.uniform("x", 0, 1)}, {"k": "a", "y": hp.uniform("y", 0, 1)}])
+    )
+    assert why({"c": "a"}, space=space) == "c: 'a' is several of its options (give the index of one: 0, 1)"
+    assert read({"c": {"k": "a", "y": 0.5}}, space=space) == {"c": 1, "y": 0.5}
+
+
+def test_a_draw_that_the_space_rounds_to_an_int_need_not_be_whole() -> None:
+    space = compile_space(scope.int(hp.uniform("n", 0, 9)))
+    point = read({"n": 3.7}, space=space)
+    assert point == {"n": 3.7}
+    assert space.params(point) == {"n": 3}
