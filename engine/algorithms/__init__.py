@@ -5,13 +5,13 @@ from functools import partial
 from types import MappingProxyType, ModuleType
 from typing import Any
 
-from hstore.engine.algorithms import rand, tpe
+from hstore.engine.algorithms import anneal, rand, tpe
 from hstore.engine.algorithms.algorithm import Algorithm
 from hstore.store.errors import InvalidValue
 
 __all__ = ["ALGORITHMS", "Algorithm", "named", "resolve"]
 
-ALGORITHMS: Mapping[str, Algorithm] = MappingProxyType({a.name: a for a in (rand.suggest, tpe.suggest)})
+ALGORITHMS: Mapping[str, Algorithm] = MappingProxyType({a.name: a for a in (rand.suggest, tpe.suggest, anneal.suggest)})
 
 
 def named(name: str) -> Algorithm:

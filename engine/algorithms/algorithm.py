@@ -57,7 +57,7 @@ class Algorithm:
             history = trials.history(space)
         else:
             history = History.from_documents(space, trials.trials)
-        point = self.choose(space, history, seed=seed, **settings)
+        point = self.choose(space, history.numbered(new_ids[0]), seed=seed, **settings)
         return [_document(new_ids[0], space, point, getattr(trials, "exp_key", None))]
 
 

@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hstore.engine.algorithms import rand, tpe
+    from hstore.engine.algorithms import anneal, rand, tpe
     from hstore.engine.fmin import fmin
     from hstore.engine.objective import (
         STATUS_FAIL,
@@ -51,6 +51,7 @@ _PLACES = {
     "Space": "engine.space:Space",
     "Store": "store.store:Store",
     "Trials": "engine.trials:Trials",
+    "anneal": "engine.algorithms.anneal",
     "errors": "store.errors",
     "fmin": "engine.fmin:fmin",
     "hp": "engine.space.hp",
@@ -79,6 +80,7 @@ __all__ = [
     "Space",
     "Store",
     "Trials",
+    "anneal",
     "errors",
     "fmin",
     "hp",
