@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from hstore.engine import recipe, seeds
-from hstore.engine.algorithms import resolve, tpe
-from hstore.engine.driver import Driver, Limits, describe_algorithm
+from hstore.engine.algorithms import describe_algorithm, resolve, tpe
+from hstore.engine.driver import Driver, Limits
 from hstore.engine.fingerprint import fingerprint
 from hstore.engine.objective import Domain, describe
 from hstore.engine.parallel import ParallelDriver

@@ -42,6 +42,15 @@ class Algorithm:
                 known = ", ".join(defaults) or "none"
                 raise InvalidValue(f"{self.name} has no setting {setting!r}; it has: {known}", path=setting)
 
+    def plain(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Return *settings*, as a user gives them or as a log has them, as *choose* and a log take them."""
+        self.check(settings)
+        return dict(settings)
+
+    def parts(self, settings: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+        """Return the algorithms that this one leaves its choice to, as plain *settings* have them."""
+        return ()
+
     def __call__(
         self, new_ids: Sequence[int], domain: Any, trials: Any, seed: int, **settings: Any
     ) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hstore.engine.algorithms import anneal, rand, tpe
+    from hstore.engine.algorithms import anneal, mix, rand, tpe
     from hstore.engine.fmin import fmin
     from hstore.engine.objective import (
         STATUS_FAIL,
@@ -55,6 +55,7 @@ _PLACES = {
     "errors": "store.errors",
     "fmin": "engine.fmin:fmin",
     "hp": "engine.space.hp",
+    "mix": "engine.algorithms.mix",
     "open": "store.opening:open_store",
     "rand": "engine.algorithms.rand",
     "space_eval": "engine.space:space_eval",
@@ -84,6 +85,7 @@ __all__ = [
     "errors",
     "fmin",
     "hp",
+    "mix",
     "open",
     "rand",
     "space_eval",

@@ -15,7 +15,8 @@ import hyperopt
 import numpy as np
 import pytest
 
-from hstore.engine.algorithms import anneal, rand, tpe
+import hstore
+from hstore.engine.algorithms import anneal, mix, rand, tpe
 from hstore.engine.history import History
 from hstore.engine.space import Point, Space, compile_space, hp
 
@@ -248,3 +249,31 @@ def test_anneal_makes_the_same_of_any_trials(build: Build, settings: dict[str, A
         (mine,) = anneal.suggest([300], SimpleNamespace(space=space), trials, seed, **settings)
         for label, expected in theirs["misc"]["vals"].items():
             assert mine["misc"]["vals"][label] == pytest.approx(expected, rel=1e-9, abs=0), f"seed {seed}"
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("told", [smooth, treacherous])
+@pytest.mark.parametrize("build", [mixed, nested])
+def test_a_mix_asks_the_same_algorithms_and_finds_the_same_points(build: Build, told: Tell, seed: int) -> None:
+    def parts(library: Any) -> list[tuple[float, Any]]:
+        forgetful = functools.partial(library.anneal.suggest, shrink_coef=0.5)
+        early = functools.partial(library.tpe.suggest, n_startup_jobs=5)
+        inner = functools.partial(library.mix.suggest, p_suggest=[(0.5, forgetful), (0.5, library.rand.suggest)])
+        return [(0.1, library.rand.suggest), (0.3, inner), (0.2, library.anneal.suggest), (0.4, early)]
+
+    theirs = hyperopts(build, hyperopt.mix, told, seed, 60, p_suggest=parts(hyperopt))
+    mine = ours(build, mix, told, seed, 60, p_suggest=parts(hstore))
+    for tid, (point, expected) in enumerate(zip(mine, theirs, strict=True)):
+        assert point == pytest.approx(expected, rel=1e-9, abs=0), f"trial {tid}"
+
+
+def test_a_mix_calls_a_function_of_ones_own_with_the_same_seed() -> None:
+    def mine(new_ids: Any, domain: Any, trials: Any, seed: int) -> Any:
+        return "mine", new_ids, domain, trials, int(seed)
+
+    def other(new_ids: Any, domain: Any, trials: Any, seed: int) -> Any:
+        return "other", int(seed)
+
+    for seed in range(30):
+        arguments = ([5, 6], "a domain", "trials", seed, [(0.3, mine), (0.7, other)])
+        assert mix.suggest(*arguments) == hyperopt.mix.suggest(*arguments)
