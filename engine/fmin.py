@@ -60,8 +60,8 @@ def fmin(
 
     fn: called with a point of the space; returns its loss, or {"status": "ok", "loss": …} with anything beside.
     space: a nest of dicts, lists and `hp.…` expressions.
-    algo: `tpe.suggest` (the default), `rand.suggest`, a `functools.partial` of one with settings, its name, or a
-        function `suggest(new_ids, domain, trials, seed)` of your own.
+    algo: `tpe.suggest` (the default), `rand.suggest`, `anneal.suggest`, `mix.suggest`, a `functools.partial` of one
+        with settings, its name, or a function `suggest(new_ids, domain, trials, seed)` of your own.
     max_evals: number of trials in all, those of earlier calls on the same experiment included.
     timeout: seconds; no trial is begun after them. loss_threshold: stop once a loss is smaller.
     experiment, store: search durably, under this name, in the store at this URL (`$HSTORE_URL`, else the embedded
