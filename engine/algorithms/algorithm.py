@@ -51,16 +51,25 @@ class Algorithm:
         """Return the algorithms that this one leaves its choice to, as plain *settings* have them."""
         return ()
 
+    def gather(self, values: Sequence[Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Return *values*, given in the order of `defaults`, and *settings*; raises InvalidValue as `check` does."""
+        defaults = self.defaults
+        if len(values) > len(defaults):
+            raise InvalidValue(f"{self.name} has {len(defaults)} settings, not {len(values)}: {', '.join(defaults)}")
+        self.check(settings)
+        return {**dict(zip(defaults, values, strict=False)), **settings}
+
     def __call__(
-        self, new_ids: Sequence[int], domain: Any, trials: Any, seed: int, **settings: Any
+        self, new_ids: Sequence[int], domain: Any, trials: Any, seed: int, *values: Any, **settings: Any
     ) -> list[dict[str, Any]]:
         """Return one trial document of hyperopt's shape, for the first of *new_ids*.
 
-        `domain.space` is a Space. *trials* has `history(space)`, or `trials`, a list of hyperopt's documents.
+        Settings may be given by position, as in hyperopt. `domain.space` is a Space. *trials* has
+        `history(space)`, or `trials`, a list of hyperopt's documents.
         """
         if not new_ids:
             return []
-        self.check(settings)
+        settings = self.gather(values, settings)
         space: Space = domain.space
         if hasattr(trials, "history"):
             history = trials.history(space)

@@ -52,17 +52,11 @@ class Mix(Algorithm):
         return [part for _, part in settings["p_suggest"]]
 
     def __call__(
-        self,
-        new_ids: Sequence[int],
-        domain: Any,
-        trials: Any,
-        seed: int,
-        p_suggest: Parts = _DEFAULT,
-        **settings: Any,
+        self, new_ids: Sequence[int], domain: Any, trials: Any, seed: int, *values: Any, **settings: Any
     ) -> list[dict[str, Any]]:
         """Return what the algorithm that is drawn returns."""
-        self.check(settings)
-        algorithm, inner, inner_seed = _draw(seed, p_suggest)
+        given = self.gather(values, settings)
+        algorithm, inner, inner_seed = _draw(seed, given.get("p_suggest", _DEFAULT))
         return algorithm(new_ids, domain, trials, inner_seed, **inner)
 
 

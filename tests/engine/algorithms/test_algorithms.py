@@ -180,6 +180,18 @@ def test_anneal_refuses_settings_that_lead_out_of_the_space(settings: dict[str, 
         anneal.choose(SPACE, History(SPACE), seed=0, **settings)
 
 
+def test_settings_may_be_given_by_position_as_in_hyperopt() -> None:
+    history = History(SPACE)
+    trials = SimpleNamespace(history=lambda _: history)
+    for tid in range(9):
+        history.observe(history.add({"x": tid / 10, "n": tid % 5}), kind="ok", loss=float(tid))
+    arguments = ([9], SimpleNamespace(space=SPACE), trials, 3)
+    assert anneal.suggest(*arguments, 1.0, 5.0) == anneal.suggest(*arguments, avg_best_idx=1.0, shrink_coef=5.0)
+    assert anneal.suggest(*arguments, 1.0, 5.0) != anneal.suggest(*arguments)
+    with pytest.raises(InvalidValue, match="anneal has 2 settings, not 3: avg_best_idx, shrink_coef"):
+        anneal.suggest(*arguments, 1.0, 5.0, 3.0)
+
+
 def test_anneal_adds_the_id_of_the_trial_to_its_seed() -> None:
     def chosen(tid: int, seed: int) -> Any:
         (document,) = anneal.suggest([tid, tid + 1], SimpleNamespace(space=SPACE), SimpleNamespace(trials=[]), seed)
