@@ -1,6 +1,7 @@
 """Simulated annealing, with the numbers of hyperopt 0.3.0: draw near a good trial, nearer the more there are."""
 
 import math
+from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
@@ -31,10 +32,8 @@ def choose(space: Space, history: History, *, seed: int, avg_best_idx: float = 2
     and failed trials rank behind all that have a loss, those with a loss of nan last; trials that ended in an
     error are not seen at all. As in hyperopt, the number of the trial to come is added to *seed*.
     """
-    if not 1 <= avg_best_idx < math.inf:
-        raise InvalidValue(f"avg_best_idx must be a number of at least 1, not {avg_best_idx!r}", path="avg_best_idx")
-    if not 0 <= shrink_coef < math.inf:
-        raise InvalidValue(f"shrink_coef must be a number of at least 0, not {shrink_coef!r}", path="shrink_coef")
+    _check("avg_best_idx", avg_best_idx, at_least=1)
+    _check("shrink_coef", shrink_coef, at_least=0)
     rng = np.random.default_rng(seed + history.next_tid)
     is_seen = (history.kinds != ERROR) & (history.kinds != VOID)
     seen = np.flatnonzero(is_seen)
@@ -53,6 +52,11 @@ def choose(space: Space, history: History, *, seed: int, avg_best_idx: float = 2
         else:
             point[label] = parameter.draw(rng)
     return point
+
+
+def _check(setting: str, value: float, *, at_least: int) -> None:
+    if not isinstance(value, Real) or not at_least <= value < math.inf:
+        raise InvalidValue(f"{setting} must be a number of at least {at_least}, not {value!r}", path=setting)
 
 
 def _pick(

@@ -172,10 +172,11 @@ def test_a_part_of_another_version_is_named() -> None:
     [
         ({"avg_best_idx": 0.5}, "avg_best_idx must be a number of at least 1"),
         ({"avg_best_idx": math.nan}, "avg_best_idx must be a number of at least 1"),
+        ({"avg_best_idx": "two"}, "avg_best_idx must be a number of at least 1, not 'two'"),
         ({"shrink_coef": -0.1}, "shrink_coef must be a number of at least 0"),
     ],
 )
-def test_anneal_refuses_settings_that_lead_out_of_the_space(settings: dict[str, float], message: str) -> None:
+def test_anneal_refuses_settings_that_lead_out_of_the_space(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidValue, match=message):
         anneal.choose(SPACE, History(SPACE), seed=0, **settings)
 
