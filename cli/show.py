@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from hstore.cli.app import Session
     from hstore.store.fold import Trial
     from hstore.store.store import Experiment
@@ -69,6 +71,15 @@ def _space(experiment: Experiment) -> dict[str, str]:
     return {p.label: space.describe(p.label) for p in sorted(space, key=lambda p: p.label)}
 
 
+def _algorithm(described: Mapping[str, Any]) -> str:
+    from hstore.cli.table import named
+
+    settings = dict(described.get("settings", {}))
+    parts = settings.pop("p_suggest", ())  # of a mix: probabilities and algorithms
+    shown = f"{described.get('name')} {named(settings)}".rstrip()
+    return " of ".join(filter(None, (shown, ", ".join(f"{p:g} {_algorithm(part)}" for p, part in parts))))
+
+
 def _experiment_text(experiment: Experiment) -> str:
     from hstore.cli.table import named, plain, render, text
 
@@ -77,7 +88,7 @@ def _experiment_text(experiment: Experiment) -> str:
     counts = ", ".join(f"{n} {name}" for name, n in state.counts.items()) or "no trials yet"
     lines = [
         f"experiment {experiment.name}: {status}",
-        f"algorithm  {state.algorithm.get('name')} {named(state.algorithm.get('settings', {}))}".rstrip(),
+        f"algorithm  {_algorithm(state.algorithm)}",
         f"trials     {counts}",
         f"head       {experiment.head.hex()}",
         "space",

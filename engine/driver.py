@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hstore.engine import control
-from hstore.engine.algorithms import Algorithm
+from hstore.engine.algorithms import Algorithm, CustomAlgorithm, describe_algorithm
 from hstore.engine.fingerprint import fingerprint
 from hstore.engine.history import History
 from hstore.engine.knowledge import Knowledge
@@ -20,9 +20,6 @@ from hstore.store.errors import Conflict
 from hstore.store.events import Queued
 from hstore.store.store import Draft, Experiment
 from hstore.store.values import normalise
-
-CustomAlgorithm = Callable[..., list[dict[str, Any]]]
-"""A user's own `suggest(new_ids, domain, trials, seed)`, in hyperopt's shape."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,14 +170,3 @@ class Driver:
             "seed": seed,
             "algorithm": describe_algorithm(algorithm, self.settings),
         }
-
-
-def describe_algorithm(algorithm: Algorithm | CustomAlgorithm, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return how *algorithm* is named in the log: name, version (None for a user's own), settings."""
-    from reprlib import repr as short
-
-    plain = normalise(dict(settings), path="settings", replace=lambda value, path, why: short(value))
-    if isinstance(algorithm, Algorithm):
-        return {"name": algorithm.name, "version": algorithm.version, "settings": plain}
-    name = f"{getattr(algorithm, '__module__', '?')}:{getattr(algorithm, '__qualname__', type(algorithm).__qualname__)}"
-    return {"name": name, "version": None, "settings": plain}

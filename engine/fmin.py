@@ -13,8 +13,8 @@ from typing import Any
 
 from hstore.engine import points as given_points
 from hstore.engine import recipe, seeds
-from hstore.engine.algorithms import resolve, tpe
-from hstore.engine.driver import Driver, Limits, describe_algorithm
+from hstore.engine.algorithms import describe_algorithm, resolve, tpe
+from hstore.engine.driver import Driver, Limits
 from hstore.engine.fingerprint import fingerprint
 from hstore.engine.objective import Domain, describe
 from hstore.engine.parallel import ParallelDriver
@@ -61,8 +61,8 @@ def fmin(
 
     fn: called with a point of the space; returns its loss, or {"status": "ok", "loss": …} with anything beside.
     space: a nest of dicts, lists and `hp.…` expressions.
-    algo: `tpe.suggest` (the default), `rand.suggest`, a `functools.partial` of one with settings, its name, or a
-        function `suggest(new_ids, domain, trials, seed)` of your own.
+    algo: `tpe.suggest` (the default), `rand.suggest`, `anneal.suggest`, `mix.suggest`, a `functools.partial` of one
+        with settings, its name, or a function `suggest(new_ids, domain, trials, seed)` of your own.
     max_evals: number of trials in all, those of earlier calls on the same experiment included.
     timeout: seconds; no trial is begun after them. loss_threshold: stop once a loss is smaller.
     experiment, store: search durably, under this name, in the store at this URL (`$HSTORE_URL`, else the embedded

@@ -34,6 +34,7 @@ class History:
         self.space = space
         self._rows = {label: row for row, label in enumerate(space.labels)}
         self._n = 0
+        self._skipped = 0
         self._columns = np.full((len(self._rows), 64), np.nan)
         self._kinds = np.full(64, PENDING, dtype=np.int8)
         self._losses = np.full(64, np.inf)
@@ -65,15 +66,31 @@ class History:
     def copy(self) -> "History":
         """Return a history that grows on its own."""
         twin = History(self.space)
-        twin._n = self._n
+        twin._n, twin._skipped = self._n, self._skipped
         twin._columns = self._columns.copy()
         twin._kinds, twin._losses = self._kinds.copy(), self._losses.copy()
         # Kept arrays are replaced, never written to.
         twin._centres, twin._ascending = self._centres.copy(), self._ascending.copy()
         return twin
 
+    def numbered(self, next_tid: int) -> "History":
+        """Return this history, or a copy of it, with *next_tid* as the id of the trial to come.
+
+        Only hyperopt's documents call for it: their ids leave gaps that have no rows.
+        """
+        if next_tid == self.next_tid:
+            return self
+        twin = self.copy()
+        twin._skipped = next_tid - len(twin)
+        return twin
+
     def __len__(self) -> int:
         return self._n
+
+    @property
+    def next_tid(self) -> int:
+        """The id of the trial to come: the number of rows, but see `numbered`."""
+        return self._n + self._skipped
 
     def add(self, point: Point) -> int:
         """Append a trial at *point*, pending until it is observed, and return its tid."""

@@ -85,6 +85,8 @@ _DIGITS = Context(prec=25)
 # Beyond this a standard normal of numpy's ziggurat comes from the tail, by way of the C library's log1p.
 _ZIGGURAT_END = 3.6541528853610087963519472518
 _ZIGGURAT_END_INVERSE = 0.27366123732975827203338247596
+_EXPONENTIAL_ZIGGURAT_END = 7.69711747013104972
+_GEOMETRIC_BY_SEARCH_FROM = 0.333333333333333333333333
 
 
 @overload
@@ -148,6 +150,37 @@ def standard_normal(rng: np.random.Generator) -> float:
     tail = _ZIGGURAT_END - _ZIGGURAT_END_INVERSE * log(1.0 - rng.random())  # exact: u is a multiple of 2**-53
     rng.bit_generator.state = state
     return math.copysign(tail, z)
+
+
+def standard_exponential(rng: np.random.Generator) -> float:
+    """Draw what `rng.standard_exponential()` draws, but the tail beyond 7.7 (one in 2,200) through our own `log`.
+
+    There the ziggurat method returns r - log(u), of which u was the last draw.
+    """
+    x = rng.standard_exponential()
+    if x <= _EXPONENTIAL_ZIGGURAT_END or not isinstance(rng.bit_generator, np.random.PCG64):
+        return x
+    state = rng.bit_generator.state
+    rng.bit_generator.advance(-1)
+    tail = _EXPONENTIAL_ZIGGURAT_END - log(1.0 - rng.random())
+    rng.bit_generator.state = state
+    return tail
+
+
+def geometric(rng: np.random.Generator, p: float) -> int:
+    """Draw what `rng.geometric(p)` draws: how many throws it takes until one succeeds with probability *p*."""
+    if p < _GEOMETRIC_BY_SEARCH_FROM:
+        log_of_failure = float(_DIGITS.subtract(1, Decimal(p)).ln(_DIGITS))
+        return math.ceil(-standard_exponential(rng) / log_of_failure)
+    u = rng.random()
+    throws, mass, term = 1, p, p
+    while u > mass:
+        term *= 1.0 - p
+        if mass + term == mass:  # all the mass there is in doubles
+            break
+        mass += term
+        throws += 1
+    return throws
 
 
 def _exp_of_float(x: float) -> float:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from hstore.engine.algorithms import ALGORITHMS
+from hstore.engine.algorithms import ALGORITHMS, why_unknown
 from hstore.engine.knowledge import Knowledge
 from hstore.engine.seeds import Seeds
 from hstore.engine.space import Space
@@ -83,8 +83,9 @@ def derive_again(
             )  # fmt: skip
         knowledge.observe(experiment, decision.observed)
         if decision.source == "suggested":
-            if why := _why_underivable(decision):
-                skipped.append((tid, why))
+            assert decision.algorithm is not None
+            if why := why_unknown(decision.algorithm):
+                skipped.append((tid, f"chosen by {why}"))
             else:
                 differences.extend(_compare(tid, decision, space, seeds[knowledge.suggested], knowledge))
                 derived += 1
@@ -95,17 +96,6 @@ def derive_again(
         skipped=tuple(skipped), differences=tuple(differences),
         head=experiment.digest(count - 1, 0) if count else experiment.digest(None, 0),
     )  # fmt: skip
-
-
-def _why_underivable(decision: Queued) -> str | None:
-    assert decision.algorithm is not None
-    name, version = decision.algorithm["name"], decision.algorithm["version"]
-    known = ALGORITHMS.get(name)
-    if known is None:
-        return f"chosen by {name}, which is not part of this hstore"
-    if known.version != version:
-        return f"chosen by {name} {version}, this hstore has {name} {known.version}"
-    return None
 
 
 def _compare(tid: int, decision: Queued, space: Space, seed: int, knowledge: Knowledge) -> list[Difference]:

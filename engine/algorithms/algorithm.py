@@ -42,22 +42,40 @@ class Algorithm:
                 known = ", ".join(defaults) or "none"
                 raise InvalidValue(f"{self.name} has no setting {setting!r}; it has: {known}", path=setting)
 
+    def plain(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Return *settings*, as a user gives them or as a log has them, as *choose* and a log take them."""
+        self.check(settings)
+        return dict(settings)
+
+    def parts(self, settings: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+        """Return the algorithms that this one leaves its choice to, as plain *settings* have them."""
+        return ()
+
+    def gather(self, values: Sequence[Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Return *values*, given in the order of `defaults`, and *settings*; raises InvalidValue as `check` does."""
+        defaults = self.defaults
+        if len(values) > len(defaults):
+            raise InvalidValue(f"{self.name} has {len(defaults)} settings, not {len(values)}: {', '.join(defaults)}")
+        self.check(settings)
+        return {**dict(zip(defaults, values, strict=False)), **settings}
+
     def __call__(
-        self, new_ids: Sequence[int], domain: Any, trials: Any, seed: int, **settings: Any
+        self, new_ids: Sequence[int], domain: Any, trials: Any, seed: int, *values: Any, **settings: Any
     ) -> list[dict[str, Any]]:
         """Return one trial document of hyperopt's shape, for the first of *new_ids*.
 
-        `domain.space` is a Space. *trials* has `history(space)`, or `trials`, a list of hyperopt's documents.
+        Settings may be given by position, as in hyperopt. `domain.space` is a Space. *trials* has
+        `history(space)`, or `trials`, a list of hyperopt's documents.
         """
         if not new_ids:
             return []
-        self.check(settings)
+        settings = self.gather(values, settings)
         space: Space = domain.space
         if hasattr(trials, "history"):
             history = trials.history(space)
         else:
             history = History.from_documents(space, trials.trials)
-        point = self.choose(space, history, seed=seed, **settings)
+        point = self.choose(space, history.numbered(new_ids[0]), seed=seed, **settings)
         return [_document(new_ids[0], space, point, getattr(trials, "exp_key", None))]
 
 

@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hstore.engine.algorithms import rand, tpe
+    from hstore.engine.algorithms import anneal, mix, rand, tpe
     from hstore.engine.fmin import fmin, generate_trials_to_calculate
     from hstore.engine.objective import (
         STATUS_FAIL,
@@ -51,10 +51,12 @@ _PLACES = {
     "Space": "engine.space:Space",
     "Store": "store.store:Store",
     "Trials": "engine.trials:Trials",
+    "anneal": "engine.algorithms.anneal",
     "errors": "store.errors",
     "fmin": "engine.fmin:fmin",
     "generate_trials_to_calculate": "engine.fmin:generate_trials_to_calculate",
     "hp": "engine.space.hp",
+    "mix": "engine.algorithms.mix",
     "open": "store.opening:open_store",
     "rand": "engine.algorithms.rand",
     "space_eval": "engine.space:space_eval",
@@ -80,10 +82,12 @@ __all__ = [
     "Space",
     "Store",
     "Trials",
+    "anneal",
     "errors",
     "fmin",
     "generate_trials_to_calculate",
     "hp",
+    "mix",
     "open",
     "rand",
     "space_eval",

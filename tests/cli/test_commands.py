@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from pymongo.database import Database
 from pymongo.read_concern import ReadConcern
 
 import hstore
-from hstore import fmin, hp, rand
+from hstore import fmin, hp, mix, rand, tpe
 from hstore.cli.app import app
 from hstore.cli.app import run as run_as_program
 
@@ -197,6 +198,22 @@ def test_replay_tells_what_was_given_and_what_it_cannot_derive(mongo_url: str, d
     shown = run(mongo_url, "replay", "demo").stdout.splitlines()
     assert shown[0] == "demo: 0 of 5 decisions derived again"
     assert shown[2].startswith("not derived again: 4 trials from 1 on, chosen by rand 99")
+
+
+def test_a_mix_of_algorithms_is_shown_and_derived_again(mongo_url: str) -> None:
+    parts = [(0.25, rand.suggest), (0.75, partial(tpe.suggest, n_startup_jobs=2))]
+    algo = partial(mix.suggest, p_suggest=parts)
+    fmin(
+        objective,
+        {"x": hp.uniform("x", 0, 0.5)},
+        algo=algo,
+        max_evals=8,
+        verbose=False,
+        experiment="demo",
+        store=mongo_url,
+    )
+    assert "algorithm  mix of 0.25 rand, 0.75 tpe n_startup_jobs=2\n" in run(mongo_url, "show", "demo").stdout
+    assert "8 of 8 decisions derived again, all the same" in run(mongo_url, "replay", "demo").stdout
 
 
 @pytest.mark.parametrize("edit", [{"$unset": {"data.params": 1}}, {"$set": {"data.point.x": "far"}}])

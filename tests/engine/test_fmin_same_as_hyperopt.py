@@ -2,12 +2,14 @@
 
 import math
 import warnings
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 
-from hstore import MongoTrials, Trials, fmin, hp, rand, tpe
+import hstore
+from hstore import MongoTrials, Trials, fmin, hp
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -37,7 +39,14 @@ def objective(config: dict[str, Any]) -> Any:
     return {"status": "ok", "loss": math.nan if config["x"] > 2.8 else loss}
 
 
-@pytest.mark.parametrize("algo", ["rand", "tpe"])
+def algorithm(library: Any, name: str) -> Any:
+    if name != "mix":
+        return getattr(library, name).suggest
+    parts = [(0.1, library.rand.suggest), (0.4, library.anneal.suggest), (0.5, library.tpe.suggest)]
+    return partial(library.mix.suggest, p_suggest=parts)
+
+
+@pytest.mark.parametrize("algo", ["rand", "tpe", "anneal", "mix"])
 @pytest.mark.parametrize("where", ["memory", "mongo"])
 def test_the_trials_of_fmin_are_hyperopts(algo: str, where: str, request: pytest.FixtureRequest) -> None:
     ours = Trials() if where == "memory" else MongoTrials(request.getfixturevalue("mongo_url"), exp_key="same")
@@ -47,7 +56,7 @@ def test_the_trials_of_fmin_are_hyperopts(algo: str, where: str, request: pytest
     best = fmin(
         objective,
         space(hp),
-        algo={"rand": rand, "tpe": tpe}[algo].suggest,
+        algo=algorithm(hstore, algo),
         trials=ours,
         rstate=np.random.default_rng(11),
         **common,
@@ -55,7 +64,7 @@ def test_the_trials_of_fmin_are_hyperopts(algo: str, where: str, request: pytest
     their_best = hyperopt.fmin(
         objective,
         space(hyperopt.hp),
-        algo=getattr(hyperopt, algo).suggest,
+        algo=algorithm(hyperopt, algo),
         trials=theirs,
         rstate=np.random.default_rng(11),
         show_progressbar=False,

@@ -124,6 +124,16 @@ def test_a_copy_grows_on_its_own(space: Space) -> None:
     assert history.losses[0] == math.inf
 
 
+def test_the_next_trial_has_the_number_of_rows_unless_ids_leave_gaps(space: Space) -> None:
+    history = grown(space, 3)
+    assert history.next_tid == 3
+    assert history.numbered(3) is history
+    numbered = history.numbered(7)
+    assert (numbered.next_tid, len(numbered), history.next_tid) == (7, 3, 3)
+    numbered.add(space.sample(np.random.default_rng(9)))
+    assert (numbered.next_tid, numbered.copy().next_tid) == (8, 8)
+
+
 def document(tid: int, value: float, state: int = 2, **result: Any) -> dict[str, Any]:
     vals = {"lr": [value], "units": [1.0], "model": [0], "depth": []}
     return {

@@ -95,3 +95,24 @@ def test_draws_are_those_of_the_generator_and_leave_it_where_it_would_be() -> No
         assert portable.normal(ours, 0.0, 1.0) == pytest.approx(expected, rel=1e-15)
     assert ours.bit_generator.state == numpys.bit_generator.state
     assert n_tail > 0
+
+
+@pytest.mark.parametrize("p", [1.0, 0.9, 0.5, 0.34, 1 / 3, 0.333, 0.2, 1e-5])
+def test_geometric_draws_are_those_of_the_generator(p: float) -> None:
+    ours, numpys = np.random.default_rng(9), np.random.default_rng(9)
+    for _ in range(5_000):
+        assert ours.integers(10) == numpys.integers(10)
+        assert portable.geometric(ours, p) == numpys.geometric(p)
+    assert ours.bit_generator.state == numpys.bit_generator.state
+
+
+def test_exponential_draws_are_those_of_the_generator() -> None:
+    ours, numpys = np.random.default_rng(10), np.random.default_rng(10)
+    n_tail = 0
+    for _ in range(20_000):
+        assert ours.integers(10) == numpys.integers(10)
+        expected = numpys.standard_exponential()
+        n_tail += expected > 7.6971174701310498
+        assert portable.standard_exponential(ours) == pytest.approx(expected, rel=1e-15)
+    assert ours.bit_generator.state == numpys.bit_generator.state
+    assert n_tail > 0

@@ -1,13 +1,31 @@
 """Algorithms are found by name, module or partial, and refuse settings that they do not have."""
 
+import json
+import math
 from functools import partial
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
-from hstore.engine.algorithms import ALGORITHMS, named, rand, resolve, tpe
+from hstore.engine.algorithms import (
+    ALGORITHMS,
+    Algorithm,
+    anneal,
+    describe_algorithm,
+    mix,
+    named,
+    rand,
+    resolve,
+    tpe,
+    why_unknown,
+)
+from hstore.engine.history import History
+from hstore.engine.space import compile_space, hp
 from hstore.store.errors import InvalidValue
+
+SPACE = compile_space({"x": hp.uniform("x", 0, 1), "n": hp.randint("n", 5)})
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)
@@ -70,3 +88,114 @@ def test_the_settings_of_tpe_are_hyperopts() -> None:
         "gamma": 0.25,
         "verbose": True,
     }
+
+
+def mine(new_ids: Any, domain: Any, trials: Any, seed: int, **settings: Any) -> list[Any]:
+    return [{"tid": tid, "seed": seed, **settings} for tid in new_ids]
+
+
+RAND = {"name": "rand", "version": 1, "settings": {}}
+TPE = {"name": "tpe", "version": 1, "settings": {"gamma": 0.5}}
+
+
+def test_a_mix_is_plain_data_that_stands_for_itself() -> None:
+    algorithm, settings = resolve(
+        partial(mix.suggest, p_suggest=[(0.25, rand.suggest), (0.75, partial(tpe.suggest, gamma=0.5))])
+    )
+    assert algorithm is mix.suggest
+    assert settings == {"p_suggest": [[0.25, RAND], [0.75, TPE]]}
+    described = describe_algorithm(algorithm, settings)
+    assert described == {"name": "mix", "version": 1, "settings": settings}
+    assert json.loads(json.dumps(described)) == described
+    assert resolve(described) == (algorithm, settings)
+
+
+def test_a_mix_may_hold_names_and_modules_and_mixes() -> None:
+    inner = partial(mix.suggest, p_suggest=[(1, "rand")])
+    _, settings = resolve(partial(mix.suggest, p_suggest=((np.float64(0.5), tpe), (0.5, inner))))
+    (_, first), (_, second) = settings["p_suggest"]
+    assert first == TPE | {"settings": {}}
+    assert second == {"name": "mix", "version": 1, "settings": {"p_suggest": [[1.0, RAND]]}}
+
+
+def test_a_mix_says_what_it_is_made_of_unless_told_otherwise() -> None:
+    _, settings = resolve("mix")
+    assert [(p, part["name"]) for p, part in settings["p_suggest"]] == [(0.1, "rand"), (0.2, "anneal"), (0.7, "tpe")]
+
+
+@pytest.mark.parametrize(
+    ("p_suggest", "message"),
+    [
+        ([(0.5, "rand"), (0.4, "tpe")], "Probabilities should sum to 1"),
+        ([(1.5, "rand"), (-0.5, "tpe")], "Probabilities should sum to 1, and be positive"),
+        ([(math.nan, "rand")], "Probabilities should sum to 1"),
+        ([], "Probabilities should sum to 1"),
+        ([("rand", 1.0)], "must be a list of pairs"),
+        (["rand", "tpe"], "must be a list of pairs"),
+        (None, "must be a list of pairs"),
+        ([(1.0, "tpee")], "no algorithm is called 'tpee'"),
+        ([(1.0, 3)], "3 is no algorithm"),
+        ([(1.0, partial(tpe.suggest, gama=1))], "tpe has no setting 'gama'"),
+    ],
+)
+def test_a_mix_that_cannot_be_meant_is_refused(p_suggest: Any, message: str) -> None:
+    with pytest.raises(InvalidValue, match=message):
+        resolve(partial(mix.suggest, p_suggest=p_suggest))
+
+
+def test_a_mix_with_a_function_of_ones_own_is_one_of_ones_own() -> None:
+    algorithm, settings = resolve(partial(mix.suggest, p_suggest=[(0.5, partial(mine, flavour=1)), (0.5, "rand")]))
+    assert not isinstance(algorithm, Algorithm)
+    assert settings == {}
+    described = describe_algorithm(algorithm, settings)
+    assert described["settings"]["p_suggest"][0] == [0.5, {"name": f"{__name__}:mine", "version": None, "settings": {}}]
+    assert why_unknown(described) == f"mix with {__name__}:mine, which is not part of this hstore"
+    seeds = set()
+    for seed in range(20):
+        for document in algorithm([3], SimpleNamespace(space=SPACE), SimpleNamespace(trials=[]), seed):
+            assert document.get("flavour", 1) == 1
+            seeds.add(document.get("seed"))
+    assert None in seeds  # of a document by rand
+    assert len(seeds) > 5
+    with pytest.raises(InvalidValue, match="mine is not part of hstore"):
+        mix.choose(SPACE, History(SPACE), seed=0, p_suggest=[(1.0, mine)])
+
+
+def test_a_part_of_another_version_is_named() -> None:
+    described = {"name": "mix", "version": 1, "settings": {"p_suggest": [[0.5, RAND], [0.5, TPE | {"version": 7}]]}}
+    assert why_unknown(described) == "mix with tpe 7, this hstore has tpe 1"
+    assert why_unknown(RAND) is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"avg_best_idx": 0.5}, "avg_best_idx must be a number of at least 1"),
+        ({"avg_best_idx": math.nan}, "avg_best_idx must be a number of at least 1"),
+        ({"avg_best_idx": "two"}, "avg_best_idx must be a number of at least 1, not 'two'"),
+        ({"shrink_coef": -0.1}, "shrink_coef must be a number of at least 0"),
+    ],
+)
+def test_anneal_refuses_settings_that_lead_out_of_the_space(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidValue, match=message):
+        anneal.choose(SPACE, History(SPACE), seed=0, **settings)
+
+
+def test_settings_may_be_given_by_position_as_in_hyperopt() -> None:
+    history = History(SPACE)
+    trials = SimpleNamespace(history=lambda _: history)
+    for tid in range(9):
+        history.observe(history.add({"x": tid / 10, "n": tid % 5}), kind="ok", loss=float(tid))
+    arguments = ([9], SimpleNamespace(space=SPACE), trials, 3)
+    assert anneal.suggest(*arguments, 1.0, 5.0) == anneal.suggest(*arguments, avg_best_idx=1.0, shrink_coef=5.0)
+    assert anneal.suggest(*arguments, 1.0, 5.0) != anneal.suggest(*arguments)
+    with pytest.raises(InvalidValue, match="anneal has 2 settings, not 3: avg_best_idx, shrink_coef"):
+        anneal.suggest(*arguments, 1.0, 5.0, 3.0)
+
+
+def test_anneal_adds_the_id_of_the_trial_to_its_seed() -> None:
+    def chosen(tid: int, seed: int) -> Any:
+        (document,) = anneal.suggest([tid, tid + 1], SimpleNamespace(space=SPACE), SimpleNamespace(trials=[]), seed)
+        return document["misc"]["vals"]
+
+    assert chosen(3, 4) == chosen(0, 7) != chosen(0, 4)

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +65,14 @@ def search(name: str, n: int) -> list[dict[str, str]]:
 
 def print_bits() -> None:
     x = np.random.default_rng(12).uniform(-20, 20, 10_000)
-    values = {"exp": portable.exp(x), "log": portable.log(abs(x)), "erf": portable.erf(x / 5)}
+    rng = np.random.default_rng(13)
+    values: dict[str, Iterable[float]] = {
+        "exp": portable.exp(x),
+        "log": portable.log(abs(x)),
+        "erf": portable.erf(x / 5),
+        "exponential": [portable.standard_exponential(rng) for _ in range(20_000)],
+        "geometric": [portable.geometric(rng, 0.01) for _ in range(5_000)],
+    }
     json.dump(
         {
             "features": [name for name, is_on in __cpu_features__.items() if is_on],

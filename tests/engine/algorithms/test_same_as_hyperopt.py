@@ -1,4 +1,4 @@
-"""hstore's rand and tpe choose what hyperopt 0.3.0 chooses at the same seed.
+"""hstore's algorithms choose what hyperopt 0.3.0 chooses at the same seed.
 
 hyperopt orders equal observations with numpy's unstable argsort, whose order depends on the CPU: with and
 without AVX2 hyperopt itself finds other points for quantised kinds. Here it runs with that one sort made
@@ -8,15 +8,17 @@ stable, which gives it the same numbers everywhere, and they are ours.
 import functools
 import math
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import hyperopt
 import numpy as np
 import pytest
 
-from hstore.engine.algorithms import rand, tpe
+import hstore
+from hstore.engine.algorithms import anneal, mix, rand, tpe
 from hstore.engine.history import History
-from hstore.engine.space import Point, compile_space, hp
+from hstore.engine.space import Point, Space, compile_space, hp
 
 pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.usefixtures("_stable_argsort")]
 
@@ -144,7 +146,7 @@ def ours(build: Build, module: Any, told: Tell, seed: int, n: int, **settings: A
 
 def assert_same(build: Build, name: str, told: Tell, seed: int, n: int, **settings: Any) -> None:
     theirs = hyperopts(build, getattr(hyperopt, name), told, seed, n, **settings)
-    mine = ours(build, {"rand": rand, "tpe": tpe}[name], told, seed, n, **settings)
+    mine = ours(build, {"rand": rand, "tpe": tpe, "anneal": anneal}[name], told, seed, n, **settings)
     for tid, (point, expected) in enumerate(zip(mine, theirs, strict=True)):
         assert point == pytest.approx(expected, rel=1e-9, abs=0), f"trial {tid}"
 
@@ -180,3 +182,98 @@ def test_tpe_finds_the_same_points_with_other_settings(settings: dict[str, Any])
 @pytest.mark.parametrize("build", [mixed, nested, *KINDS.values()])
 def test_rand_draws_the_same_points(build: Build, seed: int) -> None:
     assert_same(build, "rand", treacherous, seed, 40)
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("told", [smooth, treacherous])
+@pytest.mark.parametrize("build", [mixed, nested, *KINDS.values()])
+def test_anneal_finds_the_same_points(build: Build, told: Tell, seed: int) -> None:
+    assert_same(build, "anneal", told, seed, 40)
+
+
+def many_ways(hp: Any) -> Any:
+    """Choices in choices, one label in several branches, probabilities that leave exactly one half."""
+    shared = hp.qlognormal("shared", 0, 2, 0.5)
+    inner = hp.choice(
+        "inner", [shared, hp.randint("r", 3, 8), {"c": hp.pchoice("c", [(0.5, 0), (0.25, 1), (0.25, 2)])}]
+    )
+    return [
+        hp.choice("outer", [{"x": hp.qloguniform("x", -2, 4, 1), "y": [shared, inner]}, inner, hp.normal("z", 1, 2)]),
+        hp.pchoice("p", [(0.5, hp.loguniform("lu", -3, 2)), (0.5, hp.randint("b", 5))]),
+        hp.uniformint("n", 0, 3),
+    ]
+
+
+OUTCOMES: list[tuple[int, dict[str, Any]]] = [
+    (2, {"status": "fail"}),
+    (2, {"status": "fail", "loss": 0.5}),
+    (2, {"status": "ok", "loss": math.nan}),
+    (2, {"status": "ok", "loss": math.inf}),
+    (2, {"status": "ok", "loss": -math.inf}),
+    *((state, {"status": "new"}) for state in (0, 1, 3, 4)),
+]
+
+
+def documents(space: Space, seed: int) -> list[dict[str, Any]]:
+    """Return the trials of a search that many processes were at, some of which failed; their ids leave gaps."""
+    rng = np.random.default_rng(seed)
+    documents, tid = [], 0
+    for _ in range(int(rng.integers(0, 70))):
+        tid += int(rng.integers(1, 4))
+        state, result = 2, {"status": "ok", "loss": round(rng.normal(), 1)}
+        if rng.random() < 0.5:
+            state, result = OUTCOMES[int(rng.integers(len(OUTCOMES)))]
+        point = space.sample(rng)
+        misc = {
+            "tid": tid,
+            "cmd": ("domain_attachment", "FMinIter_Domain"),
+            "workdir": None,
+            "idxs": {label: [tid] if label in point else [] for label in space.labels},
+            "vals": {label: [point[label]] if label in point else [] for label in space.labels},
+        }
+        document = {"tid": tid, "state": state, "spec": None, "result": result, "misc": misc, "exp_key": None}
+        documents.append(document | dict.fromkeys(("owner", "book_time", "refresh_time")) | {"version": 0})
+    return documents
+
+
+@pytest.mark.parametrize("settings", [{}, {"avg_best_idx": 5.0}, {"avg_best_idx": 1.5, "shrink_coef": 1.0}], ids=str)
+@pytest.mark.parametrize("build", [many_ways, mixed, nested])
+def test_anneal_makes_the_same_of_any_trials(build: Build, settings: dict[str, Any]) -> None:
+    space = compile_space(build(hp))
+    domain = hyperopt.base.Domain(lambda _: 0.0, build(hyperopt.hp))
+    for seed in range(12):
+        trials = hyperopt.Trials()
+        trials.insert_trial_docs(documents(space, seed))
+        trials.refresh()
+        (theirs,) = hyperopt.anneal.suggest([300], domain, trials, seed, **settings)
+        (mine,) = anneal.suggest([300], SimpleNamespace(space=space), trials, seed, **settings)
+        for label, expected in theirs["misc"]["vals"].items():
+            assert mine["misc"]["vals"][label] == pytest.approx(expected, rel=1e-9, abs=0), f"seed {seed}"
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("told", [smooth, treacherous])
+@pytest.mark.parametrize("build", [mixed, nested])
+def test_a_mix_asks_the_same_algorithms_and_finds_the_same_points(build: Build, told: Tell, seed: int) -> None:
+    def parts(library: Any) -> list[tuple[float, Any]]:
+        forgetful = functools.partial(library.anneal.suggest, shrink_coef=0.5)
+        early = functools.partial(library.tpe.suggest, n_startup_jobs=5)
+        inner = functools.partial(library.mix.suggest, p_suggest=[(0.5, forgetful), (0.5, library.rand.suggest)])
+        return [(0.1, library.rand.suggest), (0.3, inner), (0.2, library.anneal.suggest), (0.4, early)]
+
+    theirs = hyperopts(build, hyperopt.mix, told, seed, 60, p_suggest=parts(hyperopt))
+    mine = ours(build, mix, told, seed, 60, p_suggest=parts(hstore))
+    for tid, (point, expected) in enumerate(zip(mine, theirs, strict=True)):
+        assert point == pytest.approx(expected, rel=1e-9, abs=0), f"trial {tid}"
+
+
+def test_a_mix_calls_a_function_of_ones_own_with_the_same_seed() -> None:
+    def mine(new_ids: Any, domain: Any, trials: Any, seed: int) -> Any:
+        return "mine", new_ids, domain, trials, int(seed)
+
+    def other(new_ids: Any, domain: Any, trials: Any, seed: int) -> Any:
+        return "other", int(seed)
+
+    for seed in range(30):
+        arguments = ([5, 6], "a domain", "trials", seed, [(0.3, mine), (0.7, other)])
+        assert mix.suggest(*arguments) == hyperopt.mix.suggest(*arguments)

@@ -1,0 +1,115 @@
+"""Simulated annealing, with the numbers of hyperopt 0.3.0: draw near a good trial, nearer the more there are."""
+
+import math
+from numbers import Real
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hstore.engine import portable
+from hstore.engine.algorithms import parzen
+from hstore.engine.algorithms.algorithm import Algorithm
+from hstore.engine.history import ERROR, VOID, History
+from hstore.engine.space import Parameter, Point, Space, Value
+from hstore.store.errors import InvalidValue
+
+_TINY = 1e-16  # added to a qlognormal, which can be 0, before its logarithm is taken
+
+
+class Window(NamedTuple):
+    """Where to look for a value: near *value*, in *width* (0 to 1) of the prior's breadth."""
+
+    value: float
+    width: float
+
+
+def choose(space: Space, history: History, *, seed: int, avg_best_idx: float = 2.0, shrink_coef: float = 0.1) -> Point:
+    """Draw each label from its prior, narrowed around its value in a good trial.
+
+    The trial is one of the best at random, on average the *avg_best_idx*-th, and one for as many labels as have
+    a value in it. After T trials with a label, 1 / (1 + T * *shrink_coef*) of its prior's breadth is left. Pending
+    and failed trials rank behind all that have a loss, those with a loss of nan last; trials that ended in an
+    error are not seen at all. As in hyperopt, the number of the trial to come is added to *seed*.
+    """
+    _check("avg_best_idx", avg_best_idx, at_least=1)
+    _check("shrink_coef", shrink_coef, at_least=0)
+    rng = np.random.default_rng(seed + history.next_tid)
+    is_seen = (history.kinds != ERROR) & (history.kinds != VOID)
+    seen = np.flatnonzero(is_seen)
+    best_first = seen[np.argsort(history.losses[seen], kind="stable")]
+    picked: list[int] = []
+    point: Point = {}
+    for parameter in space.parameters:
+        label = parameter.label
+        if not space.is_active(label, point):
+            continue
+        column = history.column(label)
+        rows = best_first[~np.isnan(column[best_first])]
+        if len(rows):
+            value = float(column[_pick(rng, rows, picked, avg_best_idx, column)])
+            point[label] = _draw(rng, parameter, Window(value, 1.0 / (1.0 + len(rows) * shrink_coef)))
+        else:
+            point[label] = parameter.draw(rng)
+    return point
+
+
+def _check(setting: str, value: float, *, at_least: int) -> None:
+    if not isinstance(value, Real) or not at_least <= value < math.inf:
+        raise InvalidValue(f"{setting} must be a number of at least {at_least}, not {value!r}", path=setting)
+
+
+def _pick(
+    rng: np.random.Generator,
+    rows: NDArray[np.intp],
+    picked: list[int],
+    avg_best_idx: float,
+    column: NDArray[np.float64],
+) -> int:
+    """Return the first of the *picked* trials that has a value in *column*, else one more of *rows*, best first."""
+    for row in picked:
+        if not math.isnan(column[row]):
+            return row
+    place = portable.geometric(rng, 1.0 / avg_best_idx) - 1
+    picked.append(int(rows[min(place, len(rows) - 1)]))
+    return picked[-1]
+
+
+def _draw(rng: np.random.Generator, parameter: Parameter, window: Window) -> Value:
+    if parameter.is_categorical:
+        return _draw_category(rng, parameter, window)
+    x = _draw_normal(rng, parameter, window) if parameter.is_normal else _draw_uniform(rng, parameter, window)
+    if parameter.is_log:
+        x = portable.exp(x)
+    return x if parameter.q is None else round(x / parameter.q) * parameter.q
+
+
+def _draw_category(rng: np.random.Generator, parameter: Parameter, window: Window) -> int:
+    low = int(parameter.low or 0)
+    n = parameter.n_options
+    # To the bit as hyperopt has them: which draws mean which category changes where one has half of what is left.
+    width = window.width
+    probabilities = np.full(n, width / n) if parameter.p is None else width * np.array(parameter.p)
+    probabilities[int(window.value) - low] += 1.0 - window.width
+    return low + parzen.draw_components(rng, probabilities, 1)[0]
+
+
+def _draw_uniform(rng: np.random.Generator, parameter: Parameter, window: Window) -> float:
+    low, high = parameter.low, parameter.high
+    assert low is not None
+    assert high is not None
+    middle = portable.log(window.value) if parameter.is_log else window.value  # what was rounded to 0: -inf
+    half = 0.5 * window.width * (high - low)
+    middle = min(max(middle, low + half), high - half)
+    return portable.uniform(rng, middle - half, middle + half)
+
+
+def _draw_normal(rng: np.random.Generator, parameter: Parameter, window: Window) -> float:
+    assert parameter.sigma is not None
+    middle = window.value
+    if parameter.is_log:
+        middle = portable.log(middle if parameter.q is None else _TINY + middle)
+    return portable.normal(rng, middle, window.width * parameter.sigma)
+
+
+suggest = Algorithm(name="anneal", version=1, is_portable=True, choose=choose)

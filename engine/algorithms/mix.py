@@ -1,0 +1,86 @@
+"""A mix of algorithms: for each point one of them is drawn and chooses it, with the numbers of hyperopt 0.3.0."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from hstore.engine.algorithms import parzen
+from hstore.engine.algorithms.algorithm import Algorithm
+from hstore.engine.algorithms.names import CustomAlgorithm, describe_algorithm, resolve
+from hstore.engine.history import History
+from hstore.engine.space import Point, Space
+from hstore.store.errors import InvalidValue
+
+_DEFAULT = ((0.1, "rand"), (0.2, "anneal"), (0.7, "tpe"))
+_TOLERANCE = 1e-5 + 1e-8  # numpy.isclose's, which hyperopt goes by
+_SEED_BELOW = 2**31
+
+Parts = Iterable[tuple[float, Any]]
+"""(probability, whatever `resolve` takes) of each algorithm."""
+
+
+def choose(space: Space, history: History, *, seed: int, p_suggest: Parts = _DEFAULT) -> Point:
+    """Let one of the algorithms in *p_suggest* choose, each with its probability.
+
+    *p_suggest* holds pairs (probability, algorithm), the algorithm an Algorithm, its name, a partial with
+    settings, or as a log has it. InvalidValue is raised for others, and unless the probabilities add up to 1.
+    """
+    algorithm, settings, inner_seed = _draw(seed, p_suggest)
+    if not isinstance(algorithm, Algorithm):
+        name = describe_algorithm(algorithm, settings)["name"]
+        raise InvalidValue(f"{name} is not part of hstore: it takes trials, no history", path="p_suggest")
+    return algorithm.choose(space, history, seed=inner_seed, **settings)
+
+
+class Mix(Algorithm):
+    """The algorithm, and how a log has the algorithms that it is made of.
+
+    A user's own function may be one of them. The mix is then called in hyperopt's shape, as that function
+    would be on its own; the log names it, and replay says that it cannot derive what such a mix chose.
+    """
+
+    def plain(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Return *settings* with the algorithms in them as `describe_algorithm` has them."""
+        self.check(settings)
+        resolved = _resolved(settings.get("p_suggest", _DEFAULT))
+        return {"p_suggest": [[p, describe_algorithm(algorithm, inner)] for p, algorithm, inner in resolved]}
+
+    def parts(self, settings: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+        """Return the algorithms in plain *settings*."""
+        return [part for _, part in settings["p_suggest"]]
+
+    def __call__(
+        self, new_ids: Sequence[int], domain: Any, trials: Any, seed: int, *values: Any, **settings: Any
+    ) -> list[dict[str, Any]]:
+        """Return what the algorithm that is drawn returns."""
+        given = self.gather(values, settings)
+        algorithm, inner, inner_seed = _draw(seed, given.get("p_suggest", _DEFAULT))
+        return algorithm(new_ids, domain, trials, inner_seed, **inner)
+
+
+def _draw(seed: int, p_suggest: Parts) -> tuple[Algorithm | CustomAlgorithm, dict[str, Any], int]:
+    """Return one of the algorithms, its settings, and the seed for its choice."""
+    resolved = _resolved(p_suggest)
+    rng = np.random.default_rng(seed)
+    _, algorithm, settings = resolved[parzen.draw_components(rng, np.array([p for p, _, _ in resolved]), 1)[0]]
+    return algorithm, settings, int(rng.integers(_SEED_BELOW))
+
+
+def _resolved(p_suggest: Parts) -> list[tuple[float, Algorithm | CustomAlgorithm, dict[str, Any]]]:
+    """Return (probability, algorithm, its settings) of each part; raises InvalidValue for what cannot be meant."""
+    try:
+        pairs = [(float(p), algo) for p, algo in p_suggest]
+    except (TypeError, ValueError):
+        raise InvalidValue(
+            f"p_suggest must be a list of pairs (probability, algorithm), not {p_suggest!r:.80}", path="p_suggest"
+        ) from None
+    probabilities = [p for p, _ in pairs]
+    if not all(p >= 0.0 for p in probabilities) or not abs(math.fsum(probabilities) - 1.0) <= _TOLERANCE:
+        raise InvalidValue(f"Probabilities should sum to 1, and be positive: {probabilities}", path="p_suggest")
+    return [(p, *resolve(algo)) for p, algo in pairs]
+
+
+# As portable as what is in it, and all of our algorithms are.
+suggest = Mix(name="mix", version=1, is_portable=True, choose=choose)

@@ -1,0 +1,86 @@
+"""Names: what a user calls an algorithm, what a log calls it, and the algorithm that both stand for."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from reprlib import repr as short
+from types import MappingProxyType, ModuleType
+from typing import Any
+
+from hstore.engine.algorithms.algorithm import Algorithm
+from hstore.store.errors import InvalidValue
+from hstore.store.values import normalise
+
+CustomAlgorithm = Callable[..., list[dict[str, Any]]]
+"""A user's own `suggest(new_ids, domain, trials, seed)`, in hyperopt's shape."""
+
+_table: dict[str, Algorithm] = {}
+ALGORITHMS: Mapping[str, Algorithm] = MappingProxyType(_table)
+
+
+def register(*algorithms: Algorithm) -> None:
+    """Let *algorithms* be found by their names."""
+    _table.update((algorithm.name, algorithm) for algorithm in algorithms)
+
+
+def named(name: str) -> Algorithm:
+    """Return the algorithm called *name*; InvalidValue lists the names there are."""
+    try:
+        return ALGORITHMS[name]
+    except KeyError:
+        known = ", ".join(ALGORITHMS)
+        raise InvalidValue(f"no algorithm is called {name!r}; there are: {known}", path="algo") from None
+
+
+def resolve(algo: Any) -> tuple[Algorithm | CustomAlgorithm, dict[str, Any]]:
+    """Return the algorithm that *algo* stands for, and the settings it was given, as plain data.
+
+    *algo* is an Algorithm, its name, a module with `suggest`, a `functools.partial` of one of them, or what
+    `describe_algorithm` made of one. A function of one's own in hyperopt's shape comes back as it is, its arguments
+    inside, and so does a mix that has one in it. InvalidValue is raised for anything else, and for settings
+    that the algorithm does not have.
+    """
+    inner: Any = algo
+    settings: dict[str, Any] = {}
+    while isinstance(inner, partial) and not inner.args:
+        settings = inner.keywords | settings
+        inner = inner.func
+    if isinstance(inner, Mapping) and "name" in inner:
+        inner, settings = inner["name"], dict(inner.get("settings", {}))
+    if isinstance(inner, str):
+        inner = named(inner)
+    if isinstance(inner, ModuleType):
+        inner = algo = getattr(inner, "suggest", inner)
+    if isinstance(inner, Algorithm):
+        is_ours = why_unknown(describe_algorithm(inner, settings)) is None
+        return (inner, inner.plain(settings)) if is_ours else (partial(inner, **settings), {})
+    if not callable(algo):
+        raise InvalidValue(f"{algo!r} is no algorithm: give a name, an Algorithm or a function", path="algo")
+    return algo, {}
+
+
+def describe_algorithm(algorithm: Algorithm | CustomAlgorithm, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how *algorithm* is named in the log: name, version (None for a user's own), settings."""
+    inner: Any = algorithm
+    given: dict[str, Any] = {}
+    while isinstance(inner, partial):
+        given = inner.keywords | given
+        inner = inner.func
+    if isinstance(inner, Algorithm):
+        name, version, settings = inner.name, inner.version, inner.plain(given | dict(settings))
+    else:  # its arguments may be anything, and large
+        qualname = getattr(inner, "__qualname__", type(inner).__qualname__)
+        name, version = f"{getattr(inner, '__module__', '?')}:{qualname}", None
+    plain = normalise(dict(settings), path="settings", replace=lambda value, path, why: short(value))
+    return {"name": name, "version": version, "settings": plain}
+
+
+def why_unknown(described: Mapping[str, Any], *, within: str = "") -> str | None:
+    """Return why this program does not have the algorithm that a log has as *described*; None if it has it."""
+    name, version = described["name"], described["version"]
+    known = ALGORITHMS.get(name)
+    if known is None:
+        return f"{within}{name}, which is not part of this hstore"
+    if known.version != version:
+        return f"{within}{name} {version}, this hstore has {name} {known.version}"
+    reasons = (why_unknown(part, within=f"{within}{name} with ") for part in known.parts(described["settings"]))
+    return next(filter(None, reasons), None)
