@@ -49,7 +49,7 @@ class ReadModels:
         self._leases: dict[tuple[str, int], tuple[str, float]] = {}
         self._experiments_waiting: dict[str, State] = {}
         self._shown: dict[str, float] = {}
-        self._recoveries = 0
+        self._era: tuple[Any, ...] | None = None
 
     def twin(self) -> ReadModels:
         """Return the same for another thread: what is put off here is not put off there."""
@@ -80,7 +80,7 @@ class ReadModels:
             newest = self._experiments_waiting[state.exp] = state
         if later:
             return
-        if self._recoveries != self._patiently.recoveries:  # a failover may have taken back what was shown
+        if self._has_failed_over():  # which may have taken back what was shown
             self.flush()
             return
         self._write_waiting_trials()
@@ -91,10 +91,18 @@ class ReadModels:
 
     def flush(self) -> None:
         """Write what `show` has put off, and what got lost."""
-        self._recoveries = self._patiently.recoveries
         self._write_waiting_trials()
         for state in list(self._experiments_waiting.values()):
             self.repair(state)
+
+    def _has_failed_over(self) -> bool:
+        """Return whether, since the last call, the server was away or another one was elected.
+
+        The driver repeats what an election interrupted, so that nobody else hears of it.
+        """
+        before = self._era
+        self._era = self._patiently.recoveries, self._trials.database.client.topology_description.max_election_id
+        return before is not None and before != self._era
 
     def _write_waiting_trials(self) -> None:
         trials = list(self._trials_waiting.values())

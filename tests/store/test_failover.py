@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from replica_set import ReplicaSet
 from tests.waiting import until
+from tests.workers.serving import begin, enqueue
 
 import hstore
 from hstore import fmin, hp, rand
@@ -108,3 +109,17 @@ def test_a_search_loses_nothing_and_writes_nothing_twice_while_its_primary_is(
         assert not failures
         assert len(acknowledged) >= 4 * N
         assert check(store, "demo", max_evals=N, acknowledged=acknowledged) == []
+
+
+def test_what_an_election_takes_back_of_a_read_model_is_shown_again(replica_set: ReplicaSet, url: str) -> None:
+    with hstore.open(url, patience=60.0) as store:
+        assert store.database is not None
+        experiment = begin(store, "e", objective, 3)
+        replica_set.step_down()
+        # As what nobody had replicated is rolled back; no call of ours has failed.
+        store.database.trials.delete_one({"exp": "e", "tid": 1})
+        trials = store.database.trials
+        until(lambda: trials.count_documents({"exp": "e"}) == 2, "a document less")
+        for _ in range(2):  # the first may be what hears of the election
+            enqueue(experiment, 1)
+        until(lambda: trials.count_documents({"exp": "e"}) == 5, "all of them shown", seconds=20)
