@@ -14,6 +14,7 @@ import click
 
 from hstore.cli.check import check
 from hstore.cli.db import db
+from hstore.cli.import_ import import_
 from hstore.cli.log import log
 from hstore.cli.ls import ls
 from hstore.cli.migrate import migrate
@@ -139,7 +140,10 @@ def app(ctx: click.Context, url: str | None, debug: bool) -> None:
     ctx.call_on_close(ctx.obj.close)
 
 
-for command in (ls, show, status, log, worker, pause, resume, stop, retry, replay, verify, check, rebuild, migrate, db):
+COMMANDS = (
+    ls, show, status, log, worker, pause, resume, stop, retry, replay, verify, check, rebuild, import_, migrate, db,
+)  # fmt: skip
+for command in COMMANDS:
     app.add_command(command)
 
 
