@@ -265,7 +265,7 @@ def drafts_of(
         drafts += [(Noted, tid, {"attachment": attachment}) for attachment in new]
     else:
         drafts += _evaluation(job, tid)
-        drafts += [(Reported, tid, {"attachment": attachment}) for attachment in new]
+        drafts += [(Reported, tid, {"attachment": each, "imported": _at(job.changed_at)}) for each in new]
     return drafts + _end(job, tid)
 
 

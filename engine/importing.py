@@ -14,8 +14,7 @@ from hstore.engine.fingerprint import fingerprint
 from hstore.engine.fmin import RETRIES
 from hstore.engine.hyperopt_jobs import IMPORTED, Job, Key, drafts_of, is_to_do, key_of, point_of, read_job
 from hstore.engine.recipe import looked_up
-from hstore.engine.space import Literal, Point, Space, compile_space, seen_space
-from hstore.engine.space.expressions import dfs
+from hstore.engine.space import Point, Space, compile_space, seen_space
 from hstore.store.errors import BadSearchSpace, Conflict, InvalidName, InvalidValue, NotFound, SpaceChanged
 from hstore.store.events import Created, Document, Finished, Noted, Paused
 from hstore.store.store import Draft, Experiment, Store
@@ -91,17 +90,23 @@ class Imported:
 def load_space(ref: str) -> Space:
     """Return the space that *ref*, "pkg.mod:name", names. Raises `CannotLoad` and `BadSearchSpace`."""
     found = looked_up(ref, "a space")
-    space = found if isinstance(found, Space) else compile_space(found)
-    if any(
-        isinstance(node, Literal) and type(node.obj).__module__.startswith("hyperopt") for node in dfs(space.expression)
-    ):
+    if _is_of_hyperopt(found):
         raise BadSearchSpace(
-            f"{ref} was made with hyperopt's hp",
-            hint="make it with hstore's, `from hstore import hp`, in the same words",
+            f"{ref} was made with hyperopt's hp", hint="make it with hstore's: `from hstore import hp`"
         )
+    space = found if isinstance(found, Space) else compile_space(found)
     if not space.labels:
         raise BadSearchSpace(f"{ref} holds no hyperparameters", hint="one looks like {'x': hp.uniform('x', 0, 1)}")
     return space
+
+
+def _is_of_hyperopt(found: Any) -> bool:
+    """Return whether an expression of hyperopt's is in the nest *found*: to a space of ours it would be a constant."""
+    if isinstance(found, Mapping):
+        return any(map(_is_of_hyperopt, found.values()))
+    if isinstance(found, (list, tuple)):
+        return any(map(_is_of_hyperopt, found))
+    return type(found).__module__.startswith("hyperopt.")
 
 
 def survey(
@@ -220,6 +225,7 @@ class _Import:
             except Conflict:
                 continue  # what the other one wrote has been read
             self._events += len(events)
+            self._attachments += sum(getattr(event, "attachment", None) is not None for event in events)
             return
 
     # -- the experiment ---------------------------------------------------------------------------------------
@@ -335,7 +341,6 @@ class _Import:
         return attachments, missing
 
     def _keep(self, name: str, content: bytes) -> dict[str, Any]:
-        self._attachments += 1
         return {"name": name, "sha256": self._store.attachments.put(content), "length": len(content)}
 
     def _lose(self, name: str, whose: str) -> None:
