@@ -209,12 +209,19 @@ class _Import:
         experiment.repair()
         if self._told > TOLD:
             self._say(f"{found.name}: {self._told - TOLD} more values like these were imported as text")
+        state = experiment.state
         return Imported(
-            name=found.name, exp_key=found.exp_key, trials=len(experiment.state.trials),
-            new=len(experiment.state.trials) - before, events=self._events, states=experiment.state.counts,
-            attachments=self._attachments, missing=self._missing, status=experiment.state.status,
+            name=found.name,
+            exp_key=found.exp_key,
+            trials=len(state.trials),
+            new=len(state.trials) - before,
+            events=self._events,
+            states=dict(sorted(state.counts.items())),
+            attachments=self._attachments,
+            missing=self._missing,
+            status=state.status,
             is_space_known=space.is_known,
-        )  # fmt: skip
+        )
 
     def _append(self, decide: Callable[[], list[Draft]]) -> None:
         """Append what *decide* says is left to do; it is asked again when another writer was first."""

@@ -31,7 +31,7 @@ class Jobs:
         attachments: Mapping[str, bytes] | None = None, **fields: Any,
     ) -> dict[str, Any]:  # fmt: skip
         """Insert a job, one second after the job before; return its document."""
-        labels = {"x", "n", *vals}
+        labels = {"x", "n", "never", *vals}
         began = BEGAN + dt.timedelta(seconds=tid) if state else None
         id = ObjectId(f"{int(BEGAN.replace(tzinfo=dt.UTC).timestamp()) + tid:08x}{uuid.uuid4().hex[:16]}")
         document: dict[str, Any] = {
@@ -61,11 +61,11 @@ class Jobs:
         """Write a job of each state, tids as they come when several searches share one counter."""
         self.share("FMinIter_Domain", b"\x80\x04cos\nsystem\n.")
         self.job(3, 2, {"x": 0.5, "n": 2.0}, attachments={"log": b"epoch 1\n", "model": b"\0" * 300_000})
-        self.job(5, 3, {"x": 0.75}, error=["<class 'ValueError'>", "too large"])
+        self.job(5, 3, {"x": 0.75, "n": 2.0}, error=["<class 'ValueError'>", "too large"])
         self.job(6, 1, {"x": 0.25, "n": 1.0})
-        self.job(8, 0, {"x": 0.125})
-        self.job(9, 4, {"x": 0.5})
-        self.job(11, 2, {"x": 0.875}, result={"status": "fail", "why": "diverged"})
+        self.job(8, 0, {"x": 0.125, "n": 1.0})
+        self.job(9, 4, {"x": 0.5, "n": 2.0})
+        self.job(11, 2, {"x": 0.875, "n": 1.0}, result={"status": "fail", "why": "diverged"})
 
 
 @contextmanager

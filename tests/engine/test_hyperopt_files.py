@@ -13,7 +13,8 @@ import pytest
 
 from hstore.engine.hyperopt_files import HyperoptFile
 from hstore.engine.hyperopt_jobs import read_job
-from hstore.store.errors import InvalidValue, NotFound
+from hstore.engine.importing import load_space
+from hstore.store.errors import BadSearchSpace, InvalidValue, NotFound
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -126,3 +127,10 @@ def test_a_file_that_is_not_there_or_cannot_be_read_is_named(tmp_path: Path) -> 
         HyperoptFile(tmp_path / "nothing.pkl", say=lambda _: None)
     with pytest.raises(InvalidValue, match="cannot be read: Is a directory"):
         HyperoptFile(tmp_path, say=lambda _: None)
+
+
+def test_a_space_that_was_made_with_hyperopts_hp_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "theirs.py").write_text("import hyperopt\nSPACE = {'x': [hyperopt.hp.uniform('x', 0, 1)]}\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(BadSearchSpace, match="was made with hyperopt's hp"):
+        load_space("theirs:SPACE")
