@@ -126,7 +126,7 @@ def _trial_text(experiment: Experiment, trial: Trial) -> str:
         # Of a log that anybody can write to: it may say anything.
         since = f"{trial.queued.at:%Y-%m-%d %H:%M:%S}" if trial.queued else ""
         whose = plain(f"{said.get('from')}'s tid {said.get('tid')}")
-        lines.append(f"imported from {whose} on {since}; the times are those that its store had")
+        lines.append(f"imported from {whose} on {since}; its times are shown where it had them")
     if trial.is_void:
         lines.append("void: no algorithm sees it")
     if trial.tags:

@@ -211,6 +211,19 @@ def test_an_attachment_that_hyperopt_lost_is_told_and_recorded(
     assert "attachment 'model' of the job with tid 3" in told[0]
 
 
+def test_whoever_changes_what_was_imported_is_found_out(memory: Store, jobs: Jobs) -> None:
+    for tid in range(1, 41):
+        jobs.job(tid, 2, {"x": tid / 40})
+    source = HyperoptStore(jobs.url, patience=20, say=lambda _: None)
+    assert imported(memory, source).status == "finished"
+    source.close()
+    for tid in (0, 39):  # observed by the decision after its batch, and by the end
+        documents = [{**document, "data": dict(document["data"])} for document in memory.log.documents("digits")]
+        end = next(document for document in documents if document.get("tid") == tid and document["type"] == "done")
+        end["data"]["loss"] = 0.0
+        assert [(finding.tid, finding.kind) for finding in verify(documents).findings] == [(tid, "changed")]
+
+
 # -- the space ------------------------------------------------------------------------------------------------
 
 
