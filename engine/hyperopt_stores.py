@@ -40,9 +40,14 @@ class HyperoptStore:
         self._database = connect(place)
         self._jobs = self._database[_collection(url)]
         try:
-            names = self._ask(lambda: self._database.list_collection_names())
-            if self._jobs.name not in names:
-                there = ", ".join(sorted(names)[:10])
+            kinds = self._ask(lambda: {each["name"]: each.get("type") for each in self._database.list_collections()})
+            if kinds.get(self._jobs.name) == "view":
+                raise InvalidValue(
+                    f"{self._jobs.name!r} in {self.shown} is a view, such as hstore has of its own trials",
+                    hint="what is an experiment already needs no import",
+                )
+            if self._jobs.name not in kinds:
+                there = ", ".join(sorted(kinds)[:10])
                 raise NotFound(
                     f"there is no collection {self._jobs.name!r} in {self.shown}",
                     hint=f"there are {there}" if there else "the database is empty",
