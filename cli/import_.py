@@ -66,7 +66,7 @@ def import_(
     click.echo(_as_json(imported) if as_json else _as_text(imported))
     for each in imported:
         if (queued := each.states.get("queued", 0)) and each.status == "paused":
-            then = f"`hstore resume {each.name}` lets workers take them"
+            then = f"`hstore resume {each.name}` lets workers take them, those with --objective PKG.MOD:NAME"
             if not each.is_space_known:
                 then = "they can be evaluated once it is imported with --space, under another --name"
             say(f"{each.name}: {queued} trial{'s' if queued > 1 else ''} queued: {then}")

@@ -244,7 +244,7 @@ class _Import:
             space = found.space or seen_space(found.points)
             said = {"from": "hyperopt", "source": self._source.shown, "exp_key": found.exp_key}
             created = {
-                "space": space.to_data(), "objective": {"name": IMPORTED, "version": None},
+                "space": space.to_data(), "objective": {"name": "of an imported search", "version": None},
                 "algorithm": {"name": "hyperopt", "version": None, "settings": {}},
                 # hyperopt's own is not recorded; with this one whoever goes on does so as everybody would.
                 "generator": seeds.to_data(np.random.default_rng(0)),

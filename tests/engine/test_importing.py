@@ -247,11 +247,22 @@ def test_without_its_space_a_search_can_be_read_but_not_continued(mongo_store: S
     assert len(MongoTrials(mongo_store, exp_key="digits").history(compile_space(SPACE))) == 6
 
 
-def test_with_its_space_a_search_goes_on(memory: Store, source: HyperoptStore) -> None:
-    imported(memory, source, space=compile_space(SPACE))
-    trials = memory.experiment("digits").trials
+def test_with_its_space_a_search_goes_on(mongo_store: Store, source: HyperoptStore) -> None:
+    imported(mongo_store, source, space=compile_space(SPACE))
+    trials = mongo_store.experiment("digits").trials
     assert (trials[0].point["n"], trials[0].params["n"]) == (2.0, 2)
     assert type(trials[0].params["n"]) is int
+    fmin(
+        lambda p: {"status": "ok", "loss": p["x"], "n": p["n"]}, SPACE, algo=rand.suggest, max_evals=7,
+        verbose=False, experiment="digits", store=mongo_store,
+    )  # fmt: skip
+    *_, fourth, _, _, new = trials = mongo_store.experiment("digits").trials
+    assert [trial.state for trial in trials] == ["done", "failed", "done", "done", "cancelled", "done", "done"]
+    assert fourth.result == {"status": "ok", "loss": 0.125, "n": 1}
+    assert new.queued is not None
+    assert new.queued.source == "suggested"
+    assert imported(mongo_store, source).events == 0
+    assert_sound(mongo_store, "digits")
 
 
 def test_a_search_that_goes_on_knows_all_that_was_imported(mongo_store: Store, jobs: Jobs) -> None:
