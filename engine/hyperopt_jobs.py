@@ -123,7 +123,7 @@ def read_job(document: Mapping[str, Any], on_text: Callable[[str], None] = lambd
         begun_at=_aware(document.get("book_time")),
         changed_at=_aware(document.get("refresh_time")),
         attachments=_attachments(name, document.get("_attachments") or ()),
-        rest=normalise({key: value for key, value in rest.items() if value is not None}, path="", replace=as_text),
+        rest=normalise({key: value for key, value in rest.items() if value is not None}, path="job", replace=as_text),
     )
 
 

@@ -122,7 +122,8 @@ def survey(
     for outline in source.outlines():
         exp_key = outline.get("exp_key")
         if not exp_keys or (exp_key or "") in exp_keys:
-            jobs[exp_key].append((read_job(outline), outline))
+            job = read_job(outline)
+            jobs[job.exp_key].append((job, outline))
     if lacking := set(exp_keys) - {exp_key or "" for exp_key in jobs}:
         raise NotFound(f"{source.shown} has no jobs with exp_key {', '.join(map(repr, sorted(lacking)))}")
     if not jobs:

@@ -135,6 +135,7 @@ def test_a_point_outside_the_space_is_refused_by_tid_and_label() -> None:
         ({"result": 0.5}, "its result is no mapping"),
         ({"_attachments": ["log"]}, "its _attachments are no pairs"),
         ({"exp_key": 5}, "its exp_key is 5"),
+        ({"exp_key": {"a": 1}}, "its exp_key is"),
     ],
 )
 def test_what_is_no_job_is_refused_by_name_and_reason(fields: dict[str, Any], message: str) -> None:

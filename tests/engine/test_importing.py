@@ -14,12 +14,12 @@ from hstore import MongoTrials, fmin, hp, rand
 from hstore.engine import importing
 from hstore.engine.check import check
 from hstore.engine.hyperopt_stores import HyperoptStore
-from hstore.engine.importing import Found, Imported, carry_over, load_space, survey
+from hstore.engine.importing import Imported, carry_over, load_space, survey
 from hstore.engine.recipe import fetch, prepare
 from hstore.engine.space import Space, compile_space
 from hstore.store.errors import BadSearchSpace, CannotLoad, Conflict, InvalidValue, NotFound, SpaceChanged
 from hstore.store.events import Event
-from hstore.store.store import Experiment, Store
+from hstore.store.store import Store
 from hstore.store.verify import verify
 
 SPACE = {"x": hp.uniform("x", 0, 1), "n": hp.uniformint("n", 1, 9)}
@@ -341,6 +341,4 @@ def test_two_jobs_of_one_tid_in_a_file_are_refused() -> None:
 
 def test_what_is_found_says_how_much_there_is_to_import(source: HyperoptStore) -> None:
     (found,) = survey(source)
-    assert isinstance(found, Found)
     assert (found.name, found.exp_key, len(found.outlines), found.space) == ("digits", "digits", 6, None)
-    assert isinstance(Experiment(Store.in_memory(), found.name), Experiment)
