@@ -61,7 +61,7 @@ def _as_text(report: Replay) -> str:
     told = f", {verdict}" if report.suggested else ""  # of none it would be no praise
     lines = [f"{report.exp}: {report.suggested} of {report.trials} decisions derived again{told}"]
     if report.given:
-        lines.append(f"given by a person: {report.given}")
+        lines.append(f"given by a person or imported: {report.given}")
     by_reason: dict[str, list[int]] = {}
     for tid, why in report.skipped:
         by_reason.setdefault(why, []).append(tid)

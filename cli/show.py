@@ -82,6 +82,7 @@ def _algorithm(described: Mapping[str, Any]) -> str:
 
 def _experiment_text(experiment: Experiment) -> str:
     from hstore.cli.table import named, plain, render, text
+    from hstore.store.events import happened
 
     state, best = experiment.state, experiment.state.best
     status = f"{state.status} ({state.why})" if state.why else state.status
@@ -102,7 +103,7 @@ def _experiment_text(experiment: Experiment) -> str:
     if experiment.trials:
         rows: list[list[Any]] = [["trial", "state", "loss", "s", "ended (UTC)", "parameters"]]
         for trial in experiment.trials[-LATEST:]:
-            ended = trial.end.at if trial.end else None
+            ended = happened(trial.end) if trial.end else None
             loss = trial.loss if trial.loss is not None else trial.status
             rows.append([trial.tid, trial.state, loss, _seconds(trial.duration), ended, named(dict(trial.params))])
         lines += [f"latest {min(LATEST, len(experiment.trials))} of {len(experiment.trials)} trials", render(rows)]
@@ -114,7 +115,11 @@ def _trial_data(experiment: Experiment, trial: Trial) -> dict[str, Any]:
 
     document = trial_document(trial)
     del document["_id"]
-    events = [{"ver": e.ver, "type": e.type, "at": e.at, "by": e.by} for e in experiment.chain(trial.tid)]
+    events: list[dict[str, Any]] = [
+        {"ver": e.ver, "type": e.type, "at": e.at, "by": e.by}
+        | ({} if e.imported is None else {"imported": e.imported})
+        for e in experiment.chain(trial.tid)
+    ]
     result = {} if trial.result is None else {"result": dict(trial.result)}
     attachments = {name: {**a, "sha256": a["sha256"].hex()} for name, a in trial.attachments.items()}
     traceback = getattr(trial.end, "traceback", None)
@@ -123,12 +128,18 @@ def _trial_data(experiment: Experiment, trial: Trial) -> dict[str, Any]:
 
 def _trial_text(experiment: Experiment, trial: Trial) -> str:
     from hstore.cli.table import plain, render, text
+    from hstore.store.events import happened
 
     lines = [f"trial {trial.tid} of {experiment.name}: {trial.state}"]
     if trial.queued is not None and trial.queued.source != "suggested":
         lines.append(f"{trial.queued.source}, not suggested by an algorithm")
     if trial.loss is not None:
         lines.append(f"loss {text(trial.loss)} ({trial.status})")
+    if (said := trial.queued.imported if trial.queued else None) is not None:
+        # Of a log that anybody can write to: it may say anything.
+        since = f"{trial.queued.at:%Y-%m-%d %H:%M:%S}" if trial.queued else ""
+        whose = plain(f"{said.get('from')}'s tid {said.get('tid')}")
+        lines.append(f"imported from {whose} on {since}; its times are shown where it had them")
     if trial.is_void:
         lines.append("void: no algorithm sees it")
     if trial.tags:
@@ -138,7 +149,7 @@ def _trial_text(experiment: Experiment, trial: Trial) -> str:
         raw = trial.point.get(label)
         lines.append(f"  {label} = {plain(value)}" + ("" if raw == value else f"  (in the point: {plain(raw)})"))
     rows: list[list[Any]] = [["ver", "event", "at (UTC)", "by"]]
-    rows += [[e.ver, e.type, f"{e.at:%Y-%m-%d %H:%M:%S.%f}"[:-3], e.by] for e in experiment.chain(trial.tid)]
+    rows += [[e.ver, e.type, f"{happened(e):%Y-%m-%d %H:%M:%S.%f}"[:-3], e.by] for e in experiment.chain(trial.tid)]
     lines += ["events", render(rows)]
     if trial.result is not None:
         lines += ["result", *(f"  {name} = {_short(value)}" for name, value in trial.result.items())]

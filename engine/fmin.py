@@ -24,7 +24,7 @@ from hstore.engine.space import Point, Space, compile_space, space_eval
 from hstore.engine.team import Team
 from hstore.engine.trials import MongoTrials, Trials
 from hstore.store.attachments import Attachments
-from hstore.store.errors import Conflict, InvalidValue, SpaceChanged
+from hstore.store.errors import BadSearchSpace, Conflict, InvalidValue, SpaceChanged
 from hstore.store.events import CAUSES, Changed, Queued, Resumed
 from hstore.store.store import Draft, Experiment, Store
 
@@ -103,6 +103,8 @@ def fmin(
         )  # fmt: skip
     algorithm, settings = resolve(tpe.suggest if algo is None else algo)
     compiled = space if isinstance(space, Space) else compile_space(space)
+    if not compiled.is_known:
+        raise BadSearchSpace("the space is not known: only points of it were imported", hint="give fmin the space")
     domain = Domain(fn, compiled, pass_expr_memo_ctrl=pass_expr_memo_ctrl)
     with _trials(trials, experiment, store, trials_save_file) as view:
         search = view.experiment
@@ -283,7 +285,13 @@ def _begin(
             return
     state = experiment.state
     assert state.created is not None
-    if differences := Space.from_data(state.created.space).differences(domain.space):
+    begun_with = Space.from_data(state.created.space)
+    if not begun_with.is_known:
+        raise SpaceChanged(
+            f"experiment {experiment.name!r} was imported without its space, so it cannot go on",
+            hint="import it under another --name, with --space pkg.mod:name", differences=[],
+        )  # fmt: skip
+    if differences := begun_with.differences(domain.space):
         raise SpaceChanged(
             f"experiment {experiment.name!r} was begun with another space:\n  " + "\n  ".join(differences),
             hint="search the new space under another name", differences=differences,

@@ -115,6 +115,8 @@ def _space(recipe: Recipe) -> Space:
         space = Space.from_data(recipe.space)
     except HstoreError as error:
         raise CannotLoad(str(error), hint=error.hint) from error
+    if not space.is_known:
+        raise CannotLoad(f"the space of {recipe.name} is not known: it was imported without it")
     if space.has_opaque_options:
         raise CannotLoad(f"the space of {recipe.name} holds objects that could not be pickled")
     return space
@@ -142,19 +144,25 @@ def _objective(recipe: Recipe) -> Callable[..., Any]:
 
 
 def imported(ref: str) -> Callable[..., Any]:
-    """Return what *ref*, "pkg.mod:name", names; raises `CannotLoad`."""
+    """Return the objective that *ref*, "pkg.mod:name", names; raises `CannotLoad`."""
+    found = looked_up(ref, "an objective")
+    if not callable(found):
+        raise CannotLoad(f"{ref} is a {type(found).__name__}, which cannot be called")
+    return found  # type: ignore[no-any-return]
+
+
+def looked_up(ref: str, what: str) -> Any:
+    """Return what *ref*, "pkg.mod:name", names, which is to be *what*; raises `CannotLoad`."""
     module_name, colon, name = ref.partition(":")
     if not (colon and module_name and name):
-        raise CannotLoad(f"{ref!r} does not name an objective", hint="one looks like pkg.mod:name")
+        raise CannotLoad(f"{ref!r} does not name {what}", hint="one looks like pkg.mod:name")
     try:
         found: Any = importlib.import_module(module_name)
         for part in name.split("."):
             found = getattr(found, part)
     except BaseException as error:  # whatever a module does when it is imported
         raise CannotLoad(f"cannot import {ref}: {short(error)}", hint=_where()) from error
-    if not callable(found):
-        raise CannotLoad(f"{ref} is a {type(found).__name__}, which cannot be called")
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 def _unpickled(content: bytes | None, recipe: Recipe, what: str) -> Any:

@@ -36,7 +36,7 @@ class Replay:
     suggested: int
     """Those that an algorithm made and that were derived again."""
     given: int
-    """Those that a person gave: nothing to derive."""
+    """Those that a person gave, or that were imported: nothing to derive."""
     skipped: tuple[tuple[int, str], ...]
     """(tid, why) of those that this program cannot derive."""
     differences: tuple[Difference, ...]

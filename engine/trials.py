@@ -11,6 +11,7 @@ from hstore.engine.objective import STATUS_NEW, STATUS_OK, ChainAttachments
 from hstore.engine.progress import say
 from hstore.engine.space import Space
 from hstore.store.errors import AllTrialsFailed, InvalidPoint
+from hstore.store.events import happened
 from hstore.store.fold import Trial
 from hstore.store.store import Experiment, Store
 
@@ -103,8 +104,8 @@ class Trials:
             "exp_key": self.exp_key,
             "owner": [trial.reserved.worker] if trial.reserved else None,
             "version": trial.ver,
-            "book_time": _naive(trial.reserved.at) if trial.reserved else None,
-            "refresh_time": _naive(trial.last.at),
+            "book_time": _naive(happened(trial.reserved)) if trial.reserved else None,
+            "refresh_time": _naive(happened(trial.last)),
         }
 
     @property

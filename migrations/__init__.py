@@ -28,7 +28,7 @@ class Migration:
         return up
 
 
-MIGRATIONS = (Migration(1, "create_collections"), Migration(2, "workers"))
+MIGRATIONS = (Migration(1, "create_collections"), Migration(2, "workers"), Migration(3, "jobs_view"))
 
 
 def pending(applied: Iterable[int]) -> list[Migration]:

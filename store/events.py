@@ -55,6 +55,9 @@ class Event:
     """host:pid:name of the writer."""
     prev: bytes | None = None
     """Digest of what this event follows: its chain so far, or for a decision the decision before (see `seal`)."""
+    imported: Data | None = None
+    """Of what was not written as it happened but carried over: `at`, when it did, as far as its own store said, and
+    on a beginning whatever else that said of it and no field here holds. See `happened`."""
     ts: tuple[int, int] | None = field(default=None, compare=False)
     """Filled by the store on arrival (seconds, counter); for listing only."""
     extra: Data = field(default_factory=lambda: NOTHING)
@@ -71,6 +74,7 @@ class Queued(Event):
     observed: Sequence[Sequence[Any]] = field(default_factory=list)
     """[tid or None, ver, digest] of each chain whose news this decision was the first to know of, in order."""
     source: str = "suggested"
+    """suggested by an algorithm; enqueued by a person; injected by an objective; imported from another store."""
     seed: int | None = None
     algorithm: Data | None = None
     """name, version, settings."""
@@ -273,6 +277,7 @@ _DATA = {kind: tuple(f.name for f in fields(kind) if f.name not in _ENVELOPE) fo
 _SHAPE = {
     kind: {
         "prev": (bytes,),
+        "imported": _SHAPES["Data"],
         **{f.name: _SHAPES[str(f.type).removesuffix(" | None")] for f in fields(kind) if f.name not in _ENVELOPE},
     }
     for kind in TYPES.values()
@@ -282,6 +287,12 @@ _WRITTEN = {
     for kind in TYPES.values()
 }
 """What every document of a type holds; fields that may be None are left out when they are."""
+
+
+def happened(event: Event) -> dt.datetime:
+    """Return when *event* happened: when it was written, or for one that was imported what its own store says."""
+    at = event.imported.get("at") if event.imported is not None else None
+    return at if isinstance(at, dt.datetime) else event.at
 
 
 def _are(kind: type) -> Callable[[Any], bool]:
@@ -317,6 +328,8 @@ def to_document(event: Event) -> Document:
     data = {name: value for name in _DATA[type(event)] if (value := getattr(event, name)) is not None}
     if event.prev is not None:
         data["prev"] = event.prev
+    if event.imported is not None:
+        data["imported"] = event.imported
     if event.extra:
         data.update(event.extra)
     document: Document = {"_id": event.id, "exp": event.exp}

@@ -106,7 +106,7 @@ class Patience:
     def _reason_to_wait(self, error: PyMongoError) -> str:
         """Return *error* in a few words if it passes, raise it in our words if it does not."""
         text = (str(error).splitlines() or [type(error).__name__])[0]
-        text = re.split(r", Timeout:| \(configured timeouts", text)[0][:300]
+        text = re.split(r", Timeout:|, full error:| \(configured timeouts", text)[0][:300]
         if isinstance(error, _TRANSIENT):
             return text
         code = _code(error)

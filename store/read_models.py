@@ -13,7 +13,7 @@ import pymongo
 from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 from pymongo.read_concern import ReadConcern
 
-from hstore.store.events import CODEC, Cancelled, Document, Failed, Requeued
+from hstore.store.events import CODEC, Cancelled, Document, Failed, Requeued, happened
 from hstore.store.fold import HELD, UNFINISHED, State, Trial
 from hstore.store.log import Known
 from hstore.store.patience import Patience
@@ -281,8 +281,8 @@ def trial_document(trial: Trial) -> Document:
         "message": end.message if isinstance(end, Failed) else end.why if isinstance(end, Cancelled) else None,
         "duration": trial.duration,
         "queued_at": queued.at if queued else None,
-        "started_at": trial.running.at if trial.running else None,
-        "ended_at": end.at if end else None,
+        "started_at": happened(trial.running) if trial.running else None,
+        "ended_at": happened(end) if end else None,
         "tags": list(trial.tags) or None,
         "void": trial.is_void or None,
     }

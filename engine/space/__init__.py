@@ -3,7 +3,7 @@
 from hstore.engine.space import hp
 from hstore.engine.space.expressions import Apply, Literal, as_apply
 from hstore.engine.space.parameter import Parameter, Point, Value
-from hstore.engine.space.space import Space, compile_space, space_eval
+from hstore.engine.space.space import Space, compile_space, seen_space, space_eval
 from hstore.engine.space.symbols import scope
 
 __all__ = [
@@ -17,5 +17,6 @@ __all__ = [
     "compile_space",
     "hp",
     "scope",
+    "seen_space",
     "space_eval",
 ]

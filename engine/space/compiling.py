@@ -23,7 +23,7 @@ _DISTRIBUTIONS = {
     "loguniform": ("low", "high"), "qloguniform": ("low", "high", "q"),
     "normal": ("mu", "sigma"), "qnormal": ("mu", "sigma", "q"),
     "lognormal": ("mu", "sigma"), "qlognormal": ("mu", "sigma", "q"),
-    "randint": ("low", "high"), "categorical": ("p",),
+    "randint": ("low", "high"), "categorical": ("p",), "seen": ("low", "high"),
 }  # fmt: skip
 
 

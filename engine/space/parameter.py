@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from hstore.engine import portable
+from hstore.store.errors import BadSearchSpace
 
 Value: TypeAlias = float | int
 Point: TypeAlias = dict[str, Value]
@@ -24,7 +25,7 @@ class Parameter:
 
     label: str
     kind: str
-    """Name of the `hp` function that made it."""
+    """Name of the `hp` function that made it; seen: nobody knows, it had values between *low* and *high*."""
     low: float | None = None
     high: float | None = None
     """Bounds as they were given (logarithms for log kinds); the ints of [low, high) for randint and choices."""
@@ -100,6 +101,10 @@ def _short(number: float) -> str:
     return f"{number:g}" if float(f"{number:g}") == number else repr(number)
 
 
+def _unknown(parameter: Parameter, rng: np.random.Generator) -> float:
+    raise BadSearchSpace(f"{parameter.label}: what it is drawn from is not known", label=parameter.label)
+
+
 Draw: TypeAlias = Callable[[Parameter, np.random.Generator], Value]
 
 
@@ -143,4 +148,5 @@ _DRAWS: dict[str, Draw] = {
     "randint": _integer,
     "choice": _integer,
     "pchoice": _categorical,
+    "seen": _unknown,
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -115,6 +115,11 @@ class Space:
             isinstance(node, Literal) and isinstance(node.obj, data.Opaque) for node in dfs(self.expression)
         )
 
+    @property
+    def is_known(self) -> bool:
+        """Whether points can be drawn from it; not from one of which there were only points (see `seen_space`)."""
+        return all(parameter.kind != "seen" for parameter in self.parameters)
+
     @classmethod
     def from_data(cls, plain: Mapping[str, Any]) -> Space:
         """Return the space that `to_data` returned *plain* for."""
@@ -169,6 +174,23 @@ def _check_value(parameter: Parameter, value: Any) -> None:
 def compile_space(expr: Any) -> Space:
     """Return the `Space` of a nest of dicts, lists and `hp` expressions."""
     return Space(as_apply(expr))
+
+
+def seen_space(points: Iterable[Mapping[str, Value]]) -> Space:
+    """Return what *points* tell of the space that they were drawn from: labels, and the range of their values.
+
+    It can be written down, shown and compared, but nothing can be drawn from it.
+    """
+    ranges: dict[str, tuple[Value, Value]] = {}
+    for point in points:
+        for label, value in point.items():
+            low, high = ranges.get(label, (value, value))
+            ranges[label] = min(low, value), max(high, value)
+    seen = {
+        label: Apply("hyperopt_param", [Literal(label), Apply("seen", [Literal(low), Literal(high)])])
+        for label, (low, high) in ranges.items()
+    }
+    return compile_space(seen)
 
 
 def space_eval(space: Any, hp_assignment: Mapping[str, Any]) -> Any:

@@ -192,7 +192,7 @@ def test_replay_tells_what_was_given_and_what_it_cannot_derive(mongo_url: str, d
     shown = run(mongo_url, "replay", "demo").stdout.splitlines()
     assert shown[:2] == [
         "demo: 4 of 5 decisions derived again, all the same to the last bit",
-        "given by a person: 1",
+        "given by a person or imported: 1",
     ]
     database["events"].update_many({"tid": {"$gt": 0}, "type": "queued"}, {"$set": {"data.algorithm.version": 99}})
     shown = run(mongo_url, "replay", "demo").stdout.splitlines()

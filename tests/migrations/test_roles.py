@@ -27,7 +27,7 @@ from hstore.store.verify import verify
 
 PAGE = Path(__file__).parents[2] / "docs" / "roles.md"
 USERS = {"owner": ["readWrite", "dbAdmin"], "worker": ["hstoreWorker"], "reader": ["hstoreReader"]}
-COLLECTIONS = [*m0001.INDEXES, "workers", "bell", "schema"]
+COLLECTIONS = [*m0001.INDEXES, "workers", "bell", "schema", "jobs"]
 Url = Callable[[str], str]
 Documents = dict[str, Any]
 
@@ -134,7 +134,7 @@ def test_only_the_owner_rebuilds(url: Url) -> None:
 def test_the_page_names_every_collection_of_a_store_in_each_role(url: Url) -> None:
     with hstore.open(url("owner")) as store:
         assert store.database is not None
-        assert sorted(store.database.list_collection_names()) == sorted(COLLECTIONS)
+        assert sorted(store.database.list_collection_names()) == sorted([*COLLECTIONS, "system.views"])
     for command in re.findall(r"```json\n(.*?)```", PAGE.read_text(), re.DOTALL):
         named = {privilege["resource"]["collection"] for privilege in json.loads(command)["privileges"]}
         assert named - {""} == set(COLLECTIONS)
