@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -33,6 +34,7 @@ from hstore.store.memory import MemoryLog
 from hstore.store.store import Experiment, Store
 from hstore.store.verify import verify
 
+PATIENCE, POLL_SECONDS = 5.0, 0.1
 Kind = Literal[
     "gap", "twice", "missing", "unreadable", "state", "open", "holder", "retries", "observed", "max_evals", "seal",
     "replay", "model", "lag",
@@ -101,6 +103,7 @@ def check(
     *,
     max_evals: int | None = None,
     acknowledged: Collection[UUID] | None = None,
+    patience: float = PATIENCE,
     on_progress: Callable[[int], object] = lambda _: None,
 ) -> list[Finding]:
     """Return what is wrong with experiment *name*: nothing, ever, whichever processes and servers died on the way.
@@ -110,6 +113,7 @@ def check(
 
     max_evals: what the search was asked for, if it is known: it is over then, with as many trials.
     acknowledged: ids of events of which writers were told that they are in the log.
+    patience: seconds that read models get to follow: who appends an event shows it next.
     on_progress is called with 1 after each decision that was derived again. Raises `NotFound`.
     """
     shown = _shown(store, name)  # before the log, which the read models never run ahead of
@@ -126,7 +130,13 @@ def check(
     if not any(finding.kind in ("gap", "twice", "unreadable") for finding in findings):
         findings += _check_replay(store, log, on_progress)
         if shown is not None:
-            findings += _check_models(shown, log.state, is_over)
+            models = [*_check_models(shown, log.state, is_over)]
+            deadline = time.monotonic() + patience
+            while any(finding.kind == "lag" for finding in models) and time.monotonic() < deadline:
+                time.sleep(POLL_SECONDS)
+                shown = _shown(store, name) or shown
+                models = [*_check_models(shown, _read(store, name).state, is_over)]
+            findings += models
     return findings
 
 

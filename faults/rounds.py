@@ -174,7 +174,9 @@ def _check(world: World, exp: str, result: Result, *, is_control: bool) -> None:
     while True:
         world.tend(may_fail=is_control)
         try:
-            findings = check(world.store, exp, max_evals=result.wanted, acknowledged=world.acknowledged(exp))
+            findings = check(
+                world.store, exp, max_evals=result.wanted, acknowledged=world.acknowledged(exp), patience=0.0
+            )
         except NotFound:
             result.troubles.append("the search never began")
             return
