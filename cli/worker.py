@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     help="Seconds that a trial gets to end when the worker is told to stop.",
 )  # fmt: skip
 @click.option(
-    "--poll-interval", metavar="S", type=click.FloatRange(0, min_open=True), default=8.0, show_default=True,
+    "--poll-interval", metavar="S", type=click.FloatRange(0, min_open=True), default=10.0, show_default=True,
     help="Look for trials at least so often; it is woken up sooner.",
 )  # fmt: skip
 @click.option("--name", help="What others see; host:pid by default.")

@@ -36,7 +36,7 @@ from hstore.workers.slot import Evaluates, Slot
 DONE, TOO_MANY_FAILURES = 0, 8
 TICK = 0.5
 """Seconds between two looks at what is held while something is: a pause or a cancellation is heard of within two."""
-IDLE_TICK = 8.0
+IDLE_TICK = 10.0
 LAST_WORDS = 3.0
 """Seconds that a worker which must leave now still gives the store to answer."""
 
@@ -354,8 +354,8 @@ class Worker:
         """Look after everything that is not the trial itself, until the worker leaves."""
         house = House(self.store.for_thread(), lease=self.lease, say=self.say)
         news = self.claims.news()
-        next_look = next_names = 0.0
-        is_watching = False  # over what others hold: a lease that is over shall not wait for us to wake up
+        next_look = next_names = next_offer = 0.0
+        keeps_house = is_watching = False  # over what others hold: a lease that is over shall not wait for us to wake up
         while self._why is None or self._holding:
             with self._gate:
                 is_idle, is_busy = bool(self._idle), len(self._idle) < len(self.slots)
@@ -381,7 +381,9 @@ class Worker:
                     next_names = time.monotonic() + 1.5 * tick
                 self._look_at_held()
                 self._announce()
-                keeps_house = self.claims.keep_house(self.session, seconds=max(1.5 * tick, 5.0))
+                if keeps_house or time.monotonic() >= next_offer:
+                    keeps_house = self.claims.keep_house(self.session, seconds=max(1.5 * tick, 5.0))
+                    next_offer = time.monotonic() + 3 * tick  # whoever does it now will go on doing it
                 is_watching = keeps_house and house.keep(self._names)
         news.close()
 
