@@ -355,7 +355,8 @@ class Worker:
         house = House(self.store.for_thread(), lease=self.lease, say=self.say)
         news = self.claims.news()
         next_look = next_names = next_offer = 0.0
-        keeps_house = is_watching = False  # over what others hold: a lease that is over shall not wait for us to wake up
+        keeps_house = False
+        is_watching = False  # over what others hold: a lease that is over shall not wait for us to wake up
         while self._why is None or self._holding:
             with self._gate:
                 is_idle, is_busy = bool(self._idle), len(self._idle) < len(self.slots)
