@@ -23,7 +23,7 @@ WHY = {
     "interrupted": "its worker was told to stop",
     "failed": "to be tried again after a failure",
     "timeout": "to be tried again after it took too long",
-    RELEASED: "its worker had others to evaluate before, and they take longer than it thought",
+    RELEASED: "its worker did not come to begin it",
 }
 """The `why` of a requeued trial by the cause of it."""
 

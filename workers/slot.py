@@ -80,6 +80,9 @@ class Employer(Protocol):
     def took_none(self) -> None:
         """Give back what `may_take` allowed."""
 
+    def is_leaving(self) -> bool:
+        """Return whether nothing more is to be begun."""
+
     def recipe(self, experiment: Experiment) -> tuple[str, Recipe]:
         """Return the key and the recipe of the objective of *experiment*. Raises `CannotLoad`."""
 
@@ -365,8 +368,8 @@ class Slot:
         limit = self.worker.max_jobs_per_child
         if limit is not None and self.evaluator.jobs >= limit:
             self.evaluator.stop()
-        if outcome.kind == "dropped" or not self.evaluator.has(work.key):
-            self._put_back()  # somebody else may be there at once; here, a new process would have to load it first
+        if self.worker.is_leaving() or not self.evaluator.has(work.key):  # a new process would have to load it first
+            self._put_back()
         if ending is not None:
             self._endings.append(ending)
         else:

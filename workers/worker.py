@@ -140,6 +140,10 @@ class Worker:
         with self._gate:
             self._asking -= 1
 
+    def is_leaving(self) -> bool:
+        """See `Employer`."""
+        return self._why is not None
+
     def recipe(self, experiment: Experiment) -> tuple[str, Recipe]:
         """See `Employer`."""
         objective, created = experiment.state.objective, experiment.state.created

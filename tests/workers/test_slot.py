@@ -33,6 +33,10 @@ def slow_once(config: dict[str, Any]) -> float:
     return 0.0
 
 
+def raises(config: dict[str, Any]) -> float:
+    raise ValueError("never")
+
+
 def raises_once(config: dict[str, Any]) -> float:
     if config["x"] == ODD:
         raise ValueError("odd")
@@ -64,13 +68,15 @@ reports.fmin_pass_expr_memo_ctrl = True  # type: ignore[attr-defined]
 def served(mongo_store: Store, mongo_url: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Experiment]:
     """Have one worker, to whom all trials of less than *moment* seconds are quick, do a search of N; return it."""
 
-    def serve(objective: Callable[..., Any], *, moment: float = 60.0, **terms: Any) -> Experiment:
+    def serve(
+        objective: Callable[..., Any], *, moment: float = 60.0, code: int = 0, are_left: int = 0, **terms: Any
+    ) -> Experiment:
         for name in ("slot.QUICK", "slot.MOMENT", "child.MOMENT"):
             monkeypatch.setattr(f"hstore.workers.{name}", moment)
         experiment = begin(mongo_store, "e", objective, N)
-        assert run(mongo_url, ["e"], burst=True, quiet=True, **terms) == 0
+        assert run(mongo_url, ["e"], burst=True, quiet=True, **terms) == code
         experiment.refresh()
-        assert not experiment.state.open
+        assert len(experiment.state.open) == are_left
         assert check(mongo_store, "e") == []
         return experiment
 
@@ -123,6 +129,12 @@ def test_one_that_raises_holds_up_nobody(served: Callable[..., Experiment]) -> N
     experiment = served(raises_once)
     assert experiment.state.counts == {"done": N - 1, "failed": 1}
     assert released(experiment) == []
+
+
+def test_nothing_more_is_begun_once_the_worker_is_to_leave(served: Callable[..., Experiment]) -> None:
+    experiment = served(raises, max_consecutive_failures=5, code=8, are_left=N - 5)
+    assert experiment.state.counts == {"failed": 5, "queued": N - 5}
+    assert released(experiment) == [5, 6]  # of the third round, which began with 3 and 4
 
 
 def test_one_that_ends_its_process_ends_alone(served: Callable[..., Experiment]) -> None:
