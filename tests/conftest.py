@@ -15,6 +15,7 @@ from pymongo.database import Database
 from replica_set import ReplicaSet
 from replica_set import replica_set as start_replica_set
 
+from hstore.engine.trials import MongoTrials, Trials
 from hstore.store.memory import MemoryLog
 from hstore.store.mongo import MongoLog
 from hstore.store.opening import open_store
@@ -92,3 +93,13 @@ def _nothing_of_the_users(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     """No test touches the stores of whoever runs it."""
     monkeypatch.delenv("HSTORE_URL", raising=False)
     monkeypatch.setenv("HSTORE_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture(params=["memory", "mongo"])
+def trials(request: pytest.FixtureRequest) -> Trials:
+    """Trials of a new experiment that fmin evaluates itself, in memory and in a real MongoDB."""
+    if request.param == "memory":
+        return Trials()
+    trials = MongoTrials(request.getfixturevalue("mongo_url"), exp_key="searched")
+    trials.asynchronous = False
+    return trials

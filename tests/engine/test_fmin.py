@@ -30,14 +30,6 @@ def square(config: dict[str, Any]) -> float:
     return float(config["x"] ** 2)
 
 
-@pytest.fixture(params=["memory", "mongo"])
-def trials(request: pytest.FixtureRequest) -> Trials:
-    """Trials of a new experiment, in memory and in a real MongoDB."""
-    if request.param == "memory":
-        return Trials()
-    return serial(MongoTrials(request.getfixturevalue("mongo_url"), exp_key="searched"))
-
-
 def serial(trials: MongoTrials) -> MongoTrials:
     """Have fmin evaluate *trials* itself."""
     trials.asynchronous = False

@@ -30,15 +30,6 @@ def square(config: dict[str, Any]) -> float:
     return float(config["x"] ** 2)
 
 
-@pytest.fixture(params=["memory", "mongo"])
-def trials(request: pytest.FixtureRequest) -> Trials:
-    if request.param == "memory":
-        return Trials()
-    trials = MongoTrials(request.getfixturevalue("mongo_url"), exp_key="searched")
-    trials.asynchronous = False
-    return trials
-
-
 def is_sound(trials: Trials) -> bool:
     """Whether nothing is wrong with the log, its digests, its suggestions, and what queries read."""
     findings = check(trials.experiment.store, trials.experiment.name)
