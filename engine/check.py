@@ -35,6 +35,7 @@ from hstore.store.store import Experiment, Store
 from hstore.store.verify import verify
 
 PATIENCE, POLL_SECONDS = 5.0, 0.1
+"""Seconds for which read models may be behind a search that is over, and between two looks at them."""
 Kind = Literal[
     "gap", "twice", "missing", "unreadable", "state", "open", "holder", "retries", "observed", "max_evals", "seal",
     "replay", "model", "lag",

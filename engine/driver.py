@@ -58,6 +58,7 @@ class Driver:
         assert created is not None
         self._seeds = Seeds(created.generator)
         self._knowledge = Knowledge(self.domain.space)
+        self._described = describe_algorithm(self.algorithm, self.settings)
 
     def run(self) -> str:
         """Search until a limit is reached; return which one: the `why` of the `finished` event."""
@@ -168,5 +169,5 @@ class Driver:
             "point": point,
             "params": self.domain.space.params(point),
             "seed": seed,
-            "algorithm": describe_algorithm(algorithm, self.settings),
+            "algorithm": self._described,
         }

@@ -14,6 +14,7 @@ from hstore.store.errors import CannotLoad
 
 WAIT_SECONDS = 1.0
 ROUNDS_SECONDS, LONGEST_ROUND, MOST_AHEAD = 0.2, 0.1, 200
+"""How often it is estimated how far ahead to queue; the longest time around that counts, and the most trials."""
 AGAIN_SECONDS = 0.01
 """How long news keep the queue, half full, from being filled: as long as they come that fast."""
 LOOK_SECONDS = 1.0

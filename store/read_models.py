@@ -130,8 +130,8 @@ class ReadModels:
     def _update(self, trial: Trial) -> tuple[Document, Document]:
         """Return the update that shows *trial*; tickets and leases go with the claims that they are for."""
         is_held = trial.state in HELD
-        fields = TRIAL_FIELDS | ({"ticket"} if is_held or isinstance(trial.last, Requeued) else set())
-        fields |= set() if is_held else {"lease"}
+        over = {"ticket": is_held or isinstance(trial.last, Requeued), "lease": not is_held}
+        fields = TRIAL_FIELDS | {name for name, is_over in over.items() if is_over}
         query, update = _guarded(trial_document(trial), fields, "ver")
         lease = self._leases.pop((trial.last.exp, trial.tid), None)
         if lease is not None and is_held:

@@ -124,14 +124,10 @@ class Work:
         return self.taken.tid
 
     @property
-    def is_held(self) -> bool:
-        """Whether, as far as is known here, nobody else has it."""
-        return attempt.is_held(self.experiment, self.taken)
-
-    @property
     def has_begun(self) -> bool:
         """Whether the log says that it is being evaluated."""
-        return self.experiment.state.trials[self.tid].state != "reserved" or not self.is_held
+        is_reserved = self.experiment.state.trials[self.tid].state == "reserved"
+        return not (is_reserved and attempt.is_held(self.experiment, self.taken))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -338,9 +334,6 @@ class Slot:
         """Show a trial that its holder has not shown; it has a lease from then on, should it never do so."""
         experiment.show(tid, lease=self.worker.lease)
 
-    def _settle(self, ending: Ending) -> None:
-        attempt.settle(ending.work.experiment, ending.work.taken, ending.drafts, say=self.worker.say)
-
     # -- one trial --------------------------------------------------------------------------------------------
 
     def _evaluate(self, work: Work) -> None:
@@ -393,7 +386,7 @@ class Slot:
         while self._waiting:
             work = self._waiting.popleft()
             released: Draft = (Requeued, work.tid, {"why": attempt.WHY[RELEASED], "cause": RELEASED})
-            self._settle(Ending(work=work, drafts=[released]))
+            attempt.settle(work.experiment, work.taken, [released], say=self.worker.say)
             self.worker.took_none()
             work.experiment.forget(work.tid)
 
