@@ -153,7 +153,7 @@ def conclude(experiment: Experiment, why: str) -> Outcome:
     Of several drivers the last one to end a trial sees that all have ended. Where trials ended after the search did,
     the end is told again, with what had come until then and its first reason.
     """
-    return _carry_out(experiment, lambda: _conclusion(experiment, why))
+    return _shown(experiment, _carry_out(experiment, lambda: _conclusion(experiment, why)))
 
 
 def conclude_if_complete(experiment: Experiment) -> Outcome:
@@ -165,7 +165,14 @@ def conclude_if_complete(experiment: Experiment) -> Outcome:
         is_complete = isinstance(limit, (int, float)) and len(state.trials) >= limit
         return _conclusion(experiment, "max_evals") if is_complete or state.status == "finished" else []
 
-    return _carry_out(experiment, decide)
+    return _shown(experiment, _carry_out(experiment, decide))
+
+
+def _shown(experiment: Experiment, outcome: Outcome) -> Outcome:
+    """Bring the read models up to the end: nobody looks again for trials whose workers died before they showed them."""
+    if outcome.has(Finished):
+        experiment.repair()
+    return outcome
 
 
 # -- how ------------------------------------------------------------------------------------------------------
@@ -194,7 +201,7 @@ def _carry_out(
         else:
             written += events
     if has_lost:
-        experiment.repair()  # of what was appended before a conflict, the read models have not heard
+        pass  # of what was appended before a conflict, the read models have not heard
     state = experiment.state
     return Outcome(written=tuple(written), status=state.status, why=state.why, running=tuple(_held(state)))
 

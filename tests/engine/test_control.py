@@ -7,11 +7,24 @@ from typing import Any
 
 import pytest
 from histories import begin
+from tests.waiting import until
 
 import hstore
 from hstore.engine.control import conclude, pause, resume, retry, stop
 from hstore.store.errors import InvalidValue, NotFound
-from hstore.store.events import Cancelled, Done, Event, Failed, Paused, Queued, Requeued, Reserved, Resumed, Running
+from hstore.store.events import (
+    Cancelled,
+    Done,
+    Event,
+    Failed,
+    Finished,
+    Paused,
+    Queued,
+    Requeued,
+    Reserved,
+    Resumed,
+    Running,
+)
 from hstore.store.store import Draft, Experiment, Store
 from hstore.store.verify import verify
 
@@ -198,6 +211,19 @@ def test_a_search_is_concluded_once_and_only_when_all_has_ended(store: Store) ->
     (finished,) = (event for event in search.chain(None) if event.type == "finished")
     assert [entry[:2] for entry in finished.observed] == [[0, 3]]  # type: ignore[attr-defined]
     assert is_sound(search)
+
+
+def test_whoever_records_the_end_shows_what_a_dead_worker_did_not(mongo_store: Store) -> None:
+    experiment = begin(mongo_store)
+    tid = add(experiment)
+    worker = Experiment(mongo_store, "e")
+    worker.refresh()
+    drafts: list[Draft] = [*((kind, tid, data) for kind, data in RUN), (DONE[0], tid, DONE[1])]
+    mongo_store.log.append(worker.compose(*drafts))  # and it died
+    experiment.refresh()
+    assert conclude(experiment, "max_evals").has(Finished)
+    assert mongo_store.database is not None
+    until(lambda: mongo_store.database.trials.find_one({"tid": tid})["state"] == "done", seconds=10)  # type: ignore
 
 
 def test_a_paused_search_is_not_concluded(store: Store) -> None:
