@@ -1,5 +1,6 @@
 """The house itself: links, public names, what an import costs."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -41,6 +42,27 @@ def test_each_module_opens_with_a_sentence() -> None:
     for folder in ("store", "engine", "workers", "cli", "migrations", "examples", "bench"):
         for file in (ROOT / folder).rglob("*.py"):
             assert re.match(r'"""\S', file.read_text()), f"{file} does not say what it is for"
+
+
+def test_the_faces_under_hyperopts_module_names_hold_names_and_no_code() -> None:
+    package = ROOT / "src" / "hstore"
+    faces = [*package.glob("*.py"), *(package / "pyll").glob("*.py")]
+    for face in faces:
+        if face.parent == package and face.name in ("__init__.py", "__main__.py"):
+            continue
+        said, *statements = ast.parse(face.read_text()).body
+        assert isinstance(said, ast.Expr), f"{face} does not say what it is for"
+        for statement in statements:
+            is_names = isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "__all__"
+            assert is_names or isinstance(statement, (ast.Import, ast.ImportFrom)), f"{face} holds code"
+
+
+def test_fmin_stays_a_function_beside_the_module_of_that_name() -> None:
+    from hstore.fmin import space_eval  # as hyperopt's users write it
+
+    assert hstore.space_eval is space_eval
+    assert callable(hstore.fmin)
+    assert not isinstance(hstore.fmin, type(hstore))
 
 
 @pytest.mark.parametrize(

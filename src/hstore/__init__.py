@@ -1,10 +1,12 @@
 """hstore: a persistence-first experiment store and hyperparameter search. A search is a log; the rest follows."""
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hstore.engine.algorithms import anneal, mix, rand, tpe
+    from hstore import anneal, base, hp, mix, pyll, rand, tpe
     from hstore.engine.fmin import fmin, generate_trials_to_calculate
     from hstore.engine.objective import (
         STATUS_FAIL,
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
         Ctrl,
         Domain,
     )
-    from hstore.engine.space import Space, hp, space_eval
+    from hstore.engine.space import Space, space_eval
     from hstore.engine.trials import (
         JOB_STATE_CANCEL,
         JOB_STATE_DONE,
@@ -51,16 +53,18 @@ _PLACES = {
     "Space": "engine.space:Space",
     "Store": "store.store:Store",
     "Trials": "engine.trials:Trials",
-    "anneal": "engine.algorithms.anneal",
+    "anneal": "anneal",
+    "base": "base",
     "errors": "store.errors",
     "fmin": "engine.fmin:fmin",
     "generate_trials_to_calculate": "engine.fmin:generate_trials_to_calculate",
-    "hp": "engine.space.hp",
-    "mix": "engine.algorithms.mix",
+    "hp": "hp",
+    "mix": "mix",
     "open": "store.opening:open_store",
-    "rand": "engine.algorithms.rand",
+    "pyll": "pyll",
+    "rand": "rand",
     "space_eval": "engine.space:space_eval",
-    "tpe": "engine.algorithms.tpe",
+    "tpe": "tpe",
 }
 __all__ = [
     "JOB_STATES",
@@ -83,12 +87,14 @@ __all__ = [
     "Store",
     "Trials",
     "anneal",
+    "base",
     "errors",
     "fmin",
     "generate_trials_to_calculate",
     "hp",
     "mix",
     "open",
+    "pyll",
     "rand",
     "space_eval",
     "tpe",
@@ -111,3 +117,13 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+class _Package(ModuleType):
+    """This package: `hstore.fmin` stays the function when somebody imports the module of that name, as in hyperopt."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value.fmin if name == "fmin" and isinstance(value, ModuleType) else value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -1,0 +1,5 @@
+"""hyperopt.rand: draws from the prior."""
+
+from hstore.engine.algorithms.rand import suggest
+
+__all__ = ["suggest"]
