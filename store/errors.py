@@ -14,7 +14,9 @@ HstoreError                  anything below; `hint` says what to do next
 ├── SchemaMismatch           the store is of another version than the program
 ├── VerificationFailed       the log is not what its digests say, or a replay differs
 ├── BadSearchSpace           a space that cannot be searched; names the label
-│   └── DuplicateLabel       two hyperparameters of one name
+│   ├── DuplicateLabel       two hyperparameters of one name
+│   ├── WrongArgument        an argument of a wrong kind, or one that there is not
+│   └── MissingValue         a hyperparameter that a space is to be evaluated without a value of
 ├── CannotLoad               an objective that this process cannot have
 ├── InvalidResult            what an objective returned cannot be used
 │   ├── InvalidLoss          no loss, or one that is not a real number
@@ -122,6 +124,14 @@ class BadSearchSpace(HstoreError, ValueError):
 
 class DuplicateLabel(BadSearchSpace):
     """Raised when two different hyperparameters have one label; rename one of them."""
+
+
+class WrongArgument(BadSearchSpace, TypeError):
+    """Raised for an argument of a wrong kind, or a missing, surplus or unknown one."""
+
+
+class MissingValue(BadSearchSpace, AttributeError):
+    """Raised when a space is evaluated without the value of a label that is active there, or of a distribution."""
 
 
 class CannotLoad(HstoreError):

@@ -244,9 +244,12 @@ def _bound(node: Apply, value: Any) -> dict[str, Any] | None:
     if node.name == "pos_args" and isinstance(value, (list, tuple)) and len(value) == len(node.pos_args):
         pairs = list(zip(node.pos_args, value, strict=True))
     elif (
-        node.name == "dict" and not node.pos_args and isinstance(value, Mapping) and set(value) == set(node.named_args)
+        node.name == "dict"
+        and not node.pos_args
+        and isinstance(value, Mapping)
+        and set(value) == {name for name, _ in node.named_args}
     ):
-        pairs = [(child, value[name]) for name, child in node.named_args.items()]
+        pairs = [(child, value[name]) for name, child in node.named_args]
     else:
         return None
     bound: dict[str, Any] = {}

@@ -6,7 +6,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hstore import anneal, base, hp, mix, pyll, rand, tpe
+    from hstore import anneal, base, hp, mix, pyll, pyll_utils, rand, tpe
     from hstore.engine.fmin import fmin, generate_trials_to_calculate
     from hstore.engine.objective import (
         STATUS_FAIL,
@@ -62,6 +62,7 @@ _PLACES = {
     "mix": "mix",
     "open": "store.opening:open_store",
     "pyll": "pyll",
+    "pyll_utils": "pyll_utils",
     "rand": "rand",
     "space_eval": "engine.space:space_eval",
     "tpe": "tpe",
@@ -95,6 +96,7 @@ __all__ = [
     "mix",
     "open",
     "pyll",
+    "pyll_utils",
     "rand",
     "space_eval",
     "tpe",

@@ -1,0 +1,43 @@
+"""hyperopt.pyll.stochastic: distributions as symbols, and sample."""
+
+from hstore.engine.space.stochastic import (
+    categorical,
+    choice,
+    implicit_stochastic,
+    implicit_stochastic_symbols,
+    lognormal,
+    loguniform,
+    normal,
+    one_of,
+    qlognormal,
+    qloguniform,
+    qnormal,
+    quniform,
+    randint,
+    randint_via_categorical,
+    recursive_set_rng_kwarg,
+    rng_from_seed,
+    sample,
+    uniform,
+)
+
+__all__ = [
+    "categorical",
+    "choice",
+    "implicit_stochastic",
+    "implicit_stochastic_symbols",
+    "lognormal",
+    "loguniform",
+    "normal",
+    "one_of",
+    "qlognormal",
+    "qloguniform",
+    "qnormal",
+    "quniform",
+    "randint",
+    "randint_via_categorical",
+    "recursive_set_rng_kwarg",
+    "rng_from_seed",
+    "sample",
+    "uniform",
+]
