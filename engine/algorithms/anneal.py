@@ -30,7 +30,8 @@ def choose(space: Space, history: History, *, seed: int, avg_best_idx: float = 2
     The trial is one of the best at random, on average the *avg_best_idx*-th, and one for as many labels as have
     a value in it. After T trials with a label, 1 / (1 + T * *shrink_coef*) of its prior's breadth is left. Pending
     and failed trials rank behind all that have a loss, those with a loss of nan last; trials that ended in an
-    error are not seen at all. As in hyperopt, the number of the trial to come is added to *seed*.
+    error are not seen at all. As in hyperopt, the number of the trial to come is added to *seed*. The values of a
+    randint of more than 10,000 count as numbers in order, those of a smaller one as names, as in hyperopt.
     """
     _check("avg_best_idx", avg_best_idx, at_least=1)
     _check("shrink_coef", shrink_coef, at_least=0)
@@ -76,6 +77,8 @@ def _pick(
 
 
 def _draw(rng: np.random.Generator, parameter: Parameter, window: Window) -> Value:
+    if parameter.is_range:
+        return parameter.nearest(_draw_uniform(rng, parameter.as_range(), window))
     if parameter.is_categorical:
         return _draw_category(rng, parameter, window)
     x = _draw_normal(rng, parameter, window) if parameter.is_normal else _draw_uniform(rng, parameter, window)

@@ -35,7 +35,8 @@ def choose(
 
     The best are *gamma* times the square root of the number of trials, at most 25; pending and failed trials
     are among the others; trials with a loss of nan or an error are not seen at all. Below *n_startup_jobs*
-    seen trials the point is drawn from the prior. *verbose* is hyperopt's and changes nothing.
+    seen trials the point is drawn from the prior. *verbose* is hyperopt's and changes nothing. The values of a randint
+    of more than 10,000 count as numbers in order, those of a smaller one as names, as in hyperopt.
     """
     losses = history.losses
     seen = np.flatnonzero(~np.isnan(losses))
@@ -99,6 +100,9 @@ class Group:
 def _choose_value(
     rng: np.random.Generator, parameter: Parameter, below: Group, above: Group, n_candidates: int
 ) -> float | int:
+    if parameter.is_range:
+        value = _choose_value(rng, parameter.as_range(), below, above, n_candidates)
+        return parameter.nearest(value)
     if parameter.is_categorical:
         return _choose_category(rng, parameter, below, above, n_candidates)
     good, bad = below.estimate(parameter), above.estimate(parameter)

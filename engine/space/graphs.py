@@ -76,7 +76,8 @@ class Lambda:
         given = dict(zip(names, args, strict=False))
         for name, value in kwargs.items():
             if name not in names or name in given:
-                raise TypeError(f"{self.__name__} {'has' if name in given else 'takes no'} argument {name!r} already")
+                why = "twice" if name in given else "that it does not take"
+                raise TypeError(f"{self.__name__} is given an argument {name!r} {why}")
             given[name] = value
         memo = {}
         for name, placeholder, *default in self.params:
