@@ -212,7 +212,10 @@ def _given(label: str, distribution: str, node: Apply) -> Any:
         return node.obj
     if node.name == "pos_args":
         return tuple(_given(label, distribution, item) for item in node.pos_args)
-    raise BadSearchSpace(f"{label}: the arguments of {distribution} must be constants", label=label)
+    raise BadSearchSpace(
+        f"{label}: the arguments of {distribution} must be constants", label=label,
+        hint="draw from a fixed range and scale the value in the space: low + (high - low) * hp.uniform(…)",
+    )  # fmt: skip
 
 
 _NOTHING = object()

@@ -138,4 +138,4 @@ for function in (
 ):  # fmt: skip
     implicit_stochastic(scope.define(function))
 scope.define(rng_from_seed)
-scope.close(choice=choice, one_of=one_of, kwswitch=kwswitch)
+scope._close(choice=choice, one_of=one_of, kwswitch=kwswitch)

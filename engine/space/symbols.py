@@ -50,6 +50,10 @@ class SymbolTable:
             raise AttributeError(f"scope has no symbol {name!r}; define one with @scope.define")
         return entries[name]  # type: ignore[no-any-return]
 
+    def __reduce__(self) -> Any:
+        # An objective's pickle that mentions `scope` is to find the one of the process that loads it.
+        return "scope" if self is scope else super().__reduce__()
+
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *self._entries})
 
@@ -129,7 +133,7 @@ class SymbolTable:
         del self._impls[name]
         del self._entries[name]
 
-    def close(self, **entries: Callable[..., Apply]) -> None:
+    def _close(self, **entries: Callable[..., Apply]) -> None:
         """Add *entries* that make nodes of other symbols, and keep whatever is defined by now from being removed."""
         self._entries.update(entries)
         self._is_closed = frozenset(self._impls)

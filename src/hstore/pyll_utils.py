@@ -1,6 +1,7 @@
 """hyperopt.pyll_utils: what makes hyperparameters of expressions, and the conditions that they are drawn under."""
 
 from hstore.engine.space.conditions import EQ, Cond, expr_to_config
+from hstore.engine.space.expressions import Apply, Literal, MissingArgument, as_apply
 from hstore.engine.space.functions import hyperopt_param
 from hstore.engine.space.hp import choice as hp_choice
 from hstore.engine.space.hp import lognormal as hp_lognormal
@@ -15,12 +16,17 @@ from hstore.engine.space.hp import randint as hp_randint
 from hstore.engine.space.hp import uniform as hp_uniform
 from hstore.engine.space.hp import uniformint as hp_uniformint
 from hstore.engine.space.hp import validate_distribution_range, validate_label
+from hstore.engine.space.symbols import scope
 from hstore.store.errors import DuplicateLabel
 
 __all__ = [
     "EQ",
+    "Apply",
     "Cond",
     "DuplicateLabel",
+    "Literal",
+    "MissingArgument",
+    "as_apply",
     "expr_to_config",
     "hp_choice",
     "hp_lognormal",
@@ -35,6 +41,7 @@ __all__ = [
     "hp_uniform",
     "hp_uniformint",
     "hyperopt_param",
+    "scope",
     "validate_distribution_range",
     "validate_label",
 ]

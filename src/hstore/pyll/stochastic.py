@@ -1,5 +1,8 @@
 """hyperopt.pyll.stochastic: distributions as symbols, and sample."""
 
+from hstore.engine.space.evaluation import rec_eval
+from hstore.engine.space.expressions import as_apply, dfs
+from hstore.engine.space.graphs import clone
 from hstore.engine.space.stochastic import (
     categorical,
     choice,
@@ -20,10 +23,14 @@ from hstore.engine.space.stochastic import (
     sample,
     uniform,
 )
+from hstore.engine.space.symbols import scope
 
 __all__ = [
+    "as_apply",
     "categorical",
     "choice",
+    "clone",
+    "dfs",
     "implicit_stochastic",
     "implicit_stochastic_symbols",
     "lognormal",
@@ -36,8 +43,10 @@ __all__ = [
     "quniform",
     "randint",
     "randint_via_categorical",
+    "rec_eval",
     "recursive_set_rng_kwarg",
     "rng_from_seed",
     "sample",
+    "scope",
     "uniform",
 ]
