@@ -44,10 +44,9 @@ def parameters_of(expression: Apply) -> dict[Apply, Parameter]:
                 )  # fmt: skip
     chosen_by = {node: param for node in order if node.name == "switch" and (param := chooser(node)) is not None}
     reach = _reach(order, chosen_by)
-    casts = {parent.pos_args[0]: parent.name for parent in order if parent.name in ("int", "float")}
     options, integers = _options(order), _integers(order)
     return {
-        node: _parameter(node, casts.get(node), options.get(node), reach[node], node in integers)
+        node: _parameter(node, options.get(node), reach[node], node in integers)
         for node in _drawing_order(expression, nodes, chosen_by)
     }
 
@@ -182,16 +181,15 @@ def _integers(order: list[Apply]) -> set[Apply]:
     return found
 
 
-def _parameter(
-    node: Apply, cast: str | None, options: tuple[Any, ...] | None, reach: Pairs, is_integer: bool
-) -> Parameter:
+def _parameter(node: Apply, options: tuple[Any, ...] | None, reach: Pairs, is_integer: bool) -> Parameter:
     label, drawn = label_of(node), node.pos_args[1]
     if drawn.name not in _DISTRIBUTIONS:
         raise BadSearchSpace(f"{label}: {drawn.name} is no distribution that can be searched")
     named = dict(zip(_DISTRIBUTIONS[drawn.name], drawn.pos_args, strict=False)) | dict(drawn.named_args)
     values: dict[str, Any] = {name: _given(label, drawn.name, arg) for name, arg in named.items()}
     kind = drawn.name
-    if kind == "quniform" and cast == "int" and values["q"] == 1:
+    # Only hp.uniformint names its q, as in hyperopt: scope.int(hp.quniform(…)) is the same otherwise.
+    if kind == "quniform" and drawn.named_args and is_integer and values["q"] == 1:
         kind = "uniformint"
     elif kind == "categorical":
         kind, values = "pchoice", {"low": 0, "high": len(values["p"]), "p": tuple(values["p"])}
