@@ -9,7 +9,7 @@ from typing import Any
 
 from hstore.engine.space.compiling import chooser, label_of
 from hstore.engine.space.expressions import Apply, as_apply
-from hstore.store.errors import DuplicateLabel
+from hstore.store.errors import BadSearchSpace, DuplicateLabel
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,8 @@ class Cond:
     __repr__ = __str__
 
 
+MAX_STEPS = 2**18
+
 EQ = functools.partial(Cond, op="=")
 
 
@@ -35,14 +37,18 @@ def expr_to_config(
     """Put {"node": distribution, "conditions": set of tuples of Cond, "label": label} into *hps* for each label.
 
     Of any tuple all must hold, beside *conditions*, which all tuples begin with. Raises `DuplicateLabel` for two
-    hyperparameters of one label, `BadSearchSpace` for options that a computed index chooses. Time and space grow with
-    the number of ways to a node.
+    hyperparameters of one label, `BadSearchSpace` for options that a computed index chooses, and where there are too
+    many ways to a node to name them all: 2**18 steps.
     """
     start = conditions or ()
     options: dict[str, int] = {}
     stack: list[tuple[Apply, tuple[Cond, ...]]] = [(as_apply(expr), start)]
+    steps = 0
     while stack:
         node, path = stack.pop()
+        steps += 1
+        if steps > MAX_STEPS:
+            raise BadSearchSpace("choices within choices that share what is below: there are too many ways to name")
         if node.name == "hyperopt_param":
             label, drawn = label_of(node), node.pos_args[1]
             known = hps.setdefault(label, {"node": drawn, "conditions": set(), "label": label})

@@ -127,12 +127,6 @@ def bincount(x: Any, offset: int = 0, weights: Any = None, minlength: int = 0, p
     return np.bincount(y, weights=weights, minlength=minlength if p is None else np.shape(p)[-1])
 
 
-def mapped(fn: Callable[[Any], Any], seq: Iterable[Any]) -> Any:
-    """Return the list of *fn* of each item of *seq*; where that makes nodes, a node for the tuple of their values."""
-    results = [fn(item) for item in seq]
-    return scope.pos_args(*results) if any(isinstance(result, Apply) for result in results) else results
-
-
 def repeat(n_times: int, obj: Any) -> list[Any]:
     """Return a list that holds *obj* *n_times*."""
     return [obj] * n_times
@@ -191,4 +185,3 @@ for function in PURE:
 for function in (call, callpipe1, partial, hyperopt_param, call_method, pdb_settrace):
     scope.define(function)
 scope.define_info(o_len=2)(curtime)
-scope._impls["map"] = mapped

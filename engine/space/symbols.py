@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Iterable, MutableMapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -39,8 +39,9 @@ class SymbolTable:
 
     def __init__(self) -> None:
         self._impls: dict[str, Callable[..., Any]] = {
-            function.__name__: function for function in (dict, float, getattr, int, len, list, map, max, min, range)
+            function.__name__: function for function in (dict, float, getattr, int, len, list, max, min, range)
         }
+        self._impls["map"] = _map
         self._entries: dict[str, Any] = {}
         self._is_closed: frozenset[str] = frozenset(self._impls)
 
@@ -151,6 +152,12 @@ class SymbolTable:
     def import_(self, _globals: MutableMapping[str, Any], *args: str, **kwargs: str) -> None:
         """Put what `inject` returns into *_globals*, a module's `globals()`."""
         _globals.update(self.inject(*args, **kwargs))
+
+
+def _map(fn: Callable[[Any], Any], seq: Iterable[Any]) -> Any:
+    """Return the list of *fn* of each item of *seq*; where that makes nodes, a node for the tuple of their values."""
+    results = [fn(item) for item in seq]
+    return as_apply(results) if any(isinstance(result, Apply) for result in results) else results
 
 
 scope = SymbolTable()

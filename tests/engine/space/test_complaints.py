@@ -168,6 +168,15 @@ def test_the_conditions_of_a_weighted_choice_are_known_and_a_label_used_twice_is
         )
 
 
+@pytest.mark.covers("pyll_utils.expr_to_config")
+def test_conditions_by_the_million_are_refused_not_listed_for_ever() -> None:
+    node: Any = hp.uniform("x", 0, 1)
+    for level in range(60):
+        node = hp.choice(f"c{level}", [node, {"again": node}])
+    with pytest.raises(BadSearchSpace, match="too many ways"):
+        pyll_utils.expr_to_config(node, (), {})
+
+
 @pytest.mark.covers("pyll.base.SymbolTable.undefine", "pyll.base.SymbolTable.define")
 def test_a_symbol_may_be_defined_twice_by_the_same_function_and_those_of_the_house_stay() -> None:
     def same_for_a_test(x: Any) -> Any:
