@@ -113,7 +113,8 @@ def _needed(node: Apply, values: Mapping[Apply, Any]) -> list[Apply]:
         if drawn.name in STOCHASTIC and drawn not in values and not any(name == "rng" for name, _ in drawn.named_args):
             shown = getattr(label, "obj", "?")
             raise MissingValue(f"{shown}: is active at this point but has no value", label=shown)
-    return [child for child in node.inputs() if child not in values]
+    inputs = node.inputs() if node.named_args else node.pos_args  # the latter without a copy
+    return [child for child in inputs if child not in values]
 
 
 def _chosen(switch: Apply, values: Mapping[Apply, Any]) -> Apply:

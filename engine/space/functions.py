@@ -21,9 +21,9 @@ def call(fn: Callable[..., Any], args: Sequence[Any] = (), kwargs: Any = None) -
 
 
 def callpipe1(fn_list: Iterable[Callable[[Any], Any]], arg: Any) -> Any:
-    """Return *arg* after each function of *fn_list* in turn."""
+    """Return *arg* after each function of *fn_list* in turn, of which some may make nodes."""
     for function in fn_list:
-        arg = function(arg)
+        arg = scope.call(function, (arg,)) if isinstance(arg, Apply) else function(arg)
     return arg
 
 

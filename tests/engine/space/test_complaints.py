@@ -205,6 +205,7 @@ def test_functions_of_expressions_take_names_and_defaults_and_are_mapped() -> No
             difference(*args, **cast(Any, kwargs))
     assert pyll.rec_eval(scope.map(scope.partial("add", 10), [1, 2])) == (11, 12)
     assert pyll.rec_eval(scope.map(abs, [1, -2])) == [1, 2]
+    assert pyll.rec_eval(scope.callpipe1([scope.partial("add", 1), abs, str], -4)) == "3"
 
 
 @pytest.mark.covers("pyll.base.toposort", "pyll.dfs")
