@@ -136,7 +136,7 @@ def failure(error: BaseException, *, duration: float | None = None) -> dict[str,
     return {key: value.encode("utf-8", "replace").decode() for key, value in data.items()} | {"duration": duration}
 
 
-def done(result: Mapping[str, Any], duration: float) -> dict[str, Any]:
+def done(result: Mapping[str, Any], duration: float | None) -> dict[str, Any]:
     """Return the data of a `Done`."""
     loss = result.get("loss")
     loss = float(loss) if isinstance(loss, (int, float)) else None

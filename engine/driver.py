@@ -12,11 +12,11 @@ from typing import Any
 from hstore.engine import control
 from hstore.engine.algorithms import Algorithm, CustomAlgorithm, describe_algorithm
 from hstore.engine.fingerprint import fingerprint
-from hstore.engine.history import History
 from hstore.engine.knowledge import Knowledge
 from hstore.engine.objective import Domain
 from hstore.engine.seeds import Seeds
-from hstore.store.errors import Conflict
+from hstore.engine.space import Point
+from hstore.store.errors import Conflict, InvalidValue
 from hstore.store.events import Queued
 from hstore.store.store import Draft, Experiment
 from hstore.store.values import normalise
@@ -136,38 +136,48 @@ class Driver:
         else:
             observed = experiment.observed()
             knowledge.observe(experiment, observed)
+        if isinstance(self.algorithm, Algorithm):
+            chosen = self._choose(self.algorithm, size)
+        else:
+            chosen = self._ask(self.algorithm, first, size)
+            if len(chosen) < size and batch == [first, size]:
+                batch = [first, len(chosen)] if len(chosen) > 1 else None
         drafts: list[Draft] = []
-        history = knowledge.history
-        for tid in range(first, first + size):
-            data = self._choose(tid, knowledge.suggested + len(drafts), history)
-            if data is None:
-                break
-            if tid + 1 < first + size:
-                # Not added to the knowledge before the append: another driver's decision may take its place.
-                history = history.copy() if history is knowledge.history else history
-                history.add(dict(data["point"]))
-            data |= {"observed": observed, "batch": batch}
+        for tid, (seed, point) in enumerate(chosen, first):
+            data: dict[str, Any] = {
+                "point": point, "params": self.domain.space.params(point), "seed": seed, "algorithm": self._described,
+                "observed": [] if drafts else observed, "batch": batch,
+            }  # fmt: skip
             if self._is_first_decision and not drafts:
                 data["fingerprint"] = fingerprint()
-            observed = []
             drafts.append((Queued, tid, data))
         return drafts
 
-    def _choose(self, tid: int, k: int, history: History) -> dict[str, Any] | None:
-        seed, algorithm = self._seeds[k], self.algorithm
-        if isinstance(algorithm, Algorithm):
-            point = algorithm.choose(self.domain.space, history, seed=seed, **self.settings)
-        else:
-            self.trials.refresh()
-            documents = algorithm([tid], self.domain, self.trials, seed, **self.settings)
-            if not documents:
-                return None
-            vals = documents[0]["misc"]["vals"]
-            point = {label: normalise(values[0]) for label, values in vals.items() if len(values)}
-            self.domain.space.check(point)
-        return {
-            "point": point,
-            "params": self.domain.space.params(point),
-            "seed": seed,
-            "algorithm": self._described,
-        }
+    def _choose(self, algorithm: Algorithm, size: int) -> list[tuple[int, Point]]:
+        """Return the seed and the point of each of *size* decisions, made one after the other."""
+        history = self._knowledge.history
+        chosen: list[tuple[int, Point]] = []
+        for k in range(self._knowledge.suggested, self._knowledge.suggested + size):
+            point = algorithm.choose(self.domain.space, history, seed=self._seeds[k], **self.settings)
+            chosen.append((self._seeds[k], point))
+            if len(chosen) < size:
+                # Not added to the knowledge before the append: another driver's decision may take its place.
+                history = history.copy() if history is self._knowledge.history else history
+                history.add(point)
+        return chosen
+
+    def _ask(self, algorithm: CustomAlgorithm, first: int, size: int) -> list[tuple[int, Point]]:
+        """Return the seed and the points that a user's own algorithm chose for up to *size* trials, in one call."""
+        self.trials.refresh()
+        seed = self._seeds[self._knowledge.suggested]
+        documents = algorithm([*range(first, first + size)], self.domain, self.trials, seed, **self.settings)
+        if len(documents) > size:
+            raise InvalidValue(
+                f"{self._described['name']} returned {len(documents)} documents for {size} new ids", path="algo"
+            )
+        points = []
+        for document in documents:
+            vals = document["misc"]["vals"]
+            points.append({label: normalise(values[0]) for label, values in vals.items() if len(values)})
+            self.domain.space.check(points[-1])
+        return [(seed, point) for point in points]

@@ -93,13 +93,14 @@ class History:
         return self._n + self._skipped
 
     def add(self, point: Point) -> int:
-        """Append a trial at *point*, pending until it is observed, and return its tid."""
+        """Append a trial at *point*, pending until it is observed, and return its tid; other labels are left out."""
         tid = self._n
         if tid == len(self._losses):
             self._double()
         columns, rows = self._columns, self._rows
         for label, value in point.items():
-            columns[rows[label], tid] = value
+            if label in rows:  # what a person inserted may come from a larger space
+                columns[rows[label], tid] = value
         self._n = tid + 1
         return tid
 

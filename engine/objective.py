@@ -14,9 +14,9 @@ from types import CodeType
 from typing import Any
 
 from hstore.engine.attempt import begin, claim, done, is_held, tell
-from hstore.engine.space import Space
+from hstore.engine.space import Apply, Space, as_apply, compile_space
 from hstore.store.errors import Conflict, InvalidLoss, InvalidResult, InvalidResultStatus, InvalidValue, NotFound
-from hstore.store.events import Done, Noted, Queued, Reported
+from hstore.store.events import Done, Noted, Queued, Reported, Reserved
 from hstore.store.store import Draft, Experiment, author
 from hstore.store.values import normalise
 
@@ -33,30 +33,112 @@ LARGEST_PICKLE = 64 * 2**20
 
 
 class Domain:
-    """An objective and the space that it is searched in."""
+    """An objective and the space that it is searched in: a `Space`, or a nest of dicts, lists and `hp` expressions.
 
-    def __init__(self, fn: Callable[..., Any], space: Space, *, pass_expr_memo_ctrl: bool | None = None) -> None:
+    params: by label the expression that it is drawn from. workdir, name and loss_target are the user's own; nothing
+    here looks at them.
+    """
+
+    rec_eval_print_node_on_error = False
+
+    def __init__(
+        self,
+        fn: Callable[..., Any],
+        expr: Any,
+        workdir: str | None = None,
+        pass_expr_memo_ctrl: bool | None = None,
+        name: str | None = None,
+        loss_target: float | None = None,
+    ) -> None:
         self.fn = fn
-        self.space = space
+        self.space = expr if isinstance(expr, Space) else compile_space(expr)
         if pass_expr_memo_ctrl is None:
             pass_expr_memo_ctrl = getattr(fn, "fmin_pass_expr_memo_ctrl", False)
         self.pass_expr_memo_ctrl = pass_expr_memo_ctrl
+        self.workdir = workdir
+        self.name = name
+        self.loss_target = loss_target
+        self.cmd = ("domain_attachment", "FMinIter_Domain")
 
-    def evaluate(self, point: Mapping[str, Any], ctrl: Ctrl) -> dict[str, Any]:
-        """Call the objective at *point* (raw values by label) and return its result in hyperopt's shape.
+    @property
+    def expr(self) -> Apply:
+        """The expression that points are evaluated with."""
+        return self.space.expression
 
-        The result's attachments are kept through *ctrl*. Raises whatever the objective raises, and
-        `InvalidResult` for what no search can use.
+    @property
+    def params(self) -> dict[str, Apply]:
+        """By label the expression that its values are drawn from."""
+        return self.space.draws
+
+    @property
+    def pyll_ctrl(self) -> Apply:
+        """What stands in an expression for the `Ctrl` of an evaluation."""
+        return as_apply(Ctrl)
+
+    def memo_from_config(self, config: Mapping[str, Any]) -> dict[Apply, Any]:
+        """Return the values that *config*, {label: raw value}, gives to nodes of `expr`."""
+        return self.space.memo(config)
+
+    def evaluate(self, config: Mapping[str, Any], ctrl: Ctrl, attach_attachments: bool = True) -> dict[str, Any]:
+        """Call the objective at *config* (raw values by label) and return its result in hyperopt's shape.
+
+        The result's attachments are kept through *ctrl*, or stay in it without *attach_attachments*. Raises whatever
+        the objective raises, and `InvalidResult`, which names the trial, for what no search can use.
         """
+        fn, argument = self.evaluate_async(config, ctrl)
+        returned = fn(**argument) if self.pass_expr_memo_ctrl else fn(argument)
+        return self.evaluate_async2(returned, ctrl, attach_attachments)
+
+    def evaluate_async(
+        self, config: Mapping[str, Any], ctrl: Ctrl, attach_attachments: bool = True
+    ) -> tuple[Callable[..., Any], Any]:
+        """Return the objective and what it is to be called with: the first half of `evaluate`, without the call."""
         if self.pass_expr_memo_ctrl:
-            returned = self.fn(expr=self.space.expression, memo=self.space.memo(point, ctrl), ctrl=ctrl)
-        else:
-            returned = self.fn(self.space.evaluate(point, ctrl))
-        result = as_result(returned)
-        attachments = result.pop("attachments", None) or {}
-        for name, content in attachments.items():
-            ctrl.attachments[name] = content
+            return self.fn, {"expr": self.expr, "memo": self.space.memo(config, ctrl), "ctrl": ctrl}
+        return self.fn, self.space.evaluate(config, ctrl)
+
+    def evaluate_async2(self, rval: Any, ctrl: Ctrl, attach_attachments: bool = True) -> dict[str, Any]:
+        """Return what the objective returned, *rval*, as `evaluate` does: its second half."""
+        try:
+            result = as_result(rval)
+        except InvalidResult as error:
+            whose = "" if ctrl.tid is None else f"trial {ctrl.tid}: "
+            raise type(error)(f"{whose}{error}", hint=error.hint, result=rval) from None
+        if attach_attachments:
+            attachments = result.pop("attachments", None) or {}
+            for name, content in attachments.items():
+                ctrl.attachments[name] = content
         return result
+
+    def short_str(self) -> str:
+        """Return the name of the objective in one line."""
+        return f"Domain{{{self.fn!s}}}"
+
+    def loss(self, result: Mapping[str, Any], config: Any = None) -> float | None:
+        """Return the loss of *result*; None without one."""
+        loss: float | None = result.get("loss")
+        return loss
+
+    def loss_variance(self, result: Mapping[str, Any], config: Any = None) -> float:
+        """Return the variance of the loss of *result*; 0 unless it says."""
+        return result.get("loss_variance", 0.0)  # type: ignore[no-any-return]
+
+    def true_loss(self, result: Mapping[str, Any], config: Any = None) -> float | None:
+        """Return the true loss of *result*, such as that on test data; its loss unless it says."""
+        true_loss: float | None = result.get("true_loss", self.loss(result, config))
+        return true_loss
+
+    def true_loss_variance(self, config: Any = None) -> float:
+        """Raise NotImplementedError, as in hyperopt: a subclass may know it."""
+        raise NotImplementedError("nobody said how much the true loss varies")
+
+    def status(self, result: Mapping[str, Any], config: Any = None) -> str:
+        """Return the status of *result*."""
+        return result["status"]  # type: ignore[no-any-return]
+
+    def new_result(self) -> dict[str, Any]:
+        """Return the result of a trial that has none yet."""
+        return {"status": STATUS_NEW}
 
 
 def as_result(returned: Any) -> dict[str, Any]:
@@ -112,22 +194,63 @@ class Ctrl:
     error = _logger.error
     debug = _logger.debug
 
-    def __init__(self, experiment: Experiment, tid: int, trials: Any = None) -> None:
-        self.experiment = experiment
-        self.tid = tid
+    def __init__(
+        self,
+        trials: Any = None,
+        current_trial: dict[str, Any] | None = None,
+        *,
+        experiment: Experiment | None = None,
+        number: int | None = None,
+    ) -> None:
+        """Speak for *current_trial*, a document of *trials*; or for trial *number* of the log of *experiment*."""
+        if experiment is None and trials is None:
+            from hstore.engine.trials import Trials
+
+            trials = Trials()
         self.trials = trials
-        self._taken = experiment.state.trials[tid].reserved
+        self.experiment: Experiment = trials.experiment if experiment is None else experiment
+        self._document = current_trial
+        self.tid = number
+        if number is None and current_trial is not None:
+            self.tid = trials.documents.trial_of(current_trial["tid"])
         self._looked = time.monotonic()
+        self._claim = None if number is None else self.experiment.state.trials[number].reserved
 
     @property
-    def attachments(self) -> MutableMapping[str, bytes]:
+    def _taken(self) -> Reserved | None:
+        """The claim that this speaks for."""
+        if self._claim is None and self.tid is not None:
+            return self.experiment.state.trials[self.tid].reserved
+        return self._claim
+
+    @property
+    def current_trial(self) -> dict[str, Any] | None:
+        """The document of the trial."""
+        if self._document is None and self.trials is not None and self.tid is not None:
+            return self.trials.documents.document_of(self.tid)  # type: ignore[no-any-return]
+        return self._document
+
+    @property
+    def attachments(self) -> MutableMapping[str, Any]:
         """The trial's attachments: content by name."""
+        if self.tid is None:
+            if self.current_trial is None:
+                raise InvalidValue("there is no trial to attach anything to", hint="Ctrl(trials, current_trial)")
+            return self.trials.trial_attachments(self.current_trial)  # type: ignore[no-any-return]
         return ChainAttachments(self.experiment, self.tid)
 
-    def checkpoint(self, result: Mapping[str, Any] | None = None) -> None:
-        """Record a partial *result*."""
-        if result is not None:
+    def checkpoint(self, r: Mapping[str, Any] | None = None, *, result: Mapping[str, Any] | None = None) -> None:
+        """Record a partial result: *r*, or *result*, which is the same."""
+        result = r if result is None else result
+        if result is None:
+            return
+        if self._document is None:
             self.tell(result=normalise(dict(result), path="result"))
+        else:
+            self._document["result"] = dict(result)
+            if self.tid is not None:  # what was inserted is a copy of what this was made with
+                self.trials.documents.document_of(self.tid)["result"] = dict(result)
+            self.trials.documents.refresh()
 
     def report(self, step: int, value: float) -> None:
         """Record *value* at *step*, such as the validation loss after an epoch."""
@@ -152,16 +275,33 @@ class Ctrl:
 
         *specs* and *new_tids* are hyperopt's: ids are given out by the log.
         """
-        return inject(self.experiment, [(misc["vals"], result) for misc, result in zip(miscs, results, strict=True)])
+        if self.experiment.state.created is None:  # they wait for a space like the one they came from
+            tids = self.trials.new_trial_ids(len(results))
+            miscs = [{"cmd": None, **misc, "tid": tid} for misc, tid in zip(miscs, tids, strict=True)]
+            sources = [self.current_trial] * len(tids)
+            docs = self.trials.source_trial_docs(tids, specs or [None] * len(tids), results, miscs, sources)
+            return self.trials.insert_trial_docs([{**doc, "state": 2} for doc in docs])  # type: ignore[no-any-return]
+        found = [(misc["vals"], result) for misc, result in zip(miscs, results, strict=True)]
+        return inject(self.experiment, found, from_tid=self.tid)
 
     def tell(self, **data: Any) -> None:
         """Append a `reported` event; raises `Conflict` if the trial is no longer ours."""
-        assert self._taken is not None
-        tell(self.experiment, self._taken, [(Reported, self.tid, data)])
+        taken = self._taken
+        if taken is None:
+            raise InvalidValue("the trial is not being evaluated", hint="its document's state says whether it is")
+        tell(self.experiment, taken, [(Reported, self.tid, data)])
 
 
-def inject(experiment: Experiment, found: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> list[int]:
-    """Append trials that are done already, each of raw values by label (or lists of one) and a result; return ids."""
+def inject(
+    experiment: Experiment,
+    found: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]],
+    *,
+    from_tid: int | None = None,
+) -> list[int]:
+    """Append trials that are done already, each of raw values by label (or lists of one) and a result; return ids.
+
+    from_tid: the trial whose evaluation brought them.
+    """
     assert experiment.state.created is not None
     space = Space.from_data(experiment.state.created.space)
     tids = []
@@ -172,7 +312,9 @@ def inject(experiment: Experiment, found: Sequence[tuple[Mapping[str, Any], Mapp
         result = normalise(as_result(returned), path="result")
         while True:
             tid = len(experiment.state.trials)
-            queued = {"point": point, "params": space.params(point), "source": "injected"}
+            queued: dict[str, Any] = {"point": point, "params": space.params(point), "source": "injected"}
+            if from_tid is not None:
+                queued["imported"] = {"from": "injected", "from_tid": from_tid}
             taken = claim(tid, attempts=0, worker=author())
             begun = begin(tid, pid=os.getpid(), objective=None)
             drafts: list[Draft] = [(Queued, tid, queued), taken, begun, (Done, tid, done(result, 0.0))]
@@ -185,8 +327,11 @@ def inject(experiment: Experiment, found: Sequence[tuple[Mapping[str, Any], Mapp
     return tids
 
 
-class ChainAttachments(MutableMapping[str, bytes]):
-    """Named bytes beside a trial (or, for tid None, beside the experiment); each change is an event."""
+class ChainAttachments(MutableMapping[str, Any]):
+    """Named contents beside a trial (or, for tid None, beside the experiment); each change is an event.
+
+    Contents are bytes, and text that comes back as bytes; in memory, as in hyperopt, any object, and it comes back.
+    """
 
     def __init__(self, experiment: Experiment, tid: int | None) -> None:
         self._experiment = experiment
@@ -209,13 +354,20 @@ class ChainAttachments(MutableMapping[str, bytes]):
                 continue  # another event came first; the next place is free soon
             return
 
-    def __getitem__(self, name: str) -> bytes:
+    def __getitem__(self, name: str) -> Any:
+        entry = self._index()[name]
+        if "object" in entry:
+            return entry["object"]
         try:
-            return self._experiment.store.attachments.get(self._index()[name]["sha256"])
+            return self._experiment.store.attachments.get(entry["sha256"])
         except NotFound as error:
             raise KeyError(name) from error
 
-    def __setitem__(self, name: str, content: bytes | str) -> None:
+    def __setitem__(self, name: str, content: Any) -> None:
+        is_bytes = isinstance(content, (bytes, bytearray, memoryview))
+        if not is_bytes and not self._experiment.store.is_durable and isinstance(name, str):
+            self._tell({"name": name, "object": content})
+            return
         if isinstance(content, str):
             content = content.encode()
         if not isinstance(name, str) or not isinstance(content, (bytes, bytearray, memoryview)):

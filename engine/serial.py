@@ -58,6 +58,17 @@ class SerialDriver(Driver):
                 self._heartbeat.stop()
         return why
 
+    def evaluate_queued(self, most: int | None = None) -> None:
+        """Evaluate what is queued, or the first *most* of that, whatever the limits."""
+        self._refresh()
+        try:
+            for tid in self._queued()[:most]:
+                self._evaluate(tid)
+                self.on_progress(self.experiment)
+        finally:
+            if self._heartbeat is not None:
+                self._heartbeat.stop()
+
     def _reason_to_stop(self, began: float) -> str | None:
         state = self.experiment.state
         if state.status == "paused":
@@ -118,7 +129,7 @@ class SerialDriver(Driver):
         assert taken is not None
         if self._heartbeat is not None:
             self._heartbeat.hold((self.experiment.name, tid), taken.ver)
-        ctrl = Ctrl(self.experiment, tid, self.trials)
+        ctrl = Ctrl(self.trials, experiment=self.experiment, number=tid)
         began = time.monotonic()
         try:
             result = self.domain.evaluate(trial.point, ctrl)

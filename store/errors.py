@@ -5,6 +5,7 @@ HstoreError                  anything below; `hint` says what to do next
 ├── InvalidValue             a value that the log cannot hold; names the path to it
 │   ├── InvalidName          a name of an experiment that no store can hold
 │   ├── InvalidPoint         a point that somebody gave and the space does not have; names the label
+│   ├── InvalidTrial         a document that is none of a trial
 │   └── InvalidEvent         an event that does not follow from the chain it was to be appended to
 ├── NotFound                 no such experiment, trial or attachment
 ├── SpaceChanged             an experiment continued with another search space
@@ -14,7 +15,8 @@ HstoreError                  anything below; `hint` says what to do next
 ├── SchemaMismatch           the store is of another version than the program
 ├── VerificationFailed       the log is not what its digests say, or a replay differs
 ├── BadSearchSpace           a space that cannot be searched; names the label
-│   └── DuplicateLabel       two hyperparameters of one name
+│   ├── DuplicateLabel       two hyperparameters of one name
+│   └── InvalidAnnotatedParameter  an annotation of an objective that is no hyperparameter
 ├── CannotLoad               an objective that this process cannot have
 ├── InvalidResult            what an objective returned cannot be used
 │   ├── InvalidLoss          no loss, or one that is not a real number
@@ -32,7 +34,7 @@ class HstoreError(Exception):
 
     exit_code: ClassVar[int] = 1
 
-    def __init__(self, message: str, *, hint: str = "", **values: Any) -> None:
+    def __init__(self, message: Any = "", *, hint: str = "", **values: Any) -> None:
         super().__init__(message)
         self.hint = hint
         self.values = values
@@ -68,6 +70,19 @@ class InvalidName(InvalidValue):
 
 class InvalidPoint(InvalidValue):
     """Raised for a point that somebody gave and the space does not have; nothing was queued."""
+
+
+class InvalidTrial(InvalidValue):
+    """Raised for a document that is none of a trial; `.obj` is what was given. Nothing was inserted."""
+
+    def __init__(self, message: Any = "", obj: Any = None, *, hint: str = "", **values: Any) -> None:
+        super().__init__(message, hint=hint, obj=obj, **values)
+
+    def __str__(self) -> str:
+        return f"{self.args[0]} {self.values['obj']}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (type(self), self.args[0], self.hint, self.values)
 
 
 class InvalidEvent(InvalidValue):
@@ -124,12 +139,22 @@ class DuplicateLabel(BadSearchSpace):
     """Raised when two different hyperparameters have one label; rename one of them."""
 
 
+class InvalidAnnotatedParameter(BadSearchSpace):
+    """Raised for an annotation of an objective, given as the space, that is no hyperparameter; `.result` is it."""
+
+    def __init__(self, message: Any = "", *, hint: str = "", **values: Any) -> None:
+        super().__init__(message, hint=hint, **{"result": message, **values})
+
+
 class CannotLoad(HstoreError):
     """Raised when an objective cannot be imported, unpickled or called here; nothing was claimed."""
 
 
 class InvalidResult(HstoreError, ValueError):
-    """Raised when what an objective returned cannot be used; the trial is recorded as failed."""
+    """Raised when what an objective returned, `.result`, cannot be used; the trial is recorded as failed."""
+
+    def __init__(self, message: Any = "", *, hint: str = "", **values: Any) -> None:
+        super().__init__(message, hint=hint, **{"result": message, **values})
 
 
 class InvalidLoss(InvalidResult):

@@ -39,14 +39,20 @@ class RemoteCtrl(Ctrl):
         self._ask = ask
         self._job = job
         self.tid = job["tid"]
+        self._document = None
         self._asked = -ASK_SECONDS
 
     @cached_property
     def trials(self) -> Any:
         """All trials of the experiment, read from the store when first asked for."""
-        from hstore.engine.trials import MongoTrials
+        from hstore.engine.mongo_trials import MongoTrials
 
         return MongoTrials(self._job["uri"], exp_key=self._job["exp"])
+
+    @cached_property
+    def current_trial(self) -> Any:
+        """See `Ctrl.current_trial`."""
+        return self.trials.documents.document_of(self.tid)
 
     @property
     def attachments(self) -> MutableMapping[str, bytes]:

@@ -419,7 +419,7 @@ class _Served:
     def __init__(self, slot: Slot, work: Work) -> None:
         self.slot = slot
         self.work = work
-        self.ctrl = Ctrl(work.experiment, work.tid)
+        self.ctrl = Ctrl(experiment=work.experiment, number=work.tid)
 
     def __call__(self, name: str, *arguments: Any) -> Any:
         self.slot.begin(self.work)
@@ -439,5 +439,6 @@ class _Served:
                 del self.ctrl.attachments[arguments[0]]
                 return None
             case "inject":
-                return inject(self.slot.store.experiment(self.ctrl.experiment.name), arguments[0])
+                experiment = self.slot.store.experiment(self.ctrl.experiment.name)
+                return inject(experiment, arguments[0], from_tid=self.ctrl.tid)
         raise ValueError(f"an objective cannot ask for {name!r}")

@@ -51,6 +51,10 @@ class Algorithm:
         """Return the algorithms that this one leaves its choice to, as plain *settings* have them."""
         return ()
 
+    def choose_all(self, space: Space, history: History, n: int, *, seed: int, **settings: Any) -> Sequence[Point]:
+        """Return points for up to *n* trials to come, at least one; one, unless hyperopt's algorithm chose more."""
+        return [self.choose(space, history, seed=seed, **settings)]
+
     def gather(self, values: Sequence[Any], settings: Mapping[str, Any]) -> dict[str, Any]:
         """Return *values*, given in the order of `defaults`, and *settings*; raises InvalidValue as `check` does."""
         defaults = self.defaults
@@ -62,7 +66,7 @@ class Algorithm:
     def __call__(
         self, new_ids: Sequence[int], domain: Any, trials: Any, seed: int, *values: Any, **settings: Any
     ) -> list[dict[str, Any]]:
-        """Return one trial document of hyperopt's shape, for the first of *new_ids*.
+        """Return trial documents of hyperopt's shape for *new_ids*, or for the first of them; see `choose_all`.
 
         Settings may be given by position, as in hyperopt. `domain.space` is a Space. *trials* has
         `history(space)`, or `trials`, a list of hyperopt's documents.
@@ -75,8 +79,9 @@ class Algorithm:
             history = trials.history(space)
         else:
             history = History.from_documents(space, trials.trials)
-        point = self.choose(space, history.numbered(new_ids[0]), seed=seed, **settings)
-        return [_document(new_ids[0], space, point, getattr(trials, "exp_key", None))]
+        points = self.choose_all(space, history.numbered(new_ids[0]), len(new_ids), seed=seed, **settings)
+        exp_key = getattr(trials, "exp_key", None)
+        return [_document(tid, space, point, exp_key) for tid, point in zip(new_ids, points, strict=False)]
 
 
 def _document(tid: int, space: Space, point: Point, exp_key: str | None) -> dict[str, Any]:

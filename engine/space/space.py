@@ -72,6 +72,11 @@ class Space:
             memo[node] = ctrl
         return memo
 
+    @property
+    def draws(self) -> dict[str, Apply]:
+        """By label the expression that its values are drawn from."""
+        return {label: node.pos_args[1] for label, node in self._nodes.items()}
+
     def evaluate(self, point: Mapping[str, Any], ctrl: Any = None) -> Any:
         """Return what the objective is handed at *point*; labels that are not of this space are ignored."""
         return evaluate(self.expression, self.memo(point, ctrl))

@@ -6,8 +6,18 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hstore import anneal, base, hp, mix, pyll, rand, tpe
-    from hstore.engine.fmin import fmin, generate_trials_to_calculate
+    from hstore import anneal, base, exceptions, hp, mix, pyll, rand, tpe
+    from hstore.engine.fmin import fmin, fmin_pass_expr_memo_ctrl, generate_trials_to_calculate, partial
+    from hstore.engine.fmin_iter import FMinIter
+    from hstore.engine.hyperopt_documents import (
+        JOB_STATE_CANCEL,
+        JOB_STATE_DONE,
+        JOB_STATE_ERROR,
+        JOB_STATE_NEW,
+        JOB_STATE_RUNNING,
+        JOB_STATES,
+    )
+    from hstore.engine.mongo_trials import MongoTrials
     from hstore.engine.objective import (
         STATUS_FAIL,
         STATUS_NEW,
@@ -19,16 +29,7 @@ if TYPE_CHECKING:
         Domain,
     )
     from hstore.engine.space import Space, space_eval
-    from hstore.engine.trials import (
-        JOB_STATE_CANCEL,
-        JOB_STATE_DONE,
-        JOB_STATE_ERROR,
-        JOB_STATE_NEW,
-        JOB_STATE_RUNNING,
-        JOB_STATES,
-        MongoTrials,
-        Trials,
-    )
+    from hstore.engine.trials import Trials, trials_from_docs
     from hstore.store.opening import open_store as open
     from hstore.store.store import Experiment, Store
 
@@ -37,13 +38,14 @@ _PLACES = {
     "Ctrl": "engine.objective:Ctrl",
     "Domain": "engine.objective:Domain",
     "Experiment": "store.store:Experiment",
-    "JOB_STATES": "engine.trials:JOB_STATES",
-    "JOB_STATE_CANCEL": "engine.trials:JOB_STATE_CANCEL",
-    "JOB_STATE_DONE": "engine.trials:JOB_STATE_DONE",
-    "JOB_STATE_ERROR": "engine.trials:JOB_STATE_ERROR",
-    "JOB_STATE_NEW": "engine.trials:JOB_STATE_NEW",
-    "JOB_STATE_RUNNING": "engine.trials:JOB_STATE_RUNNING",
-    "MongoTrials": "engine.trials:MongoTrials",
+    "FMinIter": "engine.fmin_iter:FMinIter",
+    "JOB_STATES": "engine.hyperopt_documents:JOB_STATES",
+    "JOB_STATE_CANCEL": "engine.hyperopt_documents:JOB_STATE_CANCEL",
+    "JOB_STATE_DONE": "engine.hyperopt_documents:JOB_STATE_DONE",
+    "JOB_STATE_ERROR": "engine.hyperopt_documents:JOB_STATE_ERROR",
+    "JOB_STATE_NEW": "engine.hyperopt_documents:JOB_STATE_NEW",
+    "JOB_STATE_RUNNING": "engine.hyperopt_documents:JOB_STATE_RUNNING",
+    "MongoTrials": "engine.mongo_trials:MongoTrials",
     "STATUS_FAIL": "engine.objective:STATUS_FAIL",
     "STATUS_NEW": "engine.objective:STATUS_NEW",
     "STATUS_OK": "engine.objective:STATUS_OK",
@@ -56,15 +58,19 @@ _PLACES = {
     "anneal": "anneal",
     "base": "base",
     "errors": "store.errors",
+    "exceptions": "exceptions",
     "fmin": "engine.fmin:fmin",
+    "fmin_pass_expr_memo_ctrl": "engine.fmin:fmin_pass_expr_memo_ctrl",
     "generate_trials_to_calculate": "engine.fmin:generate_trials_to_calculate",
     "hp": "hp",
     "mix": "mix",
     "open": "store.opening:open_store",
+    "partial": "engine.fmin:partial",
     "pyll": "pyll",
     "rand": "rand",
     "space_eval": "engine.space:space_eval",
     "tpe": "tpe",
+    "trials_from_docs": "engine.trials:trials_from_docs",
 }
 __all__ = [
     "JOB_STATES",
@@ -82,6 +88,7 @@ __all__ = [
     "Ctrl",
     "Domain",
     "Experiment",
+    "FMinIter",
     "MongoTrials",
     "Space",
     "Store",
@@ -89,15 +96,19 @@ __all__ = [
     "anneal",
     "base",
     "errors",
+    "exceptions",
     "fmin",
+    "fmin_pass_expr_memo_ctrl",
     "generate_trials_to_calculate",
     "hp",
     "mix",
     "open",
+    "partial",
     "pyll",
     "rand",
     "space_eval",
     "tpe",
+    "trials_from_docs",
 ]  # fmt: skip
 
 

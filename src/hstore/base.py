@@ -1,5 +1,22 @@
 """hyperopt.base: trials, what they are made of, and what an objective is handed."""
 
+from hstore.engine.fmin import validate_loss_threshold, validate_timeout
+from hstore.engine.hyperopt_documents import (
+    JOB_STATE_CANCEL,
+    JOB_STATE_DONE,
+    JOB_STATE_ERROR,
+    JOB_STATE_NEW,
+    JOB_STATE_RUNNING,
+    JOB_STATES,
+    JOB_VALID_STATES,
+    TRIAL_KEYS,
+    TRIAL_MISC_KEYS,
+    SONify,
+    miscs_to_idxs_vals,
+    miscs_update_idxs_vals,
+    spec_from_misc,
+)
+from hstore.engine.losses import pmin_sampled
 from hstore.engine.objective import (
     STATUS_FAIL,
     STATUS_NEW,
@@ -10,16 +27,8 @@ from hstore.engine.objective import (
     Ctrl,
     Domain,
 )
-from hstore.engine.trials import (
-    JOB_STATE_CANCEL,
-    JOB_STATE_DONE,
-    JOB_STATE_ERROR,
-    JOB_STATE_NEW,
-    JOB_STATE_RUNNING,
-    JOB_STATES,
-    JOB_VALID_STATES,
-    Trials,
-)
+from hstore.engine.trials import Trials, trials_from_docs
+from hstore.store.errors import AllTrialsFailed, DuplicateLabel, InvalidLoss, InvalidResultStatus, InvalidTrial
 
 __all__ = [
     "JOB_STATES",
@@ -35,7 +44,22 @@ __all__ = [
     "STATUS_RUNNING",
     "STATUS_STRINGS",
     "STATUS_SUSPENDED",
+    "TRIAL_KEYS",
+    "TRIAL_MISC_KEYS",
+    "AllTrialsFailed",
     "Ctrl",
     "Domain",
+    "DuplicateLabel",
+    "InvalidLoss",
+    "InvalidResultStatus",
+    "InvalidTrial",
+    "SONify",
     "Trials",
+    "miscs_to_idxs_vals",
+    "miscs_update_idxs_vals",
+    "pmin_sampled",
+    "spec_from_misc",
+    "trials_from_docs",
+    "validate_loss_threshold",
+    "validate_timeout",
 ]

@@ -375,7 +375,7 @@ def test_a_large_attachment_comes_back(trials: Trials) -> None:
         rstate=0,
     )
     assert trials.trial_attachments(trials.trials[0])["model"] == content
-    trials.attachments["notes"] = "about all"
+    trials.attachments["notes"] = b"about all"
     assert trials.attachments["notes"] == b"about all"
     del trials.attachments["notes"]
     assert "notes" not in trials.attachments
