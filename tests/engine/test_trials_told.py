@@ -301,7 +301,8 @@ def test_another_writer_comes_first_and_nothing_is_lost(mongo_store: Store, monk
     space = Domain(square, SPACE).space
     for trials in (mine, other):
         trials.history(space)
-    append, raced = mongo_store.log.append, []
+    append = mongo_store.log.append
+    raced: list[bool] = []
 
     def late(events: Any) -> None:
         if not raced and events[0].type == "queued":
