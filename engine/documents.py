@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from hstore.engine.attachments import ChainAttachments
 from hstore.engine.beginning import created_without_fmin
 from hstore.engine.control import is_discarded
 from hstore.engine.hyperopt_documents import (
@@ -18,7 +19,6 @@ from hstore.engine.hyperopt_documents import (
     show_in,
     vals_of,
 )
-from hstore.engine.objective import ChainAttachments
 from hstore.engine.space import Space, seen_space
 from hstore.engine.telling import INSERTED, decision, drafts_to
 from hstore.store.errors import Conflict, InvalidPoint

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Any
 
 from hstore.engine import control
-from hstore.engine.objective import ChainAttachments
+from hstore.engine.attachments import ChainAttachments
 from hstore.engine.progress import say
 from hstore.engine.trials import Trials
 from hstore.store.store import Experiment, Store

@@ -9,14 +9,15 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from types import CodeType
 from typing import Any
 
+from hstore.engine.attachments import ChainAttachments
 from hstore.engine.attempt import begin, claim, done, is_held, tell
 from hstore.engine.space import Apply, Space, as_apply, compile_space
-from hstore.store.errors import Conflict, InvalidLoss, InvalidResult, InvalidResultStatus, InvalidValue, NotFound
-from hstore.store.events import Done, Noted, Queued, Reported, Reserved
+from hstore.store.errors import Conflict, InvalidLoss, InvalidResult, InvalidResultStatus, InvalidValue
+from hstore.store.events import Done, Queued, Reported, Reserved
 from hstore.store.store import Draft, Experiment, author
 from hstore.store.values import normalise
 
@@ -325,69 +326,6 @@ def inject(
             tids.append(tid)
             break
     return tids
-
-
-class ChainAttachments(MutableMapping[str, Any]):
-    """Named contents beside a trial (or, for tid None, beside the experiment); each change is an event.
-
-    Contents are bytes, and text that comes back as bytes; in memory, as in hyperopt, any object, and it comes back.
-    """
-
-    def __init__(self, experiment: Experiment, tid: int | None) -> None:
-        self._experiment = experiment
-        self._tid = tid
-
-    def _index(self) -> Mapping[str, Any]:
-        state = self._experiment.state
-        return state.attachments if self._tid is None else state.trials[self._tid].attachments
-
-    def _tell(self, attachment: dict[str, Any]) -> None:
-        experiment = self._experiment
-        trial = None if self._tid is None else experiment.state.trials[self._tid]
-        if trial is not None and trial.state == "running" and trial.reserved is not None:
-            tell(experiment, trial.reserved, [(Reported, self._tid, {"attachment": attachment})])
-            return
-        while True:
-            try:
-                experiment.append(experiment.compose((Noted, self._tid, {"attachment": attachment})))
-            except Conflict:
-                continue  # another event came first; the next place is free soon
-            return
-
-    def __getitem__(self, name: str) -> Any:
-        entry = self._index()[name]
-        if "object" in entry:
-            return entry["object"]
-        try:
-            return self._experiment.store.attachments.get(entry["sha256"])
-        except NotFound as error:
-            raise KeyError(name) from error
-
-    def __setitem__(self, name: str, content: Any) -> None:
-        is_bytes = isinstance(content, (bytes, bytearray, memoryview))
-        if not is_bytes and not self._experiment.store.is_durable and isinstance(name, str):
-            self._tell({"name": name, "object": content})
-            return
-        if isinstance(content, str):
-            content = content.encode()
-        if not isinstance(name, str) or not isinstance(content, (bytes, bytearray, memoryview)):
-            raise InvalidValue(
-                f"attachment {name!r:.80} must be bytes or text under a name, not {type(content).__name__}"
-            )
-        content = bytes(content)
-        sha256 = self._experiment.store.attachments.put(content)
-        self._tell({"name": name, "sha256": sha256, "length": len(content)})
-
-    def __delitem__(self, name: str) -> None:
-        if name not in self._index():
-            raise KeyError(name)
-        self._tell({"name": name, "removed": True})
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._index())
-
-    def __len__(self) -> int:
-        return len(self._index())
 
 
 def describe(fn: Callable[..., Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from hstore.engine.attachments import SharedAttachments, attached_name
+from hstore.engine.attachments import ChainAttachments, SharedAttachments, attached_name
 from hstore.engine.documents import Documents
 from hstore.engine.hyperopt_documents import (
     JOB_STATE_ERROR,
@@ -17,7 +17,6 @@ from hstore.engine.hyperopt_documents import (
     new_document,
 )
 from hstore.engine.losses import average_best_error, best_of
-from hstore.engine.objective import ChainAttachments
 from hstore.engine.space import Space
 from hstore.store.store import Experiment, Store
 

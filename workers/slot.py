@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 from hstore.engine import attempt
-from hstore.engine.objective import ChainAttachments, Ctrl, inject
+from hstore.engine.attachments import ChainAttachments
+from hstore.engine.objective import Ctrl, inject
 from hstore.engine.recipe import Recipe
 from hstore.store.claims import Place
 from hstore.store.errors import CannotLoad, Conflict
