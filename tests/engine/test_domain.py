@@ -98,9 +98,9 @@ def test_a_memo_gives_values_to_the_nodes_of_active_labels() -> None:
         (None, InvalidResult, "trial 2: the objective returned None"),
     ],
 )
-def test_complaint_empty_messages_of_invalid_results(
-    returned: Any, error: type[InvalidResult], said: str, trials: Trials
-) -> None:
+def test_complaint_empty_messages_of_invalid_results(returned: Any, error: type[InvalidResult], said: str) -> None:
+    trials = Trials()
+
     def objective(config: Any) -> Any:
         return returned if len(trials.experiment.trials) == 3 else 1.0
 

@@ -55,7 +55,8 @@ def test_complaint_838_random_state_has_no_attribute_integers(rstate: Any) -> No
     assert set(quiet(None, 2, rstate=rstate)) == {"x", "c", "n"}
 
 
-def test_complaint_284_the_best_holds_indices_and_floats_rather_than_values(trials: Trials) -> None:
+def test_complaint_284_the_best_holds_indices_and_floats_rather_than_values() -> None:
+    trials = Trials()
     best = quiet(trials, 8, rstate=0)
     assert trials.best_params["c"] == [10, 20, 30][best["c"]]
     assert fmin(square, SPACE, max_evals=8, rstate=0, verbose=False, return_argmin=False)["c"] in (10, 20, 30)
@@ -74,13 +75,15 @@ def test_complaint_666_errors_vanish_without_a_traceback(trials: Trials) -> None
         assert "in fragile" in doc["misc"]["traceback"]
 
 
-def test_complaint_470_all_trials_failed_says_nothing(trials: Trials) -> None:
+def test_complaint_470_all_trials_failed_says_nothing() -> None:
+    trials = Trials()
     with pytest.raises(hstore.exceptions.AllTrialsFailed, match="no trial has a loss"):
         quiet(trials, 2, fn=lambda _: {"status": STATUS_FAIL})
     assert trials.statuses() == ["fail", "fail"]
 
 
-def test_complaint_514_points_to_evaluate_are_ignored_with_trials(trials: Trials) -> None:
+def test_complaint_514_points_to_evaluate_are_ignored_with_trials() -> None:
+    trials = Trials()
     point = {"x": 0.5, "c": 20, "n": 3}
     quiet(trials, 2, rstate=0, points_to_evaluate=[point])
     assert trials.trials[0]["params"] == point

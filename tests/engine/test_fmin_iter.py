@@ -88,7 +88,8 @@ def test_a_search_that_somebody_stopped_is_cancelled() -> None:
 
 
 @pytest.mark.covers("fmin.FMinIter.serial_evaluate", "fmin.FMinIter.block_until_done")
-def test_what_is_queued_can_be_evaluated_without_deciding_more(trials: Trials) -> None:
+def test_what_is_queued_can_be_evaluated_without_deciding_more() -> None:
+    trials = Trials()
     part = search(trials, max_evals=10)
     part.run(1)
     trials.enqueue([{"x": x, "c": 0} for x in (0.5, 1.0, 1.5)])
@@ -147,7 +148,9 @@ def test_an_algorithm_of_ones_own_is_given_as_many_ids_as_the_queue_is_long(tria
     assert is_sound(trials)
 
 
-def test_fewer_documents_than_ids_are_all_that_is_queued_and_none_end_the_search(trials: Trials) -> None:
+def test_fewer_documents_than_ids_are_all_that_is_queued_and_none_end_the_search() -> None:
+    trials = Trials()
+
     def own(new_ids: list[int], domain: Any, trials: Any, seed: int) -> Any:
         return [] if len(trials) >= 4 else rand.suggest(new_ids[:2], domain, trials, seed)
 
