@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from hstore.engine import attempt
 from hstore.engine.attachments import ChainAttachments
 from hstore.engine.beginning import created_without_fmin
 from hstore.engine.control import is_discarded
 from hstore.engine.hyperopt_documents import (
+    JOB_STATE_DONE,
+    JOB_STATE_ERROR,
     JOB_STATE_RUNNING,
     JOB_VALID_STATES,
     STATE_OF,
@@ -19,6 +22,7 @@ from hstore.engine.hyperopt_documents import (
     show_in,
     vals_of,
 )
+from hstore.engine.progress import say
 from hstore.engine.space import Space, seen_space
 from hstore.engine.telling import INSERTED, decision, drafts_to
 from hstore.store.errors import Conflict, InvalidPoint
@@ -268,16 +272,17 @@ class Documents:
         self._take_in()
 
     def _tell(self, number: int, document: Document) -> None:
-        """Append what *document* says of its trial."""
-        experiment = self.experiment
-        while drafts := drafts_to(
-            document, number, experiment.state.trials[number], is_durable=experiment.store.is_durable
-        ):
+        """Append what *document* says of its trial; if another process ended that, what it says is noted beside it."""
+        experiment, is_durable = self.experiment, self.experiment.store.is_durable
+        while drafts := drafts_to(document, number, experiment.state.trials[number], is_durable=is_durable):
             try:
                 experiment.append(experiment.compose(*drafts))
             except Conflict:
                 continue  # what another process wrote has been read
             return
+        if experiment.state.trials[number].is_finished and document["state"] in (JOB_STATE_DONE, JOB_STATE_ERROR):
+            end = drafts_to(document, number, None, is_durable=is_durable)[-1]
+            attempt.note_late(experiment, end, say=say)
 
     # -- attachments ------------------------------------------------------------------------------------------
 

@@ -76,14 +76,15 @@ def drafts_to(document: Document, tid: int, trial: Trial | None, *, is_durable: 
     now = "queued" if trial is None else trial.state
     if trial is not None and trial.is_finished:
         return []  # what is changed in the document of a trial that has ended changes that document, and no event
-    if state == JOB_STATE_NEW:
-        return [(Requeued, tid, {"why": BY_HAND})] if now in HELD else []
-    if state == JOB_STATE_CANCEL:
-        return [(Cancelled, tid, {"why": BY_HAND})]
     drafts: list[Draft] = []
-    if trial is not None and now in HELD and not _is_ours(trial):  # somebody else's, who need not go on
+    is_taken_over = now in HELD and trial is not None and not _is_ours(trial)  # from somebody who need not go on
+    if now == "failed" or (state == JOB_STATE_NEW and now in HELD) or (is_taken_over and state != JOB_STATE_CANCEL):
         drafts.append((Requeued, tid, {"why": BY_HAND}))
         now = "queued"
+    if state == JOB_STATE_NEW:
+        return drafts
+    if state == JOB_STATE_CANCEL:
+        return [*drafts, (Cancelled, tid, {"why": BY_HAND})]
     # Of what happened before it was inserted the document knows when.
     began, ended = (_at(document.get(name)) if trial is None else {} for name in ("book_time", "refresh_time"))
     if now == "queued":

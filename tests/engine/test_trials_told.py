@@ -13,6 +13,7 @@ from hstore import Domain, MongoTrials, Store, Trials, anneal, base, fmin, hp, r
 from hstore.engine.check import check
 from hstore.engine.history import History
 from hstore.exceptions import InvalidTrial
+from hstore.store.events import Reserved, Running
 
 SPACE = {"x": hp.uniform("x", -2, 2), "c": hp.choice("c", ["a", {"deep": hp.normal("y", 0, 1)}])}
 
@@ -321,6 +322,34 @@ def test_another_writer_comes_first_and_nothing_is_lost(mongo_store: Store, monk
     mine.refresh()
     assert mine.losses() == [None, 4.0, 1.0, 1.0]
     assert is_sound(mine)
+
+
+def test_what_is_told_of_a_trial_that_another_process_has_is_taken_over_or_noted(
+    mongo_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, other = (MongoTrials(mongo_store, exp_key="taken") for _ in range(2))
+    mine.history(Domain(square, SPACE).space)
+    mine.insert_trial_docs([document(mine, tid, 1.0) for tid in range(2)])
+    for trials in (mine, other):
+        trials.refresh()
+    others: Any = {"worker": "host:1:w", "host": "host", "attempt": 1}
+    running: Any = {"pid": 1, "python": "3", "hstore": "0"}
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr("hstore.store.store.author", lambda: "host:1:w")
+        claims = [(kind, tid, data) for tid in range(2) for kind, data in ((Reserved, others), (Running, running))]
+        other.experiment.append(other.experiment.compose(*claims))
+    other.refresh()
+    other.trials[1].update(state=base.JOB_STATE_DONE, result={"status": "ok", "loss": 2.0})
+    other.refresh()
+    for doc in mine.trials:
+        doc.update(state=base.JOB_STATE_DONE, result={"status": "ok", "loss": 1.0})
+    mine.refresh()
+    assert kinds(mine, 0)[2:] == ["running", "requeued", "reserved", "running", "done"]
+    assert mine.losses() == [1.0, 2.0]
+    late = mine.experiment.trials[1].notes[-1].late
+    assert late is not None
+    assert late["loss"] == 1.0
+    assert [finding.kind for finding in check(mongo_store, "taken")] == []
 
 
 # -- keeping and letting go -----------------------------------------------------------------------------------
