@@ -42,7 +42,8 @@ def inserted(library: Any, state: int = 1) -> tuple[Any, Any]:
 
 
 @pytest.mark.covers(
-    "base.Domain", "base.Domain.evaluate", "base.Domain.evaluate_async", "base.Domain.evaluate_async2",
+    "base.Domain", "base.Domain.rec_eval_print_node_on_error",
+    "base.Domain.evaluate", "base.Domain.evaluate_async", "base.Domain.evaluate_async2",
     "base.Domain.new_result", "base.Domain.loss", "base.Domain.loss_variance", "base.Domain.true_loss",
     "base.Domain.status", "base.Domain.short_str", "base.Domain.true_loss_variance",
 )  # fmt: skip
@@ -195,6 +196,7 @@ def test_a_program_injects_results_before_there_is_a_space() -> None:
     assert found[0] == found[1] == [1]
 
 
+@pytest.mark.covers("base.Domain.pyll_ctrl")
 def test_a_space_that_holds_the_class_is_given_the_ctrl() -> None:
     domain = Domain(lambda config: config["ctrl"].tid or 0.0, {"x": hp.uniform("x", 0, 1), "ctrl": Ctrl})
     trials = Trials()

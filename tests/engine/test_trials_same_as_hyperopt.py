@@ -38,6 +38,7 @@ def same(ask: Callable[[Any, Any], Any]) -> Any:
 
 
 @pytest.mark.covers(
+    "base.Trials", "base.Trials.asynchronous",
     "base.Trials.tids", "base.Trials.specs", "base.Trials.results", "base.Trials.miscs", "base.Trials.idxs",
     "base.Trials.vals", "base.Trials.idxs_vals", "base.Trials.losses", "base.Trials.statuses", "base.Trials.argmin",
     "base.Trials.__len__", "base.Trials.__iter__", "base.Trials.trials",
@@ -45,7 +46,15 @@ def same(ask: Callable[[Any, Any], Any]) -> Any:
 def test_views_of_a_search_are_the_same() -> None:
     for name in ("tids", "specs", "results", "miscs", "idxs", "vals", "idxs_vals", "argmin"):
         same(lambda _, trials, name=name: getattr(trials, name))  # type: ignore[misc]
-    same(lambda _, trials: (trials.losses(), trials.statuses(), len(trials), [doc["tid"] for doc in trials]))
+    same(
+        lambda _, trials: (
+            trials.asynchronous,
+            trials.losses(),
+            trials.statuses(),
+            len(trials),
+            [doc["tid"] for doc in trials],
+        )
+    )
     same(lambda _, trials: trials.trials[3]["result"] | {"type": type(trials.trials[3]["misc"]["vals"]["n"][0])})
     for empty in (library.Trials() for library in BOTH):
         with pytest.raises(ValueError, match="cannot infer keys"):

@@ -1,7 +1,9 @@
 """What users insert and change in hyperopt's documents becomes events; in memory and in a real MongoDB."""
 
 import copy
+import datetime as dt
 import pickle
+import warnings
 from typing import Any
 
 import cloudpickle
@@ -14,6 +16,10 @@ from hstore.engine.check import check
 from hstore.engine.history import History
 from hstore.exceptions import InvalidTrial
 from hstore.store.events import Reserved, Running
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import hyperopt
 
 SPACE = {"x": hp.uniform("x", -2, 2), "c": hp.choice("c", ["a", {"deep": hp.normal("y", 0, 1)}])}
 
@@ -114,12 +120,6 @@ def test_the_history_is_kept_and_grows_by_the_news() -> None:
 
 
 def test_suggestions_by_hand_are_those_of_hyperopt_by_hand() -> None:
-    import warnings
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import hyperopt
-
     found = []
     for library in (hyperopt, hstore):
         domain = library.Domain(square, {"x": library.hp.uniform("x", -2, 2), "n": library.hp.randint("n", 5)})
@@ -181,6 +181,55 @@ def test_fmin_goes_on_where_a_program_that_asked_and_told_stopped(trials: Trials
     assert trials.tids == list(range(6))
     assert trials.statuses() == ["ok"] * 6
     assert trials.experiment.trials[3].attempt == 2
+    assert is_sound(trials)
+
+
+def test_a_program_that_writes_documents_of_its_own_at_their_ends() -> None:
+    """As NNI's tuner does: ids in one order, ends in another, and the suggested documents are never inserted."""
+    for library in (hyperopt, hstore):
+        domain = library.Domain(square, {"x": library.hp.uniform("x", -2, 2)})
+        trials, rng = library.Trials(), np.random.default_rng(0)
+        asked = {}
+        for _ in range(3):
+            ids = trials.new_trial_ids(1)
+            trials.refresh()
+            asked[ids[0]] = library.rand.suggest(ids, domain, trials, int(rng.integers(2**31 - 1)))[0]["misc"]["vals"]
+        for tid in (2, 0, 1):
+            miscs = [{"tid": tid, "cmd": domain.cmd, "workdir": domain.workdir}]
+            idxs = {label: [tid] for label in asked[tid]}
+            library.base.miscs_update_idxs_vals(miscs, idxs, asked[tid], assert_all_vals_used=False)
+            doc = trials.new_trial_docs([tid], [None], [domain.new_result()], miscs)[0]
+            doc["result"], doc["state"] = {"loss": float(tid), "status": "ok"}, base.JOB_STATE_DONE
+            trials.insert_trial_docs([doc])
+            trials.refresh()
+        found = (trials.tids, trials.losses(), trials.argmin, trials.new_trial_ids(1))
+        assert found == ([2, 0, 1], [2.0, 0.0, 1.0], {"x": asked[0]["x"][0]}, [3])
+    assert trials.experiment.state.counts == {"done": 3}
+    assert is_sound(trials)
+
+
+def test_a_program_that_holds_trials_by_their_tids_and_stamps_them() -> None:
+    """As Ray Tune's searcher does: trials stay new until their ends, found among `trials` by tid each time."""
+    for library in (hyperopt, hstore):
+        domain = library.Domain(lambda config: config, {"x": library.hp.uniform("x", -2, 2)})
+        trials = library.Trials()
+        for tid in range(3):
+            ids = trials.new_trial_ids(1)
+            trials.refresh()
+            trials.insert_trial_docs(library.tpe.suggest(ids, domain, trials, tid))
+            trials.refresh()
+            (doc,) = (doc for doc in trials.trials if doc["tid"] == tid)
+            library.Ctrl(trials, current_trial=doc)
+            doc["book_time"] = doc["refresh_time"] = dt.datetime(2026, 11, 21)
+            trials.refresh()
+            if tid == 1:
+                doc["state"], doc["misc"]["error"] = base.JOB_STATE_ERROR, ("TuneError", "Tune Error")
+            else:
+                doc["state"], doc["result"] = base.JOB_STATE_DONE, {"loss": float(tid), "status": "ok"}
+            trials.refresh()
+        twin = cloudpickle.loads(cloudpickle.dumps(trials))
+        assert (twin.tids, twin.losses(), twin.count_by_state_unsynced(base.JOB_STATE_ERROR)) == ([0, 2], [0.0, 2.0], 1)
+    assert trials.errors[0]["misc"]["error"] == ("<class 'TuneError'>", "Tune Error")
     assert is_sound(trials)
 
 
