@@ -4,6 +4,8 @@ Bergstra, Bardenet, Bengio and Kégl, Algorithms for Hyper-Parameter Optimizatio
 """
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +40,7 @@ def choose(
     seen trials the point is drawn from the prior. *verbose* is hyperopt's and changes nothing.
     """
     losses = history.losses
-    seen = np.flatnonzero(~np.isnan(losses))
+    seen = _seen(history)
     if len(seen) < n_startup_jobs:
         return rand.choose(space, history, seed=seed)
     rng = np.random.default_rng(seed)
@@ -51,6 +53,20 @@ def choose(
         if space.is_active(parameter.label, point):
             point[parameter.label] = _choose_value(rng, parameter, below, above, n_EI_candidates)
     return point
+
+
+def _seen(history: History) -> NDArray[np.intp]:
+    return np.flatnonzero(~np.isnan(history.losses))
+
+
+class Tpe(Algorithm):
+    """The algorithm; as in hyperopt it draws points for all the ids that it is given until it has seen enough."""
+
+    def choose_all(self, space: Space, history: History, n: int, *, seed: int, **settings: Any) -> Sequence[Point]:
+        """See `Algorithm.choose_all`."""
+        if len(_seen(history)) < {**self.defaults, **settings}["n_startup_jobs"]:
+            return rand.suggest.choose_all(space, history, n, seed=seed)
+        return super().choose_all(space, history, n, seed=seed, **settings)
 
 
 class Group:
@@ -162,4 +178,4 @@ def _given(value: float | None) -> float:
     return value
 
 
-suggest = Algorithm(name="tpe", version=1, is_portable=True, choose=choose)
+suggest = Tpe(name="tpe", version=1, is_portable=True, choose=choose)

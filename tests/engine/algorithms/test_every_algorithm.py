@@ -167,7 +167,7 @@ def test_it_can_be_called_in_hyperopts_shape(algorithm: Algorithm) -> None:
     assert {label for label, tids in document["misc"]["idxs"].items() if tids == [40]} == set(point)
     assert (document["tid"], document["misc"]["tid"], document["state"]) == (40, 40, 0)
     kept = SimpleNamespace(history=lambda _: history, exp_key="mine")
-    (other,) = algorithm([40, 41], SimpleNamespace(space=searched), kept, 3)
+    other, *_ = algorithm([40, 41], SimpleNamespace(space=searched), kept, 3)
     assert (other["misc"], other["exp_key"]) == (document["misc"], "mine")
     assert algorithm([], SimpleNamespace(space=searched), kept, 3) == []
 
