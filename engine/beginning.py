@@ -65,11 +65,13 @@ def begin_or_continue(
         new = given_points.not_queued(experiment.state, points)
         try:
             _begin(experiment, domain, algorithm, limits, generator, is_generator_given, len(new), retries, documents)
-            documents.settle()
+            if not documents.is_point_first:
+                documents.settle()
             first = len(experiment.state.trials)
             drafts = [(Queued, first + i, given_points.decision(domain.space, point)) for i, point in enumerate(new)]
             if drafts:
                 experiment.append(experiment.compose(*drafts))
+            documents.settle()
         except Conflict:
             continue  # another process was first; what it wrote has been read, so see what is left to do
         return

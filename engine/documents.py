@@ -57,6 +57,8 @@ class Documents:
         self.points: list[Mapping[str, Any]] = []
         """Points that were given before there was a space to read them against; fmin queues them."""
         self._documents_of_points: list[Document] = []
+        self.is_point_first = False
+        """Whether points came before documents that wait, and so have the lower tids."""
         self._asked: Space | None = None
         self._waiting: list[Document] = []
         self._kept: dict[int, dict[str, Any]] = {}
@@ -196,7 +198,9 @@ class Documents:
         for point in given:
             if not isinstance(point, Mapping):
                 raise InvalidPoint(f"a point is {{label: value}}, not {point!r:.60}")
-        tids = [len(self.all) + i for i in range(len(given))]
+        if given and not self.points:
+            self.is_point_first = not self._waiting
+        tids = self.new_ids(len(given))
         documents = [{**generate_trial(tid, p), "params": dict(p)} for tid, p in zip(tids, given, strict=True)]
         self.points += given
         self._documents_of_points += documents

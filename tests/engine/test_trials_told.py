@@ -265,6 +265,23 @@ def test_what_is_inserted_is_seen_after_a_refresh_and_evaluated_by_fmin(trials: 
     assert is_sound(trials)
 
 
+@pytest.mark.parametrize("is_point_first", [True, False])
+def test_points_and_documents_that_wait_for_a_space_keep_their_tids(is_point_first: bool) -> None:
+    trials = Trials()
+    if is_point_first:
+        trials.enqueue([{"x": 0.5, "c": "a"}])
+    trials.insert_trial_docs([document(trials, trials.new_trial_ids(1)[0], 1.0, 2, status="ok", loss=7.0)])
+    if not is_point_first:
+        trials.enqueue([{"x": 0.5, "c": "a"}])
+    trials.refresh()
+    statuses = trials.statuses()
+    fmin(square, SPACE, max_evals=3, trials=trials, rstate=0, verbose=False)
+    assert trials.tids == [0, 1, 2]
+    assert statuses == (["new", "ok"] if is_point_first else ["ok", "new"])
+    assert trials.losses()[:2] == ([0.25, 7.0] if is_point_first else [7.0, 0.25])
+    assert is_sound(trials)
+
+
 def test_tids_of_inserted_documents_are_kept_whatever_their_order_and_gaps(trials: Trials) -> None:
     trials.history(Domain(square, SPACE).space)
     given = [document(trials, tid, 1.0, 2, status="ok", loss=tid) for tid in (7, 3, 5)]
