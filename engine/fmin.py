@@ -56,7 +56,8 @@ def fmin(
     """Return the point with the smallest *fn* found in *space*: raw values by label (a choice's is its index).
 
     fn: called with a point of the space; returns its loss, or {"status": "ok", "loss": …} with anything beside.
-    space: a nest of dicts, lists and `hp.…` expressions.
+    space: a nest of dicts, lists and `hp.…` expressions; "annotated" takes it from the annotations of *fn*, which is
+        then called with its parts by keyword.
     algo: `tpe.suggest` (the default), `rand.suggest`, `anneal.suggest`, `mix.suggest`, a `functools.partial` of one
         with settings, its name, or a function `suggest(new_ids, domain, trials, seed)` of your own.
     max_evals: number of trials in all, those of earlier calls on the same experiment included.
