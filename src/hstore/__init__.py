@@ -6,7 +6,21 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hstore import anneal, base, hp, mix, pyll, rand, tpe
+    from hstore import (
+        anneal,
+        base,
+        criteria,
+        early_stop,
+        graph_viz,
+        hp,
+        mix,
+        progress,
+        pyll,
+        rand,
+        rdists,
+        tpe,
+        utils,
+    )
     from hstore.engine.fmin import fmin, generate_trials_to_calculate
     from hstore.engine.objective import (
         STATUS_FAIL,
@@ -55,16 +69,22 @@ _PLACES = {
     "Trials": "engine.trials:Trials",
     "anneal": "anneal",
     "base": "base",
+    "criteria": "criteria",
+    "early_stop": "early_stop",
     "errors": "store.errors",
     "fmin": "engine.fmin:fmin",
     "generate_trials_to_calculate": "engine.fmin:generate_trials_to_calculate",
+    "graph_viz": "graph_viz",
     "hp": "hp",
     "mix": "mix",
     "open": "store.opening:open_store",
+    "progress": "progress",
     "pyll": "pyll",
     "rand": "rand",
+    "rdists": "rdists",
     "space_eval": "engine.space:space_eval",
     "tpe": "tpe",
+    "utils": "utils",
 }
 __all__ = [
     "JOB_STATES",
@@ -88,16 +108,22 @@ __all__ = [
     "Trials",
     "anneal",
     "base",
+    "criteria",
+    "early_stop",
     "errors",
     "fmin",
     "generate_trials_to_calculate",
+    "graph_viz",
     "hp",
     "mix",
     "open",
+    "progress",
     "pyll",
     "rand",
+    "rdists",
     "space_eval",
     "tpe",
+    "utils",
 ]  # fmt: skip
 
 
