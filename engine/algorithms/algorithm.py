@@ -71,15 +71,20 @@ class Algorithm:
             return []
         settings = self.gather(values, settings)
         space: Space = domain.space
-        if hasattr(trials, "history"):
-            history = trials.history(space)
-        else:
-            history = History.from_documents(space, trials.trials)
-        point = self.choose(space, history.numbered(new_ids[0]), seed=seed, **settings)
-        return [_document(new_ids[0], space, point, getattr(trials, "exp_key", None))]
+        point = self.choose(space, history_of(trials, space).numbered(new_ids[0]), seed=seed, **settings)
+        return [document(new_ids[0], space, point, getattr(trials, "exp_key", None))]
 
 
-def _document(tid: int, space: Space, point: Point, exp_key: str | None) -> dict[str, Any]:
+def history_of(trials: Any, space: Space) -> History:
+    """Return what *trials* tell of a search over *space*: by their own `history(space)`, or by hyperopt's documents."""
+    if hasattr(trials, "history"):
+        history: History = trials.history(space)
+        return history
+    return History.from_documents(space, trials.trials)
+
+
+def document(tid: int, space: Space, point: Point, exp_key: str | None) -> dict[str, Any]:
+    """Return hyperopt's document of a new trial at *point*."""
     return {
         "tid": tid,
         "state": 0,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hstore import (
+        algobase,
         anneal,
         base,
         criteria,
@@ -67,6 +68,7 @@ _PLACES = {
     "Space": "engine.space:Space",
     "Store": "store.store:Store",
     "Trials": "engine.trials:Trials",
+    "algobase": "algobase",
     "anneal": "anneal",
     "base": "base",
     "criteria": "criteria",
@@ -106,6 +108,7 @@ __all__ = [
     "Space",
     "Store",
     "Trials",
+    "algobase",
     "anneal",
     "base",
     "criteria",
