@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from hstore.engine.objective import STATUS_OK
-from hstore.store.errors import InvalidValue, NotFound
+from hstore.store.errors import CannotLoad, InvalidValue, NotFound
 from hstore.store.store import Experiment
 
 default_status_colors = {"new": "k", "running": "g", "ok": "b", "fail": "r"}
@@ -74,10 +74,8 @@ def main_plot_vars(
     best = finite[min(colorize_best, len(finite)) - 1] if colorize_best and finite else -math.inf
     colors = [_shade(loss, finite, best) for loss in losses]
     places = losses if arrange_by_loss else list(range(len(documents)))
-    import matplotlib.pyplot as plt
-
     rows = math.ceil(len(labels) / columns)
-    figure = plt.gcf()
+    figure = _pyplot().gcf()
     for place, label in enumerate(labels, 1):
         axes = figure.add_subplot(rows, min(columns, len(labels)), place)
         points = [
@@ -128,17 +126,21 @@ def main_plot_1D_attachment(  # noqa: N802
     _show(do_show)
 
 
-def _axes() -> Any:
-    import matplotlib.pyplot as plt
+def _pyplot() -> Any:
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise CannotLoad(f"figures need {error.name}", hint="pip install 'hstore[plot]'") from error
+    return plt
 
-    return plt.gca()
+
+def _axes() -> Any:
+    return _pyplot().gca()
 
 
 def _show(do_show: bool) -> None:
     if do_show:
-        import matplotlib.pyplot as plt
-
-        plt.show()
+        _pyplot().show()
 
 
 def _as_trials(trials: Any) -> Any:

@@ -56,6 +56,8 @@ def std_out_err_redirect_tqdm() -> Iterator[TextIO]:
 class DummyTqdmFile:
     """A file whose lines go to *file* above the bars there; for who wants `print(…, file=…)` not to break a bar."""
 
+    file: Any = None
+
     def __init__(self, file: TextIO) -> None:
         self.file = file
 
@@ -75,4 +77,4 @@ class DummyTqdmFile:
 
     def isatty(self) -> bool:
         """Return whether a person looks at the file behind."""
-        return self.file.isatty()
+        return bool(self.file.isatty())

@@ -2,6 +2,7 @@
 
 import math
 import pickle
+import sys
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -14,7 +15,7 @@ from matplotlib.colors import to_rgba
 
 import hstore
 from hstore import Store, Trials, hp, plotting
-from hstore.store.errors import InvalidValue, NotFound
+from hstore.store.errors import CannotLoad, InvalidValue, NotFound
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -172,6 +173,21 @@ def test_attachments_are_drawn_as_lines() -> None:
     )  # fmt: skip
     assert [len(line.get_ydata()) for line in few.lines] == [3, 3]
     assert few.lines[0].get_linewidth() == 2.0
+
+
+def test_without_matplotlib_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.delitem(sys.modules, "matplotlib.pyplot")
+    with pytest.raises(CannotLoad, match="figures need matplotlib") as refused:
+        plotting.main_plot_history(Trials())
+    assert refused.value.hint == "pip install 'hstore[plot]'"
+
+
+def test_a_figure_is_shown_on_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[bool] = []
+    monkeypatch.setattr(plt, "show", lambda: shown.append(True))
+    plotting.main_plot_histogram(searched(hstore, hp))
+    assert shown == [True]
 
 
 def test_an_experiment_of_a_store_is_drawn_too(mongo_store: Store) -> None:

@@ -50,7 +50,7 @@ def test_redirecting_for_a_bar_redirects_nothing(capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().out == "seen\n"
 
 
-@pytest.mark.covers("std_out_err_redirect_tqdm.DummyTqdmFile")
+@pytest.mark.covers("std_out_err_redirect_tqdm.DummyTqdmFile", "std_out_err_redirect_tqdm.DummyTqdmFile.file")
 def test_lines_can_be_written_above_a_bar() -> None:
     ours, theirs = io.StringIO(), io.StringIO()
     for file, behind in ((DummyTqdmFile(ours), ours), (TheirFile(theirs), theirs)):

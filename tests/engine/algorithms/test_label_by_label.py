@@ -108,7 +108,7 @@ def test_annealing_with_another_shrinking_chooses_the_same_points() -> None:
         mine.choose_ltv("q", 2)
 
 
-@pytest.mark.covers("algobase.SuggestAlgo", "algobase.SuggestAlgo.on_node_hyperparameter", "algobase.SuggestAlgo.batch")
+@pytest.mark.covers("algobase.SuggestAlgo", "algobase.SuggestAlgo.__call__", "algobase.SuggestAlgo.batch")
 def test_an_algorithm_of_ones_own_chooses_label_by_label_as_in_hyperopt() -> None:
     def middling(base: Any) -> Any:
         class Middling(base):  # type: ignore[misc]
