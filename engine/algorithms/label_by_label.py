@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hstore.engine.algorithms.algorithm import document, history_of
-from hstore.engine.space import Apply, Literal, Point, Space, Value
+from hstore.engine.space import Apply, Literal, Point, Space, Value, space_eval
 from hstore.store.errors import InvalidValue
 
 Batch: TypeAlias = tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]]]
@@ -60,14 +60,16 @@ class SuggestAlgo:
             if self.space.is_active(label, point):
                 node = next(node for node in self.space.memo({label: None}) if node.name == "hyperopt_param")
                 drawn_from = node.pos_args[1]
-                memo: dict[Apply, Any] = {
-                    child: child.obj for child in drawn_from.inputs() if isinstance(child, Literal)
-                }
+                memo = {child: _constant(child) for child in drawn_from.inputs()}
                 values = self.on_node_hyperparameter(memo, drawn_from, label)
                 if len(values) != 1:
                     raise InvalidValue(f"{label}: on_node_hyperparameter returned {len(values)} values, not [value]")
                 point[label] = values[0]
         return point
+
+
+def _constant(node: Apply) -> Any:
+    return node.obj if isinstance(node, Literal) else space_eval(node, {})
 
 
 def as_batch(space: Space, tids: Sequence[int], points: Sequence[Point]) -> Batch:
