@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from hstore.engine.objective import STATUS_OK
+from hstore.store.store import Experiment
 
 EarlyStop = Callable[..., tuple[bool, list[Any]]]
 """f(trials, *told) -> (whether to stop, what it is told next time)"""
@@ -21,7 +22,7 @@ def no_progress_loss(iteration_stop_count: int = 20, percent_increase: float = 0
     """
 
     def stop_fn(trials: Any, best_loss: float | None = None, iteration_no_progress: int = 0) -> tuple[bool, list[Any]]:
-        loss = min((loss for result in _results(trials) if (loss := _loss(result)) is not None), default=None)
+        loss = _lowest(trials)
         if best_loss is None and iteration_no_progress == 0:  # the first round counts, but ends nothing, as in hyperopt
             return False, [loss, 1]
         if loss is not None and (best_loss is None or loss < _to_beat(best_loss, percent_increase)):
@@ -37,8 +38,13 @@ def _to_beat(best_loss: float, percent: float) -> float:
     return best_loss - abs(best_loss * (percent / 100.0)) if math.isfinite(best_loss) else best_loss
 
 
-def _results(trials: Any) -> list[Any]:
-    return [document["result"] for document in trials.trials]
+def _lowest(trials: Any) -> float | None:
+    """Return the lowest loss that counts, of our own trials without going through all of them."""
+    experiment = getattr(trials, "experiment", None)
+    if isinstance(experiment, Experiment):
+        return None if experiment.state.best is None else experiment.state.best.loss
+    losses = (_loss(document["result"]) for document in trials.trials)
+    return min((loss for loss in losses if loss is not None), default=None)
 
 
 def _loss(result: Any) -> float | None:

@@ -84,3 +84,5 @@ def test_a_search_whose_trials_fail_and_come_to_nan_ends_early() -> None:
         rstate=np.random.default_rng(0), early_stop_fn=early_stop.no_progress_loss(10),
     )  # fmt: skip
     assert 10 <= len(trials) < 30
+    rule = early_stop.no_progress_loss(10)
+    assert rule(trials) == rule(SimpleNamespace(trials=trials.trials))
