@@ -73,6 +73,10 @@ def test_fmin_stays_a_function_beside_the_module_of_that_name() -> None:
             "from hstore import fmin, hp, tpe, rand, Trials, space_eval",
             ["scipy", "pymongo", "gridfs", "click", "tqdm", "psutil"],
         ),
+        (
+            "from hstore import algobase, anneal, atpe, early_stop, graph_viz, plotting, progress, tpe, utils",
+            ["scipy", "pymongo", "matplotlib", "sklearn", "lightgbm", "hyperopt", "tqdm"],
+        ),
         ("import hstore.cli.app", ["numpy", "pymongo", "scipy"]),
     ],
 )
