@@ -22,6 +22,8 @@ help:
 
 .venv/dev: .venv/base
 	$(BIN)/pip install --quiet --disable-pip-version-check --group dev
+	@# A package written for hyperopt, to be run on hstore. Its pins (hyperopt 0.2.7, scipy 1.15, …) cannot be had beside ours.
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps hyperopt-sklearn==1.1.1
 	@touch $@
 
 .venv/bench: .venv/base
