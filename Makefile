@@ -20,10 +20,14 @@ help:
 	$(BIN)/pip install --quiet --disable-pip-version-check --group demo
 	@touch $@
 
-.venv/dev: .venv/base
+# A package written for hyperopt, to be run on hstore. In a folder of its own and without what it pins (hyperopt 0.2.7,
+# scipy 1.15, …), for it would replace the oracle, and brings a package called tests.
+.venv/hpsklearn: .venv/base
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $@ hyperopt-sklearn==1.1.1
+	@touch $@
+
+.venv/dev: .venv/base .venv/hpsklearn
 	$(BIN)/pip install --quiet --disable-pip-version-check --group dev
-	@# A package written for hyperopt, to be run on hstore. Its pins (hyperopt 0.2.7, scipy 1.15, …) cannot be had beside ours.
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps hyperopt-sklearn==1.1.1
 	@touch $@
 
 .venv/bench: .venv/base

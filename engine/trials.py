@@ -17,6 +17,7 @@ from hstore.store.store import Experiment, Store
 
 if TYPE_CHECKING:
     from hstore.engine.history import History
+    from hstore.engine.mongo_jobs import MongoJobs
 
 JOB_STATE_NEW = 0
 JOB_STATE_RUNNING = 1
@@ -267,7 +268,7 @@ class MongoTrials(Trials):
 
     def __init__(
         self,
-        arg: str | Store,
+        arg: str | Store | MongoJobs,
         exp_key: str | None = None,
         cmd: Any = None,
         workdir: str | None = None,
@@ -275,8 +276,8 @@ class MongoTrials(Trials):
     ) -> None:
         from hstore.store.opening import open_store
 
-        if isinstance(arg, Store):
-            store = arg
+        if not isinstance(arg, str):
+            store = arg if isinstance(arg, Store) else arg.store
         else:
             store = open_store(arg, say=say)
             weakref.finalize(self, store.close)

@@ -4,6 +4,7 @@ HstoreError                  anything below; `hint` says what to do next
 ├── Conflict                 another event has the place (exp, tid, ver): fenced, lost a race, already ended
 ├── InvalidValue             a value that the log cannot hold; names the path to it
 │   ├── InvalidName          a name of an experiment that no store can hold
+│   ├── InvalidMongoTrial    hyperopt's, for programs that catch it: nothing raises it
 │   ├── InvalidPoint         a point that somebody gave and the space does not have; names the label
 │   └── InvalidEvent         an event that does not follow from the chain it was to be appended to
 ├── NotFound                 no such experiment, trial or attachment
@@ -15,6 +16,9 @@ HstoreError                  anything below; `hint` says what to do next
 ├── VerificationFailed       the log is not what its digests say, or a replay differs
 ├── BadSearchSpace           a space that cannot be searched; names the label
 │   └── DuplicateLabel       two hyperparameters of one name
+├── OperationFailure         what hyperopt's MongoJobs cannot do with a job here
+├── ReserveTimeout           a worker of hyperopt's kind found no job in time
+├── Shutdown, WaitQuit, DomainSwapError    hyperopt's, for programs that catch them: nothing raises them
 ├── CannotLoad               an objective that this process cannot have
 ├── InvalidResult            what an objective returned cannot be used
 │   ├── InvalidLoss          no loss, or one that is not a real number
@@ -64,6 +68,10 @@ class InvalidValue(HstoreError, ValueError):
 
 class InvalidName(InvalidValue):
     """Raised for an experiment's name that is empty, too long, or holds `$`, NUL or line breaks."""
+
+
+class InvalidMongoTrial(InvalidValue):
+    """hyperopt's; nothing raises it."""
 
 
 class InvalidPoint(InvalidValue):
@@ -122,6 +130,26 @@ class BadSearchSpace(HstoreError, ValueError):
 
 class DuplicateLabel(BadSearchSpace):
     """Raised when two different hyperparameters have one label; rename one of them."""
+
+
+class OperationFailure(HstoreError):
+    """Raised for what cannot be done with a job: it is another's, has ended, has no such attachment, or stays."""
+
+
+class ReserveTimeout(HstoreError):
+    """Raised by `MongoWorker.run_one` when no job came in time."""
+
+
+class Shutdown(HstoreError):
+    """hyperopt's, for a worker told to stop; what such a worker had is queued again here, and nothing raises it."""
+
+
+class WaitQuit(HstoreError):
+    """hyperopt's; nothing raises it."""
+
+
+class DomainSwapError(HstoreError):
+    """hyperopt's, for a worker that met another objective than before; it loads both here, and nothing raises it."""
 
 
 class CannotLoad(HstoreError):
