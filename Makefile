@@ -2,10 +2,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test check bench faults format clean
+.PHONY: help demo test test-spark check bench faults format clean
 help:
 	@echo "make demo    a real search on a real MongoDB, then what the log says of it (set-up included)"
 	@echo "make test    the whole suite"
+	@echo "make test-spark  SparkTrials on a real Spark (needs Java)"
 	@echo "make check   linters, types, import contracts"
 	@echo "make bench   speed, as ratios to peers measured in the same run"
 	@echo "make faults  searches while everything dies, then the check; then the same with the code broken on purpose"
@@ -34,11 +35,18 @@ help:
 	$(BIN)/pip install --quiet --disable-pip-version-check --group bench
 	@touch $@
 
+.venv/spark: .venv/dev
+	$(BIN)/pip install --quiet --disable-pip-version-check --group spark
+	@touch $@
+
 demo: .venv/demo
 	$(BIN)/python examples/digits.py
 
 test: .venv/dev
 	$(BIN)/pytest
+
+test-spark: .venv/spark
+	$(BIN)/pytest -n0 tests/workers/test_spark_trials.py
 
 check: .venv/dev
 	$(BIN)/ruff check .

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     )
     from hstore.store.opening import open_store as open
     from hstore.store.store import Experiment, Store
+    from hstore.workers.spark_trials import SparkTrials
 
 # Where each public name lives. They are imported when first asked for: `import hstore` costs next to nothing.
 _PLACES = {
@@ -51,6 +52,7 @@ _PLACES = {
     "STATUS_STRINGS": "engine.objective:STATUS_STRINGS",
     "STATUS_SUSPENDED": "engine.objective:STATUS_SUSPENDED",
     "Space": "engine.space:Space",
+    "SparkTrials": "workers.spark_trials:SparkTrials",
     "Store": "store.store:Store",
     "Trials": "engine.trials:Trials",
     "anneal": "anneal",
@@ -84,6 +86,7 @@ __all__ = [
     "Experiment",
     "MongoTrials",
     "Space",
+    "SparkTrials",
     "Store",
     "Trials",
     "anneal",
