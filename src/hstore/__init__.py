@@ -6,7 +6,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hstore import anneal, base, hp, mix, pyll, rand, tpe
+    from hstore import anneal, base, compat, hp, mix, pyll, rand, spark, tpe
     from hstore.engine.fmin import fmin, generate_trials_to_calculate
     from hstore.engine.objective import (
         STATUS_FAIL,
@@ -57,6 +57,7 @@ _PLACES = {
     "Trials": "engine.trials:Trials",
     "anneal": "anneal",
     "base": "base",
+    "compat": "compat",
     "errors": "store.errors",
     "fmin": "engine.fmin:fmin",
     "generate_trials_to_calculate": "engine.fmin:generate_trials_to_calculate",
@@ -66,6 +67,7 @@ _PLACES = {
     "pyll": "pyll",
     "rand": "rand",
     "space_eval": "engine.space:space_eval",
+    "spark": "spark",
     "tpe": "tpe",
 }
 __all__ = [
@@ -91,6 +93,7 @@ __all__ = [
     "Trials",
     "anneal",
     "base",
+    "compat",
     "errors",
     "fmin",
     "generate_trials_to_calculate",
@@ -100,6 +103,7 @@ __all__ = [
     "pyll",
     "rand",
     "space_eval",
+    "spark",
     "tpe",
 ]  # fmt: skip
 

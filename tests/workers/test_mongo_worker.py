@@ -1,13 +1,14 @@
 """MongoWorker evaluates one job at a time in the process of whoever calls it."""
 
 import os
+import warnings
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hstore import MongoTrials, fmin, hp, rand
+from hstore import MongoTrials, fmin, hp, ipy, mongoexp, rand, spark
 from hstore.cli.hyperopt_worker import main_worker, main_worker_helper, number_of_jobs_in_db
 from hstore.engine.mongo_jobs import MongoJobs
 from hstore.store.errors import ReserveTimeout
@@ -59,6 +60,32 @@ def test_what_an_objective_raises_is_recorded_and_raised(queued: Experiment, tmp
     queued.refresh()
     assert queued.trials[1].error == "ValueError: too far"
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.covers(
+    "mongoexp.Shutdown", "mongoexp.WaitQuit", "mongoexp.DomainSwapError", "mongoexp.InvalidMongoTrial", "mongoexp.main",
+    "mongoexp.JOB_STATES", "mongoexp.JOB_STATE_NEW", "mongoexp.JOB_STATE_RUNNING", "mongoexp.JOB_STATE_DONE",
+    "mongoexp.JOB_STATE_ERROR", "spark.STATUS_OK", "ipy.JOB_STATE_NEW", "ipy.JOB_STATE_RUNNING", "ipy.JOB_STATE_DONE",
+    "ipy.JOB_STATE_ERROR", "mongoexp.MongoCtrl.debug", "mongoexp.MongoCtrl.warn", "mongoexp.MongoCtrl.error",
+)  # fmt: skip
+def test_the_modules_have_what_hyperopts_define_under_the_same_values() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import hyperopt.ipy
+        import hyperopt.mongoexp
+        import hyperopt.spark
+    for theirs, ours in ((hyperopt.mongoexp, mongoexp), (hyperopt.spark, spark), (hyperopt.ipy, ipy)):
+        for name, value in vars(theirs).items():
+            if getattr(value, "__module__", "") == theirs.__name__ and not name.startswith("_"):
+                assert callable(getattr(ours, name)), f"{theirs.__name__}.{name}"
+                if isinstance(value, type) and issubclass(value, Exception):
+                    assert issubclass(getattr(ours, name), Exception)
+            elif name.isupper() and isinstance(value, (int, str, list)):
+                assert list(map(str, getattr(ours, name))) == list(map(str, value)) if isinstance(value, list) else (
+                    getattr(ours, name) == value
+                )  # fmt: skip
+    for name in ("debug", "info", "warn", "error"):
+        assert callable(getattr(mongoexp.MongoCtrl, name))
 
 
 @pytest.mark.covers("mongoexp.ReserveTimeout")
