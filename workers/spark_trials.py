@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from hstore.engine.control import stop
 from hstore.engine.progress import say
 from hstore.engine.trials import JOB_STATE_CANCEL, JOB_STATE_DONE, JOB_STATE_ERROR, MongoTrials
-from hstore.store.errors import HstoreError, StoreUnreachable
+from hstore.store.errors import HstoreError, InvalidValue, StoreUnreachable
 from hstore.store.store import Experiment, now
 
 if TYPE_CHECKING:
@@ -120,23 +120,39 @@ class SparkTrials(MongoTrials):
         timeout: float | None = None,
         loss_threshold: float | None = None,
         max_queue_len: int | None = None,
-        **arguments: Any,
+        rstate: Any = None,
+        verbose: bool = False,
+        pass_expr_memo_ctrl: bool | None = None,
+        catch_eval_exceptions: bool = False,
+        return_argmin: bool = True,
+        show_progressbar: Any = True,
+        early_stop_fn: Callable[..., Any] | None = None,
+        trials_save_file: Any = "",
+        **more: Any,
     ) -> Any:
         """Search: `hstore.fmin` on these trials, with workers on Spark for as long as it takes.
 
-        Trials that fail are recorded and do not end it. *max_queue_len* is left to the number of workers.
+        Trials that fail are recorded and never end it, whatever *catch_eval_exceptions* is. *max_queue_len* is left to
+        the number of workers. *more*: arguments of `hstore.fmin` that hyperopt has not. Raises `InvalidValue` for a
+        *trials_save_file*: the store keeps them, under `exp_key`.
         """
         from hstore.engine.fmin import fmin
 
+        if trials_save_file:
+            raise InvalidValue(
+                "SparkTrials are kept in their store, not in a trials_save_file",
+                hint=f"SparkTrials(…, exp_key={self.exp_key!r}) has them again",
+            )
         self._is_interrupted, self._is_cancelling, self._failure = False, False, ""
-        arguments = {"verbose": False, **arguments}
         with self._workers():
             try:
                 return fmin(
                     fn, space, algo, max_evals,
                     timeout=self.timeout if timeout is None else timeout,
                     loss_threshold=self.loss_threshold if loss_threshold is None else loss_threshold,
-                    trials=self, allow_trials_fmin=False, workers=0, **arguments,
+                    trials=self, allow_trials_fmin=False, workers=0, rstate=rstate, verbose=verbose,
+                    pass_expr_memo_ctrl=pass_expr_memo_ctrl, return_argmin=return_argmin,
+                    show_progressbar=show_progressbar, early_stop_fn=early_stop_fn, **more,
                 )  # fmt: skip
             except KeyboardInterrupt:
                 self._is_interrupted = True

@@ -10,7 +10,8 @@ import pytest
 
 import hstore
 from hstore import SparkTrials, Trials, fmin, hp, rand
-from hstore.store.errors import HstoreError, StoreUnreachable
+from hstore.engine.control import stop
+from hstore.store.errors import HstoreError, InvalidValue, StoreUnreachable
 
 SPACE = {"x": hp.uniform("x", 0, 1)}
 
@@ -113,6 +114,15 @@ def test_why_a_search_ended_early_is_known(spark: Any, mongo_url: str) -> None:
     below, _ = search(spark, mongo_url, lambda point: point["x"], 50, made={"loss_threshold": 0.9})
     assert below.fmin_cancelled_reason is None
     assert below.count_total_trials() < 50
+
+    def stop_it(trials: SparkTrials, *_: Any) -> tuple[bool, list[Any]]:
+        stop(trials.experiment, "somebody had enough")
+        return False, []
+
+    stopped, _ = search(spark, mongo_url, lambda point: point["x"], 50, early_stop_fn=stop_it)
+    assert stopped.fmin_cancelled_reason == "fmin run cancelled by user"
+    with pytest.raises(InvalidValue, match="not in a trials_save_file"):
+        search(spark, mongo_url, lambda point: point["x"], 2, trials_save_file="trials.pkl")
 
 
 def test_a_python_without_hstore_is_named_in_one_line(
