@@ -107,6 +107,7 @@ def test_every_flag_reaches_the_worker(asked: list[Any], tmp_path: Path, capsys:
         ("h:1/db", "mongodb://h:1/db"),
         ("h:1/db/jobs", "mongodb://h:1/db"),
         ("me:secret@h:1/db?authSource=admin", "mongodb://me:secret@h:1/db?authSource=admin"),
+        ("me@h:1/db?authSource=admin", "mongo://me@h:1/db/jobs?authSource=admin"),
         ("mongo://h:1/db/jobs", "mongo://h:1/db/jobs"),
         ("mongodb+srv://h/db", "mongodb+srv://h/db"),
     ],
