@@ -92,7 +92,8 @@ def load_space(ref: str) -> Space:
     found = looked_up(ref, "a space")
     if _is_of_hyperopt(found):
         raise BadSearchSpace(
-            f"{ref} was made with hyperopt's hp", hint="make it with hstore's: `from hstore import hp`"
+            f"{ref} was made with hyperopt's hp",
+            hint="make it with hstore's, `from hstore import hp`, or run `python -m hstore.compat -m hstore import …`",
         )
     space = found if isinstance(found, Space) else compile_space(found)
     if not space.labels:

@@ -193,3 +193,19 @@ def test_processes_that_a_program_starts_have_hstore_too(mongo_url: str, tmp_pat
     )
     by, is_same = compat("parallel.py", cwd=tmp_path, HSTORE_URL=mongo_url).splitlines()
     assert (by, is_same) == (str({hstore.__file__}), "[True]")
+
+
+def test_a_space_made_with_hyperopts_hp_can_be_imported(mongo_url: str, tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text("from hyperopt import hp\nSPACE = {'x': hp.uniform('x', 0, 1)}\n")
+    (tmp_path / "search.py").write_text(
+        "import pickle, hyperopt, numpy, train\n"
+        "trials, draw = hyperopt.Trials(), hyperopt.rand.suggest\n"
+        "rstate = numpy.random.default_rng(0)\n"
+        "hyperopt.fmin(lambda point: 1, train.SPACE, draw, 2, trials=trials, rstate=rstate, verbose=False)\n"
+        "pickle.dump(trials, open('trials.pkl', 'wb'))\n"
+    )
+    assert python("-W", "ignore", "search.py", cwd=tmp_path).returncode == 0
+    command = ["import", "--from-hyperopt", "trials.pkl", "--space", "train:SPACE"]
+    refused = python("-m", "hstore", "--store", mongo_url, *command, cwd=tmp_path)
+    assert "python -m hstore.compat -m hstore import" in refused.stderr
+    assert "2 done" in compat("-m", "hstore", "--store", mongo_url, *command, cwd=tmp_path)
