@@ -2,11 +2,12 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test check bench faults format clean
+.PHONY: help demo test check docs bench faults format clean
 help:
 	@echo "make demo    a real search on a real MongoDB, then what the log says of it (set-up included)"
 	@echo "make test    the whole suite"
 	@echo "make check   linters, types, import contracts"
+	@echo "make docs    the page of hyperopt's names, from what is installed; says what is missing"
 	@echo "make bench   speed, as ratios to peers measured in the same run"
 	@echo "make faults  searches while everything dies, then the check; then the same with the code broken on purpose"
 
@@ -39,6 +40,9 @@ check: .venv/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: .venv/dev
+	$(BIN)/python -m docs.hyperopt_names
 
 bench: .venv/bench
 	$(BIN)/python -m bench

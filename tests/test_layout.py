@@ -39,7 +39,7 @@ def test_each_file_of_tests_mirrors_a_file() -> None:
 
 
 def test_each_module_opens_with_a_sentence() -> None:
-    for folder in ("store", "engine", "workers", "cli", "migrations", "examples", "bench"):
+    for folder in ("store", "engine", "workers", "cli", "migrations", "docs", "examples", "bench"):
         for file in (ROOT / folder).rglob("*.py"):
             assert re.match(r'"""\S', file.read_text()), f"{file} does not say what it is for"
 
