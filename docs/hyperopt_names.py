@@ -17,7 +17,7 @@ from fnmatch import fnmatchcase
 from importlib import import_module
 from pathlib import Path
 
-from docs.public_names import MODULES, Name, counterpart, differs, names, shown, signature
+from docs.public_names import MODULES, Name, counterpart, differs, home, names, shown, signature
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "hyperopt-names.md"
@@ -95,6 +95,8 @@ def _literals(arguments: Iterable[ast.expr], lists: Mapping[str, ast.expr]) -> I
 def judge(theirs: Name, ours: Name | None, notes: Notes, tests: Iterable[str]) -> Row:
     """Return the row of a name of hyperopt's, given its counterpart here, if there is one."""
     covered = tuple(sorted(tests))
+    if theirs.kind == "borrowed":
+        return Row(theirs, "same") if ours is not None else Row(theirs, "absent", "take it from there")
     if ours is None:
         absent = notes.find(notes.absent, theirs.path)
         if absent is not None:
@@ -154,7 +156,7 @@ INTRODUCTION = """\
 Each public name of hyperopt {version}: what can be imported from it without an underscore and is its own. *same*: it is
 here under the same path (`hyperopt.base.Trials` is `hstore.base.Trials`), takes what it took and does what it did.
 *mended*: on purpose not quite, and how. *absent*: not here, and why. Behind each name stand the tests that show it.
-What one module imports from another is told where it is at home. [How to come over](coming-from-hyperopt.md).
+What a module merely imports from another stands at its end. [How to come over](coming-from-hyperopt.md).
 """
 
 
@@ -189,6 +191,8 @@ def _line(row: Row) -> str:
     how = _escaped(signature(row.name)) if row.name.kind != row.name.path else ""
     if row.name.path == row.name.module and row.name.kind != "module":
         how = f"cannot be imported: `{row.name.kind}`"
+    elif row.name.kind == "borrowed":
+        how = f"from `{home(row.name)}`"
     elif how:
         how = f"`{how}`"
     else:

@@ -60,7 +60,8 @@ class Name:
     """Without the package: "base.Trials.view", or "scope.exp"."""
     module: str
     kind: str
-    """module, class, function, property, attribute or symbol; or the type of error that importing it raises."""
+    """module, class, function, property, attribute or symbol; borrowed, if it is at home in another module; or the type
+    of error that importing it raises."""
     value: Any = None
     bases: tuple[type, ...] = ()
 
@@ -89,7 +90,7 @@ def load(root: str, module: str) -> types.ModuleType | Exception:
 
 
 def names(root: str, modules: Iterable[str] = MODULES) -> Iterator[Name]:
-    """Yield the public names of package *root*, module by module; what a module takes from others once, where it is."""
+    """Yield the public names of package *root*, module by module."""
     loaded = {}
     for module in modules:
         if module == "":  # before anything else is imported, which would bind more
@@ -105,6 +106,9 @@ def names(root: str, modules: Iterable[str] = MODULES) -> Iterator[Name]:
         listed = [key for key in members if not key.startswith("_") and _is_public(root, module, members[key])]
         for key in sorted(listed, key=lambda k: (isinstance(members[k], OF_A_MODULE) and not k.islower(), k)):
             yield from _described(root, module, key, members[key])
+        for key in sorted(members):
+            if not key.startswith("_") and _is_borrowed(root, module, members[key]):
+                yield Name(f"{module}.{key}", module, "borrowed", members[key])
         if not listed:
             yield Name(module, module, "module", f"{root}.{module}")
     if "pyll.base" in loaded:
@@ -120,6 +124,17 @@ def _is_public(root: str, module: str, value: Any) -> bool:
     if isinstance(value, OF_A_MODULE):
         return True
     return str(type(value).__module__).split(".")[0] == root
+
+
+def _is_borrowed(root: str, module: str, value: Any) -> bool:
+    home = getattr(value, "__module__", None)
+    is_of_the_package = isinstance(value, (type, types.FunctionType)) and str(home).split(".")[0] == root
+    return is_of_the_package and home != f"{root}.{module}" and module not in PACKAGES
+
+
+def home(name: Name) -> str:
+    """Return the path at which a borrowed name is at home."""
+    return f"{name.value.__module__.partition('.')[2]}.{name.value.__name__}".lstrip(".")
 
 
 def _symbols(scope: Any) -> set[str]:
