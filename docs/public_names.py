@@ -205,6 +205,20 @@ def _of_instance(root: str, theirs: Name, holder: Any, attribute: str) -> Name |
     return Name(theirs.path, theirs.module, "attribute") if is_declared else None
 
 
+def is_bound(root: str, path: str) -> bool:
+    """Return whether *path* leads to anything in package *root*, with or without an underscore."""
+    parts = path.split(".")
+    for end in range(len(parts), -1, -1):
+        holder: Any = load(root, ".".join(parts[:end]))
+        if isinstance(holder, Exception):
+            continue
+        for part in parts[end:-1]:
+            holder = getattr(holder, part, None)
+        make = INSTANCES.get(path.rpartition(".")[0])
+        return end == len(parts) or hasattr(holder, parts[-1]) or (make is not None and hasattr(make(root), parts[-1]))
+    return False
+
+
 # -- comparing --------------------------------------------------------------------------------------------------
 
 

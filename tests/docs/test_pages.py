@@ -5,6 +5,7 @@ printed, … standing for anything. Blocks marked console hold commands that com
 """
 
 import builtins
+import dataclasses
 import os
 import re
 import shlex
@@ -15,6 +16,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from hstore.store.events import (
+    Cancelled,
+    Done,
+    Event,
+    Failed,
+    Noted,
+    Queued,
+    Reported,
+    Requeued,
+    Reserved,
+    Running,
+)  # fmt: skip
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -108,6 +122,18 @@ def headings(page: Path) -> set[str]:
 def test_the_index_lists_every_page() -> None:
     index = (DOCS / "README.md").read_text()
     assert [page.name for page in DOCS.glob("*.md") if page.name != "README.md" and f"({page.name})" not in index] == []
+
+
+def test_other_languages_are_told_of_every_event_of_a_trial_and_what_it_must_hold() -> None:
+    page = (DOCS / "other-languages.md").read_text()
+    envelope = {field.name for field in dataclasses.fields(Event)}
+    for kind in (Queued, Reserved, Running, Reported, Done, Failed, Requeued, Cancelled, Noted):
+        row = next(line for line in page.splitlines() if line.startswith(f"| `{kind.type}` |"))
+        optional, named = set(re.findall(r"\*`(\w+)`\*", row)), set(re.findall(r"`(\w+)`", row))
+        for field in dataclasses.fields(kind):
+            if field.name not in envelope and not str(field.type).endswith("| None"):
+                assert field.name in named - optional, f"{kind.type} needs {field.name}"
+        assert optional <= {field.name for field in dataclasses.fields(kind)}
 
 
 def test_a_statement_that_is_not_so_is_told(tmp_path: Path) -> None:
