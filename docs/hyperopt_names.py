@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from importlib import import_module
 from pathlib import Path
+from types import FunctionType
 
 from docs.public_names import MODULES, Name, counterpart, differs, home, is_bound, names, shown, signature
 
@@ -122,15 +123,17 @@ def survey() -> tuple[list[Row], list[str]]:
     notes = Notes(told["mended"], told["absent"])
     theirs = list(names("hyperopt"))
     said = covers(ROOT / "tests")
-    elsewhere: dict[object, set[str]] = {}  # a function or constant with several names is shown under any of them
+    shown_by: dict[object, set[str]] = {}
     used: set[str] = set()
-    own: dict[str, set[str]] = {}
     for name in theirs:
         marks = {mark for mark in said if fnmatchcase(name.path, mark)}
         used |= marks
-        own[name.path] = {file for mark in marks for file in said[mark]}
-        elsewhere.setdefault(_what(name), set()).update(own[name.path])
-    rows = [judge(name, counterpart("hstore", name), notes, elsewhere[_what(name)]) for name in theirs]
+        for thing in _things(name):
+            shown_by.setdefault(thing, set()).update(file for mark in marks for file in said[mark])
+    rows = []
+    for name in theirs:
+        tests = {file for thing in _things(name) for file in shown_by[thing]}
+        rows.append(judge(name, counterpart("hstore", name), notes, tests))
     stale = [
         f"{entry}: hyperopt-names.toml explains nothing by it" for entry in {*notes.mended, *notes.absent} - notes.used
     ]
@@ -139,13 +142,16 @@ def survey() -> tuple[list[Row], list[str]]:
     return rows, sorted(stale) + sorted(unknown)
 
 
-def _what(name: Name) -> object:
-    """Return what is the same for all names of one thing."""
-    if name.kind in ("class", "function"):
-        return id(name.value)
-    if name.title.isupper():
-        return name.title, shown(name.value)
-    return name.path.replace("pyll.base.SymbolTable.", "scope.")
+def _things(name: Name) -> set[object]:
+    """Return what *name* stands for, so that all names of one thing are shown by a test of one of them."""
+    things: set[object] = {name.path.replace("pyll.base.SymbolTable.", "scope.")}
+    if isinstance(name.value, (type, FunctionType)):
+        things.add(id(name.value))
+    elif name.title.isupper():
+        things.add((name.title, shown(name.value)))
+    elif name.kind == "field":  # who shows the objects of a class shows what they have
+        things.add(name.path.rpartition(".")[0])
+    return things
 
 
 # -- the page ---------------------------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ PACKAGES = ("", "hp", "pyll")
 PROTOCOLS = {"__call__", "__contains__", "__getitem__", "__iter__", "__len__", "__next__"}
 OF_A_MODULE = (bool, int, float, str, tuple, list, dict, set, frozenset, functools.partial)
 """Types of values that belong to whoever binds them, unlike a logger or what is imported from numpy."""
+OF_CONSTANTS = (bool, int, float, str, tuple, list, set)
 
 
 def _domain(root: str) -> Any:
@@ -60,8 +61,8 @@ class Name:
     """Without the package: "base.Trials.view", or "scope.exp"."""
     module: str
     kind: str
-    """module, class, function, property, attribute or symbol; borrowed, if it is at home in another module; or the type
-    of error that importing it raises."""
+    """module, class, function, property, attribute, field (an attribute of objects), or symbol; borrowed, if it is at
+    home in another module; or the type of error that importing it raises."""
     value: Any = None
     bases: tuple[type, ...] = ()
 
@@ -113,7 +114,8 @@ def names(root: str, modules: Iterable[str] = MODULES) -> Iterator[Name]:
             yield Name(module, module, "module", f"{root}.{module}")
     if "pyll.base" in loaded:
         scope = loaded["pyll.base"]["scope"]
-        yield from (Name(f"scope.{key}", "scope", "symbol") for key in sorted(_symbols(scope)))
+        for key in sorted(_symbols(scope)):
+            yield Name(f"scope.{key}", "scope", "symbol", scope._impls.get(key))
 
 
 def _is_public(root: str, module: str, value: Any) -> bool:
@@ -123,18 +125,24 @@ def _is_public(root: str, module: str, value: Any) -> bool:
         return home == own or (module in PACKAGES and str(home).split(".")[0] == root)
     if isinstance(value, OF_A_MODULE):
         return True
-    return str(type(value).__module__).split(".")[0] == root
+    return type(value).__module__ == f"{root}.{module}" or (module in PACKAGES and _is_of(root, type(value)))
+
+
+def _is_of(root: str, member: Any) -> bool:
+    return str(getattr(member, "__module__", "")).split(".")[0] == root
 
 
 def _is_borrowed(root: str, module: str, value: Any) -> bool:
-    home = getattr(value, "__module__", None)
-    is_of_the_package = isinstance(value, (type, types.FunctionType)) and str(home).split(".")[0] == root
-    return is_of_the_package and home != f"{root}.{module}" and module not in PACKAGES
+    """Return whether *value* is of another module of the package: a class, a function, or an object of its classes."""
+    thing = value if isinstance(value, (type, types.FunctionType)) else type(value)
+    return module not in PACKAGES and _is_of(root, thing) and thing.__module__ != f"{root}.{module}"
 
 
 def home(name: Name) -> str:
     """Return the path at which a borrowed name is at home."""
-    return f"{name.value.__module__.partition('.')[2]}.{name.value.__name__}".lstrip(".")
+    thing = name.value if isinstance(name.value, (type, types.FunctionType)) else type(name.value)
+    own = name.value.__name__ if thing is name.value else name.title
+    return f"{thing.__module__.partition('.')[2]}.{own}"
 
 
 def _symbols(scope: Any) -> set[str]:
@@ -158,13 +166,13 @@ def _described(root: str, module: str, key: str, value: Any) -> Iterator[Name]:
         attributes = vars(INSTANCES[path](root))
         for attribute in sorted(attributes.keys() - members.keys()):
             if not attribute.startswith("_"):
-                yield Name(f"{path}.{attribute}", module, "attribute")
+                yield Name(f"{path}.{attribute}", module, "field")
 
 
 def _belongs(root: str, member: Any) -> bool:
     """Return whether a member of a class is its own, not one that some library put there."""
-    home = member if isinstance(member, (types.FunctionType, staticmethod, classmethod)) else type(member)
-    return str(home.__module__).split(".")[0] in (root, "builtins", "functools")
+    thing = member if isinstance(member, (types.FunctionType, staticmethod, classmethod)) else type(member)
+    return _is_of(root, thing) or thing.__module__ in ("builtins", "functools")
 
 
 def _kind(member: Any) -> str:
@@ -202,7 +210,7 @@ def _of_instance(root: str, theirs: Name, holder: Any, attribute: str) -> Name |
     if not is_declared and make is not None and holder is not None:
         with contextlib.suppress(Exception):  # then it has no attributes either, and the row says so
             is_declared = hasattr(make(root), attribute)
-    return Name(theirs.path, theirs.module, "attribute") if is_declared else None
+    return Name(theirs.path, theirs.module, "field") if is_declared else None
 
 
 def is_bound(root: str, path: str) -> bool:
@@ -238,16 +246,21 @@ def parameters(name: Name) -> list[inspect.Parameter] | None:
 
 def differs(theirs: Name, ours: Name) -> str | None:
     """Return in what *ours* does not take or give what *theirs* does; None if nobody could tell."""
-    kinds = {"function": "function", "class": "class"}
-    if kinds.get(theirs.kind) != kinds.get(ours.kind):
+    is_called = theirs.kind in ("class", "function")
+    if (is_called and not callable(ours.value)) or (theirs.kind == "class") > (ours.kind == "class"):
         return f"it is a {ours.kind}, not a {theirs.kind}"
+    if theirs.kind in ("property", "field") and ours.kind == "function":
+        return f"it is a method, not a {theirs.kind}"
     if theirs.kind == "class":
         have = {base.__name__ for base in ours.bases}
         lost = [base.__name__ for base in theirs.bases if base.__name__ not in have]
         if lost:
             return f"it is no {lost[0]}"
-    if theirs.kind == "attribute" and isinstance(theirs.value, (bool, int, float, str, list, tuple, set)):
-        return None if _plain(theirs.value) == _plain(ours.value) else f"it is {ours.value!r}, not {theirs.value!r}"
+    is_constant = theirs.title.isupper() and isinstance(theirs.value, OF_CONSTANTS)
+    if theirs.kind == "attribute" and is_constant and _plain(theirs.value) != _plain(ours.value):
+        return f"it is {ours.value!r}, not {theirs.value!r}"
+    if not is_called or theirs.title.endswith("__"):
+        return None
     wanted, given = parameters(theirs), parameters(ours)
     if wanted is None or given is None:
         return None

@@ -10,6 +10,8 @@ from hstore.engine.history import History
 from hstore.engine.space import Point, Space
 from hstore.store.errors import InvalidValue
 
+_ASKED = inspect.Parameter.POSITIONAL_OR_KEYWORD
+
 
 @dataclass(frozen=True, repr=False)
 class Algorithm:
@@ -24,6 +26,12 @@ class Algorithm:
     version: int
     is_portable: bool
     choose: Callable[..., Point]
+
+    def __post_init__(self) -> None:
+        # What editors and `help` show of `__call__`: the settings by name, as hyperopt's functions have them.
+        asked = (inspect.Parameter(name, _ASKED) for name in ("new_ids", "domain", "trials", "seed"))
+        settings = (inspect.Parameter(name, _ASKED, default=value) for name, value in self.defaults.items())
+        object.__setattr__(self, "__signature__", inspect.Signature([*asked, *settings]))
 
     def __repr__(self) -> str:
         return f"<hstore algorithm {self.name} {self.version}>"

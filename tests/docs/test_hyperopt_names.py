@@ -65,7 +65,8 @@ def test_a_signature_must_take_what_hyperopts_takes(ours: Any, difference: str |
 
 def test_kinds_constants_and_bases_must_agree() -> None:
     a_property = Name("base.C.p", "base", "property")
-    assert differs(a_property, function(len)) == "it is a function, not a property"
+    assert differs(a_property, function(len)) == "it is a method, not a property"
+    assert differs(function(len), Name("base.f", "base", "property", property())) == "it is a property, not a function"
     constant = Name("base.STATES", "base", "attribute", [0, 1])
     assert differs(constant, Name("base.STATES", "base", "attribute", (0, 1))) is None
     assert differs(constant, Name("base.STATES", "base", "attribute", (0, 2))) == "it is (0, 2), not [0, 1]"
