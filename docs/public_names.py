@@ -115,7 +115,7 @@ def names(root: str, modules: Iterable[str] = MODULES) -> Iterator[Name]:
     if "pyll.base" in loaded:
         scope = loaded["pyll.base"]["scope"]
         for key in sorted(_symbols(scope)):
-            yield Name(f"scope.{key}", "scope", "symbol", scope._impls.get(key))
+            yield Name(f"scope.{key}", "scope", "symbol", scope._impls.get(key) or getattr(scope, key))
 
 
 def _is_public(root: str, module: str, value: Any) -> bool:
