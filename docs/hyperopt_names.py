@@ -18,7 +18,7 @@ from importlib import import_module
 from pathlib import Path
 from types import FunctionType
 
-from docs.public_names import MODULES, Name, counterpart, differs, home, is_bound, names, shown, signature
+from docs.public_names import MODULES, Name, counterpart, differs, home, is_bound, load, names, shown, signature
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "hyperopt-names.md"
@@ -139,7 +139,16 @@ def survey() -> tuple[list[Row], list[str]]:
     ]
     others = [mark for mark in said.keys() - used if not is_bound("hyperopt", mark)]
     unknown = [f"{mark}: {min(said[mark])} covers it, hyperopt has no such name" for mark in others]
-    return rows, sorted(stale) + sorted(unknown)
+    broken = [
+        f"{module}: {error}"
+        for module in MODULES
+        if isinstance(error := load("hstore", module), Exception) and not _is_not_there(module, error)
+    ]
+    return rows, broken + sorted(stale) + sorted(unknown)
+
+
+def _is_not_there(module: str, error: Exception) -> bool:
+    return isinstance(error, ModuleNotFoundError) and f"hstore.{module}".startswith(str(error.name))
 
 
 def _things(name: Name) -> set[object]:

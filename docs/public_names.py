@@ -86,7 +86,7 @@ def load(root: str, module: str) -> types.ModuleType | Exception:
         warnings.simplefilter("ignore")
         try:
             return import_module(name)
-        except ImportError as error:
+        except (ImportError, SyntaxError) as error:
             return error
 
 
