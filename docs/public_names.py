@@ -26,6 +26,7 @@ PACKAGES = ("", "hp", "pyll")
 PROTOCOLS = {"__call__", "__contains__", "__getitem__", "__iter__", "__len__", "__next__"}
 OF_A_MODULE = (bool, int, float, str, tuple, list, dict, set, frozenset, functools.partial)
 """Types of values that belong to whoever binds them, unlike a logger or what is imported from numpy."""
+CALLED = (types.FunctionType, types.MethodType, types.BuiltinFunctionType, staticmethod, classmethod)
 OF_CONSTANTS = (bool, int, float, str, tuple, list, set)
 
 
@@ -178,7 +179,9 @@ def _belongs(root: str, member: Any) -> bool:
 def _kind(member: Any) -> str:
     if isinstance(member, (property, functools.cached_property)):
         return "property"
-    return "function" if callable(member) or isinstance(member, (staticmethod, classmethod)) else "attribute"
+    if isinstance(member, type):
+        return "class"
+    return "function" if isinstance(member, CALLED) else "attribute"
 
 
 def counterpart(root: str, theirs: Name) -> Name | None:
@@ -232,7 +235,7 @@ def is_bound(root: str, path: str) -> bool:
 
 def parameters(name: Name) -> list[inspect.Parameter] | None:
     """Return what a function or class takes, without self; None for what takes nothing or does not say."""
-    if not callable(name.value) or name.kind not in ("class", "function"):
+    if not callable(name.value):
         return None
     if name.kind == "class" and name.value.__init__ in (object.__init__, Exception.__init__, ValueError.__init__):
         return None
@@ -240,8 +243,7 @@ def parameters(name: Name) -> list[inspect.Parameter] | None:
         found = list(inspect.signature(name.value).parameters.values())
     except (TypeError, ValueError):
         return None
-    is_member = name.kind == "function" and "." in name.title
-    return found[1:] if is_member and found and found[0].name == "self" else found
+    return found[1:] if found and found[0].name == "self" else found
 
 
 def differs(theirs: Name, ours: Name) -> str | None:
@@ -308,7 +310,7 @@ def shown(value: Any) -> str:
 
 def signature(name: Name) -> str:
     """Return how *name* is called, or what it is."""
-    found = parameters(name)
+    found = parameters(name) if name.kind in ("class", "function") else None
     if found is not None:
         return "(" + ", ".join(_parameter(parameter) for parameter in found) + ")"
     if (
