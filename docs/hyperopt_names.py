@@ -128,11 +128,12 @@ def survey() -> tuple[list[Row], list[str]]:
     for name in theirs:
         marks = {mark for mark in said if fnmatchcase(name.path, mark)}
         used |= marks
-        for thing in _things(name):
+        holder = name.path.rpartition(".")[0]  # a class is shown by who shows a member of it
+        for thing in (*_things(name), ("class", holder)):
             shown_by.setdefault(thing, set()).update(file for mark in marks for file in said[mark])
     rows = []
     for name in theirs:
-        tests = {file for thing in _things(name) for file in shown_by[thing]}
+        tests = {file for thing in _things(name) for file in shown_by.get(thing, ())}
         rows.append(judge(name, counterpart("hstore", name), notes, tests))
     stale = [
         f"{entry}: hyperopt-names.toml explains nothing by it" for entry in {*notes.mended, *notes.absent} - notes.used
@@ -154,6 +155,8 @@ def _is_not_there(module: str, error: Exception) -> bool:
 def _things(name: Name) -> set[object]:
     """Return what *name* stands for, so that all names of one thing are shown by a test of one of them."""
     things: set[object] = {name.path.replace("pyll.base.SymbolTable.", "scope.")}
+    if name.kind == "class":
+        things.add(("class", name.path))
     if isinstance(name.value, (type, FunctionType)):
         things.add(id(name.value))
     elif name.title.isupper():
@@ -179,7 +182,7 @@ What a module merely imports from another stands at its end. [How to come over](
 def page(rows: Iterable[Row], version: str) -> str:
     """Return the page."""
     sections: dict[str, list[Row]] = {}
-    for row in sorted(rows, key=lambda row: [*MODULES, "scope"].index(row.name.module)):
+    for row in sorted(rows, key=lambda row: [*MODULES, "scope", "commands"].index(row.name.module)):
         sections.setdefault(row.name.module, []).append(row)
     states = ("same", "mended", "absent")
     text = [INTRODUCTION.format(version=version)]

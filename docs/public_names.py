@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.metadata import entry_points
 from typing import Any
 
 MODULES = (
@@ -62,8 +63,8 @@ class Name:
     """Without the package: "base.Trials.view", or "scope.exp"."""
     module: str
     kind: str
-    """module, class, function, property, attribute, field (an attribute of objects), or symbol; borrowed, if it is at
-    home in another module; or the type of error that importing it raises."""
+    """module, class, function, property, attribute, field (an attribute of objects), symbol, or command; borrowed, if
+    it is at home in another module; or the type of error that importing it raises."""
     value: Any = None
     bases: tuple[type, ...] = ()
 
@@ -117,6 +118,8 @@ def names(root: str, modules: Iterable[str] = MODULES) -> Iterator[Name]:
         scope = loaded["pyll.base"]["scope"]
         for key in sorted(_symbols(scope)):
             yield Name(f"scope.{key}", "scope", "symbol", scope._impls.get(key) or getattr(scope, key))
+    if "" in loaded:
+        yield from (Name(command, "commands", "command") for command in _commands(root))
 
 
 def _is_public(root: str, module: str, value: Any) -> bool:
@@ -144,6 +147,11 @@ def home(name: Name) -> str:
     thing = name.value if isinstance(name.value, (type, types.FunctionType)) else type(name.value)
     own = name.value.__name__ if thing is name.value else name.title
     return f"{thing.__module__.partition('.')[2]}.{own}"
+
+
+def _commands(root: str) -> list[str]:
+    scripts = entry_points(group="console_scripts")
+    return sorted(script.name for script in scripts if script.module.split(".")[0] == root)
 
 
 def _symbols(scope: Any) -> set[str]:
@@ -186,6 +194,8 @@ def _kind(member: Any) -> str:
 
 def counterpart(root: str, theirs: Name) -> Name | None:
     """Return the name at the path of *theirs* in package *root*, or None."""
+    if theirs.module == "commands":
+        return theirs if theirs.path in _commands(root) else None
     if theirs.module == "scope":
         scope = getattr(load(root, "pyll"), "scope", None)
         return Name(theirs.path, "scope", "symbol") if hasattr(scope, theirs.title) else None

@@ -15,6 +15,8 @@ from hstore import fmin, hp, rand
 from hstore.cli.hyperopt_worker import DEFAULT_URL, as_idle_limit, as_url, run
 from hstore.store.store import Experiment, Store
 
+pytestmark = pytest.mark.covers("hyperopt-mongo-worker")
+
 FLAGS = (
     "--mongo", "--exp-key", "--poll-interval", "--reserve-timeout", "--max-jobs", "--max-consecutive-failures",
     "--last-job-timeout", "--max-jobs-in-db", "--workdir", "--no-subprocesses",
