@@ -207,7 +207,11 @@ def counterpart(root: str, theirs: Name) -> Name | None:
     *outer, last = theirs.title.split(".")
     for part in outer:
         holder = getattr(holder, part, None)
-    if not hasattr(holder, last):
+    try:
+        is_there = hasattr(holder, last)
+    except ImportError:  # of what is imported when it is asked for
+        return None
+    if not is_there:
         return _of_instance(root, theirs, holder, last)
     value = getattr(holder, last)
     if isinstance(value, type) and theirs.kind == "class":
