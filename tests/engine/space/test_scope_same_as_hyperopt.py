@@ -69,3 +69,9 @@ def test_a_function_made_of_an_expression_takes_five_parameters() -> None:
         total = base.p0 + 10 * base.p1 + 100 * base.p2 + 1000 * base.p3 + 10000 * base.p4
         number = base.Lambda("number", list(zip("abcde", places, strict=True)), total)
         assert library.pyll.rec_eval(number(1, 2, 3, 4, 5)) == 54321
+
+
+@pytest.mark.covers("pyll.stochastic.implicit_stochastic_symbols")
+def test_the_symbols_that_draw_are_known() -> None:
+    ours, theirs = (library.pyll.stochastic.implicit_stochastic_symbols for library in (hstore, hyperopt))
+    assert theirs - {"GMM1", "LGMM1"} <= ours  # which are symbols of hyperopt's tpe
