@@ -161,7 +161,7 @@ def _things(name: Name) -> set[object]:
         things.add(id(name.value))
     elif name.title.isupper():
         things.add((name.title, shown(name.value)))
-    elif name.kind == "field":  # who shows the objects of a class shows what they have
+    elif name.kind in ("field", "attribute"):  # who shows a class shows what it and its objects have
         things.add(name.path.rpartition(".")[0])
     return things
 
