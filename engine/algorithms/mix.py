@@ -82,5 +82,5 @@ def _resolved(p_suggest: Parts) -> list[tuple[float, Algorithm | CustomAlgorithm
     return [(p, *resolve(algo)) for p, algo in pairs]
 
 
-# As portable as what is in it, and all of our algorithms are.
+# As portable as what is in it; see `is_portable`.
 suggest = Mix(name="mix", version=1, is_portable=True, choose=choose)

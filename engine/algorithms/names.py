@@ -84,3 +84,9 @@ def why_unknown(described: Mapping[str, Any], *, within: str = "") -> str | None
         return f"{within}{name} {version}, this hstore has {name} {known.version}"
     reasons = (why_unknown(part, within=f"{within}{name} with ") for part in known.parts(described["settings"]))
     return next(filter(None, reasons), None)
+
+
+def is_portable(described: Mapping[str, Any]) -> bool:
+    """Return whether the algorithm that a log has as *described*, and that is known, gives the same bits everywhere."""
+    known = ALGORITHMS[described["name"]]
+    return known.is_portable and all(map(is_portable, known.parts(described["settings"])))

@@ -6,7 +6,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hstore import anneal, base, hp, mix, pyll, rand, tpe
+    from hstore import anneal, base, gp, hp, mix, pyll, rand, tpe
     from hstore.engine.fmin import fmin, generate_trials_to_calculate
     from hstore.engine.objective import (
         STATUS_FAIL,
@@ -58,6 +58,7 @@ _PLACES = {
     "errors": "store.errors",
     "fmin": "engine.fmin:fmin",
     "generate_trials_to_calculate": "engine.fmin:generate_trials_to_calculate",
+    "gp": "gp",
     "hp": "hp",
     "mix": "mix",
     "open": "store.opening:open_store",
@@ -91,6 +92,7 @@ __all__ = [
     "errors",
     "fmin",
     "generate_trials_to_calculate",
+    "gp",
     "hp",
     "mix",
     "open",

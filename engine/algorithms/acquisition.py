@@ -1,0 +1,177 @@
+"""What is best to try next: expected improvement, and the search for where it is greatest."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hstore.engine.algorithms.encoding import Encoding
+from hstore.engine.algorithms.surrogate import Surrogate
+
+Floats = NDArray[np.float64]
+
+_LOG_ROOT_2_PI = 0.5 * math.log(2.0 * math.pi)
+_ROOT_HALF_PI = math.sqrt(0.5 * math.pi)
+_VAGUE = 0.1  # variance that a failure has of its own
+_ROUNDS = 4
+_WORTHWHILE = 1e-6
+_MOST_NEIGHBOURS = 200
+_FAR = -25.0  # deviations below which the tail's series is as good as the function
+
+
+def log_expected_improvement(z: Floats) -> tuple[Floats, Floats]:
+    """Return log(phi(z) + z Phi(z)) and its derivative, for *z* = (best - mean) / deviation of any size.
+
+    The expected improvement (Jones, Schonlau and Welch 1998) in units of the deviation, in logarithms since it
+    underflows where a search starts from (Ament et al., Unexpected Improvements to Expected Improvement, 2023).
+    """
+    from scipy.special import erfcx, ndtr
+
+    value, slope = np.empty_like(z), np.empty_like(z)
+    near = z > -1.0
+    x = z[near]
+    density, mass = np.exp(-0.5 * x * x - _LOG_ROOT_2_PI), ndtr(x)
+    improvement = density + x * mass
+    value[near], slope[near] = np.log(improvement), mass / improvement
+    x = z[~near]
+    # Phi(x) / phi(x) is Mills' ratio; 1 + x ratio loses its digits far out, where it tends to 1 / x**2.
+    ratio = _ROOT_HALF_PI * erfcx(-math.sqrt(0.5) * x)
+    gap = np.where(x < _FAR, 1.0 / (x * x + 3.0), 1.0 + x * ratio)
+    value[~near], slope[~near] = -0.5 * x * x - _LOG_ROOT_2_PI + np.log(gap), ratio / gap
+    return value, slope
+
+
+class Criterion(NamedTuple):
+    """The logarithm of the expected improvement over *best*, times the chance that a trial does not fail."""
+
+    surrogate: Surrogate
+    best: float
+    caution: float = 1.0
+    """The power to which that chance is raised."""
+
+    def at(self, rows: Floats) -> Floats:
+        """Return its values at tidy *rows*."""
+        x = self.surrogate.features.of(rows)
+        mean, sigma = self.surrogate.posterior.predict(x)
+        value = log_expected_improvement((self.best - mean) / sigma)[0] + np.log(sigma)
+        if self.surrogate.success is not None:
+            value += self.caution * _log_chance(*self.surrogate.success.predict(x))[0]
+        return value
+
+    def slopes(self, rows: Floats) -> tuple[Floats, Floats]:
+        """Return its values at *rows*, and their derivatives by the numbers in them."""
+        x = self.surrogate.features.of(rows)
+        d = len(self.surrogate.features.encoding.numbers)
+        mean, sigma, d_mean, d_sigma = self.surrogate.posterior.slopes(x)
+        z = (self.best - mean) / sigma
+        value, slope = log_expected_improvement(z)
+        value = value + np.log(sigma)
+        d_value = (d_sigma[:, :d] * (1.0 - z * slope)[:, None] - d_mean[:, :d] * slope[:, None]) / sigma[:, None]
+        if self.surrogate.success is not None:
+            mean, sigma, d_mean, d_sigma = self.surrogate.success.slopes(x)
+            more, by_mean, by_sigma = _log_chance(mean, sigma)
+            value = value + self.caution * more
+            d_more = d_mean[:, :d] * by_mean[:, None] + d_sigma[:, :d] * by_sigma[:, None]
+            d_value = d_value + self.caution * d_more
+        return value, d_value
+
+
+def _log_chance(mean: Floats, sigma: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return log Phi(mean / sqrt(sigma**2 + c)) and its derivatives by *mean* and *sigma* (Rasmussen, eq. 3.25)."""
+    from scipy.special import log_ndtr
+
+    width = np.sqrt(sigma * sigma + _VAGUE)
+    z = mean / width
+    value = log_ndtr(z)
+    slope = np.exp(-0.5 * z * z - _LOG_ROOT_2_PI - value) / width
+    return value, slope, -slope * z * sigma / width
+
+
+def maximise(
+    criterion: Criterion, candidates: Floats, *, starts: int, iterations: int, is_taken: Callable[[Floats], bool]
+) -> Floats:
+    """Return the best row that a local search finds from the best *starts* of tidy *candidates*.
+
+    Numbers follow the gradient, L-BFGS-B on all starts at once; coarse cells and options are then changed one at a
+    time while that is better. Rows that *is_taken* are left out, unless there are no others.
+    """
+    encoding = criterion.surrogate.features.encoding
+    values = criterion.at(candidates)
+    order = np.argsort(-values, kind="stable")
+    chosen = order[:starts]
+    rows = candidates[chosen].copy()
+    rows, values = _climb(criterion, rows, values[chosen], iterations)
+    for _ in range(_ROUNDS):
+        best = int(np.argmax(values))
+        near = _neighbours(encoding, rows[best])
+        if not len(near):
+            break
+        theirs = criterion.at(near)
+        top = int(np.argmax(theirs))
+        if not theirs[top] > values[best] + _WORTHWHILE:
+            break
+        moved, value = _climb(criterion, near[top : top + 1], theirs[top : top + 1], iterations)
+        rows[best], values[best] = moved[0], value[0]
+    for best in np.argsort(-values, kind="stable"):
+        if not is_taken(rows[best]):
+            return np.asarray(rows[best])
+    for best in order:
+        if not is_taken(candidates[best]):
+            return np.asarray(candidates[best])
+    return np.asarray(candidates[order[0]])
+
+
+def _climb(criterion: Criterion, rows: Floats, values: Floats, iterations: int) -> tuple[Floats, Floats]:
+    """Return *rows* moved along the gradient of what is smooth, rounded again, and their values; none is worse."""
+    from scipy.optimize import minimize
+
+    encoding = criterion.surrogate.features.encoding
+    numbers = encoding.numbers
+    free = encoding.active(rows)[:, numbers] & ~encoding.is_coarse & (encoding.highest > encoding.lowest)
+    if not free.any():
+        return rows, values
+    place = np.nonzero(free)
+    columns = numbers[place[1]]
+    trial = rows.copy()
+
+    def descend(x: Floats) -> tuple[float, Floats]:
+        trial[place[0], columns] = x
+        value, slope = criterion.slopes(trial)
+        return -float(value.sum()), -slope[free]
+
+    bounds = np.column_stack((encoding.lowest[place[1]], encoding.highest[place[1]]))
+    found = minimize(
+        descend, rows[place[0], columns], jac=True, method="L-BFGS-B", bounds=bounds,
+        options={"maxiter": iterations, "maxfun": iterations + 10},
+    )  # fmt: skip
+    trial[place[0], columns] = found.x
+    encoding.tidy(trial)
+    theirs = criterion.at(trial)
+    is_better = theirs > values
+    return np.where(is_better[:, None], trial, rows), np.where(is_better, theirs, values)
+
+
+def _neighbours(encoding: Encoding, row: Floats) -> Floats:
+    """Return the rows that differ from *row* in one cell or option."""
+    active = encoding.active(row[None])[0]
+    found = []
+    for k, j in enumerate(encoding.numbers):
+        if active[j] and encoding.is_coarse[k]:
+            for step in (-encoding.steps[k], encoding.steps[k]):
+                moved = row.copy()
+                moved[j] = min(max(row[j] + step, encoding.lowest[k]), encoding.highest[k])
+                found.append(moved)
+    for j in encoding.categories:
+        if active[j] and j not in encoding.leads:
+            for option in range(min(int(encoding.n_options[j]), _MOST_NEIGHBOURS)):
+                if option != row[j]:
+                    moved = row.copy()
+                    moved[j] = option
+                    found.append(moved)
+    if not found:
+        return np.empty((0, len(row)))
+    return encoding.tidy(np.array(found[:_MOST_NEIGHBOURS]))
