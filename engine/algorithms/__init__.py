@@ -1,6 +1,6 @@
 """The search algorithms, one pure function each, and the table of their names."""
 
-from hstore.engine.algorithms import anneal, mix, rand, tpe
+from hstore.engine.algorithms import anneal, mix, mtpe, rand, tpe
 from hstore.engine.algorithms.algorithm import Algorithm
 from hstore.engine.algorithms.names import (
     ALGORITHMS,
@@ -14,4 +14,4 @@ from hstore.engine.algorithms.names import (
 
 __all__ = ["ALGORITHMS", "Algorithm", "CustomAlgorithm", "describe_algorithm", "named", "resolve", "why_unknown"]
 
-register(rand.suggest, tpe.suggest, anneal.suggest, mix.suggest)
+register(rand.suggest, tpe.suggest, anneal.suggest, mix.suggest, mtpe.suggest)

@@ -6,7 +6,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hstore import anneal, base, hp, mix, pyll, rand, tpe
+    from hstore import anneal, base, hp, mix, mtpe, pyll, rand, tpe
     from hstore.engine.fmin import fmin, generate_trials_to_calculate
     from hstore.engine.objective import (
         STATUS_FAIL,
@@ -60,6 +60,7 @@ _PLACES = {
     "generate_trials_to_calculate": "engine.fmin:generate_trials_to_calculate",
     "hp": "hp",
     "mix": "mix",
+    "mtpe": "mtpe",
     "open": "store.opening:open_store",
     "pyll": "pyll",
     "rand": "rand",
@@ -93,6 +94,7 @@ __all__ = [
     "generate_trials_to_calculate",
     "hp",
     "mix",
+    "mtpe",
     "open",
     "pyll",
     "rand",
