@@ -1,6 +1,6 @@
 """The search algorithms, one pure function each, and the table of their names."""
 
-from hstore.engine.algorithms import anneal, auto, gp, mix, rand, tpe
+from hstore.engine.algorithms import anneal, auto, gp, mix, mtpe, rand, tpe
 from hstore.engine.algorithms.algorithm import Algorithm
 from hstore.engine.algorithms.names import (
     ALGORITHMS,
@@ -24,4 +24,4 @@ __all__ = [
     "why_unknown",
 ]
 
-register(rand.suggest, tpe.suggest, anneal.suggest, mix.suggest, gp.suggest, auto.suggest)
+register(rand.suggest, tpe.suggest, anneal.suggest, mix.suggest, mtpe.suggest, gp.suggest, auto.suggest)

@@ -6,7 +6,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hstore import anneal, base, gp, hp, mix, pyll, rand, tpe
+    from hstore import anneal, auto, base, gp, hp, mix, mtpe, pyll, rand, tpe
     from hstore.engine.fmin import fmin, generate_trials_to_calculate
     from hstore.engine.objective import (
         STATUS_FAIL,
@@ -54,6 +54,7 @@ _PLACES = {
     "Store": "store.store:Store",
     "Trials": "engine.trials:Trials",
     "anneal": "anneal",
+    "auto": "auto",
     "base": "base",
     "errors": "store.errors",
     "fmin": "engine.fmin:fmin",
@@ -61,6 +62,7 @@ _PLACES = {
     "gp": "gp",
     "hp": "hp",
     "mix": "mix",
+    "mtpe": "mtpe",
     "open": "store.opening:open_store",
     "pyll": "pyll",
     "rand": "rand",
@@ -88,6 +90,7 @@ __all__ = [
     "Store",
     "Trials",
     "anneal",
+    "auto",
     "base",
     "errors",
     "fmin",
@@ -95,6 +98,7 @@ __all__ = [
     "gp",
     "hp",
     "mix",
+    "mtpe",
     "open",
     "pyll",
     "rand",
