@@ -2,12 +2,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test check bench faults format clean
+.PHONY: help demo test check bench bench-quality faults format clean
 help:
 	@echo "make demo    a real search on a real MongoDB, then what the log says of it (set-up included)"
 	@echo "make test    the whole suite"
 	@echo "make check   linters, types, import contracts"
 	@echo "make bench   speed, as ratios to peers measured in the same run"
+	@echo "make bench-quality  what a search reaches at equal budget, beside peers (with the benchmark in ../shared/quality)"
 	@echo "make faults  searches while everything dies, then the check; then the same with the code broken on purpose"
 
 .venv/base: pyproject.toml
@@ -42,6 +43,9 @@ check: .venv/dev
 
 bench: .venv/bench
 	$(BIN)/python -m bench
+
+bench-quality: .venv/dev
+	$(BIN)/python -m bench.quality
 
 faults: .venv/dev
 	$(BIN)/python -m faults

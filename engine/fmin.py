@@ -13,7 +13,7 @@ from typing import Any
 
 from hstore.engine import points as given_points
 from hstore.engine import recipe, seeds
-from hstore.engine.algorithms import describe_algorithm, resolve, tpe
+from hstore.engine.algorithms import auto, describe_algorithm, resolve
 from hstore.engine.driver import Driver, Limits
 from hstore.engine.fingerprint import fingerprint
 from hstore.engine.objective import Domain, describe
@@ -61,8 +61,9 @@ def fmin(
 
     fn: called with a point of the space; returns its loss, or {"status": "ok", "loss": …} with anything beside.
     space: a nest of dicts, lists and `hp.…` expressions.
-    algo: `tpe.suggest` (the default), `rand.suggest`, `anneal.suggest`, `mix.suggest`, a `functools.partial` of one
-        with settings, its name, or a function `suggest(new_ids, domain, trials, seed)` of your own.
+    algo: `auto.suggest` (the default), `gp.suggest`, `mtpe.suggest`, or hyperopt's `tpe.suggest`, `rand.suggest`,
+        `anneal.suggest`, `mix.suggest`; a `functools.partial` of one with settings, its name, or a function
+        `suggest(new_ids, domain, trials, seed)` of your own. See docs/algorithms.md.
     max_evals: number of trials in all, those of earlier calls on the same experiment included.
     timeout: seconds; no trial is begun after them. loss_threshold: stop once a loss is smaller.
     experiment, store: search durably, under this name, in the store at this URL (`$HSTORE_URL`, else the embedded
@@ -101,7 +102,7 @@ def fmin(
             catch_eval_exceptions=catch_eval_exceptions, return_argmin=return_argmin,
             show_progressbar=show_progressbar, early_stop_fn=early_stop_fn, trials_save_file=trials_save_file,
         )  # fmt: skip
-    algorithm, settings = resolve(tpe.suggest if algo is None else algo)
+    algorithm, settings = resolve(auto.suggest if algo is None else algo)
     compiled = space if isinstance(space, Space) else compile_space(space)
     if not compiled.is_known:
         raise BadSearchSpace("the space is not known: only points of it were imported", hint="give fmin the space")

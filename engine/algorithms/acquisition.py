@@ -9,12 +9,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hstore.engine.algorithms.encoding import Encoding
+from hstore.engine.algorithms.encoding import MIDDLE, Encoding
 from hstore.engine.algorithms.surrogate import Surrogate
 
 Floats = NDArray[np.float64]
 
 _LOG_ROOT_2_PI = 0.5 * math.log(2.0 * math.pi)
+_ROOT_HALF = math.sqrt(0.5)
 _ROOT_HALF_PI = math.sqrt(0.5 * math.pi)
 _VAGUE = 0.1  # variance that a failure has of its own
 _ROUNDS = 4
@@ -31,17 +32,17 @@ def log_expected_improvement(z: Floats) -> tuple[Floats, Floats]:
     """
     from scipy.special import erfcx, ndtr
 
-    value, slope = np.empty_like(z), np.empty_like(z)
-    near = z > -1.0
-    x = z[near]
-    density, mass = np.exp(-0.5 * x * x - _LOG_ROOT_2_PI), ndtr(x)
-    improvement = density + x * mass
-    value[near], slope[near] = np.log(improvement), mass / improvement
-    x = z[~near]
-    # Phi(x) / phi(x) is Mills' ratio; 1 + x ratio loses its digits far out, where it tends to 1 / x**2.
-    ratio = _ROOT_HALF_PI * erfcx(-math.sqrt(0.5) * x)
+    density = -0.5 * z * z - _LOG_ROOT_2_PI
+    # In the tail Phi(z) / phi(z) is Mills' ratio; 1 + z ratio loses its digits far out, where it tends to 1 / z**2.
+    x = np.minimum(z, 0.0)
+    ratio = _ROOT_HALF_PI * erfcx(-_ROOT_HALF * x)
     gap = np.where(x < _FAR, 1.0 / (x * x + 3.0), 1.0 + x * ratio)
-    value[~near], slope[~near] = -0.5 * x * x - _LOG_ROOT_2_PI + np.log(gap), ratio / gap
+    value, slope = density + np.log(gap), ratio / gap
+    if z.max() > 0.0:
+        x, mass = np.maximum(z, 0.0), ndtr(z)
+        improvement = np.exp(-0.5 * x * x - _LOG_ROOT_2_PI) + x * mass
+        value = np.where(z > 0.0, np.log(improvement), value)
+        slope = np.where(z > 0.0, mass / improvement, slope)
     return value, slope
 
 
@@ -62,9 +63,8 @@ class Criterion(NamedTuple):
             value += self.caution * _log_chance(*self.surrogate.success.predict(x))[0]
         return value
 
-    def slopes(self, rows: Floats) -> tuple[Floats, Floats]:
-        """Return its values at *rows*, and their derivatives by the numbers in them."""
-        x = self.surrogate.features.of(rows)
+    def slopes(self, x: Floats) -> tuple[Floats, Floats]:
+        """Return its values at rows of features *x*, and their derivatives by those that are numbers."""
         d = len(self.surrogate.features.encoding.numbers)
         mean, sigma, d_mean, d_sigma = self.surrogate.posterior.slopes(x)
         z = (self.best - mean) / sigma
@@ -146,21 +146,21 @@ def _climb(criterion: Criterion, rows: Floats, values: Floats, iterations: int) 
     free = encoding.active(rows)[:, numbers] & ~encoding.is_coarse & (encoding.highest > encoding.lowest)
     if not free.any():
         return rows, values
-    place = np.nonzero(free)
-    columns = numbers[place[1]]
-    trial = rows.copy()
+    x = criterion.surrogate.features.of(rows)
+    n, k = np.nonzero(free)  # numbers are the first features, in the order of the labels
 
-    def descend(x: Floats) -> tuple[float, Floats]:
-        trial[place[0], columns] = x
-        value, slope = criterion.slopes(trial)
-        return -float(value.sum()), -slope[free]
+    def descend(values: Floats) -> tuple[float, Floats]:
+        x[n, k] = values
+        value, slope = criterion.slopes(x)
+        return -float(value.sum()), -slope[n, k]
 
-    bounds = np.column_stack((encoding.lowest[place[1]], encoding.highest[place[1]]))
+    bounds = np.column_stack((encoding.lowest[k], encoding.highest[k])) - MIDDLE
     found = minimize(
-        descend, rows[place[0], columns], jac=True, method="L-BFGS-B", bounds=bounds,
+        descend, x[n, k], jac=True, method="L-BFGS-B", bounds=bounds,
         options={"maxiter": iterations, "maxfun": iterations + 10},
     )  # fmt: skip
-    trial[place[0], columns] = found.x
+    trial = rows.copy()
+    trial[n, numbers[k]] = found.x + MIDDLE
     encoding.tidy(trial)
     theirs = criterion.at(trial)
     is_better = theirs > values

@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
 
 INACTIVE = -1.0
-_MIDDLE = 0.5
+MIDDLE = 0.5
 _SIGMAS = 6.0  # of a normal prior, in one unit
 _FARTHEST = 4.5  # sigmas from the mean at which values of an unbounded label are still proposed
 _PART_OF_CELL = 0.25  # that 0 counts as on a logarithmic grid
@@ -95,7 +95,7 @@ class Encoding:
                 np.nan_to_num(column, copy=False, nan=INACTIVE)
             else:
                 column = (np.maximum(history.centres(parameter.label), scale.floor) - scale.low) / scale.width
-                np.nan_to_num(column, copy=False, nan=_MIDDLE)
+                np.nan_to_num(column, copy=False, nan=MIDDLE)
             table[:, j] = column
         return table
 
@@ -129,7 +129,7 @@ class Encoding:
         if self.conditional:
             active = self.active(rows)
             for j in self.conditional:
-                rows[~active[:, j], j] = INACTIVE if self.is_category[j] else _MIDDLE
+                rows[~active[:, j], j] = INACTIVE if self.is_category[j] else MIDDLE
         return rows
 
     def draw(self, rng: np.random.Generator, n: int) -> Floats:
@@ -145,7 +145,7 @@ class Encoding:
                     bounds = np.cumsum(parameter.p)
                     column[:] = np.minimum(np.searchsorted(bounds, column * bounds[-1], "right"), len(bounds) - 1)
             elif parameter.is_normal:
-                column[:] = np.clip(_MIDDLE + rng.standard_normal(n) / _SIGMAS, scale.lowest, scale.highest)
+                column[:] = np.clip(MIDDLE + rng.standard_normal(n) / _SIGMAS, scale.lowest, scale.highest)
         return rows
 
     def point(self, row: Floats) -> Point:
@@ -170,8 +170,8 @@ def _scale(parameter: Parameter) -> Scale:
         assert p.mu is not None
         assert p.sigma is not None
         width = _SIGMAS * p.sigma
-        low = p.mu - _MIDDLE * width
-        lowest, highest = _MIDDLE - _FARTHEST / _SIGMAS, _MIDDLE + _FARTHEST / _SIGMAS
+        low = p.mu - MIDDLE * width
+        lowest, highest = MIDDLE - _FARTHEST / _SIGMAS, MIDDLE + _FARTHEST / _SIGMAS
     else:
         assert p.low is not None
         assert p.high is not None

@@ -154,28 +154,29 @@ class Posterior:
         """Return what `predict` does, and the derivatives of both by each feature, of the shape of *x*."""
         z = x * self.scales
         s = z @ self.z.T
-        norms = np.einsum("ij,ij->i", z, z)
+        norms = (z * z).sum(1)
         r = _distance(norms, self.norms, s)
         e = np.exp(-_ROOT_5 * r)
-        u = 1.0 + s
+        s += 1.0
         linear = 1.0 + _ROOT_5 * r
-        k = (linear + (5.0 / 3.0) * r * r) * e
-        k += self.trend * u * u
+        r *= r
+        k = (linear + (5.0 / 3.0) * r) * e
+        k += self.trend * s * s
         k += _MEAN
         v = k @ self.inverse
-        spread = 1.0 + _MEAN + self.trend * (1.0 + norms) ** 2 - np.einsum("ij,ij->i", v, k)
+        spread = 1.0 + _MEAN + self.trend * (1.0 + norms) ** 2 - (v * k).sum(1)
         sigma = np.sqrt(self.variance * np.maximum(spread, _JITTER))
-        steep = (-5.0 / 3.0) * linear * e
-        flat = (2.0 * self.trend) * u
-
-        def pulled(weights: Floats) -> Floats:
-            a = steep * weights
-            return np.asarray(a.sum(1)[:, None] * z + (flat * weights - a) @ self.z)
-
-        d_mean = pulled(np.broadcast_to(self.alpha, k.shape)) * self.scales
-        d_spread = (4.0 * self.trend * (1.0 + norms)[:, None] * z - 2.0 * pulled(v)) * self.scales
-        d_sigma = np.where(spread[:, None] > _JITTER, d_spread * (0.5 * self.variance / sigma)[:, None], 0.0)
-        return k @ self.alpha, sigma, d_mean, d_sigma
+        # d k / d z is steep (z - z_i) + flat z_i.
+        steep = linear * e
+        steep *= -5.0 / 3.0
+        flat = (2.0 * self.trend) * s - steep
+        d_mean = (steep @ self.alpha)[:, None] * z + (flat * self.alpha) @ self.z
+        steep *= v
+        flat *= v
+        d_spread = (4.0 * self.trend) * (1.0 + norms)[:, None] * z
+        d_spread -= 2.0 * (steep.sum(1)[:, None] * z + flat @ self.z)
+        d_spread *= np.where(spread > _JITTER, 0.5 * self.variance / sigma, 0.0)[:, None]
+        return k @ self.alpha, sigma, d_mean * self.scales, d_spread * self.scales
 
 
 def condition(theta: Hyperparameters, x: Floats, y: Floats, groups: Integers, believed: Floats) -> Posterior:

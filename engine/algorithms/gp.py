@@ -17,7 +17,7 @@ from hstore.engine.algorithms.threads import one_thread
 from hstore.engine.history import History
 from hstore.engine.space import Point, Space
 
-_STARTS, _ITERATIONS = 5, 30
+_STARTS, _ITERATIONS = 5, 20
 _MARGIN, _MOST_MARGINS = 0.05, 10
 _NEAR = 1e-3  # of each range: what is as near to a pending trial need not be tried beside it
 

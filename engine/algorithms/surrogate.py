@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hstore.engine.algorithms import gaussian_process
-from hstore.engine.algorithms.encoding import Encoding
+from hstore.engine.algorithms.encoding import MIDDLE, Encoding
 from hstore.engine.algorithms.gaussian_process import Hyperparameters, Posterior
 from hstore.engine.algorithms.warping import most_normal, standardise, yeo_johnson
 from hstore.engine.history import ERROR, FAIL, OK, PENDING, History
@@ -93,10 +93,12 @@ class Features(NamedTuple):
 
     def of(self, rows: Floats) -> Floats:
         """Return the features of tidy *rows*."""
-        parts = [rows[:, self.encoding.numbers] - 0.5]
-        for j, options in zip(self.encoding.categories, self.options, strict=True):
-            parts.append(_ONE_APART * (rows[:, j, None] == options))
-        return np.concatenate(parts, axis=1)
+        parts = [rows[:, self.encoding.numbers] - MIDDLE]
+        parts += [
+            _ONE_APART * (rows[:, j, None] == options)
+            for j, options in zip(self.encoding.categories, self.options, strict=True)
+        ]
+        return np.concatenate(parts, axis=1) if len(parts) > 1 else parts[0]
 
 
 def features(encoding: Encoding, rows: Floats) -> Features:
