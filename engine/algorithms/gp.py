@@ -18,6 +18,7 @@ from hstore.engine.history import History
 from hstore.engine.space import Point, Space
 
 _STARTS, _ITERATIONS = 5, 20
+_FEWEST = 4  # losses, to begin with
 _MARGIN, _MOST_MARGINS = 0.05, 10
 _NEAR = 1e-3  # of each range: what is as near to a pending trial need not be tried beside it
 
@@ -25,7 +26,7 @@ _NEAR = 1e-3  # of each range: what is as near to a pending trial need not be tr
 def choose(space: Space, history: History, *, seed: int, n_startup_jobs: int = 8) -> Point:
     """Return the point of the greatest expected improvement over the best loss so far.
 
-    The first *n_startup_jobs* trials with a loss are spread over the space. Pending trials are believed to turn out
+    The first *n_startup_jobs* trials are spread over the space. Pending trials are believed to turn out
     as expected; where trials failed, or had a loss that is no number, fewer are tried. Of a space that is tried out,
     a point is proposed again.
     """
@@ -33,7 +34,8 @@ def choose(space: Space, history: History, *, seed: int, n_startup_jobs: int = 8
     code = encoding(space)
     rows, trials = code.rows(history), known(history)
     with one_thread():
-        model = surrogate(code, rows, trials) if len(trials.told) >= max(n_startup_jobs, 2) else None
+        is_begun = len(trials.taken) >= n_startup_jobs and len(trials.told) >= min(n_startup_jobs, _FEWEST)
+        model = surrogate(code, rows, trials) if is_begun and len(trials.told) > 1 else None
         if model is None:
             return code.point(farthest(code, rows[trials.taken], rng))
         # On a plateau the nearest points promise most and tell nothing: ask for more than they can promise.
