@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from hstore.engine.algorithms import ALGORITHMS, why_unknown
+from hstore.engine.algorithms import ALGORITHMS, Exhausted, why_unknown
 from hstore.engine.knowledge import Knowledge
 from hstore.engine.seeds import Seeds
 from hstore.engine.space import Space
@@ -101,7 +101,10 @@ def derive_again(
 def _compare(tid: int, decision: Queued, space: Space, seed: int, knowledge: Knowledge) -> list[Difference]:
     assert decision.algorithm is not None
     algorithm = ALGORITHMS[decision.algorithm["name"]]
-    point = algorithm.choose(space, knowledge.history, seed=seed, **decision.algorithm["settings"])
+    try:
+        point = algorithm.choose(space, knowledge.history, seed=seed, **decision.algorithm["settings"])
+    except Exhausted:
+        point = {}
     recorded: dict[str, Any] = {"(seed)": decision.seed, **decision.point}
     derived: dict[str, Any] = {"(seed)": seed, **point}
     return [

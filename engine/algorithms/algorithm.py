@@ -11,13 +11,17 @@ from hstore.engine.space import Point, Space
 from hstore.store.errors import InvalidValue
 
 
+class Exhausted(Exception):
+    """Raised by an algorithm that has no point left: the search ends, as after an empty list in hyperopt."""
+
+
 @dataclass(frozen=True, repr=False)
 class Algorithm:
     """A way to choose the next point, and what the log records of it.
 
     *choose* takes a space, a history, a seed and settings by keyword, looks at nothing else and changes none
-    of them. *version* goes up with each change of its numbers. A portable algorithm gives the same bits on
-    every machine.
+    of them; it raises `Exhausted` when there is nothing left to choose. *version* goes up with each change of its
+    numbers. A portable algorithm gives the same bits on every machine.
     """
 
     name: str
@@ -62,7 +66,7 @@ class Algorithm:
     def __call__(
         self, new_ids: Sequence[int], domain: Any, trials: Any, seed: int, *values: Any, **settings: Any
     ) -> list[dict[str, Any]]:
-        """Return one trial document of hyperopt's shape, for the first of *new_ids*.
+        """Return one trial document of hyperopt's shape, for the first of *new_ids*; none when there is no point left.
 
         Settings may be given by position, as in hyperopt. `domain.space` is a Space. *trials* has
         `history(space)`, or `trials`, a list of hyperopt's documents.
@@ -75,7 +79,10 @@ class Algorithm:
             history = trials.history(space)
         else:
             history = History.from_documents(space, trials.trials)
-        point = self.choose(space, history.numbered(new_ids[0]), seed=seed, **settings)
+        try:
+            point = self.choose(space, history.numbered(new_ids[0]), seed=seed, **settings)
+        except Exhausted:
+            return []
         return [_document(new_ids[0], space, point, getattr(trials, "exp_key", None))]
 
 

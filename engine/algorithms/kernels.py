@@ -240,10 +240,11 @@ def _origin(parameter: Parameter) -> float:
 
 def _breadth(parameter: Parameter) -> float:
     if parameter.is_normal:
-        return float(parameter.sigma or 1.0)
+        assert parameter.sigma is not None
+        return float(parameter.sigma)
     assert parameter.low is not None
     assert parameter.high is not None
-    return float(parameter.high - parameter.low) or 1.0
+    return float(parameter.high - parameter.low)
 
 
 def _prior(parameter: Parameter) -> Floats:

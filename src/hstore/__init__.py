@@ -6,7 +6,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hstore import anneal, base, hp, mix, mtpe, pyll, rand, tpe
+    from hstore import anneal, base, grid, hp, mix, mtpe, pyll, qmc, rand, tpe
     from hstore.engine.fmin import fmin, generate_trials_to_calculate
     from hstore.engine.objective import (
         STATUS_FAIL,
@@ -58,11 +58,13 @@ _PLACES = {
     "errors": "store.errors",
     "fmin": "engine.fmin:fmin",
     "generate_trials_to_calculate": "engine.fmin:generate_trials_to_calculate",
+    "grid": "grid",
     "hp": "hp",
     "mix": "mix",
     "mtpe": "mtpe",
     "open": "store.opening:open_store",
     "pyll": "pyll",
+    "qmc": "qmc",
     "rand": "rand",
     "space_eval": "engine.space:space_eval",
     "tpe": "tpe",
@@ -92,11 +94,13 @@ __all__ = [
     "errors",
     "fmin",
     "generate_trials_to_calculate",
+    "grid",
     "hp",
     "mix",
     "mtpe",
     "open",
     "pyll",
+    "qmc",
     "rand",
     "space_eval",
     "tpe",
