@@ -129,4 +129,15 @@ def _total(x: NDArray[np.float64]) -> Floats:
     return np.asarray(np.cumsum(x, axis=0)[-1])
 
 
-suggest = Algorithm(name="mtpe", version=1, is_portable=True, choose=choose)
+suggest = Algorithm(
+    name="mtpe",
+    version=1,
+    is_portable=True,
+    choose=choose,
+    limits={
+        "n_startup_jobs": (0, math.inf),
+        "n_EI_candidates": (1, 100_000),
+        "gamma": (0, 1),
+        "prior_weight": (0, math.inf),
+    },
+)

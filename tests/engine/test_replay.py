@@ -35,8 +35,9 @@ def rugged(config: dict[str, Any]) -> Any:
 
 def search(trials: Trials, algo: Any, *, max_evals: int = 60, max_queue_len: int = 1) -> None:
     trials.asynchronous = False
+    space = SPACES.get(algo, SPACE) if isinstance(algo, str) else SPACE
     fmin(
-        rugged, SPACES.get(algo, SPACE) if isinstance(algo, str) else SPACE, algo=algo, max_evals=max_evals, max_queue_len=max_queue_len, trials=trials, rstate=7,
+        rugged, space, algo=algo, max_evals=max_evals, max_queue_len=max_queue_len, trials=trials, rstate=7,
         verbose=False, catch_eval_exceptions=True,
     )  # fmt: skip
 
