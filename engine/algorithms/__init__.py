@@ -1,6 +1,6 @@
 """The search algorithms, one pure function each, and the table of their names."""
 
-from hstore.engine.algorithms import anneal, grid, mix, mtpe, qmc, rand, tpe
+from hstore.engine.algorithms import anneal, cmaes, grid, mix, mtpe, qmc, rand, tpe
 from hstore.engine.algorithms.algorithm import Algorithm, Exhausted
 from hstore.engine.algorithms.names import (
     ALGORITHMS,
@@ -23,4 +23,4 @@ __all__ = [
     "why_unknown",
 ]
 
-register(rand.suggest, tpe.suggest, anneal.suggest, mix.suggest, mtpe.suggest, qmc.suggest, grid.suggest)
+register(rand.suggest, tpe.suggest, anneal.suggest, mix.suggest, mtpe.suggest, qmc.suggest, grid.suggest, cmaes.suggest)

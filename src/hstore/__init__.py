@@ -6,7 +6,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hstore import anneal, base, grid, hp, mix, mtpe, pyll, qmc, rand, tpe
+    from hstore import anneal, base, cmaes, grid, hp, mix, mtpe, pyll, qmc, rand, tpe
     from hstore.engine.fmin import fmin, generate_trials_to_calculate
     from hstore.engine.objective import (
         STATUS_FAIL,
@@ -55,6 +55,7 @@ _PLACES = {
     "Trials": "engine.trials:Trials",
     "anneal": "anneal",
     "base": "base",
+    "cmaes": "cmaes",
     "errors": "store.errors",
     "fmin": "engine.fmin:fmin",
     "generate_trials_to_calculate": "engine.fmin:generate_trials_to_calculate",
@@ -91,6 +92,7 @@ __all__ = [
     "Trials",
     "anneal",
     "base",
+    "cmaes",
     "errors",
     "fmin",
     "generate_trials_to_calculate",
