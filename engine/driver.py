@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hstore.engine import control
-from hstore.engine.algorithms import Algorithm, CustomAlgorithm, describe_algorithm
+from hstore.engine.algorithms import Algorithm, CustomAlgorithm, Exhausted, describe_algorithm
 from hstore.engine.fingerprint import fingerprint
 from hstore.engine.history import History
 from hstore.engine.knowledge import Knowledge
@@ -156,7 +156,10 @@ class Driver:
     def _choose(self, tid: int, k: int, history: History) -> dict[str, Any] | None:
         seed, algorithm = self._seeds[k], self.algorithm
         if isinstance(algorithm, Algorithm):
-            point = algorithm.choose(self.domain.space, history, seed=seed, **self.settings)
+            try:
+                point = algorithm.choose(self.domain.space, history, seed=seed, **self.settings)
+            except Exhausted:
+                return None
         else:
             self.trials.refresh()
             documents = algorithm([tid], self.domain, self.trials, seed, **self.settings)

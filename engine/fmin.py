@@ -13,7 +13,7 @@ from typing import Any
 
 from hstore.engine import points as given_points
 from hstore.engine import recipe, seeds
-from hstore.engine.algorithms import auto, describe_algorithm, resolve
+from hstore.engine.algorithms import Algorithm, auto, describe_algorithm, named, resolve
 from hstore.engine.driver import Driver, Limits
 from hstore.engine.fingerprint import fingerprint
 from hstore.engine.objective import Domain, describe
@@ -61,9 +61,9 @@ def fmin(
 
     fn: called with a point of the space; returns its loss, or {"status": "ok", "loss": …} with anything beside.
     space: a nest of dicts, lists and `hp.…` expressions.
-    algo: `auto.suggest` (the default), `gp.suggest`, `mtpe.suggest`, or hyperopt's `tpe.suggest`, `rand.suggest`,
-        `anneal.suggest`, `mix.suggest`; a `functools.partial` of one with settings, its name, or a function
-        `suggest(new_ids, domain, trials, seed)` of your own. See docs/algorithms.md.
+    algo: None is the one that `$HSTORE_ALGO` names, else `auto.suggest`. `gp.suggest`, `mtpe.suggest`, …, or hyperopt's
+        `tpe.suggest`, `rand.suggest`, `anneal.suggest`; a `functools.partial` of one with settings, its name (or a
+        plug-in's), or a function `suggest(new_ids, domain, trials, seed)` of your own. See docs/algorithms.md.
     max_evals: number of trials in all, those of earlier calls on the same experiment included.
     timeout: seconds; no trial is begun after them. loss_threshold: stop once a loss is smaller.
     experiment, store: search durably, under this name, in the store at this URL (`$HSTORE_URL`, else the embedded
@@ -102,10 +102,12 @@ def fmin(
             catch_eval_exceptions=catch_eval_exceptions, return_argmin=return_argmin,
             show_progressbar=show_progressbar, early_stop_fn=early_stop_fn, trials_save_file=trials_save_file,
         )  # fmt: skip
-    algorithm, settings = resolve(auto.suggest if algo is None else algo)
+    algorithm, settings = resolve(_default_algorithm() if algo is None else algo)
     compiled = space if isinstance(space, Space) else compile_space(space)
     if not compiled.is_known:
         raise BadSearchSpace("the space is not known: only points of it were imported", hint="give fmin the space")
+    if isinstance(algorithm, Algorithm):
+        algorithm.try_out(compiled, settings)
     domain = Domain(fn, compiled, pass_expr_memo_ctrl=pass_expr_memo_ctrl)
     with _trials(trials, experiment, store, trials_save_file) as view:
         search = view.experiment
@@ -152,6 +154,17 @@ def fmin(
                 raise InvalidValue("There are no evaluation tasks, cannot return argmin of task losses.")
             return view.argmin
         return space_eval(space, view.argmin) if len(view) else None
+
+
+def _default_algorithm() -> Any:
+    """Return what `$HSTORE_ALGO` names, else `auto`."""
+    name = os.environ.get("HSTORE_ALGO")
+    if not name:
+        return auto.suggest
+    try:
+        return named(name)
+    except InvalidValue as error:
+        raise InvalidValue(f"$HSTORE_ALGO: {error}", hint=error.hint or "unset it, or pass algo", path="algo") from None
 
 
 def _check_arguments(timeout: Any, loss_threshold: Any, max_evals: Any, points: Any, max_queue_len: Any) -> None:

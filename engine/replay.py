@@ -8,11 +8,11 @@ the same within `TOLERANCE` of its label's range; the report says of how many de
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hstore.engine.algorithms import ALGORITHMS, is_portable, why_unknown
+from hstore.engine.algorithms import ALGORITHMS, Exhausted, why_unknown
 from hstore.engine.algorithms.encoding import encoding
 from hstore.engine.fingerprint import fingerprint
 from hstore.engine.knowledge import Knowledge
@@ -105,7 +105,7 @@ def derive_again(
             if why := why_unknown(decision.algorithm):
                 skipped.append((tid, f"chosen by {why}"))
             else:
-                is_exact = is_portable(decision.algorithm) or machines.get(decision.by, there) == here
+                is_exact = _is_portable(decision.algorithm) or machines.get(decision.by, there) == here
                 differences.extend(_compare(tid, decision, space, seeds[knowledge.suggested], knowledge, is_exact))
                 derived += 1
                 approximate += not is_exact
@@ -123,7 +123,10 @@ def _compare(
 ) -> list[Difference]:
     assert decision.algorithm is not None
     algorithm = ALGORITHMS[decision.algorithm["name"]]
-    point = algorithm.choose(space, knowledge.history, seed=seed, **decision.algorithm["settings"])
+    try:
+        point = algorithm.choose(space, knowledge.history, seed=seed, **decision.algorithm["settings"])
+    except Exhausted:
+        point = {}
     recorded: dict[str, Any] = {"(seed)": decision.seed, **decision.point}
     derived: dict[str, Any] = {"(seed)": seed, **point}
     return [
@@ -132,6 +135,10 @@ def _compare(
         if _bits(recorded.get(label)) != _bits(derived.get(label))
         and (is_exact or not _is_close(space, label, recorded.get(label), derived.get(label)))
     ]
+
+
+def _is_portable(described: Mapping[str, Any]) -> bool:
+    return ALGORITHMS[described["name"]].is_portable_with(described["settings"])
 
 
 def _is_close(space: Space, label: str, recorded: Any, derived: Any) -> bool:

@@ -1,12 +1,11 @@
 """The search algorithms, one pure function each, and the table of their names."""
 
-from hstore.engine.algorithms import anneal, auto, gp, mix, mtpe, rand, tpe
-from hstore.engine.algorithms.algorithm import Algorithm
+from hstore.engine.algorithms import anneal, auto, cmaes, gp, grid, mix, mtpe, qmc, rand, tpe
+from hstore.engine.algorithms.algorithm import Algorithm, Exhausted
 from hstore.engine.algorithms.names import (
     ALGORITHMS,
     CustomAlgorithm,
     describe_algorithm,
-    is_portable,
     named,
     register,
     resolve,
@@ -17,11 +16,12 @@ __all__ = [
     "ALGORITHMS",
     "Algorithm",
     "CustomAlgorithm",
+    "Exhausted",
     "describe_algorithm",
-    "is_portable",
     "named",
     "resolve",
     "why_unknown",
 ]
 
-register(rand.suggest, tpe.suggest, anneal.suggest, mix.suggest, mtpe.suggest, gp.suggest, auto.suggest)
+register(rand.suggest, tpe.suggest, anneal.suggest, mix.suggest, mtpe.suggest, qmc.suggest, grid.suggest)
+register(cmaes.suggest, gp.suggest, auto.suggest)

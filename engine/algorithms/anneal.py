@@ -1,7 +1,6 @@
 """Simulated annealing, with the numbers of hyperopt 0.3.0: draw near a good trial, nearer the more there are."""
 
 import math
-from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +11,6 @@ from hstore.engine.algorithms import parzen
 from hstore.engine.algorithms.algorithm import Algorithm
 from hstore.engine.history import ERROR, VOID, History
 from hstore.engine.space import Parameter, Point, Space, Value
-from hstore.store.errors import InvalidValue
 
 _TINY = 1e-16  # added to a qlognormal, which can be 0, before its logarithm is taken
 
@@ -32,8 +30,6 @@ def choose(space: Space, history: History, *, seed: int, avg_best_idx: float = 2
     and failed trials rank behind all that have a loss, those with a loss of nan last; trials that ended in an
     error are not seen at all. As in hyperopt, the number of the trial to come is added to *seed*.
     """
-    _check("avg_best_idx", avg_best_idx, at_least=1)
-    _check("shrink_coef", shrink_coef, at_least=0)
     rng = np.random.default_rng(seed + history.next_tid)
     is_seen = (history.kinds != ERROR) & (history.kinds != VOID)
     seen = np.flatnonzero(is_seen)
@@ -52,11 +48,6 @@ def choose(space: Space, history: History, *, seed: int, avg_best_idx: float = 2
         else:
             point[label] = parameter.draw(rng)
     return point
-
-
-def _check(setting: str, value: float, *, at_least: int) -> None:
-    if not isinstance(value, Real) or not at_least <= value < math.inf:
-        raise InvalidValue(f"{setting} must be a number of at least {at_least}, not {value!r}", path=setting)
 
 
 def _pick(
@@ -112,4 +103,10 @@ def _draw_normal(rng: np.random.Generator, parameter: Parameter, window: Window)
     return portable.normal(rng, middle, window.width * parameter.sigma)
 
 
-suggest = Algorithm(name="anneal", version=1, is_portable=True, choose=choose)
+suggest = Algorithm(
+    name="anneal",
+    version=1,
+    is_portable=True,
+    choose=choose,
+    limits={"avg_best_idx": (1, math.inf), "shrink_coef": (0, math.inf)},
+)

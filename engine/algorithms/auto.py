@@ -17,7 +17,9 @@ _EVERY = 2
 
 def mutate(space, history, seed):
     rng = np.random.default_rng(seed)
-    code = encoding(space); rows = code.rows(history); trials = known(history)
+    code = encoding(space)
+    rows = code.rows(history)
+    trials = known(history)
     order = trials.valid[np.argsort(trials.losses[trials.valid], kind="stable")]
     base = rows[order[min(len(order) - 1, rng.geometric(0.4) - 1)]]
     drawn = code.draw(rng, 1)
@@ -29,7 +31,11 @@ def mutate(space, history, seed):
             row[0, j] = drawn[0, j]
         else:
             k = int(np.searchsorted(code.numbers, j))
-            row[0, j] = np.clip(row[0, j] + rng.standard_normal() * np.exp(rng.uniform(np.log(0.01), np.log(0.5))), code.lowest[k], code.highest[k])
+            row[0, j] = np.clip(
+                row[0, j] + rng.standard_normal() * np.exp(rng.uniform(np.log(0.01), np.log(0.5))),
+                code.lowest[k],
+                code.highest[k],
+            )
     return code.point(code.tidy(row)[0])
 
 

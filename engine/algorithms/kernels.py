@@ -25,6 +25,7 @@ Booleans = NDArray[np.bool_]
 _LOG_ROOT_2_PI = 0.5 * math.log(2.0 * math.pi)
 _LARGEST_NORMAL = 3.65  # beyond it numpy's draws come by way of the C library
 _LEAST_MASS = 1e-3
+_LEAST_PRIOR = 1e-300  # of an option that a person gave and that is never drawn
 
 
 @dataclass(frozen=True)
@@ -195,8 +196,7 @@ class Mixture:
         is_drawn = (options < 0) | is_prior[:, None] | (rng.random((n, n_options)) < self.doubts)
         quantiles = rng.random((n, n_options))
         for k, parameter in enumerate(scales.categorical):
-            drawn = np.searchsorted(np.cumsum(_prior(parameter)), quantiles[:, k], side="right")
-            options[:, k] = np.where(is_drawn[:, k], np.minimum(drawn, parameter.n_options - 1), options[:, k])
+            options[:, k] = np.where(is_drawn[:, k], _options_at(parameter, quantiles[:, k]), options[:, k])
         return scales.settle(np.where(is_near, near, afresh), options)
 
     def log_density(self, candidates: Candidates) -> Floats:
@@ -217,17 +217,18 @@ class Mixture:
         c = np.vstack((np.where(is_known, constants, prior[2]), prior[2]))
         table = np.hstack((x * x, x, is_active.astype(np.float64))) @ np.hstack((a, b, c)).T
         for k, parameter in enumerate(scales.categorical):
-            table += self._log_options(k, _prior(parameter), candidates)
+            table += self._log_options(k, parameter, candidates)
         weights = np.append(self.weights, max(1.0 - float(self.weights.sum()), 1e-12))
         with np.errstate(divide="ignore"):
             table += np.log(weights)
         largest = table.max(axis=1)
         return np.asarray(largest + np.log(np.exp(table - largest[:, None]).sum(axis=1)))
 
-    def _log_options(self, k: int, prior: Floats, candidates: Candidates) -> Floats:
+    def _log_options(self, k: int, parameter: Parameter, candidates: Candidates) -> Floats:
         drawn, known, doubt = candidates.options[:, k], np.append(self.rows.options[:, k], -1), self.doubts[k]
-        by_prior = np.log(prior[drawn])[:, None]
-        other, same = np.log(doubt) + by_prior, np.log((1.0 - doubt) + doubt * prior[drawn])[:, None]
+        prior = np.full(len(drawn), 1.0 / parameter.n_options) if parameter.p is None else np.array(parameter.p)[drawn]
+        by_prior = np.log(np.maximum(prior, _LEAST_PRIOR))[:, None]
+        other, same = np.log(doubt) + by_prior, np.log((1.0 - doubt) + doubt * prior)[:, None]
         table = np.where(known < 0, by_prior, np.where(drawn[:, None] == known, same, other))
         return np.asarray(np.where(candidates.active_options[:, k, None], table, 0.0))
 
@@ -240,15 +241,18 @@ def _origin(parameter: Parameter) -> float:
 
 def _breadth(parameter: Parameter) -> float:
     if parameter.is_normal:
-        return float(parameter.sigma or 1.0)
+        assert parameter.sigma is not None
+        return float(parameter.sigma)
     assert parameter.low is not None
     assert parameter.high is not None
-    return float(parameter.high - parameter.low) or 1.0
+    return float(parameter.high - parameter.low)
 
 
-def _prior(parameter: Parameter) -> Floats:
-    n = parameter.n_options
-    return np.full(n, 1.0 / n) if parameter.p is None else np.array(parameter.p)
+def _options_at(parameter: Parameter, quantiles: Floats) -> NDArray[np.intp]:
+    n = parameter.n_options  # which may be too many to list
+    if parameter.p is None:
+        return np.minimum(quantiles * n, n - 1).astype(np.intp)
+    return np.minimum(np.searchsorted(np.cumsum(parameter.p), quantiles, side="right"), n - 1)
 
 
 def _log_prior_at(x: Floats, scales: Scales) -> Floats:

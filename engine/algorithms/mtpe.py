@@ -15,14 +15,16 @@ which it is largest beside the density of the others. What differs from `tpe`, a
 """
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hstore.engine import portable
 from hstore.engine.algorithms.algorithm import Algorithm
-from hstore.engine.algorithms.kernels import Floats, Mixture, Rows, Scales
-from hstore.engine.algorithms.prior import spread_point
+from hstore.engine.algorithms.kernels import Candidates, Floats, Mixture, Rows, Scales
+from hstore.engine.algorithms.novelty import new_point
+from hstore.engine.algorithms.prior import spread_points
 from hstore.engine.history import OK, PENDING, VOID, History
 from hstore.engine.space import Point, Space
 
@@ -42,17 +44,19 @@ def choose(
     n_EI_candidates: int = 64,  # noqa: N803
     gamma: float = 0.1,
     prior_weight: float = 1.0,
+    repeats: bool = False,
 ) -> Point:
     """Return the point that is likeliest among good trials compared with bad ones, of *n_EI_candidates* drawn.
 
     The best share *gamma* of the trials with a loss is good. Until *n_startup_jobs* trials have ended points are
-    spread over the space. *prior_weight* is that of the prior beside the trials, in trials.
+    spread over the space. *prior_weight* is that of the prior beside the trials, in trials. On a finite space no
+    point is tried twice, unless *repeats*; raises `Exhausted` when all were.
     """
     kinds, losses = history.kinds, history.losses
     ranked = np.flatnonzero((kinds == OK) & (losses < np.inf))
     n_ended = np.count_nonzero((kinds != PENDING) & (kinds != VOID))
     if n_ended < n_startup_jobs or len(ranked) < _FEWEST_OK or not len(space):
-        return spread_point(space, history, seed)
+        return new_point(space, history, spread_points(space, history, seed), seed=seed, repeats=repeats)
     ranked = ranked[np.argsort(losses[ranked], kind="stable")]
     n_good = min(max(2, math.ceil(gamma * len(ranked))), len(ranked))
     is_bad = kinds != VOID
@@ -75,8 +79,15 @@ def choose(
     ]
     candidates = estimates[0].draw(np.random.default_rng(seed), n_EI_candidates)
     score = estimates[0].log_density(candidates) - estimates[1].log_density(candidates)
-    # Rounded values make ties; they must not be decided by the last bits of this machine.
-    return candidates.point(int(np.flatnonzero(score >= score.max() - _NEARLY)[0]))
+    return new_point(space, history, _best_first(candidates, score), seed=seed, repeats=repeats)
+
+
+def _best_first(candidates: Candidates, score: Floats) -> Iterator[Point]:
+    while len(score):
+        # Rounded values make ties; they must not be decided by the last bits of this machine.
+        best = int(np.flatnonzero(score >= score.max() - _NEARLY)[0])
+        yield candidates.point(best)
+        score = np.where(np.arange(len(score)) == best, -np.inf, score)
 
 
 def _rank_weights(n: int) -> Floats:
@@ -118,4 +129,15 @@ def _total(x: NDArray[np.float64]) -> Floats:
     return np.asarray(np.cumsum(x, axis=0)[-1])
 
 
-suggest = Algorithm(name="mtpe", version=1, is_portable=True, choose=choose)
+suggest = Algorithm(
+    name="mtpe",
+    version=1,
+    is_portable=True,
+    choose=choose,
+    limits={
+        "n_startup_jobs": (0, math.inf),
+        "n_EI_candidates": (1, 100_000),
+        "gamma": (0, 1),
+        "prior_weight": (0, math.inf),
+    },
+)

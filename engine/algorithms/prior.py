@@ -1,7 +1,7 @@
 """The prior by its quantiles: a point of a space for each point of the unit cube."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -47,15 +47,17 @@ def _option_at(parameter: Parameter, quantile: float) -> int:
     return max(option for option, probability in enumerate(parameter.p) if probability > 0.0)
 
 
-def spread_point(space: Space, history: History, seed: int) -> Point:
-    """Return the point that continues the low-discrepancy sequence of a search.
+def spread_points(space: Space, history: History, seed: int) -> Iterator[Point]:
+    """Yield the points that continue the low-discrepancy sequence of a search; the first is the one to take.
 
-    It is scrambled by the first trial's point, which *seed* chooses; so all points of a search are of one
+    The sequence is scrambled by the first trial's point, which *seed* chooses; so all points of a search are of one
     sequence, and those of another search of another one, though each suggestion has a seed of its own.
     """
     index = len(history)
     key = _key(space, history) if index else sobol.mix(seed, 0)
-    return point_at(space, sobol.point(key, index, len(space)))
+    while True:
+        yield point_at(space, sobol.point(key, index, len(space)))
+        index += 1
 
 
 def _key(space: Space, history: History) -> int:

@@ -162,4 +162,15 @@ def _given(value: float | None) -> float:
     return value
 
 
-suggest = Algorithm(name="tpe", version=1, is_portable=True, choose=choose)
+suggest = Algorithm(
+    name="tpe",
+    version=1,
+    is_portable=True,
+    choose=choose,
+    limits={
+        "prior_weight": (0, math.inf),
+        "n_startup_jobs": (0, math.inf),
+        "n_EI_candidates": (1, math.inf),
+        "gamma": (0, math.inf),
+    },
+)

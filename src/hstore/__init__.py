@@ -6,7 +6,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hstore import anneal, auto, base, gp, hp, mix, mtpe, pyll, rand, tpe
+    from hstore import anneal, auto, base, cmaes, gp, grid, hp, mix, mtpe, pyll, qmc, rand, tpe
     from hstore.engine.fmin import fmin, generate_trials_to_calculate
     from hstore.engine.objective import (
         STATUS_FAIL,
@@ -56,15 +56,18 @@ _PLACES = {
     "anneal": "anneal",
     "auto": "auto",
     "base": "base",
+    "cmaes": "cmaes",
     "errors": "store.errors",
     "fmin": "engine.fmin:fmin",
     "generate_trials_to_calculate": "engine.fmin:generate_trials_to_calculate",
     "gp": "gp",
+    "grid": "grid",
     "hp": "hp",
     "mix": "mix",
     "mtpe": "mtpe",
     "open": "store.opening:open_store",
     "pyll": "pyll",
+    "qmc": "qmc",
     "rand": "rand",
     "space_eval": "engine.space:space_eval",
     "tpe": "tpe",
@@ -92,15 +95,18 @@ __all__ = [
     "anneal",
     "auto",
     "base",
+    "cmaes",
     "errors",
     "fmin",
     "generate_trials_to_calculate",
     "gp",
+    "grid",
     "hp",
     "mix",
     "mtpe",
     "open",
     "pyll",
+    "qmc",
     "rand",
     "space_eval",
     "tpe",

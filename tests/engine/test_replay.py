@@ -15,6 +15,13 @@ SPACE = {
     "x": hp.uniform("x", -3, 3),
     "model": hp.choice("model", [{"w": hp.lognormal("w", 0, 1)}, {"depth": hp.randint("depth", 3, 9)}]),
 }
+SPACES = {  # for those that cannot search everything
+    "grid": {
+        "x": hp.quniform("x", -3, 3, 0.25),
+        "model": hp.choice("model", [{"w": hp.quniform("w", 1, 3, 1)}, {"depth": hp.randint("depth", 3, 9)}]),
+    },
+    "cmaes": {"x": hp.uniform("x", -3, 3), "model": {"w": hp.lognormal("w", 0, 1)}},
+}
 MIXED = partial(mix.suggest, p_suggest=[(0.2, rand.suggest), (0.4, anneal), (0.4, partial(tpe.suggest, gamma=0.5))])
 
 
@@ -28,8 +35,9 @@ def rugged(config: dict[str, Any]) -> Any:
 
 def search(trials: Trials, algo: Any, *, max_evals: int = 60, max_queue_len: int = 1) -> None:
     trials.asynchronous = False
+    space = SPACES.get(algo, SPACE) if isinstance(algo, str) else SPACE
     fmin(
-        rugged, SPACE, algo=algo, max_evals=max_evals, max_queue_len=max_queue_len, trials=trials, rstate=7,
+        rugged, space, algo=algo, max_evals=max_evals, max_queue_len=max_queue_len, trials=trials, rstate=7,
         verbose=False, catch_eval_exceptions=True,
     )  # fmt: skip
 

@@ -42,7 +42,7 @@ def test_the_points_of_a_search_are_of_one_sequence_that_its_first_one_chooses()
     def begun(seeds: list[int]) -> History:
         history = History(space)
         for seed in seeds:
-            history.add(prior.spread_point(space, history, seed))
+            history.add(next(prior.spread_points(space, history, seed)))
         return history
 
     one, two, other = begun([1, 2, 3, 4]), begun([1, 7, 8, 9]), begun([5, 2, 3, 4])
