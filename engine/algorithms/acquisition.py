@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +19,8 @@ _ROOT_HALF_PI = math.sqrt(0.5 * math.pi)
 _VAGUE = 0.1  # variance that a failure has of its own
 _ROUNDS = 4
 _WORTHWHILE = 1e-6
+# Of each range: what is as near to a trial that ended, or to one that is pending, need not be tried again.
+_SAME, _NEAR = 1e-9, 1e-3
 _MOST_NEIGHBOURS = 200
 _FAR = -25.0  # deviations below which the tail's series is as good as the function
 
@@ -103,38 +104,37 @@ def _log_chance(mean: Floats, sigma: Floats) -> tuple[Floats, Floats, Floats]:
     return value, slope, -slope * z * sigma / width
 
 
-def maximise(
-    criterion: Criterion, candidates: Floats, *, starts: int, iterations: int, is_taken: Callable[[Floats], bool]
+def best_first(
+    criterion: Criterion, candidates: Floats, ended: Floats, pending: Floats, *, starts: int, iterations: int
 ) -> Floats:
-    """Return the best row that a local search finds from the best *starts* of tidy *candidates*.
+    """Return the rows that a local search finds from the best *starts* of tidy *candidates*, then these; best first.
 
     Numbers follow the gradient, L-BFGS-B on all starts at once; coarse cells and options are then changed one at a
-    time while that is better. Rows that *is_taken* are left out, unless there are no others.
+    time while that is better. Rows found that *ended* or *pending* trials have tried come last.
     """
     encoding = criterion.surrogate.features.encoding
     values = criterion.at(candidates)
     order = np.argsort(-values, kind="stable")
-    chosen = order[:starts]
-    rows = candidates[chosen].copy()
-    rows, values = _climb(criterion, rows, values[chosen], iterations)
+    rows, found = _climb(criterion, candidates[order[:starts]], values[order[:starts]], iterations)
     for _ in range(_ROUNDS):
-        best = int(np.argmax(values))
+        best = int(np.argmax(found))
         near = _neighbours(encoding, rows[best])
         if not len(near):
             break
         theirs = criterion.at(near)
         top = int(np.argmax(theirs))
-        if not theirs[top] > values[best] + _WORTHWHILE:
+        if not theirs[top] > found[best] + _WORTHWHILE:
             break
         moved, value = _climb(criterion, near[top : top + 1], theirs[top : top + 1], iterations)
-        rows[best], values[best] = moved[0], value[0]
-    for best in np.argsort(-values, kind="stable"):
-        if not is_taken(rows[best]):
-            return np.asarray(rows[best])
-    for best in order:
-        if not is_taken(candidates[best]):
-            return np.asarray(candidates[best])
-    return np.asarray(candidates[order[0]])
+        rows[best], found[best] = moved[0], value[0]
+    rows, others = rows[np.argsort(-found, kind="stable")], candidates[order]
+    is_old = _is_near(rows, ended, _SAME) | _is_near(rows, pending, _NEAR)
+    return np.concatenate((rows[~is_old], others, rows[is_old]))
+
+
+def _is_near(rows: Floats, others: Floats, reach: float) -> NDArray[np.bool_]:
+    gaps = np.abs(rows[:, None] - others).max(2, initial=0.0)
+    return np.asarray((gaps <= reach).any(1))
 
 
 def _climb(criterion: Criterion, rows: Floats, values: Floats, iterations: int) -> tuple[Floats, Floats]:

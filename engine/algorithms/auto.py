@@ -1,57 +1,50 @@
-"""auto: gp, and beside it other ways to search where that one has stopped to earn."""
+"""auto, the default: gp, and small steps from the best trials where gp has not earned its trials of late.
+
+Which of the two chooses follows from the history alone: there is nothing to record and nothing to restore.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
-from hstore.engine.algorithms import anneal, gp, mtpe
+from hstore.engine.algorithms import gp
 from hstore.engine.algorithms.algorithm import Algorithm
+from hstore.engine.algorithms.candidates import steps
 from hstore.engine.algorithms.encoding import encoding
-from hstore.engine.algorithms.surrogate import known
+from hstore.engine.algorithms.novelty import new_point
+from hstore.engine.algorithms.surrogate import Known, known
 from hstore.engine.history import History
 from hstore.engine.space import Point, Space
 
-_PATIENCE = 10
+_PATIENCE = 10  # trials without a better loss
 _EVERY = 2
+_N_STEPS = 8
 
 
-def mutate(space, history, seed):
-    rng = np.random.default_rng(seed)
-    code = encoding(space)
-    rows = code.rows(history)
+def choose(space: Space, history: History, *, seed: int, repeats: bool = False) -> Point:
+    """Return gp's point; but after 10 trials without a better loss every second one is a step from a good trial.
+
+    A step changes one label or a few, by any size. It takes no model of the loss to find out what lies beside the
+    best trials, and none can mislead it. On a finite space no point is tried twice, unless *repeats*.
+    """
     trials = known(history)
-    order = trials.valid[np.argsort(trials.losses[trials.valid], kind="stable")]
-    base = rows[order[min(len(order) - 1, rng.geometric(0.4) - 1)]]
-    drawn = code.draw(rng, 1)
-    row = code.filled(base[None], drawn)
-    act = np.flatnonzero(code.active(base[None])[0])
-    n = 1 + rng.binomial(max(len(act) - 1, 0), 1.0 / max(len(act), 1))
-    for j in rng.permutation(act)[:n]:
-        if code.is_category[j]:
-            row[0, j] = drawn[0, j]
-        else:
-            k = int(np.searchsorted(code.numbers, j))
-            row[0, j] = np.clip(
-                row[0, j] + rng.standard_normal() * np.exp(rng.uniform(np.log(0.01), np.log(0.5))),
-                code.lowest[k],
-                code.highest[k],
-            )
-    return code.point(code.tidy(row)[0])
+    if _stands_still(trials) and history.next_tid % _EVERY == 0:
+        return new_point(space, history, _steps(space, history, trials, seed), seed=seed, repeats=repeats)
+    return gp.choose(space, history, seed=seed, repeats=repeats)
 
 
-def choose(space: Space, history: History, *, seed: int, arms=("anneal",), patience=10, every=2) -> Point:
-    """Return gp's point; where the best loss has stood still for long, sometimes one of another algorithm."""
-    trials = known(history)
+def _stands_still(trials: Known) -> bool:
     losses = trials.losses[trials.valid]
-    if len(losses):
-        still = len(losses) - 1 - int(np.argmin(losses))
-        if still >= patience and history.next_tid % every == 0:
-            arm = arms[history.next_tid // every % len(arms)]
-            if arm == "mutate":
-                return mutate(space, history, seed)
-            if arm != "none":
-                return {"anneal": anneal, "mtpe": mtpe}[arm].choose(space, history, seed=seed)
-    return gp.choose(space, history, seed=seed)
+    return len(losses) > _PATIENCE and len(losses) - 1 - int(np.argmin(losses)) >= _PATIENCE
+
+
+def _steps(space: Space, history: History, trials: Known, seed: int) -> Iterator[Point]:
+    code = encoding(space)
+    order = trials.valid[np.argsort(trials.losses[trials.valid], kind="stable")]
+    rows = steps(code, code.rows(history)[order[:_N_STEPS]], np.random.default_rng(seed), _N_STEPS)
+    yield from map(code.point, rows)
 
 
 suggest = Algorithm(name="auto", version=1, is_portable=False, choose=choose)

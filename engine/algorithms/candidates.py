@@ -17,17 +17,19 @@ _N_PRIOR, _N_NEAR, _N_CENTRES = 200, 250, 5
 _SHORTEST, _LONGEST = 0.005, 0.3  # steps away from a good row, in ranges
 _FEW_LABELS, _SOME_LABELS = 2.0, 6.0  # that change on average, in each half of the steps
 _SHARED = 0.6
+_FIRST = 0.4  # chance that a step is from the best row, then of what is left from the next one
+_SHORTEST_STEP, _LONGEST_STEP = 0.01, 0.5
 
 
-def farthest(code: Encoding, taken: Floats, rng: np.random.Generator) -> Floats:
-    """Return, of some rows from the prior, the one farthest from all that are *taken* (Mitchell's best candidate)."""
+def farthest_first(code: Encoding, taken: Floats, rng: np.random.Generator) -> Floats:
+    """Return some rows from the prior, first the one farthest from all that are *taken* (Mitchell's best candidate)."""
     pool = code.tidy(code.draw(rng, _N_FIRST))
     if not len(taken):
-        return np.asarray(pool[0])
+        return pool
     feats = features(code, np.concatenate((pool, taken)))
     a, b = feats.of(pool), feats.of(taken)
     square = np.einsum("ij,ij->i", a, a)[:, None] + np.einsum("ij,ij->i", b, b) - 2.0 * (a @ b.T)
-    return np.asarray(pool[int(np.argmax(square.min(1)))])
+    return pool[np.argsort(-square.min(1), kind="stable")]
 
 
 def candidates(code: Encoding, best_first: Floats, rng: np.random.Generator) -> Floats:
@@ -48,6 +50,23 @@ def candidates(code: Encoding, best_first: Floats, rng: np.random.Generator) -> 
     change[:, categories] &= rng.random((_N_NEAR, len(categories))) < 0.5
     near[:, categories] = np.where(change[:, categories], others[:, categories], near[:, categories])
     return code.tidy(np.concatenate((drawn[:_N_PRIOR], near)))
+
+
+def steps(code: Encoding, best_first: Floats, rng: np.random.Generator, n: int) -> Floats:
+    """Return *n* tidy rows, each a step of any size in one active label or a few, from one of the first *best_first*."""
+    chosen = best_first[np.minimum(rng.geometric(_FIRST, n) - 1, len(best_first) - 1)]
+    active = code.active(chosen)
+    drawn = code.draw(rng, n)
+    rows = code.filled(chosen, drawn)
+    order = np.where(active, rng.random(rows.shape), np.inf)
+    n_changed = 1 + rng.binomial(np.maximum(active.sum(1) - 1, 0), 1.0 / np.maximum(active.sum(1), 1))
+    change = active & (order.argsort(1, kind="stable").argsort(1, kind="stable") < n_changed[:, None])
+    numbers, categories = code.numbers, code.categories
+    size = np.exp(rng.uniform(math.log(_SHORTEST_STEP), math.log(_LONGEST_STEP), (n, len(numbers))))
+    moved = np.clip(rows[:, numbers] + size * rng.standard_normal(size.shape), code.lowest, code.highest)
+    rows[:, numbers] = np.where(change[:, numbers], moved, rows[:, numbers])
+    rows[:, categories] = np.where(change[:, categories], drawn[:, categories], rows[:, categories])
+    return code.tidy(rows)
 
 
 def neglected(code: Encoding, rows: Floats, trials: Known, pool: Floats) -> Floats:

@@ -221,8 +221,3 @@ def _value(parameter: Parameter, scale: Scale | None, entry: float) -> Value:
     if scale.q is None:
         return min(max(x, least), greatest)
     return min(max(round(x / scale.q) * scale.q, least), greatest)
-
-
-def cells(rows: Floats) -> set[bytes]:
-    """Return what tells tidy *rows* apart, to 1e-9 of a range: two rows with the same bytes are the same point."""
-    return {row.tobytes() for row in np.rint(rows * 1e9)}

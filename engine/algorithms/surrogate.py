@@ -27,6 +27,7 @@ _MOST = 250  # trials that a process is fitted to: their number cubed is what it
 _MOST_BELIEVED = 100
 _MOST_FITTED = 120  # of them, that hyperparameters are fitted to
 _ITERATIONS = 25
+_BELIEVE = True
 _REMEMBERED = 256
 # Means of the logarithms of the length scales, that of the root of the number of active labels added, for labels,
 # and for choices that others depend on, whose branches are searches of their own.
@@ -48,6 +49,11 @@ class Known(NamedTuple):
     pending: Integers
     taken: Integers
     """All of these."""
+
+    @property
+    def ended(self) -> Integers:
+        """Those that are not pending, nor void."""
+        return np.concatenate((self.told, self.failed))
 
     @property
     def n_failed_since(self) -> int:
@@ -117,7 +123,7 @@ class Surrogate(NamedTuple):
     success: Posterior | None
     """Of 1 for trials that gave a loss and -1 for those that failed; None if none failed."""
     best: float
-    """The lowest warped loss that is expected at a point tried."""
+    """The lowest warped loss that is expected at a point tried or being tried."""
     best_first: Floats
     """The rows that the process knows, by ascending expected loss."""
 
@@ -137,8 +143,12 @@ def surrogate(encoding: Encoding, rows: Floats, trials: Known) -> Surrogate | No
     mean, _ = posterior.predict(x)
     is_valid = np.isin(kept, trials.valid)
     order = np.argsort(np.where(is_valid, mean, np.inf), kind="stable")
+    best = float(mean[is_valid].min())
+    if _BELIEVE and len(trials.pending):
+        hoped, _ = posterior.predict(feats.of(rows[trials.pending[-_MOST_BELIEVED:]]))
+        best = min(best, float(hoped.min()))
     return Surrogate(
-        feats, posterior, _success(feats, rows, trials), float(mean[is_valid].min()), rows[kept[order]]
+        feats, posterior, _success(feats, rows, trials), best, rows[kept[order]]
     )  # fmt: skip
 
 

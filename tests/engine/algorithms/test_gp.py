@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hstore.engine.algorithms import gp, surrogate
+from hstore.engine.algorithms import Exhausted, gp, surrogate
 from hstore.engine.algorithms.candidates import neglected
 from hstore.engine.algorithms.encoding import encoding
 from hstore.engine.history import History
@@ -70,7 +70,9 @@ def test_a_point_of_a_finite_space_is_not_proposed_twice_before_all_were() -> No
     space = compile_space({"a": hp.choice("a", list("abc")), "n": hp.uniformint("n", 1, 4)})
     history = search(space, lambda point: float(point["n"]) + point["a"], 12)
     assert len({(history.column("a")[tid], history.column("n")[tid]) for tid in range(12)}) == 12
-    space.check(gp.choose(space, history, seed=0))
+    with pytest.raises(Exhausted):
+        gp.choose(space, history, seed=0)
+    space.check(gp.choose(space, history, seed=0, repeats=True))
 
 
 def test_no_branch_is_given_up_after_a_bad_beginning() -> None:
@@ -126,7 +128,7 @@ def test_odd_spaces_are_searched_as_well(name: str) -> None:
     space = compile_space(SPACES[name])
     history = random_history(space, lambda p: sum(p.values()), 25)
     for seed in range(2):
-        point = gp.choose(space, history, seed=seed)
+        point = gp.choose(space, history, seed=seed, repeats=True)
         space.check(point)
         history.observe(history.add(point), kind="ok", loss=sum(point.values()))
 
