@@ -64,6 +64,8 @@ def _as_text(report: Replay) -> str:
     elif report.approximate:
         same = f"all the same, {report.approximate} of them within {TOLERANCE:g} of each range"
     verdict = f"{len(different)} came out different" if different else same
+    if explained := {difference.tid for difference in report.differences if difference.is_explained}:
+        verdict += f", {len(explained)} of them made on another kind of machine, which may be the reason"
     told = f", {verdict}" if report.suggested else ""  # of none it would be no praise
     lines = [f"{report.exp}: {report.suggested} of {report.trials} decisions derived again{told}"]
     if report.approximate:

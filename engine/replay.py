@@ -35,6 +35,9 @@ class Difference:
     label: str
     recorded: Any
     derived: Any
+    is_explained: bool = False
+    """Whether another kind of machine may be the reason: there an algorithm that is not portable may also end on
+    another of two peaks of the same height, which no tolerance covers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +133,9 @@ def _compare(
     recorded: dict[str, Any] = {"(seed)": decision.seed, **decision.point}
     derived: dict[str, Any] = {"(seed)": seed, **point}
     return [
-        Difference(tid=tid, label=label, recorded=recorded.get(label), derived=derived.get(label))
+        Difference(
+            tid=tid, label=label, recorded=recorded.get(label), derived=derived.get(label), is_explained=not is_exact
+        )
         for label in dict.fromkeys((*recorded, *derived))
         if _bits(recorded.get(label)) != _bits(derived.get(label))
         and (is_exact or not _is_close(space, label, recorded.get(label), derived.get(label)))

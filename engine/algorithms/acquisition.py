@@ -19,6 +19,7 @@ _ROOT_HALF_PI = math.sqrt(0.5 * math.pi)
 _VAGUE = 0.1  # variance that a failure has of its own
 _ROUNDS = 4
 _WORTHWHILE = 1e-6
+_DIGITS = 5
 # Of each range: what is as near to a trial that ended, or to one that is pending, need not be tried again.
 _SAME, _NEAR = 1e-9, 1e-3
 _MOST_NEIGHBOURS = 200
@@ -114,22 +115,27 @@ def best_first(
     """
     encoding = criterion.surrogate.features.encoding
     values = criterion.at(candidates)
-    order = np.argsort(-values, kind="stable")
+    order = _best(values)
     rows, found = _climb(criterion, candidates[order[:starts]], values[order[:starts]], iterations)
     for _ in range(_ROUNDS):
-        best = int(np.argmax(found))
+        best = _best(found)[0]
         near = _neighbours(encoding, rows[best])
         if not len(near):
             break
         theirs = criterion.at(near)
-        top = int(np.argmax(theirs))
+        top = _best(theirs)[0]
         if not theirs[top] > found[best] + _WORTHWHILE:
             break
         moved, value = _climb(criterion, near[top : top + 1], theirs[top : top + 1], iterations)
         rows[best], found[best] = moved[0], value[0]
-    rows, others = rows[np.argsort(-found, kind="stable")], candidates[order]
+    rows, others = rows[_best(found)], candidates[order]
     is_old = _is_near(rows, ended, _SAME) | _is_near(rows, pending, _NEAR)
     return np.concatenate((rows[~is_old], others, rows[is_old]))
+
+
+def _best(values: Floats) -> NDArray[np.intp]:
+    """Return the positions of *values*, the greatest first; last digits, which are this machine's, decide nothing."""
+    return np.argsort(-np.round(values, _DIGITS), kind="stable")
 
 
 def _is_near(rows: Floats, others: Floats, reach: float) -> NDArray[np.bool_]:
@@ -163,7 +169,7 @@ def _climb(criterion: Criterion, rows: Floats, values: Floats, iterations: int) 
     trial[n, numbers[k]] = found.x + MIDDLE
     encoding.tidy(trial)
     theirs = criterion.at(trial)
-    is_better = theirs > values
+    is_better = theirs > values + _WORTHWHILE
     return np.where(is_better[:, None], trial, rows), np.where(is_better, theirs, values)
 
 

@@ -53,7 +53,7 @@ def candidates(code: Encoding, best_first: Floats, rng: np.random.Generator) -> 
 
 
 def steps(code: Encoding, best_first: Floats, rng: np.random.Generator, n: int) -> Floats:
-    """Return *n* tidy rows, each a step of any size in one active label or a few, from one of the first *best_first*."""
+    """Return *n* tidy rows, each a step of any size in one active label or a few from one of the first *best_first*."""
     chosen = best_first[np.minimum(rng.geometric(_FIRST, n) - 1, len(best_first) - 1)]
     active = code.active(chosen)
     drawn = code.draw(rng, n)

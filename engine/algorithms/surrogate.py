@@ -142,7 +142,7 @@ def surrogate(encoding: Encoding, rows: Floats, trials: Known) -> Surrogate | No
     posterior = gaussian_process.condition(hyperparameters, x, y, feats.groups, feats.of(rows[believed]))
     mean, _ = posterior.predict(x)
     is_valid = np.isin(kept, trials.valid)
-    order = np.argsort(np.where(is_valid, mean, np.inf), kind="stable")
+    order = np.argsort(np.where(is_valid, np.round(mean, 6), np.inf), kind="stable")
     best = float(mean[is_valid].min())
     if _BELIEVE and len(trials.pending):
         hoped, _ = posterior.predict(feats.of(rows[trials.pending[-_MOST_BELIEVED:]]))
