@@ -11,7 +11,7 @@ import numpy as np
 
 from hstore.engine.algorithms import gp
 from hstore.engine.algorithms.algorithm import Algorithm
-from hstore.engine.algorithms.candidates import steps
+from hstore.engine.algorithms.candidates import neglected, steps
 from hstore.engine.algorithms.encoding import encoding
 from hstore.engine.algorithms.novelty import new_point
 from hstore.engine.algorithms.surrogate import Known, known
@@ -19,12 +19,12 @@ from hstore.engine.history import History
 from hstore.engine.space import Point, Space
 
 _PATIENCE = 10  # trials without a better loss
-_EVERY = 2
+_EVERY = 4
 _N_STEPS = 8
 
 
 def choose(space: Space, history: History, *, seed: int, repeats: bool = False) -> Point:
-    """Return gp's point; but after 10 trials without a better loss every second one is a step from a good trial.
+    """Return gp's point; but after 10 trials without a better loss every fourth one is a step from a good trial.
 
     A step changes one label or a few, by any size. It takes no model of the loss to find out what lies beside the
     best trials, and none can mislead it. On a finite space no point is tried twice, unless *repeats*.
@@ -43,8 +43,9 @@ def _stands_still(trials: Known) -> bool:
 def _steps(space: Space, history: History, trials: Known, seed: int) -> Iterator[Point]:
     code = encoding(space)
     order = trials.valid[np.argsort(trials.losses[trials.valid], kind="stable")]
-    rows = steps(code, code.rows(history)[order[:_N_STEPS]], np.random.default_rng(seed), _N_STEPS)
-    yield from map(code.point, rows)
+    rows = code.rows(history)
+    best_first = neglected(code, rows, trials, rows[order])
+    yield from map(code.point, steps(code, best_first, np.random.default_rng(seed), _N_STEPS))
 
 
 suggest = Algorithm(name="auto", version=1, is_portable=False, choose=choose)
