@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hstore.engine.algorithms import Exhausted, gp, surrogate
+from hstore.engine.algorithms import ALGORITHMS, Exhausted, gp, surrogate
 from hstore.engine.algorithms.candidates import neglected
 from hstore.engine.algorithms.encoding import encoding
 from hstore.engine.history import History
@@ -141,12 +141,13 @@ def bits() -> dict[str, list[dict[str, str]]]:
     )
     history = random_history(space, lambda p: sum((v - 1.0) ** 2 for v in p.values()), 300)
     found: dict[str, list[dict[str, str]]] = {}
-    for name, choose in {"gp": gp.choose}.items():
-        points = [choose(space, history, seed=seed) for seed in range(3)]
+    for name in ("gp", "auto"):
+        points = [ALGORITHMS[name].choose(space, history, seed=seed) for seed in range(2)]
         found[name] = [{label: float(value).hex() for label, value in point.items()} for point in points]
     return found
 
 
+@pytest.mark.timeout(600)
 def test_the_bits_are_the_same_with_1_2_and_8_threads() -> None:
     there = []
     for n in ("1", "2", "8"):
