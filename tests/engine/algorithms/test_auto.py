@@ -46,8 +46,8 @@ def test_a_step_is_taken_where_a_branch_is_behind_its_share() -> None:
         branch = 0 if tid > 2 else tid
         row = told.add({"branch": branch} | {f"x{branch}{i}": float(rng.random()) for i in range(6)})
         told.observe(row, kind="ok", loss=float(branch) if tid < 3 else 1.0 + tid)
-    branches = [auto.choose(space, told, seed=seed)["branch"] for seed in range(8)]
-    assert branches.count(1) >= 5  # a step may change the branch itself
+    branches = [auto.choose(space, told, seed=seed)["branch"] for seed in range(40)]
+    assert branches.count(1) >= 22  # a step may change the branch itself
 
 
 def test_it_is_the_default_of_fmin() -> None:
