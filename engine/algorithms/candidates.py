@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from hstore.engine.algorithms.encoding import Encoding
+from hstore.engine.algorithms.encoding import MIDDLE, Encoding
 from hstore.engine.algorithms.surrogate import Known, features
 
 Floats = NDArray[np.float64]
@@ -22,10 +22,14 @@ _SHORTEST_STEP, _LONGEST_STEP = 0.01, 0.5
 
 
 def farthest_first(code: Encoding, taken: Floats, rng: np.random.Generator) -> Floats:
-    """Return some rows from the prior, first the one farthest from all that are *taken* (Mitchell's best candidate)."""
+    """Return rows from the prior, first the one farthest from all that are *taken* (Mitchell's best candidate).
+
+    If none is, their numbers are in the middle: a range has a middle that is seldom bad, and ends that often are.
+    """
     pool = code.tidy(code.draw(rng, _N_FIRST))
     if not len(taken):
-        return pool
+        pool[:, code.numbers] = MIDDLE
+        return code.tidy(pool)
     feats = features(code, np.concatenate((pool, taken)))
     a, b = feats.of(pool), feats.of(taken)
     square = np.einsum("ij,ij->i", a, a)[:, None] + np.einsum("ij,ij->i", b, b) - 2.0 * (a @ b.T)
