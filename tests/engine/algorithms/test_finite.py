@@ -1,5 +1,6 @@
 """Finite spaces are counted and numbered without listing them, and no point of them is tried twice."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -113,3 +114,14 @@ def test_a_proposal_that_was_tried_gives_way_to_the_next_and_at_last_to_any() ->
     assert new_point(space, history, [{"n": 3}], seed=0, repeats=True) == {"n": 3}
     endless_space = compile_space(hp.uniform("n", 0, 1))
     assert new_point(endless_space, History(endless_space), [{"n": 0.5}], seed=0) == {"n": 0.5}
+
+
+def test_in_hyperopts_shape_a_used_up_space_gives_an_empty_list() -> None:
+    space = compile_space(hp.choice("a", [0, 1]))
+    history = History(space)
+    history.add({"a": 0})
+    trials = SimpleNamespace(history=lambda _: history)
+    (document,) = ALGORITHMS["grid"]([1], SimpleNamespace(space=space), trials, 0)
+    assert document["misc"]["vals"] == {"a": [1]}
+    history.add({"a": 1})
+    assert ALGORITHMS["grid"]([2], SimpleNamespace(space=space), trials, 0) == []
