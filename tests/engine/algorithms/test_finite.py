@@ -40,6 +40,7 @@ SPACES: dict[str, tuple[Any, int]] = {
         {f"c{i}": hp.choice(f"c{i}", [{"x": hp.randint(f"x{i}", 3)}, 1]) for i in range(10)},
         4**10,
     ),
+    "more labels than calls may be nested": ({f"x{i}": hp.randint(f"x{i}", 2) for i in range(1_200)}, 2**1_200),
     "one of very many": (hp.randint("seed", 2**31), 2**31),
 }
 
@@ -50,7 +51,7 @@ def test_points_are_counted_and_numbered(expression: Any, size: int) -> None:
     assert endless(space) is None
     points = Finite(space)
     assert points.size == (size if "shared" not in space else len(brute_force(space)))
-    numbers = range(size) if size < 1_000 else np.random.default_rng(0).integers(size, size=50).tolist()
+    numbers = range(size) if size < 1_000 else [(7**900 * k) % size for k in range(20)]
     listed = [points[number] for number in numbers if number < points.size]
     for point in listed:
         space.check(point)
