@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 _PROPOSALS = 16
+_DRAWS = 10  # until one is within the bounds; then the last one is moved there
 _SEEDS = 2**31 - 1
 _KEPT = 16
 
@@ -155,7 +156,7 @@ def _begun(bounds: Floats, sigma0: float, n: int, restarts: int, key: bytes) -> 
         # Somewhere else, which what was told so far decides.
         rng = np.random.default_rng(int.from_bytes(key[:8], "little"))
         mean = np.where(is_bounded, rng.random(len(bounds)), rng.standard_normal(len(bounds)))
-    return CMA(mean=mean, sigma=sigma0, bounds=bounds, population_size=max(n, 2), seed=0)
+    return CMA(mean=mean, sigma=sigma0, bounds=bounds, n_max_resampling=_DRAWS, population_size=max(n, 2), seed=0)
 
 
 suggest = Algorithm(

@@ -46,10 +46,11 @@ class Finite:
         self._space = space
         self._order = _choices_before_theirs(space)
         self._levels = {p.label: levels(p) for p in self._order}
-        self._asked = [
-            frozenset(choice for p in self._order[k:] for condition in p.conditions for choice, _ in condition)
-            for k in range(len(self._order) + 1)
-        ]
+        # Per place in the order, the choices that labels from there on depend on.
+        self._asked = [frozenset[str]()]
+        for parameter in reversed(self._order):
+            above = frozenset(choice for condition in parameter.conditions for choice, _ in condition)
+            self._asked.insert(0, above | self._asked[0])
         self._count = cache(self._count_from)
 
     @property
@@ -77,18 +78,16 @@ class Finite:
         return {label: point[label] for label in self._space.labels if label in point}
 
     def _count_from(self, k: int, chosen: Chosen) -> int:
-        if k == len(self._order):
-            return 1
-        parameter, known = self._order[k], dict(chosen)
-        n, value_of = self._levels[parameter.label]
-        if not self._is_active(parameter, known):
-            return self._count(k + 1, self._still_asked(k + 1, known))
-        if not self._is_asked(k, parameter.label):
-            return n * self._count(k + 1, self._still_asked(k + 1, known))
-        return sum(
-            self._count(k + 1, self._still_asked(k + 1, known | {parameter.label: value_of(place)}))
-            for place in range(n)
-        )
+        """Return how many ways there are to go on from place *k* of the order."""
+        ways, known = 1, dict(chosen)
+        for place, parameter in enumerate(self._order[k:], k):
+            if self._is_active(parameter, known):
+                n, value_of = self._levels[parameter.label]
+                if self._is_asked(place, parameter.label):
+                    branches = (known | {parameter.label: value_of(option)} for option in range(n))
+                    return ways * sum(self._count(place + 1, self._still_asked(place + 1, b)) for b in branches)
+                ways *= n
+        return ways
 
     def _is_asked(self, k: int, label: str) -> bool:
         return label in self._asked[k + 1]

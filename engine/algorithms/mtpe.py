@@ -25,7 +25,7 @@ from hstore.engine.algorithms.algorithm import Algorithm
 from hstore.engine.algorithms.kernels import Candidates, Floats, Mixture, Rows, Scales
 from hstore.engine.algorithms.novelty import new_point
 from hstore.engine.algorithms.prior import spread_points
-from hstore.engine.history import OK, PENDING, VOID, History
+from hstore.engine.history import OK, VOID, History
 from hstore.engine.space import Point, Space
 
 _FEWEST_OK = 2
@@ -48,14 +48,14 @@ def choose(
 ) -> Point:
     """Return the point that is likeliest among good trials compared with bad ones, of *n_EI_candidates* drawn.
 
-    The best share *gamma* of the trials with a loss is good. Until *n_startup_jobs* trials have ended points are
-    spread over the space. *prior_weight* is that of the prior beside the trials, in trials. On a finite space no
-    point is tried twice, unless *repeats*; raises `Exhausted` when all were.
+    The best share *gamma* of the trials with a loss is good. The first *n_startup_jobs* points are spread over the
+    space. *prior_weight* is that of the prior beside the trials, in trials. On a finite space no point is tried twice,
+    unless *repeats*; raises `Exhausted` when all were.
     """
     kinds, losses = history.kinds, history.losses
     ranked = np.flatnonzero((kinds == OK) & (losses < np.inf))
-    n_ended = np.count_nonzero((kinds != PENDING) & (kinds != VOID))
-    if n_ended < n_startup_jobs or len(ranked) < _FEWEST_OK or not len(space):
+    # Those under way count: their results will soon be there, however many workers there are.
+    if np.count_nonzero(kinds != VOID) < n_startup_jobs or len(ranked) < _FEWEST_OK or not len(space):
         return new_point(space, history, spread_points(space, history, seed), seed=seed, repeats=repeats)
     ranked = ranked[np.argsort(losses[ranked], kind="stable")]
     n_good = min(max(2, math.ceil(gamma * len(ranked))), len(ranked))

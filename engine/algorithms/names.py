@@ -1,8 +1,9 @@
 """Names: what a user calls an algorithm, what a log calls it, and the algorithm that both stand for."""
 
+import sys
 from collections.abc import Callable, Mapping
-from functools import partial
-from importlib.metadata import EntryPoint, entry_points
+from functools import lru_cache, partial
+from importlib.metadata import EntryPoint, EntryPoints, entry_points
 from reprlib import repr as short
 from types import MappingProxyType, ModuleType
 from typing import Any
@@ -34,11 +35,17 @@ def named(name: str) -> Algorithm | CustomAlgorithm:
     """
     if name in ALGORITHMS:
         return ALGORITHMS[name]
-    plug_ins = entry_points(group=PLUG_INS)
+    plug_ins = _plug_ins(tuple(sys.path))
     for plug_in in plug_ins.select(name=name):
         return _loaded(plug_in)
     known = ", ".join(dict.fromkeys((*ALGORITHMS, *sorted(plug_ins.names))))
     raise InvalidValue(f"no algorithm is called {name!r}; there are: {known}", path="algo")
+
+
+@lru_cache(maxsize=4)
+def _plug_ins(path: tuple[str, ...]) -> EntryPoints:
+    """Return what is installed on *path*, which is the one that is searched: asking takes a while."""
+    return entry_points(group=PLUG_INS)
 
 
 def _loaded(plug_in: EntryPoint) -> Algorithm | CustomAlgorithm:

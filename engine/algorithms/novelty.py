@@ -48,8 +48,8 @@ def new_point(space: Space, history: History, proposals: Iterable[Point], *, see
         if point not in tried:
             return point
     size = finite(space).size
-    start = int(np.random.default_rng(seed).random() * size)  # enough digits for spaces that are ever used up
-    return untried(space, tried, start)
+    start = int.from_bytes(np.random.default_rng(seed).bytes(size.bit_length() // 8 + 8), "little")
+    return untried(space, tried, start % size)
 
 
 def untried(space: Space, tried: Tried, start: int) -> Point:

@@ -1,5 +1,6 @@
 """Finite spaces are counted and numbered without listing them, and no point of them is tried twice."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,7 @@ SPACES: dict[str, tuple[Any, int]] = {
         {f"c{i}": hp.choice(f"c{i}", [{"x": hp.randint(f"x{i}", 3)}, 1]) for i in range(10)},
         4**10,
     ),
+    "more labels than calls may be nested": ({f"x{i}": hp.randint(f"x{i}", 2) for i in range(1_200)}, 2**1_200),
     "one of very many": (hp.randint("seed", 2**31), 2**31),
 }
 
@@ -49,7 +51,7 @@ def test_points_are_counted_and_numbered(expression: Any, size: int) -> None:
     assert endless(space) is None
     points = Finite(space)
     assert points.size == (size if "shared" not in space else len(brute_force(space)))
-    numbers = range(size) if size < 1_000 else np.random.default_rng(0).integers(size, size=50).tolist()
+    numbers = range(size) if size < 1_000 else [(7**900 * k) % size for k in range(20)]
     listed = [points[number] for number in numbers if number < points.size]
     for point in listed:
         space.check(point)
@@ -113,3 +115,14 @@ def test_a_proposal_that_was_tried_gives_way_to_the_next_and_at_last_to_any() ->
     assert new_point(space, history, [{"n": 3}], seed=0, repeats=True) == {"n": 3}
     endless_space = compile_space(hp.uniform("n", 0, 1))
     assert new_point(endless_space, History(endless_space), [{"n": 0.5}], seed=0) == {"n": 0.5}
+
+
+def test_in_hyperopts_shape_a_used_up_space_gives_an_empty_list() -> None:
+    space = compile_space(hp.choice("a", [0, 1]))
+    history = History(space)
+    history.add({"a": 0})
+    trials = SimpleNamespace(history=lambda _: history)
+    (document,) = ALGORITHMS["grid"]([1], SimpleNamespace(space=space), trials, 0)
+    assert document["misc"]["vals"] == {"a": [1]}
+    history.add({"a": 1})
+    assert ALGORITHMS["grid"]([2], SimpleNamespace(space=space), trials, 0) == []
