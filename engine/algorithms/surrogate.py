@@ -27,7 +27,6 @@ _MOST = 250  # trials that a process is fitted to: their number cubed is what it
 _MOST_BELIEVED = 100
 _MOST_FITTED = 120  # of them, that hyperparameters are fitted to
 _ITERATIONS = 25
-_BELIEVE = True
 _REMEMBERED = 256
 # Means of the logarithms of the length scales, that of the root of the number of active labels added, for labels,
 # and for choices that others depend on, whose branches are searches of their own.
@@ -142,14 +141,13 @@ def surrogate(encoding: Encoding, rows: Floats, trials: Known) -> Surrogate | No
     posterior = gaussian_process.condition(hyperparameters, x, y, feats.groups, feats.of(rows[believed]))
     mean, _ = posterior.predict(x)
     is_valid = np.isin(kept, trials.valid)
+    is_valid |= not is_valid.any()
     order = np.argsort(np.where(is_valid, np.round(mean, 6), np.inf), kind="stable")
     best = float(mean[is_valid].min())
-    if _BELIEVE and len(trials.pending):
+    if len(trials.pending):
         hoped, _ = posterior.predict(feats.of(rows[trials.pending[-_MOST_BELIEVED:]]))
         best = min(best, float(hoped.min()))
-    return Surrogate(
-        feats, posterior, _success(feats, rows, trials), best, rows[kept[order]]
-    )  # fmt: skip
+    return Surrogate(feats, posterior, _success(feats, rows, trials), best, rows[kept[order]])
 
 
 def _success(feats: Features, rows: Floats, trials: Known) -> Posterior | None:

@@ -114,6 +114,15 @@ def test_thousands_of_trials_are_brought_down_to_a_few_hundred() -> None:
     assert bowl(gp.choose(BOWL, history, seed=0)) < 1.0
 
 
+def test_trials_that_failed_with_the_best_losses_teach_but_are_no_best() -> None:
+    history, rng = History(BOWL), np.random.default_rng(0)
+    for tid in range(400):
+        point = BOWL.sample(rng)
+        kind = "ok" if tid in (200, 201) else "fail"
+        history.observe(history.add(point), kind=kind, loss=bowl(point) + 1e4 * (kind == "ok"))
+    BOWL.check(gp.choose(BOWL, history, seed=0))
+
+
 SPACES = {
     "300 labels": {f"x{i}": hp.uniform(f"x{i}", 0, 1) for i in range(300)},
     "a choice of 1,000 options": {"c": hp.choice("c", list(range(1000))), "x": hp.uniform("x", 0, 1)},
