@@ -111,11 +111,14 @@ def _gist(document: Document) -> str:
         case "reserved":
             return f"by {data.get('worker')}, attempt {data.get('attempt')}"
         case "done":
-            return named({"loss": data.get("loss"), "status": data.get("status"), "s": data.get("duration")})
+            status = "pruned" if data.get("pruned") else data.get("status")
+            return named({"loss": data.get("loss"), "status": status, "s": data.get("duration")})
         case "failed":
             return f"{data.get('error')}: {data.get('message')}"
         case "reported":
             plain = {name: data[name] for name in ("step", "value") if name in data}
+            if "pruning" in data:
+                plain["stopped by"] = data["pruning"]["pruner"]["name"]
             return named(plain | ({"attachment": data["attachment"]["name"]} if "attachment" in data else {}))
         case "created":
             return f"{data.get('algorithm', {}).get('name')}, {data.get('objective', {}).get('name')}"

@@ -33,11 +33,11 @@ def ls(session: Session, as_json: bool) -> None:
     if not experiments:
         click.echo("there are no experiments yet: fmin(…, experiment='name') begins one", err=True)
         return
-    from hstore.cli.table import render
+    from hstore.cli.table import counted, render
 
     rows: list[list[Any]] = [["experiment", "status", "trials", "best loss", "last event (UTC)"]]
     for e in experiments:
-        counts = " ".join(f"{n} {state}" for state, n in e.get("counts", {}).items())
+        counts = counted(e.get("counts", {}), e.get("pruned"))
         best = e.get("best", {})
         rows.append(
             [e["_id"], e["status"], counts, best.get("loss", best.get("loss_kind")), e.get("last", {}).get("at")]

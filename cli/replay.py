@@ -60,6 +60,8 @@ def _as_text(report: Replay) -> str:
     verdict = f"{len(different)} came out different" if different else "all the same to the last bit"
     told = f", {verdict}" if report.suggested else ""  # of none it would be no praise
     lines = [f"{report.exp}: {report.suggested} of {report.trials} decisions derived again{told}"]
+    if report.pruned:
+        lines.append(f"decisions to stop a trial early derived again: {report.pruned}")
     if report.given:
         lines.append(f"given by a person or imported: {report.given}")
     by_reason: dict[str, list[int]] = {}

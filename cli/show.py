@@ -81,15 +81,16 @@ def _algorithm(described: Mapping[str, Any]) -> str:
 
 
 def _experiment_text(experiment: Experiment) -> str:
-    from hstore.cli.table import named, plain, render, text
+    from hstore.cli.table import counted, named, plain, render, text
     from hstore.store.events import happened
 
     state, best = experiment.state, experiment.state.best
     status = f"{state.status} ({state.why})" if state.why else state.status
-    counts = ", ".join(f"{n} {name}" for name, n in state.counts.items()) or "no trials yet"
+    counts = counted(state.counts, state.pruned) or "no trials yet"
     lines = [
         f"experiment {experiment.name}: {status}",
         f"algorithm  {_algorithm(state.algorithm)}",
+        *([f"pruner     {_algorithm(state.pruner)}"] if state.pruner else []),
         f"trials     {counts}",
         f"head       {experiment.head.hex()}",
         "space",
@@ -104,7 +105,7 @@ def _experiment_text(experiment: Experiment) -> str:
         rows: list[list[Any]] = [["trial", "state", "loss", "s", "ended (UTC)", "parameters"]]
         for trial in experiment.trials[-LATEST:]:
             ended = happened(trial.end) if trial.end else None
-            loss = trial.loss if trial.loss is not None else trial.status
+            loss = trial.loss if trial.loss is not None else "pruned" if trial.is_pruned else trial.status
             rows.append([trial.tid, trial.state, loss, _seconds(trial.duration), ended, named(dict(trial.params))])
         lines += [f"latest {min(LATEST, len(experiment.trials))} of {len(experiment.trials)} trials", render(rows)]
     return "\n".join(lines)
@@ -135,6 +136,9 @@ def _trial_text(experiment: Experiment, trial: Trial) -> str:
         lines.append(f"{trial.queued.source}, not suggested by an algorithm")
     if trial.loss is not None:
         lines.append(f"loss {text(trial.loss)} ({trial.status})")
+    if trial.is_pruned:
+        step, value = trial.last_report or (None, None)
+        lines.append(f"pruned at step {text(step)}, value {text(value)}")
     if (said := trial.queued.imported if trial.queued else None) is not None:
         # Of a log that anybody can write to: it may say anything.
         since = f"{trial.queued.at:%Y-%m-%d %H:%M:%S}" if trial.queued else ""

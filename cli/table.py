@@ -6,7 +6,7 @@ import datetime as dt
 import math
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 
@@ -42,6 +42,12 @@ def named(values: Any) -> str:
     if not isinstance(values, dict):
         return text(values)
     return ", ".join(f"{name}={value if value is None else text(value)}" for name, value in values.items())
+
+
+def counted(counts: Mapping[str, int], pruned: int | None = None) -> str:
+    """Return how many trials are in each state; of those that are done, how many were stopped early."""
+    told = {"done": f" ({pruned} pruned)"} if pruned else {}
+    return ", ".join(f"{n} {state}{told.get(state, '')}" for state, n in counts.items())
 
 
 def for_json(value: Any) -> Any:

@@ -140,7 +140,10 @@ def done(result: Mapping[str, Any], duration: float) -> dict[str, Any]:
     """Return the data of a `Done`."""
     loss = result.get("loss")
     loss = float(loss) if isinstance(loss, (int, float)) else None
-    return {"result": result, "status": result["status"], "loss": loss, "duration": duration}
+    is_pruned = result["status"] == "fail" and result.get("pruned") is True
+    return {
+        "result": result, "status": result["status"], "loss": loss, "duration": duration, "pruned": is_pruned or None,
+    }  # fmt: skip
 
 
 def plain_result(result: Mapping[str, Any], say: Callable[[str], None]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hstore.engine import points as given_points
-from hstore.engine import recipe, seeds
+from hstore.engine import pruners, recipe, seeds
 from hstore.engine.algorithms import describe_algorithm, resolve, tpe
 from hstore.engine.driver import Driver, Limits
 from hstore.engine.fingerprint import fingerprint
@@ -56,6 +56,7 @@ def fmin(
     workers: int | None = None,
     retries: Mapping[str, int] | None = None,
     grace: float = 10.0,
+    pruner: Any = None,
 ) -> Any:
     """Return the point with the smallest *fn* found in *space*: raw values by label (a choice's is its index).
 
@@ -76,6 +77,8 @@ def fmin(
         "failed": 0, "timeout": 0} where it does not say otherwise. Recorded when the experiment begins.
     grace: seconds that workers get to end their trials when the search ends early (timeout, loss_threshold,
         early_stop_fn); what still runs then is cancelled.
+    pruner: what stops hopeless trials early, by what *fn* reports on its way: "asha", "median", "hyperband", or one of
+        `hstore.pruners` with settings. See `Ctrl.report` and `Ctrl.should_stop`.
     rstate: `numpy.random.default_rng(seed)` or an int, for a search that can be had again.
     points_to_evaluate: points {label: value} to begin with, on top of *max_evals*; those that the search was given
         before are not queued again. A choice takes one of its options, or as in hyperopt the index of one: an int is
@@ -95,12 +98,18 @@ def fmin(
                 f"{type(trials).__name__} has an fmin of its own, which takes no points_to_evaluate",
                 hint="enqueue them on its trials, or set allow_trials_fmin=False",
             )
+        if pruner is not None:
+            raise InvalidValue(
+                f"{type(trials).__name__} has an fmin of its own, which takes no pruner",
+                hint="set allow_trials_fmin=False",
+            )
         return trials.fmin(
             fn, space, algo=algo, max_evals=max_evals, timeout=timeout, loss_threshold=loss_threshold,
             max_queue_len=max_queue_len, rstate=rstate, verbose=verbose, pass_expr_memo_ctrl=pass_expr_memo_ctrl,
             catch_eval_exceptions=catch_eval_exceptions, return_argmin=return_argmin,
             show_progressbar=show_progressbar, early_stop_fn=early_stop_fn, trials_save_file=trials_save_file,
         )  # fmt: skip
+    judge = {} if pruner is None else pruners.resolve(pruner).describe()
     algorithm, settings = resolve(tpe.suggest if algo is None else algo)
     compiled = space if isinstance(space, Space) else compile_space(space)
     if not compiled.is_known:
@@ -129,6 +138,7 @@ def fmin(
             rstate is not None,
             points,
             policy,
+            judge,
         )
         view.waiting = ()
         bar = _bar(verbose, show_progressbar)
@@ -248,12 +258,13 @@ def _prepare(
     is_generator_given: bool,
     points: Sequence[Point],
     retries: Mapping[str, int],
+    pruner: Mapping[str, Any],
 ) -> None:
     """Begin or continue the experiment and queue the *points*, whoever else is doing so at the same time."""
     while True:
         new = given_points.not_queued(experiment.state, points)
         try:
-            _begin(experiment, domain, algorithm, limits, generator, is_generator_given, len(new), retries)
+            _begin(experiment, domain, algorithm, limits, generator, is_generator_given, len(new), retries, pruner)
             first = len(experiment.state.trials)
             drafts = [(Queued, first + i, given_points.decision(domain.space, point)) for i, point in enumerate(new)]
             if drafts:
@@ -265,7 +276,7 @@ def _prepare(
 
 def _begin(
     experiment: Experiment, domain: Domain, algorithm: dict[str, Any], limits: Limits, generator: dict[str, Any],
-    is_generator_given: bool, n_new: int, retries: Mapping[str, int],
+    is_generator_given: bool, n_new: int, retries: Mapping[str, int], pruner: Mapping[str, Any],
 ) -> None:  # fmt: skip
     """Create the experiment, or see that it can be continued with these arguments, and record what changed.
 
@@ -279,7 +290,7 @@ def _begin(
         created = {
             "space": domain.space.to_data(), "objective": recipe.record(domain, _attachments(experiment)),
             "algorithm": algorithm, "generator": generator, "limits": wanted, "retries": dict(retries),
-            "fingerprint": fingerprint(),
+            "fingerprint": fingerprint(), "pruner": dict(pruner) or None,
         }  # fmt: skip
         if experiment.begin(created):
             return
@@ -304,6 +315,8 @@ def _begin(
         changed["limits"] = wanted
     if state.algorithm != algorithm:
         changed["algorithm"] = algorithm
+    if state.pruner != pruner:
+        changed["pruner"] = dict(pruner)
     if any(state.objective.get(key) != objective.get(key) for key in ("name", "ref", "version")):
         changed["objective"] = recipe.record(domain, _attachments(experiment))
     # In one append: nobody shall see the search go on within the limits that it had reached.

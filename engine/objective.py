@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import logging
 import numbers
 import os
@@ -11,14 +12,18 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from types import CodeType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hstore.engine.attempt import begin, claim, done, is_held, tell
+from hstore.engine.pruners.curves import Curve
 from hstore.engine.space import Space
 from hstore.store.errors import Conflict, InvalidLoss, InvalidResult, InvalidResultStatus, InvalidValue, NotFound
 from hstore.store.events import Done, Noted, Queued, Reported
 from hstore.store.store import Draft, Experiment, author
 from hstore.store.values import normalise
+
+if TYPE_CHECKING:
+    from hstore.engine.pruning import Referee
 
 STATUS_NEW = "new"
 STATUS_RUNNING = "running"
@@ -32,8 +37,16 @@ LARGEST_PICKLE = 64 * 2**20
 """Bytes; an objective that pickles to more stays out of the store, which only workers elsewhere would miss."""
 
 
+class Pruned(Exception):
+    """Raised by an objective to end its trial early: what it has reported is hopeless. See `Ctrl.should_stop`."""
+
+
 class Domain:
-    """An objective and the space that it is searched in."""
+    """An objective and the space that it is searched in.
+
+    It is called with a point, and with a `Ctrl` beside it if it has a parameter *ctrl*; or as hyperopt calls those with
+    `fmin_pass_expr_memo_ctrl`.
+    """
 
     def __init__(self, fn: Callable[..., Any], space: Space, *, pass_expr_memo_ctrl: bool | None = None) -> None:
         self.fn = fn
@@ -41,22 +54,54 @@ class Domain:
         if pass_expr_memo_ctrl is None:
             pass_expr_memo_ctrl = getattr(fn, "fmin_pass_expr_memo_ctrl", False)
         self.pass_expr_memo_ctrl = pass_expr_memo_ctrl
+        self.wants_ctrl = not pass_expr_memo_ctrl and wants_ctrl(fn)
 
     def evaluate(self, point: Mapping[str, Any], ctrl: Ctrl) -> dict[str, Any]:
         """Call the objective at *point* (raw values by label) and return its result in hyperopt's shape.
 
-        The result's attachments are kept through *ctrl*. Raises whatever the objective raises, and
-        `InvalidResult` for what no search can use.
+        The result's attachments are kept through *ctrl*. One that ended because its pruner told it to, or by raising
+        `Pruned`, fails as `pruned`, with the last value that it reported and no loss. Raises whatever else the
+        objective raises, and `InvalidResult` for what no search can use.
         """
-        if self.pass_expr_memo_ctrl:
-            returned = self.fn(expr=self.space.expression, memo=self.space.memo(point, ctrl), ctrl=ctrl)
+        try:
+            returned = self._call(point, ctrl)
+        except Pruned:
+            result = as_pruned({}, ctrl.last_report)
         else:
-            returned = self.fn(self.space.evaluate(point, ctrl))
-        result = as_result(returned)
+            result = as_pruned(returned, ctrl.last_report) if ctrl.is_pruned else as_result(returned)
         attachments = result.pop("attachments", None) or {}
         for name, content in attachments.items():
             ctrl.attachments[name] = content
         return result
+
+    def _call(self, point: Mapping[str, Any], ctrl: Ctrl) -> Any:
+        if self.pass_expr_memo_ctrl:
+            return self.fn(expr=self.space.expression, memo=self.space.memo(point, ctrl), ctrl=ctrl)
+        more = {"ctrl": ctrl} if self.wants_ctrl else {}
+        return self.fn(self.space.evaluate(point, ctrl), **more)
+
+
+def wants_ctrl(fn: Callable[..., Any]) -> bool:
+    """Return whether *fn* has a parameter *ctrl* beside the point, which nobody has given a value yet."""
+    if "ctrl" in getattr(fn, "keywords", ()):  # of a functools.partial
+        return False
+    try:
+        _, *others = inspect.signature(fn).parameters.values()
+    except (ValueError, TypeError):  # written in C, or without parameters
+        return False
+    return any(p.name == "ctrl" and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) for p in others)
+
+
+def as_pruned(returned: Any, last: tuple[int, float] | None) -> dict[str, Any]:
+    """Return the result of a trial that was pruned: what it *returned* beside a loss, and the *last* that it reported.
+
+    That is its step and value. The loss of what was not trained to the end is none that others are compared with.
+    """
+    result = dict(returned) if isinstance(returned, Mapping) else {}
+    for name in ("loss", "losses"):
+        result.pop(name, None)
+    result |= {"status": STATUS_FAIL, "pruned": True}
+    return result if last is None else result | {"step": last[0], "value": last[1]}
 
 
 def as_result(returned: Any) -> dict[str, Any]:
@@ -112,12 +157,20 @@ class Ctrl:
     error = _logger.error
     debug = _logger.debug
 
-    def __init__(self, experiment: Experiment, tid: int, trials: Any = None) -> None:
+    last_report: tuple[int, float] | None = None
+    """The latest step and value that were reported."""
+    is_pruned = False
+    """Whether the objective has heard from `should_stop` that its pruner stops it, and has reported nothing since."""
+    _is_hopeless = False
+
+    def __init__(self, experiment: Experiment, tid: int, trials: Any = None, referee: Referee | None = None) -> None:
         self.experiment = experiment
         self.tid = tid
         self.trials = trials
         self._taken = experiment.state.trials[tid].reserved
         self._looked = time.monotonic()
+        self._referee = referee
+        self._curve = Curve()
 
     @property
     def attachments(self) -> MutableMapping[str, bytes]:
@@ -130,14 +183,35 @@ class Ctrl:
             self.tell(result=normalise(dict(result), path="result"))
 
     def report(self, step: int, value: float) -> None:
-        """Record *value* at *step*, such as the validation loss after an epoch."""
-        self.tell(step=int(step), value=float(value))
+        """Record *value* at *step*, such as the validation loss after an epoch: smaller is better.
+
+        Where the search has a pruner, it is asked now whether to go on; `should_stop` tells.
+        """
+        self.last_report = int(step), float(value)
+        self.is_pruned = False  # it goes on, whatever it was told
+        self._is_hopeless = self.judge(*self.last_report)
+
+    def judge(self, step: int, value: float) -> bool:
+        """Append a reported value, with the decision to stop if that is what follows; return whether it was decided."""
+        data: dict[str, Any] = {"step": step, "value": value}
+        self._curve.add(step, value)
+        if self._referee is not None and not self._is_hopeless:
+            data["pruning"] = self._referee.judge(self.tid, self._curve)
+            self._is_hopeless = data["pruning"] is not None
+        self.tell(**data)
+        return self._is_hopeless
 
     def should_stop(self) -> bool:
-        """Return whether the result is wanted no more: the search is paused or finished, the trial was cancelled.
+        """Return whether the result is wanted no more: the search's pruner has given up on it, the search is paused or
+        finished, the trial was cancelled.
 
-        Cheap enough for every step: the store is asked once a second at most.
+        What an objective that was given up on returns then, if it does so at once, counts as pruned: it fails, with the
+        last value that it reported. One that goes on ends like any other. Cheap enough for every step: the store is
+        asked once a second at most.
         """
+        if self._is_hopeless:
+            self.is_pruned = True
+            return True
         if time.monotonic() - self._looked > LOOK_SECONDS:
             self.experiment.refresh()
             self._looked = time.monotonic()

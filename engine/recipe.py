@@ -204,7 +204,7 @@ def _check_signature(domain: Domain, name: str) -> None:
             signature.bind(expr=None, memo=None, ctrl=None)
         else:
             what = "a point"
-            signature.bind(None)
+            signature.bind(None, **({"ctrl": None} if domain.wants_ctrl else {}))
     except TypeError as error:
         raise CannotLoad(f"the objective {name}{signature} cannot be called with {what}: {error}") from error
 

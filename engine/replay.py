@@ -9,6 +9,7 @@ from typing import Any
 
 from hstore.engine.algorithms import ALGORITHMS, why_unknown
 from hstore.engine.knowledge import Knowledge
+from hstore.engine.pruning import Prunings, why_skipped
 from hstore.engine.seeds import Seeds
 from hstore.engine.space import Space
 from hstore.store.errors import NotFound, VerificationFailed
@@ -37,6 +38,8 @@ class Replay:
     """Those that an algorithm made and that were derived again."""
     given: int
     """Those that a person gave, or that were imported: nothing to derive."""
+    pruned: int
+    """Decisions to stop a trial early that were derived again."""
     skipped: tuple[tuple[int, str], ...]
     """(tid, why) of those that this program cannot derive."""
     differences: tuple[Difference, ...]
@@ -52,6 +55,8 @@ def derive_again(
     experiment: Experiment, *, until: int | None = None, on_progress: Callable[[int], object] = lambda _: None
 ) -> Replay:
     """Fold the decisions of *experiment* one by one, suggest again what each chose, and compare.
+
+    Decisions to stop a trial early are made again as well, each from what it had seen.
 
     until: the last trial to look at; all without it. on_progress is called with 1 after each decision.
     Raises `NotFound` for an experiment without a beginning or without trial *until*, `VerificationFailed` for a
@@ -73,7 +78,8 @@ def derive_again(
     differences: list[Difference] = []
     skipped: list[tuple[int, str]] = []
     count = len(state.trials) if until is None else until + 1
-    derived = 0
+    derived = given = pruned = 0
+    prunings = Prunings(experiment)
     for tid in range(count):
         decision = state.trials[tid].queued
         if decision is None or not all(isinstance(value, (int, float)) for value in decision.point.values()):
@@ -82,7 +88,9 @@ def derive_again(
                 hint=f"see `hstore verify {experiment.name}`", exp=experiment.name, tid=tid,
             )  # fmt: skip
         knowledge.observe(experiment, decision.observed)
-        if decision.source == "suggested":
+        if decision.source != "suggested":
+            given += 1
+        else:
             assert decision.algorithm is not None
             if why := why_unknown(decision.algorithm):
                 skipped.append((tid, f"chosen by {why}"))
@@ -90,9 +98,18 @@ def derive_again(
                 differences.extend(_compare(tid, decision, space, seeds[knowledge.suggested], knowledge))
                 derived += 1
         knowledge.add(decision)
+        for event in state.trials[tid].reports:
+            if event.pruning is None:
+                continue
+            if why := why_skipped(event):
+                skipped.append((tid, f"stopped early by {why}"))
+                continue
+            pruned += 1
+            if why := prunings.why_unlike(event):
+                differences.append(Difference(tid=tid, label="(pruned)", recorded=event.step, derived=why))
         on_progress(1)
     return Replay(
-        exp=experiment.name, trials=count, suggested=derived, given=count - derived - len(skipped),
+        exp=experiment.name, trials=count, suggested=derived, given=given, pruned=pruned,
         skipped=tuple(skipped), differences=tuple(differences),
         head=experiment.digest(count - 1, 0) if count else experiment.digest(None, 0),
     )  # fmt: skip

@@ -12,6 +12,7 @@ from hstore.engine.driver import Driver
 from hstore.engine.heartbeat import Heartbeat
 from hstore.engine.holder import is_gone
 from hstore.engine.objective import Ctrl, describe
+from hstore.engine.pruning import Referee
 from hstore.store.events import Done, Failed, Requeued, Reserved
 from hstore.store.store import Draft, author
 
@@ -31,6 +32,7 @@ class SerialDriver(Driver):
         super().__post_init__()
         self._is_durable = self.experiment.store.is_durable
         self._objective = describe(self.domain.fn)["version"]
+        self._referee = Referee(self.experiment, follows_all=True)
         self._session = uuid.uuid4().hex
         claims = self.experiment.store.claims
         self._heartbeat = (
@@ -118,7 +120,7 @@ class SerialDriver(Driver):
         assert taken is not None
         if self._heartbeat is not None:
             self._heartbeat.hold((self.experiment.name, tid), taken.ver)
-        ctrl = Ctrl(self.experiment, tid, self.trials)
+        ctrl = Ctrl(self.experiment, tid, self.trials, self._referee)
         began = time.monotonic()
         try:
             result = self.domain.evaluate(trial.point, ctrl)

@@ -100,6 +100,20 @@ class Trial:
         return self.end.status if isinstance(self.end, Done) else None
 
     @property
+    def is_pruned(self) -> bool:
+        """Whether it was stopped early because what it had reported was hopeless."""
+        return isinstance(self.end, Done) and bool(self.end.pruned)
+
+    @property
+    def last_report(self) -> tuple[int, float] | None:
+        """The step and the value that its latest attempt reported last; None if it reported none."""
+        since = self.reserved.ver if self.reserved else self.ver
+        for report in reversed(self.reports):
+            if report.ver > since and report.step is not None and report.value is not None:
+                return report.step, report.value
+        return None
+
+    @property
     def result(self) -> Data | None:
         """What the objective returned."""
         return self.end.result if isinstance(self.end, Done) else None
@@ -190,6 +204,10 @@ class State:
         self.limits: Data = NOTHING
         self.algorithm: Data = NOTHING
         self.objective: Data = NOTHING
+        self.pruner: Data = NOTHING
+        """Empty: none."""
+        self.pruned = 0
+        """How many trials were stopped early by it."""
         self.notes: tuple[Noted, ...] = ()
         self.last: Event | None = None
         """The latest event by its writer's clock, whatever the order of reading."""
@@ -266,6 +284,7 @@ class State:
         trial = self._trials.pop(tid, None)
         if trial is not None:
             self._counts[trial.state] -= 1
+            self.pruned -= trial.is_pruned
         self._open.pop(tid, None)
         self._news.pop(tid, None)
         self.watched.discard(tid)
@@ -282,6 +301,7 @@ class State:
             self._counts[trial.state] += 1
             self._open[tid] = trial.ver
             return
+        self.pruned += trial.is_pruned - before.is_pruned
         if trial.state != before.state:
             self._counts[before.state] -= 1
             self._counts[trial.state] += 1
@@ -307,11 +327,13 @@ class State:
             case Created():
                 self.created = event
                 self.limits, self.algorithm, self.objective = event.limits, event.algorithm, event.objective
+                self.pruner = event.pruner or NOTHING
                 return
             case Changed():
                 self.limits = self.limits if event.limits is None else event.limits
                 self.algorithm = self.algorithm if event.algorithm is None else event.algorithm
                 self.objective = self.objective if event.objective is None else event.objective
+                self.pruner = self.pruner if event.pruner is None else event.pruner
             case Paused(why=why):
                 self.status, self.why = "paused", why
             case Resumed():

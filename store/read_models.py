@@ -247,12 +247,15 @@ TRIAL_FIELDS = frozenset(
     {
         "exp", "tid", "ver", "state", "params", "point", "source", "algorithm", "attempt", "loss", "loss_kind",
         "status", "result", "worker", "host", "error", "final", "message", "duration", "queued_at",
-        "started_at", "ended_at", "tags", "void",
+        "started_at", "ended_at", "tags", "void", "pruned",
     }
 )  # fmt: skip
 EXPERIMENT_FIELDS = frozenset(
-    {"status", "why", "counts", "trials", "best", "created_at", "last", "ver", "events", "algorithm", "limits"}
-)
+    {
+        "status", "why", "counts", "trials", "best", "created_at", "last", "ver", "events", "algorithm", "limits",
+        "pruner", "pruned",
+    }
+)  # fmt: skip
 
 
 def trial_document(trial: Trial) -> Document:
@@ -285,6 +288,7 @@ def trial_document(trial: Trial) -> Document:
         "ended_at": happened(end) if end else None,
         "tags": list(trial.tags) or None,
         "void": trial.is_void or None,
+        "pruned": trial.is_pruned or None,
     }
     return {name: value for name, value in document.items() if value is not None}
 
@@ -311,6 +315,8 @@ def experiment_document(state: State) -> Document:
         "events": state.events,
         "algorithm": state.algorithm.get("name"),
         "limits": dict(state.limits),
+        "pruner": state.pruner.get("name"),
+        "pruned": state.pruned or None,
     }
     if best is not None:
         loss, loss_kind = as_loss(best.loss)

@@ -57,8 +57,16 @@ class RemoteCtrl(Ctrl):
         """See `Ctrl.tell`."""
         self._ask("tell", data)
 
+    def judge(self, step: int, value: float) -> bool:
+        """See `Ctrl.judge`: the worker decides, which reads what others have reported."""
+        is_hopeless: bool = self._ask("report", step, value)
+        return is_hopeless
+
     def should_stop(self) -> bool:
         """See `Ctrl.should_stop`."""
+        if self._is_hopeless:
+            self.is_pruned = True
+            return True
         if time.monotonic() - self._asked < ASK_SECONDS:  # a loop may ask as fast as it can
             return False
         if self._ask("should_stop"):

@@ -6,7 +6,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hstore import anneal, base, hp, mix, pyll, rand, tpe
+    from hstore import anneal, base, hp, mix, pruners, pyll, rand, tpe
     from hstore.engine.fmin import fmin, generate_trials_to_calculate
     from hstore.engine.objective import (
         STATUS_FAIL,
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         STATUS_SUSPENDED,
         Ctrl,
         Domain,
+        Pruned,
     )
     from hstore.engine.space import Space, space_eval
     from hstore.engine.trials import (
@@ -50,6 +51,7 @@ _PLACES = {
     "STATUS_RUNNING": "engine.objective:STATUS_RUNNING",
     "STATUS_STRINGS": "engine.objective:STATUS_STRINGS",
     "STATUS_SUSPENDED": "engine.objective:STATUS_SUSPENDED",
+    "Pruned": "engine.objective:Pruned",
     "Space": "engine.space:Space",
     "Store": "store.store:Store",
     "Trials": "engine.trials:Trials",
@@ -61,6 +63,7 @@ _PLACES = {
     "hp": "hp",
     "mix": "mix",
     "open": "store.opening:open_store",
+    "pruners": "pruners",
     "pyll": "pyll",
     "rand": "rand",
     "space_eval": "engine.space:space_eval",
@@ -83,6 +86,7 @@ __all__ = [
     "Domain",
     "Experiment",
     "MongoTrials",
+    "Pruned",
     "Space",
     "Store",
     "Trials",
@@ -94,6 +98,7 @@ __all__ = [
     "hp",
     "mix",
     "open",
+    "pruners",
     "pyll",
     "rand",
     "space_eval",
