@@ -102,7 +102,7 @@ def _line(document: Document) -> str:
 
 def _gist(document: Document) -> str:
     """Return what is worth a glance in an event."""
-    from hstore.cli.table import named
+    from hstore.cli.table import named, numbers
 
     data = document["data"]
     match document["type"]:
@@ -112,7 +112,8 @@ def _gist(document: Document) -> str:
             return f"by {data.get('worker')}, attempt {data.get('attempt')}"
         case "done":
             status = "pruned" if data.get("pruned") else data.get("status")
-            return named({"loss": data.get("loss"), "status": status, "s": data.get("duration")})
+            loss = data.get("loss") if data.get("losses") is None else numbers(data["losses"])
+            return named({"loss": loss, "status": status, "s": data.get("duration")})
         case "failed":
             return f"{data.get('error')}: {data.get('message')}"
         case "reported":

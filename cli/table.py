@@ -37,6 +37,11 @@ def text(value: Any) -> str:
     return f"{value:.6g}"
 
 
+def numbers(values: Sequence[float] | None) -> str:
+    """Return *values* in a few characters; nothing if there are none."""
+    return ", ".join(map(text, values or ()))
+
+
 def named(values: Any) -> str:
     """Return *values* as name=value, …"""
     if not isinstance(values, dict):

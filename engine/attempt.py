@@ -140,9 +140,12 @@ def done(result: Mapping[str, Any], duration: float) -> dict[str, Any]:
     """Return the data of a `Done`."""
     loss = result.get("loss")
     loss = float(loss) if isinstance(loss, (int, float)) else None
-    is_pruned = result["status"] == "fail" and result.get("pruned") is True
+    is_ok = result["status"] == "ok"
     return {
-        "result": result, "status": result["status"], "loss": loss, "duration": duration, "pruned": is_pruned or None,
+        "result": result, "status": result["status"], "loss": loss, "duration": duration,
+        "losses": result.get("losses") if is_ok else None,
+        "constraints": result.get("constraints") if is_ok else None,
+        "pruned": True if result["status"] == "fail" and result.get("pruned") is True else None,
     }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hstore.engine import control
-from hstore.engine.algorithms import Algorithm, CustomAlgorithm, describe_algorithm
+from hstore.engine.algorithms import Algorithm, CustomAlgorithm, describe_algorithm, scalarise
 from hstore.engine.fingerprint import fingerprint
 from hstore.engine.history import History
 from hstore.engine.knowledge import Knowledge
@@ -154,8 +154,10 @@ class Driver:
         return drafts
 
     def _choose(self, tid: int, k: int, history: History) -> dict[str, Any] | None:
-        seed, algorithm = self._seeds[k], self.algorithm
+        seed, algorithm, described = self._seeds[k], self.algorithm, self._described
         if isinstance(algorithm, Algorithm):
+            if scalarise.is_needed(history):
+                history, described = scalarise.scalarise(history), {**described, "scalarised": scalarise.VERSION}
             point = algorithm.choose(self.domain.space, history, seed=seed, **self.settings)
         else:
             self.trials.refresh()
@@ -169,5 +171,5 @@ class Driver:
             "point": point,
             "params": self.domain.space.params(point),
             "seed": seed,
-            "algorithm": self._described,
+            "algorithm": described,
         }

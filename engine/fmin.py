@@ -22,7 +22,7 @@ from hstore.engine.progress import ProgressCallback, default_callback, no_progre
 from hstore.engine.serial import SerialDriver
 from hstore.engine.space import Point, Space, compile_space, space_eval
 from hstore.engine.team import Team
-from hstore.engine.trials import MongoTrials, Trials
+from hstore.engine.trials import MongoTrials, Trials, raw_values
 from hstore.store.attachments import Attachments
 from hstore.store.errors import BadSearchSpace, Conflict, InvalidValue, SpaceChanged
 from hstore.store.events import CAUSES, Changed, Queued, Resumed
@@ -57,6 +57,7 @@ def fmin(
     retries: Mapping[str, int] | None = None,
     grace: float = 10.0,
     pruner: Any = None,
+    objectives: int | None = None,
 ) -> Any:
     """Return the point with the smallest *fn* found in *space*: raw values by label (a choice's is its index).
 
@@ -79,6 +80,9 @@ def fmin(
         early_stop_fn); what still runs then is cancelled.
     pruner: what stops hopeless trials early, by what *fn* reports on its way: "asha", "median", "hyperband", or one of
         `hstore.pruners` with settings. See `Ctrl.report` and `Ctrl.should_stop`.
+    objectives: how many losses *fn* returns, if several, as a list or as {"status": "ok", "losses": […]}. Any algorithm
+        searches for their Pareto front, and the list of the points of the front is returned. Beside losses or a loss a
+        result may have "constraints", a list of numbers that are kept if they are at most 0.
     rstate: `numpy.random.default_rng(seed)` or an int, for a search that can be had again.
     points_to_evaluate: points {label: value} to begin with, on top of *max_evals*; those that the search was given
         before are not queued again. A choice takes one of its options, or as in hyperopt the index of one: an int is
@@ -98,9 +102,9 @@ def fmin(
                 f"{type(trials).__name__} has an fmin of its own, which takes no points_to_evaluate",
                 hint="enqueue them on its trials, or set allow_trials_fmin=False",
             )
-        if pruner is not None:
+        if pruner is not None or objectives is not None:
             raise InvalidValue(
-                f"{type(trials).__name__} has an fmin of its own, which takes no pruner",
+                f"{type(trials).__name__} has an fmin of its own, which takes no pruner and no objectives",
                 hint="set allow_trials_fmin=False",
             )
         return trials.fmin(
@@ -114,7 +118,8 @@ def fmin(
     compiled = space if isinstance(space, Space) else compile_space(space)
     if not compiled.is_known:
         raise BadSearchSpace("the space is not known: only points of it were imported", hint="give fmin the space")
-    domain = Domain(fn, compiled, pass_expr_memo_ctrl=pass_expr_memo_ctrl)
+    _check_objectives(objectives, loss_threshold)
+    domain = Domain(fn, compiled, pass_expr_memo_ctrl=pass_expr_memo_ctrl, objectives=objectives)
     with _trials(trials, experiment, store, trials_save_file) as view:
         search = view.experiment
         if workers is None and view is trials and view.asynchronous:
@@ -156,6 +161,9 @@ def fmin(
                 driver = ParallelDriver(**common, team=team, grace=grace)
             _search(driver, generator)
         view.refresh()
+        if objectives is not None or view.pareto:
+            front = [raw_values(document) for document in view.pareto]
+            return front if return_argmin else [space_eval(space, point) for point in front]
         if return_argmin:
             if not len(view):
                 raise InvalidValue("There are no evaluation tasks, cannot return argmin of task losses.")
@@ -180,6 +188,15 @@ def _check_arguments(timeout: Any, loss_threshold: Any, max_evals: Any, points: 
         isinstance(max_queue_len, bool) or not isinstance(max_queue_len, int) or max_queue_len < 1
     ):
         raise InvalidValue(f"max_queue_len must be a whole number of at least 1, not {max_queue_len!r}")
+
+
+def _check_objectives(objectives: Any, loss_threshold: Any) -> None:
+    if objectives is None:
+        return
+    if isinstance(objectives, bool) or not isinstance(objectives, int) or objectives < 2:
+        raise InvalidValue(f"objectives must be a number of losses, 2 or more, not {objectives!r}")
+    if loss_threshold is not None:
+        raise InvalidValue("loss_threshold is for one loss, not for several objectives")
 
 
 def _check_parallel(workers: Any, retries: Any, grace: Any) -> dict[str, int]:
@@ -282,7 +299,7 @@ def _begin(
 
     n_new: how many points are about to be queued, which the search had not been given before.
     """
-    objective = describe(domain.fn)
+    objective = describe(domain.fn) | ({} if domain.objectives is None else {"objectives": domain.objectives})
     wanted = {name: None if value == sys.maxsize else value for name, value in asdict(limits).items()}
     if n_new and wanted["max_evals"] is not None:  # there is room for what a person asks for
         wanted["max_evals"] = max(wanted["max_evals"], len(experiment.state.trials) + n_new)
@@ -317,7 +334,7 @@ def _begin(
         changed["algorithm"] = algorithm
     if state.pruner != pruner:
         changed["pruner"] = dict(pruner)
-    if any(state.objective.get(key) != objective.get(key) for key in ("name", "ref", "version")):
+    if any(state.objective.get(key) != objective.get(key) for key in ("name", "ref", "version", "objectives")):
         changed["objective"] = recipe.record(domain, _attachments(experiment))
     # In one append: nobody shall see the search go on within the limits that it had reached.
     drafts: list[Draft] = [(Resumed, None, {"why": "fmin"})] if goes_on and state.status != "open" else []
@@ -349,6 +366,8 @@ def _progress(bar: Any, view: Trials, save_file: str | os.PathLike[str]) -> Call
         best = experiment.state.best
         if best is not None:
             bar.postfix = f"best loss: {best.loss}"
+        elif front := experiment.state.pareto:
+            bar.postfix = f"front: {len(front)} trials"
         bar.update(1)
         if save_file:
             _save(view, Path(save_file))

@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequenc
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from hstore.engine.attempt import begin, claim, done, is_held, tell
 from hstore.engine.pruners.curves import Curve
 from hstore.engine.space import Space
@@ -48,9 +50,14 @@ class Domain:
     `fmin_pass_expr_memo_ctrl`.
     """
 
-    def __init__(self, fn: Callable[..., Any], space: Space, *, pass_expr_memo_ctrl: bool | None = None) -> None:
+    def __init__(
+        self, fn: Callable[..., Any], space: Space, *, pass_expr_memo_ctrl: bool | None = None,
+        objectives: int | None = None,
+    ) -> None:  # fmt: skip
         self.fn = fn
         self.space = space
+        self.objectives = objectives
+        """How many losses a result has to have; None leaves it to the results."""
         if pass_expr_memo_ctrl is None:
             pass_expr_memo_ctrl = getattr(fn, "fmin_pass_expr_memo_ctrl", False)
         self.pass_expr_memo_ctrl = pass_expr_memo_ctrl
@@ -68,7 +75,7 @@ class Domain:
         except Pruned:
             result = as_pruned({}, ctrl.last_report)
         else:
-            result = as_pruned(returned, ctrl.last_report) if ctrl.is_pruned else as_result(returned)
+            result = as_pruned(returned, ctrl.last_report) if ctrl.is_pruned else as_result(returned, self.objectives)
         attachments = result.pop("attachments", None) or {}
         for name, content in attachments.items():
             ctrl.attachments[name] = content
@@ -104,8 +111,14 @@ def as_pruned(returned: Any, last: tuple[int, float] | None) -> dict[str, Any]:
     return result if last is None else result | {"step": last[0], "value": last[1]}
 
 
-def as_result(returned: Any) -> dict[str, Any]:
-    """Return what an objective *returned* as hyperopt's result: a dictionary with a status, and a float loss if ok."""
+def as_result(returned: Any, objectives: int | None = None) -> dict[str, Any]:
+    """Return what an objective *returned* as hyperopt's result: a dictionary with a status, and a float loss if ok.
+
+    One that is ok may have a list of several `losses` instead, and has to have as many as there are *objectives*, if
+    that is said; then a bare list of them will do as well. `constraints` are floats, kept if they are at most 0.
+    """
+    if objectives is not None and isinstance(returned, (list, tuple, np.ndarray)):
+        returned = {"status": STATUS_OK, "losses": returned}
     if isinstance(returned, Mapping):
         result = dict(returned)
         status = result.get("status")
@@ -115,8 +128,25 @@ def as_result(returned: Any) -> dict[str, Any]:
                 result=returned,
             )  # fmt: skip
         if status == STATUS_OK:
-            result["loss"] = _as_loss(result.get("loss"), returned)
+            for name in ("losses", "constraints"):
+                if result.get(name) is not None:
+                    result[name] = _as_numbers(result[name], name, returned)
+            n = len(result.get("losses") or ())
+            if n == 1 or (objectives is not None and n != objectives):
+                wanted = "two or more" if objectives is None else objectives
+                raise InvalidLoss(
+                    f"the result has {n or 'no'} losses, not {wanted}",
+                    hint='one is a "loss"' if objectives is None else 'return {"status": "ok", "losses": […]}',
+                    result=returned,
+                )
+            if not n or result.get("loss") is not None:
+                result["loss"] = _as_loss(result.get("loss"), returned)
         return result
+    if objectives is not None:
+        raise InvalidLoss(
+            f"the objective returned {_short(returned)}, not {objectives} losses",
+            hint='return a list of them, or {"status": "ok", "losses": […]}', result=returned,
+        )  # fmt: skip
     if returned is None or isinstance(returned, (str, bytes)):
         raise InvalidResult(
             f"the objective returned {_short(returned)}",
@@ -137,6 +167,18 @@ def _as_loss(loss: Any, returned: Any) -> float:
         hint="a result of status 'ok' needs a loss",
         result=returned,
     )
+
+
+def _as_numbers(values: Any, name: str, returned: Any) -> list[float]:
+    if isinstance(values, (list, tuple, np.ndarray)):
+        try:
+            return [_as_loss(value, returned) for value in values]
+        except InvalidLoss:
+            pass
+    raise InvalidLoss(
+        f"the {name} are {_short(values)}, not a list of real numbers",
+        hint="give one number for each, in the same order every time", result=returned,
+    )  # fmt: skip
 
 
 def _short(value: Any) -> str:

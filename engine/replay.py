@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hstore.engine.algorithms import ALGORITHMS, why_unknown
+from hstore.engine.algorithms import ALGORITHMS, scalarise, why_unknown
 from hstore.engine.knowledge import Knowledge
 from hstore.engine.pruning import Prunings, why_skipped
 from hstore.engine.seeds import Seeds
@@ -92,7 +92,7 @@ def derive_again(
             given += 1
         else:
             assert decision.algorithm is not None
-            if why := why_unknown(decision.algorithm):
+            if why := why_unknown(decision.algorithm) or _why_unknown(decision.algorithm):
                 skipped.append((tid, f"chosen by {why}"))
             else:
                 differences.extend(_compare(tid, decision, space, seeds[knowledge.suggested], knowledge))
@@ -118,7 +118,10 @@ def derive_again(
 def _compare(tid: int, decision: Queued, space: Space, seed: int, knowledge: Knowledge) -> list[Difference]:
     assert decision.algorithm is not None
     algorithm = ALGORITHMS[decision.algorithm["name"]]
-    point = algorithm.choose(space, knowledge.history, seed=seed, **decision.algorithm["settings"])
+    history = knowledge.history
+    if "scalarised" in decision.algorithm:
+        history = scalarise.scalarise(history)
+    point = algorithm.choose(space, history, seed=seed, **decision.algorithm["settings"])
     recorded: dict[str, Any] = {"(seed)": decision.seed, **decision.point}
     derived: dict[str, Any] = {"(seed)": seed, **point}
     return [
@@ -126,6 +129,13 @@ def _compare(tid: int, decision: Queued, space: Space, seed: int, knowledge: Kno
         for label in dict.fromkeys((*recorded, *derived))
         if _bits(recorded.get(label)) != _bits(derived.get(label))
     ]
+
+
+def _why_unknown(described: Mapping[str, Any]) -> str | None:
+    version = described.get("scalarised", scalarise.VERSION)
+    if version == scalarise.VERSION:
+        return None
+    return f"{described['name']} by scalarisation {version}, this hstore has {scalarise.VERSION}"
 
 
 def _bits(value: Any) -> Any:

@@ -178,18 +178,27 @@ class Trials:
 
     @property
     def best_trial(self) -> dict[str, Any]:
-        """The document of the trial with the smallest loss; raises `AllTrialsFailed`."""
-        best = [
-            d for d in self._trials if d["result"]["status"] == STATUS_OK and d["result"]["loss"] == d["result"]["loss"]
-        ]
+        """The document of the trial with the smallest loss that violates no constraint; raises `AllTrialsFailed`."""
+        best = [doc for doc in self._trials if _has_loss(doc["result"])]
         if not best:
-            raise AllTrialsFailed("no trial has a loss yet, so there is no best")
+            if self.pareto:
+                raise AllTrialsFailed("trials have several losses, so there is no best", hint="see `pareto`")
+            raise AllTrialsFailed("no trial has a loss yet that counts, so there is no best")
         return min(best, key=lambda doc: (doc["result"]["loss"], doc["tid"]))
+
+    @property
+    def pareto(self) -> list[dict[str, Any]]:
+        """The documents of the trials with several losses than which none is better in one and nowhere worse, by tid.
+
+        Those that violate a constraint are not among them.
+        """
+        front = {trial.tid for trial in self.experiment.state.pareto}
+        return [doc for doc in self._trials if doc["tid"] in front]
 
     @property
     def argmin(self) -> dict[str, Any]:
         """The raw values of the best trial by active label."""
-        return {label: vals[0] for label, vals in self.best_trial["misc"]["vals"].items() if vals}
+        return raw_values(self.best_trial)
 
     @property
     def best_params(self) -> Mapping[str, Any]:
@@ -281,6 +290,17 @@ class MongoTrials(Trials):
             store = open_store(arg, say=say)
             weakref.finalize(self, store.close)
         super().__init__(exp_key, refresh, experiment=Experiment(store, exp_key or "default"))
+
+
+def raw_values(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the raw values of a trial's *document* by active label."""
+    return {label: vals[0] for label, vals in document["misc"]["vals"].items() if vals}
+
+
+def _has_loss(result: Mapping[str, Any]) -> bool:
+    loss = result.get("loss")
+    is_feasible = all(constraint <= 0 for constraint in result.get("constraints") or ())
+    return result["status"] == STATUS_OK and loss is not None and loss == loss and is_feasible
 
 
 def _waiting_document(tid: int, point: Mapping[str, Any]) -> dict[str, Any]:

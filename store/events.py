@@ -206,8 +206,6 @@ class Created(Event):
     fingerprint: Data
     pruner: Data | None = None
     """name, version, settings."""
-    objectives: int | None = None
-    """How many losses a result has to have; None leaves that to the results."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,7 +218,6 @@ class Changed(Event):
     objective: Data | None = None
     pruner: Data | None = None
     """Empty: none from here on."""
-    objectives: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
