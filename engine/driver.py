@@ -157,8 +157,11 @@ class Driver:
         seed, algorithm, described = self._seeds[k], self.algorithm, self._described
         if isinstance(algorithm, Algorithm):
             if scalarise.is_needed(history):
-                history, described = scalarise.scalarise(history), {**described, "scalarised": scalarise.VERSION}
-            point = algorithm.choose(self.domain.space, history, seed=seed, **self.settings)
+                history, seed_within = scalarise.scalarise(history, algorithm.scalarisation, seed=seed)
+                described = {**described, "scalarised": scalarise.describe(algorithm.scalarisation)}
+            else:
+                seed_within = seed
+            point = algorithm.choose(self.domain.space, history, seed=seed_within, **self.settings)
         else:
             self.trials.refresh()
             documents = algorithm([tid], self.domain, self.trials, seed, **self.settings)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from hstore.engine.algorithms import ALGORITHMS, scalarise, why_unknown
 from hstore.engine.knowledge import Knowledge
@@ -118,10 +118,10 @@ def derive_again(
 def _compare(tid: int, decision: Queued, space: Space, seed: int, knowledge: Knowledge) -> list[Difference]:
     assert decision.algorithm is not None
     algorithm = ALGORITHMS[decision.algorithm["name"]]
-    history = knowledge.history
-    if "scalarised" in decision.algorithm:
-        history = scalarise.scalarise(history)
-    point = algorithm.choose(space, history, seed=seed, **decision.algorithm["settings"])
+    history, seed_within = knowledge.history, seed
+    if (told := decision.algorithm.get("scalarised")) is not None:
+        history, seed_within = scalarise.scalarise(history, told.split()[0], seed=seed)
+    point = algorithm.choose(space, history, seed=seed_within, **decision.algorithm["settings"])
     recorded: dict[str, Any] = {"(seed)": decision.seed, **decision.point}
     derived: dict[str, Any] = {"(seed)": seed, **point}
     return [
@@ -132,10 +132,11 @@ def _compare(tid: int, decision: Queued, space: Space, seed: int, knowledge: Kno
 
 
 def _why_unknown(described: Mapping[str, Any]) -> str | None:
-    version = described.get("scalarised", scalarise.VERSION)
-    if version == scalarise.VERSION:
+    told = described.get("scalarised")
+    known = [scalarise.describe(how) for how in get_args(scalarise.How)]
+    if told is None or told in known:
         return None
-    return f"{described['name']} by scalarisation {version}, this hstore has {scalarise.VERSION}"
+    return f"{described['name']} with scalarisation {told}, this hstore has {', '.join(known)}"
 
 
 def _bits(value: Any) -> Any:

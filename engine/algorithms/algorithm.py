@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from hstore.engine.algorithms.scalarise import How
 from hstore.engine.history import History
 from hstore.engine.space import Point, Space
 from hstore.store.errors import InvalidValue
@@ -24,6 +25,8 @@ class Algorithm:
     version: int
     is_portable: bool
     choose: Callable[..., Point]
+    scalarisation: How = "maximin"
+    """How several losses become the one that *choose* reads; see `scalarise`."""
 
     def __repr__(self) -> str:
         return f"<hstore algorithm {self.name} {self.version}>"

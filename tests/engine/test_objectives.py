@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from click.testing import CliRunner
 import hstore
 from hstore import Trials, anneal, fmin, hp, rand, tpe
 from hstore.cli.app import app
-from hstore.engine.algorithms import scalarise
+from hstore.engine.algorithms import ALGORITHMS, scalarise
 from hstore.engine.check import check
 from hstore.engine.replay import derive_again
 from hstore.store.errors import AllTrialsFailed, InvalidLoss, InvalidValue
@@ -59,6 +60,17 @@ def test_a_search_for_two_things_yields_their_front_and_is_derived_again(trials:
     assert "pareto" in caught.value.hint
 
 
+def test_an_algorithm_says_which_scalarisation_suits_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    weighed = replace(tpe.suggest, scalarisation="chebyshev")
+    trials = Trials()
+    monkeypatch.setattr("hstore.engine.algorithms.names._table", {**ALGORITHMS, "tpe": weighed})
+    search(trials, algo=weighed)
+    decisions = [trial.queued.algorithm or {} for trial in trials.experiment.trials if trial.queued]
+    assert {decision.get("scalarised") for decision in decisions} == {None, "chebyshev 1"}
+    assert derive_again(trials.experiment).is_same
+    assert derive_again(trials.experiment).suggested == 40
+
+
 def test_documents_hold_the_losses_and_the_front() -> None:
     trials = Trials()
     search(trials, max_evals=12)
@@ -93,7 +105,7 @@ def test_losses_may_come_unannounced_and_beside_a_loss() -> None:
     assert trials.experiment.best.tid == best["tid"]
     decisions = [trial.queued for trial in trials.experiment.trials]
     assert "scalarised" not in (decisions[0].algorithm or {})  # type: ignore[union-attr]
-    assert (decisions[1].algorithm or {})["scalarised"] == scalarise.VERSION  # type: ignore[union-attr]
+    assert (decisions[1].algorithm or {})["scalarised"] == "maximin 1"  # type: ignore[union-attr]
     assert derive_again(trials.experiment).is_same
 
 
@@ -183,7 +195,8 @@ def test_a_scalarisation_of_a_newer_hstore_is_no_difference() -> None:
     finally:
         scalarise.VERSION = scalarised
     assert report.is_same
-    assert [why for _, why in report.skipped] == ["chosen by tpe by scalarisation 1, this hstore has 2"] * 3
+    why = "chosen by tpe with scalarisation maximin 1, this hstore has maximin 2, chebyshev 2"
+    assert [told for _, told in report.skipped] == [why] * 3
 
 
 def test_workers_evaluate_several_losses_and_commands_show_them(mongo_url: str) -> None:

@@ -22,6 +22,10 @@ def history_of(*told: tuple[float | None, Sequence[float] | None, Sequence[float
     return history
 
 
+def scalar(history: History, how: str = "maximin") -> History:
+    return scalarise(history, how, seed=3)[0]
+
+
 def test_a_history_of_one_loss_is_left_as_it_is() -> None:
     assert not is_needed(history_of((1.0, None, None)))
     assert is_needed(history_of((None, [1.0, 2.0], None)))
@@ -56,7 +60,7 @@ def test_infeasible_trials_come_after_all_feasible_ones_by_their_violation() -> 
         (-9.0, None, [0.5, 0.0]),
         (-9.0, None, [math.nan, 0.0]),
     )
-    losses = scalarise(history).losses
+    losses = scalar(history).losses
     assert losses[:2].tolist() == [3.0, 1.0]
     assert losses[3:].tolist() == [4.0, math.inf]
     assert losses[2] == 3.0 + 2.0 * 2.0
@@ -64,14 +68,14 @@ def test_infeasible_trials_come_after_all_feasible_ones_by_their_violation() -> 
 
 
 def test_while_nothing_is_feasible_only_the_violation_counts() -> None:
-    losses = scalarise(history_of((1.0, [1.0, 2.0], [2.0]), (1.0, [0.0, 0.0], [4.0]))).losses
+    losses = scalar(history_of((1.0, [1.0, 2.0], [2.0]), (1.0, [0.0, 0.0], [4.0]))).losses
     assert losses.tolist() == [0.5, 1.0]
 
 
 def test_infeasible_trials_do_not_change_what_feasible_ones_are_worth() -> None:
     told = [(None, [0.0, 1.0], [0.0]), (None, [1.0, 0.0], [-1.0]), (None, [0.9, 0.9], [0.0])]
-    alone = scalarise(history_of(*told)).losses
-    beside = scalarise(history_of(*told, (None, [-50.0, -50.0], [1.0]))).losses
+    alone = scalar(history_of(*told)).losses
+    beside = scalar(history_of(*told, (None, [-50.0, -50.0], [1.0]))).losses
     assert beside[:3].tolist() == alone.tolist()
     assert beside[3] > max(alone)
 
@@ -80,10 +84,10 @@ def test_what_is_pending_failed_or_void_counts_as_before() -> None:
     history = history_of((None, [1.0, 2.0], None))
     for kind, loss in [("pending", None), ("fail", 0.5), ("error", None), ("void", None), ("pruned", 0.1)]:
         history.observe(history.add({"x": 0.0}), kind=kind, loss=loss)
-    scalar = scalarise(history)
-    assert scalar.losses.tolist() == pytest.approx([-1, math.inf, math.inf, math.nan, math.nan, math.inf], nan_ok=True)
-    assert scalar.kinds.tolist() == history.kinds.tolist()
-    assert not is_needed(scalar)
+    scalar_ = scalar(history)
+    assert scalar_.losses.tolist() == pytest.approx([-1, math.inf, math.inf, math.nan, math.nan, math.inf], nan_ok=True)
+    assert scalar_.kinds.tolist() == history.kinds.tolist()
+    assert not is_needed(scalar_)
 
 
 def test_a_vector_of_another_length_than_the_first_is_a_failure() -> None:
@@ -105,3 +109,33 @@ def test_what_a_history_knows_of_vectors_grows_is_copied_and_is_told_again() -> 
     assert history.loss_vectors[149].tolist() == [149.0, -149.0]
     assert history.constraints[:4, 0].tolist() == [0.0, 1.0, 0.0, 1.0]
     assert History(SPACE).loss_vectors.shape == (0, 0)
+
+
+def test_chebyshev_weighs_the_losses_as_the_seed_draws() -> None:
+    told = [
+        (None, [0.0, 20.0], None),
+        (None, [1.0, 10.0], None),
+        (None, [2.0, 0.0], None),
+        (None, [9.0, math.inf], None),
+    ]
+    losses, weights = set(), []
+    for seed in range(200):
+        history, within = scalarise(history_of(*told), "chebyshev", seed=seed)
+        assert 0 <= within != seed
+        first, middle, last, odd = history.losses.tolist()
+        assert first == pytest.approx(1.05 * (1 - last / 1.05))
+        assert middle == pytest.approx(max(first, last) / 1.05 / 2 + 0.05 / 2)
+        assert odd == math.inf
+        losses.add((first, middle, last))
+        weights.append(last / 1.05)
+    assert len(losses) == 200
+    assert abs(np.mean(weights) - 0.5) < 0.05
+    assert min(weights) < 0.05
+    assert max(weights) > 0.95
+
+
+def test_the_weights_of_three_losses_add_up_to_one() -> None:
+    history = history_of(*[(None, list(row), None) for row in np.eye(3)])
+    for seed in range(20):
+        losses = scalarise(history, "chebyshev", seed=seed)[0].losses
+        assert sum(losses) == pytest.approx(1.05)
