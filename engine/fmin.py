@@ -61,7 +61,8 @@ def fmin(
 ) -> Any:
     """Return the point with the smallest *fn* found in *space*: raw values by label (a choice's is its index).
 
-    fn: called with a point of the space; returns its loss, or {"status": "ok", "loss": …} with anything beside.
+    fn: called with a point of the space, and with a `Ctrl` if it has a parameter *ctrl*; returns its loss, or
+        {"status": "ok", "loss": …} with anything beside.
     space: a nest of dicts, lists and `hp.…` expressions.
     algo: `tpe.suggest` (the default), `rand.suggest`, `anneal.suggest`, `mix.suggest`, a `functools.partial` of one
         with settings, its name, or a function `suggest(new_ids, domain, trials, seed)` of your own.

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from click.testing import CliRunner
-from tests.workers.serving import begin, ran
+from tests.waiting import until_read
+from tests.workers.serving import begin, is_over, ran, worker
 
 import hstore
 from hstore import Ctrl, Store, fmin, hp, rand
@@ -80,3 +81,33 @@ def test_objectives_in_the_workers_own_process_are_stopped_too(
     assert 0 < search.state.pruned < 8
     assert derive_again(search).is_same
     assert check(mongo_store, "inline") == []
+
+
+def test_the_attempts_of_workers_that_die_are_judged_anew(mongo_store: Store, mongo_url: str, tmp_path: Path) -> None:
+    flag = tmp_path / "go on"
+
+    def waiting(config: Mapping[str, Any], ctrl: Ctrl, steps: int = STEPS) -> float:
+        import time
+
+        for step in range(1, steps + 1):
+            loss: float = 1 / step - config["x"] ** 2
+            ctrl.report(step, loss)
+            if ctrl.should_stop():
+                break
+            while ctrl.tid == 0 and step == 5 and not flag.exists():
+                time.sleep(0.02)
+        return loss
+
+    search = begin(mongo_store, "killed", waiting, 8)
+    search.append(search.compose((Changed, None, {"pruner": hstore.pruners.asha.describe()})))
+    with worker(mongo_url, "killed"):
+        until_read(search, lambda: len(search.trials[0].reports) == 5)
+    flag.touch()
+    with worker(mongo_url, "killed"):
+        until_read(search, is_over(search))
+    first = search.trials[0]
+    assert first.retries == {"lost": 1}
+    assert [report.step for report in first.reports] == [*range(1, 6), *range(1, STEPS + 1)]
+    assert 0 < search.state.pruned < 8
+    assert derive_again(search).is_same
+    assert check(mongo_store, "killed") == []
