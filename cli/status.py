@@ -20,7 +20,7 @@ WAIT_SECONDS = 2.0
 REDRAW_SECONDS = 0.2
 """Nobody reads faster."""
 CLEAR = "\x1b[2J"
-TOLD = ("status", "why", "counts", "pruned", "trials", "limits", "best", "last")
+TOLD = ("status", "why", "counts", "pruned", "trials", "limits", "best", "pareto", "last")
 """What JSON says of an experiment as its document does."""
 ORDER = "queued reserved running done failed cancelled"
 """How states follow each other."""
@@ -172,6 +172,8 @@ def _as_text(survey: dict[str, Any], starter: str) -> str:
     if best is not None:
         loss = best.get("loss", best["loss_kind"])
         lines.append(f"best       trial {best['tid']}, loss {text(loss)}: {named(best['params'])}")
+    if front := survey["pareto"]:
+        lines.append(f"front      {len(front)} trials than which none is better in everything")
     if rate := survey["ends_per_minute"]:
         lines.append(f"rate       {f'{rate:.3g}' if rate < 1000 else f'{rate:,.0f}'} a minute" + _until(survey))
     held = {(each["worker"], each["tid"]): each for each in survey["held"]}

@@ -12,6 +12,7 @@ Infeasible trials come after all feasible ones, by how much they violate: Deb, A
 for genetic algorithms (CMAME 2000), section 3.
 """
 
+from functools import reduce
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -107,24 +108,25 @@ def _scaled(finite: Floats) -> Floats:
 
 def _maximin(scaled: Floats) -> Floats:
     points, which = np.unique(scaled, axis=0, return_inverse=True)  # equal ones do not compete with each other
+    columns = np.ascontiguousarray(points.T)  # there are few of them: one after the other is fastest
     most = np.full(len(points), -np.inf)
     # Whoever is dominated is so by somebody of the front, who is as far ahead as any other: no more is looked at.
-    for j in _front(points):
-        ahead = (points - points[j]).min(axis=1)
+    for j in _front(columns):
+        ahead = reduce(np.minimum, (column - column[j] for column in columns))
         ahead[j] = -np.inf
         np.maximum(most, ahead, out=most)
     most[np.isinf(most)] = -1.0  # alone on the front: as far from others as can be
     return most[which.reshape(-1)]
 
 
-def _front(points: Floats) -> list[int]:
-    """Return the rows of *points*, distinct and in ascending order, that none other dominates."""
-    left = np.arange(len(points))
+def _front(columns: Floats) -> list[int]:
+    """Return which points of *columns* (losses x points), distinct and in ascending order, none other dominates."""
+    left = np.arange(columns.shape[1])
     front = []
     while len(left):  # nobody is dominated by who comes later
-        first = left[0]
-        front.append(int(first))
-        left = left[~(points[left] >= points[first]).all(axis=1)]
+        front.append(int(left[0]))
+        is_worse = reduce(np.logical_and, (column >= column[0] for column in columns))
+        left, columns = left[~is_worse], columns[:, ~is_worse]
     return front
 
 

@@ -224,5 +224,6 @@ def test_workers_evaluate_several_losses_and_commands_show_them(mongo_url: str) 
 
     assert f"front      {len(front)} trials than which none is better" in run("show", "two")
     assert len(json.loads(run("show", "two", "--json"))["pareto"]) == len(front)
+    assert f"front      {len(front)} trials" in run("status", "two")
     assert "losses " in run("show", "two", str(tid))
     assert "status=ok" in run("log", "two", str(tid))

@@ -143,6 +143,15 @@ def test_an_objective_may_raise_pruned_or_return_nothing(trials: Trials) -> None
     assert derive_again(trials.experiment).is_same
 
 
+def test_a_result_may_say_itself_that_it_was_pruned() -> None:
+    trials = Trials()
+    search(trials, lambda c: {"status": "fail", "pruned": True} if c["x"] < 0 else c["x"], max_evals=6, pruner=None)
+    assert [trial.is_pruned for trial in trials.experiment.trials] == [
+        t.point["x"] < 0 for t in trials.experiment.trials
+    ]
+    assert trials.experiment.state.pruned > 0
+
+
 def test_the_ctrl_is_handed_over_in_hyperopts_way_too() -> None:
     class Objective:
         fmin_pass_expr_memo_ctrl = True
