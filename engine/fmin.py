@@ -121,6 +121,11 @@ def fmin(
         raise BadSearchSpace("the space is not known: only points of it were imported", hint="give fmin the space")
     _check_objectives(objectives, loss_threshold)
     domain = Domain(fn, compiled, pass_expr_memo_ctrl=pass_expr_memo_ctrl, objectives=objectives)
+    if judge and not domain.can_report:
+        raise InvalidValue(
+            f"a pruner goes by what an objective reports, and {describe(fn)['name']} has nothing to do so with",
+            hint="give it a parameter ctrl, call ctrl.report(step, loss), and return when ctrl.should_stop()",
+        )
     with _trials(trials, experiment, store, trials_save_file) as view:
         search = view.experiment
         if workers is None and view is trials and view.asynchronous:

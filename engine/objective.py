@@ -63,6 +63,11 @@ class Domain:
         self.pass_expr_memo_ctrl = pass_expr_memo_ctrl
         self.wants_ctrl = not pass_expr_memo_ctrl and wants_ctrl(fn)
 
+    @property
+    def can_report(self) -> bool:
+        """Whether the objective is handed a `Ctrl` in some way."""
+        return self.pass_expr_memo_ctrl or self.wants_ctrl or bool(self.space.memo({}))
+
     def evaluate(self, point: Mapping[str, Any], ctrl: Ctrl) -> dict[str, Any]:
         """Call the objective at *point* (raw values by label) and return its result in hyperopt's shape.
 

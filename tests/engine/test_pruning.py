@@ -193,6 +193,19 @@ def test_a_decision_that_does_not_follow_from_what_it_had_seen_is_found() -> Non
     assert derive.why_unlike(replace(event, pruning=other_rungs)) == "no decision of asha was due"
 
 
+def test_a_decision_that_somebody_edited_is_named_by_replay_and_check(mongo_store: Store) -> None:
+    trials = MongoTrials(mongo_store, exp_key="edited")
+    search(trials, max_evals=8)
+    event = prunings(trials.experiment)[0]
+    assert mongo_store.database is not None
+    nothing = {"ended": [], "open": []}
+    mongo_store.database["events"].update_one({"_id": event.id}, {"$set": {"data.pruning.seen": nothing}})
+    (difference,) = derive_again(mongo_store.experiment("edited")).differences
+    assert (difference.tid, difference.label, difference.recorded) == (event.tid, "(pruned)", event.step)
+    assert difference.derived == "it is good enough to go on"
+    assert {finding.kind for finding in check(mongo_store, "edited")} == {"seal", "replay"}
+
+
 def test_a_pruner_of_a_newer_hstore_is_no_error(mongo_store: Store) -> None:
     trials = MongoTrials(mongo_store, exp_key="newer")
     search(trials, max_evals=3)
@@ -243,6 +256,23 @@ def test_a_worker_reads_what_is_new_and_no_more(store: Store, monkeypatch: pytes
     new = len(experiment.chain(8)) - 1
     worker.judge(100, hopeless())
     assert read == [sum(len(experiment.chain(tid)) - 1 for tid in range(8)), new]
+
+
+def test_a_space_may_hold_the_ctrl_as_in_hyperopt() -> None:
+    def objective(config: Mapping[str, Any]) -> float:
+        config["ctrl"].report(1, config["x"])
+        config["ctrl"].should_stop()
+        return float(config["x"])
+
+    trials = Trials()
+    fmin(objective, {**SPACE, "ctrl": Ctrl}, max_evals=5, trials=trials, pruner="asha", rstate=0, verbose=False)
+    assert trials.experiment.state.pruned > 0
+
+
+def test_a_pruner_for_an_objective_that_cannot_report_is_refused() -> None:
+    with pytest.raises(InvalidValue, match="goes by what an objective reports") as caught:
+        search(Trials(), lambda config: config["x"])
+    assert "give it a parameter ctrl" in caught.value.hint
 
 
 def test_what_cannot_be_meant_is_refused() -> None:
