@@ -198,7 +198,7 @@ def test_a_decision_that_somebody_edited_is_named_by_replay_and_check(mongo_stor
     search(trials, max_evals=8)
     event = prunings(trials.experiment)[0]
     assert mongo_store.database is not None
-    nothing = {"ended": [], "open": []}
+    nothing: dict[str, list[int]] = {"ended": [], "open": []}
     mongo_store.database["events"].update_one({"_id": event.id}, {"$set": {"data.pruning.seen": nothing}})
     (difference,) = derive_again(mongo_store.experiment("edited")).differences
     assert (difference.tid, difference.label, difference.recorded) == (event.tid, "(pruned)", event.step)
