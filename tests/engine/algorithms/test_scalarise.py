@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from hstore import hp
+from hstore.engine.algorithms import ALGORITHMS
 from hstore.engine.algorithms.scalarise import is_needed, maximin, scalarise
 from hstore.engine.history import FAIL, OK, History
 from hstore.engine.space import compile_space
@@ -139,3 +140,22 @@ def test_the_weights_of_three_losses_add_up_to_one() -> None:
     for seed in range(20):
         losses = scalarise(history, "chebyshev", seed=seed)[0].losses
         assert sum(losses) == pytest.approx(1.05)
+
+
+@pytest.mark.parametrize("how", ["maximin", "chebyshev"])
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_every_algorithm_reads_what_comes_of_it(name: str, how: str) -> None:
+    rng = np.random.default_rng(1)
+    history = History(SPACE)
+    for n in range(45):
+        tid = history.add(SPACE.sample(rng))
+        if n % 9 == 0:
+            history.observe(tid, kind="pruned", loss=rng.random(), step=3)
+        elif n % 10 > 0:
+            history.observe(tid, kind="ok", losses=rng.random(2).tolist(), constraints=[rng.random() - 0.5])
+    one, seed = scalarise(history, how, seed=5)
+    before = one.losses.tobytes()
+    point = ALGORITHMS[name].choose(SPACE, one, seed=seed)
+    SPACE.check(point)
+    assert point == ALGORITHMS[name].choose(SPACE, scalarise(history, how, seed=5)[0], seed=seed)
+    assert one.losses.tobytes() == before
