@@ -1,4 +1,4 @@
-"""Measure one suggestion of tpe against hyperopt's and Optuna's, on ten mixed dimensions, in one process."""
+"""Measure one suggestion of tpe against hyperopt's and Optuna's: ten mixed dimensions, and a large nested space."""
 
 import math
 import statistics
@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from bench import convolutional
 from bench.table import show, verdict
 from hstore.engine.algorithms import tpe
 from hstore.engine.history import History
-from hstore.engine.space import Point, Space, compile_space, hp
+from hstore.engine.space import Point, Space, compile_space, hp, scope
 
+LARGE_GOALS = {"compile": 1_000, "suggest": 300}  # ms, at 300 trials
 GOALS = {100: 1, 1_000: 6, 10_000: 10}  # trials: times as fast as hyperopt; always faster than Optuna
 OPTIONS = ["a", "b", "c", "d"]
 WEIGHTS = [0.2, 0.5, 0.3]
@@ -55,10 +57,10 @@ def hstore_suggest(space: Space, points: list[Point]) -> Callable[[int], Any]:
     return lambda seed: tell(tpe.choose(space, history, seed=seed))
 
 
-def hyperopt_suggest(points: list[Point]) -> Callable[[int], Any]:
+def hyperopt_suggest(points: list[Point], space: Any = None) -> Callable[[int], Any]:
     import hyperopt
 
-    domain = hyperopt.Domain(lambda _: 0.0, make_space(hyperopt.hp))
+    domain = hyperopt.Domain(lambda _: 0.0, make_space(hyperopt.hp) if space is None else space)
     trials = hyperopt.Trials()
     tids = trials.new_trial_ids(len(points))
     trials.insert_trial_docs(
@@ -71,8 +73,8 @@ def hyperopt_suggest(points: list[Point]) -> Callable[[int], Any]:
                 "tid": tid,
                 "cmd": domain.cmd,
                 "workdir": None,
-                "idxs": {label: [tid] for label in point},
-                "vals": {label: [value] for label, value in point.items()},
+                "idxs": {label: [tid] if label in point else [] for label in domain.params},
+                "vals": {label: [point[label]] if label in point else [] for label in domain.params},
             },
             "exp_key": None,
             "owner": None,
@@ -126,6 +128,26 @@ def optuna_suggest(points: list[Point]) -> Callable[[int], Any]:
     return lambda _: study.ask(space)
 
 
+def large_space() -> list[tuple[str, ...]]:
+    """Return the rows for the convolutional space of 238 hyperparameters at 300 trials."""
+    import hyperopt
+    from hyperopt.pyll import scope as hyperopts_scope
+
+    def theirs() -> Any:
+        return convolutional.make_space(hyperopt.hp, hyperopts_scope)
+
+    ours = milliseconds(lambda _: compile_space(convolutional.make_space(hp, scope)), 7)
+    hyperopts = milliseconds(lambda _: hyperopt.Domain(lambda _: 0.0, theirs()), 3)
+    space = compile_space(convolutional.make_space(hp, scope))
+    points = sample(space, 300)
+    ours_suggest = milliseconds(hstore_suggest(space, points), 20)
+    hyperopts_suggest = milliseconds(hyperopt_suggest(points, theirs()), 3)
+    return [
+        ("compile", verdict(ours, LARGE_GOALS["compile"]), f"{hyperopts:.0f}"),
+        ("suggest", verdict(ours_suggest, LARGE_GOALS["suggest"]), f"{hyperopts_suggest:.0f}"),
+    ]
+
+
 def milliseconds(suggest: Callable[[int], Any], repeats: int) -> float:
     suggest(0)
     times = []
@@ -155,6 +177,10 @@ def main() -> None:
             )
         )
     show("One suggestion of tpe on ten mixed dimensions, ms", rows)
+    show(
+        f"A nested space of {convolutional.LABELS} hyperparameters at 300 trials, ms",
+        [("", "hstore", "hyperopt"), *large_space()],
+    )
 
 
 if __name__ == "__main__":

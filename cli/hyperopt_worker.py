@@ -90,7 +90,14 @@ def as_url(mongo: str | None) -> str:
     """Return the URL of a store that --mongo=HOST:PORT/DB means; one with a scheme is taken as it is."""
     if mongo is None:
         return os.environ.get("HSTORE_URL") or DEFAULT_URL
-    return mongo if "://" in mongo else f"mongodb://{mongo.removesuffix('/jobs')}"
+    if "://" in mongo:
+        return mongo
+    place, question, options = mongo.partition("?")
+    place = place.removesuffix("/jobs")
+    login, at, _ = place.rpartition("@")
+    if at and ":" not in login:  # the password is in ~/.hyperopt, which is looked into for hyperopt's own URLs
+        return f"mongo://{place}/jobs{question}{options}"
+    return f"mongodb://{place}{question}{options}"
 
 
 def as_idle_limit(reserve_timeout: str, failures: int) -> float | None:
@@ -156,12 +163,35 @@ def run(args: list[str] | None = None) -> int:
     return code if isinstance(code, int) else 0
 
 
+def number_of_jobs_in_db(options: Any) -> int:
+    """Return how many jobs the database at *options.mongo*, HOST:PORT/DB, holds."""
+    from hstore.store.opening import open_store
+
+    with open_store(as_url(options.mongo), say=say) as store:
+        assert store.models is not None
+        return sum(document.get("trials", 0) for document in store.models.overview())
+
+
+def main_worker_helper(options: Any, args: list[str]) -> int:
+    """Run a worker by *options*, an object with attributes named as the flags; return its exit code."""
+    flags = [str(arg) for arg in args]
+    for option in hyperopt_mongo_worker.params:
+        value = getattr(options, str(option.name), None)
+        if value is None or value is False or value == sys.maxsize:  # how hyperopt says: as many as come
+            continue
+        flags.append(option.opts[0] if value is True else f"{option.opts[0]}={value}")
+    return run(flags)
+
+
 def main() -> NoReturn:
     """Run the command line and leave at once, without waiting for pymongo's threads."""
     code = run()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
+
+
+main_worker = main
 
 
 if __name__ == "__main__":

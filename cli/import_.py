@@ -39,7 +39,8 @@ def import_(
     one that was interrupted goes on.
 
     hyperopt does not keep the space. With --space the search can be continued, by fmin with experiment=EXP or by
-    workers after `hstore resume EXP`; without, it can be read, shown and compared.
+    workers after `hstore resume EXP`; without, it can be read, shown and compared. One
+    that is made with hyperopt's hp is read by `python -m hstore.compat -m hstore import …`.
 
     \b
     hstore import --from-hyperopt mongo://host:1234/db/jobs

@@ -102,7 +102,7 @@ def _line(document: Document) -> str:
 
 def _gist(document: Document) -> str:
     """Return what is worth a glance in an event."""
-    from hstore.cli.table import named
+    from hstore.cli.table import named, numbers
 
     data = document["data"]
     match document["type"]:
@@ -111,11 +111,15 @@ def _gist(document: Document) -> str:
         case "reserved":
             return f"by {data.get('worker')}, attempt {data.get('attempt')}"
         case "done":
-            return named({"loss": data.get("loss"), "status": data.get("status"), "s": data.get("duration")})
+            status = "pruned" if data.get("pruned") else data.get("status")
+            loss = data.get("loss") if data.get("losses") is None else numbers(data["losses"])
+            return named({"loss": loss, "status": status, "s": data.get("duration")})
         case "failed":
             return f"{data.get('error')}: {data.get('message')}"
         case "reported":
             plain = {name: data[name] for name in ("step", "value") if name in data}
+            if "pruning" in data:
+                plain["stopped by"] = data["pruning"]["pruner"]["name"]
             return named(plain | ({"attachment": data["attachment"]["name"]} if "attachment" in data else {}))
         case "created":
             return f"{data.get('algorithm', {}).get('name')}, {data.get('objective', {}).get('name')}"

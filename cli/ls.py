@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
 @click.pass_obj
 def ls(session: Session, as_json: bool) -> None:
-    """List the experiments: status, trials, best loss, last activity.
+    """List the experiments: status, trials, best loss and its parameters, last activity.
 
     \b
     hstore ls
@@ -33,13 +33,12 @@ def ls(session: Session, as_json: bool) -> None:
     if not experiments:
         click.echo("there are no experiments yet: fmin(…, experiment='name') begins one", err=True)
         return
-    from hstore.cli.table import render
+    from hstore.cli.table import counted, named, render
 
-    rows: list[list[Any]] = [["experiment", "status", "trials", "best loss", "last event (UTC)"]]
+    rows: list[list[Any]] = [["experiment", "status", "trials", "last event (UTC)", "best loss", "at"]]
     for e in experiments:
-        counts = " ".join(f"{n} {state}" for state, n in e.get("counts", {}).items())
+        counts = counted(e.get("counts", {}), e.get("pruned"))
         best = e.get("best", {})
-        rows.append(
-            [e["_id"], e["status"], counts, best.get("loss", best.get("loss_kind")), e.get("last", {}).get("at")]
-        )
+        loss, params = best.get("loss", best.get("loss_kind")), best.get("params")
+        rows.append([e["_id"], e["status"], counts, e.get("last", {}).get("at"), loss, params and named(params)])
     click.echo(render(rows))

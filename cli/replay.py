@@ -55,11 +55,23 @@ def _as_json(report: Replay) -> str:
 
 def _as_text(report: Replay) -> str:
     from hstore.cli.table import render
+    from hstore.engine.replay import TOLERANCE
 
     different = {difference.tid for difference in report.differences}
-    verdict = f"{len(different)} came out different" if different else "all the same to the last bit"
+    same = "all the same to the last bit"
+    if report.approximate == report.suggested:
+        same = f"all the same within {TOLERANCE:g} of each range"
+    elif report.approximate:
+        same = f"all the same, {report.approximate} of them within {TOLERANCE:g} of each range"
+    verdict = f"{len(different)} came out different" if different else same
+    if explained := {difference.tid for difference in report.differences if difference.is_explained}:
+        verdict += f", {len(explained)} of them made on another kind of machine, which may be the reason"
     told = f", {verdict}" if report.suggested else ""  # of none it would be no praise
     lines = [f"{report.exp}: {report.suggested} of {report.trials} decisions derived again{told}"]
+    if report.approximate:
+        lines.append(f"made on another kind of machine, where bits cannot be compared: {report.approximate}")
+    if report.pruned:
+        lines.append(f"decisions to stop a trial early derived again: {report.pruned}")
     if report.given:
         lines.append(f"given by a person or imported: {report.given}")
     by_reason: dict[str, list[int]] = {}

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from hstore.store.fold import Trial
     from hstore.store.store import Experiment
 
-LATEST = 10
+LATEST, FRONT = 10, 20
 
 
 @click.command()
@@ -81,15 +81,16 @@ def _algorithm(described: Mapping[str, Any]) -> str:
 
 
 def _experiment_text(experiment: Experiment) -> str:
-    from hstore.cli.table import named, plain, render, text
+    from hstore.cli.table import counted, named, numbers, plain, render, text
     from hstore.store.events import happened
 
     state, best = experiment.state, experiment.state.best
     status = f"{state.status} ({state.why})" if state.why else state.status
-    counts = ", ".join(f"{n} {name}" for name, n in state.counts.items()) or "no trials yet"
+    counts = counted(state.counts, state.pruned) or "no trials yet"
     lines = [
         f"experiment {experiment.name}: {status}",
         f"algorithm  {_algorithm(state.algorithm)}",
+        *([f"pruner     {_algorithm(state.pruner)}"] if state.pruner else []),
         f"trials     {counts}",
         f"head       {experiment.head.hex()}",
         "space",
@@ -100,11 +101,18 @@ def _experiment_text(experiment: Experiment) -> str:
     if best is not None:
         lines += [f"best       trial {best.tid}, loss {text(best.loss)}"]
         lines += [f"  {label} = {plain(value)}" for label, value in best.params.items()]
+    if front := state.pareto:
+        lines.append(f"front      {len(front)} trials than which none is better in everything")
+        ordered = sorted(front, key=lambda trial: tuple(trial.losses or ()))
+        table: list[list[Any]] = [["trial", "losses", "parameters"]]
+        table += [[t.tid, numbers(t.losses), named(dict(t.params))] for t in ordered[:FRONT]]
+        lines += [render(table), *([f"and {len(front) - FRONT} more"] if len(front) > FRONT else [])]
     if experiment.trials:
         rows: list[list[Any]] = [["trial", "state", "loss", "s", "ended (UTC)", "parameters"]]
         for trial in experiment.trials[-LATEST:]:
             ended = happened(trial.end) if trial.end else None
-            loss = trial.loss if trial.loss is not None else trial.status
+            told = numbers(trial.losses) or ("pruned" if trial.is_pruned else trial.status)
+            loss = told if trial.loss is None else trial.loss
             rows.append([trial.tid, trial.state, loss, _seconds(trial.duration), ended, named(dict(trial.params))])
         lines += [f"latest {min(LATEST, len(experiment.trials))} of {len(experiment.trials)} trials", render(rows)]
     return "\n".join(lines)
@@ -127,7 +135,7 @@ def _trial_data(experiment: Experiment, trial: Trial) -> dict[str, Any]:
 
 
 def _trial_text(experiment: Experiment, trial: Trial) -> str:
-    from hstore.cli.table import plain, render, text
+    from hstore.cli.table import numbers, plain, render, text
     from hstore.store.events import happened
 
     lines = [f"trial {trial.tid} of {experiment.name}: {trial.state}"]
@@ -135,6 +143,13 @@ def _trial_text(experiment: Experiment, trial: Trial) -> str:
         lines.append(f"{trial.queued.source}, not suggested by an algorithm")
     if trial.loss is not None:
         lines.append(f"loss {text(trial.loss)} ({trial.status})")
+    if trial.losses:
+        lines.append(f"losses {numbers(trial.losses)} ({trial.status})")
+    if trial.constraints:
+        lines.append(f"constraints {numbers(trial.constraints)}: {'kept' if trial.is_feasible else 'violated'}")
+    if trial.is_pruned:
+        step, value = trial.last_report or (None, None)
+        lines.append(f"pruned at step {text(step)}, value {text(value)}")
     if (said := trial.queued.imported if trial.queued else None) is not None:
         # Of a log that anybody can write to: it may say anything.
         since = f"{trial.queued.at:%Y-%m-%d %H:%M:%S}" if trial.queued else ""

@@ -20,6 +20,8 @@ WAIT_SECONDS = 2.0
 REDRAW_SECONDS = 0.2
 """Nobody reads faster."""
 CLEAR = "\x1b[2J"
+TOLD = ("status", "why", "counts", "pruned", "trials", "limits", "best", "pareto", "last")
+"""What JSON says of an experiment as its document does."""
 ORDER = "queued reserved running done failed cancelled"
 """How states follow each other."""
 
@@ -105,7 +107,7 @@ def _survey(experiment: Experiment) -> dict[str, Any]:
     left = going.left if is_open else None
     survey = {
         "name": document.pop("_id"),
-        **{name: document.get(name) for name in ("status", "why", "counts", "trials", "limits", "best", "last")},
+        **{name: document.get(name) for name in TOLD},
         "ended": going.ended,
         "of": going.of,
         "ends_per_minute": going.per_minute if is_open else None,
@@ -165,12 +167,13 @@ def _as_text(survey: dict[str, Any], starter: str) -> str:
     why, best = survey["why"], survey["best"]
     lines = [
         f"experiment {survey['name']}: {survey['status']}" + (f" ({plain(why)})" if why else ""),
-        f"trials     {_counts(survey['counts'])}"
-        + (f"; {survey['ended']} of {survey['of']} have ended" if survey["of"] else ""),
+        f"trials     {_counts(survey)}" + (f"; {survey['ended']} of {survey['of']} have ended" if survey["of"] else ""),
     ]
     if best is not None:
         loss = best.get("loss", best["loss_kind"])
         lines.append(f"best       trial {best['tid']}, loss {text(loss)}: {named(best['params'])}")
+    if front := survey["pareto"]:
+        lines.append(f"front      {len(front)} trials than which none is better in everything")
     if rate := survey["ends_per_minute"]:
         lines.append(f"rate       {f'{rate:.3g}' if rate < 1000 else f'{rate:,.0f}'} a minute" + _until(survey))
     held = {(each["worker"], each["tid"]): each for each in survey["held"]}
@@ -197,9 +200,11 @@ def _as_text(survey: dict[str, Any], starter: str) -> str:
     return "\n".join(lines)
 
 
-def _counts(counts: dict[str, int]) -> str:
-    there = sorted(counts.items(), key=lambda item: ORDER.find(item[0]))
-    return ", ".join(f"{n} {state}" for state, n in there) or "none yet"
+def _counts(survey: dict[str, Any]) -> str:
+    from hstore.cli.table import counted
+
+    there = sorted(survey["counts"].items(), key=lambda item: ORDER.find(item[0]))
+    return counted(dict(there), survey.get("pruned")) or "none yet"
 
 
 def _until(survey: dict[str, Any]) -> str:
@@ -244,7 +249,7 @@ def _all_as_text(store: Store) -> str:
         for each in survey["experiments"]:
             best = each["best"]
             loss = best.get("loss", best.get("loss_kind"))
-            rows.append([each["name"], each["status"], each.get("why"), _counts(each["counts"]), loss,
+            rows.append([each["name"], each["status"], each.get("why"), _counts(each), loss,
                          each.get("last", {}).get("at")])  # fmt: skip
         lines = [render(rows)]
     if survey["workers"]:

@@ -6,7 +6,7 @@ import datetime as dt
 import math
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 
@@ -37,11 +37,22 @@ def text(value: Any) -> str:
     return f"{value:.6g}"
 
 
+def numbers(values: Sequence[float] | None) -> str:
+    """Return *values* in a few characters; nothing if there are none."""
+    return ", ".join(map(text, values or ()))
+
+
 def named(values: Any) -> str:
     """Return *values* as name=value, …"""
     if not isinstance(values, dict):
         return text(values)
     return ", ".join(f"{name}={value if value is None else text(value)}" for name, value in values.items())
+
+
+def counted(counts: Mapping[str, int], pruned: int | None = None) -> str:
+    """Return how many trials are in each state; of those that are done, how many were stopped early."""
+    told = {"done": f" ({pruned} pruned)"} if pruned else {}
+    return ", ".join(f"{n} {state}{told.get(state, '')}" for state, n in counts.items())
 
 
 def for_json(value: Any) -> Any:

@@ -136,11 +136,17 @@ def failure(error: BaseException, *, duration: float | None = None) -> dict[str,
     return {key: value.encode("utf-8", "replace").decode() for key, value in data.items()} | {"duration": duration}
 
 
-def done(result: Mapping[str, Any], duration: float) -> dict[str, Any]:
+def done(result: Mapping[str, Any], duration: float | None) -> dict[str, Any]:
     """Return the data of a `Done`."""
     loss = result.get("loss")
     loss = float(loss) if isinstance(loss, (int, float)) else None
-    return {"result": result, "status": result["status"], "loss": loss, "duration": duration}
+    is_ok = result["status"] == "ok"
+    return {
+        "result": result, "status": result["status"], "loss": loss, "duration": duration,
+        "losses": result.get("losses") if is_ok else None,
+        "constraints": result.get("constraints") if is_ok else None,
+        "pruned": True if result["status"] == "fail" and result.get("pruned") is True else None,
+    }  # fmt: skip
 
 
 def plain_result(result: Mapping[str, Any], say: Callable[[str], None]) -> dict[str, Any]:

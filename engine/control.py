@@ -20,9 +20,11 @@ from hstore.store.events import (
     Requeued,
     Resumed,
 )  # fmt: skip
-from hstore.store.fold import HELD, UNFINISHED, State
+from hstore.store.fold import HELD, UNFINISHED, State, Trial
 from hstore.store.store import Draft, Experiment
 
+DISCARDED = "discarded"
+"""Tags the note that voids a trial which hyperopt's view is to be without."""
 Which = Literal["failed", "lost"]
 """failed: all whose last attempt failed, lost ones included. lost: those whose workers were never heard of again."""
 
@@ -120,6 +122,34 @@ def retry(experiment: Experiment, which: Which | Iterable[int], why: str = "retr
         return drafts + [(Requeued, tid, {"why": why}) for tid in left]
 
     return _carry_out(experiment, decide)
+
+
+def discard(experiment: Experiment, tids: Iterable[int] | None = None, why: str = "deleted") -> Outcome:
+    """Have trials (all, or those in *tids*) count for nothing any more: the log keeps what happened to them.
+
+    What has not ended is cancelled; algorithms, the best and hyperopt's view of the search are without them.
+    """
+    experiment.refresh()
+    wanted = sorted(experiment.state.trials) if tids is None else sorted(set(tids))
+
+    def decide() -> list[Draft]:
+        drafts: list[Draft] = []
+        for tid in wanted:
+            trial = experiment.state.trials[tid]
+            if not trial.is_finished:
+                if trial.state == "failed":  # and whoever was to requeue it has died
+                    drafts.append((Requeued, tid, {"why": why}))
+                drafts.append((Cancelled, tid, {"why": why}))
+            if not is_discarded(trial):
+                drafts.append((Noted, tid, {"void": True, "tags": [DISCARDED], "note": why}))
+        return drafts
+
+    return _carry_out(experiment, decide)
+
+
+def is_discarded(trial: Trial) -> bool:
+    """Return whether somebody had *trial* discarded, and nobody took that back."""
+    return trial.is_void and DISCARDED in trial.tags
 
 
 def enqueue(experiment: Experiment, decisions: Sequence[Data], why: str = "enqueued") -> Outcome:

@@ -7,19 +7,22 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from hstore.engine import control
-from hstore.engine.algorithms import Algorithm, CustomAlgorithm, describe_algorithm
+from hstore.engine.algorithms import Algorithm, CustomAlgorithm, Exhausted, describe_algorithm, scalarise
 from hstore.engine.fingerprint import fingerprint
-from hstore.engine.history import History
 from hstore.engine.knowledge import Knowledge
 from hstore.engine.objective import Domain
 from hstore.engine.seeds import Seeds
-from hstore.store.errors import Conflict
+from hstore.engine.space import Point
+from hstore.store.errors import Conflict, InvalidValue
 from hstore.store.events import Queued
 from hstore.store.store import Draft, Experiment
 from hstore.store.values import normalise
+
+Choice: TypeAlias = tuple[int, Point, Mapping[str, Any]]
+"""The seed that a point was chosen with, the point, and how the log names the algorithm."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,38 +139,56 @@ class Driver:
         else:
             observed = experiment.observed()
             knowledge.observe(experiment, observed)
+        if isinstance(self.algorithm, Algorithm):
+            chosen = self._choose(self.algorithm, size)
+        else:
+            chosen = self._ask(self.algorithm, first, size)
+        if len(chosen) < size and batch == [first, size]:
+            batch = [first, len(chosen)] if len(chosen) > 1 else None
         drafts: list[Draft] = []
-        history = knowledge.history
-        for tid in range(first, first + size):
-            data = self._choose(tid, knowledge.suggested + len(drafts), history)
-            if data is None:
-                break
-            if tid + 1 < first + size:
-                # Not added to the knowledge before the append: another driver's decision may take its place.
-                history = history.copy() if history is knowledge.history else history
-                history.add(dict(data["point"]))
-            data |= {"observed": observed, "batch": batch}
+        for tid, (seed, point, described) in enumerate(chosen, first):
+            data: dict[str, Any] = {
+                "point": point, "params": self.domain.space.params(point), "seed": seed, "algorithm": described,
+                "observed": [] if drafts else observed, "batch": batch,
+            }  # fmt: skip
             if self._is_first_decision and not drafts:
                 data["fingerprint"] = fingerprint()
-            observed = []
             drafts.append((Queued, tid, data))
         return drafts
 
-    def _choose(self, tid: int, k: int, history: History) -> dict[str, Any] | None:
-        seed, algorithm = self._seeds[k], self.algorithm
-        if isinstance(algorithm, Algorithm):
-            point = algorithm.choose(self.domain.space, history, seed=seed, **self.settings)
-        else:
-            self.trials.refresh()
-            documents = algorithm([tid], self.domain, self.trials, seed, **self.settings)
-            if not documents:
-                return None
-            vals = documents[0]["misc"]["vals"]
-            point = {label: normalise(values[0]) for label, values in vals.items() if len(values)}
-            self.domain.space.check(point)
-        return {
-            "point": point,
-            "params": self.domain.space.params(point),
-            "seed": seed,
-            "algorithm": self._described,
-        }
+    def _choose(self, algorithm: Algorithm, size: int) -> list[Choice]:
+        """Return *size* choices, made one after the other; fewer when there are no more points."""
+        history = self._knowledge.history
+        chosen: list[Choice] = []
+        for k in range(self._knowledge.suggested, self._knowledge.suggested + size):
+            seed, seen, described = self._seeds[k], history, self._described
+            inner_seed = seed
+            if scalarise.is_needed(history):
+                seen, inner_seed = scalarise.scalarise(history, algorithm.scalarisation, seed=seed)
+                described = {**described, "scalarised": scalarise.describe(algorithm.scalarisation)}
+            try:
+                point = algorithm.choose(self.domain.space, seen, seed=inner_seed, **self.settings)
+            except Exhausted:
+                break
+            chosen.append((seed, point, described))
+            if len(chosen) < size:
+                # Not added to the knowledge before the append: another driver's decision may take its place.
+                history = history.copy() if history is self._knowledge.history else history
+                history.add(point)
+        return chosen
+
+    def _ask(self, algorithm: CustomAlgorithm, first: int, size: int) -> list[Choice]:
+        """Return what a user's own algorithm chose for up to *size* trials, in one call."""
+        self.trials.refresh()
+        seed = self._seeds[self._knowledge.suggested]
+        documents = algorithm([*range(first, first + size)], self.domain, self.trials, seed, **self.settings)
+        if len(documents) > size:
+            raise InvalidValue(
+                f"{self._described['name']} returned {len(documents)} documents for {size} new ids", path="algo"
+            )
+        points = []
+        for document in documents:
+            vals = document["misc"]["vals"]
+            points.append({label: normalise(values[0]) for label, values in vals.items() if len(values)})
+            self.domain.space.check(points[-1])
+        return [(seed, point, self._described) for point in points]

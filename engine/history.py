@@ -1,7 +1,7 @@
 """The columnar view of a search that algorithms read: one row per trial, one column per label."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -14,10 +14,12 @@ Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
 _Scalar = TypeVar("_Scalar", bound=np.generic)
 
-PENDING, OK, FAIL, ERROR, VOID = range(5)
-_CODES = {"pending": PENDING, "ok": OK, "fail": FAIL, "error": ERROR, "void": VOID}
+PENDING, OK, FAIL, ERROR, VOID, PRUNED = range(6)
+_CODES = {"pending": PENDING, "ok": OK, "fail": FAIL, "error": ERROR, "void": VOID, "pruned": PRUNED}
 # What a trial without a loss of its own counts as: nan leaves it out, as hyperopt's tpe leaves out errors.
-_LOSSES = {"pending": math.inf, "ok": math.inf, "fail": math.inf, "error": math.nan, "void": math.nan}
+_LOSSES = {
+    "pending": math.inf, "ok": math.inf, "fail": math.inf, "error": math.nan, "void": math.nan, "pruned": math.inf,
+}  # fmt: skip
 _HYPEROPT_ENDED_BADLY = (3, 4)  # JOB_STATE_ERROR, JOB_STATE_CANCEL
 _TINY = 1e-12  # what stands for 0, which quantised kinds can draw, before its logarithm is taken
 
@@ -38,6 +40,9 @@ class History:
         self._columns = np.full((len(self._rows), 64), np.nan)
         self._kinds = np.full(64, PENDING, dtype=np.int8)
         self._losses = np.full(64, np.inf)
+        self._partials = np.full((2, 64), np.nan)  # of pruned trials: value, step
+        self._vectors: Floats | None = None
+        self._constraints: Floats | None = None
         self._centres: dict[str, Floats] = {}
         self._ascending: dict[str, tuple[int, Rows]] = {}
 
@@ -68,9 +73,21 @@ class History:
         twin = History(self.space)
         twin._n, twin._skipped = self._n, self._skipped
         twin._columns = self._columns.copy()
-        twin._kinds, twin._losses = self._kinds.copy(), self._losses.copy()
+        twin._kinds, twin._losses, twin._partials = self._kinds.copy(), self._losses.copy(), self._partials.copy()
+        twin._vectors = None if self._vectors is None else self._vectors.copy()
+        twin._constraints = None if self._constraints is None else self._constraints.copy()
         # Kept arrays are replaced, never written to.
         twin._centres, twin._ascending = self._centres.copy(), self._ascending.copy()
+        return twin
+
+    def with_losses(self, losses: Floats) -> "History":
+        """Return a copy of this history that has one of *losses* for each trial, in the place of all it knows of them.
+
+        That is a history as an algorithm for one loss without constraints expects it.
+        """
+        twin = self.copy()
+        twin._losses[: self._n] = losses
+        twin._vectors = twin._constraints = None
         return twin
 
     def numbered(self, next_tid: int) -> "History":
@@ -93,32 +110,67 @@ class History:
         return self._n + self._skipped
 
     def add(self, point: Point) -> int:
-        """Append a trial at *point*, pending until it is observed, and return its tid."""
+        """Append a trial at *point*, pending until it is observed, and return its tid; other labels are left out."""
         tid = self._n
         if tid == len(self._losses):
             self._double()
         columns, rows = self._columns, self._rows
         for label, value in point.items():
-            columns[rows[label], tid] = value
+            if label in rows:  # what a person inserted may come from a larger space
+                columns[rows[label], tid] = value
         self._n = tid + 1
         return tid
 
-    def observe(self, tid: int, *, kind: str, loss: float | None = None) -> None:
-        """Record what became of trial *tid*: ok, fail, error, void, or pending again."""
+    def observe(
+        self, tid: int, *, kind: str, loss: float | None = None, losses: Sequence[float] | None = None,
+        constraints: Sequence[float] | None = None, step: int | None = None,
+    ) -> None:  # fmt: skip
+        """Record what became of trial *tid*: ok, fail, error, void, pruned, or pending again.
+
+        losses: one for each objective, where there are several. Of a trial that was pruned *loss* is the last value
+        that it reported, at *step*.
+        """
         if not 0 <= tid < self._n:
             raise IndexError(f"trial {tid} was never added: the history has {self._n}")
         self._kinds[tid] = _CODES[kind]
         self._losses[tid] = loss if loss is not None and kind in ("ok", "fail") else _LOSSES[kind]
+        is_partial = kind == "pruned" and loss is not None
+        self._partials[:, tid] = (loss, np.nan if step is None else step) if is_partial else np.nan
+        is_ok = kind == "ok"
+        self._vectors = _with_row(self._vectors, len(self._kinds), tid, losses if is_ok else None)
+        self._constraints = _with_row(self._constraints, len(self._kinds), tid, constraints if is_ok else None)
+        if is_ok and losses is not None and self._vectors is not None and np.isnan(self._vectors[tid]).all():
+            self._kinds[tid] = FAIL  # of another length than the first, or nan throughout
 
     @property
     def kinds(self) -> NDArray[np.int8]:
-        """What became of each trial: PENDING, OK, FAIL, ERROR or VOID."""
+        """What became of each trial: PENDING, OK, FAIL, ERROR, VOID or PRUNED."""
         return _read_only(self._kinds[: self._n])
 
     @property
     def losses(self) -> Floats:
-        """The loss of each trial: inf while pending or failed without one, nan when it does not count."""
+        """The loss of each trial: inf while pending, pruned or failed without one, nan when it does not count."""
         return _read_only(self._losses[: self._n])
+
+    @property
+    def partial_losses(self) -> Floats:
+        """The last value that each pruned trial reported, nan of all others."""
+        return _read_only(self._partials[0, : self._n])
+
+    @property
+    def partial_steps(self) -> Floats:
+        """The step at which each pruned trial reported that, nan of all others."""
+        return _read_only(self._partials[1, : self._n])
+
+    @property
+    def loss_vectors(self) -> Floats:
+        """Trials x objectives: the losses of each trial that is OK and has several, nan elsewhere; none: no columns."""
+        return _read_only(_rows_of(self._vectors, self._n))
+
+    @property
+    def constraints(self) -> Floats:
+        """Trials x constraints: their values of each trial that is OK, nan elsewhere; kept if none is above 0."""
+        return _read_only(_rows_of(self._constraints, self._n))
 
     def column(self, label: str) -> Floats:
         """Return the raw value of *label* in each trial, nan where it was inactive."""
@@ -155,6 +207,11 @@ class History:
         self._columns = np.concatenate((self._columns, np.full_like(self._columns, np.nan)), axis=1)
         self._kinds = np.concatenate((self._kinds, np.full(n, PENDING, dtype=np.int8)))
         self._losses = np.concatenate((self._losses, np.full(n, np.inf)))
+        self._partials = np.concatenate((self._partials, np.full((2, n), np.nan)), axis=1)
+        self._vectors, self._constraints = (
+            None if rows is None else np.concatenate((rows, np.full_like(rows, np.nan)))
+            for rows in (self._vectors, self._constraints)
+        )
 
 
 def _log(values: Floats, parameter: Parameter) -> Floats:
@@ -164,6 +221,20 @@ def _log(values: Floats, parameter: Parameter) -> Floats:
     if len(values) == 1:  # ten times as fast as an array of one
         return np.array([portable.log(float(values[0]))])
     return portable.log(values)
+
+
+def _rows_of(rows: Floats | None, n: int) -> Floats:
+    return np.empty((n, 0)) if rows is None else rows[:n]
+
+
+def _with_row(rows: Floats | None, n: int, tid: int, values: Sequence[float] | None) -> Floats | None:
+    """Return *rows* with *values* at *tid*, nan if there are none or not as many; made for *n* trials if need be."""
+    if rows is None:
+        if values is None:
+            return None
+        rows = np.full((n, len(values)), np.nan)
+    rows[tid] = values if values is not None and len(values) == rows.shape[1] else np.nan
+    return rows
 
 
 def _read_only(array: NDArray[_Scalar]) -> NDArray[_Scalar]:

@@ -26,6 +26,39 @@ class PickledTrials:
     """Stands for hyperopt's `Trials` and its kin."""
 
 
+class NotRead:
+    """Stands for an object of a class that is not read; made, filled and called without running anything of it."""
+
+    of = ""
+    """module.name of that class, or of the function that would have made it."""
+
+    def __new__(cls, *_: Any, **__: Any) -> NotRead:
+        """Take whatever one is made with."""
+        return super().__new__(cls)
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        pass
+
+    def __setstate__(self, state: Any) -> None:
+        if isinstance(state, dict):  # perhaps somebody's own kind of Trials
+            vars(self).update({name: value for name, value in state.items() if isinstance(name, str)})
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        pass
+
+    def extend(self, items: Any) -> None:
+        """Leave out what a list of its own kind holds. So with the next two."""
+
+    append = add = extend
+
+    def __call__(self, *_: Any, **__: Any) -> NotRead:
+        """Do nothing."""
+        return self
+
+    def __repr__(self) -> str:
+        return f"<{type(self).of}>"
+
+
 _STAND_INS = {
     ("hyperopt.base", "Trials"): PickledTrials,
     ("hyperopt", "Trials"): PickledTrials,
@@ -41,9 +74,9 @@ def _latin1(text: str, encoding: str = "latin1") -> bytes:
 
 def _reconstructed(kind: type, base: type, state: object) -> object:
     """Make what the oldest protocols make of an instance; only of the stand-ins, whose state is set afterwards."""
-    if kind is not PickledTrials or base is not object:
+    if kind is not PickledTrials and not issubclass(kind, NotRead):
         raise pickle.UnpicklingError("an instance of something else than Trials")
-    return PickledTrials()
+    return kind()
 
 
 _PLAIN: dict[str, dict[str, Any]] = {
@@ -66,7 +99,11 @@ _PYTHON_2 = {"__builtin__": "builtins", "copy_reg": "copyreg"}
 
 
 class _Unpickler(pickle.Unpickler):
-    """Makes plain values, numpy's arrays and stand-ins; whatever else a pickle asks for is refused by name."""
+    """Makes plain values, numpy's arrays and stand-ins; of whatever else a pickle asks for it keeps the name."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.not_read: dict[str, type[NotRead]] = {}
 
     def find_class(self, module: str, name: str) -> Any:
         """Return what *name* of *module* stands for."""
@@ -77,10 +114,9 @@ class _Unpickler(pickle.Unpickler):
         if found is None:
             found = _of_bson(module, name) or _of_numpy(module, name)
         if found is None:
-            raise InvalidValue(
-                f"it holds a {module}.{name}, which is neither hyperopt's nor plain",
-                hint="only plain values, numpy's arrays and hyperopt's Trials are read from a pickle",
-            )
+            path = f"{module}.{name}"
+            called = {"of": path, "__module__": module, "__qualname__": name}  # in messages
+            found = self.not_read.setdefault(path, type(path, (NotRead,), called))
         return found
 
 
@@ -118,8 +154,13 @@ class HyperoptFile:
     def __init__(self, path: Path, *, say: Callable[[str], None]) -> None:
         self.shown = str(path)
         self.default_name = path.name.partition(".")[0] or path.name
-        self._documents, self._attachments = _unpickled(path)
+        self._documents, self._attachments, not_read = _unpickled(path)
         self._say = say
+        if not_read:
+            some = ", ".join(not_read[:5]) + (f" and {len(not_read) - 5} more" if len(not_read) > 5 else "")
+            say(
+                f"{path} holds objects made by {some}: these are neither hyperopt's nor plain, and none of them is read"
+            )
 
     def outlines(self) -> Iterator[Document]:
         """See `Source.outlines`."""
@@ -157,34 +198,33 @@ class HyperoptFile:
         """See `Source.close`."""
 
 
-def _unpickled(path: Path) -> tuple[list[Document], dict[str, Any]]:
-    """Return the documents and attachments that are pickled at *path*."""
+def _unpickled(path: Path) -> tuple[list[Document], dict[str, Any], list[str]]:
+    """Return the documents and attachments that are pickled at *path*, and the names of what was not read."""
     try:
         with path.open("rb") as file:
             # Strings that a Python 2 pickled have no encoding of their own; this one gives all of them back.
-            found = _Unpickler(file, encoding="latin1").load()
+            unpickler = _Unpickler(file, encoding="latin1")
+            found = unpickler.load()
     except FileNotFoundError as error:
         raise NotFound(
             f"there is no file {path}", hint="a URL of a store begins with mongo:// or mongodb://"
         ) from error
     except OSError as error:
         raise InvalidValue(f"{path} cannot be read: {error.strerror or error}") from error
-    except InvalidValue as error:
-        raise InvalidValue(f"{path} was refused: {error}", hint=error.hint) from error
     except Exception as error:  # whatever a file that is no pickle makes the unpickler do
         raise InvalidValue(
             f"{path} is no pickle that can be read: {type(error).__name__}: {error}"[:300],
             hint="it must hold a pickled hyperopt.Trials",
         ) from error
     attachments: Any = {}
-    if isinstance(found, PickledTrials):
+    kind = found.of if isinstance(found, NotRead) else type(found).__name__
+    if isinstance(found, (PickledTrials, NotRead)):
         attributes = vars(found)
         attachments = attributes.get("attachments") or {}
         found = attributes.get("_dynamic_trials", attributes.get("_trials"))
     if not isinstance(found, (list, tuple)) or not all(isinstance(document, Mapping) for document in found):
-        raise InvalidValue(
-            f"{path} holds a {type(found).__name__}, not hyperopt's Trials", hint="pickle the Trials object itself"
-        )
+        raise InvalidValue(f"{path} holds a {kind}, not hyperopt's Trials", hint="pickle the Trials object itself")
     if not isinstance(attachments, Mapping):
         raise InvalidValue(f"the attachments in {path} are a {type(attachments).__name__}, not a mapping")
-    return [dict(document) for document in found], {str(name): content for name, content in attachments.items()}
+    documents = [dict(document) for document in found]
+    return documents, {str(name): content for name, content in attachments.items()}, sorted(unpickler.not_read)

@@ -117,11 +117,11 @@ def read_job(document: Mapping[str, Any], on_text: Callable[[str], None] = lambd
         state=state,
         vals={str(label): _value(name, label, vals) for label, vals in misc["vals"].items() if _is_active(vals)},
         result=normalise(dict(result or {}), path="result", replace=as_text),
-        error=_error(document.get("error") or misc.get("error")),
+        error=error_of(document.get("error") or misc.get("error")),
         owner=_text(owner[0] if isinstance(owner, (list, tuple)) and owner else owner) if owner else None,
-        queued_at=_aware(getattr(id, "generation_time", None)),
-        begun_at=_aware(document.get("book_time")),
-        changed_at=_aware(document.get("refresh_time")),
+        queued_at=aware(getattr(id, "generation_time", None)),
+        begun_at=aware(document.get("book_time")),
+        changed_at=aware(document.get("refresh_time")),
         attachments=_attachments(name, document.get("_attachments") or ()),
         rest=normalise({key: value for key, value in rest.items() if value is not None}, path="job", replace=as_text),
     )
@@ -162,7 +162,7 @@ def _value(name: str, label: Any, vals: Any) -> float | int:
     return int(value) if isinstance(value, bool) else value
 
 
-def _error(error: Any) -> tuple[str, str] | None:
+def error_of(error: Any) -> tuple[str, str] | None:
     """Return type and message of hyperopt's ("<class 'ValueError'>", "message")."""
     if not error:
         return None
@@ -172,7 +172,7 @@ def _error(error: Any) -> tuple[str, str] | None:
     return (found[1] if found else str(kind)) or NOT_KNOWN, message[:LONGEST_MESSAGE]
 
 
-def _aware(moment: Any) -> dt.datetime | None:
+def aware(moment: Any) -> dt.datetime | None:
     """Return *moment* as an event holds it; hyperopt's are UTC without saying so."""
     if not isinstance(moment, dt.datetime):
         return None

@@ -7,11 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import numpy as np
-
-from hstore.engine import seeds
-from hstore.engine.fingerprint import fingerprint
-from hstore.engine.fmin import RETRIES
+from hstore.engine.beginning import created_without_fmin
 from hstore.engine.hyperopt_jobs import IMPORTED, Job, Key, drafts_of, is_to_do, key_of, point_of, read_job
 from hstore.engine.recipe import looked_up
 from hstore.engine.space import Point, Space, compile_space, seen_space
@@ -26,7 +22,6 @@ TOLD = 5
 """Of what had to be changed so often is told; the others are counted."""
 WHY = "imported from hyperopt"
 """Why an experiment with queued trials is paused after the import: to be looked at before workers take them."""
-LIMITS = {"max_evals": None, "timeout": None, "loss_threshold": None, "max_queue_len": None}
 
 
 class Source(Protocol):
@@ -92,7 +87,8 @@ def load_space(ref: str) -> Space:
     found = looked_up(ref, "a space")
     if _is_of_hyperopt(found):
         raise BadSearchSpace(
-            f"{ref} was made with hyperopt's hp", hint="make it with hstore's: `from hstore import hp`"
+            f"{ref} was made with hyperopt's hp",
+            hint="make it with hstore's, `from hstore import hp`, or run `python -m hstore.compat -m hstore import …`",
         )
     space = found if isinstance(found, Space) else compile_space(found)
     if not space.labels:
@@ -244,14 +240,8 @@ class _Import:
         if state.created is None:
             space = found.space or seen_space(found.points)
             said = {"from": "hyperopt", "source": self._source.shown, "exp_key": found.exp_key}
-            created = {
-                "space": space.to_data(), "objective": {"name": "of an imported search", "version": None},
-                "algorithm": {"name": "hyperopt", "version": None, "settings": {}},
-                # hyperopt's own is not recorded; with this one whoever goes on does so as everybody would.
-                "generator": seeds.to_data(np.random.default_rng(0)),
-                "limits": LIMITS, "retries": RETRIES, "fingerprint": fingerprint(),
-                "imported": {name: value for name, value in said.items() if value is not None},
-            }  # fmt: skip
+            created = created_without_fmin(space, objective="of an imported search", algorithm="hyperopt")
+            created["imported"] = {name: value for name, value in said.items() if value is not None}
             return [(Created, None, created), paused]
         was = state.created.imported
         if was is None or was.get("exp_key") != found.exp_key:

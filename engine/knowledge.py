@@ -9,7 +9,7 @@ from typing import Any
 from hstore.engine.history import History
 from hstore.engine.space import Space
 from hstore.store.errors import VerificationFailed
-from hstore.store.events import Finished, Queued
+from hstore.store.events import Done, Finished, Queued
 from hstore.store.fold import Trial, evolve
 from hstore.store.store import Experiment
 
@@ -39,8 +39,7 @@ class Knowledge:
                     if isinstance(event, Finished):
                         self.observe(experiment, event.observed)
             else:
-                kind, loss = outcome(_trial_at(experiment, tid, ver))
-                self.history.observe(tid, kind=kind, loss=loss)
+                self.history.observe(tid, **outcome(_trial_at(experiment, tid, ver)))
 
     def add(self, decision: Queued) -> None:
         """Take in the decision itself: its trial is pending from now on."""
@@ -69,11 +68,16 @@ def _trial_at(experiment: Experiment, tid: int, ver: int) -> Trial:
     return reduce(evolve, later, evolve(None, first))
 
 
-def outcome(trial: Trial) -> tuple[str, float | None]:
-    """Return (kind, loss) of *trial* in the words of `History.observe`."""
+def outcome(trial: Trial) -> dict[str, Any]:
+    """Return what became of *trial*, as `History.observe` takes it."""
     if trial.is_void:
-        return "void", None
-    if trial.state == "done":
-        # hyperopt's tpe counts the loss of a trial that failed, if it has one.
-        return ("ok" if trial.loss is not None and trial.status == "ok" else "fail"), trial.loss
-    return ("error" if trial.is_finished else "pending"), None
+        return {"kind": "void"}
+    if not isinstance(end := trial.end, Done):
+        return {"kind": "error" if trial.is_finished else "pending"}
+    if end.pruned:
+        step, value = trial.last_report or (None, None)
+        return {"kind": "pruned", "loss": value, "step": step}
+    if end.status == "ok" and (end.loss is not None or end.losses is not None):
+        return {"kind": "ok", "loss": end.loss, "losses": end.losses, "constraints": end.constraints}
+    # hyperopt's tpe counts the loss of a trial that failed, if it has one.
+    return {"kind": "fail", "loss": end.loss}

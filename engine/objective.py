@@ -1,241 +1,171 @@
-"""The objective: what it is handed, what it may return, how it is named in the log."""
+"""The objective: a function over a space, how it is called, and how it is named in the log."""
 
 from __future__ import annotations
 
+import functools
 import hashlib
-import logging
-import numbers
-import os
+import inspect
 import platform
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Mapping
 from types import CodeType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from hstore.engine.attempt import begin, claim, done, is_held, tell
-from hstore.engine.space import Space
-from hstore.store.errors import Conflict, InvalidLoss, InvalidResult, InvalidResultStatus, InvalidValue, NotFound
-from hstore.store.events import Done, Noted, Queued, Reported
-from hstore.store.store import Draft, Experiment, author
-from hstore.store.values import normalise
+from hstore.engine.ctrl import Ctrl
+from hstore.engine.results import STATUS_NEW, as_pruned, as_result
+from hstore.engine.space import Apply, Space, as_apply, compile_space
+from hstore.store.errors import InvalidResult
 
-STATUS_NEW = "new"
-STATUS_RUNNING = "running"
-STATUS_SUSPENDED = "suspended"
-STATUS_OK = "ok"
-STATUS_FAIL = "fail"
-STATUS_STRINGS = (STATUS_NEW, STATUS_RUNNING, STATUS_SUSPENDED, STATUS_OK, STATUS_FAIL)
+if TYPE_CHECKING:
+    pass
 
-LOOK_SECONDS = 1.0
+
 LARGEST_PICKLE = 64 * 2**20
 """Bytes; an objective that pickles to more stays out of the store, which only workers elsewhere would miss."""
 
 
-class Domain:
-    """An objective and the space that it is searched in."""
+class Pruned(Exception):
+    """Raised by an objective to end its trial early: what it has reported is hopeless. See `Ctrl.should_stop`."""
 
-    def __init__(self, fn: Callable[..., Any], space: Space, *, pass_expr_memo_ctrl: bool | None = None) -> None:
+
+class Domain:
+    """An objective and the space that it is searched in: a `Space`, or a nest of dicts, lists and `hp` expressions.
+
+    It is called with a point, and with a `Ctrl` beside it if it has a parameter *ctrl*; or as hyperopt calls those with
+    `fmin_pass_expr_memo_ctrl`.
+
+    params: by label the expression that it is drawn from. workdir, name and loss_target are the user's own; nothing
+    here looks at them.
+    """
+
+    rec_eval_print_node_on_error = False
+
+    def __init__(
+        self,
+        fn: Callable[..., Any],
+        expr: Any,
+        workdir: str | None = None,
+        pass_expr_memo_ctrl: bool | None = None,
+        name: str | None = None,
+        loss_target: float | None = None,
+        *,
+        objectives: int | None = None,
+    ) -> None:
         self.fn = fn
-        self.space = space
+        self.space = expr if isinstance(expr, Space) else compile_space(expr)
         if pass_expr_memo_ctrl is None:
             pass_expr_memo_ctrl = getattr(fn, "fmin_pass_expr_memo_ctrl", False)
         self.pass_expr_memo_ctrl = pass_expr_memo_ctrl
-
-    def evaluate(self, point: Mapping[str, Any], ctrl: Ctrl) -> dict[str, Any]:
-        """Call the objective at *point* (raw values by label) and return its result in hyperopt's shape.
-
-        The result's attachments are kept through *ctrl*. Raises whatever the objective raises, and
-        `InvalidResult` for what no search can use.
-        """
-        if self.pass_expr_memo_ctrl:
-            returned = self.fn(expr=self.space.expression, memo=self.space.memo(point, ctrl), ctrl=ctrl)
-        else:
-            returned = self.fn(self.space.evaluate(point, ctrl))
-        result = as_result(returned)
-        attachments = result.pop("attachments", None) or {}
-        for name, content in attachments.items():
-            ctrl.attachments[name] = content
-        return result
-
-
-def as_result(returned: Any) -> dict[str, Any]:
-    """Return what an objective *returned* as hyperopt's result: a dictionary with a status, and a float loss if ok."""
-    if isinstance(returned, Mapping):
-        result = dict(returned)
-        status = result.get("status")
-        if status not in STATUS_STRINGS:
-            raise InvalidResultStatus(
-                f"the result's status is {status!r}", hint=f"it must be one of {', '.join(STATUS_STRINGS)}",
-                result=returned,
-            )  # fmt: skip
-        if status == STATUS_OK:
-            result["loss"] = _as_loss(result.get("loss"), returned)
-        return result
-    if returned is None or isinstance(returned, (str, bytes)):
-        raise InvalidResult(
-            f"the objective returned {_short(returned)}",
-            hint="return the loss as a number, or {'status': 'ok', 'loss': number}", result=returned,
-        )  # fmt: skip
-    return {"loss": _as_loss(returned, returned), "status": STATUS_OK}
-
-
-def _as_loss(loss: Any, returned: Any) -> float:
-    # complex and the like have no order; a string that reads as a number is hyperopt's habit.
-    if loss is not None and (not isinstance(loss, numbers.Number) or isinstance(loss, numbers.Real)):
-        try:
-            return float(loss)
-        except (TypeError, ValueError, OverflowError):
-            pass
-    raise InvalidLoss(
-        f"the loss is {_short(loss)}, not a real number",
-        hint="a result of status 'ok' needs a loss",
-        result=returned,
-    )
-
-
-def _short(value: Any) -> str:
-    text = (
-        repr(value) if isinstance(value, (str, bytes, int, float, complex, type(None))) else f"a {type(value).__name__}"
-    )
-    return text if len(text) <= 60 else text[:57] + "…"
-
-
-class Ctrl:
-    """What an objective that asks for it is handed beside its point: a way to tell the log things on its way."""
-
-    is_hstore_ctrl_class = True  # a space that holds this class gets the live object in its place
-
-    _logger = logging.getLogger("hstore.objective")
-    info = _logger.info
-    warn = _logger.warning
-    error = _logger.error
-    debug = _logger.debug
-
-    def __init__(self, experiment: Experiment, tid: int, trials: Any = None) -> None:
-        self.experiment = experiment
-        self.tid = tid
-        self.trials = trials
-        self._taken = experiment.state.trials[tid].reserved
-        self._looked = time.monotonic()
+        self.wants_ctrl = not pass_expr_memo_ctrl and wants_ctrl(fn)
+        self.objectives = objectives
+        """How many losses a result has to have; None leaves it to the results."""
+        self.workdir = workdir
+        self.name = name
+        self.loss_target = loss_target
+        self.cmd = ("domain_attachment", "FMinIter_Domain")
 
     @property
-    def attachments(self) -> MutableMapping[str, bytes]:
-        """The trial's attachments: content by name."""
-        return ChainAttachments(self.experiment, self.tid)
+    def can_report(self) -> bool:
+        """Whether the objective is handed a `Ctrl` in some way."""
+        return self.pass_expr_memo_ctrl or self.wants_ctrl or bool(self.space.memo({}))
 
-    def checkpoint(self, result: Mapping[str, Any] | None = None) -> None:
-        """Record a partial *result*."""
-        if result is not None:
-            self.tell(result=normalise(dict(result), path="result"))
+    @property
+    def expr(self) -> Apply:
+        """The expression that points are evaluated with."""
+        return self.space.expression
 
-    def report(self, step: int, value: float) -> None:
-        """Record *value* at *step*, such as the validation loss after an epoch."""
-        self.tell(step=int(step), value=float(value))
+    @property
+    def params(self) -> dict[str, Apply]:
+        """By label the expression that its values are drawn from."""
+        return self.space.draws
 
-    def should_stop(self) -> bool:
-        """Return whether the result is wanted no more: the search is paused or finished, the trial was cancelled.
+    @property
+    def pyll_ctrl(self) -> Apply:
+        """What stands in an expression for the `Ctrl` of an evaluation."""
+        return as_apply(Ctrl)
 
-        Cheap enough for every step: the store is asked once a second at most.
+    def memo_from_config(self, config: Mapping[str, Any]) -> dict[Apply, Any]:
+        """Return the values that *config*, {label: raw value}, gives to nodes of `expr`."""
+        return self.space.memo(config)
+
+    def evaluate(self, config: Mapping[str, Any], ctrl: Ctrl, attach_attachments: bool = True) -> dict[str, Any]:
+        """Call the objective at *config* (raw values by label) and return its result in hyperopt's shape.
+
+        The result's attachments are kept through *ctrl*, or stay in it without *attach_attachments*. One that ended
+        because its pruner told it to, or by raising `Pruned`, fails as `pruned`, with the last value that it reported
+        and no loss. Raises whatever else the objective raises, and `InvalidResult`, which names the trial, for what no
+        search can use.
         """
-        if time.monotonic() - self._looked > LOOK_SECONDS:
-            self.experiment.refresh()
-            self._looked = time.monotonic()
-        is_ours = self._taken is not None and is_held(self.experiment, self._taken)
-        return self.experiment.state.status != "open" or not is_ours
-
-    def inject_results(
-        self, specs: Any, results: Sequence[Mapping[str, Any]], miscs: Sequence[Mapping[str, Any]],
-        new_tids: Any = None,
-    ) -> list[int]:  # fmt: skip
-        """Add trials that are done already, at the raw values `vals` of *miscs* with *results*; return their ids.
-
-        *specs* and *new_tids* are hyperopt's: ids are given out by the log.
-        """
-        return inject(self.experiment, [(misc["vals"], result) for misc, result in zip(miscs, results, strict=True)])
-
-    def tell(self, **data: Any) -> None:
-        """Append a `reported` event; raises `Conflict` if the trial is no longer ours."""
-        assert self._taken is not None
-        tell(self.experiment, self._taken, [(Reported, self.tid, data)])
-
-
-def inject(experiment: Experiment, found: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> list[int]:
-    """Append trials that are done already, each of raw values by label (or lists of one) and a result; return ids."""
-    assert experiment.state.created is not None
-    space = Space.from_data(experiment.state.created.space)
-    tids = []
-    for vals, returned in found:
-        given = {label: v[0] if isinstance(v, list) else v for label, v in vals.items() if not isinstance(v, list) or v}
-        point = normalise(given, path="vals")
-        space.check(point)
-        result = normalise(as_result(returned), path="result")
-        while True:
-            tid = len(experiment.state.trials)
-            queued = {"point": point, "params": space.params(point), "source": "injected"}
-            taken = claim(tid, attempts=0, worker=author())
-            begun = begin(tid, pid=os.getpid(), objective=None)
-            drafts: list[Draft] = [(Queued, tid, queued), taken, begun, (Done, tid, done(result, 0.0))]
-            try:
-                experiment.append(experiment.compose(*drafts))
-            except Conflict:
-                continue
-            tids.append(tid)
-            break
-    return tids
-
-
-class ChainAttachments(MutableMapping[str, bytes]):
-    """Named bytes beside a trial (or, for tid None, beside the experiment); each change is an event."""
-
-    def __init__(self, experiment: Experiment, tid: int | None) -> None:
-        self._experiment = experiment
-        self._tid = tid
-
-    def _index(self) -> Mapping[str, Any]:
-        state = self._experiment.state
-        return state.attachments if self._tid is None else state.trials[self._tid].attachments
-
-    def _tell(self, attachment: dict[str, Any]) -> None:
-        experiment = self._experiment
-        trial = None if self._tid is None else experiment.state.trials[self._tid]
-        if trial is not None and trial.state == "running" and trial.reserved is not None:
-            tell(experiment, trial.reserved, [(Reported, self._tid, {"attachment": attachment})])
-            return
-        while True:
-            try:
-                experiment.append(experiment.compose((Noted, self._tid, {"attachment": attachment})))
-            except Conflict:
-                continue  # another event came first; the next place is free soon
-            return
-
-    def __getitem__(self, name: str) -> bytes:
+        fn, argument = self.evaluate_async(config, ctrl)
         try:
-            return self._experiment.store.attachments.get(self._index()[name]["sha256"])
-        except NotFound as error:
-            raise KeyError(name) from error
+            returned = fn(**argument) if self.pass_expr_memo_ctrl else fn(argument)
+        except Pruned:
+            returned, ctrl.is_pruned = {}, True
+        return self.evaluate_async2(returned, ctrl, attach_attachments)
 
-    def __setitem__(self, name: str, content: bytes | str) -> None:
-        if isinstance(content, str):
-            content = content.encode()
-        if not isinstance(name, str) or not isinstance(content, (bytes, bytearray, memoryview)):
-            raise InvalidValue(
-                f"attachment {name!r:.80} must be bytes or text under a name, not {type(content).__name__}"
-            )
-        content = bytes(content)
-        sha256 = self._experiment.store.attachments.put(content)
-        self._tell({"name": name, "sha256": sha256, "length": len(content)})
+    def evaluate_async(
+        self, config: Mapping[str, Any], ctrl: Ctrl, attach_attachments: bool = True
+    ) -> tuple[Callable[..., Any], Any]:
+        """Return the objective and what it is to be called with: the first half of `evaluate`, without the call."""
+        if self.pass_expr_memo_ctrl:
+            return self.fn, {"expr": self.expr, "memo": self.space.memo(config, ctrl), "ctrl": ctrl}
+        fn = functools.partial(self.fn, ctrl=ctrl) if self.wants_ctrl else self.fn
+        return fn, self.space.evaluate(config, ctrl)
 
-    def __delitem__(self, name: str) -> None:
-        if name not in self._index():
-            raise KeyError(name)
-        self._tell({"name": name, "removed": True})
+    def evaluate_async2(self, rval: Any, ctrl: Ctrl, attach_attachments: bool = True) -> dict[str, Any]:
+        """Return what the objective returned, *rval*, as `evaluate` does: its second half."""
+        try:
+            is_pruned = getattr(ctrl, "is_pruned", False)
+            result = as_pruned(rval, ctrl.last_report) if is_pruned else as_result(rval, self.objectives)
+        except InvalidResult as error:
+            whose = "" if ctrl.tid is None else f"trial {ctrl.tid}: "
+            raise type(error)(f"{whose}{error}", hint=error.hint, result=rval) from None
+        if attach_attachments:
+            attachments = result.pop("attachments", None) or {}
+            for name, content in attachments.items():
+                ctrl.attachments[name] = content
+        return result
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._index())
+    def short_str(self) -> str:
+        """Return the name of the objective in one line."""
+        return f"Domain{{{self.fn!s}}}"
 
-    def __len__(self) -> int:
-        return len(self._index())
+    def loss(self, result: Mapping[str, Any], config: Any = None) -> float | None:
+        """Return the loss of *result*; None without one."""
+        loss: float | None = result.get("loss")
+        return loss
+
+    def loss_variance(self, result: Mapping[str, Any], config: Any = None) -> float:
+        """Return the variance of the loss of *result*; 0 unless it says."""
+        return result.get("loss_variance", 0.0)  # type: ignore[no-any-return]
+
+    def true_loss(self, result: Mapping[str, Any], config: Any = None) -> float | None:
+        """Return the true loss of *result*, such as that on test data; its loss unless it says."""
+        true_loss: float | None = result.get("true_loss", self.loss(result, config))
+        return true_loss
+
+    def true_loss_variance(self, config: Any = None) -> float:
+        """Raise NotImplementedError, as in hyperopt: a subclass may know it."""
+        raise NotImplementedError("nobody said how much the true loss varies")
+
+    def status(self, result: Mapping[str, Any], config: Any = None) -> str:
+        """Return the status of *result*."""
+        return result["status"]  # type: ignore[no-any-return]
+
+    def new_result(self) -> dict[str, Any]:
+        """Return the result of a trial that has none yet."""
+        return {"status": STATUS_NEW}
+
+
+def wants_ctrl(fn: Callable[..., Any]) -> bool:
+    """Return whether *fn* has a parameter *ctrl* beside the point, which nobody has given a value yet."""
+    if "ctrl" in getattr(fn, "keywords", ()):  # of a functools.partial
+        return False
+    try:
+        _, *others = inspect.signature(fn).parameters.values()
+    except (ValueError, TypeError):  # written in C, or without parameters
+        return False
+    return any(p.name == "ctrl" and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) for p in others)
 
 
 def describe(fn: Callable[..., Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, TypeAlias
+from typing import Any, TextIO, TypeAlias
 
 ProgressCallback: TypeAlias = Callable[[int, int], AbstractContextManager[Any]]
 """f(initial, total): a context manager that yields an object with `update(n)` and a settable `postfix`."""
@@ -45,3 +45,36 @@ def say(message: str) -> None:
         sys.modules["tqdm"].tqdm.write(f"hstore: {message}", file=sys.stderr)
     else:
         print(f"hstore: {message}", file=sys.stderr)  # noqa: T201 - talk goes to stderr
+
+
+@contextmanager
+def std_out_err_redirect_tqdm() -> Iterator[TextIO]:
+    """Yield stdout, and leave it and stderr as they are. In hyperopt what is printed meanwhile goes through tqdm."""
+    yield sys.stdout
+
+
+class DummyTqdmFile:
+    """A file whose lines go to *file* above the bars there; for who wants `print(…, file=…)` not to break a bar."""
+
+    file: Any = None
+
+    def __init__(self, file: TextIO) -> None:
+        self.file = file
+
+    def write(self, x: str) -> None:
+        """Write *x* as a line above the bars, and nothing for an empty one, as which `print` sends line ends."""
+        if x.rstrip():
+            from tqdm import tqdm
+
+            tqdm.write(x.removesuffix("\n"), file=self.file)
+
+    def flush(self) -> None:
+        """Flush the file behind."""
+        self.file.flush()
+
+    def close(self) -> None:
+        """Close nothing: the file is somebody else's."""
+
+    def isatty(self) -> bool:
+        """Return whether a person looks at the file behind."""
+        return bool(self.file.isatty())

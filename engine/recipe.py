@@ -37,6 +37,7 @@ class Recipe:
     space_pickle: bytes | None
     """The expression of a space with options that have no plain form."""
     pass_expr_memo_ctrl: bool
+    objectives: int | None = None
 
 
 def record(domain: Domain, attachments: Attachments | None) -> dict[str, Any]:
@@ -44,6 +45,8 @@ def record(domain: Domain, attachments: Attachments | None) -> dict[str, Any]:
     data = describe(domain.fn)
     if domain.pass_expr_memo_ctrl:
         data["pass_expr_memo_ctrl"] = True
+    if domain.objectives is not None:
+        data["objectives"] = domain.objectives
     if attachments is None:
         return data
     data |= {"python": platform.python_version(), "cloudpickle": version_of("cloudpickle")}
@@ -81,6 +84,7 @@ def fetch(objective: Data, space: Data, attachments: Attachments) -> Recipe:
         space=space,
         space_pickle=_fetched(objective.get("space_pickle"), attachments),
         pass_expr_memo_ctrl=bool(objective.get("pass_expr_memo_ctrl")),
+        objectives=objective.get("objectives"),
     )
 
 
@@ -103,7 +107,8 @@ def _fetched(kept: Data | None, attachments: Attachments) -> bytes | None:
 def prepare(recipe: Recipe) -> Domain:
     """Return the objective of *recipe* with its space, ready to be called; runs its code. Raises `CannotLoad`."""
     fn = _objective(recipe)
-    domain = Domain(fn, _space(recipe), pass_expr_memo_ctrl=recipe.pass_expr_memo_ctrl or None)
+    pass_expr_memo_ctrl = recipe.pass_expr_memo_ctrl or None
+    domain = Domain(fn, _space(recipe), pass_expr_memo_ctrl=pass_expr_memo_ctrl, objectives=recipe.objectives)
     _check_signature(domain, recipe.name)
     return domain
 
@@ -204,7 +209,7 @@ def _check_signature(domain: Domain, name: str) -> None:
             signature.bind(expr=None, memo=None, ctrl=None)
         else:
             what = "a point"
-            signature.bind(None)
+            signature.bind(None, **({"ctrl": None} if domain.wants_ctrl else {}))
     except TypeError as error:
         raise CannotLoad(f"the objective {name}{signature} cannot be called with {what}: {error}") from error
 

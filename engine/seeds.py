@@ -44,6 +44,15 @@ def from_data(data: Mapping[str, Any]) -> np.random.Generator:
     return np.random.Generator(bits)
 
 
+def is_same(recorded: Mapping[str, Any], given: Mapping[str, Any], *, after: int) -> bool:
+    """Return whether the generator *given* is as the *recorded* one was, or is now, *after* that many seeds drawn."""
+    if recorded == given:
+        return True
+    generator = from_data(recorded)
+    generator.integers(SEED_BELOW, size=after)
+    return to_data(generator) == given
+
+
 class Seeds:
     """The sequence of seeds; `seeds[k]` is the seed of the k-th suggestion."""
 

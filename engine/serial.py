@@ -8,10 +8,12 @@ import uuid
 from dataclasses import dataclass
 
 from hstore.engine import attempt
+from hstore.engine.ctrl import Ctrl
 from hstore.engine.driver import Driver
 from hstore.engine.heartbeat import Heartbeat
 from hstore.engine.holder import is_gone
-from hstore.engine.objective import Ctrl, describe
+from hstore.engine.objective import describe
+from hstore.engine.pruning import Referee
 from hstore.store.events import Done, Failed, Requeued, Reserved
 from hstore.store.store import Draft, author
 
@@ -31,6 +33,7 @@ class SerialDriver(Driver):
         super().__post_init__()
         self._is_durable = self.experiment.store.is_durable
         self._objective = describe(self.domain.fn)["version"]
+        self._referee = Referee(self.experiment, follows_all=True)
         self._session = uuid.uuid4().hex
         claims = self.experiment.store.claims
         self._heartbeat = (
@@ -57,6 +60,17 @@ class SerialDriver(Driver):
             if self._heartbeat is not None:
                 self._heartbeat.stop()
         return why
+
+    def evaluate_queued(self, most: int | None = None) -> None:
+        """Evaluate what is queued, or the first *most* of that, whatever the limits."""
+        self._refresh()
+        try:
+            for tid in self._queued()[:most]:
+                self._evaluate(tid)
+                self.on_progress(self.experiment)
+        finally:
+            if self._heartbeat is not None:
+                self._heartbeat.stop()
 
     def _reason_to_stop(self, began: float) -> str | None:
         state = self.experiment.state
@@ -118,7 +132,7 @@ class SerialDriver(Driver):
         assert taken is not None
         if self._heartbeat is not None:
             self._heartbeat.hold((self.experiment.name, tid), taken.ver)
-        ctrl = Ctrl(self.experiment, tid, self.trials)
+        ctrl = Ctrl(self.trials, experiment=self.experiment, number=tid, referee=self._referee)
         began = time.monotonic()
         try:
             result = self.domain.evaluate(trial.point, ctrl)

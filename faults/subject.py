@@ -97,6 +97,7 @@ def drive(experiment: str, max_evals: str, seed: str, algorithm: str) -> None:
     fmin(
         objective, SPACE, algo=algorithm, max_evals=int(max_evals), rstate=np.random.default_rng(int(seed)),
         verbose=False, catch_eval_exceptions=True, return_argmin=False, experiment=experiment, workers=0,
+        pruner="asha",
     )  # fmt: skip
 
 

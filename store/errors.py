@@ -5,6 +5,7 @@ HstoreError                  anything below; `hint` says what to do next
 ├── InvalidValue             a value that the log cannot hold; names the path to it
 │   ├── InvalidName          a name of an experiment that no store can hold
 │   ├── InvalidPoint         a point that somebody gave and the space does not have; names the label
+│   ├── InvalidTrial         a document that is none of a trial; InvalidMongoTrial is hyperopt's, which nothing raises
 │   └── InvalidEvent         an event that does not follow from the chain it was to be appended to
 ├── NotFound                 no such experiment, trial or attachment
 ├── SpaceChanged             an experiment continued with another search space
@@ -14,7 +15,13 @@ HstoreError                  anything below; `hint` says what to do next
 ├── SchemaMismatch           the store is of another version than the program
 ├── VerificationFailed       the log is not what its digests say, or a replay differs
 ├── BadSearchSpace           a space that cannot be searched; names the label
-│   └── DuplicateLabel       two hyperparameters of one name
+│   ├── DuplicateLabel       two hyperparameters of one name
+│   ├── WrongArgument        an argument of a wrong kind, or one that there is not
+│   ├── MissingValue         a hyperparameter that a space is to be evaluated without a value of
+│   └── InvalidAnnotatedParameter  an annotation of an objective that is no hyperparameter
+├── OperationFailure         what hyperopt's MongoJobs cannot do with a job here
+├── ReserveTimeout           a worker of hyperopt's kind found no job in time
+├── Shutdown, WaitQuit, DomainSwapError    hyperopt's, for programs that catch them: nothing raises them
 ├── CannotLoad               an objective that this process cannot have
 ├── InvalidResult            what an objective returned cannot be used
 │   ├── InvalidLoss          no loss, or one that is not a real number
@@ -32,7 +39,7 @@ class HstoreError(Exception):
 
     exit_code: ClassVar[int] = 1
 
-    def __init__(self, message: str, *, hint: str = "", **values: Any) -> None:
+    def __init__(self, message: Any = "", *, hint: str = "", **values: Any) -> None:
         super().__init__(message)
         self.hint = hint
         self.values = values
@@ -68,6 +75,23 @@ class InvalidName(InvalidValue):
 
 class InvalidPoint(InvalidValue):
     """Raised for a point that somebody gave and the space does not have; nothing was queued."""
+
+
+class InvalidTrial(InvalidValue):
+    """Raised for a document that is none of a trial; `.obj` is what was given. Nothing was inserted."""
+
+    def __init__(self, message: Any = "", obj: Any = None, *, hint: str = "", **values: Any) -> None:
+        super().__init__(message, hint=hint, obj=obj, **values)
+
+    def __str__(self) -> str:
+        return f"{self.args[0]} {self.values['obj']}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (type(self), self.args[0], self.hint, self.values)
+
+
+class InvalidMongoTrial(InvalidTrial):
+    """hyperopt's; nothing raises it."""
 
 
 class InvalidEvent(InvalidValue):
@@ -124,12 +148,50 @@ class DuplicateLabel(BadSearchSpace):
     """Raised when two different hyperparameters have one label; rename one of them."""
 
 
+class WrongArgument(BadSearchSpace, TypeError):
+    """Raised for an argument of a wrong kind, or a missing, surplus or unknown one."""
+
+
+class MissingValue(BadSearchSpace, AttributeError):
+    """Raised when a space is evaluated without the value of a label that is active there, or of a distribution."""
+
+
+class InvalidAnnotatedParameter(BadSearchSpace):
+    """Raised for an annotation of an objective, given as the space, that is no hyperparameter; `.result` is it."""
+
+    def __init__(self, message: Any = "", *, hint: str = "", **values: Any) -> None:
+        super().__init__(message, hint=hint, **{"result": message, **values})
+
+
+class OperationFailure(HstoreError):
+    """Raised for what cannot be done with a job: it is another's, has ended, has no such attachment, or stays."""
+
+
+class ReserveTimeout(HstoreError):
+    """Raised by `MongoWorker.run_one` when no job came in time."""
+
+
+class Shutdown(HstoreError):
+    """hyperopt's, for a worker told to stop; what such a worker had is queued again here, and nothing raises it."""
+
+
+class WaitQuit(HstoreError):
+    """hyperopt's; nothing raises it."""
+
+
+class DomainSwapError(HstoreError):
+    """hyperopt's, for a worker that met another objective than before; it loads both here, and nothing raises it."""
+
+
 class CannotLoad(HstoreError):
     """Raised when an objective cannot be imported, unpickled or called here; nothing was claimed."""
 
 
 class InvalidResult(HstoreError, ValueError):
-    """Raised when what an objective returned cannot be used; the trial is recorded as failed."""
+    """Raised when what an objective returned, `.result`, cannot be used; the trial is recorded as failed."""
+
+    def __init__(self, message: Any = "", *, hint: str = "", **values: Any) -> None:
+        super().__init__(message, hint=hint, **{"result": message, **values})
 
 
 class InvalidLoss(InvalidResult):

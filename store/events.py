@@ -117,6 +117,9 @@ class Reported(Event):
     result: Data | None = None
     attachment: Data | None = None
     """name, sha256, length."""
+    pruning: Data | None = None
+    """Of a value after which the trial was told to stop: the `pruner` (name, version, settings), and what it had `seen`
+    of other trials: [first, last] tid of each run of those that had `ended`, and [tid, ver] of each that was `open`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +130,12 @@ class Done(Event):
     result: Data
     status: str
     loss: float | None = None
+    losses: Sequence[float] | None = None
+    """Of a search for several things at once: one for each."""
+    constraints: Sequence[float] | None = None
+    """Each is kept if it is at most 0."""
+    pruned: bool | None = None
+    """True of a trial that stopped early because its pruner said so, or by raising `Pruned`."""
     duration: float | None = None
     """Seconds."""
 
@@ -195,16 +204,20 @@ class Created(Event):
     limits: Data
     retries: Data
     fingerprint: Data
+    pruner: Data | None = None
+    """name, version, settings."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changed(Event):
-    """A limit, the algorithm or the objective is another from here on."""
+    """A limit, the algorithm, the objective or the pruner is another from here on."""
 
     type: ClassVar[str] = "changed"
     limits: Data | None = None
     algorithm: Data | None = None
     objective: Data | None = None
+    pruner: Data | None = None
+    """Empty: none from here on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -270,7 +283,7 @@ TYPES: dict[str, type[Event]] = {
 
 _SHAPES: dict[str, tuple[type, ...]] = {
     "str": (str,), "int": (int,), "float": (float, int), "bool": (bool,), "bytes": (bytes,), "Data": (dict, Mapping),
-    "Sequence[str]": (list,), "Sequence[int]": (list,), "Sequence[Sequence[Any]]": (list,),
+    "Sequence[str]": (list,), "Sequence[int]": (list,), "Sequence[float]": (list,), "Sequence[Sequence[Any]]": (list,),
 }  # fmt: skip
 _ENVELOPE = frozenset(f.name for f in fields(Event))
 _DATA = {kind: tuple(f.name for f in fields(kind) if f.name not in _ENVELOPE) for kind in TYPES.values()}
@@ -299,6 +312,22 @@ def _are(kind: type) -> Callable[[Any], bool]:
     return lambda items: all(isinstance(item, kind) for item in items)
 
 
+def _are_numbers(items: Any) -> bool:
+    return all(isinstance(item, (int, float)) and not isinstance(item, bool) for item in items)
+
+
+def _is_pruning(pruning: Any) -> bool:
+    seen = pruning.get("seen")
+    if not isinstance(pruning.get("pruner"), Mapping) or not isinstance(seen, Mapping):
+        return False
+    lists = [seen.get("ended"), seen.get("open")]
+    return all(isinstance(pairs, list) and all(map(_is_pair, pairs)) for pairs in lists)
+
+
+def _is_pair(items: Any) -> bool:
+    return isinstance(items, list) and len(items) == 2 and all(isinstance(item, int) for item in items)
+
+
 def _is_observed(entries: Any) -> bool:
     return all(
         isinstance(entry, list)
@@ -315,6 +344,9 @@ _PARTS: dict[str, Callable[[Any], bool]] = {
     "tags": _are(str),
     "about": _are(int),
     "batch": _are(int),
+    "losses": _are_numbers,
+    "constraints": _are_numbers,
+    "pruning": _is_pruning,
     "attachment": lambda attachment: isinstance(attachment.get("name"), str),
 }
 """What else is asked of the values of some fields, so that no reader has to."""

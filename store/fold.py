@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
@@ -95,9 +95,38 @@ class Trial:
         return self.end.loss if isinstance(self.end, Done) else None
 
     @property
+    def losses(self) -> Sequence[float] | None:
+        """One loss for each objective, where there are several; None without them."""
+        return self.end.losses if isinstance(self.end, Done) else None
+
+    @property
+    def constraints(self) -> Sequence[float] | None:
+        """What the result says of its constraints, each kept if it is at most 0; None if it says nothing."""
+        return self.end.constraints if isinstance(self.end, Done) else None
+
+    @property
+    def is_feasible(self) -> bool:
+        """Whether no constraint is violated; one that is NaN is."""
+        return all(constraint <= 0 for constraint in self.constraints or ())
+
+    @property
     def status(self) -> str | None:
         """hyperopt's status string of a trial that is done."""
         return self.end.status if isinstance(self.end, Done) else None
+
+    @property
+    def is_pruned(self) -> bool:
+        """Whether it was stopped early because what it had reported was hopeless."""
+        return isinstance(self.end, Done) and bool(self.end.pruned)
+
+    @property
+    def last_report(self) -> tuple[int, float] | None:
+        """The step and the value that its latest attempt reported last; None if it reported none."""
+        since = self.reserved.ver if self.reserved else self.ver
+        for report in reversed(self.reports):
+            if report.ver > since and report.step is not None and report.value is not None:
+                return report.step, report.value
+        return None
 
     @property
     def result(self) -> Data | None:
@@ -190,6 +219,10 @@ class State:
         self.limits: Data = NOTHING
         self.algorithm: Data = NOTHING
         self.objective: Data = NOTHING
+        self.pruner: Data = NOTHING
+        """Empty: none."""
+        self.pruned = 0
+        """How many trials were stopped early by it."""
         self.notes: tuple[Noted, ...] = ()
         self.last: Event | None = None
         """The latest event by its writer's clock, whatever the order of reading."""
@@ -203,6 +236,7 @@ class State:
         self._trials: dict[int, Trial] = {}
         self._counts: Counter[str] = Counter()
         self._best: int | None = None
+        self._front: list[int] = []
         self._open: dict[int, int] = {}
         self._news: dict[int | None, int] = {}
 
@@ -233,8 +267,19 @@ class State:
 
     @property
     def best(self) -> Trial | None:
-        """The trial of status ok with the smallest loss, the first on ties; None if there is none."""
+        """The trial of status ok with the smallest loss, the first on ties; None if there is none.
+
+        Where results have constraints it is the best of those that violate none.
+        """
         return None if self._best is None else self._trials[self._best]
+
+    @property
+    def pareto(self) -> list[Trial]:
+        """The trials with several losses, by tid, than which none is at least as good in all and better in one.
+
+        Those that violate a constraint are not among them, nor those with NaN among their losses.
+        """
+        return [self._trials[tid] for tid in self._front]
 
     @property
     def unobserved(self) -> list[int | None]:
@@ -245,7 +290,8 @@ class State:
         """Return `best`, or raise `AllTrialsFailed`."""
         best = self.best
         if best is None:
-            raise AllTrialsFailed(f"no trial of {self.exp!r} has a loss yet, so there is no best")
+            hint = "it searches for several things at once: see `pareto`" if self._front else ""
+            raise AllTrialsFailed(f"no trial of {self.exp!r} has a loss yet, so there is no best", hint=hint)
         return best
 
     def take(self, events: Iterable[Event]) -> None:
@@ -266,11 +312,13 @@ class State:
         trial = self._trials.pop(tid, None)
         if trial is not None:
             self._counts[trial.state] -= 1
+            self.pruned -= trial.is_pruned
         self._open.pop(tid, None)
         self._news.pop(tid, None)
         self.watched.discard(tid)
         if self._best == tid:
             self._best = None
+        self._front = [other for other in self._front if other != tid]
 
     def _take_trial(self, tid: int, event: Event) -> None:
         before = self._trials.get(tid)
@@ -282,6 +330,7 @@ class State:
             self._counts[trial.state] += 1
             self._open[tid] = trial.ver
             return
+        self.pruned += trial.is_pruned - before.is_pruned
         if trial.state != before.state:
             self._counts[before.state] -= 1
             self._counts[trial.state] += 1
@@ -296,10 +345,23 @@ class State:
     def _rank(self, tid: int, trial: Trial) -> None:
         best = self.best
         if tid == self._best:
-            ranked = [t for t in self._trials.values() if _is_ranked(t)]
+            ranked = [t for t in self._trials.values() if t.loss is not None and _is_ranked(t)]
             self._best = min(ranked, key=_rank_of).tid if ranked else None
-        elif _is_ranked(trial) and (best is None or _rank_of(trial) < _rank_of(best)):
+        elif trial.loss is not None and _is_ranked(trial) and (best is None or _rank_of(trial) < _rank_of(best)):
             self._best = tid
+        if tid in self._front:
+            ranked = [t for t in self._trials.values() if t.losses is not None and _is_ranked(t)]
+            self._front = []
+            for each in sorted(ranked, key=lambda t: t.tid):
+                self._join_front(each)
+        elif trial.losses is not None and _is_ranked(trial):
+            self._join_front(trial)
+
+    def _join_front(self, trial: Trial) -> None:
+        mine = trial.losses or ()
+        theirs = {tid: self._trials[tid].losses or () for tid in self._front}
+        if not any(dominates(losses, mine) or len(losses) != len(mine) for losses in theirs.values()):
+            self._front = sorted([trial.tid, *(tid for tid, losses in theirs.items() if not dominates(mine, losses))])
 
     def _take_header(self, event: Event) -> None:
         self.ver = event.ver
@@ -307,11 +369,13 @@ class State:
             case Created():
                 self.created = event
                 self.limits, self.algorithm, self.objective = event.limits, event.algorithm, event.objective
+                self.pruner = event.pruner or NOTHING
                 return
             case Changed():
                 self.limits = self.limits if event.limits is None else event.limits
                 self.algorithm = self.algorithm if event.algorithm is None else event.algorithm
                 self.objective = self.objective if event.objective is None else event.objective
+                self.pruner = self.pruner if event.pruner is None else event.pruner
             case Paused(why=why):
                 self.status, self.why = "paused", why
             case Resumed():
@@ -352,9 +416,17 @@ def _end_of(trial: Trial) -> Done | Failed | Cancelled | None:
     return trial.end if trial.is_finished else None
 
 
+def dominates(one: Sequence[float], other: Sequence[float]) -> bool:
+    """Return whether the losses of *one* are nowhere worse than those of the *other*, and somewhere better."""
+    return all(a <= b for a, b in zip(one, other, strict=False)) and tuple(one) != tuple(other)
+
+
 def _is_ranked(trial: Trial) -> bool:
-    loss = trial.loss
-    return loss is not None and trial.status == "ok" and not math.isnan(loss) and not trial.is_void
+    """Return whether *trial* is in the running: ok, with numbers for losses, and violating nothing."""
+    if trial.status != "ok" or trial.is_void or not trial.is_feasible:
+        return False
+    losses = [*(trial.losses or ()), *(() if trial.loss is None else (trial.loss,))]
+    return bool(losses) and not any(map(math.isnan, losses))
 
 
 def _rank_of(trial: Trial) -> tuple[float, int]:

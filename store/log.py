@@ -5,12 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Protocol
+from typing import Any, Protocol, TypeAlias
 
 from hstore.store.events import Document, Event
 
+Slip: TypeAlias = tuple[int, int, str, Mapping[str, Any]]
+"""Of an event, tid, ver, type and of its data those of `SLIP_FIELDS` that it has."""
+SLIP_FIELDS = ("step", "value", "status", "pruned", "final", "void")
 EVERY_TRIAL = 2**62
 """As `Known.last`: no trial but those of `Known.open` is asked for."""
+
+
+def slip(event: Event) -> Slip:
+    """Return the slip of an event of a trial."""
+    assert event.tid is not None
+    data = ((name, getattr(event, name, None)) for name in SLIP_FIELDS)
+    return event.tid, event.ver, event.type, {name: value for name, value in data if value is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +53,13 @@ class EventLog(Protocol):
 
     def read(self, exp: str, known: Known = Known()) -> list[Event]:
         """Return the events of *exp* that are not *known*, by tid (the experiment's own chain first), then ver."""
+
+    def slips(self, exp: str, known: Known) -> list[Slip]:
+        """Return what learning curves are made of, of the events of trials that are not *known*, by tid, then ver.
+
+        That is of all but decisions, and of their data only `SLIP_FIELDS`: a small part of what `read` returns. A
+        chain may have a hole for a moment, which the next call fills.
+        """
 
     def documents(self, exp: str) -> Iterator[Document]:
         """Yield all events of *exp* as they are stored, in the order of `read`, for whoever checks or copies a log.

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from hstore.store.errors import Conflict, InvalidEvent
 from hstore.store.events import Document, Event, to_document
-from hstore.store.log import Known
+from hstore.store.log import EVERY_TRIAL, Known, Slip, slip
 from hstore.store.seal import digest_event
 
 
@@ -59,6 +60,11 @@ class MemoryLog:
         while chain := chains.get(tid):
             yield from chain
             tid += 1
+
+    def slips(self, exp: str, known: Known) -> list[Slip]:
+        """See `EventLog.slips`."""
+        known = replace(known, header=EVERY_TRIAL)
+        return [slip(event) for event in self.read(exp, known) if event.ver > 0]
 
     def documents(self, exp: str) -> Iterator[Document]:
         """See `EventLog.documents`."""

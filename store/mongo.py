@@ -6,6 +6,7 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from pymongo.errors import AutoReconnect, BulkWriteError, DuplicateKeyError, Ope
 
 from hstore.store.errors import Conflict, InvalidEvent, VerificationFailed
 from hstore.store.events import CODEC, Document, Event, from_document, spill, to_document, unreadable
-from hstore.store.log import EVERY_TRIAL, Known
+from hstore.store.log import EVERY_TRIAL, SLIP_FIELDS, Known, Slip
 from hstore.store.patience import Patience, is_duplicate
 from hstore.store.seal import digest_event
 
@@ -153,6 +154,17 @@ class MongoLog:
             return from_document(bson.decode(raw, codec_options=CODEC), self._fetch)
         except BSONError as error:
             return unreadable(_envelope(raw), str(error), raw)
+
+    def slips(self, exp: str, known: Known) -> list[Slip]:
+        """See `EventLog.slips`."""
+        query = {"$and": [_query(exp, replace(known, header=EVERY_TRIAL)), {"ver": {"$gt": 0}}]}
+        fields = {"_id": 0, "tid": 1, "ver": 1, "type": 1, **{f"data.{name}": 1 for name in SLIP_FIELDS}}
+
+        def find() -> list[Slip]:
+            found = self._events.find(query, fields, sort=IN_ORDER, batch_size=20_000)
+            return [(d["tid"], d["ver"], d["type"], d.get("data", {})) for d in found]
+
+        return self._patiently(find)
 
     def documents(self, exp: str) -> Iterator[Document]:
         """See `EventLog.documents`."""

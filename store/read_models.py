@@ -27,6 +27,8 @@ EXPERIMENT_SECONDS = 0.25
 """The document of an experiment follows its log at most this often while nothing but trials changes."""
 RESULT_BYTES = 16 * 1024
 """A result that takes more is left out of `trials`; the log has it."""
+LONGEST_FRONT = 200
+"""Trials of a Pareto front that `experiments` shows."""
 BATCH = 100
 """Documents that are sent at once; of the largest that is as much as a slow line takes in time."""
 
@@ -247,12 +249,15 @@ TRIAL_FIELDS = frozenset(
     {
         "exp", "tid", "ver", "state", "params", "point", "source", "algorithm", "attempt", "loss", "loss_kind",
         "status", "result", "worker", "host", "error", "final", "message", "duration", "queued_at",
-        "started_at", "ended_at", "tags", "void",
+        "started_at", "ended_at", "tags", "void", "pruned", "losses", "constraints",
     }
 )  # fmt: skip
 EXPERIMENT_FIELDS = frozenset(
-    {"status", "why", "counts", "trials", "best", "created_at", "last", "ver", "events", "algorithm", "limits"}
-)
+    {
+        "status", "why", "counts", "trials", "best", "created_at", "last", "ver", "events", "algorithm", "limits",
+        "pruner", "pruned", "pareto",
+    }
+)  # fmt: skip
 
 
 def trial_document(trial: Trial) -> Document:
@@ -285,6 +290,9 @@ def trial_document(trial: Trial) -> Document:
         "ended_at": happened(end) if end else None,
         "tags": list(trial.tags) or None,
         "void": trial.is_void or None,
+        "pruned": trial.is_pruned or None,
+        "losses": trial.losses,
+        "constraints": trial.constraints,
     }
     return {name: value for name, value in document.items() if value is not None}
 
@@ -311,6 +319,9 @@ def experiment_document(state: State) -> Document:
         "events": state.events,
         "algorithm": state.algorithm.get("name"),
         "limits": dict(state.limits),
+        "pruner": state.pruner.get("name"),
+        "pruned": state.pruned or None,
+        "pareto": [{"tid": t.tid, "losses": t.losses} for t in state.pareto[:LONGEST_FRONT]] or None,
     }
     if best is not None:
         loss, loss_kind = as_loss(best.loss)

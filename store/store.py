@@ -187,6 +187,11 @@ class Experiment:
         return self.state.require_best()
 
     @property
+    def pareto(self) -> list[Trial]:
+        """The trials that no other is better than in everything, of a search for several things at once."""
+        return self.state.pareto
+
+    @property
     def events(self) -> list[Event]:
         """All events, the experiment's own chain first, then by trial."""
         chains = sorted(self._chains, key=lambda tid: -1 if tid is None else tid)

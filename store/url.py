@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
 from hstore.store.errors import BadUrl
+from hstore.store.hyperopt_url import needs_tunnel, with_password
 
 if TYPE_CHECKING:
     from pymongo.database import Database
@@ -54,10 +55,13 @@ def redacted(url: str) -> str:
 def parse(url: str) -> Place:
     """Return the place that *url* names; raises `BadUrl` saying what is wrong with it.
 
-    mongodb:// and mongodb+srv:// go to pymongo as they are; hyperopt's mongo://host:port/db/jobs is translated.
+    mongodb:// and mongodb+srv:// go to pymongo as they are; hyperopt's mongo://host:port/db/jobs is translated. As in
+    hyperopt the password of a user who gives none there is read from ~/.hyperopt.
     """
     url = url.strip()
     shown = redacted(url)[:200]
+    if url.startswith(("mongo+ssh://", "ssh+mongo://")):
+        raise needs_tunnel(url)
     if url.startswith("mongo://"):
         url = _from_hyperopt(url, shown)
     if not url.startswith(("mongodb://", "mongodb+srv://")):
@@ -117,7 +121,7 @@ def _from_hyperopt(url: str, shown: str) -> str:
             hint=f"or use the standard form: {EXAMPLE}",
         )
     host, database, _, options = found.groups()
-    return f"mongodb://{host}/{database}{options or ''}"
+    return f"mongodb://{with_password(host)}/{database}{options or ''}"
 
 
 def connect(place: Place, **options: Any) -> Database[dict[str, Any]]:

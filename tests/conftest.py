@@ -15,7 +15,8 @@ from pymongo.database import Database
 from replica_set import ReplicaSet
 from replica_set import replica_set as start_replica_set
 
-from hstore.engine.trials import MongoTrials, Trials
+from hstore.engine.mongo_trials import MongoTrials
+from hstore.engine.trials import Trials
 from hstore.store.memory import MemoryLog
 from hstore.store.mongo import MongoLog
 from hstore.store.opening import open_store

@@ -22,7 +22,8 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from hstore.engine import attempt
-from hstore.engine.objective import Ctrl, Domain, version
+from hstore.engine.ctrl import Ctrl
+from hstore.engine.objective import Domain, version
 from hstore.engine.recipe import Recipe, prepare, short
 from hstore.store.errors import CannotLoad, InvalidValue
 from hstore.store.values import normalise
@@ -39,14 +40,20 @@ class RemoteCtrl(Ctrl):
         self._ask = ask
         self._job = job
         self.tid = job["tid"]
+        self._document = None
         self._asked = -ASK_SECONDS
 
     @cached_property
     def trials(self) -> Any:
         """All trials of the experiment, read from the store when first asked for."""
-        from hstore.engine.trials import MongoTrials
+        from hstore.engine.mongo_trials import MongoTrials
 
         return MongoTrials(self._job["uri"], exp_key=self._job["exp"])
+
+    @cached_property
+    def current_trial(self) -> Any:
+        """See `Ctrl.current_trial`."""
+        return self.trials.documents.document_of(self.tid)
 
     @property
     def attachments(self) -> MutableMapping[str, bytes]:
@@ -57,8 +64,16 @@ class RemoteCtrl(Ctrl):
         """See `Ctrl.tell`."""
         self._ask("tell", data)
 
+    def judge(self, step: int, value: float) -> bool:
+        """See `Ctrl.judge`: the worker decides, which reads what others have reported."""
+        is_hopeless: bool = self._ask("report", step, value)
+        return is_hopeless
+
     def should_stop(self) -> bool:
         """See `Ctrl.should_stop`."""
+        if self._is_hopeless:
+            self.is_pruned = True
+            return True
         if time.monotonic() - self._asked < ASK_SECONDS:  # a loop may ask as fast as it can
             return False
         if self._ask("should_stop"):

@@ -21,6 +21,8 @@ class Inline:
     def __init__(self, workdir: Path) -> None:
         self.workdir = workdir
         self.jobs = 0
+        self.error: BaseException | None = None
+        """What the last objective raised, if it did."""
         self._domains: dict[str, Domain] = {}
         show_logging()
 
@@ -47,12 +49,13 @@ class Inline:
         on_long()  # nobody could call it later
         self.jobs += 1
         said: list[str] = []
-        began = time.monotonic()
+        began, self.error = time.monotonic(), None
         try:
             os.chdir(self.workdir)  # the last objective may have gone elsewhere
             result = self._domains[key].evaluate(job["point"], RemoteCtrl(serve, job))
             plain = attempt.plain_result(result, said.append)
         except BaseException as error:  # noqa: BLE001 - SystemExit ends this trial, not the worker
+            self.error = error
             return Outcome(kind="failed", data=attempt.failure(error, duration=time.monotonic() - began), said=said)
         return Outcome(kind="done", data=attempt.done(plain, time.monotonic() - began), said=said)
 

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 from hstore.engine import attempt
-from hstore.engine.objective import ChainAttachments, Ctrl, inject
+from hstore.engine.attachments import ChainAttachments
+from hstore.engine.ctrl import Ctrl, inject
+from hstore.engine.pruning import Referee
 from hstore.engine.recipe import Recipe
 from hstore.store.claims import Place
 from hstore.store.errors import CannotLoad, Conflict
@@ -156,6 +158,7 @@ class Slot:
         """What the objective hears when it asks whether it should stop."""
         self._why_dropped = ""
         self._experiments: dict[str, Experiment] = {}
+        self._referees: dict[str, Referee] = {}
         self._shown = 0.0
         self._waiting: deque[Work] = deque()
         self._endings: list[Ending] = []
@@ -381,6 +384,12 @@ class Slot:
         if not work.has_begun:
             self._write(work.experiment, [self._begun], taken=work.taken)
 
+    def referee(self, experiment: Experiment) -> Referee:
+        """Return who judges what the trials of *experiment* report; it keeps what it has read of others."""
+        if experiment.name not in self._referees:
+            self._referees[experiment.name] = Referee(experiment, follows_all=False)
+        return self._referees[experiment.name]
+
     def _put_back(self) -> None:
         """Leave to others what was claimed and has not begun."""
         while self._waiting:
@@ -419,11 +428,13 @@ class _Served:
     def __init__(self, slot: Slot, work: Work) -> None:
         self.slot = slot
         self.work = work
-        self.ctrl = Ctrl(work.experiment, work.tid)
+        self.ctrl = Ctrl(experiment=work.experiment, number=work.tid, referee=slot.referee(work.experiment))
 
     def __call__(self, name: str, *arguments: Any) -> Any:
         self.slot.begin(self.work)
         match name:
+            case "report":
+                return self.ctrl.judge(*arguments)
             case "tell":
                 return self.ctrl.tell(**arguments[0])
             case "should_stop":
@@ -439,5 +450,6 @@ class _Served:
                 del self.ctrl.attachments[arguments[0]]
                 return None
             case "inject":
-                return inject(self.slot.store.experiment(self.ctrl.experiment.name), arguments[0])
+                experiment = self.slot.store.experiment(self.ctrl.experiment.name)
+                return inject(experiment, arguments[0], from_tid=self.ctrl.tid)
         raise ValueError(f"an objective cannot ask for {name!r}")

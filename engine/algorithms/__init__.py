@@ -1,7 +1,7 @@
 """The search algorithms, one pure function each, and the table of their names."""
 
-from hstore.engine.algorithms import anneal, mix, rand, tpe
-from hstore.engine.algorithms.algorithm import Algorithm
+from hstore.engine.algorithms import anneal, auto, cmaes, gp, grid, mix, mtpe, qmc, rand, tpe
+from hstore.engine.algorithms.algorithm import Algorithm, Exhausted
 from hstore.engine.algorithms.names import (
     ALGORITHMS,
     CustomAlgorithm,
@@ -12,6 +12,16 @@ from hstore.engine.algorithms.names import (
     why_unknown,
 )
 
-__all__ = ["ALGORITHMS", "Algorithm", "CustomAlgorithm", "describe_algorithm", "named", "resolve", "why_unknown"]
+__all__ = [
+    "ALGORITHMS",
+    "Algorithm",
+    "CustomAlgorithm",
+    "Exhausted",
+    "describe_algorithm",
+    "named",
+    "resolve",
+    "why_unknown",
+]
 
-register(rand.suggest, tpe.suggest, anneal.suggest, mix.suggest)
+register(rand.suggest, tpe.suggest, anneal.suggest, mix.suggest, mtpe.suggest, qmc.suggest, grid.suggest)
+register(cmaes.suggest, gp.suggest, auto.suggest)

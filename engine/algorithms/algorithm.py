@@ -1,14 +1,26 @@
 """What an algorithm is: a pure function with a name and a version, callable in hyperopt's shape too."""
 
+import contextlib
 import inspect
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from numbers import Real
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+
+from hstore.engine.algorithms.scalarise import How
 from hstore.engine.history import History
 from hstore.engine.space import Point, Space
 from hstore.store.errors import InvalidValue
+
+_ASKED = inspect.Parameter.POSITIONAL_OR_KEYWORD
+
+
+class Exhausted(Exception):
+    """Raised by an algorithm that has no point left: the search ends, as after an empty list in hyperopt."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -16,14 +28,25 @@ class Algorithm:
     """A way to choose the next point, and what the log records of it.
 
     *choose* takes a space, a history, a seed and settings by keyword, looks at nothing else and changes none
-    of them. *version* goes up with each change of its numbers. A portable algorithm gives the same bits on
-    every machine.
+    of them; it raises `Exhausted` when there is nothing left to choose. *version* goes up with each change of its
+    numbers. A portable algorithm gives the same bits on every machine.
     """
 
     name: str
     version: int
     is_portable: bool
     choose: Callable[..., Point]
+    scalarisation: How = "maximin"
+    """How several losses become the one that *choose* reads; see `scalarise`."""
+
+    limits: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """The least and the greatest value of settings that are numbers."""
+
+    def __post_init__(self) -> None:
+        # What editors and `help` show of `__call__`: the settings by name, as hyperopt's functions have them.
+        asked = (inspect.Parameter(name, _ASKED) for name in ("new_ids", "domain", "trials", "seed"))
+        settings = (inspect.Parameter(name, _ASKED, default=value) for name, value in self.defaults.items())
+        object.__setattr__(self, "__signature__", inspect.Signature([*asked, *settings]))
 
     def __repr__(self) -> str:
         return f"<hstore algorithm {self.name} {self.version}>"
@@ -43,26 +66,59 @@ class Algorithm:
                 raise InvalidValue(f"{self.name} has no setting {setting!r}; it has: {known}", path=setting)
 
     def plain(self, settings: Mapping[str, Any]) -> dict[str, Any]:
-        """Return *settings*, as a user gives them or as a log has them, as *choose* and a log take them."""
+        """Return *settings*, as a user gives them or as a log has them, as *choose* and a log take them.
+
+        Raises InvalidValue for one that there is not, of another type than its default, or beyond its limits.
+        """
         self.check(settings)
-        return dict(settings)
+        return {setting: self._plain_value(setting, value) for setting, value in settings.items()}
+
+    def _plain_value(self, setting: str, value: Any) -> Any:
+        default = self.defaults[setting]
+        if type(default) not in (int, float):
+            return value
+        low, high = self.limits.get(setting, (-math.inf, math.inf))
+        is_number = isinstance(value, Real) and not isinstance(value, (bool, np.bool_)) and math.isfinite(value)
+        is_whole = type(default) is int
+        if not is_number or (is_whole and value != int(value)) or not low <= value <= high:
+            kind = "a whole number" if is_whole else "a number"
+            if math.isfinite(high):
+                kind += f" between {low:g} and {high:g}"
+            elif math.isfinite(low):
+                kind += f" of at least {low:g}"
+            raise InvalidValue(f"{self.name}: {setting} must be {kind}, not {value!r:.60}", path=setting)
+        return int(value) if is_whole else value
+
+    def is_portable_with(self, settings: Mapping[str, Any]) -> bool:
+        """Return whether it is portable with plain *settings*: what others choose for it counts as well."""
+        return self.is_portable
+
+    def try_out(self, space: Space, settings: Mapping[str, Any]) -> None:
+        """Raise what it has against searching *space* with *settings*, before anything is written: it chooses once."""
+        with contextlib.suppress(Exhausted):
+            self.choose(space, History(space), seed=0, **settings)
 
     def parts(self, settings: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
         """Return the algorithms that this one leaves its choice to, as plain *settings* have them."""
         return ()
 
+    def choose_all(self, space: Space, history: History, n: int, *, seed: int, **settings: Any) -> Sequence[Point]:
+        """Return points for up to *n* trials to come, at least one; one, unless hyperopt's algorithm chose more."""
+        return [self.choose(space, history, seed=seed, **settings)]
+
     def gather(self, values: Sequence[Any], settings: Mapping[str, Any]) -> dict[str, Any]:
-        """Return *values*, given in the order of `defaults`, and *settings*; raises InvalidValue as `check` does."""
+        """Return *values*, given in the order of `defaults`, and *settings*; raises InvalidValue as `plain` does."""
         defaults = self.defaults
         if len(values) > len(defaults):
             raise InvalidValue(f"{self.name} has {len(defaults)} settings, not {len(values)}: {', '.join(defaults)}")
-        self.check(settings)
-        return {**dict(zip(defaults, values, strict=False)), **settings}
+        given = {**dict(zip(defaults, values, strict=False)), **settings}
+        self.check(given)
+        return {setting: self._plain_value(setting, value) for setting, value in given.items()}
 
     def __call__(
         self, new_ids: Sequence[int], domain: Any, trials: Any, seed: int, *values: Any, **settings: Any
     ) -> list[dict[str, Any]]:
-        """Return one trial document of hyperopt's shape, for the first of *new_ids*.
+        """Return trial documents of hyperopt's shape for *new_ids*, or the first of them; see `choose_all`.
 
         Settings may be given by position, as in hyperopt. `domain.space` is a Space. *trials* has
         `history(space)`, or `trials`, a list of hyperopt's documents.
@@ -71,15 +127,25 @@ class Algorithm:
             return []
         settings = self.gather(values, settings)
         space: Space = domain.space
-        if hasattr(trials, "history"):
-            history = trials.history(space)
-        else:
-            history = History.from_documents(space, trials.trials)
-        point = self.choose(space, history.numbered(new_ids[0]), seed=seed, **settings)
-        return [_document(new_ids[0], space, point, getattr(trials, "exp_key", None))]
+        history = history_of(trials, space).numbered(new_ids[0])
+        try:
+            points = self.choose_all(space, history, len(new_ids), seed=seed, **settings)
+        except Exhausted:
+            return []
+        exp_key = getattr(trials, "exp_key", None)
+        return [document(tid, space, point, exp_key) for tid, point in zip(new_ids, points, strict=False)]
 
 
-def _document(tid: int, space: Space, point: Point, exp_key: str | None) -> dict[str, Any]:
+def history_of(trials: Any, space: Space) -> History:
+    """Return what *trials* tell of a search over *space*: by their own `history(space)`, or by hyperopt's documents."""
+    if hasattr(trials, "history"):
+        history: History = trials.history(space)
+        return history
+    return History.from_documents(space, trials.trials)
+
+
+def document(tid: int, space: Space, point: Point, exp_key: str | None) -> dict[str, Any]:
+    """Return hyperopt's document of a new trial at *point*."""
     return {
         "tid": tid,
         "state": 0,

@@ -1,8 +1,8 @@
 """Simulated annealing, with the numbers of hyperopt 0.3.0: draw near a good trial, nearer the more there are."""
 
 import math
-from numbers import Real
-from typing import NamedTuple
+from collections.abc import MutableMapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from hstore.engine import portable
 from hstore.engine.algorithms import parzen
 from hstore.engine.algorithms.algorithm import Algorithm
+from hstore.engine.algorithms.label_by_label import Batch, SuggestAlgo
 from hstore.engine.history import ERROR, VOID, History
-from hstore.engine.space import Parameter, Point, Space, Value
+from hstore.engine.space import Apply, Parameter, Point, Space, Value
 from hstore.store.errors import InvalidValue
 
 _TINY = 1e-16  # added to a qlognormal, which can be 0, before its logarithm is taken
@@ -30,14 +31,11 @@ def choose(space: Space, history: History, *, seed: int, avg_best_idx: float = 2
     The trial is one of the best at random, on average the *avg_best_idx*-th, and one for as many labels as have
     a value in it. After T trials with a label, 1 / (1 + T * *shrink_coef*) of its prior's breadth is left. Pending
     and failed trials rank behind all that have a loss, those with a loss of nan last; trials that ended in an
-    error are not seen at all. As in hyperopt, the number of the trial to come is added to *seed*.
+    error are not seen at all. As in hyperopt, the number of the trial to come is added to *seed*. The values of a
+    randint of more than 10,000 count as numbers in order, those of a smaller one as names, as in hyperopt.
     """
-    _check("avg_best_idx", avg_best_idx, at_least=1)
-    _check("shrink_coef", shrink_coef, at_least=0)
     rng = np.random.default_rng(seed + history.next_tid)
-    is_seen = (history.kinds != ERROR) & (history.kinds != VOID)
-    seen = np.flatnonzero(is_seen)
-    best_first = seen[np.argsort(history.losses[seen], kind="stable")]
+    best_first = _best_first(history)
     picked: list[int] = []
     point: Point = {}
     for parameter in space.parameters:
@@ -48,15 +46,21 @@ def choose(space: Space, history: History, *, seed: int, avg_best_idx: float = 2
         rows = best_first[~np.isnan(column[best_first])]
         if len(rows):
             value = float(column[_pick(rng, rows, picked, avg_best_idx, column)])
-            point[label] = _draw(rng, parameter, Window(value, 1.0 / (1.0 + len(rows) * shrink_coef)))
+            point[label] = _draw(rng, parameter, Window(value, _shrunk(len(rows), shrink_coef)))
         else:
             point[label] = parameter.draw(rng)
     return point
 
 
-def _check(setting: str, value: float, *, at_least: int) -> None:
-    if not isinstance(value, Real) or not at_least <= value < math.inf:
-        raise InvalidValue(f"{setting} must be a number of at least {at_least}, not {value!r}", path=setting)
+def _best_first(history: History) -> NDArray[np.intp]:
+    """Return the trials that are seen at all, by ascending loss."""
+    seen = np.flatnonzero((history.kinds != ERROR) & (history.kinds != VOID))
+    return np.asarray(seen[np.argsort(history.losses[seen], kind="stable")])
+
+
+def _shrunk(n: int, shrink_coef: float) -> float:
+    """Return how much of the prior's breadth is left after *n* trials."""
+    return 1.0 / (1.0 + n * shrink_coef)
 
 
 def _pick(
@@ -76,6 +80,8 @@ def _pick(
 
 
 def _draw(rng: np.random.Generator, parameter: Parameter, window: Window) -> Value:
+    if parameter.is_range:
+        return parameter.nearest(_draw_uniform(rng, parameter.as_range(), window))
     if parameter.is_categorical:
         return _draw_category(rng, parameter, window)
     x = _draw_normal(rng, parameter, window) if parameter.is_normal else _draw_uniform(rng, parameter, window)
@@ -112,4 +118,62 @@ def _draw_normal(rng: np.random.Generator, parameter: Parameter, window: Window)
     return portable.normal(rng, middle, window.width * parameter.sigma)
 
 
-suggest = Algorithm(name="anneal", version=1, is_portable=True, choose=choose)
+suggest = Algorithm(
+    name="anneal",
+    version=1,
+    is_portable=True,
+    choose=choose,
+    limits={"avg_best_idx": (1, math.inf), "shrink_coef": (0, math.inf)},
+)
+
+
+class AnnealingAlgo(SuggestAlgo):
+    """Annealing as a class, for who wants another `shrinking`; otherwise it is what `suggest` is."""
+
+    def __init__(
+        self, domain: Any, trials: Any, seed: int, avg_best_idx: float = 2.0, shrink_coef: float = 0.1
+    ) -> None:
+        suggest.gather((avg_best_idx, shrink_coef), {})
+        super().__init__(domain, trials, seed)
+        self.avg_best_idx = avg_best_idx
+        self.shrink_coef = shrink_coef
+        self._picked: list[int] = []
+
+    def begin(self, seed: int | Sequence[int]) -> None:
+        """See `SuggestAlgo.begin`."""
+        super().begin(seed)
+        self._picked = []
+
+    def shrinking(self, label: str) -> float:
+        """Return how much of the breadth of the prior of *label* is left, 0 to 1."""
+        return _shrunk(len(self._rows(label)), self.shrink_coef)
+
+    def choose_ltv(
+        self, label: str, size: int = 1
+    ) -> tuple[NDArray[np.float64], NDArray[np.intp], NDArray[np.float64]]:
+        """Return (losses, tids, values of *label*), arrays of one, of the trial near which to look.
+
+        Raises `InvalidValue` if *label* has no values yet, or for another *size*.
+        """
+        rows = self._rows(label)
+        if not len(rows) or size != 1:
+            raise InvalidValue(f"{label}: has values in {len(rows)} trials, of which one is chosen, not {size}")
+        column = self.history.column(label)
+        row = _pick(self.rng, rows, self._picked, self.avg_best_idx, column)
+        return self.history.losses[[row]], np.array([row]), column[[row]]
+
+    def on_node_hyperparameter(self, memo: MutableMapping[Apply, Any], node: Apply, label: str) -> Sequence[Value]:
+        """Return a value near that of a good trial; one of the prior if there is no trial yet."""
+        if not len(self._rows(label)):
+            return super().on_node_hyperparameter(memo, node, label)
+        _, _, (value,) = self.choose_ltv(label)
+        return [_draw(self.rng, self.space[label], Window(float(value), self.shrinking(label)))]
+
+    def _rows(self, label: str) -> NDArray[np.intp]:
+        best_first = _best_first(self.history)
+        return best_first[~np.isnan(self.history.column(label)[best_first])]
+
+
+def suggest_batch(new_ids: Sequence[int], domain: Any, trials: Any, seed: int, *values: Any, **settings: Any) -> Batch:
+    """Return (idxs, vals) of points for all of *new_ids*; settings are those of `suggest`."""
+    return AnnealingAlgo(domain, trials, seed, **suggest.gather(values, settings)).batch(new_ids)

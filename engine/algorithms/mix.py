@@ -51,6 +51,17 @@ class Mix(Algorithm):
         """Return the algorithms in plain *settings*."""
         return [part for _, part in settings["p_suggest"]]
 
+    def is_portable_with(self, settings: Mapping[str, Any]) -> bool:
+        """Return whether all algorithms in *settings* are portable; one of the user's own is not known to be."""
+        parts = [(algorithm, inner) for _, algorithm, inner in _resolved(settings.get("p_suggest", _DEFAULT))]
+        return all(isinstance(part, Algorithm) and part.is_portable_with(inner) for part, inner in parts)
+
+    def try_out(self, space: Space, settings: Mapping[str, Any]) -> None:
+        """See `Algorithm.try_out`: each of its algorithms does."""
+        for _, algorithm, inner in _resolved(settings.get("p_suggest", _DEFAULT)):
+            if isinstance(algorithm, Algorithm):
+                algorithm.try_out(space, inner)
+
     def __call__(
         self, new_ids: Sequence[int], domain: Any, trials: Any, seed: int, *values: Any, **settings: Any
     ) -> list[dict[str, Any]]:
@@ -82,5 +93,5 @@ def _resolved(p_suggest: Parts) -> list[tuple[float, Algorithm | CustomAlgorithm
     return [(p, *resolve(algo)) for p, algo in pairs]
 
 
-# As portable as what is in it, and all of our algorithms are.
+# As portable as what is in it, which by default is: see `is_portable_with`.
 suggest = Mix(name="mix", version=1, is_portable=True, choose=choose)

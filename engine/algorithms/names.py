@@ -1,7 +1,9 @@
 """Names: what a user calls an algorithm, what a log calls it, and the algorithm that both stand for."""
 
+import sys
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import lru_cache, partial
+from importlib.metadata import EntryPoint, EntryPoints, entry_points
 from reprlib import repr as short
 from types import MappingProxyType, ModuleType
 from typing import Any
@@ -13,6 +15,9 @@ from hstore.store.values import normalise
 CustomAlgorithm = Callable[..., list[dict[str, Any]]]
 """A user's own `suggest(new_ids, domain, trials, seed)`, in hyperopt's shape."""
 
+PLUG_INS = "hstore.algorithms"
+"""The group of entry points under which packages offer algorithms."""
+
 _table: dict[str, Algorithm] = {}
 ALGORITHMS: Mapping[str, Algorithm] = MappingProxyType(_table)
 
@@ -22,13 +27,45 @@ def register(*algorithms: Algorithm) -> None:
     _table.update((algorithm.name, algorithm) for algorithm in algorithms)
 
 
-def named(name: str) -> Algorithm:
-    """Return the algorithm called *name*; InvalidValue lists the names there are."""
-    try:
+def named(name: str) -> Algorithm | CustomAlgorithm:
+    """Return the algorithm called *name*, ours or a plug-in's; InvalidValue lists the names there are.
+
+    A plug-in is an entry point of group hstore.algorithms: an Algorithm, a function in hyperopt's shape, or a module
+    with one of them as `suggest`. The names of our own cannot be taken.
+    """
+    if name in ALGORITHMS:
         return ALGORITHMS[name]
-    except KeyError:
-        known = ", ".join(ALGORITHMS)
-        raise InvalidValue(f"no algorithm is called {name!r}; there are: {known}", path="algo") from None
+    plug_ins = _plug_ins(tuple(sys.path))
+    for plug_in in plug_ins.select(name=name):
+        return _loaded(plug_in)
+    known = ", ".join(dict.fromkeys((*ALGORITHMS, *sorted(plug_ins.names))))
+    raise InvalidValue(f"no algorithm is called {name!r}; there are: {known}", path="algo")
+
+
+@lru_cache(maxsize=4)
+def _plug_ins(path: tuple[str, ...]) -> EntryPoints:
+    """Return what is installed on *path*, which is the one that is searched: asking takes a while."""
+    return entry_points(group=PLUG_INS)
+
+
+def _loaded(plug_in: EntryPoint) -> Algorithm | CustomAlgorithm:
+    whose = f" (of {plug_in.dist.name} {plug_in.dist.version})" if plug_in.dist is not None else ""
+    what = f"the plug-in {plug_in.name} = {plug_in.value}{whose}"
+    hint = "mend or uninstall that package, or choose another algorithm"
+    try:
+        found = plug_in.load()
+    except Exception as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise InvalidValue(f"{what} cannot be loaded: {reason:.300}", hint=hint, path="algo") from error
+    if isinstance(found, ModuleType):
+        found = getattr(found, "suggest", found)
+    if isinstance(found, Algorithm):
+        if found.name != plug_in.name:
+            raise InvalidValue(f"{what} is called {found.name!r}: a log could not be replayed", hint=hint, path="algo")
+        register(found)
+    elif not callable(found):
+        raise InvalidValue(f"{what} is no algorithm, but {short(found)}", hint=hint, path="algo")
+    return found  # type: ignore[no-any-return]
 
 
 def resolve(algo: Any) -> tuple[Algorithm | CustomAlgorithm, dict[str, Any]]:
@@ -48,6 +85,8 @@ def resolve(algo: Any) -> tuple[Algorithm | CustomAlgorithm, dict[str, Any]]:
         inner, settings = inner["name"], dict(inner.get("settings", {}))
     if isinstance(inner, str):
         inner = named(inner)
+        if not isinstance(inner, Algorithm):
+            return (partial(inner, **settings) if settings else inner), {}
     if isinstance(inner, ModuleType):
         inner = algo = getattr(inner, "suggest", inner)
     if isinstance(inner, Algorithm):
@@ -77,8 +116,11 @@ def describe_algorithm(algorithm: Algorithm | CustomAlgorithm, settings: Mapping
 def why_unknown(described: Mapping[str, Any], *, within: str = "") -> str | None:
     """Return why this program does not have the algorithm that a log has as *described*; None if it has it."""
     name, version = described["name"], described["version"]
-    known = ALGORITHMS.get(name)
-    if known is None:
+    try:
+        known = named(name)
+    except InvalidValue:
+        known = None
+    if not isinstance(known, Algorithm):
         return f"{within}{name}, which is not part of this hstore"
     if known.version != version:
         return f"{within}{name} {version}, this hstore has {name} {known.version}"

@@ -15,7 +15,7 @@ from hstore.engine import portable
 Floats = NDArray[np.float64]
 Integers = NDArray[np.intp]
 
-_REMEMBERED = 25  # this many of the latest observations weigh 1 each
+_REMEMBERED = 25  # this many of the latest observations weigh 1 each, unless told otherwise
 _SMALLEST_SUM = 1e-290  # below it a sum of exponentials may have lost terms to underflow
 _NARROWEST = 1e-12
 _BLOCK = 16_384  # elements of a table that stays in the cache
@@ -30,11 +30,11 @@ class Mixture(NamedTuple):
     weights: Floats
 
 
-def forgetting_weights(n: int) -> Floats:
-    """Return the weights of *n* observations, the oldest first: a ramp, then 1 for each of the latest 25."""
+def forgetting_weights(n: int, remembered: int = _REMEMBERED) -> Floats:
+    """Return the weights of *n* observations, the oldest first: a ramp, then 1 for each of the latest *remembered*."""
     weights = np.ones(n)
-    if n > _REMEMBERED:
-        weights[: n - _REMEMBERED] = np.linspace(1.0 / n, 1.0, n - _REMEMBERED)
+    if n > remembered:
+        weights[: n - remembered] = np.linspace(1.0 / n, 1.0, n - remembered)
     return weights
 
 

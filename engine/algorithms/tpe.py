@@ -4,6 +4,8 @@ Bergstra, Bardenet, Bengio and Kégl, Algorithms for Hyper-Parameter Optimizatio
 """
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,10 +37,11 @@ def choose(
 
     The best are *gamma* times the square root of the number of trials, at most 25; pending and failed trials
     are among the others; trials with a loss of nan or an error are not seen at all. Below *n_startup_jobs*
-    seen trials the point is drawn from the prior. *verbose* is hyperopt's and changes nothing.
+    seen trials the point is drawn from the prior. *verbose* is hyperopt's and changes nothing. The values of a randint
+    of more than 10,000 count as numbers in order, those of a smaller one as names, as in hyperopt.
     """
     losses = history.losses
-    seen = np.flatnonzero(~np.isnan(losses))
+    seen = _seen(history)
     if len(seen) < n_startup_jobs:
         return rand.choose(space, history, seed=seed)
     rng = np.random.default_rng(seed)
@@ -51,6 +54,20 @@ def choose(
         if space.is_active(parameter.label, point):
             point[parameter.label] = _choose_value(rng, parameter, below, above, n_EI_candidates)
     return point
+
+
+def _seen(history: History) -> NDArray[np.intp]:
+    return np.flatnonzero(~np.isnan(history.losses))
+
+
+class Tpe(Algorithm):
+    """The algorithm; as in hyperopt it draws points for all the ids that it is given until it has seen enough."""
+
+    def choose_all(self, space: Space, history: History, n: int, *, seed: int, **settings: Any) -> Sequence[Point]:
+        """See `Algorithm.choose_all`."""
+        if len(_seen(history)) < {**self.defaults, **settings}["n_startup_jobs"]:
+            return rand.suggest.choose_all(space, history, n, seed=seed)
+        return super().choose_all(space, history, n, seed=seed, **settings)
 
 
 class Group:
@@ -99,6 +116,9 @@ class Group:
 def _choose_value(
     rng: np.random.Generator, parameter: Parameter, below: Group, above: Group, n_candidates: int
 ) -> float | int:
+    if parameter.is_range:
+        value = _choose_value(rng, parameter.as_range(), below, above, n_candidates)
+        return parameter.nearest(value)
     if parameter.is_categorical:
         return _choose_category(rng, parameter, below, above, n_candidates)
     good, bad = below.estimate(parameter), above.estimate(parameter)
@@ -162,4 +182,15 @@ def _given(value: float | None) -> float:
     return value
 
 
-suggest = Algorithm(name="tpe", version=1, is_portable=True, choose=choose)
+suggest = Tpe(
+    name="tpe",
+    version=1,
+    is_portable=True,
+    choose=choose,
+    limits={
+        "prior_weight": (0, math.inf),
+        "n_startup_jobs": (0, math.inf),
+        "n_EI_candidates": (1, math.inf),
+        "gamma": (0, math.inf),
+    },
+)

@@ -1,6 +1,6 @@
 """The search space: expressions, the hp functions that make them, and the `Space` that points are drawn from."""
 
-from hstore.engine.space import hp
+from hstore.engine.space import functions, hp, stochastic
 from hstore.engine.space.expressions import Apply, Literal, as_apply
 from hstore.engine.space.parameter import Parameter, Point, Value
 from hstore.engine.space.space import Space, compile_space, seen_space, space_eval
@@ -15,8 +15,10 @@ __all__ = [
     "Value",
     "as_apply",
     "compile_space",
+    "functions",
     "hp",
     "scope",
     "seen_space",
     "space_eval",
+    "stochastic",
 ]

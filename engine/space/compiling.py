@@ -36,36 +36,36 @@ def parameters_of(expression: Apply) -> dict[Apply, Parameter]:
     nodes: dict[str, Apply] = {}
     for node in order:
         if node.name == "hyperopt_param":
-            label = _label(node)
+            label = label_of(node)
             if nodes.setdefault(label, node) is not node:
                 raise DuplicateLabel(
                     f"two different hyperparameters have the label {label!r}", label=label,
                     hint="use one hp expression in both places, or give them two labels",
                 )  # fmt: skip
-    chosen_by = {node: param for node in order if node.name == "switch" and (param := _chosen_by(node)) is not None}
+    chosen_by = {node: param for node in order if node.name == "switch" and (param := chooser(node)) is not None}
     reach = _reach(order, chosen_by)
-    casts = {parent.pos_args[0]: parent.name for parent in order if parent.name in ("int", "float")}
     options, integers = _options(order), _integers(order)
     return {
-        node: _parameter(node, casts.get(node), options.get(node), reach[node], node in integers)
+        node: _parameter(node, options.get(node), reach[node], node in integers)
         for node in _drawing_order(expression, nodes, chosen_by)
     }
 
 
-def _label(node: Apply) -> str:
+def label_of(node: Apply) -> str:
+    """Return the label of a `hyperopt_param` node."""
     label = node.pos_args[0]
     assert isinstance(label, Literal)
     return str(label.obj)
 
 
-def _chosen_by(switch: Apply) -> Apply | None:
+def chooser(switch: Apply) -> Apply | None:
     """Return the hyperparameter whose value is the index of *switch*; None if no hyperparameter depends on it."""
     index, *options = switch.pos_args
     while index.name in ("int", "float"):
         index = index.pos_args[0]
     if index.name == "hyperopt_param" and index.pos_args[1].name in ("randint", "categorical"):
         return index
-    below = [_label(node) for option in options for node in dfs(option) if node.name == "hyperopt_param"]
+    below = [label_of(node) for option in options for node in dfs(option) if node.name == "hyperopt_param"]
     if below:
         raise BadSearchSpace(
             f"{below[0]}: is an option of a switch over a computed index, so nothing says when it is active",
@@ -90,7 +90,7 @@ def _reach(order: list[Apply], chosen_by: Mapping[Apply, Apply]) -> dict[Apply, 
     choices: dict[str, tuple[int, Pairs]] = {}  # how many options, and what leads to it
     for node in reversed(order):
         here = reach[node] = ALWAYS if node in always else _simplified(pairs[node], choices)
-        label = _label(chosen_by[node]) if node in chosen_by else ""
+        label = label_of(chosen_by[node]) if node in chosen_by else ""
         if label:
             choices[label] = (len(node.pos_args) - 1, here)
         for child, position in _steps_down(node, chosen_by):
@@ -181,18 +181,15 @@ def _integers(order: list[Apply]) -> set[Apply]:
     return found
 
 
-def _parameter(
-    node: Apply, cast: str | None, options: tuple[Any, ...] | None, reach: Pairs, is_integer: bool
-) -> Parameter:
-    label, drawn = _label(node), node.pos_args[1]
+def _parameter(node: Apply, options: tuple[Any, ...] | None, reach: Pairs, is_integer: bool) -> Parameter:
+    label, drawn = label_of(node), node.pos_args[1]
     if drawn.name not in _DISTRIBUTIONS:
         raise BadSearchSpace(f"{label}: {drawn.name} is no distribution that can be searched")
-    named = dict(zip(_DISTRIBUTIONS[drawn.name], drawn.pos_args, strict=False)) | drawn.named_args
-    if not all(isinstance(arg, Literal) for arg in named.values()):
-        raise BadSearchSpace(f"{label}: the arguments of {drawn.name} must be constants")
-    values: dict[str, Any] = {name: arg.obj for name, arg in named.items() if isinstance(arg, Literal)}
+    named = dict(zip(_DISTRIBUTIONS[drawn.name], drawn.pos_args, strict=False)) | dict(drawn.named_args)
+    values: dict[str, Any] = {name: _given(label, drawn.name, arg) for name, arg in named.items()}
     kind = drawn.name
-    if kind == "quniform" and cast == "int" and values["q"] == 1:
+    # Only hp.uniformint names its q, as in hyperopt: scope.int(hp.quniform(…)) is the same otherwise.
+    if kind == "quniform" and drawn.named_args and is_integer and values["q"] == 1:
         kind = "uniformint"
     elif kind == "categorical":
         kind, values = "pchoice", {"low": 0, "high": len(values["p"]), "p": tuple(values["p"])}
@@ -200,9 +197,22 @@ def _parameter(
         kind = "randint" if options is None else "choice"
         if values.get("high") is None:
             values = {"low": 0, "high": values["low"]}
+    else:
+        values = {name: float(value) for name, value in values.items()}
     return Parameter(
         label=label, kind=kind, options=options, conditions=tuple((pair,) for pair in sorted(reach)),
         is_integer=is_integer or kind in ("uniformint", "randint"), **values,
+    )  # fmt: skip
+
+
+def _given(label: str, distribution: str, node: Apply) -> Any:
+    if isinstance(node, Literal):
+        return node.obj
+    if node.name == "pos_args":
+        return tuple(_given(label, distribution, item) for item in node.pos_args)
+    raise BadSearchSpace(
+        f"{label}: the arguments of {distribution} must be constants", label=label,
+        hint="draw from a fixed range and scale the value in the space: low + (high - low) * hp.uniform(…)",
     )  # fmt: skip
 
 
@@ -242,7 +252,7 @@ def _constant(node: Apply, constants: Mapping[Apply, Any]) -> Any:
             {key if isinstance(key, str) else short_repr(key): value for key, value in pairs} if is_whole else _NOTHING
         )
     if node.name == "dict":
-        parts = {name: part for name, child in node.named_args.items() if (part := constants[child]) is not _NOTHING}
+        parts = {name: part for name, child in node.named_args if (part := constants[child]) is not _NOTHING}
         is_whole = len(parts) == len(node.named_args) != 1
         return parts if is_whole or len(parts) > 1 else next(iter(parts.values()), _NOTHING)
     return _NOTHING

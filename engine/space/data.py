@@ -48,7 +48,7 @@ def to_data(expr: Apply) -> dict[str, Any]:
             data["args"] = [places[child] for child in node.pos_args]
         if node.named_args:
             # As pairs, since names may hold whatever the user's keys hold.
-            data["kwargs"] = [[name, places[child]] for name, child in node.named_args.items()]
+            data["kwargs"] = [[name, places[child]] for name, child in node.named_args]
         nodes.append(data)
     return {"format": FORMAT, "nodes": nodes}
 

@@ -1,97 +1,211 @@
-"""Expressions: the graph that a search space is written in, and its lazy evaluation."""
+"""Expressions: the graph that a search space is written in."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+import inspect
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, SupportsIndex, TextIO
+from typing import Literal as Only
 
-from hstore.engine.space.symbols import SYMBOLS
 from hstore.store.errors import BadSearchSpace
 
 MAX_NESTING = 100
 """Levels of lists and dicts in a space; an objective that needs more is not one that people tune."""
 
 
-class Apply:
-    """A node: the symbol *name* applied to other nodes. Nodes are equal only to themselves."""
+class MissingArgument:
+    """Stands in `Apply.arg` for a parameter that the node gives no argument for."""
 
-    __slots__ = ("__weakref__", "name", "named_args", "o_len", "pos_args")
+
+class Apply:
+    """A node: the symbol *name* applied to other nodes. Nodes are equal only to themselves.
+
+    named_args: list of [name, node], or a mapping.
+    o_len: how many items the value has, None if that is not known before it is evaluated.
+    pure: whether equal inputs give equal values, so that `clone_merge` may make one node of two.
+    """
+
+    __slots__ = ("__weakref__", "define_params", "name", "named_args", "o_len", "pos_args", "pure")
     __array_ufunc__ = None  # so that numpy leaves `np.float64(2) * node` to the node
 
     def __init__(
-        self, name: str, pos_args: Sequence[Apply] = (), named_args: Mapping[str, Apply] | None = None,
-        o_len: int | None = None,
+        self, name: str, pos_args: Iterable[Apply] = (),
+        named_args: Mapping[str, Apply] | Iterable[tuple[str, Apply] | list[Any]] | None = None,
+        o_len: int | None = None, pure: bool = False, define_params: Any = None,
     ) -> None:  # fmt: skip
         self.name = name
-        self.pos_args = list(pos_args)
-        self.named_args = dict(sorted((named_args or {}).items()))
+        self.pos_args: list[Apply] = list(pos_args)
+        pairs = named_args.items() if isinstance(named_args, Mapping) else named_args or ()
+        self.named_args: list[list[Any]] = [[key, node] for key, node in pairs]
         self.o_len = o_len
+        self.pure = pure
+        self.define_params = define_params
+        for node in self.inputs():
+            if not isinstance(node, Apply):
+                raise TypeError(f"the inputs of {name} must be nodes, not {node!r:.60}; as_apply makes one of anything")
 
     def inputs(self) -> list[Apply]:
         """Return the nodes that this one is computed from."""
-        return [*self.pos_args, *self.named_args.values()]
+        return [*self.pos_args, *(node for _, node in self.named_args)]
+
+    @property
+    def arg(self) -> dict[str, Any]:
+        """The node of each parameter of the symbol's function, `MissingArgument` where there is none.
+
+        A parameter like *args has a tuple of nodes, one like **kwargs a dict. Raises TypeError for arguments that the
+        function does not take, and for functions that do not tell their parameters.
+        """
+        from hstore.engine.space.symbols import implementation
+
+        try:
+            signature = inspect.signature(implementation(self.name))
+        except ValueError:
+            raise TypeError(f"{self.name} does not tell its parameters") from None
+        given = signature.bind_partial(*self.pos_args, **dict(self.named_args)).arguments
+        return {name: given.get(name, MissingArgument) for name in signature.parameters}
+
+    def eval(self, memo: Mapping[Apply, Any] | None = None) -> Any:
+        """Return the value; *memo* gives those of some nodes. The same as `rec_eval`."""
+        from hstore.engine.space.evaluation import rec_eval
+
+        return rec_eval(self, memo=memo, print_node_on_error=False)
+
+    def set_kwarg(self, name: str, value: Any) -> None:
+        """Give the argument *name*, in place; one that is given by position is refused."""
+        node = as_apply(value)
+        for pair in self.named_args:
+            if pair[0] == name:
+                pair[1] = node
+                return
+        if name in self._positional():
+            raise NotImplementedError(f"{self.name} has its argument {name} by position")
+        self.named_args.append([name, node])
+        self.named_args.sort(key=lambda pair: str(pair[0]))
+
+    def _positional(self) -> list[str]:
+        """Return the names of the parameters that are given by position, as far as the function tells them."""
+        from hstore.engine.space.symbols import implementation
+
+        try:
+            return list(inspect.signature(implementation(self.name)).parameters)[: len(self.pos_args)]
+        except (ValueError, BadSearchSpace):
+            return []
+
+    def clone_from_inputs(self, inputs: Iterable[Apply], o_len: int | Only["same"] | None = "same") -> Apply:
+        """Return a node of the same symbol over *inputs*, which stand in the order of `inputs()`."""
+        given = list(inputs)
+        n = len(self.pos_args)
+        if len(given) != n + len(self.named_args):
+            raise TypeError(f"{self.name} has {n + len(self.named_args)} inputs, not {len(given)}")
+        named = [(pair[0], node) for pair, node in zip(self.named_args, given[n:], strict=True)]
+        length = self.o_len if o_len == "same" else o_len
+        return Apply(self.name, given[:n], named, length, self.pure, self.define_params)
+
+    def replace_input(self, old_node: Apply, new_node: Apply) -> list[int]:
+        """Put *new_node* wherever *old_node* is an input, in place; return the positions."""
+        positions = [position for position, node in enumerate(self.inputs()) if node is old_node]
+        for position in positions:
+            if position < len(self.pos_args):
+                self.pos_args[position] = new_node
+            else:
+                self.named_args[position - len(self.pos_args)][1] = new_node
+        return positions
+
+    def pprint(
+        self, ofile: TextIO, lineno: list[int] | None = None, indent: int = 0, memo: dict[Apply, int] | None = None
+    ) -> None:
+        """Write the graph to *ofile* as a tree of numbered lines; a node that has a line already refers to it.
+
+        *lineno* is a list of the number of the next line, *memo* holds the lines of nodes; both are brought up to date.
+        """
+        for line in self._lines([0] if lineno is None else lineno, indent, {} if memo is None else memo):
+            ofile.write(line + "\n")
+
+    def _lines(self, lineno: list[int], indent: int, lines: dict[Apply, int]) -> Iterator[str]:
+        stack: list[tuple[int, Apply | str]] = [(indent, self)]
+        while stack:
+            depth, node = stack.pop()
+            margin = f"{lineno[0]} {' ' * depth}"
+            if isinstance(node, str):
+                yield f"{margin}{node} ="
+            elif node in lines:
+                yield f"{margin}{node.headline()}  [line:{lines[node]}]"
+            else:
+                yield f"{margin}{node.headline()}"
+                lines[node] = lineno[0]
+                for name, child in reversed(node.named_args):
+                    stack += [(depth + 2, child), (depth + 1, name)]
+                stack += [(depth + 2, child) for child in reversed(node.pos_args)]
+            lineno[0] += 1
+
+    def headline(self) -> str:
+        """Return what `pprint` calls this node."""
+        return self.name
+
+    def __str__(self) -> str:
+        return "\n".join(self._lines([0], 0, {}))
 
     # Python's operators make nodes; `==` does not, since nodes are keys.
 
     def __add__(self, other: Any) -> Apply:
-        return apply("add", self, other)
+        return _operation("add", self, other)
 
     def __radd__(self, other: Any) -> Apply:
-        return apply("add", other, self)
+        return _operation("add", other, self)
 
     def __sub__(self, other: Any) -> Apply:
-        return apply("sub", self, other)
+        return _operation("sub", self, other)
 
     def __rsub__(self, other: Any) -> Apply:
-        return apply("sub", other, self)
+        return _operation("sub", other, self)
 
     def __mul__(self, other: Any) -> Apply:
-        return apply("mul", self, other)
+        return _operation("mul", self, other)
 
     def __rmul__(self, other: Any) -> Apply:
-        return apply("mul", other, self)
+        return _operation("mul", other, self)
 
     def __truediv__(self, other: Any) -> Apply:
-        return apply("truediv", self, other)
+        return _operation("truediv", self, other)
 
     def __rtruediv__(self, other: Any) -> Apply:
-        return apply("truediv", other, self)
+        return _operation("truediv", other, self)
 
     def __floordiv__(self, other: Any) -> Apply:
-        return apply("floordiv", self, other)
+        return _operation("floordiv", self, other)
 
     def __rfloordiv__(self, other: Any) -> Apply:
-        return apply("floordiv", other, self)
+        return _operation("floordiv", other, self)
 
     def __pow__(self, other: Any) -> Apply:
-        return apply("pow", self, other)
+        return _operation("pow", self, other)
 
     def __rpow__(self, other: Any) -> Apply:
-        return apply("pow", other, self)
+        return _operation("pow", other, self)
 
     def __neg__(self) -> Apply:
-        return apply("neg", self)
+        return _operation("neg", self)
 
     def __lt__(self, other: Any) -> Apply:
-        return apply("lt", self, other)
+        return _operation("lt", self, other)
 
     def __le__(self, other: Any) -> Apply:
-        return apply("le", self, other)
+        return _operation("le", self, other)
 
     def __gt__(self, other: Any) -> Apply:
-        return apply("gt", self, other)
+        return _operation("gt", self, other)
 
     def __ge__(self, other: Any) -> Apply:
-        return apply("ge", self, other)
+        return _operation("ge", self, other)
 
     def __getitem__(self, index: Any) -> Apply:
-        if self.o_len is not None and isinstance(index, int) and index >= self.o_len:
+        if self.o_len is not None and isinstance(index, SupportsIndex) and int(index) >= self.o_len:
             raise IndexError(f"index {index} of an expression of length {self.o_len}")
-        return apply("getitem", self, index)
+        return _operation("getitem", self, index)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Apply:
         """Return a node that calls the value of this one."""
-        return apply("call", self, list(args), kwargs)
+        return apply("call", self, args, kwargs)
 
     def __len__(self) -> int:
         if self.o_len is None:
@@ -112,19 +226,54 @@ class Apply:
 class Literal(Apply):
     """A node that stands for *obj*."""
 
-    __slots__ = ("obj",)
+    __slots__ = ("_obj",)
 
     def __init__(self, obj: Any = None) -> None:
-        super().__init__("literal", o_len=len(obj) if hasattr(obj, "__len__") and not isinstance(obj, type) else None)
-        self.obj = obj
+        super().__init__("literal", o_len=_length(obj), pure=True)
+        self._obj = obj
+
+    @property
+    def obj(self) -> Any:
+        """What it stands for."""
+        return self._obj
+
+    @property
+    def arg(self) -> dict[str, Any]:
+        """Nothing: a literal has no parameters."""
+        return {}
+
+    def clone_from_inputs(self, inputs: Iterable[Apply], o_len: int | Only["same"] | None = "same") -> Literal:
+        """Return another literal of the same object."""
+        return Literal(self._obj)
+
+    def headline(self) -> str:
+        """See `Apply.headline`; of an array, its shape and range."""
+        obj = self._obj
+        if hasattr(obj, "dtype") and hasattr(obj, "min"):
+            try:
+                return f"Literal{{np.ndarray,shape={obj.shape},min={obj.min():f},max={obj.max():f}}}"
+            except (TypeError, ValueError):  # of text or objects, or empty
+                pass
+        return f"Literal{{{obj}}}"
 
     def __repr__(self) -> str:
-        return f"Literal({self.obj!r:.60})"
+        return f"Literal({self._obj!r:.60})"
+
+
+def _length(obj: Any) -> int | None:
+    try:
+        return len(obj)
+    except Exception:  # noqa: BLE001 - of whatever a user's own __len__ does: it has none that is known
+        return None
 
 
 def apply(name: str, *args: Any, **kwargs: Any) -> Apply:
     """Return a node of symbol *name* over anything `as_apply` takes."""
-    return Apply(name, [as_apply(arg) for arg in args], {key: as_apply(arg) for key, arg in kwargs.items()})
+    return Apply(name, map(as_apply, args), [(key, as_apply(arg)) for key, arg in sorted(kwargs.items())])
+
+
+def _operation(name: str, *args: Any) -> Apply:
+    return Apply(name, map(as_apply, args), pure=True)
 
 
 def as_apply(obj: Any, _nesting: int = 0) -> Apply:
@@ -141,7 +290,7 @@ def as_apply(obj: Any, _nesting: int = 0) -> Apply:
     if isinstance(obj, dict):
         items = {key: as_apply(value, _nesting + 1) for key, value in obj.items()}
         if all(isinstance(key, str) for key in items):
-            return Apply("dict", (), items, o_len=len(items))
+            return Apply("dict", (), sorted(items.items()), o_len=len(items))
         pairs = [Apply("pos_args", (Literal(key), items[key]), o_len=2) for key in _in_order(items)]
         return Apply("dict", (Apply("pos_args", pairs, o_len=len(pairs)),), o_len=len(pairs))
     return Apply("pos_args", [as_apply(item, _nesting + 1) for item in obj], o_len=len(obj))
@@ -175,56 +324,3 @@ def dfs(expr: Apply) -> list[Apply]:
                 state[node] = True
                 order.append(node)
     return order
-
-
-def evaluate(expr: Apply, memo: Mapping[Apply, Any]) -> Any:
-    """Return the value of *expr*, given those of the nodes in *memo*. Options that were not chosen are left alone."""
-    values: dict[Apply, Any] = dict(memo)
-    stack = [expr]
-    while stack:
-        node = stack[-1]
-        if node in values:
-            stack.pop()
-        elif isinstance(node, Literal):
-            values[node] = node.obj
-        elif node.name == "hyperopt_param":
-            label = getattr(node.pos_args[0], "obj", "?")
-            raise BadSearchSpace(f"{label}: is active at this point but has no value", label=label)
-        elif node.name == "switch":
-            index, *options = node.pos_args
-            if index not in values:
-                stack.append(index)
-                continue
-            chosen = options[_position(values[index], len(options))]
-            if chosen in values:
-                values[node] = values[chosen]
-            else:
-                stack.append(chosen)
-        else:
-            missing = [child for child in node.inputs() if child not in values]
-            if missing:
-                stack.extend(missing)
-                continue
-            function = _symbol(node.name)
-            args = [values[child] for child in node.pos_args]
-            values[node] = function(*args, **{key: values[child] for key, child in node.named_args.items()})
-    return values[expr]
-
-
-def _symbol(name: str) -> Callable[..., Any]:
-    try:
-        return SYMBOLS[name]
-    except KeyError:
-        raise BadSearchSpace(
-            f"the space uses scope.{name}, which this process does not define",
-            hint="import the module that has @scope.define on it",
-        ) from None
-
-
-def _position(index: Any, n: int) -> int:
-    position = index.__index__() if hasattr(index, "__index__") else None
-    if position is None:
-        raise TypeError(f"a choice is made by a whole number, not by {index!r}")
-    if not 0 <= position < n:
-        raise IndexError(f"a choice of {n} options has no option {position}")
-    return int(position)

@@ -13,8 +13,10 @@ from collections.abc import Callable, KeysView, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, ParamSpec
 
-from hstore.engine.space.expressions import Apply, Literal, apply, as_apply, dfs, evaluate
-from hstore.store.errors import BadSearchSpace
+from hstore.engine.space.evaluation import evaluate
+from hstore.engine.space.expressions import Apply, Literal, as_apply, dfs
+from hstore.engine.space.symbols import scope
+from hstore.store.errors import BadSearchSpace, WrongArgument
 
 __all__ = [
     "choice", "lognormal", "loguniform", "normal", "pchoice", "qlognormal", "qloguniform", "qnormal", "quniform",
@@ -27,7 +29,7 @@ LARGEST_LOG, SMALLEST_LOG = 709.0, -745.0
 
 
 def _refusing(function: Callable[P, Apply]) -> Callable[P, Apply]:
-    """Make of missing, surplus and unknown arguments a `BadSearchSpace` that names the label."""
+    """Make of missing, surplus and unknown arguments a `WrongArgument` that names the label."""
     signature = inspect.signature(function)
 
     @functools.wraps(function)
@@ -37,7 +39,7 @@ def _refusing(function: Callable[P, Apply]) -> Callable[P, Apply]:
         except TypeError as error:
             label = args[0] if args else kwargs.get("label")
             expected = ", ".join(signature.parameters)
-            raise BadSearchSpace(f"{label}: hp.{function.__name__}({expected}): {error}", label=label) from None
+            raise WrongArgument(f"{label}: hp.{function.__name__}({expected}): {error}", label=label) from None
         return function(*args, **kwargs)
 
     return checked
@@ -104,12 +106,11 @@ def randint(label: str, *args: Any, low: Any = None, high: Any = None, upper: An
     bounds = [value for value in (low, *args, high, upper) if value is not None]
     is_low_alone = len(bounds) == 1 and low is not None
     if len(bounds) not in (1, 2) or is_low_alone or (upper is not None and len(bounds) > 1):
-        raise BadSearchSpace(f"{label}: randint takes an upper bound, or a lower and an upper one", label=label)
+        raise WrongArgument(f"{label}: randint takes an upper bound, or a lower and an upper one", label=label)
     bounds = [_whole(label, "bound", value) for value in bounds]
     start, stop = bounds if len(bounds) == 2 else (0, bounds[0])
-    if start >= stop:
-        raise BadSearchSpace(f"{label}: low must be less than high, but {start} is not less than {stop}", label=label)
-    return apply("int", _param(label, "randint", *bounds))
+    _check_range(label, start, stop)
+    return scope.int(_param(label, "randint", *bounds))
 
 
 @_refusing
@@ -117,7 +118,7 @@ def choice(label: str, options: Any) -> Apply:
     """Return one of *options*, each as likely as any other; only what was chosen is evaluated."""
     label = check_label(label)
     listed = _options(label, options)
-    return Apply("switch", [_param(label, "randint", len(listed)), *(_option(label, option) for option in listed)])
+    return scope.switch(_param(label, "randint", len(listed)), *(_option(label, option) for option in listed))
 
 
 @_refusing
@@ -126,16 +127,16 @@ def pchoice(label: str, p_options: Any) -> Apply:
     label = check_label(label)
     pairs = _options(label, p_options)
     if not all(hasattr(pair, "__len__") and not isinstance(pair, (str, Apply)) and len(pair) == 2 for pair in pairs):
-        raise BadSearchSpace(f"{label}: pchoice takes a list of (probability, option) pairs")
-    p = [_constant(label, "probability", probability) for probability, _ in pairs]
+        raise WrongArgument(f"{label}: pchoice takes a list of (probability, option) pairs")
+    p = [float(_constant(label, "probability", probability)) for probability, _ in pairs]
     if any(x < 0 for x in p):
         raise BadSearchSpace(f"{label}: a probability is negative: {min(p)}")
     if abs(math.fsum(p) - 1) > 1e-6:
         raise BadSearchSpace(f"{label}: the probabilities must add up to 1, not to {math.fsum(p):g}")
     if math.fsum(p[:-1]) > 1:  # within 1e-6, but numpy draws only what is within 1e-12
         p = [x / math.fsum(p) for x in p]
-    drawn = _param(label, "categorical", tuple(p))
-    return Apply("switch", [drawn, *(_option(label, option) for _, option in pairs)])
+    drawn = _param(label, "categorical", as_apply(p))
+    return scope.switch(drawn, *(_option(label, option) for _, option in pairs))
 
 
 def check_label(label: Any) -> str:
@@ -145,16 +146,14 @@ def check_label(label: Any) -> str:
     if isinstance(label, bytes):
         label = label.decode(errors="replace")
     if not isinstance(label, str):
-        raise BadSearchSpace(f"a hyperparameter needs a string as its label, not {label!r:.60}")
+        raise WrongArgument(f"a hyperparameter needs a string as its label, not {label!r:.60}")
     if not label or "\0" in label or not label.isprintable():
         raise BadSearchSpace(f"a label must be printable and not empty: {label!r:.60}")
     return str.__str__(label)  # plain, also if it was of numpy's or an enum's kind of str
 
 
 def _param(label: str, distribution: str, *args: Any, **kwargs: Any) -> Apply:
-    literals = {name: Literal(value) for name, value in kwargs.items()}
-    drawn = Apply(distribution, [Literal(arg) for arg in args], literals)
-    return Apply("hyperopt_param", [Literal(label), drawn])
+    return scope.hyperopt_param(label, getattr(scope, distribution)(*args, **kwargs))
 
 
 def _number(label: Any, distribution: str, cast: str, **arguments: Any) -> Apply:
@@ -166,10 +165,8 @@ def _number(label: Any, distribution: str, cast: str, **arguments: Any) -> Apply
             raise BadSearchSpace(f"{label}: {name} must be positive, not {value:g}", label=label)
     is_log = "log" in distribution
     logs = "; the bounds of a log kind are logarithms: np.log(1e-3), not 1e-3" if is_log else ""
-    if low is not None and high is not None and not low < high:
-        raise BadSearchSpace(
-            f"{label}: low must be less than high, but {low:g} is not less than {high:g}{logs}", label=label
-        )
+    if low is not None and high is not None:
+        _check_range(label, low, high, logs)
     # Nothing is drawn farther than ten sigma from the mean.
     least, greatest = (low, high) if mu is None or sigma is None else (mu - 10 * sigma, mu + 10 * sigma)
     assert least is not None
@@ -185,10 +182,11 @@ def _number(label: Any, distribution: str, cast: str, **arguments: Any) -> Apply
     positional, named = {**values}, {}
     if cast == "int":  # uniformint, in hyperopt's layout
         named["q"] = positional.pop("q")
-    return apply(cast, _param(label, distribution, *positional.values(), **named))
+    drawn = scope.float(_param(label, distribution, *positional.values(), **named))
+    return scope.int(drawn) if cast == "int" else drawn
 
 
-def _constant(label: str, name: str, value: Any) -> float:
+def _constant(label: str, name: str, value: Any) -> float | int:
     """Return the finite number that *value* is; arithmetic on constants is worked out, what is drawn is refused."""
     if isinstance(value, Apply):
         if any(node.name == "hyperopt_param" for node in dfs(value)):
@@ -200,14 +198,14 @@ def _constant(label: str, name: str, value: Any) -> float:
     if hasattr(value, "item") and getattr(value, "ndim", 1) == 0:
         value = value.item()
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise BadSearchSpace(f"{label}: {name} must be a number, not {value!r:.60}")
+        raise WrongArgument(f"{label}: {name} must be a number, not {value!r:.60}")
     try:
         number = float(value)
     except OverflowError:
         number = math.inf
     if not math.isfinite(number):
         raise BadSearchSpace(f"{label}: {name} must be finite, not {number}")
-    return number
+    return value if isinstance(value, int) else number
 
 
 def _whole(label: str, name: str, value: Any) -> int:
@@ -219,7 +217,7 @@ def _whole(label: str, name: str, value: Any) -> int:
 
 def _options(label: str, options: Any) -> Sequence[Any]:
     if isinstance(options, Apply) or not hasattr(options, "__len__"):
-        raise BadSearchSpace(f"{label}: the options must be a list, not {type(options).__name__}")
+        raise WrongArgument(f"{label}: the options must be a list, not {type(options).__name__}")
     if isinstance(options, AbstractSet) and not isinstance(options, KeysView):
         raise BadSearchSpace(f"{label}: the options must have an order, which a {type(options).__name__} has not")
     listed = list(options)
@@ -233,3 +231,34 @@ def _option(label: str, option: Any) -> Apply:
         return as_apply(option)
     except BadSearchSpace as error:
         raise BadSearchSpace(f"{label}: {error}") from error
+
+
+def validate_label(f: Callable[..., Any]) -> Callable[..., Any]:
+    """Return *f*, which takes a label first, with labels that are no strings refused."""
+
+    @functools.wraps(f)
+    def checked(label: Any, *args: Any, **kwargs: Any) -> Any:
+        check_label(label)
+        return f(label, *args, **kwargs)
+
+    return checked
+
+
+def validate_distribution_range(f: Callable[..., Any]) -> Callable[..., Any]:
+    """Return *f*, which takes a label, low and high first, with a low that is not less than high refused."""
+
+    @functools.wraps(f)
+    def checked(label: Any, *args: Any, **kwargs: Any) -> Any:
+        given = {**dict(zip(("low", "high"), args, strict=False)), **kwargs}
+        if "low" in given and "high" in given:
+            _check_range(label, _constant(label, "low", given["low"]), _constant(label, "high", given["high"]))
+        return f(label, *args, **kwargs)
+
+    return checked
+
+
+def _check_range(label: Any, low: float, high: float, hint: str = "") -> None:
+    if not low < high:
+        raise BadSearchSpace(
+            f"{label}: low must be less than high, but {low:g} is not less than {high:g}{hint}", label=label
+        )

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from hstore.engine import portable
 from hstore.store.errors import BadSearchSpace
+
+LARGEST_UNORDERED = 10_000
+"""Values of a randint up to which algorithms learn about each on its own, as hyperopt does."""
 
 Value: TypeAlias = float | int
 Point: TypeAlias = dict[str, Value]
@@ -62,6 +65,23 @@ class Parameter:
         assert self.low is not None
         assert self.high is not None
         return int(self.high - self.low)
+
+    @property
+    def is_range(self) -> bool:
+        """Whether it is a randint of so many values that what was seen tells of those nearby, or of none."""
+        return self.kind == "randint" and self.n_options > LARGEST_UNORDERED
+
+    def as_range(self) -> Parameter:
+        """Return the numbers that are rounded to the values of a randint, uniform; `nearest` rounds."""
+        assert self.low is not None
+        assert self.high is not None
+        return replace(self, kind="uniform", low=self.low - 0.5, high=self.high - 0.5)
+
+    def nearest(self, x: float) -> int:
+        """Return the value of a randint that *x* is rounded to."""
+        assert self.low is not None
+        assert self.high is not None
+        return min(max(round(x), int(self.low)), int(self.high) - 1)
 
     def draw(self, rng: np.random.Generator) -> Value:
         """Return a raw value from the prior: hyperopt's numbers, to the bit on every machine."""

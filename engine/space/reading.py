@@ -7,6 +7,7 @@ import typing
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
+from hstore.engine.space.compiling import chooser, label_of
 from hstore.engine.space.data import short_repr
 from hstore.engine.space.expressions import Apply, Literal, dfs
 from hstore.engine.space.parameter import Parameter, Point, Value
@@ -211,22 +212,14 @@ def _scalar(value: Any) -> Any:
 
 def _chosen_by(node: Apply) -> str | None:
     """Return the label of the choice that *node* is; None if it is none."""
-    if node.name != "switch":
-        return None
-    index = _uncast(node.pos_args[0])
-    return _label(index) if index.name == "hyperopt_param" else None
+    param = chooser(node) if node.name == "switch" else None
+    return None if param is None else label_of(param)
 
 
 def _uncast(node: Apply) -> Apply:
     while node.name in ("int", "float"):
         node = node.pos_args[0]
     return node
-
-
-def _label(node: Apply) -> str:
-    label = node.pos_args[0]
-    assert isinstance(label, Literal)
-    return str(label.obj)
 
 
 def _bound(node: Apply, value: Any) -> dict[str, Any] | None:
@@ -236,7 +229,7 @@ def _bound(node: Apply, value: Any) -> dict[str, Any] | None:
         return {} if _is_same(node.obj, value) else None
     if node.name == "hyperopt_param":
         is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        return {_label(node): value} if is_number else None
+        return {label_of(node): value} if is_number else None
     if (choice := _chosen_by(node)) is not None:
         is_one = any(_bound(option, value) is not None for option in node.pos_args[1:])
         return {choice: {"value": value}} if is_one else None
@@ -244,9 +237,12 @@ def _bound(node: Apply, value: Any) -> dict[str, Any] | None:
     if node.name == "pos_args" and isinstance(value, (list, tuple)) and len(value) == len(node.pos_args):
         pairs = list(zip(node.pos_args, value, strict=True))
     elif (
-        node.name == "dict" and not node.pos_args and isinstance(value, Mapping) and set(value) == set(node.named_args)
+        node.name == "dict"
+        and not node.pos_args
+        and isinstance(value, Mapping)
+        and set(value) == {name for name, _ in node.named_args}
     ):
-        pairs = [(child, value[name]) for name, child in node.named_args.items()]
+        pairs = [(child, value[name]) for name, child in node.named_args]
     else:
         return None
     bound: dict[str, Any] = {}

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from hstore.engine.space import data
-from hstore.engine.space.compiling import parameters_of
-from hstore.engine.space.expressions import Apply, Literal, as_apply, dfs, evaluate
+from hstore.engine.space.compiling import label_of, parameters_of
+from hstore.engine.space.evaluation import evaluate
+from hstore.engine.space.expressions import Apply, Literal, as_apply, dfs
 from hstore.engine.space.parameter import Parameter, Point, Value
 from hstore.store.errors import BadSearchSpace
 
@@ -71,6 +72,11 @@ class Space:
         for node in self._ctrls:
             memo[node] = ctrl
         return memo
+
+    @property
+    def draws(self) -> dict[str, Apply]:
+        """By label the expression that its values are drawn from."""
+        return {label: node.pos_args[1] for label, node in self._nodes.items()}
 
     def evaluate(self, point: Mapping[str, Any], ctrl: Any = None) -> Any:
         """Return what the objective is handed at *point*; labels that are not of this space are ignored."""
@@ -195,5 +201,9 @@ def seen_space(points: Iterable[Mapping[str, Value]]) -> Space:
 
 def space_eval(space: Any, hp_assignment: Mapping[str, Any]) -> Any:
     """Return *space* with each hyperparameter replaced by its value in *hp_assignment* ({label: raw value})."""
-    compiled = space if isinstance(space, Space) else compile_space(space)
-    return compiled.evaluate(hp_assignment)
+    if isinstance(space, Space):
+        return space.evaluate(hp_assignment)
+    expression = as_apply(space)  # evaluated as it is: what cannot be searched may still have a value
+    params = [node for node in dfs(expression) if node.name == "hyperopt_param"]
+    memo = {node: hp_assignment[label] for node in params if (label := label_of(node)) in hp_assignment}
+    return evaluate(expression, memo)

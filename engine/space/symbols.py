@@ -2,88 +2,173 @@
 
 from __future__ import annotations
 
-import math
-import operator
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Iterable, MutableMapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
+from hstore.engine.space.expressions import Apply, as_apply
 from hstore.store.errors import BadSearchSpace
-
-if TYPE_CHECKING:
-    from hstore.engine.space.expressions import Apply
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _elementwise(name: str) -> Callable[..., Any]:
-    """Return a function that takes numbers by `math`, arrays by numpy."""
-
-    def function(x: Any) -> Any:
-        if isinstance(x, (int, float)):
-            return getattr(math, name)(x)
-        import numpy as np
-
-        return getattr(np, name)(x)
-
-    return function
+class PyllImportError(ImportError):
+    """Raised by `scope.inject` and `scope.import_` for a symbol that there is not."""
 
 
-def _undrawn(*_: Any, **__: Any) -> Any:
-    raise BadSearchSpace("a distribution has a value only as a hyperparameter of a point; write hp.… with a label")
+@dataclass(frozen=True, eq=False)
+class SymbolTableEntry:
+    """A symbol: called, it makes a node of its arguments."""
+
+    symbol_table: SymbolTable
+    apply_name: str
+    o_len: int | None = None
+    pure: bool = False
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Apply:
+        """Return a node of this symbol over anything `as_apply` takes."""
+        return self.symbol_table._new_apply(self.apply_name, args, kwargs, self.o_len, self.pure)
 
 
-SYMBOLS: dict[str, Callable[..., Any]] = {
-    # arithmetic and order
-    "add": operator.add, "sub": operator.sub, "mul": operator.mul, "truediv": operator.truediv,
-    "floordiv": operator.floordiv, "pow": operator.pow, "neg": operator.neg,
-    "eq": operator.eq, "lt": operator.lt, "le": operator.le, "gt": operator.gt, "ge": operator.ge,
-    "exp": _elementwise("exp"), "log": _elementwise("log"), "sqrt": _elementwise("sqrt"),
-    "sin": _elementwise("sin"), "cos": _elementwise("cos"), "tan": _elementwise("tan"),
-    "max": max, "min": min, "sum": sum,
-    # containers
-    "pos_args": lambda *items: items, "dict": dict, "list": list, "len": len, "getitem": operator.getitem,
-    "range": range, "map": lambda function, items: [function(item) for item in items],
-    "repeat": lambda n, item: [item] * n, "str_join": lambda separator, items: separator.join(items),
-    # types and control
-    "int": int, "float": float, "identity": lambda x: x, "getattr": getattr,
-    "call": lambda function, args=(), kwargs=None: function(*args, **(kwargs or {})),
-    # what a sampler gives a value to; evaluation gets here only if nobody did
-    "hyperopt_param": _undrawn, "literal": _undrawn, "switch": _undrawn,
-    "uniform": _undrawn, "quniform": _undrawn, "loguniform": _undrawn, "qloguniform": _undrawn,
-    "normal": _undrawn, "qnormal": _undrawn, "lognormal": _undrawn, "qlognormal": _undrawn,
-    "randint": _undrawn, "categorical": _undrawn,
-}  # fmt: skip
-_BUILT_IN = frozenset(SYMBOLS)
-
-
-class Scope:
+class SymbolTable:
     """`scope.NAME(…)` is an expression that calls symbol NAME when it is evaluated; `@scope.define` adds one.
 
     A symbol is looked up by name at evaluation, so every process that evaluates the space must have defined it.
+    Python's own names are methods here; all others are defined.
     """
 
+    def __init__(self) -> None:
+        self._impls: dict[str, Callable[..., Any]] = {
+            function.__name__: function for function in (dict, float, getattr, int, len, list, max, min, range)
+        }
+        self._impls["map"] = _map
+        self._entries: dict[str, Any] = {}
+        self._is_closed: frozenset[str] = frozenset(self._impls)
+
     def __getattr__(self, name: str) -> Callable[..., Apply]:
-        if name.startswith("__") or name not in SYMBOLS:
+        entries: dict[str, Any] = self.__dict__.get("_entries", {})
+        if name not in entries:
             raise AttributeError(f"scope has no symbol {name!r}; define one with @scope.define")
-        from hstore.engine.space.expressions import apply
+        return entries[name]  # type: ignore[no-any-return]
 
-        return lambda *args, **kwargs: apply(name, *args, **kwargs)
+    def __reduce__(self) -> Any:
+        # An objective's pickle that mentions `scope` is to find the one of the process that loads it.
+        return "scope" if self is scope else super().__reduce__()
 
-    def define(self, function: F) -> F:
-        """Add *function* under its name; raises `ValueError` if there is another one of that name."""
-        name = function.__name__
-        if SYMBOLS.setdefault(name, function) is not function:
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *self._entries})
+
+    def _new_apply(
+        self, name: str, args: tuple[Any, ...], kwargs: MutableMapping[str, Any], o_len: int | None, pure: bool
+    ) -> Apply:
+        named = [(key, as_apply(arg)) for key, arg in sorted(kwargs.items())]
+        return Apply(name, map(as_apply, args), named, o_len, pure)
+
+    # Python's names, all pure. Within this class they are no longer Python's.
+
+    def dict(self, *args: Any, **kwargs: Any) -> Apply:
+        """Return a node that calls dict."""
+        return self._new_apply("dict", args, kwargs, None, True)
+
+    def int(self, arg: Any) -> Apply:
+        """Return a node that calls int: the parameter below it is shown and handed over as an integer."""
+        return self._new_apply("int", (arg,), {}, None, True)
+
+    def float(self, arg: Any) -> Apply:
+        """Return a node that calls float."""
+        return self._new_apply("float", (arg,), {}, None, True)
+
+    def len(self, obj: Any) -> Apply:
+        """Return a node that calls len."""
+        return self._new_apply("len", (obj,), {}, None, True)
+
+    def list(self, init: Any) -> Apply:
+        """Return a node that calls list: the way to hand an objective a list, where a list becomes a tuple."""
+        return self._new_apply("list", (init,), {}, None, True)
+
+    def map(self, fn: Any, seq: Any, pure: bool = False) -> Apply:
+        """Return a node for the list of *fn* of each item of *seq*, which *fn* may return as nodes."""
+        return self._new_apply("map", (fn, seq), {}, as_apply(seq).o_len, pure)
+
+    def range(self, *args: Any) -> Apply:
+        """Return a node that calls range."""
+        return self._new_apply("range", args, {}, None, True)
+
+    def max(self, *args: Any) -> Apply:
+        """Return a node that calls max."""
+        return self._new_apply("max", args, {}, None, True)
+
+    def min(self, *args: Any) -> Apply:
+        """Return a node that calls min."""
+        return self._new_apply("min", args, {}, None, True)
+
+    def getattr(self, obj: Any, attr: Any, *args: Any) -> Apply:
+        """Return a node that calls getattr."""
+        return self._new_apply("getattr", (obj, attr, *args), {}, None, True)
+
+    def define(self, f: F, o_len: Any = None, pure: bool = False) -> F:
+        """Add *f* under its name; raises `ValueError` if there is another function of that name."""
+        name = f.__name__
+        if self._impls.setdefault(name, f) is not f:
             raise ValueError(f"scope has a symbol {name!r} already")
-        return function
+        self._entries[name] = SymbolTableEntry(self, name, o_len, pure)
+        return f
 
-    define_pure = define
+    def define_if_new(self, f: F, o_len: Any = None, pure: bool = False) -> F:
+        """Add *f* under its name, unless it is there already; raises `ValueError` if another function is."""
+        return f if self._impls.get(f.__name__) is f else self.define(f, o_len, pure)
 
-    def undefine(self, function: Callable[..., Any] | str) -> None:
-        """Remove a symbol that was defined."""
-        name = function if isinstance(function, str) else function.__name__
-        if name in _BUILT_IN:
+    def define_pure(self, f: F) -> F:
+        """Add *f*, whose value depends on its arguments only."""
+        return self.define(f, None, True)
+
+    def define_info(self, o_len: Any = None, pure: bool = False) -> Callable[[F], F]:
+        """Return a decorator that adds a function of whose value *o_len* and *pure* are known; see `Apply`."""
+        return lambda f: self.define(f, o_len, pure)
+
+    def undefine(self, f: Callable[..., Any] | str) -> None:
+        """Remove a symbol that was defined; raises `KeyError` if there is none."""
+        name = f if isinstance(f, str) else f.__name__
+        if name in self._is_closed:
             raise ValueError(f"{name!r} is part of hstore and stays")
-        SYMBOLS.pop(name, None)
+        del self._impls[name]
+        del self._entries[name]
+
+    def _close(self, **entries: Callable[..., Apply]) -> None:
+        """Add *entries* that make nodes of other symbols, and keep whatever is defined by now from being removed."""
+        self._entries.update(entries)
+        self._is_closed = frozenset(self._impls)
+
+    def inject(self, *args: str, **kwargs: str) -> Any:
+        """Return the symbols of the names *args*, and those that *kwargs* give another name, by name."""
+        found = {}
+        for alias, name in [*((name, name) for name in args), *kwargs.items()]:
+            try:
+                found[alias] = getattr(self, name)
+            except AttributeError:
+                raise PyllImportError(name) from None
+        return found
+
+    def import_(self, _globals: MutableMapping[str, Any], *args: str, **kwargs: str) -> None:
+        """Put what `inject` returns into *_globals*, a module's `globals()`."""
+        _globals.update(self.inject(*args, **kwargs))
 
 
-scope = Scope()
+def _map(fn: Callable[[Any], Any], seq: Iterable[Any]) -> Any:
+    """Return the list of *fn* of each item of *seq*; where that makes nodes, a node for the tuple of their values."""
+    results = [fn(item) for item in seq]
+    return as_apply(results) if any(isinstance(result, Apply) for result in results) else results
+
+
+scope = SymbolTable()
+
+
+def implementation(name: str) -> Callable[..., Any]:
+    """Return the function of symbol *name*; raises `BadSearchSpace` if this process defines none."""
+    try:
+        return scope._impls[name]
+    except KeyError:
+        raise BadSearchSpace(
+            f"the space uses scope.{name}, which this process does not define",
+            hint="import the module that has @scope.define on it",
+        ) from None

@@ -1,5 +1,5 @@
 """hyperopt.anneal: simulated annealing."""
 
-from hstore.engine.algorithms.anneal import suggest
+from hstore.engine.algorithms.anneal import AnnealingAlgo, suggest, suggest_batch
 
-__all__ = ["suggest"]
+__all__ = ["AnnealingAlgo", "suggest", "suggest_batch"]

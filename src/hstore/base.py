@@ -1,16 +1,8 @@
 """hyperopt.base: trials, what they are made of, and what an objective is handed."""
 
-from hstore.engine.objective import (
-    STATUS_FAIL,
-    STATUS_NEW,
-    STATUS_OK,
-    STATUS_RUNNING,
-    STATUS_STRINGS,
-    STATUS_SUSPENDED,
-    Ctrl,
-    Domain,
-)
-from hstore.engine.trials import (
+from hstore.engine.ctrl import Ctrl
+from hstore.engine.fmin import validate_loss_threshold, validate_timeout
+from hstore.engine.hyperopt_documents import (
     JOB_STATE_CANCEL,
     JOB_STATE_DONE,
     JOB_STATE_ERROR,
@@ -18,8 +10,18 @@ from hstore.engine.trials import (
     JOB_STATE_RUNNING,
     JOB_STATES,
     JOB_VALID_STATES,
-    Trials,
+    TRIAL_KEYS,
+    TRIAL_MISC_KEYS,
+    SONify,
+    miscs_to_idxs_vals,
+    miscs_update_idxs_vals,
+    spec_from_misc,
 )
+from hstore.engine.losses import pmin_sampled
+from hstore.engine.objective import Domain
+from hstore.engine.results import STATUS_FAIL, STATUS_NEW, STATUS_OK, STATUS_RUNNING, STATUS_STRINGS, STATUS_SUSPENDED
+from hstore.engine.trials import Trials, trials_from_docs
+from hstore.store.errors import AllTrialsFailed, DuplicateLabel, InvalidLoss, InvalidResultStatus, InvalidTrial
 
 __all__ = [
     "JOB_STATES",
@@ -35,7 +37,22 @@ __all__ = [
     "STATUS_RUNNING",
     "STATUS_STRINGS",
     "STATUS_SUSPENDED",
+    "TRIAL_KEYS",
+    "TRIAL_MISC_KEYS",
+    "AllTrialsFailed",
     "Ctrl",
     "Domain",
+    "DuplicateLabel",
+    "InvalidLoss",
+    "InvalidResultStatus",
+    "InvalidTrial",
+    "SONify",
     "Trials",
+    "miscs_to_idxs_vals",
+    "miscs_update_idxs_vals",
+    "pmin_sampled",
+    "spec_from_misc",
+    "trials_from_docs",
+    "validate_loss_threshold",
+    "validate_timeout",
 ]

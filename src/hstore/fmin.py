@@ -1,6 +1,25 @@
 """hyperopt.fmin: searching, and what is handed to it. `hstore.fmin` itself is the function."""
 
-from hstore.engine.fmin import fmin, generate_trials_to_calculate
+from hstore.engine.fmin import (
+    fmin,
+    fmin_pass_expr_memo_ctrl,
+    generate_trials_to_calculate,
+    partial,
+    validate_loss_threshold,
+    validate_timeout,
+)
+from hstore.engine.fmin_iter import FMinIter
+from hstore.engine.hyperopt_documents import generate_trial
 from hstore.engine.space import space_eval
 
-__all__ = ["fmin", "generate_trials_to_calculate", "space_eval"]
+__all__ = [
+    "FMinIter",
+    "fmin",
+    "fmin_pass_expr_memo_ctrl",
+    "generate_trial",
+    "generate_trials_to_calculate",
+    "partial",
+    "space_eval",
+    "validate_loss_threshold",
+    "validate_timeout",
+]

@@ -76,6 +76,8 @@ def test_ls_lists_what_there_is(demo: str) -> None:
     (listed,) = json.loads(run(demo, "ls", "--json").stdout)
     assert listed["name"] == "demo"
     assert sum(listed["counts"].values()) == 12
+    (label, value), *_ = listed["best"]["params"].items()  # the values that were meant, in the table and in JSON
+    assert re.search(rf"demo .* {label}={str(value)[:5]}", shown.stdout)
 
 
 def test_ls_of_an_empty_store_says_how_to_begin(mongo_url: str) -> None:

@@ -15,6 +15,8 @@ from hstore import fmin, hp, rand
 from hstore.cli.hyperopt_worker import DEFAULT_URL, as_idle_limit, as_url, run
 from hstore.store.store import Experiment, Store
 
+pytestmark = pytest.mark.covers("hyperopt-mongo-worker")
+
 FLAGS = (
     "--mongo", "--exp-key", "--poll-interval", "--reserve-timeout", "--max-jobs", "--max-consecutive-failures",
     "--last-job-timeout", "--max-jobs-in-db", "--workdir", "--no-subprocesses",
@@ -107,6 +109,7 @@ def test_every_flag_reaches_the_worker(asked: list[Any], tmp_path: Path, capsys:
         ("h:1/db", "mongodb://h:1/db"),
         ("h:1/db/jobs", "mongodb://h:1/db"),
         ("me:secret@h:1/db?authSource=admin", "mongodb://me:secret@h:1/db?authSource=admin"),
+        ("me@h:1/db?authSource=admin", "mongo://me@h:1/db/jobs?authSource=admin"),
         ("mongo://h:1/db/jobs", "mongo://h:1/db/jobs"),
         ("mongodb+srv://h/db", "mongodb+srv://h/db"),
     ],

@@ -97,11 +97,18 @@ def test_a_pickle_is_imported_where_hyperopt_is_not_installed(mongo_url: str, tm
         ("mongodb://host", 2, "mongodb://host names no database"),
         ("{store}", 3, "there is no collection 'jobs' in"),
         ("{jobs}&authSource=admin", 5, "does not let us in"),
+        ("mongo://me@localhost:1/db/jobs", 2, ".hyperopt cannot be read: No such file or directory (put the password"),
+        (
+            "ssh+mongo://far:1/db/jobs",
+            2,
+            "no ssh tunnels (open a tunnel, `ssh -NTf -L 27500:127.0.0.1:1 far`",
+        ),
     ],
 )
 def test_what_cannot_be_read_is_said_in_one_line(
-    source: str, code: int, message: str, mongo_url: str, jobs: Jobs
+    source: str, code: int, message: str, mongo_url: str, jobs: Jobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
     source = source.format(store=mongo_url, jobs=jobs.url.replace("mongodb://", "mongodb://me:secret@"))
     told = run(mongo_url, "import", "--from-hyperopt", source)
     assert (told.exit_code, told.stdout) == (code, "")

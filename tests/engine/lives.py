@@ -43,10 +43,20 @@ def objective(config: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def learner(config: dict[str, Any], ctrl: Any) -> float:
+    """Return a loss that is reported on the way to it, five times."""
+    loss: float = config["x"] ** 2 + abs(math.log(config["lr"]) + 4)
+    for step in range(1, 6):
+        ctrl.report(step, loss + 1 / step)
+        if ctrl.should_stop():
+            break
+    return loss
+
+
 def search(*, early: Any = None, max_queue_len: int = 1, **where: Any) -> Any:
     """Run the search, in memory or wherever *where* says."""
     return fmin(
-        objective,
+        learner if where.get("pruner") else objective,
         SPACE,
         algo=partial(tpe.suggest, n_startup_jobs=5),
         max_evals=MAX_EVALS,
@@ -58,10 +68,10 @@ def search(*, early: Any = None, max_queue_len: int = 1, **where: Any) -> Any:
     )
 
 
-def undisturbed(max_queue_len: int = 1) -> Trials:
+def undisturbed(max_queue_len: int = 1, pruner: str | None = None) -> Trials:
     """Return the trials of the search that nothing happens to."""
     trials = Trials()
-    search(trials=trials, max_queue_len=max_queue_len)
+    search(trials=trials, max_queue_len=max_queue_len, pruner=pruner)
     return trials
 
 
@@ -87,20 +97,20 @@ def _aim(kill: dict[str, Any]) -> None:
     setattr(owner, name, deadly)
 
 
-def _live(url: str, experiment: str, max_queue_len: int, kill: dict[str, Any] | None) -> None:
+def _live(url: str, experiment: str, max_queue_len: int, pruner: str | None, kill: dict[str, Any] | None) -> None:
     if kill is not None and kill["how"] != "time":
         _aim(kill)
-    search(experiment=experiment, store=url, max_queue_len=max_queue_len)
+    search(experiment=experiment, store=url, max_queue_len=max_queue_len, pruner=pruner)
 
 
-def main(url: str, experiment: str, plan: str, max_queue_len: str = "1") -> None:
+def main(url: str, experiment: str, plan: str, max_queue_len: str = "1", pruner: str | None = None) -> None:
     """Live through the plan, then once more to the end."""
     killed = 0
     for kill in [*json.loads(plan), None]:
         pid = os.fork()
         if pid == 0:
             try:
-                _live(url, experiment, int(max_queue_len), kill)
+                _live(url, experiment, int(max_queue_len), pruner, kill)
                 os._exit(0)
             except BaseException:  # noqa: BLE001 - whatever it is, the parent must hear of it
                 import traceback

@@ -10,7 +10,7 @@ from pymongo.database import Database
 
 from hstore import Store, Trials, fmin, hp, tpe
 from hstore.engine.check import Finding, check
-from hstore.engine.objective import inject
+from hstore.engine.ctrl import inject
 from hstore.store.errors import NotFound
 from hstore.store.events import Failed, Finished, Noted, Queued, Requeued, Reserved, Resumed, Running
 from hstore.store.store import Experiment

@@ -375,7 +375,37 @@ def test_a_large_attachment_comes_back(trials: Trials) -> None:
         rstate=0,
     )
     assert trials.trial_attachments(trials.trials[0])["model"] == content
-    trials.attachments["notes"] = "about all"
+    trials.attachments["notes"] = b"about all"
     assert trials.attachments["notes"] == b"about all"
     del trials.attachments["notes"]
     assert "notes" not in trials.attachments
+
+
+def test_a_search_ends_when_its_algorithm_has_no_point_left() -> None:
+    space = {"n": hp.uniformint("n", 1, 3), "c": hp.choice("c", [0, {"m": hp.quniform("m", 0, 1, 1)}])}
+    for algo in ("grid", "mtpe", "qmc"):
+        trials = Trials()
+        fmin(lambda x: x["n"], space, algo=algo, max_evals=50, trials=trials, verbose=False)
+        assert len(trials) == 3 * 3
+        assert trials.experiment.state.why == "exhausted"
+
+
+def test_the_environment_may_name_the_algorithm(monkeypatch: pytest.MonkeyPatch) -> None:
+    def chosen(**arguments: Any) -> str:
+        trials = Trials()
+        fmin(abs, hp.uniform("x", 0, 1), max_evals=1, trials=trials, verbose=False, **arguments)
+        return str(trials.experiment.state.algorithm["name"])
+
+    monkeypatch.setenv("HSTORE_ALGO", "qmc")
+    assert chosen() == "qmc"
+    assert chosen(algo="rand") == "rand"
+    monkeypatch.setenv("HSTORE_ALGO", "tpee")
+    with pytest.raises(InvalidValue, match=r"\$HSTORE_ALGO: no algorithm is called 'tpee'; there are: rand"):
+        chosen()
+
+
+@pytest.mark.parametrize("algo", ["grid", partial(tpe.suggest, gamma=-1), partial(tpe.suggest, gama=1)], ids=str)
+def test_what_an_algorithm_cannot_do_is_said_before_anything_is_written(algo: Any, trials: Trials) -> None:
+    with pytest.raises(InvalidValue, match=r"finite space, but x is uniform|gamma must be a number|no setting 'gama'"):
+        fmin(abs, hp.uniform("x", 0, 1), algo=algo, max_evals=1, trials=trials, verbose=False)
+    assert trials.experiment.state.created is None

@@ -88,15 +88,45 @@ class Attack:
         (hyperopt.Domain, "hyperopt.base.Domain"),
     ],
 )
-def test_whatever_is_neither_hyperopts_nor_plain_is_refused_by_name(
+def test_whatever_is_neither_hyperopts_nor_plain_is_named_and_not_read(
     hidden: Any, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    documents = [{"tid": 0, "result": {"model": hidden}}]
+    documents = [{"tid": 0, "state": 2, "misc": {"vals": {}}, "result": {"status": "ok", "loss": 1.0, "model": hidden}}]
     for protocol in (0, 2, 5):
-        with pytest.raises(InvalidValue, match=f"it holds a {name}"):
-            opened(tmp_path / "t.pkl", pickle.dumps(documents, protocol=protocol))
+        said: list[str] = []
+        (tmp_path / "t.pkl").write_bytes(pickle.dumps(documents, protocol=protocol))
+        (document,) = HyperoptFile(tmp_path / "t.pkl", say=said.append).outlines()
+        assert name in said[0]
+        job = read_job(document, said.append)
+        assert job.result["loss"] == 1.0
+        assert "result.model" in said[1]
+        assert name in str(job.result["model"])
     assert os.listdir() == ["t.pkl"]
+
+
+class MyTrials(hyperopt.Trials):  # type: ignore[misc]
+    """Trials of somebody's own kind."""
+
+
+class MyList(list):  # type: ignore[type-arg]
+    """A container of somebody's own."""
+
+
+def test_trials_of_somebodys_own_kind_and_what_they_hold_of_his_are_read_without_his_code(tmp_path: Path) -> None:
+    documents: Any = MyTrials().new_trial_docs(
+        [0], [None], [{"status": "ok", "loss": 1.0, "mine": MyList([1]), "more": {Path("x"), MyList}}],
+        [{"tid": 0, "cmd": None, "idxs": {"x": [0]}, "vals": {"x": [0.5]}}],
+    )  # fmt: skip
+    trials = MyTrials()
+    trials._dynamic_trials = documents
+    for protocol in (0, 2, 5):
+        said: list[str] = []
+        (tmp_path / "t.pkl").write_bytes(pickle.dumps(trials, protocol=protocol))
+        (document,) = HyperoptFile(tmp_path / "t.pkl", say=said.append).outlines()
+        assert document["misc"]["vals"] == {"x": [0.5]}
+        for kind in (f"{__name__}.MyList", f"{__name__}.MyTrials", "pathlib.PosixPath"):
+            assert kind in said[0]
 
 
 def test_plain_values_of_all_kinds_come_through(tmp_path: Path) -> None:

@@ -27,9 +27,9 @@ def told(experiment: Any) -> list[Any]:
     ]
 
 
-def live_through(url: str, plan: list[dict[str, Any]], max_queue_len: int = 1) -> int:
+def live_through(url: str, plan: list[dict[str, Any]], max_queue_len: int = 1, *more: str) -> int:
     run = subprocess.run(
-        [sys.executable, str(LIVES), url, "lives", json.dumps(plan), str(max_queue_len)],
+        [sys.executable, str(LIVES), url, "lives", json.dumps(plan), str(max_queue_len), *more],
         capture_output=True,
         text=True,
         timeout=240,
@@ -81,3 +81,17 @@ def test_a_batch_that_was_cut_short_is_made_whole_first(mongo_url: str) -> None:
     plan = [{"how": "append", "n": n, "side": side} for n in (2, 3, 4) for side in ("before", "after")]
     assert live_through(mongo_url, plan, max_queue_len=4) == len(plan)
     check(mongo_url, max_queue_len=4)
+
+
+def test_what_was_stopped_early_is_stopped_where_it_would_have_been(mongo_url: str) -> None:
+    plan = [{"how": "append", "n": n, "side": side} for n in (3, 5, 7, 10) for side in ("before", "after")]
+    assert live_through(mongo_url, plan, 1, "asha") == len(plan)
+    with hstore.open(mongo_url) as store:
+        search = store.experiment("lives")
+        calm = lives["undisturbed"](pruner="asha").experiment
+        assert told(search) == told(calm)
+        assert 0 < search.state.pruned < len(search.trials)
+        assert [t.last_report for t in search.trials] == [t.last_report for t in calm.trials]
+        assert derive_again(search).is_same
+        assert derive_again(search).pruned >= search.state.pruned
+        assert not verify(search.documents()).findings

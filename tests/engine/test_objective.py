@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hstore.engine.objective import as_result, describe, pickled, version
+from hstore.engine.objective import describe, pickled, version
+from hstore.engine.results import as_result
 from hstore.store.errors import InvalidLoss, InvalidResult, InvalidResultStatus
 
 

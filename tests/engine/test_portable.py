@@ -116,3 +116,14 @@ def test_exponential_draws_are_those_of_the_generator() -> None:
         assert portable.standard_exponential(ours) == pytest.approx(expected, rel=1e-15)
     assert ours.bit_generator.state == numpys.bit_generator.state
     assert n_tail > 0
+
+
+def test_quantiles_of_the_normal_are_within_a_few_ulps() -> None:
+    from scipy.special import ndtri
+
+    p = np.concatenate(
+        [np.random.default_rng(0).random(5_000), np.logspace(-300, -1, 500), 1 - np.logspace(-15, -1, 500)]
+    )
+    ours = np.array([portable.normal_quantile(x) for x in p.tolist()])
+    np.testing.assert_allclose(ours, ndtri(p), rtol=3e-15)
+    assert portable.normal_quantile(0.5) == 0.0

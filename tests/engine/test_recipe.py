@@ -210,7 +210,7 @@ def test_a_space_that_asks_for_its_ctrl_is_handed_the_live_one() -> None:
 
 def test_an_objective_may_be_handed_expression_memo_and_ctrl() -> None:
     def objective(expr: Any, memo: Any, ctrl: Any) -> float:
-        from hstore.engine.space.expressions import evaluate
+        from hstore.engine.space.evaluation import evaluate
 
         config = evaluate(expr, memo)
         assert config["ctrl"] is ctrl

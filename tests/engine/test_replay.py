@@ -1,19 +1,29 @@
 """What a search chose follows from its log again, whichever algorithm it was that chose."""
 
 import math
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import pytest
 
-from hstore import MongoTrials, Store, Trials, anneal, fmin, hp, mix, rand, tpe
+from hstore import MongoTrials, Store, Trials, anneal, fmin, gp, hp, mix, rand, tpe
 from hstore.engine.algorithms import ALGORITHMS
+from hstore.engine.algorithms.names import _table
+from hstore.engine.fingerprint import fingerprint
 from hstore.engine.replay import derive_again
 from hstore.store.events import Changed
 
 SPACE = {
     "x": hp.uniform("x", -3, 3),
     "model": hp.choice("model", [{"w": hp.lognormal("w", 0, 1)}, {"depth": hp.randint("depth", 3, 9)}]),
+}
+SPACES = {  # for those that cannot search everything
+    "grid": {
+        "x": hp.quniform("x", -3, 3, 0.25),
+        "model": hp.choice("model", [{"w": hp.quniform("w", 1, 3, 1)}, {"depth": hp.randint("depth", 3, 9)}]),
+    },
+    "cmaes": {"x": hp.uniform("x", -3, 3), "model": {"w": hp.lognormal("w", 0, 1)}},
 }
 MIXED = partial(mix.suggest, p_suggest=[(0.2, rand.suggest), (0.4, anneal), (0.4, partial(tpe.suggest, gamma=0.5))])
 
@@ -28,8 +38,9 @@ def rugged(config: dict[str, Any]) -> Any:
 
 def search(trials: Trials, algo: Any, *, max_evals: int = 60, max_queue_len: int = 1) -> None:
     trials.asynchronous = False
+    space = SPACES.get(algo, SPACE) if isinstance(algo, str) else SPACE
     fmin(
-        rugged, SPACE, algo=algo, max_evals=max_evals, max_queue_len=max_queue_len, trials=trials, rstate=7,
+        rugged, space, algo=algo, max_evals=max_evals, max_queue_len=max_queue_len, trials=trials, rstate=7,
         verbose=False, catch_eval_exceptions=True,
     )  # fmt: skip
 
@@ -80,3 +91,41 @@ def test_anneal_may_queue_several_trials_at_once() -> None:
     queued = [trial.queued for trial in trials.experiment.state.trials.values()]
     assert [decision.batch for decision in queued if decision is not None][:4] == [[0, 4]] * 4
     assert len({tuple(decision.point.items()) for decision in queued if decision is not None}) == 12
+
+
+def on_another_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hstore.engine.replay.fingerprint", lambda: fingerprint() | {"cpu": ["ABACUS"]})
+
+
+def nudged(choose: Any, by: float) -> Any:
+    return lambda *args, **settings: {
+        label: value + by if label == "x" else value for label, value in choose(*args, **settings).items()
+    }
+
+
+@pytest.mark.parametrize(("by", "n_different"), [(0.0, 0), (6e-4, 0), (0.06, 15)])
+def test_what_another_kind_of_machine_chose_is_compared_within_a_tolerance(
+    by: float, n_different: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trials = Trials()
+    search(trials, "gp", max_evals=15)
+    on_another_machine(monkeypatch)
+    monkeypatch.setitem(_table, "gp", replace(gp.suggest, choose=nudged(gp.suggest.choose, by)))
+    came = derive_again(trials.experiment)
+    assert (came.suggested, came.approximate, len(came.differences)) == (15, 15, n_different)
+    assert all(difference.is_explained for difference in came.differences)
+
+
+def test_bits_count_on_a_machine_of_the_same_kind_and_of_portable_algorithms_anywhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    trials, portable = Trials(), Trials()
+    search(trials, "gp", max_evals=3)
+    search(portable, "rand", max_evals=3)
+    monkeypatch.setitem(_table, "gp", replace(gp.suggest, choose=nudged(gp.suggest.choose, 1e-9)))
+    monkeypatch.setitem(_table, "rand", replace(rand.suggest, choose=nudged(rand.suggest.choose, 1e-9)))
+    assert len(derive_again(trials.experiment).differences) == 3
+    on_another_machine(monkeypatch)
+    came = derive_again(portable.experiment)
+    assert (came.approximate, len(came.differences)) == (0, 3)
+    assert not came.differences[0].is_explained

@@ -3,7 +3,16 @@ import json
 import numpy as np
 import pytest
 
-from hstore.engine.seeds import SEED_BELOW, Seeds, as_generator, from_data, to_data
+from hstore.engine.seeds import SEED_BELOW, Seeds, as_generator, from_data, is_same, to_data
+
+
+def test_a_generator_is_the_recorded_one_as_it_was_or_as_it_is_now() -> None:
+    generator = np.random.default_rng(3)
+    recorded = to_data(generator)
+    assert is_same(recorded, to_data(np.random.default_rng(3)), after=7)
+    generator.integers(SEED_BELOW, size=7)
+    assert is_same(recorded, to_data(generator), after=7)
+    assert not is_same(recorded, to_data(generator), after=8)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from hstore.store.events import (
     Event,
     Noted,
     Queued,
+    Reported,
     Unreadable,
     from_document,
     spill,
@@ -118,6 +119,25 @@ def test_events_are_values() -> None:
 )
 def test_data_of_the_wrong_shape_is_set_aside_not_handed_on(data: dict[str, Any], why: str) -> None:
     aside = from_document(stored(to_document(event(Queued, 1, 0)) | {"data": data}))
+    assert isinstance(aside, Unreadable)
+    assert why in aside.why
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "why"),
+    [
+        (Done, {"result": {}, "status": "ok", "losses": [1.0, "a"]}, "losses cannot be"),
+        (Done, {"result": {}, "status": "ok", "losses": 1.0}, "losses cannot be"),
+        (Done, {"result": {}, "status": "ok", "constraints": [True]}, "constraints cannot be"),
+        (Done, {"result": {}, "status": "fail", "pruned": 1}, "pruned cannot be"),
+        (Reported, {"step": 1, "value": 1.0, "pruning": {"pruner": {}}}, "pruning cannot be"),
+        (Reported, {"pruning": {"pruner": {}, "seen": {"ended": [[0, 1, 2]], "open": []}}}, "pruning cannot be"),
+        (Reported, {"pruning": {"pruner": {}, "seen": {"ended": [], "open": [[0, "1"]]}}}, "pruning cannot be"),
+    ],
+)
+def test_ends_and_reports_of_the_wrong_shape_are_set_aside(kind: type[Event], data: dict[str, Any], why: str) -> None:
+    document = to_document(event(Noted, 1, 3)) | {"type": kind.type, "data": data}
+    aside = from_document(stored(document))
     assert isinstance(aside, Unreadable)
     assert why in aside.why
 

@@ -581,7 +581,7 @@ def test_an_objective_is_handed_expression_memo_and_ctrl_if_it_asks_for_them(
     mongo_url: str, hire: Hire, begin: Begin
 ) -> None:
     def objective(expr: Any, memo: Any, ctrl: Any) -> dict[str, Any]:
-        from hstore.engine.space.expressions import evaluate
+        from hstore.engine.space.evaluation import evaluate
 
         config = evaluate(expr, memo)
         ctrl.report(0, config["x"])

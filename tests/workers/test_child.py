@@ -538,8 +538,8 @@ def test_threads_of_an_objective_speak_one_at_a_time_and_no_more_once_it_has_ret
 
     told: list[tuple[float, int]] = []
 
-    def serve(_: str, data: dict[str, Any]) -> None:
-        told.append((data["value"], data["step"]))
+    def serve(_: str, step: int, value: float) -> None:
+        told.append((value, step))
 
     outcome = bench.call(objective, serve=serve, space={"x": hp.uniform("x", -5, 5), "ctrl": Ctrl})
     assert outcome.kind == "done", outcome.data

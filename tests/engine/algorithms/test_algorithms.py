@@ -3,6 +3,7 @@
 import json
 import math
 from functools import partial
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -16,6 +17,7 @@ from hstore.engine.algorithms import (
     describe_algorithm,
     mix,
     named,
+    names,
     rand,
     resolve,
     tpe,
@@ -30,7 +32,8 @@ SPACE = compile_space({"x": hp.uniform("x", 0, 1), "n": hp.randint("n", 5)})
 
 @pytest.mark.parametrize("name", ALGORITHMS)
 def test_an_algorithm_is_found_by_its_name(name: str) -> None:
-    assert named(name).name == name
+    assert named(name) is ALGORITHMS[name]
+    assert ALGORITHMS[name].name == name
 
 
 def test_an_unknown_name_is_answered_with_those_there_are() -> None:
@@ -174,11 +177,12 @@ def test_a_part_of_another_version_is_named() -> None:
         ({"avg_best_idx": math.nan}, "avg_best_idx must be a number of at least 1"),
         ({"avg_best_idx": "two"}, "avg_best_idx must be a number of at least 1, not 'two'"),
         ({"shrink_coef": -0.1}, "shrink_coef must be a number of at least 0"),
+        ({"shrink_coef": True}, "shrink_coef must be a number of at least 0, not True"),
     ],
 )
 def test_anneal_refuses_settings_that_lead_out_of_the_space(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidValue, match=message):
-        anneal.choose(SPACE, History(SPACE), seed=0, **settings)
+        resolve(partial(anneal.suggest, **settings))
 
 
 def test_settings_may_be_given_by_position_as_in_hyperopt() -> None:
@@ -199,3 +203,90 @@ def test_anneal_adds_the_id_of_the_trial_to_its_seed() -> None:
         return document["misc"]["vals"]
 
     assert chosen(3, 4) == chosen(0, 7) != chosen(0, 4)
+
+
+@pytest.mark.parametrize(
+    ("algo", "message"),
+    [
+        (partial(tpe.suggest, n_EI_candidates=0), "tpe: n_EI_candidates must be a whole number of at least 1, not 0"),
+        (partial(tpe.suggest, n_startup_jobs=2.5), "tpe: n_startup_jobs must be a whole number of at least 0, not 2.5"),
+        (partial(tpe.suggest, prior_weight=math.nan), "tpe: prior_weight must be a number of at least 0, not nan"),
+        ({"name": "mtpe", "settings": {"gamma": 2}}, "mtpe: gamma must be a number between 0 and 1, not 2"),
+    ],
+)
+def test_a_setting_that_cannot_be_meant_is_refused_in_one_line(algo: Any, message: str) -> None:
+    with pytest.raises(InvalidValue, match=message):
+        resolve(algo)
+
+
+def test_a_whole_number_may_be_written_as_a_float() -> None:
+    _, settings = resolve(partial(tpe.suggest, n_startup_jobs=5.0, n_EI_candidates=np.int64(7), gamma=1))
+    assert settings == {"n_startup_jobs": 5, "n_EI_candidates": 7, "gamma": 1}
+    assert [type(value) for value in settings.values()] == [int, int, int]
+
+
+def test_a_mix_is_portable_if_all_that_is_in_it_are() -> None:
+    def with_part(part: Any) -> bool:
+        return mix.suggest.is_portable_with({"p_suggest": [(0.5, "rand"), (0.5, part)]})
+
+    same_machine = Algorithm(name="rand", version=1, is_portable=False, choose=rand.choose)
+    assert mix.suggest.is_portable_with({})
+    assert with_part(partial(tpe.suggest, gamma=0.5))
+    assert not with_part(same_machine)
+    assert not with_part(partial(mix.suggest, p_suggest=[(1, mine)]))
+    assert not with_part(mine)
+
+
+def offer(monkeypatch: pytest.MonkeyPatch, folder: Path, name: str, code: str, attribute: str = "") -> None:
+    """Install a package with one plug-in called *name*."""
+    module = f"plug_in_{name}"
+    (folder / f"{module}.py").write_text(code)
+    info = folder / f"{module}-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module}\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[hstore.algorithms]\n{name} = {module}{attribute}\n")
+    monkeypatch.syspath_prepend(folder)
+
+
+OF_OUR_SHAPE = """
+from hstore.engine.algorithms import Algorithm
+def choose(space, history, *, seed, step=0.5):
+    return {"x": step, "n": 1}
+suggest = Algorithm(name="steady", version=3, is_portable=True, choose=choose)
+"""
+
+
+def test_a_plug_in_is_found_by_its_name_and_replayed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    offer(monkeypatch, tmp_path, "steady", OF_OUR_SHAPE)
+    monkeypatch.setattr(names, "_table", dict(ALGORITHMS))
+    monkeypatch.setattr(names, "ALGORITHMS", names._table)
+    algorithm, settings = resolve({"name": "steady", "settings": {"step": 0.25}})
+    assert isinstance(algorithm, Algorithm)
+    assert (algorithm.version, settings) == (3, {"step": 0.25})
+    assert why_unknown(describe_algorithm(algorithm, settings)) is None
+    assert algorithm.choose(SPACE, History(SPACE), seed=0, **settings) == {"x": 0.25, "n": 1}
+
+
+def test_a_plug_in_may_be_a_function_in_hyperopts_shape(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    offer(monkeypatch, tmp_path, "own", "def suggest(new_ids, domain, trials, seed):\n    return []\n", ":suggest")
+    algorithm, settings = resolve("own")
+    assert (algorithm([1], None, None, 0), settings) == ([], {})
+    assert describe_algorithm(algorithm, settings)["name"] == "plug_in_own:suggest"
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "message"),
+    [
+        ("torn", "1 / 0", r"plug-in torn = plug_in_torn \(of plug_in_torn 1.0\) cannot be loaded: ZeroDivisionError"),
+        ("empty", "", "plug-in empty = plug_in_empty .* is no algorithm, but <module"),
+        ("other", OF_OUR_SHAPE, "plug-in other = plug_in_other .* is called 'steady'"),
+    ],
+)
+def test_a_broken_plug_in_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, code: str, message: str
+) -> None:
+    offer(monkeypatch, tmp_path, name, code)
+    with pytest.raises(InvalidValue, match=message):
+        resolve(name)
+    with pytest.raises(InvalidValue, match=f"no algorithm is called 'nope'; there are: rand, .*, {name}"):
+        resolve("nope")

@@ -2,9 +2,11 @@
 
 import json
 import math
+import os
 import random
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hstore.engine.algorithms import ALGORITHMS, Algorithm
+from hstore.engine.algorithms import ALGORITHMS, Algorithm, Exhausted, describe_algorithm, resolve
+from hstore.engine.algorithms.finite import endless
 from hstore.engine.history import History
 from hstore.engine.space import Point, Space, compile_space, hp
 
@@ -21,18 +24,33 @@ RECORDED = Path(__file__).with_name("recorded_points.json")
 each_algorithm = pytest.mark.parametrize("algorithm", ALGORITHMS.values(), ids=ALGORITHMS)
 
 
-def space() -> Space:
-    return compile_space(
-        {
-            "lr": hp.loguniform("lr", -9, 0),
-            "layers": hp.uniformint("layers", 1, 5),
-            "units": hp.qloguniform("units", 2, 6, 8),
-            "shift": hp.qnormal("shift", 0, 4, 0.5),
-            "seed": hp.randint("seed", 10, 20),
-            "model": hp.choice("model", ["plain", {"depth": hp.quniform("depth", 1, 9, 2), "w": hp.normal("w", 0, 1)}]),
-            "kind": hp.pchoice("kind", [(0.2, "a"), (0.8, {"decay": hp.lognormal("decay", -4, 1)})]),
-        }
-    )
+FINITE = {
+    "layers": hp.uniformint("layers", 1, 5),
+    "units": hp.qloguniform("units", 2, 6, 8),
+    "seed": hp.randint("seed", 10, 20),
+    "model": hp.choice("model", ["plain", {"depth": hp.quniform("depth", 1, 9, 2)}]),
+}
+NUMERIC = {
+    "lr": hp.loguniform("lr", -9, 0),
+    "layers": hp.uniformint("layers", 1, 5),
+    "units": hp.qloguniform("units", 2, 6, 8),
+    "shift": hp.qnormal("shift", 0, 4, 0.5),
+    "decay": hp.lognormal("decay", -4, 1),
+}
+EVERYTHING = {
+    "lr": hp.loguniform("lr", -9, 0),
+    "layers": hp.uniformint("layers", 1, 5),
+    "units": hp.qloguniform("units", 2, 6, 8),
+    "shift": hp.qnormal("shift", 0, 4, 0.5),
+    "seed": hp.randint("seed", 10, 20),
+    "model": hp.choice("model", ["plain", {"depth": hp.quniform("depth", 1, 9, 2), "w": hp.normal("w", 0, 1)}]),
+    "kind": hp.pchoice("kind", [(0.2, "a"), (0.8, {"decay": hp.lognormal("decay", -4, 1)})]),
+}
+SPACES = {"grid": FINITE, "cmaes": NUMERIC}  # what cannot search everything gets what it can
+
+
+def space(algorithm: Algorithm) -> Space:
+    return compile_space(SPACES.get(algorithm.name, EVERYTHING))
 
 
 def told(space: Space, outcomes: Callable[[Point, int], tuple[str, float | None]], n: int) -> History:
@@ -69,30 +87,97 @@ OUTCOMES: dict[str, Callable[[Point, int], tuple[str, float | None]]] = {
 }
 
 
+SLOW = ("gp", "auto")  # these get fewer and smaller cases
+
+
 @each_algorithm
 @pytest.mark.parametrize("outcomes", OUTCOMES.values(), ids=OUTCOMES)
 @pytest.mark.parametrize("n", [0, 1, 2, 20, 70])
 def test_a_point_is_in_the_space(algorithm: Algorithm, outcomes: Any, n: int) -> None:
-    searched = space()
-    history = told(searched, outcomes, n)
-    for seed in range(3):
+    searched = space(algorithm)
+    is_slow = algorithm.name in SLOW
+    history = told(searched, outcomes, min(n, 30) if is_slow else n)
+    for seed in range(1 if is_slow else 3):
         searched.check(algorithm.choose(searched, history, seed=seed))
+
+
+def some_number(algorithm: Algorithm, label: str) -> Any:
+    return hp.quniform(label, 0, 1, 0.125) if algorithm.name == "grid" else hp.uniform(label, 0, 1)
+
+
+EXTREMES: dict[str, tuple[int, Callable[[Any], Any]]] = {
+    "constant dimensions": (
+        40,
+        lambda x: {
+            "x": x("x"),
+            "c": hp.choice("c", ["only"]),
+            "r": hp.randint("r", 1),
+            "q": hp.quniform("q", 0, 0.4, 1),
+        },
+    ),
+    "nothing but constants": (3, lambda _: {"c": hp.choice("c", ["only"]), "r": hp.randint("r", 1)}),
+    "a q larger than the range": (
+        40,
+        lambda x: {"x": x("x"), "q": hp.quniform("q", 0, 1, 5), "l": hp.qloguniform("l", -5, -3, 1)},
+    ),
+    "q that rounds to 0": (40, lambda x: {"x": x("x"), "l": hp.qloguniform("l", -9, 2, 1)}),
+    "300 labels": (30, lambda x: {f"x{i}": x(f"x{i}") for i in range(300)}),
+    "1,000 options": (60, lambda x: {"x": x("x"), "c": hp.choice("c", list(range(1_000)))}),
+    "nothing": (2, lambda _: {}),
+}
+SETTINGS: dict[str, dict[str, Any]] = {"cmaes": {"categorical": "random"}}
+
+
+@each_algorithm
+@pytest.mark.parametrize(("n", "expression"), EXTREMES.values(), ids=EXTREMES)
+def test_extreme_spaces_are_searched(algorithm: Algorithm, n: int, expression: Any) -> None:
+    searched = compile_space(expression(partial(some_number, algorithm)))
+    history = told(searched, quadratic, n)
+    for seed in range(1 if algorithm.name in (*SLOW, "cmaes") else 2):
+        try:
+            point = algorithm.choose(searched, history, seed=seed, **SETTINGS.get(algorithm.name, {}))
+        except Exhausted:
+            assert endless(searched) is None
+            continue
+        searched.check(point)
+
+
+@pytest.mark.parametrize("name", ["rand", "qmc", "grid", "mtpe", "cmaes"])
+def test_the_seed_of_an_experiment_may_be_a_label(name: str) -> None:
+    algorithm = ALGORITHMS[name]
+    searched = compile_space({"x": some_number(algorithm, "x"), "seed": hp.randint("seed", 2**31 - 1)})
+    history = told(searched, quadratic, 40)
+    searched.check(algorithm.choose(searched, history, seed=0, **SETTINGS.get(name, {})))
+
+
+@each_algorithm
+def test_it_has_a_version_and_its_settings_are_plain(algorithm: Algorithm) -> None:
+    assert isinstance(algorithm.version, int)
+    assert algorithm.version >= 1
+    described = describe_algorithm(algorithm, {})
+    assert json.loads(json.dumps(described)) == described
+    assert resolve(described)[0] is algorithm
+    assert set(algorithm.limits) <= set(algorithm.defaults)
+    in_full = algorithm.plain(algorithm.defaults)
+    assert algorithm.plain(in_full) == in_full
 
 
 @each_algorithm
 def test_the_same_input_gives_the_same_point_in_the_same_order(algorithm: Algorithm) -> None:
-    first = algorithm.choose(space(), told(space(), mixed, 60), seed=5)
-    again = algorithm.choose(space(), told(space(), mixed, 60), seed=5)
+    first = algorithm.choose(space(algorithm), told(space(algorithm), mixed, 60), seed=5)
+    again = algorithm.choose(space(algorithm), told(space(algorithm), mixed, 60), seed=5)
     assert list(first.items()) == list(again.items())
-    assert algorithm.choose(space(), told(space(), mixed, 60), seed=6) != first
+    if algorithm.name not in ("grid", "qmc"):  # whose order does not depend on it
+        assert algorithm.choose(space(algorithm), told(space(algorithm), mixed, 60), seed=6) != first
 
 
 @each_algorithm
 def test_a_history_that_was_asked_on_the_way_gives_the_same_point(algorithm: Algorithm) -> None:
-    searched = space()
+    searched = space(algorithm)
     asked, rng = History(searched), np.random.default_rng(0)
     for tid in range(60):
-        algorithm.choose(searched, asked, seed=tid)
+        if algorithm.name not in SLOW or tid % 10 == 5:
+            algorithm.choose(searched, asked, seed=tid)
         point = searched.sample(rng)
         kind, loss = mixed(point, tid)
         asked.observe(asked.add(point), kind=kind, loss=loss)
@@ -102,7 +187,7 @@ def test_a_history_that_was_asked_on_the_way_gives_the_same_point(algorithm: Alg
 
 @each_algorithm
 def test_inputs_are_left_as_they_were(algorithm: Algorithm) -> None:
-    searched = space()
+    searched = space(algorithm)
     history = told(searched, mixed, 60)
     before = history.copy()
     algorithm.choose(searched, history, seed=1)
@@ -114,7 +199,7 @@ def test_inputs_are_left_as_they_were(algorithm: Algorithm) -> None:
 
 @each_algorithm
 def test_no_clock_and_no_shared_generator_is_asked(algorithm: Algorithm, monkeypatch: pytest.MonkeyPatch) -> None:
-    searched = space()
+    searched = space(algorithm)
     history = told(searched, quadratic, 60)
 
     def refuse(*_: Any, **__: Any) -> None:
@@ -131,9 +216,14 @@ def test_no_clock_and_no_shared_generator_is_asked(algorithm: Algorithm, monkeyp
             "randint",
             "choice",
             "multinomial",
+            "standard_normal",
+            "permutation",
+            "shuffle",
+            "get_state",
         ],
-        random: ["random", "uniform", "randint", "choice", "gauss", "seed"],
-        time: ["time", "time_ns", "monotonic", "perf_counter"],
+        random: ["random", "uniform", "randint", "choice", "gauss", "seed", "shuffle", "getrandbits"],
+        time: ["time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "process_time"],
+        os: ["urandom"],
     }.items():
         for name in names:
             monkeypatch.setattr(module, name, refuse)
@@ -144,7 +234,7 @@ def test_no_clock_and_no_shared_generator_is_asked(algorithm: Algorithm, monkeyp
 
 @each_algorithm
 def test_it_can_be_called_in_hyperopts_shape(algorithm: Algorithm) -> None:
-    searched = space()
+    searched = space(algorithm)
     history = told(searched, quadratic, 40)
     documents = [
         {
@@ -167,7 +257,7 @@ def test_it_can_be_called_in_hyperopts_shape(algorithm: Algorithm) -> None:
     assert {label for label, tids in document["misc"]["idxs"].items() if tids == [40]} == set(point)
     assert (document["tid"], document["misc"]["tid"], document["state"]) == (40, 40, 0)
     kept = SimpleNamespace(history=lambda _: history, exp_key="mine")
-    (other,) = algorithm([40, 41], SimpleNamespace(space=searched), kept, 3)
+    other, *_ = algorithm([40, 41], SimpleNamespace(space=searched), kept, 3)
     assert (other["misc"], other["exp_key"]) == (document["misc"], "mine")
     assert algorithm([], SimpleNamespace(space=searched), kept, 3) == []
 
@@ -176,7 +266,7 @@ def test_it_can_be_called_in_hyperopts_shape(algorithm: Algorithm) -> None:
 def test_points_are_those_on_record(algorithm: Algorithm) -> None:
     # A change of numbers is a decision: raise the version of the algorithm, run this once to put its points
     # on record, and say so in CHANGELOG.md.
-    searched = space()
+    searched = space(algorithm)
     history = told(searched, mixed, 80)
     points = [
         {label: float(value).hex() for label, value in algorithm.choose(searched, history, seed=seed).items()}
@@ -187,4 +277,14 @@ def test_points_are_those_on_record(algorithm: Algorithm) -> None:
     if key not in recorded:
         RECORDED.write_text(json.dumps(recorded | {key: points}, indent=1) + "\n")
         pytest.fail(f"{key} was not on record and is now: look at it and commit it")
-    assert points == recorded[key]
+    if algorithm.is_portable:
+        assert points == recorded[key]
+    else:  # linear algebra rounds differently elsewhere, and may then end on another peak: most points are alike
+        assert sum(map(is_alike, points, recorded[key])) >= 5
+
+
+def is_alike(one: dict[str, str], other: dict[str, str]) -> bool:
+    return one.keys() == other.keys() and all(
+        math.isclose(float.fromhex(one[label]), float.fromhex(other[label]), rel_tol=1e-3, abs_tol=1e-3)
+        for label in one
+    )

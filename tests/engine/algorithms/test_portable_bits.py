@@ -33,6 +33,7 @@ SPACE = {
     "choice": hp.choice("choice", [0, 1, {"nested": hp.loguniform("nested", 0, 1)}]),
     "pchoice": hp.pchoice("pchoice", [(0.1, 0), (0.6, 1), (0.3, 2)]),
 }
+FINITE = {label: SPACE[label] for label in ("quniform", "qloguniform", "randint", "pchoice")}
 
 AVX_512 = [name for name in __cpu_dispatch__ if name.startswith(("AVX512", "X86_V4")) and __cpu_features__[name]]
 AVX_2 = [name for name in __cpu_dispatch__ if name in ("X86_V3", "AVX2", "FMA3") and __cpu_features__[name]]
@@ -48,7 +49,7 @@ MACHINES = {
 
 def search(name: str, n: int) -> list[dict[str, str]]:
     """Return the points of a search as hexadecimal digits; its losses are exact as well."""
-    space = compile_space(SPACE)
+    space = compile_space(FINITE if name == "grid" else SPACE)
     history = History(space)
     rng = np.random.default_rng(11)
     points = []

@@ -6,6 +6,7 @@ stable, which gives it the same numbers everywhere, and they are ours.
 """
 
 import functools
+import inspect
 import math
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -20,7 +21,11 @@ from hstore.engine.algorithms import anneal, mix, rand, tpe
 from hstore.engine.history import History
 from hstore.engine.space import Point, Space, compile_space, hp
 
-pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.usefixtures("_stable_argsort")]
+pytestmark = [
+    pytest.mark.filterwarnings("ignore"),
+    pytest.mark.usefixtures("_stable_argsort"),
+    pytest.mark.covers("tpe.suggest", "rand.suggest", "anneal.suggest", "mix.suggest"),
+]
 
 Build = Callable[[Any], Any]
 Told = float | dict[str, Any]
@@ -189,6 +194,12 @@ def test_rand_draws_the_same_points(build: Build, seed: int) -> None:
 @pytest.mark.parametrize("build", [mixed, nested, *KINDS.values()])
 def test_anneal_finds_the_same_points(build: Build, told: Tell, seed: int) -> None:
     assert_same(build, "anneal", told, seed, 40)
+
+
+@pytest.mark.parametrize("name", ["rand", "tpe"])
+def test_settings_are_shown_by_name_as_those_of_hyperopt_are(name: str) -> None:
+    ours, theirs = (inspect.signature(getattr(library, name).suggest) for library in (hstore, hyperopt))
+    assert str(ours) == str(theirs)
 
 
 def many_ways(hp: Any) -> Any:

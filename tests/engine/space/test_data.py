@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hstore.engine.space import Space, compile_space, hp
+from hstore.engine.space import Space, compile_space, hp, scope
 from hstore.store.errors import BadSearchSpace
 
 LITERALS = (
@@ -64,3 +64,19 @@ def test_constants_in_a_form_of_a_later_version_are_refused() -> None:
         Space.from_data({"format": 1, "nodes": [{"quaternion": "1"}]})
     with pytest.raises(BadSearchSpace, match="format 2"):
         Space.from_data({"format": 2, "nodes": []})
+
+
+def test_a_space_that_an_earlier_version_wrote_reads_as_the_same() -> None:
+    nodes = [
+        {"value": "p"}, {"floats": [0.25, 0.75]}, {"op": "categorical", "args": [1]},
+        {"op": "hyperopt_param", "args": [0, 2]},
+        {"value": "a"}, {"value": "b"}, {"op": "switch", "args": [3, 4, 5]},
+        {"value": "n"}, {"value": 1.0}, {"value": 9.0}, {"op": "quniform", "args": [8, 9], "kwargs": [["q", 8]]},
+        {"op": "hyperopt_param", "args": [7, 10]}, {"op": "int", "args": [11]}, {"op": "pos_args", "args": [6, 12]},
+    ]  # fmt: skip
+    old = Space.from_data({"format": 1, "nodes": nodes})
+    new = compile_space([hp.pchoice("p", [(0.25, "a"), (0.75, "b")]), hp.uniformint("n", 1, 9)])
+    assert old.differences(new) == [] == there_and_back(new).differences(old)
+    assert new.describe("n") == "uniformint(1, 9)"
+    assert old.sample(np.random.default_rng(3)) == new.sample(np.random.default_rng(3))
+    assert compile_space(scope.int(hp.quniform("n", 1, 9, 1))).describe("n") == "quniform(1, 9, 1)"

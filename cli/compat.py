@@ -1,0 +1,66 @@
+"""`python -m hstore.compat`: run a program that was written for hyperopt, as it is, with hstore."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+import click
+
+
+@click.command(
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "ignore_unknown_options": True,
+        "allow_interspersed_args": False,  # what comes after SCRIPT is for it
+        "max_content_width": 110,
+    }
+)
+@click.option("-m", "is_module", is_flag=True, help="SCRIPT is the name of a module, as for python -m.")
+@click.argument("script")
+@click.argument("args", nargs=-1, type=click.UNPROCESSED)
+def compat(is_module: bool, script: str, args: tuple[str, ...]) -> Callable[[], object]:
+    """Run SCRIPT with ARGS as python does, but for `import hyperopt`, which yields hstore.
+
+    Nothing in SCRIPT, or in the packages that it uses, needs to be changed, and hyperopt need not be installed.
+    Python processes that it starts have the same.
+
+    \b
+    python -m hstore.compat search.py --evals 100
+    python -m hstore.compat -m my_package.search
+    """
+    from hstore.engine.hyperopt_import import install
+
+    sys.argv = [script, *args]
+    if is_module:
+        install()
+        if not _is_there(script):
+            raise click.BadParameter(f"there is no module {script}", param_hint="SCRIPT")
+        return lambda: runpy.run_module(script, run_name="__main__", alter_sys=True)
+    if not Path(script).exists():
+        raise click.BadParameter(f"there is no file {script}", param_hint="SCRIPT")
+    if not sys.flags.safe_path:
+        sys.path[0] = str(Path(script).resolve().parent)  # where -m has put the current folder
+    install()
+    return lambda: runpy.run_path(script, run_name="__main__")
+
+
+def _is_there(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # not even its package
+        return False
+
+
+def main() -> None:
+    """Run the command line; what the program raises, it raises as if python had run it."""
+    try:
+        program = compat.main(prog_name="python -m hstore.compat", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    if callable(program):
+        program()

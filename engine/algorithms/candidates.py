@@ -1,0 +1,102 @@
+"""Candidates: rows from which the search for the next point starts."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hstore.engine.algorithms.encoding import MIDDLE, Encoding
+from hstore.engine.algorithms.surrogate import Known, features
+
+Floats = NDArray[np.float64]
+
+_N_FIRST = 20
+_N_PRIOR, _N_NEAR, _N_CENTRES = 200, 250, 5
+_SHORTEST, _LONGEST = 0.005, 0.3  # steps away from a good row, in ranges
+_FEW_LABELS, _SOME_LABELS = 2.0, 6.0  # that change on average, in each half of the steps
+_SHARED = 0.6
+_FIRST = 0.4  # chance that a step is from the best row, then of what is left from the next one
+_SHORTEST_STEP, _LONGEST_STEP = 0.01, 0.5
+
+
+def farthest_first(code: Encoding, taken: Floats, rng: np.random.Generator) -> Floats:
+    """Return rows from the prior, first the one farthest from all that are *taken* (Mitchell's best candidate).
+
+    If none is, their numbers are in the middle: a range has a middle that is seldom bad, and ends that often are.
+    """
+    pool = code.tidy(code.draw(rng, _N_FIRST))
+    if not len(taken):
+        pool[:, code.numbers] = MIDDLE
+        return code.tidy(pool)
+    feats = features(code, np.concatenate((pool, taken)))
+    a, b = feats.of(pool), feats.of(taken)
+    square = np.einsum("ij,ij->i", a, a)[:, None] + np.einsum("ij,ij->i", b, b) - 2.0 * (a @ b.T)
+    return pool[np.argsort(-square.min(1), kind="stable")]
+
+
+def candidates(code: Encoding, best_first: Floats, rng: np.random.Generator) -> Floats:
+    """Return tidy rows from the prior, and steps of all sizes in some labels away from the first of *best_first*."""
+    drawn = code.draw(rng, _N_PRIOR + _N_NEAR)
+    others = drawn[_N_PRIOR:]
+    centres = best_first[np.minimum(np.arange(_N_NEAR) % _N_CENTRES, len(best_first) - 1)]
+    near = code.filled(centres, others)
+    d = len(code)
+    chance = np.where(np.arange(_N_NEAR) < _N_NEAR // 2, _FEW_LABELS, _SOME_LABELS) / d
+    change = rng.random((_N_NEAR, d)) < chance[:, None]
+    change[np.arange(_N_NEAR), rng.integers(d, size=_N_NEAR)] = True
+    size = np.exp(rng.uniform(math.log(_SHORTEST), math.log(_LONGEST), _N_NEAR))
+    numbers, categories = code.numbers, code.categories
+    steps = rng.standard_normal((_N_NEAR, len(numbers))) * size[:, None]
+    moved = near[:, numbers] + np.where(change[:, numbers], steps, 0.0)
+    near[:, numbers] = np.clip(moved, code.lowest, code.highest)
+    change[:, categories] &= rng.random((_N_NEAR, len(categories))) < 0.5
+    near[:, categories] = np.where(change[:, categories], others[:, categories], near[:, categories])
+    return code.tidy(np.concatenate((drawn[:_N_PRIOR], near)))
+
+
+def steps(code: Encoding, best_first: Floats, rng: np.random.Generator, n: int) -> Floats:
+    """Return *n* tidy rows, each a step of any size in one active label or a few from one of the first *best_first*."""
+    chosen = best_first[np.minimum(rng.geometric(_FIRST, n) - 1, len(best_first) - 1)]
+    active = code.active(chosen)
+    drawn = code.draw(rng, n)
+    rows = code.filled(chosen, drawn)
+    order = np.where(active, rng.random(rows.shape), np.inf)
+    n_changed = 1 + rng.binomial(np.maximum(active.sum(1) - 1, 0), 1.0 / np.maximum(active.sum(1), 1))
+    change = active & (order.argsort(1, kind="stable").argsort(1, kind="stable") < n_changed[:, None])
+    numbers, categories = code.numbers, code.categories
+    size = np.exp(rng.uniform(math.log(_SHORTEST_STEP), math.log(_LONGEST_STEP), (n, len(numbers))))
+    moved = np.clip(rows[:, numbers] + size * rng.standard_normal(size.shape), code.lowest, code.highest)
+    rows[:, numbers] = np.where(change[:, numbers], moved, rows[:, numbers])
+    rows[:, categories] = np.where(change[:, categories], drawn[:, categories], rows[:, categories])
+    return code.tidy(rows)
+
+
+def neglected(code: Encoding, rows: Floats, trials: Known, pool: Floats) -> Floats:
+    """Return those of *pool* that take the option furthest behind its share, or all if none is behind.
+
+    Whatever is expected of them, a part of the trials of a choice that others depend on is shared out among its
+    options: to the one with the r-th best loss so far in proportion to 1 / r. A branch is a search of its own,
+    and its first trials tell little of what it holds.
+    """
+    losses = np.full(len(rows), np.inf)
+    losses[trials.told] = trials.losses[trials.told]
+    rows, losses = rows[trials.taken], losses[trials.taken]
+    active = code.active(rows)
+    for j in code.leads:
+        n = int(code.n_options[j])
+        here = active[:, j] & (rows[:, j] >= 0) & (rows[:, j] < n)  # trials of an older space may have no such option
+        option = rows[here, j].astype(np.intp)
+        counts = np.bincount(option, minlength=n)
+        best = np.full(n, np.inf)
+        np.minimum.at(best, option, losses[here])
+        best[counts == 0] = -np.inf
+        share = np.empty(n)
+        share[np.argsort(best, kind="stable")] = 1.0 / np.arange(1, n + 1)
+        behind = np.floor(_SHARED * len(option) * share / share.sum()) - counts
+        worst = int(np.argmax(behind))
+        chosen = pool[pool[:, j] == worst]
+        if behind[worst] > 0 and len(chosen):
+            pool = chosen
+    return pool

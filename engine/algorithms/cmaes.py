@@ -1,0 +1,168 @@
+"""CMA-ES on numerical labels, by the `cmaes` package: what it knows is derived from the history each time.
+
+Hansen, The CMA Evolution Strategy: A Tutorial (2016); restarts with twice the population as in Auger and Hansen, A
+Restart CMA Evolution Strategy With Increasing Population Size (CEC 2005).
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import math
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hstore.engine.algorithms.algorithm import Algorithm
+from hstore.engine.algorithms.kernels import Scales
+from hstore.engine.algorithms.novelty import new_point
+from hstore.engine.history import PENDING, VOID, History
+from hstore.engine.space import Point, Space
+from hstore.store.errors import InvalidValue
+
+if TYPE_CHECKING:
+    from cmaes import CMA
+
+Floats = NDArray[np.float64]
+
+_PROPOSALS = 16
+_DRAWS = 10  # until one is within the bounds; then the last one is moved there
+_SEEDS = 2**31 - 1
+_KEPT = 16
+
+
+class Told(NamedTuple):
+    """A strategy, how many trials it was told of, and how often it began anew."""
+
+    trials: int
+    restarts: int
+    strategy: CMA
+
+
+_memory: OrderedDict[bytes, Told] = OrderedDict()
+"""By a digest of what they were told, strategies that `_strategy` need not derive again; it would find the same."""
+
+
+def choose(
+    space: Space,
+    history: History,
+    *,
+    seed: int,
+    sigma0: float = 0.25,
+    n_population: int = 0,
+    categorical: str = "refuse",
+    repeats: bool = False,
+) -> Point:
+    """Draw a point from the normal distribution that CMA-ES has come to after the trials that ended, in their order.
+
+    *sigma0* is the deviation that it begins with, in parts of the range of a bounded label or in deviations of a normal
+    one; *n_population* the number of trials in a generation, 0 for 4 + 3 ln(labels). *categorical* labels and
+    what depends on them are refused, or with "random" drawn from the prior. Failed trials count as the worst. On
+    a finite space no point is tried twice, unless *repeats*. Raises InvalidValue for labels that it cannot search, and
+    without the package cmaes.
+    """
+    _check(space, categorical)
+    rng = np.random.default_rng(seed)
+    scales = Scales(space)
+    columns = [k for k, parameter in enumerate(scales.numerical) if not parameter.conditions]
+    if not columns:
+        return new_point(space, history, _drawn(space, rng), seed=seed, repeats=repeats)
+    is_ended = (history.kinds != PENDING) & (history.kinds != VOID)
+    x = scales.rows(history).numbers[:, columns][is_ended]
+    losses = history.losses[is_ended]
+    losses = np.where(np.isnan(losses), np.inf, losses)
+    is_normal = scales.is_normal[columns]
+    bounds = np.stack((np.where(is_normal, -np.inf, 0.0), np.where(is_normal, np.inf, 1.0)), axis=1)
+    strategy = _strategy(x, losses, bounds, sigma0, n_population)
+    strategy.reseed_rng(int(rng.integers(_SEEDS)))
+
+    def asked() -> Iterator[Point]:
+        for _ in range(_PROPOSALS):
+            numbers = np.full((1, len(scales.numerical)), 0.5)
+            numbers[0, columns] = strategy.ask()
+            numbers_only = scales.settle(numbers, np.zeros((1, len(scales.categorical)), dtype=np.intp)).point(0)
+            mine = {scales.numerical[k].label for k in columns}
+            point = space.sample(rng)
+            yield {label: numbers_only[label] if label in mine else value for label, value in point.items()}
+
+    return new_point(space, history, asked(), seed=seed, repeats=repeats)
+
+
+def _check(space: Space, categorical: str) -> None:
+    if categorical not in ("refuse", "random"):
+        raise InvalidValue(
+            f"cmaes: categorical must be 'refuse' or 'random', not {categorical!r:.60}", path="categorical"
+        )
+    unordered = [parameter.label for parameter in space.parameters if parameter.is_categorical]
+    if unordered and categorical == "refuse":
+        more = f" and {len(unordered) - 5} more" if len(unordered) > 5 else ""
+        raise InvalidValue(
+            f"cmaes searches numbers, and these labels are categorical: {', '.join(unordered[:5])}{more}",
+            hint="use hp.uniformint or hp.quniform, another algorithm, or categorical='random' to draw them at random",
+            path="algo",
+        )
+    try:
+        import cmaes  # noqa: F401
+    except ImportError as error:
+        raise InvalidValue(
+            f"cmaes needs the package of that name: {error}", hint="pip install 'hstore[cmaes]'", path="algo"
+        ) from None
+
+
+def _drawn(space: Space, rng: np.random.Generator) -> Iterator[Point]:
+    while True:
+        yield space.sample(rng)
+
+
+def _strategy(x: Floats, losses: Floats, bounds: Floats, sigma0: float, n_population: int) -> CMA:
+    """Return the strategy that was told of points *x* (trials, labels) and their *losses*, generation by generation."""
+    n = n_population or 4 + math.floor(3.0 * math.log(len(bounds)))
+    recipe = repr((bounds.tolist(), sigma0, n)).encode()
+
+    def key(stop: int) -> bytes:
+        told = x[:stop].tobytes() + losses[:stop].tobytes()
+        return hashlib.sha256(recipe + told).digest()
+
+    known = (key(stop) for stop in sorted({told.trials for told in _memory.values()}, reverse=True) if stop <= len(x))
+    told = next((_memory[k] for k in known if k in _memory), None)
+    if told is None:
+        told = Told(0, 0, _begun(bounds, sigma0, n, 0, key(0)))
+    strategy, start, restarts = copy.deepcopy(told.strategy), told.trials, told.restarts
+    while (stop := start + strategy.population_size) <= len(x):
+        # Only ranks count, and what has no loss is to rank last.
+        ranks = np.argsort(np.argsort(losses[start:stop], kind="stable"), kind="stable")
+        strategy.tell([(row, float(rank)) for row, rank in zip(x[start:stop], ranks, strict=True)])
+        # A copy keeps one half of the covariances: what was remembered goes on like what is derived at once.
+        strategy, start = copy.deepcopy(strategy), stop
+        if strategy.should_stop():
+            restarts += 1
+            strategy = _begun(bounds, sigma0, n << restarts, restarts, key(start))
+    if start > told.trials:
+        _memory[key(start)] = Told(start, restarts, copy.deepcopy(strategy))
+        if len(_memory) > _KEPT:
+            _memory.popitem(last=False)
+    return strategy
+
+
+def _begun(bounds: Floats, sigma0: float, n: int, restarts: int, key: bytes) -> CMA:
+    from cmaes import CMA
+
+    is_bounded = np.isfinite(bounds[:, 0])
+    mean = np.where(is_bounded, 0.5, 0.0)
+    if restarts:
+        # Somewhere else, which what was told so far decides.
+        rng = np.random.default_rng(int.from_bytes(key[:8], "little"))
+        mean = np.where(is_bounded, rng.random(len(bounds)), rng.standard_normal(len(bounds)))
+    return CMA(mean=mean, sigma=sigma0, bounds=bounds, n_max_resampling=_DRAWS, population_size=max(n, 2), seed=0)
+
+
+suggest = Algorithm(
+    name="cmaes",
+    version=1,
+    is_portable=False,
+    choose=choose,
+    limits={"sigma0": (1e-6, 10), "n_population": (0, 10_000)},
+)

@@ -1,0 +1,59 @@
+"""gp: a Gaussian process over mixed and conditional spaces, and the point of the greatest expected improvement.
+
+Jones, Schonlau and Welch, Efficient Global Optimization of Expensive Black-Box Functions (1998). What a search is
+told is in `surrogate`, how it is asked in `acquisition`, where the asking starts in `candidates`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from hstore.engine.algorithms.acquisition import Criterion, best_first
+from hstore.engine.algorithms.algorithm import Algorithm
+from hstore.engine.algorithms.candidates import candidates, farthest_first, neglected
+from hstore.engine.algorithms.encoding import encoding
+from hstore.engine.algorithms.novelty import new_point
+from hstore.engine.algorithms.surrogate import known, surrogate
+from hstore.engine.algorithms.threads import one_thread
+from hstore.engine.history import History
+from hstore.engine.space import Point, Space
+
+_STARTS, _ITERATIONS = 5, 20
+_FEWEST = 4  # losses, to begin with
+_MARGIN, _MOST_MARGINS = 0.05, 10
+
+
+def choose(space: Space, history: History, *, seed: int, n_startup_jobs: int = 8, repeats: bool = False) -> Point:
+    """Return the point of the greatest expected improvement over the best loss so far.
+
+    The first *n_startup_jobs* trials are spread over the space. Pending trials are believed to turn out
+    as expected; where trials failed, or had a loss that is no number, fewer are tried. On a finite space no point is
+    tried twice, unless *repeats*.
+    """
+    proposals = _proposals(space, history, seed, n_startup_jobs)
+    return new_point(space, history, proposals, seed=seed, repeats=repeats)
+
+
+def _proposals(space: Space, history: History, seed: int, n_startup_jobs: int) -> Iterator[Point]:
+    rng = np.random.default_rng(seed)
+    code = encoding(space)
+    rows, trials = code.rows(history), known(history)
+    with one_thread():
+        is_begun = len(trials.taken) >= n_startup_jobs and len(trials.told) >= min(n_startup_jobs, _FEWEST)
+        model = surrogate(code, rows, trials) if is_begun and len(trials.told) > 1 else None
+        if model is None:
+            order = farthest_first(code, rows[trials.taken], rng)
+        else:
+            # On a plateau the nearest points promise most and tell nothing: ask for more than they can promise.
+            margin = _MARGIN * min(trials.n_best - 1, _MOST_MARGINS)
+            pool = neglected(code, rows, trials, candidates(code, model.best_first, rng))
+            criterion = Criterion(model, model.best - margin, caution=1.0 + trials.n_failed_since)
+            order = best_first(
+                criterion, pool, rows[trials.ended], rows[trials.pending], starts=_STARTS, iterations=_ITERATIONS
+            )
+    yield from map(code.point, order)
+
+
+suggest = Algorithm(name="gp", version=1, is_portable=False, choose=choose, scalarisation="chebyshev")

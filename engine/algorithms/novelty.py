@@ -1,0 +1,68 @@
+"""No point twice: on a finite space what was tried, or is being tried, is not suggested again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hstore.engine.algorithms.algorithm import Exhausted
+from hstore.engine.algorithms.finite import Finite, endless
+from hstore.engine.history import VOID, History
+from hstore.engine.space import Point, Space
+
+_PROPOSALS = 64
+
+
+class Tried:
+    """The points of all trials but void ones."""
+
+    def __init__(self, space: Space, history: History) -> None:
+        self._labels = space.labels
+        is_meant = history.kinds != VOID
+        columns = [history.column(label)[is_meant] for label in space.labels]
+        self._rows: NDArray[np.float64] = np.stack(columns, axis=1) if columns else np.empty((is_meant.sum(), 0))
+        self._rows[np.isnan(self._rows)] = np.inf  # which is no value, and equals itself
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __contains__(self, point: object) -> bool:
+        assert isinstance(point, dict)
+        row = np.array([point.get(label, np.inf) for label in self._labels])
+        return bool((self._rows == row).all(axis=1).any())
+
+
+def new_point(space: Space, history: History, proposals: Iterable[Point], *, seed: int, repeats: bool = False) -> Point:
+    """Return the first of *proposals* that was not tried; if all of the first 64 were, some point that was not.
+
+    What was tried are finished and pending trials, but not void ones. On a space that is not finite, or with
+    *repeats*, it is the first proposal, whatever was tried. Raises `Exhausted` when there is no untried point left.
+    """
+    if repeats or endless(space) is not None:
+        return next(iter(proposals))
+    tried = Tried(space, history)
+    for _, point in zip(range(_PROPOSALS), proposals, strict=False):
+        if point not in tried:
+            return point
+    size = finite(space).size
+    start = int.from_bytes(np.random.default_rng(seed).bytes(size.bit_length() // 8 + 8), "little")
+    return untried(space, tried, start % size)
+
+
+def untried(space: Space, tried: Tried, start: int) -> Point:
+    """Return the first untried point of a finite space from number *start* on, around; raises `Exhausted`."""
+    points = finite(space)
+    for k in range(min(points.size, len(tried) + 1)):  # among one more than were tried there is a new one
+        point = points[(start + k) % points.size]
+        if point not in tried:
+            return point
+    raise Exhausted(f"all {points.size} points of the space were tried")
+
+
+@lru_cache(maxsize=16)
+def finite(space: Space) -> Finite:
+    """Return the points of *space*, which `endless` must have said to be finite."""
+    return Finite(space)

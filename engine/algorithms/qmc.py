@@ -1,0 +1,19 @@
+"""Quasi-random search: points of the prior that are spread more evenly than random ones."""
+
+from hstore.engine.algorithms.algorithm import Algorithm
+from hstore.engine.algorithms.novelty import new_point
+from hstore.engine.algorithms.prior import spread_points
+from hstore.engine.history import History
+from hstore.engine.space import Point, Space
+
+
+def choose(space: Space, history: History, *, seed: int, repeats: bool = False) -> Point:
+    """Return the next point of a scrambled Sobol sequence over the quantiles of the prior.
+
+    It does not look at losses. On a finite space no point is tried twice, unless *repeats*; raises `Exhausted` when all
+    were.
+    """
+    return new_point(space, history, spread_points(space, history, seed), seed=seed, repeats=repeats)
+
+
+suggest = Algorithm(name="qmc", version=1, is_portable=True, choose=choose)

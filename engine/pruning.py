@@ -1,0 +1,112 @@
+"""Pruning: what a trial reports is held against what others have reported, and what follows from it goes into the log.
+
+Nothing but the log synchronises this. A decision is a pure function of the values that were reported so far, and it is
+recorded, with what it had seen of them, in the very event that reports the value which it judges.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from hstore.engine.pruners import Curve, Curves, Pruner, resolve, why_unknown
+from hstore.engine.pruners.curves import curve_of, listed
+from hstore.store.errors import VerificationFailed
+from hstore.store.events import Reported
+from hstore.store.log import Known, slip
+from hstore.store.store import Experiment
+
+READ_SECONDS = 1.0
+"""A process that has read what others reported does not read again sooner, unless for another trial."""
+
+
+class Referee:
+    """Judges the trials that one process evaluates of one experiment, one at a time.
+
+    A process that follows the whole search (`fmin` without workers) knows all there is and reads nothing more, so that
+    what it decides does not depend on the clock. A worker reads the reports of others when a decision is due, and of
+    them only what is new.
+    """
+
+    def __init__(self, experiment: Experiment, *, follows_all: bool) -> None:
+        self.experiment = experiment
+        self._follows_all = follows_all
+        self._curves = Curves()
+        self._arrived = 0
+        self._read_at = -1e9
+        self._read_for: Curve | None = None
+        self._described: Mapping[str, Any] = {}
+        self._pruner: Pruner | None = None
+
+    @property
+    def pruner(self) -> Pruner | None:
+        """The pruner of the experiment as far as that was read; None if this program has none such."""
+        described = self.experiment.state.pruner
+        if described is not self._described:
+            self._described = described
+            is_known = bool(described) and why_unknown(described) is None
+            self._pruner = resolve(described) if is_known else None
+        return self._pruner
+
+    def judge(self, tid: int, curve: Curve) -> dict[str, Any] | None:
+        """Return what the log is to hold of a decision to stop trial *tid*, of which *curve* is known; None: go on."""
+        pruner = self.pruner
+        if pruner is None or not pruner.is_due(curve):
+            return None
+        self._look(curve)
+        if not pruner.stops(tid, curve, self._curves.others(tid)):
+            return None
+        return {"pruner": pruner.describe(), "seen": self._curves.seen(tid)}
+
+    def _look(self, curve: Curve) -> None:
+        if self._follows_all:
+            news = self.experiment.arrivals[self._arrived :]
+            self._arrived += len(news)
+            self._curves.take(slip(event) for event in news if event.tid is not None)
+        elif self._read_for is not curve or time.monotonic() - self._read_at >= READ_SECONDS:
+            known = Known(last=self._curves.last, open=self._curves.open)
+            self._curves.take(self.experiment.store.log.slips(self.experiment.name, known))
+            self._read_at, self._read_for = time.monotonic(), curve
+
+
+class Prunings:
+    """Derives again the decisions to stop trials of an experiment, from what each of them had seen."""
+
+    def __init__(self, experiment: Experiment) -> None:
+        self._experiment = experiment
+        self._ended: dict[int, Curve] = {}
+
+    def why_unlike(self, event: Reported) -> str | None:
+        """Return why the decision recorded in *event* does not follow from what it had seen; None if it does."""
+        assert event.pruning is not None
+        assert event.tid is not None
+        pruner = resolve(event.pruning["pruner"])
+        chain = self._experiment.chain(event.tid)
+        curve = curve_of(map(slip, chain), until=event.ver)
+        if not pruner.is_due(curve):
+            return f"no decision of {pruner.name} was due"
+        others: dict[int, Curve] = {}
+        for tid, ver in listed(event.pruning["seen"]):
+            if tid not in self._experiment.state.trials:
+                raise VerificationFailed(
+                    f"experiment {self._experiment.name!r}: the decision to stop trial {event.tid} saw trial {tid}, "
+                    "which is not there", hint=f"see `hstore verify {self._experiment.name}`",
+                )  # fmt: skip
+            others[tid] = self._curve(tid, ver)
+        return None if pruner.stops(event.tid, curve, others) else "it is good enough to go on"
+
+    def _curve(self, tid: int, ver: int | None) -> Curve:
+        if ver is None and tid in self._ended:
+            return self._ended[tid]
+        chain = self._experiment.chain(tid)
+        curve = curve_of(map(slip, chain), until=ver)
+        if ver is None:
+            self._ended[tid] = curve
+        return curve
+
+
+def why_skipped(event: Reported) -> str | None:
+    """Return why the decision recorded in *event* cannot be derived again here; None if it can."""
+    assert event.pruning is not None
+    return why_unknown(event.pruning["pruner"])

@@ -1,0 +1,107 @@
+"""Results: what an objective may return, and the dictionary with a status that it becomes, hyperopt's."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from hstore.store.errors import InvalidLoss, InvalidResult, InvalidResultStatus
+
+STATUS_NEW = "new"
+STATUS_RUNNING = "running"
+STATUS_SUSPENDED = "suspended"
+STATUS_OK = "ok"
+STATUS_FAIL = "fail"
+STATUS_STRINGS = (STATUS_NEW, STATUS_RUNNING, STATUS_SUSPENDED, STATUS_OK, STATUS_FAIL)
+
+
+def as_pruned(returned: Any, last: tuple[int, float] | None) -> dict[str, Any]:
+    """Return the result of a trial that was pruned: what it *returned* beside a loss, and the *last* that it reported.
+
+    That is its step and value. The loss of what was not trained to the end is none that others are compared with.
+    """
+    result = dict(returned) if isinstance(returned, Mapping) else {}
+    for name in ("loss", "losses"):
+        result.pop(name, None)
+    result |= {"status": STATUS_FAIL, "pruned": True}
+    return result if last is None else result | {"step": last[0], "value": last[1]}
+
+
+def as_result(returned: Any, objectives: int | None = None) -> dict[str, Any]:
+    """Return what an objective *returned* as hyperopt's result: a dictionary with a status, and a float loss if ok.
+
+    One that is ok may have a list of several `losses` instead, and has to have as many as there are *objectives*, if
+    that is said; then a bare list of them will do as well. `constraints` are floats, kept if they are at most 0.
+    """
+    if objectives is not None and isinstance(returned, (list, tuple, np.ndarray)):
+        returned = {"status": STATUS_OK, "losses": returned}
+    if isinstance(returned, Mapping):
+        result = dict(returned)
+        status = result.get("status")
+        if status not in STATUS_STRINGS:
+            raise InvalidResultStatus(
+                f"the result's status is {status!r}", hint=f"it must be one of {', '.join(STATUS_STRINGS)}",
+                result=returned,
+            )  # fmt: skip
+        if status == STATUS_OK:
+            for name in ("losses", "constraints"):
+                if result.get(name) is not None:
+                    result[name] = _as_numbers(result[name], name, returned)
+            n = len(result.get("losses") or ())
+            if n == 1 or (objectives is not None and n != objectives):
+                wanted = "two or more" if objectives is None else objectives
+                raise InvalidLoss(
+                    f"the result has {n or 'no'} losses, not {wanted}",
+                    hint='one is a "loss"' if objectives is None else 'return {"status": "ok", "losses": […]}',
+                    result=returned,
+                )
+            if not n or result.get("loss") is not None:
+                result["loss"] = _as_loss(result.get("loss"), returned)
+        return result
+    if objectives is not None:
+        raise InvalidLoss(
+            f"the objective returned {_short(returned)}, not {objectives} losses",
+            hint='return a list of them, or {"status": "ok", "losses": […]}', result=returned,
+        )  # fmt: skip
+    if returned is None or isinstance(returned, (str, bytes)):
+        raise InvalidResult(
+            f"the objective returned {_short(returned)}",
+            hint="return the loss as a number, or {'status': 'ok', 'loss': number}", result=returned,
+        )  # fmt: skip
+    return {"loss": _as_loss(returned, returned), "status": STATUS_OK}
+
+
+def _as_loss(loss: Any, returned: Any) -> float:
+    # complex and the like have no order; a string that reads as a number is hyperopt's habit.
+    if loss is not None and (not isinstance(loss, numbers.Number) or isinstance(loss, numbers.Real)):
+        try:
+            return float(loss)
+        except (TypeError, ValueError, OverflowError):
+            pass
+    raise InvalidLoss(
+        f"the loss is {_short(loss)}, not a real number",
+        hint="a result of status 'ok' needs a loss",
+        result=returned,
+    )
+
+
+def _as_numbers(values: Any, name: str, returned: Any) -> list[float]:
+    if isinstance(values, (list, tuple, np.ndarray)):
+        try:
+            return [_as_loss(value, returned) for value in values]
+        except InvalidLoss:
+            pass
+    raise InvalidLoss(
+        f"the {name} are {_short(values)}, not a list of real numbers",
+        hint="give one number for each, in the same order every time", result=returned,
+    )  # fmt: skip
+
+
+def _short(value: Any) -> str:
+    text = (
+        repr(value) if isinstance(value, (str, bytes, int, float, complex, type(None))) else f"a {type(value).__name__}"
+    )
+    return text if len(text) <= 60 else text[:57] + "…"

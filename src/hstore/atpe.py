@@ -1,0 +1,5 @@
+"""hyperopt.atpe: adaptive TPE, by an installed hyperopt."""
+
+from hstore.engine.atpe import suggest
+
+__all__ = ["suggest"]

@@ -1,0 +1,5 @@
+"""Search by a Gaussian process: for `algo=gp.suggest`."""
+
+from hstore.engine.algorithms.gp import suggest
+
+__all__ = ["suggest"]

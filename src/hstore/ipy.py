@@ -1,0 +1,15 @@
+"""hyperopt.ipy: trials on IPython.parallel, which is gone; the names say so."""
+
+from hstore.engine.hyperopt_documents import JOB_STATE_DONE, JOB_STATE_ERROR, JOB_STATE_NEW, JOB_STATE_RUNNING
+from hstore.engine.ipython_trials import IPYAsync, IPythonTrials, LostEngineError, call_domain
+
+__all__ = [
+    "JOB_STATE_DONE",
+    "JOB_STATE_ERROR",
+    "JOB_STATE_NEW",
+    "JOB_STATE_RUNNING",
+    "IPYAsync",
+    "IPythonTrials",
+    "LostEngineError",
+    "call_domain",
+]

@@ -1,0 +1,25 @@
+"""hyperopt.rdists: distributions in the shape of scipy.stats."""
+
+from hstore.engine.distributions import (
+    lognorm_gen,
+    loguniform_gen,
+    qlognormal_gen,
+    qloguniform_gen,
+    qnormal_gen,
+    qtable_logpmf,
+    qtable_pmf,
+    quniform_gen,
+    safe_int_cast,
+)
+
+__all__ = [
+    "lognorm_gen",
+    "loguniform_gen",
+    "qlognormal_gen",
+    "qloguniform_gen",
+    "qnormal_gen",
+    "qtable_logpmf",
+    "qtable_pmf",
+    "quniform_gen",
+    "safe_int_cast",
+]

@@ -1,0 +1,199 @@
+import itertools
+import math
+import random
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from hstore.engine import pruners
+from hstore.engine.pruners import PRUNERS, Curve, Curves
+from hstore.engine.pruners.asha import rung
+from hstore.engine.pruners.curves import curve_of, listed
+from hstore.engine.pruners.hyperband import brackets
+from hstore.store.errors import InvalidValue
+from hstore.store.log import Slip
+
+
+def curve(values: Sequence[float], *, first: int = 1, is_complete: bool = False) -> Curve:
+    made = Curve(is_complete=is_complete)
+    for step, value in enumerate(values, first):
+        made.add(step, value)
+    return made
+
+
+def others(*values: Sequence[float], is_complete: bool = False) -> dict[int, Curve]:
+    return {tid: curve(each, is_complete=is_complete) for tid, each in enumerate(values)}
+
+
+# -- curves ---------------------------------------------------------------------------------------------------
+
+
+def test_a_step_counts_once_and_nan_is_as_bad_as_can_be() -> None:
+    seen = Curve()
+    for step, value in [(1, 0.5), (1, 0.1), (0, 0.0), (3, math.nan)]:
+        seen.add(step, value)
+    assert (seen.steps, seen.values, seen.last) == ([1, 3], [0.5, math.inf], 3)
+    assert (seen.at(0), seen.at(2), seen.at(4)) == (0.5, math.inf, None)
+    assert (seen.mean(0), seen.mean(2), seen.mean(4)) == (None, 0.5, None)
+
+
+def chain(tid: int, *events: tuple[str, dict[str, Any]]) -> list[Slip]:
+    return [(tid, ver, kind, data) for ver, (kind, data) in enumerate(events, 1)]
+
+
+BEGUN: list[tuple[str, dict[str, Any]]] = [("reserved", {}), ("running", {})]
+DONE = ("done", {"status": "ok"})
+
+
+def told(step: int, value: float) -> tuple[str, dict[str, Any]]:
+    return "reported", {"step": step, "value": value}
+
+
+def test_what_was_seen_is_said_in_few_words() -> None:
+    known = Curves()
+    for tid in (0, 1, 3, 4):
+        known.take(chain(tid, *BEGUN, told(1, 0.5), DONE))
+    known.take(chain(2, *BEGUN, told(1, 0.5), told(2, 0.4)))
+    known.take(chain(5, *BEGUN))
+    known.take(chain(6, *BEGUN, told(1, 0.9), DONE, ("noted", {"void": True})))
+    known.take(chain(7, *BEGUN, told(1, 0.9), DONE, ("requeued", {}), *BEGUN, told(1, 0.3), DONE))
+    assert known.seen(4) == {"ended": [[0, 1], [3, 3]], "open": [[2, 4], [7, 9]]}
+    assert list(known.others(4)) == [0, 1, 2, 3, 7]
+    assert list(listed(known.seen(4))) == [(0, None), (1, None), (2, 4), (3, None), (7, 9)]
+    assert (known.last, known.open) == (7, {2: 4, 5: 2})
+
+
+def test_a_hole_in_a_chain_is_waited_for() -> None:
+    known = Curves()
+    whole = chain(0, *BEGUN, told(1, 0.5), told(2, 0.4), DONE)
+    known.take([whole[0], whole[1], whole[3]])
+    assert known.open == {0: 2}
+    known.take(whole[1:])
+    known.take(whole)
+    assert known.open == {}
+    assert known.others(9)[0].values == [0.5, 0.4]
+
+
+def test_an_attempt_begins_its_curve_anew() -> None:
+    events = chain(0, *BEGUN, told(1, 0.5), ("requeued", {}), *BEGUN, told(1, 0.7), ("failed", {"final": True}))
+    assert [curve_of(events, until=ver).values for ver in (3, 4, 7)] == [[0.5], [], [0.7]]
+    again = curve_of([*events, *((0, 9, "requeued", {}),)])
+    assert again.values == [0.7], "the curve to its first end"
+
+
+HELD = [told(1, 0.5), told(2, 0.4), told(7, 0.9), DONE, ("done", {"status": "fail", "pruned": True}), ("requeued", {})]
+ENDED: list[tuple[str, dict[str, Any]]] = [("noted", {"void": True}), ("noted", {"void": False}), ("requeued", {})]
+MAY_FOLLOW = {
+    "queued": [BEGUN[0]], "requeued": [BEGUN[0]], "reserved": HELD, "reported": HELD, "done": ENDED, "noted": ENDED,
+}  # fmt: skip
+
+
+def test_what_is_listed_as_seen_gives_the_same_curves_again() -> None:
+    rng = random.Random(0)
+    for _ in range(200):
+        chains: dict[int, list[Slip]] = {}
+        known = Curves()
+        for _ in range(60):
+            tid = rng.randrange(6)
+            mine = chains.setdefault(tid, [])
+            kind, data = rng.choice(MAY_FOLLOW[mine[-1][2] if mine else "queued"])
+            mine.append((tid, len(mine) + 1, kind, data))
+            known.take(mine[-1:])
+        for mine in chains.values():  # the log goes on
+            mine.append((mine[0][0], len(mine) + 1, *told(99, 0.0)))
+        for tid in chains:
+            again = {other: curve_of(chains[other], until=ver) for other, ver in listed(known.seen(tid))}
+            assert {t: (c.steps, c.values) for t, c in again.items()} == {
+                t: (c.steps, c.values) for t, c in known.others(tid).items()
+            }
+
+
+# -- rules ----------------------------------------------------------------------------------------------------
+
+
+def test_the_rungs_of_successive_halving() -> None:
+    rungs = [rung(step, reduction=3, min_steps=2) for step in range(20)]
+    assert rungs == [None, None, 2, 2, 2, 2, *[6] * 12, 18, 18]
+    assert rung(100, reduction=3, min_steps=2, max_steps=18) == 6
+    asha = pruners.asha(min_steps=2)
+    assert [step for step in range(1, 20) if asha.is_due(curve([0.0] * step))] == [2, 6, 18]
+    assert asha.is_due(curve([0.0, 0.0], first=17)), "a rung was passed between two reports"
+
+
+@pytest.mark.parametrize(
+    ("own", "theirs", "is_stopped"),
+    [
+        (0.5, [], False),
+        (0.5, [0.6], False),
+        (0.5, [0.4], True),
+        (0.5, [0.5, 0.5, 0.5], False),
+        (0.5, [0.1, 0.6, 0.6, 0.6, 0.6], False),  # second of six, of whom two go on
+        (0.5, [0.1, 0.2, 0.6, 0.6, 0.6], True),
+        (math.nan, [math.nan, math.inf], False),
+        (math.nan, [0.9], True),
+    ],
+)
+def test_asha_lets_the_best_third_go_on(own: float, theirs: list[float], is_stopped: bool) -> None:
+    assert pruners.asha.stops(9, curve([own]), others(*[[value] for value in theirs])) is is_stopped
+
+
+def test_asha_compares_at_the_rung_and_only_with_those_that_reached_it() -> None:
+    rivals = others([0.1], [0.1, 0.9, 0.9, 0.0])
+    assert not pruners.asha.stops(9, curve([0.9, 0.9, 0.8]), rivals)
+    assert pruners.asha.stops(9, curve([0.0, 0.0, 0.95]), rivals)
+
+
+def test_median_compares_with_those_that_were_trained_to_the_end() -> None:
+    rule = pruners.median(startup_trials=3)
+    done = others([1.0, 0.5], [1.0, 0.6], [1.0, 0.7], is_complete=True)  # means up to step 2: 0.75, 0.8, 0.85
+    assert rule.stops(9, curve([0.9, 0.81]), done)
+    assert not rule.stops(9, curve([0.79, 0.9]), done), "its best so far counts"
+    assert not rule.stops(9, curve([0.9, 0.81]), others(*[each.values for each in done.values()]))
+    assert not rule.stops(9, curve([0.9, 0.81, 0.8]), done), "nobody came that far"
+    assert not rule.stops(9, curve([0.9, 0.81]), dict(itertools.islice(done.items(), 2)))
+    assert not pruners.median(min_steps=3).is_due(curve([1.0, 1.0]))
+
+
+def test_a_wave_of_hyperband_has_trials_of_each_bracket_as_its_paper_says() -> None:
+    wave = brackets(3, 1, 81)
+    assert [wave.count(first) for first in (1, 3, 9, 27, 81)] == [81, 34, 15, 8, 5]
+    assert set(wave[:13]) == {1, 3, 9, 27, 81}
+
+
+def test_hyperband_compares_within_a_bracket() -> None:
+    wave = brackets(3, 1, 81)
+    assert wave[:4] == (1, 3, 1, 9)
+    rivals = {0: curve([0.1] * 81), 1: curve([0.1] * 81)}
+    assert pruners.hyperband.stops(2, curve([0.5]), rivals)
+    assert not pruners.hyperband.stops(3, curve([0.5]), rivals)
+    assert not pruners.hyperband.stops(wave.index(81), curve([0.5] * 81), rivals)
+
+
+@pytest.mark.parametrize("name", PRUNERS)
+def test_a_pruner_is_found_by_its_name_and_by_what_the_log_says_of_it(name: str) -> None:
+    pruner = pruners.resolve(name)
+    again = pruners.resolve(pruner.describe())
+    assert again.describe() == pruner.describe()
+    assert pruners.why_unknown(pruner.describe()) is None
+    assert pruners.why_unknown({**pruner.describe(), "version": 0}) == f"{name} 0, this hstore has {name} 1"
+    assert not pruner.stops(0, curve([1.0]), {})
+    assert not pruner.is_due(Curve())
+
+
+@pytest.mark.parametrize(
+    ("pruner", "message"),
+    [
+        (lambda: pruners.resolve("ahsa"), "no pruner is called 'ahsa'; there are: asha, hyperband, median"),
+        (lambda: pruners.resolve(3), "no pruner is called 3"),
+        (lambda: pruners.asha(eta=3), "asha has no setting 'eta'; it has: reduction, min_steps, max_steps"),
+        (lambda: pruners.asha(reduction=1), "reduction must be a whole number of at least 2, not 1"),
+        (lambda: pruners.asha(min_steps=0), "min_steps must be at least 1"),
+        (lambda: pruners.asha(min_steps=9, max_steps=9), "max_steps must be more than min_steps"),
+        (lambda: pruners.hyperband(max_steps=None), "max_steps must be a whole number"),
+        (lambda: pruners.median(startup_trials=2.5), "startup_trials must be a whole number"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(pruner: Any, message: str) -> None:
+    with pytest.raises(InvalidValue, match=message.replace("(", r"\(")):
+        pruner()

@@ -1,0 +1,184 @@
+"""HyperoptSearchCV: hyperopt's numbers, scikit-learn's manners, and a search that outlives its process."""
+
+import pickle
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.base import BaseEstimator, clone
+from sklearn.datasets import load_iris
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import GridSearchCV
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
+from sklearn.svm import SVC
+from sklearn.utils.estimator_checks import check_estimator
+
+from hstore import Store, Trials, hp, rand, tpe
+from hstore.sklearn import HyperoptSearchCV
+from hstore.store.errors import AllTrialsFailed, InvalidValue
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import hyperopt
+    from hyperopt.sklearn import HyperoptSearchCV as TheirSearch
+
+X, Y = load_iris(return_X_y=True)
+C = {"C": hp.loguniform("C", -5, 5)}
+
+
+def search(space: Any = C, estimator: Any = None, **how: Any) -> HyperoptSearchCV:
+    return HyperoptSearchCV(estimator or SVC(), space, **{"max_evals": 4, "cv": 3, "random_state": 3, **how})
+
+
+@contextmanager
+def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
+    """Hand out the C of each fit of an SVC."""
+    fits: list[float] = []
+    fit = SVC.fit
+
+    def counting(self: Any, *args: Any, **kwargs: Any) -> Any:
+        fits.append(self.C)
+        return fit(self, *args, **kwargs)
+
+    monkeypatch.setattr(SVC, "fit", counting)
+    yield fits
+    monkeypatch.undo()
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.covers("sklearn.HyperoptSearchCV", "sklearn.HyperoptSearchCV.fit")
+def test_a_search_on_real_data_has_hyperopts_results() -> None:
+    def space(hp: Any) -> Any:
+        return {"C": hp.loguniform("C", -5, 5), "kernel": hp.choice("kernel", ["rbf", "linear"])}
+
+    how: dict[str, Any] = {"max_evals": 25, "cv": 3, "random_state": 3, "return_train_score": True}
+    ours = HyperoptSearchCV(SVC(), space(hp), algo=tpe.suggest, **how).fit(X, Y)
+    theirs = TheirSearch(SVC(), space(hyperopt.hp), **how).fit(X, Y)
+    assert ours.best_params_ == pytest.approx(theirs.best_params_)
+    assert (ours.best_index_, ours.best_score_) == (theirs.best_index_, theirs.best_score_)
+    assert (ours.n_splits_, ours.multimetric_, len(ours.trials_)) == (3, False, 25)
+    assert list(ours.cv_results_) == list(theirs.cv_results_)
+    for name, column in theirs.cv_results_.items():
+        if name.endswith("_score") and "time" not in name and "score_time" not in name:
+            np.testing.assert_array_equal(ours.cv_results_[name], column, err_msg=name)
+        elif name.startswith("param_"):
+            assert type(ours.cv_results_[name]) is type(column)
+    assert ours.trials_.losses() == theirs.trials_.losses()
+    assert ours.trials_.results[0]["params"] == pytest.approx(theirs.trials_.results[0]["params"])
+    np.testing.assert_array_equal(ours.predict(X), theirs.predict(X))
+    assert ours.score(X, Y) == theirs.score(X, Y)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(ours)).predict(X), theirs.predict(X))
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.covers("sklearn.HyperoptSearchCV")
+def test_scikit_learns_checks_find_no_more_than_in_its_own_grid_search() -> None:
+    def failed(estimator: Any) -> set[str]:
+        told = check_estimator(estimator, on_fail=None)
+        return {check["check_name"] for check in told if check["status"] == "failed"}
+
+    ours = search({"alpha": hp.loguniform("alpha", -3, 3)}, Ridge(), max_evals=2, error_score="raise")
+    assert failed(ours) <= failed(GridSearchCV(Ridge(), {"alpha": [0.1, 1.0]}, cv=3, error_score="raise"))
+
+
+def test_a_durable_search_goes_on_where_it_was_and_fits_nothing_again(
+    mongo_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = search(max_evals=5).fit(X, Y)
+    search(max_evals=2, experiment="iris", store=mongo_store).fit(X, Y)
+    with counted(monkeypatch) as fits:
+        again = search(max_evals=5, experiment="iris", store=mongo_store).fit(X, Y)
+    assert len(fits) == 3 * 3 + 1  # the splits of three trials, and all of the data
+    for name in ("mean_test_score", "split2_test_score", "rank_test_score"):
+        assert again.cv_results_[name].tolist() == whole.cv_results_[name].tolist()
+    assert again.cv_results_["params"] == whole.cv_results_["params"]
+    assert again.best_params_ == whole.best_params_
+    with counted(monkeypatch) as fits:
+        search(max_evals=5, experiment="iris", store=mongo_store).fit(X, Y)
+    assert len(fits) == 1
+    restored = pickle.loads(pickle.dumps(again))
+    assert restored.predict(X).tolist() == whole.predict(X).tolist()
+    assert mongo_store.experiment("iris").state.best.loss == -whole.best_score_  # type: ignore[union-attr]
+
+
+def test_a_durable_search_on_other_data_is_refused(mongo_url: str) -> None:
+    search(max_evals=1, experiment="iris", store=mongo_url).fit(X, Y)
+    with pytest.raises(InvalidValue, match="other data"):
+        search(max_evals=2, experiment="iris", store=mongo_url).fit(X[:100], Y[:100])
+
+
+def test_warm_start_goes_on_with_a_larger_number_and_without_it_a_fit_begins_anew() -> None:
+    warm = search(max_evals=2, warm_start=True).fit(X, Y)
+    first = warm.cv_results_["params"]
+    warm.set_params(max_evals=4).fit(X, Y)
+    assert warm.cv_results_["params"][:2] == first
+    assert len(warm.cv_results_["params"]) == len(warm.trials_) == 4
+    warm.fit(X, Y)  # nothing is left to do, at which hyperopt's raises
+    cold = search(max_evals=2).fit(X, Y).fit(X, Y)
+    assert len(cold.trials_) == 2
+
+
+def test_trials_and_algorithms_may_be_given() -> None:
+    trials = Trials()
+    fitted = search(trials=trials, algo=rand.suggest, random_state=np.random.default_rng(3)).fit(X, Y)
+    assert fitted.trials_ is trials
+    assert len(trials) == 4
+
+
+@pytest.mark.filterwarnings("ignore:(?s).*(non-finite|fits failed|mean of empty)")
+def test_parameters_that_cannot_be_fitted_do_not_end_the_search() -> None:
+    space = {"C": hp.choice("C", [-1.0, 1.0, 2.0])}
+    fitted = search(space, max_evals=10).fit(X, Y)
+    scores = fitted.cv_results_["mean_test_score"]
+    assert 0 < np.isnan(scores).sum() < 10
+    assert fitted.best_params_["C"] > 0
+    lowest = search(space, max_evals=10, error_score=-1.0, return_train_score=True).fit(X, Y)
+    assert set(lowest.cv_results_["mean_train_score"]) > {-1.0}
+    with pytest.raises(AllTrialsFailed):
+        search({"C": hp.uniform("C", -2, -1)}).fit(X, Y)
+    with pytest.raises(ValueError, match="'C' parameter"):
+        search(space, max_evals=10, error_score="raise").fit(X, Y)
+
+
+def test_spaces_may_be_choices_of_steps_and_of_dicts() -> None:
+    pipeline = Pipeline([("scale", StandardScaler()), ("svc", SVC())])
+    space = hp.choice(
+        "which",
+        [
+            {"scale": hp.choice("scaler", [StandardScaler(), MinMaxScaler()]), "svc__C": hp.loguniform("C", -2, 2)},
+            {"svc": GaussianNB()},
+        ],
+    )
+    fitted = search(space, pipeline, max_evals=8).fit(X, Y)
+    assert fitted.best_score_ > 0.9
+    assert "param_svc__C" in fitted.cv_results_
+    assert isinstance(clone(fitted).fit(X, Y).best_estimator_, BaseEstimator)
+
+
+def test_without_refit_there_are_results_and_no_estimator_and_a_function_may_pick_the_best() -> None:
+    results = search(refit=False).fit(X, Y)
+    assert not hasattr(results, "best_estimator_")
+    assert results.best_score_ == max(results.cv_results_["mean_test_score"])
+    assert search(refit=lambda table: len(table["params"]) - 1).fit(X, Y).best_index_ == 3
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ({"scoring": ["accuracy", "f1_macro"]}, "Multimetric"),
+        ({"space": {"nope": hp.uniform("nope", 0, 1)}}, "nope"),
+        ({"space": hp.uniform("C", 0, 1)}, "parameter"),
+        ({"max_evals": -1}, "max_evals"),
+        ({"store": "mongodb://localhost/x"}, "name of an experiment"),
+        ({"experiment": "x", "trials": Trials()}, "not both"),
+    ],
+    ids=lambda given: ", ".join(given) if isinstance(given, dict) else given,  # no addresses: processes compare names
+)
+def test_what_cannot_be_meant_is_refused_in_one_line(how: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        search(**how).fit(X, Y)
