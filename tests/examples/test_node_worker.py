@@ -52,8 +52,7 @@ def working(folder: Path, url: str, name: str, objective: str) -> Iterator[None]
     )  # fmt: skip
     try:
         yield
-        process.terminate()
-        said = process.communicate(timeout=30)[0]
+        said = process.communicate(timeout=30)[0]  # it leaves once the search has finished
         assert process.returncode == 0, said
     finally:
         process.kill()

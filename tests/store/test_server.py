@@ -17,6 +17,7 @@ import psutil
 import pytest
 from pymongo import MongoClient, WriteConcern
 from pymongo.collection import Collection
+from pymongo.errors import AutoReconnect
 from tests.waiting import until
 
 from hstore.store.errors import NoMongod, StoreUnreachable
@@ -94,6 +95,12 @@ def using(home: Path) -> Iterator[EmbeddedServer]:
 def documents(server: EmbeddedServer) -> Iterator[Collection[dict[str, Any]]]:
     with MongoClient[dict[str, Any]](server.uri) as client:
         yield client.get_default_database().get_collection("documents", write_concern=WriteConcern("majority"))
+
+
+def takes_writes(collection: Collection[dict[str, Any]]) -> bool:
+    with contextlib.suppress(AutoReconnect):
+        return bool(collection.database.command("hello")["isWritablePrimary"])
+    return False
 
 
 def test_a_cold_start_gives_a_server_that_takes_majority_writes_and_change_streams(home: Path) -> None:
@@ -225,6 +232,7 @@ def test_a_mongod_that_had_been_up_comes_back_without_being_asked_for(home: Path
         until(lambda: time.time() - killed.create_time() > 3.5)
         killed.kill()
         until(lambda: server.pid not in (None, killed.pid))
+        until(lambda: takes_writes(collection))  # nobody has waited for that yet
         assert collection.insert_one({}).acknowledged
 
 
