@@ -231,7 +231,7 @@ def _carry_out(
         else:
             written += events
     if has_lost:
-        pass  # of what was appended before a conflict, the read models have not heard
+        experiment.repair()  # of what was appended before a conflict, the read models have not heard
     state = experiment.state
     return Outcome(written=tuple(written), status=state.status, why=state.why, running=tuple(_held(state)))
 

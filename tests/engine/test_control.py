@@ -306,6 +306,17 @@ def test_a_trial_that_ends_meanwhile_is_not_requeued_by_a_pause(search: Experime
     assert is_sound(search)
 
 
+def test_what_was_written_before_another_was_first_is_shown_as_well(mongo_store: Store) -> None:
+    search = begin(mongo_store)
+    tid = add(search, *RUN)
+    with another_first(search, lambda other: happen(other, tid, DONE)):
+        pause(search, "lunch", now=True)
+    assert mongo_store.models is not None
+    _, shown = mongo_store.models.shown("e")
+    assert shown is not None
+    assert (shown["status"], shown["counts"]) == ("paused", {"done": 1})
+
+
 def test_a_trial_that_is_taken_meanwhile_is_let_run_by_a_stop(search: Experiment) -> None:
     with another_first(search, lambda other: happen(other, 4, *RUN)):
         outcome = stop(search, "stopped")
