@@ -132,6 +132,7 @@ def app(ctx: click.Context, url: str | None, debug: bool) -> None:
     hstore status digits --watch  how it stands, who works on it, when it will be done
     hstore pause digits           have nothing suggested or taken; hstore resume digits
     hstore stop digits --now      end it, and what is running
+    hstore worker digits          evaluate what is queued, as many of them as you like, anywhere
     hstore retry digits --failed  evaluate again what failed
     hstore enqueue digits '{…}'   evaluate a point of your own
     hstore replay digits          make its suggestions again and compare bits

@@ -19,7 +19,7 @@ FAILED = 6
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
 def check(ctx: click.Context, experiment: str, max_evals: int | None, as_json: bool) -> None:
-    """Hold EXPERIMENT against all that must be true of one, whatever died on the way.
+    """Check all that must be true of EXPERIMENT, whatever died on the way.
 
     Every trial ended once, by the process that held it; ids and chains have no gaps; every end was observed by one
     decision; there are no more trials than were asked for; what `verify` and `replay` find; and the collections

@@ -23,6 +23,9 @@ def db() -> None:
     """Start, stop and find the embedded MongoDB.
 
     It starts by itself when it is needed and stops when nobody uses it, so that these are seldom needed.
+
+    \b
+    hstore db status
     """
 
 
@@ -94,7 +97,9 @@ def uri() -> None:
 
 @db.command()
 def path() -> None:
-    """Print the folder that holds the data, for backups while the server does not run.
+    """Print the folder that holds the data.
+
+    For backups, while the server does not run.
 
     \b
     tar -c "$(hstore db path)"

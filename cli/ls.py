@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
 @click.pass_obj
 def ls(session: Session, as_json: bool) -> None:
-    """List the experiments: status, trials, best loss and its parameters, last activity.
+    """List the experiments: status, trials, best and last activity.
 
     \b
     hstore ls

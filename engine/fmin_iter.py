@@ -185,6 +185,7 @@ class FMinIter:
         if isinstance(driver, SerialDriver):
             driver.catch_eval_exceptions = self.catch_eval_exceptions
         with self._bar()(experiment.state.ended, most) as bar:
+            _show_best(bar, experiment)
             driver.on_progress = self._progress(bar)
             driver.limits = replace(whole, max_evals=min(most, whole.max_evals), timeout=left)
             try:
@@ -219,16 +220,19 @@ class FMinIter:
 
     def _progress(self, bar: Any) -> Callable[[Experiment], None]:
         def progress(experiment: Experiment) -> None:
-            best = experiment.state.best
-            if best is not None:
-                bar.postfix = f"best loss: {best.loss}"
-            elif front := experiment.state.pareto:
-                bar.postfix = f"front: {len(front)} trials"
+            _show_best(bar, experiment)
             bar.update(1)
             if self.trials_save_file:
                 _save(self.trials, Path(self.trials_save_file))
 
         return progress
+
+
+def _show_best(bar: Any, experiment: Experiment) -> None:
+    if (best := experiment.state.best) is not None:
+        bar.postfix = f"best loss: {best.loss}"
+    elif front := experiment.state.pareto:
+        bar.postfix = f"front: {len(front)} trials"
 
 
 def _invisible(experiment: Experiment) -> int:

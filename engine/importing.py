@@ -11,7 +11,7 @@ from hstore.engine.beginning import created_without_fmin
 from hstore.engine.hyperopt_jobs import IMPORTED, Job, Key, drafts_of, is_to_do, key_of, point_of, read_job
 from hstore.engine.recipe import looked_up
 from hstore.engine.space import Point, Space, compile_space, seen_space
-from hstore.store.errors import BadSearchSpace, Conflict, InvalidName, InvalidValue, NotFound, SpaceChanged
+from hstore.store.errors import BadSearchSpace, CannotLoad, Conflict, InvalidName, InvalidValue, NotFound, SpaceChanged
 from hstore.store.events import Created, Document, Finished, Noted, Paused
 from hstore.store.store import Draft, Experiment, Store
 from hstore.store.values import check_name
@@ -84,12 +84,18 @@ class Imported:
 
 def load_space(ref: str) -> Space:
     """Return the space that *ref*, "pkg.mod:name", names. Raises `CannotLoad` and `BadSearchSpace`."""
-    found = looked_up(ref, "a space")
+    made_with_theirs = BadSearchSpace(
+        f"{ref} was made with hyperopt's hp",
+        hint="make it with hstore's, `from hstore import hp`, or run `python -m hstore.compat -m hstore import …`",
+    )
+    try:
+        found = looked_up(ref, "a space")
+    except CannotLoad as error:
+        if isinstance(error.__cause__, ModuleNotFoundError) and error.__cause__.name == "hyperopt":
+            raise made_with_theirs from error
+        raise
     if _is_of_hyperopt(found):
-        raise BadSearchSpace(
-            f"{ref} was made with hyperopt's hp",
-            hint="make it with hstore's, `from hstore import hp`, or run `python -m hstore.compat -m hstore import …`",
-        )
+        raise made_with_theirs
     space = found if isinstance(found, Space) else compile_space(found)
     if not space.labels:
         raise BadSearchSpace(f"{ref} holds no hyperparameters", hint="one looks like {'x': hp.uniform('x', 0, 1)}")

@@ -41,6 +41,8 @@ class HstoreError(Exception):
 
     def __init__(self, message: Any = "", *, hint: str = "", **values: Any) -> None:
         super().__init__(message)
+        if hint:
+            self.add_note(f"({hint})")  # below the message in a traceback, where the hint would be missed otherwise
         self.hint = hint
         self.values = values
 

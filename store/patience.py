@@ -111,6 +111,8 @@ class Patience:
             return text
         code = _code(error)
         if code in _FORBIDDEN:
+            # Of the command, which the server repeats in full, its name and whose it is.
+            text = re.sub(r'\{ (\w+): "([^"]+)".*', r"\1 on \2", text)
             raise StoreUnreachable(
                 f"{self.where} does not let us in: {text}", hint="check user, password and roles"
             ) from error

@@ -46,7 +46,7 @@ class Apply:
 
     def inputs(self) -> list[Apply]:
         """Return the nodes that this one is computed from."""
-        return [*self.pos_args, *(node for _, node in self.named_args)]
+        return [*self.pos_args, *[node for _, node in self.named_args]]
 
     @property
     def arg(self) -> dict[str, Any]:

@@ -325,6 +325,13 @@ def test_users_stdout_stays_theirs(capsys: pytest.CaptureFixture[str]) -> None:
     assert "best loss" in said.err
 
 
+def test_the_bar_of_a_search_that_goes_on_knows_the_best(capsys: pytest.CaptureFixture[str]) -> None:
+    trials = Trials()
+    quiet(square, SPACE, max_evals=3, rstate=0, trials=trials)
+    fmin(square, SPACE, max_evals=3, rstate=0, trials=trials)
+    assert f"3/3 [00:00<?, ?trial/s, best loss: {trials.best_trial['result']['loss']}]" in capsys.readouterr().err
+
+
 def test_a_file_of_trials_is_saved_and_continued(tmp_path: Path) -> None:
     file = tmp_path / "trials.pkl"
     quiet(square, SPACE, max_evals=3, rstate=0, trials_save_file=str(file))

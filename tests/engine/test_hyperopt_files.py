@@ -3,6 +3,7 @@
 import datetime as dt
 import os
 import pickle
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -164,3 +165,14 @@ def test_a_space_that_was_made_with_hyperopts_hp_is_refused(tmp_path: Path, monk
     monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(BadSearchSpace, match="was made with hyperopt's hp"):
         load_space("theirs:SPACE")
+
+
+def test_so_is_one_whose_module_imports_a_hyperopt_that_is_not_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "without_them.py").write_text("from hyperopt import hp\nSPACE = {'x': hp.uniform('x', 0, 1)}\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setitem(sys.modules, "hyperopt", None)
+    with pytest.raises(BadSearchSpace, match="was made with hyperopt's hp") as caught:
+        load_space("without_them:SPACE")
+    assert "python -m hstore.compat -m hstore import" in caught.value.hint

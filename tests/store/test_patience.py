@@ -81,6 +81,12 @@ def test_what_does_not_pass_is_told_at_once(error: Exception, ours: type[Excepti
         Patience("the store", seconds=math.inf)(after(error))
 
 
+def test_of_a_command_that_is_forbidden_its_name_is_told_and_not_what_it_held() -> None:
+    error = OperationFailure('not authorized on lab to execute command { insert: "events", lsid: { id: 1 } }', 13)
+    with pytest.raises(StoreUnreachable, match=r"not authorized on lab to execute command insert on events\n"):
+        Patience("the store", seconds=math.inf)(after(error))
+
+
 def test_a_full_disk_is_waited_for() -> None:
     error: Any = OperationFailure("no space left", 14031)
     assert Patience("the store", seconds=math.inf)(after(error)) == "done"
