@@ -55,12 +55,15 @@ class Criterion(NamedTuple):
     best: float
     caution: float = 1.0
     """The power to which that chance is raised."""
+    doubt: float = 1.0
+    """What the deviations are taken by: the less, the more counts what is expected, and the less what is not known."""
 
     def at(self, rows: Floats) -> Floats:
         """Return its values at tidy *rows*."""
         x = self.surrogate.features.of(rows)
         mean, sigma = self.surrogate.posterior.predict(x)
-        value = log_expected_improvement((self.best - mean) / sigma)[0] + np.log(sigma) + self._news(sigma)[0]
+        z = (self.best - mean) / (self.doubt * sigma)
+        value = log_expected_improvement(z)[0] + np.log(sigma) + self._news(sigma)[0]
         if self.surrogate.success is not None:
             value += self.caution * _log_chance(*self.surrogate.success.predict(x))[0]
         return value
@@ -69,11 +72,11 @@ class Criterion(NamedTuple):
         """Return its values at rows of features *x*, and their derivatives by those that are numbers."""
         d = len(self.surrogate.features.encoding.numbers)
         mean, sigma, d_mean, d_sigma = self.surrogate.posterior.slopes(x)
-        z = (self.best - mean) / sigma
+        z = (self.best - mean) / (self.doubt * sigma)
         value, slope = log_expected_improvement(z)
         news, news_by_sigma = self._news(sigma)
         value = value + np.log(sigma) + news
-        by_mean, by_sigma = -slope / sigma, (1.0 - z * slope) / sigma + news_by_sigma
+        by_mean, by_sigma = -slope / (self.doubt * sigma), (1.0 - z * slope) / sigma + news_by_sigma
         d_value = d_mean[:, :d] * by_mean[:, None] + d_sigma[:, :d] * by_sigma[:, None]
         if self.surrogate.success is not None:
             mean, sigma, d_mean, d_sigma = self.surrogate.success.slopes(x)

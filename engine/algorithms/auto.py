@@ -1,51 +1,70 @@
-"""auto, the default: gp, and small steps from the best trials where gp has not earned its trials of late.
+"""auto, the default: a portfolio of gp and, where it has not earned its trials of late, of three ways without a model.
 
-Which of the two chooses follows from the history alone: there is nothing to record and nothing to restore.
+Which of them chooses follows from the history alone, see `portfolio`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
-from hstore.engine.algorithms import gp
+from hstore.engine.algorithms import gp, mtpe
 from hstore.engine.algorithms.algorithm import Algorithm
-from hstore.engine.algorithms.candidates import neglected, steps
-from hstore.engine.algorithms.encoding import encoding
+from hstore.engine.algorithms.candidates import neglected, offspring, steps
+from hstore.engine.algorithms.encoding import Encoding, encoding
 from hstore.engine.algorithms.novelty import new_point
-from hstore.engine.algorithms.surrogate import Known, known
+from hstore.engine.algorithms.portfolio import account
+from hstore.engine.algorithms.surrogate import known
 from hstore.engine.history import History
 from hstore.engine.space import Point, Space
 
-_PATIENCE = 10  # trials without a better loss
-_EVERY = 4
-_N_STEPS = 8
+_N_PROPOSALS = 8
+_Propose = Callable[[Encoding, NDArray[np.float64], np.random.Generator, int], NDArray[np.float64]]
 
 
 def choose(space: Space, history: History, *, seed: int, repeats: bool = False) -> Point:
-    """Return gp's point; but after 10 trials without a better loss every fourth one is a step from a good trial.
+    """Return the point of the arm whose turn it is: gp's, a step, offspring of the best trials, or mtpe's.
 
-    A step changes one label or a few, by any size. It takes no model of the loss to find out what lies beside the
-    best trials, and none can mislead it. On a finite space no point is tried twice, unless *repeats*.
+    The last three have turns after 10 trials without a better loss: every fourth trial is that of the one that has
+    earned most. A step changes one label of a good trial or a few, by any size. Offspring are spread as the best
+    trials are, as in CMA-ES. None of these needs a model of the loss, so none can be misled by one. On a finite space
+    no point is tried twice, unless *repeats*.
     """
+    return ARMS[_turn(history)](space, history, seed, repeats)
+
+
+def _turn(history: History) -> int:
     trials = known(history)
-    if _stands_still(trials) and history.next_tid % _EVERY == 0:
-        return new_point(space, history, _steps(space, history, trials, seed), seed=seed, repeats=repeats)
+    losses: list[float | None] = [None] * len(history)
+    for tid in trials.valid:
+        losses[tid] = float(trials.losses[tid])
+    return account(losses, len(ARMS)).turn(history.next_tid)
+
+
+def _gp(space: Space, history: History, seed: int, repeats: bool) -> Point:
     return gp.choose(space, history, seed=seed, repeats=repeats)
 
 
-def _stands_still(trials: Known) -> bool:
-    losses = trials.losses[trials.valid]
-    return len(losses) > _PATIENCE and len(losses) - 1 - int(np.argmin(losses)) >= _PATIENCE
+def _mtpe(space: Space, history: History, seed: int, repeats: bool) -> Point:
+    return mtpe.choose(space, history, seed=seed, repeats=repeats)
 
 
-def _steps(space: Space, history: History, trials: Known, seed: int) -> Iterator[Point]:
-    code = encoding(space)
-    order = trials.valid[np.argsort(trials.losses[trials.valid], kind="stable")]
-    rows = code.rows(history)
-    best_first = neglected(code, rows, trials, rows[order])
-    yield from map(code.point, steps(code, best_first, np.random.default_rng(seed), _N_STEPS))
+def _near_the_best(propose: _Propose) -> Callable[[Space, History, int, bool], Point]:
+    def choose(space: Space, history: History, seed: int, repeats: bool) -> Point:
+        return new_point(space, history, proposals(space, history, seed), seed=seed, repeats=repeats)
+
+    def proposals(space: Space, history: History, seed: int) -> Iterator[Point]:
+        code, trials = encoding(space), known(history)
+        rows = code.rows(history)
+        order = trials.valid[np.argsort(trials.losses[trials.valid], kind="stable")]
+        best_first = neglected(code, rows, trials, rows[order])
+        yield from map(code.point, propose(code, best_first, np.random.default_rng(seed), _N_PROPOSALS))
+
+    return choose
 
 
-suggest = Algorithm(name="auto", version=1, is_portable=False, choose=choose, scalarisation="chebyshev")
+ARMS = (_gp, _near_the_best(steps), _near_the_best(offspring), _mtpe)
+
+suggest = Algorithm(name="auto", version=2, is_portable=False, choose=choose, scalarisation="chebyshev")

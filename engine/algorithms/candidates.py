@@ -18,6 +18,8 @@ _SHORTEST, _LONGEST = 0.005, 0.3  # steps away from a good row, in ranges
 _FEW_LABELS, _SOME_LABELS = 2.0, 6.0  # that change on average, in each half of the steps
 _SHARED = 0.6
 _FIRST = 0.4  # chance that a step is from the best row, then of what is left from the next one
+_PARENTS = 0.25  # share of the trials that offspring come from
+_NARROWEST = 0.3  # that they are spread over, of what their parents are
 _SHORTEST_STEP, _LONGEST_STEP = 0.01, 0.5
 
 
@@ -70,6 +72,29 @@ def steps(code: Encoding, best_first: Floats, rng: np.random.Generator, n: int) 
     moved = np.clip(rows[:, numbers] + size * rng.standard_normal(size.shape), code.lowest, code.highest)
     rows[:, numbers] = np.where(change[:, numbers], moved, rows[:, numbers])
     rows[:, categories] = np.where(change[:, categories], drawn[:, categories], rows[:, categories])
+    return code.tidy(rows)
+
+
+def offspring(code: Encoding, best_first: Floats, rng: np.random.Generator, n: int) -> Floats:
+    """Return *n* tidy rows spread as the best of *best_first* are that have the same labels active as the first.
+
+    Each is drawn around the parents' weighted mean with their covariance, which is the weighted sum over them of
+    outer products, and so never formed; weights fall with the rank (Hansen, The CMA Evolution Strategy: A Tutorial,
+    2016, eq. 53). Options are those of one parent.
+    """
+    active = code.active(best_first)
+    alike = best_first[(active == active[0]).all(1)]
+    d = int(active[0, code.numbers].sum())
+    parents = alike[: max(d + 1, math.ceil(_PARENTS * len(alike)))]
+    weights = math.log(len(parents) + 0.5) - np.log(np.arange(1.0, len(parents) + 1.0))
+    weights /= weights.sum()
+    rows = parents[rng.choice(len(parents), n, p=weights)]
+    numbers = code.numbers
+    mean = weights @ parents[:, numbers]
+    size = np.exp(rng.uniform(math.log(_NARROWEST), 0.0, (n, 1)))
+    drawn = (rng.standard_normal((n, len(parents))) * np.sqrt(weights)) @ (parents[:, numbers] - mean)
+    drawn += _SHORTEST * rng.standard_normal((n, len(numbers)))
+    rows[:, numbers] = np.clip(mean + size * drawn, code.lowest, code.highest)
     return code.tidy(rows)
 
 

@@ -1,9 +1,9 @@
-"""auto is gp where that earns, and takes steps from good trials where it does not."""
+"""auto is gp where that earns, and tries three other ways where it does not."""
 
 import numpy as np
 
 from hstore import Trials, fmin
-from hstore.engine.algorithms import auto, gp
+from hstore.engine.algorithms import auto, gp, mtpe
 from hstore.engine.history import History
 from hstore.engine.space import Space, compile_space, hp
 
@@ -23,21 +23,40 @@ def test_it_is_gp_while_losses_get_better() -> None:
         assert auto.choose(SPACE, told, seed=3) == gp.choose(SPACE, told, seed=3)
 
 
-def test_after_ten_trials_without_a_better_loss_every_fourth_is_a_step_from_a_good_one() -> None:
+def test_after_ten_trials_without_a_better_loss_every_fourth_is_that_of_another_arm() -> None:
     is_gp = []
-    for n in range(16, 24):
+    for n in range(16, 28):
         told = history(SPACE, n, best_at=5)
         chosen = auto.choose(SPACE, told, seed=3)
         SPACE.check(chosen)
         is_gp.append(chosen == gp.choose(SPACE, told, seed=3))
-        if not is_gp[-1]:
-            rows = np.array([told.column(label) for label in SPACE.labels]).T
-            same = (rows == [chosen[label] for label in SPACE.labels]).sum(1)
-            assert same.max() >= 2
-    assert is_gp == [False, True, True, True] * 2
+    assert is_gp == [False, True, True, True] * 3
 
 
-def test_a_step_is_taken_where_a_branch_is_behind_its_share() -> None:
+def test_the_first_of_them_is_a_step_from_a_good_trial() -> None:
+    told = history(SPACE, 16, best_at=5)
+    chosen = auto.choose(SPACE, told, seed=3)
+    rows = np.array([told.column(label) for label in SPACE.labels]).T
+    assert (rows == [chosen[label] for label in SPACE.labels]).sum(1).max() >= 2
+
+
+def test_the_second_is_offspring_of_the_best_trials() -> None:
+    told = History(SPACE)
+    for tid in range(20):
+        near = {f"x{i}": 1.0 + 0.01 * ((tid + i) % 3) for i in range(4)} | {"c": 2}
+        far = {f"x{i}": -4.0 for i in range(4)} | {"c": 0}
+        told.observe(told.add(near if tid < 7 else far), kind="ok", loss=10.0 - tid if tid < 7 else 20.0)
+    chosen = auto.choose(SPACE, told, seed=3)
+    assert chosen["c"] == 2
+    assert all(abs(chosen[f"x{i}"] - 1.01) < 0.5 for i in range(4))
+
+
+def test_the_third_is_that_of_mtpe() -> None:
+    told = history(SPACE, 24, best_at=5)
+    assert auto.choose(SPACE, told, seed=3) == mtpe.choose(SPACE, told, seed=3)
+
+
+def test_the_trial_is_near_the_best_of_a_branch_that_is_behind_its_share() -> None:
     space = compile_space(
         hp.choice("branch", [{f"x{k}{i}": hp.uniform(f"x{k}{i}", 0, 1) for i in range(6)} for k in range(3)])
     )
