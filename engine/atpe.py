@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from hstore.engine.algorithms.algorithm import document
+from hstore.engine.hyperopt_documents import raw_values
 from hstore.engine.results import STATUS_OK
 from hstore.engine.space import Parameter, Point, Space
 from hstore.store.errors import BadSearchSpace, CannotLoad
@@ -48,8 +49,7 @@ def suggest(new_ids: Sequence[int], domain: Any, trials: Any, seed: int) -> list
         translated = hyperopt.Domain(_not_called, _translated(space, hyperopt.hp))
         told = hyperopt.trials_from_docs([_told(space, trial) for trial in trials.trials if _has_loss(trial)])
         (chosen,) = hyperopt.atpe.suggest([new_ids[0]], translated, told, seed)
-    vals = {label: values[0] for label, values in chosen["misc"]["vals"].items() if len(values)}
-    return [document(new_ids[0], space, _point(space, vals, seed), getattr(trials, "exp_key", None))]
+    return [document(new_ids[0], space, _point(space, raw_values(chosen), seed), getattr(trials, "exp_key", None))]
 
 
 def _hyperopt() -> Any:
@@ -111,10 +111,9 @@ def _has_loss(trial: Any) -> bool:
 
 
 def _told(space: Space, trial: Any) -> dict[str, Any]:
-    point = {label: values[0] for label, values in trial["misc"]["vals"].items() if len(values)}
     result = {"status": STATUS_OK, "loss": trial["result"]["loss"]}
     times = dict.fromkeys(("book_time", "refresh_time"), _SOME_TIME)
-    return document(trial["tid"], space, point, None) | {"state": 2, "result": result} | times
+    return document(trial["tid"], space, raw_values(trial), None) | {"state": 2, "result": result} | times
 
 
 def _point(space: Space, vals: dict[str, Any], seed: int) -> Point:

@@ -229,13 +229,11 @@ class Documents:
             for tid, attachments in kept.items():
                 ChainAttachments(self.experiment, self._numbers[tid]).update(attachments)
 
-    def take_points(self) -> list[Mapping[str, Any]]:
-        """Return `points`, which are not kept any longer."""
-        points, self.points = self.points, []
-        if points:
+    def forget_points(self) -> None:
+        """Let go of `points`, which the search has been given."""
+        if self.points:
             self._let_go(self._documents_of_points)
-            self._documents_of_points = []
-        return points
+            self.points, self._documents_of_points = [], []
 
     def _let_go(self, documents: Sequence[Document]) -> None:
         ids = set(map(id, documents))

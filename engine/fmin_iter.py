@@ -161,7 +161,7 @@ class FMinIter:
             seeds.to_data(self._generator), self.rstate is not None, points, self._retries, self._pruner,
             view.documents,
         )  # fmt: skip
-        view.documents.take_points()
+        view.documents.forget_points()
         self._driver = self._make(ParallelDriver if self.asynchronous else SerialDriver, limits)
         return self._driver
 

@@ -6,9 +6,9 @@ import os
 import socket
 import uuid
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from hstore.engine import attempt
 from hstore.engine.attachments import ChainAttachments
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from pymongo.database import Database
 
     from hstore.engine.mongo_trials import MongoTrials
-
-T = TypeVar("T")
 
 LEASE_SECONDS, TICKET_SECONDS = 60.0, 5.0
 """A job that was reserved here goes back to the queue so long after this process has died."""
@@ -71,7 +69,9 @@ class MongoJobs:
         self.jobs: Collection[Document] = self.db.get_collection("jobs", read_concern=ReadConcern("local"))
         self.gfs: GridFS = GridFS(self.db, "attachments")
         self._patiently = Patience(store.url, seconds=store.patience, say=say)
-        kinds = self._ask(lambda: [each.get("type") for each in self.db.list_collections(filter={"name": "jobs"})])
+        kinds = self._patiently(
+            lambda: [each.get("type") for each in self.db.list_collections(filter={"name": "jobs"})]
+        )
         if "view" not in kinds:
             raise OperationFailure(
                 f"{store.url} holds jobs of hyperopt's own, not hstore's view of them",
@@ -126,7 +126,7 @@ class MongoJobs:
         return self.jobs
 
     def __len__(self) -> int:
-        return self._ask(lambda: self.jobs.count_documents({}))
+        return self._patiently(lambda: self.jobs.count_documents({}))
 
     def __iter__(self) -> Iterator[Document]:
         return iter(self._found({}))
@@ -160,10 +160,7 @@ class MongoJobs:
         return iter(found) if cursor else found
 
     def _found(self, query: Mapping[str, Any]) -> list[Document]:
-        return self._ask(lambda: list(self.jobs.find(query, sort=[("exp_key", 1), ("tid", 1)])))
-
-    def _ask(self, what: Callable[[], T]) -> T:
-        return self._patiently(what)
+        return self._patiently(lambda: list(self.jobs.find(query, sort=[("exp_key", 1), ("tid", 1)])))
 
     def _dead(self) -> set[tuple[str, int]]:
         return {(held.exp, held.tid) for held in self._claims.held() if held.is_over}

@@ -17,6 +17,7 @@ from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils import indexable
 
 from hstore.engine.fmin import fmin
+from hstore.engine.hyperopt_documents import raw_values
 from hstore.engine.mongo_trials import MongoTrials
 from hstore.engine.progress import say
 from hstore.engine.results import STATUS_OK
@@ -150,8 +151,7 @@ class HyperoptSearchCV(BaseSearchCV):  # type: ignore[misc]
             result = document["result"]
             if "test_score" not in result:  # not evaluated yet, or not by a search like this one
                 continue
-            point = {label: values[0] for label, values in document["misc"]["vals"].items() if len(values)}
-            params.append(space.evaluate(point))
+            params.append(space.evaluate(raw_values(document)))
             fields = {name: result[field] for field, name in _FIELDS.items() if field in result}
             out += [dict(zip(fields, split, strict=True)) for split in zip(*fields.values(), strict=True)]
         n_splits = len(out) // len(params)

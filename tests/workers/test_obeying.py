@@ -26,7 +26,8 @@ SECONDS = 60.0
 @contextmanager
 def workers(url: str, *args: str) -> Iterator[subprocess.Popen[str]]:
     """Have `hstore worker` serve the store, in two slots."""
-    command = [sys.executable, "-m", "hstore", "--store", url, "worker", "-j", "2", "--grace", "0.2", *args]
+    options = ["-j", "2", "--grace", "0.2", "--poll-interval", "1"]
+    command = [sys.executable, "-m", "hstore", "--store", url, "worker", *options, *args]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         yield process
