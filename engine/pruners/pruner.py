@@ -100,8 +100,8 @@ class Pruner:
         """Raise `InvalidValue` if it fails at the first report of a first trial: before anything is written."""
         first = Curve()
         first.add(1, 1.0)
-        self.is_due(first)
-        self.stops(0, first, {})
+        if self.is_due(first):
+            self.stops(0, first, {})
 
 
 def check_steps(**settings: Any) -> None:

@@ -144,6 +144,13 @@ def test_a_pruner_of_ones_own_is_described_like_ours_and_need_not_be_installed()
     pruners.check_name(pruners.asha(min_steps=2))
 
 
+def test_a_rule_is_tried_out_only_where_it_says_that_a_decision_is_due() -> None:
+    late = replace(own, due=lambda curve, *, worse: curve.last > 3, decide=shaky)
+    assert pruners.resolve(late) is not None
+    with pytest.raises(InvalidValue, match="the pruner own failed: ZeroDivisionError"):
+        late.stops(0, curve([0.1] * 4), {})
+
+
 OFFERED = """
 from hstore.pruners import Pruner
 def due(curve, **settings):
