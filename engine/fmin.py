@@ -80,8 +80,8 @@ def fmin(
     grace: seconds that workers get to end their trials when the search ends early (timeout, loss_threshold,
         early_stop_fn); what still runs then is cancelled.
     pruner: what stops hopeless trials early, by what *fn* reports on its way: "asha", "median", "hyperband", one of
-        `hstore.pruners` with settings, a plug-in's name, or without workers a `Pruner` of your own. See `Ctrl.report`
-        and `Ctrl.should_stop`.
+        `hstore.pruners` with settings, a plug-in's name, or without workers a `Pruner` of your own. It goes by the
+        one number of each report, with several objectives too. See `Ctrl.report` and `Ctrl.should_stop`.
     objectives: how many losses *fn* returns, if several, as a list or as {"status": "ok", "losses": […]}. Any algorithm
         searches for their Pareto front, and the list of the points of the front is returned. Beside losses or a loss a
         result may have "constraints", a list of numbers that are kept if they are at most 0.

@@ -364,6 +364,29 @@ def test_a_pruner_for_an_objective_that_cannot_report_is_refused() -> None:
     assert "give it a parameter ctrl" in caught.value.hint
 
 
+def test_with_several_losses_a_pruner_goes_by_the_one_number_that_was_reported() -> None:
+    def both(config: Mapping[str, Any], ctrl: Ctrl) -> list[float]:
+        losses = [float(config["x"]), -float(config["x"])]
+        ctrl.report(1, losses[0])
+        ctrl.should_stop()
+        return losses
+
+    trials = Trials()
+    front = search(trials, both, max_evals=12, objectives=2, algo=rand.suggest)
+    experiment = trials.experiment
+    assert 0 < experiment.state.pruned < 12
+    assert len(front) == 12 - experiment.state.pruned, "each that was not stopped is on the front"
+    assert derive_again(experiment).is_same
+
+    def greedy(config: Mapping[str, Any], ctrl: Any) -> list[float]:
+        ctrl.report(1, [config["x"], 1.0])
+        return [config["x"], 1.0]
+
+    with pytest.raises(InvalidValue, match=r"ctrl.report takes .* a number, not 1 and \[.*, 1.0\]") as caught:
+        search(Trials(), greedy, objectives=2)
+    assert "of several losses, report one number" in caught.value.hint
+
+
 def test_what_cannot_be_meant_is_refused() -> None:
     with pytest.raises(InvalidValue, match="no pruner is called 'bogus'"):
         search(Trials(), pruner="bogus")
