@@ -105,9 +105,16 @@ class Ctrl:
     def report(self, step: int, value: float) -> None:
         """Record *value* at *step*, such as the validation loss after an epoch: smaller is better.
 
-        Where the search has a pruner, it is asked now whether to go on; `should_stop` tells.
+        Where the search has a pruner, it is asked now whether to go on; `should_stop` tells. It goes by this number
+        alone, however many losses there are. Raises `InvalidValue` for what is no number.
         """
-        self.last_report = int(step), float(value)
+        try:
+            self.last_report = int(step), float(value)
+        except (TypeError, ValueError, OverflowError):
+            raise InvalidValue(
+                f"ctrl.report takes a whole number and a number, not {step!r:.40} and {value!r:.80}",
+                hint="of several losses, report one number that says how the trial is getting on", path="value",
+            ) from None  # fmt: skip
         self.is_pruned = False  # it goes on, whatever it was told
         self._is_hopeless = self.judge(*self.last_report)
 

@@ -79,8 +79,9 @@ def fmin(
         "failed": 0, "timeout": 0} where it does not say otherwise. Recorded when the experiment begins.
     grace: seconds that workers get to end their trials when the search ends early (timeout, loss_threshold,
         early_stop_fn); what still runs then is cancelled.
-    pruner: what stops hopeless trials early, by what *fn* reports on its way: "asha", "median", "hyperband", or one of
-        `hstore.pruners` with settings. See `Ctrl.report` and `Ctrl.should_stop`.
+    pruner: what stops hopeless trials early, by what *fn* reports on its way: "asha", "median", "hyperband", one of
+        `hstore.pruners` with settings, a plug-in's name, or without workers a `Pruner` of your own. It goes by the
+        one number of each report, with several objectives too. See `Ctrl.report` and `Ctrl.should_stop`.
     objectives: how many losses *fn* returns, if several, as a list or as {"status": "ok", "losses": […]}. Any algorithm
         searches for their Pareto front, and the list of the points of the front is returned. Beside losses or a loss a
         result may have "constraints", a list of numbers that are kept if they are at most 0.
@@ -119,10 +120,10 @@ def fmin(
     compiled = space if isinstance(space, Space) else compile_space(space)
     if not compiled.is_known:
         raise BadSearchSpace("the space is not known: only points of it were imported", hint="give fmin the space")
-    judge = {} if pruner is None else pruners.resolve(pruner).describe()
+    rule = None if pruner is None else pruners.resolve(pruner)
     _check_objectives(objectives, loss_threshold)
     domain = Domain(fn, compiled, pass_expr_memo_ctrl=pass_expr_memo_ctrl, objectives=objectives)
-    if judge and not domain.can_report:
+    if rule is not None and not domain.can_report:
         raise InvalidValue(
             f"a pruner goes by what an objective reports, and {describe(fn)['name']} has nothing to do so with",
             hint="give it a parameter ctrl, call ctrl.report(step, loss), and return when ctrl.should_stop()",
@@ -135,7 +136,7 @@ def fmin(
             max_queue_len=max_queue_len, max_evals=max_evals, timeout=timeout, loss_threshold=loss_threshold,
             verbose=verbose, show_progressbar=show_progressbar, early_stop_fn=early_stop_fn,
             trials_save_file=trials_save_file, points_to_evaluate=points_to_evaluate, workers=workers or 0,
-            retries=policy, grace=grace, pruner=judge,
+            retries=policy, grace=grace, pruner=rule,
         )  # fmt: skip
         search.catch_eval_exceptions = catch_eval_exceptions
         search.exhaust()

@@ -19,6 +19,7 @@ from hstore.engine.driver import Driver, Limits
 from hstore.engine.objective import Domain
 from hstore.engine.parallel import ParallelDriver
 from hstore.engine.progress import ProgressCallback, default_callback, no_progress_callback, say
+from hstore.engine.pruners import Pruner, check_name
 from hstore.engine.serial import SerialDriver
 from hstore.engine.team import Team
 from hstore.engine.trials import Trials
@@ -35,7 +36,7 @@ class FMinIter:
     Arguments are those of `fmin`, and *domain* a `Domain`; nothing is read or written before the first trial is asked
     for. As in hyperopt it yields the trials after each trial but the last. *asynchronous* leaves evaluating to workers,
     which *run* waits for; *poll_interval_secs* is hyperopt's and changes nothing: ends are waited for, not polled.
-    *workers*: how many to start here. *pruner*: as the log describes one, {} for none.
+    *workers*: how many to start here.
     """
 
     catch_eval_exceptions = False
@@ -64,7 +65,7 @@ class FMinIter:
         workers: int = 0,
         retries: Mapping[str, int] | None = None,
         grace: float = 10.0,
-        pruner: Mapping[str, Any] | None = None,
+        pruner: Pruner | None = None,
     ) -> None:
         self.algo = algo
         self.domain = domain
@@ -85,7 +86,7 @@ class FMinIter:
         self._workers = workers
         self._retries = RETRIES if retries is None else retries
         self._grace = grace
-        self._pruner = pruner or {}
+        self._pruner = pruner
         self._algorithm, self._settings = resolve(algo)
         self._generator = seeds.as_generator(rstate)
         self._driver: Driver | None = None
@@ -146,6 +147,8 @@ class FMinIter:
         view, experiment = self.trials, self.trials.experiment
         if self.asynchronous and not experiment.store.is_durable:
             raise InvalidValue("workers need a store", hint="add experiment='some-name'")
+        if self.asynchronous and self._pruner is not None:
+            check_name(self._pruner)
         space = self.domain.space
         if isinstance(self._algorithm, Algorithm):
             self._algorithm.try_out(space, self._settings)
@@ -158,8 +161,8 @@ class FMinIter:
         )
         begin_or_continue(
             experiment, self.domain, describe_algorithm(self._algorithm, self._settings), limits,
-            seeds.to_data(self._generator), self.rstate is not None, points, self._retries, self._pruner,
-            view.documents,
+            seeds.to_data(self._generator), self.rstate is not None, points, self._retries,
+            {} if self._pruner is None else self._pruner.describe(), view.documents,
         )  # fmt: skip
         view.documents.forget_points()
         self._driver = self._make(ParallelDriver if self.asynchronous else SerialDriver, limits)
@@ -171,6 +174,8 @@ class FMinIter:
         if kind is ParallelDriver:
             team = Team(experiment, self._workers, grace=self._grace, say=say) if self._workers else None
             more = {"team": team, "grace": self._grace}
+        else:
+            more = {"pruner": self._pruner}
         return kind(
             experiment=experiment, domain=self.domain, algorithm=self._algorithm, settings=self._settings,
             limits=limits, trials=self.trials, early_stop_fn=self.early_stop_fn, say=say, **more,

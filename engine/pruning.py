@@ -7,12 +7,12 @@ recorded, with what it had seen of them, in the very event that reports the valu
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from hstore.engine.pruners import Curve, Curves, Pruner, resolve, why_unknown
 from hstore.engine.pruners.curves import curve_of, listed
-from hstore.store.errors import VerificationFailed
+from hstore.store.errors import InvalidValue, VerificationFailed
 from hstore.store.events import Reported
 from hstore.store.log import Known, slip
 from hstore.store.store import Experiment
@@ -29,9 +29,19 @@ class Referee:
     them only what is new.
     """
 
-    def __init__(self, experiment: Experiment, *, follows_all: bool) -> None:
+    def __init__(
+        self,
+        experiment: Experiment,
+        *,
+        follows_all: bool,
+        given: Pruner | None = None,
+        say: Callable[[str], object] = lambda _: None,
+    ) -> None:
+        """Judge trials of *experiment*. given: the pruner that fmin was given, which may have no name to find it by."""
         self.experiment = experiment
         self._follows_all = follows_all
+        self._given = given
+        self._say = say
         self._curves = Curves()
         self._arrived = 0
         self._read_at = -1e9
@@ -45,12 +55,24 @@ class Referee:
         described = self.experiment.state.pruner
         if described is not self._described:
             self._described = described
-            is_known = bool(described) and why_unknown(described) is None
-            self._pruner = resolve(described) if is_known else None
+            self._pruner = self._found(described)
         return self._pruner
 
+    def _found(self, described: Mapping[str, Any]) -> Pruner | None:
+        if not described:
+            return None
+        if self._given is not None and self._given.describe() == described:
+            return self._given
+        if why := why_unknown(described):
+            self._say(f"experiment {self.experiment.name!r}: no trial is stopped early here, by {why}")
+            return None
+        return resolve(described)
+
     def judge(self, tid: int, curve: Curve) -> dict[str, Any] | None:
-        """Return what the log is to hold of a decision to stop trial *tid*, of which *curve* is known; None: go on."""
+        """Return what the log is to hold of a decision to stop trial *tid*, of which *curve* is known; None: go on.
+
+        Raises `InvalidValue` if the pruner fails, which one of a user's own may.
+        """
         pruner = self.pruner
         if pruner is None or not pruner.is_due(curve):
             return None
@@ -81,11 +103,8 @@ class Prunings:
         """Return why the decision recorded in *event* does not follow from what it had seen; None if it does."""
         assert event.pruning is not None
         assert event.tid is not None
-        pruner = resolve(event.pruning["pruner"])
         chain = self._experiment.chain(event.tid)
         curve = curve_of(map(slip, chain), until=event.ver)
-        if not pruner.is_due(curve):
-            return f"no decision of {pruner.name} was due"
         others: dict[int, Curve] = {}
         for tid, ver in listed(event.pruning["seen"]):
             if tid not in self._experiment.state.trials:
@@ -94,7 +113,13 @@ class Prunings:
                     "which is not there", hint=f"see `hstore verify {self._experiment.name}`",
                 )  # fmt: skip
             others[tid] = self._curve(tid, ver)
-        return None if pruner.stops(event.tid, curve, others) else "it is good enough to go on"
+        pruner = resolve(event.pruning["pruner"])
+        try:
+            if not pruner.is_due(curve):
+                return f"no decision of {pruner.name} was due"
+            return None if pruner.stops(event.tid, curve, others) else "it is good enough to go on"
+        except InvalidValue as error:
+            return str(error)
 
     def _curve(self, tid: int, ver: int | None) -> Curve:
         if ver is None and tid in self._ended:

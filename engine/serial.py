@@ -13,6 +13,7 @@ from hstore.engine.driver import Driver
 from hstore.engine.heartbeat import Heartbeat
 from hstore.engine.holder import is_gone
 from hstore.engine.objective import describe
+from hstore.engine.pruners import Pruner
 from hstore.engine.pruning import Referee
 from hstore.store.events import Done, Failed, Requeued, Reserved
 from hstore.store.store import Draft, author
@@ -28,12 +29,14 @@ class SerialDriver(Driver):
     """A search that evaluates its trials itself, one after the other."""
 
     catch_eval_exceptions: bool = False
+    pruner: Pruner | None = None
+    """The one that fmin was given, while it is that of the experiment."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self._is_durable = self.experiment.store.is_durable
         self._objective = describe(self.domain.fn)["version"]
-        self._referee = Referee(self.experiment, follows_all=True)
+        self._referee = Referee(self.experiment, follows_all=True, given=self.pruner, say=self.say)
         self._session = uuid.uuid4().hex
         claims = self.experiment.store.claims
         self._heartbeat = (

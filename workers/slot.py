@@ -387,7 +387,7 @@ class Slot:
     def referee(self, experiment: Experiment) -> Referee:
         """Return who judges what the trials of *experiment* report; it keeps what it has read of others."""
         if experiment.name not in self._referees:
-            self._referees[experiment.name] = Referee(experiment, follows_all=False)
+            self._referees[experiment.name] = Referee(experiment, follows_all=False, say=self.worker.say)
         return self._referees[experiment.name]
 
     def _put_back(self) -> None:

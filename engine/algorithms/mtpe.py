@@ -10,7 +10,8 @@ which it is largest beside the density of the others. What differs from `tpe`, a
   trials as close by as of good ones; the width is Scott's rule on the spread of the good ones, held between bounds,
   and narrows slowly with the number of trials;
 - integers and steps of q are cells, below half of which no kernel is narrower;
-- trials under way, failed and without a loss are among the bad ones;
+- trials under way, failed and without a loss are among the bad ones; those that a pruner stopped are ranked by what
+  they reported last (`stopped`);
 - the first points are a scrambled Sobol sequence.
 """
 
@@ -25,7 +26,8 @@ from hstore.engine.algorithms.algorithm import Algorithm
 from hstore.engine.algorithms.kernels import Candidates, Floats, Mixture, Rows, Scales
 from hstore.engine.algorithms.novelty import new_point
 from hstore.engine.algorithms.prior import spread_points
-from hstore.engine.history import OK, VOID, History
+from hstore.engine.algorithms.stopped import losses_as_if_ended
+from hstore.engine.history import OK, PRUNED, VOID, History
 from hstore.engine.space import Point, Space
 
 _FEWEST_OK = 2
@@ -52,12 +54,12 @@ def choose(
     space. *prior_weight* is that of the prior beside the trials, in trials. On a finite space no point is tried twice,
     unless *repeats*; raises `Exhausted` when all were.
     """
-    kinds, losses = history.kinds, history.losses
-    ranked = np.flatnonzero((kinds == OK) & (losses < np.inf))
+    kinds, losses = history.kinds, losses_as_if_ended(history)
+    ranked = np.flatnonzero(((kinds == OK) | (kinds == PRUNED)) & (losses < np.inf))
     # Those under way count: their results will soon be there, however many workers there are.
     if np.count_nonzero(kinds != VOID) < n_startup_jobs or len(ranked) < _FEWEST_OK or not len(space):
         return new_point(space, history, spread_points(space, history, seed), seed=seed, repeats=repeats)
-    ranked = ranked[np.argsort(losses[ranked], kind="stable")]
+    ranked = ranked[np.lexsort((kinds[ranked] == PRUNED, losses[ranked]))]  # equal ones: what has ended first
     n_good = min(max(2, math.ceil(gamma * len(ranked))), len(ranked))
     is_bad = kinds != VOID
     is_bad[ranked[:n_good]] = False

@@ -1,13 +1,13 @@
 """Names: what a user calls an algorithm, what a log calls it, and the algorithm that both stand for."""
 
-import sys
 from collections.abc import Callable, Mapping
-from functools import lru_cache, partial
-from importlib.metadata import EntryPoint, EntryPoints, entry_points
+from functools import partial
+from importlib.metadata import EntryPoint
 from reprlib import repr as short
 from types import MappingProxyType, ModuleType
 from typing import Any
 
+from hstore.engine import plug_ins
 from hstore.engine.algorithms.algorithm import Algorithm
 from hstore.store.errors import InvalidValue
 from hstore.store.values import normalise
@@ -35,28 +35,17 @@ def named(name: str) -> Algorithm | CustomAlgorithm:
     """
     if name in ALGORITHMS:
         return ALGORITHMS[name]
-    plug_ins = _plug_ins(tuple(sys.path))
-    for plug_in in plug_ins.select(name=name):
+    offered = plug_ins.offered(PLUG_INS)
+    for plug_in in offered.select(name=name):
         return _loaded(plug_in)
-    known = ", ".join(dict.fromkeys((*ALGORITHMS, *sorted(plug_ins.names))))
+    known = ", ".join(dict.fromkeys((*ALGORITHMS, *sorted(offered.names))))
     raise InvalidValue(f"no algorithm is called {name!r}; there are: {known}", path="algo")
 
 
-@lru_cache(maxsize=4)
-def _plug_ins(path: tuple[str, ...]) -> EntryPoints:
-    """Return what is installed on *path*, which is the one that is searched: asking takes a while."""
-    return entry_points(group=PLUG_INS)
-
-
 def _loaded(plug_in: EntryPoint) -> Algorithm | CustomAlgorithm:
-    whose = f" (of {plug_in.dist.name} {plug_in.dist.version})" if plug_in.dist is not None else ""
-    what = f"the plug-in {plug_in.name} = {plug_in.value}{whose}"
+    what = plug_ins.whole_name(plug_in)
     hint = "mend or uninstall that package, or choose another algorithm"
-    try:
-        found = plug_in.load()
-    except Exception as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        raise InvalidValue(f"{what} cannot be loaded: {reason:.300}", hint=hint, path="algo") from error
+    found = plug_ins.load(plug_in, hint=hint, path="algo")
     if isinstance(found, ModuleType):
         found = getattr(found, "suggest", found)
     if isinstance(found, Algorithm):

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from hstore.engine.algorithms import gaussian_process
 from hstore.engine.algorithms.encoding import MIDDLE, Encoding
 from hstore.engine.algorithms.gaussian_process import Hyperparameters, Posterior
+from hstore.engine.algorithms.stopped import losses_as_if_ended
 from hstore.engine.algorithms.warping import most_normal, standardise, yeo_johnson
 from hstore.engine.history import ERROR, FAIL, OK, PENDING, PRUNED, History
 
@@ -70,16 +71,12 @@ class Known(NamedTuple):
 def known(history: History) -> Known:
     """Return what there is to know of *history*. A loss of -inf counts as the lowest of the others.
 
-    Trials that were stopped early have the loss that `_as_if_ended` tells, and none of them is the best.
+    Trials that were stopped early have the loss that `as_if_ended` tells, and none of them is the best.
     """
-    kinds, losses = history.kinds, history.losses
+    kinds, losses = history.kinds, losses_as_if_ended(history)
     finite = np.isfinite(losses)
     lowest = losses[finite].min() if finite.any() else 0.0
     losses = np.where((kinds == OK) & np.isneginf(losses), lowest, losses)
-    stopped = np.flatnonzero((kinds == PRUNED) & np.isfinite(history.partial_losses))
-    if len(stopped):
-        ended = losses[(kinds == OK) & np.isfinite(losses)]
-        losses[stopped] = _as_if_ended(history.partial_losses[stopped], history.partial_steps[stopped], ended)
     is_told = ((kinds == OK) | (kinds == FAIL) | (kinds == PRUNED)) & np.isfinite(losses)
     is_failed = ((kinds == ERROR) | (kinds == FAIL) | (kinds == OK) | (kinds == PRUNED)) & ~is_told
     is_pending = kinds == PENDING
@@ -88,20 +85,6 @@ def known(history: History) -> Known:
         losses, told, valid if len(valid) else told, np.flatnonzero(is_failed), np.flatnonzero(is_pending),
         np.flatnonzero(is_told | is_failed | is_pending),
     )  # fmt: skip
-
-
-def _as_if_ended(partial: Floats, steps: Floats, ended: Floats) -> Floats:
-    """Return the losses that trials stopped at *steps* with the losses *partial* would have had, beside those *ended*.
-
-    What a step more would have brought nobody knows, but it is much the same for all that were stopped at one step: so
-    they keep the distances between them, and the best of them is taken for a middling trial, since better ones went on.
-    """
-    base = float(np.median(ended)) if len(ended) else 0.0
-    distances = np.empty(len(partial))
-    for step in np.unique(steps):
-        here = steps == step
-        distances[here] = partial[here] - partial[here].min()
-    return base + distances
 
 
 class Features(NamedTuple):

@@ -10,25 +10,46 @@ from typing import Any
 
 from hstore.engine.pruners.curves import Curve
 from hstore.store.errors import InvalidValue
+from hstore.store.values import normalise
 
 
 @dataclass(frozen=True, repr=False)
 class Pruner:
     """A rule with settings, and what the log records of it. Called with settings it returns itself with those.
 
-    Both functions take settings by keyword, look at nothing else and change nothing. *version* goes up with each change
-    of what they say.
+    Both functions take all settings by keyword, look at nothing else and change nothing. *version* goes up with each
+    change of what they say. Raises `InvalidValue` if they cannot be called so.
     """
 
     name: str
     version: int
     due: Callable[..., bool]
-    """`due(curve, **settings)`: whether the latest report of a trial calls for a decision at all."""
+    """`due(curve, **settings)`: whether the latest report of a trial, of which there is one, calls for a decision."""
     decide: Callable[..., bool]
-    """`decide(tid, curve, others, **settings)`: whether trial *tid* is to be stopped, given the curves of others."""
+    """`decide(tid, curve, others, **settings)`: whether trial *tid* is to be stopped, given the curves of others.
+
+    *others* are by tid. The settings are plain data, and their defaults those of this function.
+    """
     check: Callable[..., None] = lambda **_: None
     """Raises `InvalidValue` for settings that cannot be meant."""
     settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name:
+            raise InvalidValue(f"a pruner's name must be a text, not {self.name!r:.60}", path="name")
+        if isinstance(self.version, bool) or not isinstance(self.version, int):
+            raise InvalidValue(
+                f"{self.name}: the version must be a whole number, not {self.version!r:.60}", path="version"
+            )
+        for name, arguments in (("decide", ("tid", "curve", "others")), ("due", ("curve",))):
+            try:
+                inspect.signature(getattr(self, name)).bind(*arguments, **{**self.defaults, **self.settings})
+            except TypeError as error:
+                wanted = ", ".join((*arguments, *self.defaults))
+                raise InvalidValue(
+                    f"{self.name}: {name} cannot be called as {name}({wanted}): {error}",
+                    hint="decide has a default for each setting, and due takes all of them by keyword too", path=name,
+                ) from error  # fmt: skip
 
     def __repr__(self) -> str:
         return f"<hstore pruner {self.name} {self.version}>"
@@ -53,15 +74,34 @@ class Pruner:
 
     def describe(self) -> dict[str, Any]:
         """Return how the log names it: name, version, all settings."""
-        return {"name": self.name, "version": self.version, "settings": {**self.defaults, **self.settings}}
+        settings = normalise({**self.defaults, **self.settings}, path="settings")
+        return {"name": self.name, "version": self.version, "settings": settings}
 
     def is_due(self, curve: Curve) -> bool:
-        """Return whether the latest report of *curve* calls for a decision."""
-        return self.due(curve, **{**self.defaults, **self.settings})
+        """Return whether the latest report of *curve* calls for a decision; raises `InvalidValue` if the rule fails."""
+        return self._answer(self.due, curve)
 
     def stops(self, tid: int, curve: Curve, others: Mapping[int, Curve]) -> bool:
-        """Return whether trial *tid*, of which *curve* is known, is to be stopped."""
-        return self.decide(tid, curve, others, **{**self.defaults, **self.settings})
+        """Return whether trial *tid*, of which *curve* is known, is to be stopped; raises as `is_due` does."""
+        return self._answer(self.decide, tid, curve, others)
+
+    def _answer(self, function: Callable[..., bool], *arguments: Any) -> bool:
+        try:
+            return bool(function(*arguments, **{**self.defaults, **self.settings}))
+        except Exception as error:
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            raise InvalidValue(f"the pruner {self.name} failed: {reason:.300}", path="pruner") from error
+
+    def is_rule_of(self, other: Pruner) -> bool:
+        """Return whether this is *other*, but for its settings."""
+        return (self.version, self.due, self.decide) == (other.version, other.due, other.decide)
+
+    def try_out(self) -> None:
+        """Raise `InvalidValue` if it fails at the first report of a first trial: before anything is written."""
+        first = Curve()
+        first.add(1, 1.0)
+        if self.is_due(first):
+            self.stops(0, first, {})
 
 
 def check_steps(**settings: Any) -> None:

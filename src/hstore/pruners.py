@@ -1,5 +1,5 @@
-"""The rules that stop hopeless trials early: `fmin(…, pruner=pruners.asha(min_steps=2))`."""
+"""The rules that stop hopeless trials early, `fmin(…, pruner=pruners.asha(min_steps=2))`, and what makes others."""
 
-from hstore.engine.pruners import PRUNERS, Pruner, asha, hyperband, median
+from hstore.engine.pruners import PRUNERS, Curve, Pruner, asha, hyperband, median
 
-__all__ = ["PRUNERS", "Pruner", "asha", "hyperband", "median"]
+__all__ = ["PRUNERS", "Curve", "Pruner", "asha", "hyperband", "median"]

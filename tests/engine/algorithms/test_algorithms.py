@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.offering import offer
 
 from hstore.engine.algorithms import (
     ALGORITHMS,
@@ -23,6 +24,7 @@ from hstore.engine.algorithms import (
     tpe,
     why_unknown,
 )
+from hstore.engine.algorithms.names import PLUG_INS
 from hstore.engine.history import History
 from hstore.engine.space import compile_space, hp
 from hstore.store.errors import InvalidValue
@@ -237,17 +239,6 @@ def test_a_mix_is_portable_if_all_that_is_in_it_are() -> None:
     assert not with_part(mine)
 
 
-def offer(monkeypatch: pytest.MonkeyPatch, folder: Path, name: str, code: str, attribute: str = "") -> None:
-    """Install a package with one plug-in called *name*."""
-    module = f"plug_in_{name}"
-    (folder / f"{module}.py").write_text(code)
-    info = folder / f"{module}-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module}\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(f"[hstore.algorithms]\n{name} = {module}{attribute}\n")
-    monkeypatch.syspath_prepend(folder)
-
-
 OF_OUR_SHAPE = """
 from hstore.engine.algorithms import Algorithm
 def choose(space, history, *, seed, step=0.5):
@@ -257,7 +248,7 @@ suggest = Algorithm(name="steady", version=3, is_portable=True, choose=choose)
 
 
 def test_a_plug_in_is_found_by_its_name_and_replayed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    offer(monkeypatch, tmp_path, "steady", OF_OUR_SHAPE)
+    offer(monkeypatch, tmp_path, PLUG_INS, "steady", OF_OUR_SHAPE)
     monkeypatch.setattr(names, "_table", dict(ALGORITHMS))
     monkeypatch.setattr(names, "ALGORITHMS", names._table)
     algorithm, settings = resolve({"name": "steady", "settings": {"step": 0.25}})
@@ -268,7 +259,8 @@ def test_a_plug_in_is_found_by_its_name_and_replayed(monkeypatch: pytest.MonkeyP
 
 
 def test_a_plug_in_may_be_a_function_in_hyperopts_shape(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    offer(monkeypatch, tmp_path, "own", "def suggest(new_ids, domain, trials, seed):\n    return []\n", ":suggest")
+    code = "def suggest(new_ids, domain, trials, seed):\n    return []\n"
+    offer(monkeypatch, tmp_path, PLUG_INS, "own", code, attribute=":suggest")
     algorithm, settings = resolve("own")
     assert (algorithm([1], None, None, 0), settings) == ([], {})
     assert describe_algorithm(algorithm, settings)["name"] == "plug_in_own:suggest"
@@ -285,7 +277,7 @@ def test_a_plug_in_may_be_a_function_in_hyperopts_shape(monkeypatch: pytest.Monk
 def test_a_broken_plug_in_is_named(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, code: str, message: str
 ) -> None:
-    offer(monkeypatch, tmp_path, name, code)
+    offer(monkeypatch, tmp_path, PLUG_INS, name, code)
     with pytest.raises(InvalidValue, match=message):
         resolve(name)
     with pytest.raises(InvalidValue, match=f"no algorithm is called 'nope'; there are: rand, .*, {name}"):

@@ -1,13 +1,17 @@
 import itertools
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from tests.offering import offer
 
 from hstore.engine import pruners
-from hstore.engine.pruners import PRUNERS, Curve, Curves
+from hstore.engine.pruners import PRUNERS, Curve, Curves, Pruner
 from hstore.engine.pruners.asha import rung
 from hstore.engine.pruners.curves import curve_of, listed
 from hstore.engine.pruners.hyperband import brackets
@@ -109,6 +113,89 @@ def test_what_is_listed_as_seen_gives_the_same_curves_again() -> None:
             }
 
 
+# -- of one's own ---------------------------------------------------------------------------------------------
+
+
+def due(curve: Curve, *, worse: float) -> bool:
+    return len(curve.steps) > 0
+
+
+def decide(tid: int, curve: Curve, others: Mapping[int, Curve], *, worse: float = 0.5) -> bool:
+    return any(curve.values[-1] > other.values[-1] + worse for other in others.values())
+
+
+def shaky(tid: int, curve: Curve, others: Mapping[int, Curve], *, worse: float = 0.5) -> bool:
+    return 1 / len(others) > worse
+
+
+own = Pruner(name="own", version=3, due=due, decide=decide)
+
+
+def test_a_pruner_of_ones_own_is_described_like_ours_and_need_not_be_installed() -> None:
+    mild = pruners.resolve(own(worse=np.float64(0.75)))
+    assert mild.describe() == {"name": "own", "version": 3, "settings": {"worse": 0.75}}
+    assert type(mild.describe()["settings"]["worse"]) is float
+    assert not mild.stops(3, curve([1.0]), others([0.5]))
+    assert own.stops(3, curve([1.1]), others([0.5]))
+    assert pruners.why_unknown(mild.describe()) == "own, which is not installed here"
+    with pytest.raises(InvalidValue, match="workers could not find the pruner 'own'") as caught:
+        pruners.check_name(mild)
+    assert "an entry point own of group hstore.pruners, or search without workers" in caught.value.hint
+    pruners.check_name(pruners.asha(min_steps=2))
+
+
+def test_a_rule_is_tried_out_only_where_it_says_that_a_decision_is_due() -> None:
+    late = replace(own, due=lambda curve, *, worse: curve.last > 3, decide=shaky)
+    assert pruners.resolve(late) is not None
+    with pytest.raises(InvalidValue, match="the pruner own failed: ZeroDivisionError"):
+        late.stops(0, curve([0.1] * 4), {})
+
+
+OFFERED = """
+from hstore.pruners import Pruner
+def due(curve, **settings):
+    return True
+def decide(tid, curve, others, *, worse=0.5):
+    return False
+level = Pruner(name="level", version=2, due=due, decide=decide)
+"""
+
+
+def test_a_plug_in_is_found_by_its_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    offer(monkeypatch, tmp_path, "hstore.pruners", "level", OFFERED, attribute=":level")
+    level = pruners.resolve({"name": "level", "settings": {"worse": 0.25}})
+    assert level.describe() == {"name": "level", "version": 2, "settings": {"worse": 0.25}}
+    assert pruners.resolve(level).describe() == level.describe()
+    pruners.check_name(level)
+    assert pruners.why_unknown(level.describe()) is None
+    assert pruners.why_unknown({**level.describe(), "version": 1}) == "level 1, this hstore has level 2"
+    told = pruners.why_unknown({**level.describe(), "settings": {"of old": 1}})
+    assert told == "level, which does not work here: level has no setting 'of old'; it has: worse"
+    with pytest.raises(InvalidValue, match="another pruner than the one given is called 'level', and replay would"):
+        pruners.resolve(Pruner(name="level", version=2, due=due, decide=decide))
+    with pytest.raises(InvalidValue, match=r"there are: asha, hyperband, median, .*level"):
+        pruners.resolve("nope")
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "message"),
+    [
+        ("ripped", "1 / 0", r"plug-in ripped = .* \(of plug_in_ripped 1.0\) cannot be loaded: ZeroDivisionError"),
+        ("module", "", "plug-in module = plug_in_module .* is no pruner, but <module"),
+        ("renamed", OFFERED, "plug-in renamed = plug_in_renamed:level .* is called 'level'"),
+    ],
+)
+def test_a_broken_plug_in_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, code: str, message: str
+) -> None:
+    offer(monkeypatch, tmp_path, "hstore.pruners", name, code, attribute=":level" if name == "renamed" else "")
+    with pytest.raises(InvalidValue, match=message):
+        pruners.resolve(name)
+    why = pruners.why_unknown({"name": name, "version": 2, "settings": {}})
+    assert why is not None
+    assert why.startswith(f"{name}, which does not work here: the plug-in {name}")
+
+
 # -- rules ----------------------------------------------------------------------------------------------------
 
 
@@ -192,6 +279,17 @@ def test_a_pruner_is_found_by_its_name_and_by_what_the_log_says_of_it(name: str)
         (lambda: pruners.asha(min_steps=9, max_steps=9), "max_steps must be more than min_steps"),
         (lambda: pruners.hyperband(max_steps=None), "max_steps must be a whole number"),
         (lambda: pruners.median(startup_trials=2.5), "startup_trials must be a whole number"),
+        (lambda: Pruner(name="", version=1, due=due, decide=decide), "a pruner's name must be a text, not ''"),
+        (lambda: Pruner(name="own", version="1", due=due, decide=decide), "own: the version must be a whole number"),  # type: ignore[arg-type]
+        (
+            lambda: Pruner(name="own", version=1, due=lambda c: True, decide=decide),
+            "own: due cannot be called",
+        ),
+        (lambda: Pruner(name="own", version=1, due=due, decide=lambda tid: True), "own: decide cannot be called as"),
+        (lambda: own(step=2), "own has no setting 'step'; it has: worse"),
+        (lambda: own(worse=object()).describe(), "settings.worse"),
+        (lambda: pruners.resolve(replace(own, name="asha")), "another pruner than the one given is called 'asha'"),
+        (lambda: pruners.resolve(replace(own, decide=shaky)), "the pruner own failed: ZeroDivisionError: division by"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(pruner: Any, message: str) -> None:
