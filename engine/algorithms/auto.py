@@ -14,6 +14,7 @@ from hstore.engine.algorithms.algorithm import Algorithm
 from hstore.engine.algorithms.candidates import neglected, steps
 from hstore.engine.algorithms.encoding import encoding
 from hstore.engine.algorithms.novelty import new_point
+from hstore.engine.algorithms.scalarise import is_needed
 from hstore.engine.algorithms.surrogate import Known, known
 from hstore.engine.history import History
 from hstore.engine.space import Point, Space
@@ -29,6 +30,8 @@ def choose(space: Space, history: History, *, seed: int, repeats: bool = False) 
     A step changes one label or a few, by any size. It takes no model of the loss to find out what lies beside the
     best trials, and none can mislead it. On a finite space no point is tried twice, unless *repeats*.
     """
+    if is_needed(history):
+        return gp.choose(space, history, seed=seed, repeats=repeats)
     trials = known(history)
     if _stands_still(trials) and history.next_tid % _EVERY == 0:
         return new_point(space, history, _steps(space, history, trials, seed), seed=seed, repeats=repeats)
@@ -48,4 +51,4 @@ def _steps(space: Space, history: History, trials: Known, seed: int) -> Iterator
     yield from map(code.point, steps(code, best_first, np.random.default_rng(seed), _N_STEPS))
 
 
-suggest = Algorithm(name="auto", version=1, is_portable=False, choose=choose, scalarisation="chebyshev")
+suggest = Algorithm(name="auto", version=1, is_portable=False, choose=choose, scalarisation="modelled")
