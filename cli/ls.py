@@ -33,12 +33,14 @@ def ls(session: Session, as_json: bool) -> None:
     if not experiments:
         click.echo("there are no experiments yet: fmin(…, experiment='name') begins one", err=True)
         return
-    from hstore.cli.table import counted, named, render
+    from hstore.cli.table import counted, named, ranges, render
 
     rows: list[list[Any]] = [["experiment", "status", "trials", "last event (UTC)", "best loss", "at"]]
     for e in experiments:
         counts = counted(e.get("counts", {}), e.get("pruned"))
         best = e.get("best", {})
         loss, params = best.get("loss", best.get("loss_kind")), best.get("params")
+        if not best and (front := e.get("pareto")):
+            loss, params = f"front of {len(front)}", f"losses {ranges(front)}"
         rows.append([e["_id"], e["status"], counts, e.get("last", {}).get("at"), loss, params and named(params)])
     click.echo(render(rows))

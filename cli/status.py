@@ -162,7 +162,7 @@ def _as_json(survey: Any, is_line: bool) -> str:
 
 
 def _as_text(survey: dict[str, Any], starter: str) -> str:
-    from hstore.cli.table import named, plain, render, text
+    from hstore.cli.table import named, plain, ranges, render, text
 
     why, best = survey["why"], survey["best"]
     lines = [
@@ -173,7 +173,7 @@ def _as_text(survey: dict[str, Any], starter: str) -> str:
         loss = best.get("loss", best["loss_kind"])
         lines.append(f"best       trial {best['tid']}, loss {text(loss)}: {named(best['params'])}")
     if front := survey["pareto"]:
-        lines.append(f"front      {len(front)} trials than which none is better in everything")
+        lines.append(f"front      {len(front)} trials than which none is better in everything: losses {ranges(front)}")
     if rate := survey["ends_per_minute"]:
         lines.append(f"rate       {f'{rate:.3g}' if rate < 1000 else f'{rate:,.0f}'} a minute" + _until(survey))
     held = {(each["worker"], each["tid"]): each for each in survey["held"]}
@@ -249,6 +249,8 @@ def _all_as_text(store: Store) -> str:
         for each in survey["experiments"]:
             best = each["best"]
             loss = best.get("loss", best.get("loss_kind"))
+            if loss is None and (front := each.get("pareto")):
+                loss = f"front of {len(front)}"
             rows.append([each["name"], each["status"], each.get("why"), _counts(each), loss,
                          each.get("last", {}).get("at")])  # fmt: skip
         lines = [render(rows)]

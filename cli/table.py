@@ -49,6 +49,12 @@ def named(values: Any) -> str:
     return ", ".join(f"{name}={value if value is None else text(value)}" for name, value in values.items())
 
 
+def ranges(front: Sequence[Mapping[str, Any]]) -> str:
+    """Return from where to where the losses of a Pareto front (an experiment's `pareto`) reach, one after the other."""
+    columns = zip(*(each["losses"] for each in front), strict=False)
+    return ", ".join(f"{text(min(column))} … {text(max(column))}" for column in columns)
+
+
 def counted(counts: Mapping[str, int], pruned: int | None = None) -> str:
     """Return how many trials are in each state; of those that are done, how many were stopped early."""
     told = {"done": f" ({pruned} pruned)"} if pruned else {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +48,23 @@ def log_expected_improvement(z: Floats) -> tuple[Floats, Floats]:
     return value, slope
 
 
+class Promise(Protocol):
+    """What a search for the best point to try maximises."""
+
+    @property
+    def surrogate(self) -> Surrogate:
+        """Whose features rows are told by."""
+        ...
+
+    def at(self, rows: Floats) -> Floats:
+        """Return its values at tidy *rows*."""
+        ...
+
+    def slopes(self, x: Floats) -> tuple[Floats, Floats]:
+        """Return its values at rows of features *x*, and their derivatives by those that are numbers."""
+        ...
+
+
 class Criterion(NamedTuple):
     """The logarithm of the expected improvement over *best*, times the chance that a trial does not fail."""
 
@@ -65,7 +82,7 @@ class Criterion(NamedTuple):
         z = (self.best - mean) / (self.doubt * sigma)
         value = log_expected_improvement(z)[0] + np.log(sigma) + self._news(sigma)[0]
         if self.surrogate.success is not None:
-            value += self.caution * _log_chance(*self.surrogate.success.predict(x))[0]
+            value += self.caution * log_chance(*self.surrogate.success.predict(x))[0]
         return value
 
     def slopes(self, x: Floats) -> tuple[Floats, Floats]:
@@ -80,7 +97,7 @@ class Criterion(NamedTuple):
         d_value = d_mean[:, :d] * by_mean[:, None] + d_sigma[:, :d] * by_sigma[:, None]
         if self.surrogate.success is not None:
             mean, sigma, d_mean, d_sigma = self.surrogate.success.slopes(x)
-            more, by_mean, by_sigma = _log_chance(mean, sigma)
+            more, by_mean, by_sigma = log_chance(mean, sigma)
             value = value + self.caution * more
             d_more = d_mean[:, :d] * by_mean[:, None] + d_sigma[:, :d] * by_sigma[:, None]
             d_value = d_value + self.caution * d_more
@@ -97,11 +114,11 @@ class Criterion(NamedTuple):
         return np.log(sigma * sigma / (whole * (whole + t))), t * (whole + t) / (whole * whole * sigma)
 
 
-def _log_chance(mean: Floats, sigma: Floats) -> tuple[Floats, Floats, Floats]:
-    """Return log Phi(mean / sqrt(sigma**2 + c)) and its derivatives by *mean* and *sigma* (Rasmussen, eq. 3.25)."""
+def log_chance(mean: Floats, sigma: Floats, vague: float = _VAGUE) -> tuple[Floats, Floats, Floats]:
+    """Return log Phi(mean / sqrt(sigma**2 + vague)) and its derivatives by *mean* and *sigma* (Rasmussen, eq. 3.25)."""
     from scipy.special import log_ndtr
 
-    width = np.sqrt(sigma * sigma + _VAGUE)
+    width = np.sqrt(sigma * sigma + vague)
     z = mean / width
     value = log_ndtr(z)
     slope = np.exp(-0.5 * z * z - _LOG_ROOT_2_PI - value) / width
@@ -109,7 +126,7 @@ def _log_chance(mean: Floats, sigma: Floats) -> tuple[Floats, Floats, Floats]:
 
 
 def best_first(
-    criterion: Criterion, candidates: Floats, ended: Floats, pending: Floats, *, starts: int, iterations: int
+    criterion: Promise, candidates: Floats, ended: Floats, pending: Floats, *, starts: int, iterations: int
 ) -> Floats:
     """Return the rows that a local search finds from the best *starts* of tidy *candidates*, then these; best first.
 
@@ -146,7 +163,7 @@ def _is_near(rows: Floats, others: Floats, reach: float) -> NDArray[np.bool_]:
     return np.asarray((gaps <= reach).any(1))
 
 
-def _climb(criterion: Criterion, rows: Floats, values: Floats, iterations: int) -> tuple[Floats, Floats]:
+def _climb(criterion: Promise, rows: Floats, values: Floats, iterations: int) -> tuple[Floats, Floats]:
     """Return *rows* moved along the gradient of what is smooth, rounded again, and their values; none is worse."""
     from scipy.optimize import minimize
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from hstore.engine.algorithms.scalarise import How
+from hstore.engine.algorithms.scalarise import How, is_needed, scalarise
 from hstore.engine.history import History
 from hstore.engine.space import Point, Space
 from hstore.store.errors import InvalidValue
@@ -128,6 +128,8 @@ class Algorithm:
         settings = self.gather(values, settings)
         space: Space = domain.space
         history = history_of(trials, space).numbered(new_ids[0])
+        if is_needed(history):
+            history, seed = scalarise(history, self.scalarisation, seed=seed)
         try:
             points = self.choose_all(space, history, len(new_ids), seed=seed, **settings)
         except Exhausted:

@@ -16,6 +16,7 @@ from hstore.engine.algorithms.candidates import neglected, offspring, steps
 from hstore.engine.algorithms.encoding import Encoding, encoding
 from hstore.engine.algorithms.novelty import new_point
 from hstore.engine.algorithms.portfolio import account
+from hstore.engine.algorithms.scalarise import is_needed
 from hstore.engine.algorithms.surrogate import known
 from hstore.engine.history import History
 from hstore.engine.space import Point, Space
@@ -32,6 +33,8 @@ def choose(space: Space, history: History, *, seed: int, repeats: bool = False) 
     trials are, as in CMA-ES. None of these needs a model of the loss, so none can be misled by one. On a finite space
     no point is tried twice, unless *repeats*.
     """
+    if is_needed(history):
+        return gp.choose(space, history, seed=seed, repeats=repeats)
     return ARMS[_turn(history)](space, history, seed, repeats)
 
 
@@ -67,4 +70,4 @@ def _near_the_best(propose: _Propose) -> Callable[[Space, History, int, bool], P
 
 ARMS = (_gp, _near_the_best(steps), _near_the_best(offspring), _mtpe)
 
-suggest = Algorithm(name="auto", version=2, is_portable=False, choose=choose, scalarisation="chebyshev")
+suggest = Algorithm(name="auto", version=2, is_portable=False, choose=choose, scalarisation="modelled")

@@ -92,6 +92,8 @@ def _loss(theta: Floats, x: Floats, y: Floats, groups: Integers, prior: Floats) 
     inverse = _inverse(lower)
     alpha = inverse @ y
     shape, rate = _SHAPE + 0.5 * n, _RATE + 0.5 * float(y @ alpha)
+    if not rate > 0.0:  # the matrix is singular but for rounding
+        return math.inf, np.zeros_like(theta)
     value = shape * math.log(rate) + float(np.log(lower.diagonal()).sum())
     # d value / d k, which is symmetric.
     g = inverse
@@ -205,7 +207,7 @@ def condition(theta: Hyperparameters, x: Floats, y: Floats, groups: Integers, be
         alpha[:n] = _inverse(known) @ y
     else:
         alpha[:] = inverse @ y
-    variance = (_RATE + 0.5 * float(y @ alpha[:n])) / (_SHAPE + 0.5 * n)
+    variance = max(_RATE + 0.5 * float(y @ alpha[:n]), _JITTER) / (_SHAPE + 0.5 * n)
     return Posterior(z, norms, alpha, inverse, variance, trend, scales, noise)
 
 

@@ -10,11 +10,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from hstore.engine.algorithms import multiobjective
 from hstore.engine.algorithms.acquisition import Criterion, best_first
 from hstore.engine.algorithms.algorithm import Algorithm
 from hstore.engine.algorithms.candidates import candidates, farthest_first, neglected
 from hstore.engine.algorithms.encoding import encoding
 from hstore.engine.algorithms.novelty import new_point
+from hstore.engine.algorithms.scalarise import is_needed
 from hstore.engine.algorithms.surrogate import known, surrogate
 from hstore.engine.algorithms.threads import one_thread
 from hstore.engine.history import History
@@ -31,8 +33,10 @@ def choose(space: Space, history: History, *, seed: int, n_startup_jobs: int = 5
 
     The first *n_startup_jobs* trials are spread over the space. Pending trials are believed to turn out
     as expected; where trials failed, or had a loss that is no number, fewer are tried. On a finite space no point is
-    tried twice, unless *repeats*.
+    tried twice, unless *repeats*. With several losses, or constraints, see `multiobjective`.
     """
+    if is_needed(history):
+        return multiobjective.choose(space, history, seed=seed, n_startup_jobs=n_startup_jobs, repeats=repeats)
     proposals = _proposals(space, history, seed, n_startup_jobs)
     return new_point(space, history, proposals, seed=seed, repeats=repeats)
 
@@ -69,4 +73,4 @@ def _proposals(space: Space, history: History, seed: int, n_startup_jobs: int) -
     yield from map(code.point, order)
 
 
-suggest = Algorithm(name="gp", version=2, is_portable=False, choose=choose, scalarisation="chebyshev")
+suggest = Algorithm(name="gp", version=2, is_portable=False, choose=choose, scalarisation="modelled")

@@ -24,7 +24,9 @@ VERSION = 1
 _RHO = 0.05
 _SEED_BELOW = 2**31
 
-How: TypeAlias = Literal["maximin", "chebyshev"]
+How: TypeAlias = Literal["maximin", "chebyshev", "modelled"]
+"""modelled: not at all, since the algorithm reads several losses and constraints itself. chebyshev: as gp and auto read
+them before they did."""
 
 
 def is_needed(history: History) -> bool:
@@ -40,34 +42,37 @@ def describe(how: str) -> str:
 def scalarise(history: History, how: str, *, seed: int) -> tuple[History, int]:
     """Return *history* with one loss for each trial and no constraints, and the seed for the algorithm that reads it.
 
-    Only operations that are exact everywhere are used, so this is as portable as the algorithm that comes after it.
+    Where they are modelled, both are what they were. Only operations that are exact everywhere are used, so this is as
+    portable as the algorithm that comes after it.
     """
+    if how == "modelled":
+        return history, seed
     is_ok = history.kinds == OK
     # Whatever else failed is as bad as can be, on whichever scale; what does not count goes on not counting.
     losses = np.where(np.isnan(history.losses), np.nan, np.inf)
     losses[is_ok] = history.losses[is_ok]
     is_feasible = is_ok
     if history.constraints.shape[1]:
-        violation = np.zeros(len(losses))
-        violation[is_ok] = _violation(history.constraints[is_ok])
-        is_feasible = is_ok & (violation == 0.0)
+        violated = np.zeros(len(losses))
+        violated[is_ok] = violation(history.constraints[is_ok])
+        is_feasible = is_ok & (violated == 0.0)
     if n := history.loss_vectors.shape[1]:
         vectors = history.loss_vectors[is_feasible]
         if how == "chebyshev":
             rng = np.random.default_rng(seed)
             seed = int(rng.integers(_SEED_BELOW))
-            losses[is_feasible] = chebyshev(vectors, _weights(rng, n))
+            losses[is_feasible] = chebyshev(vectors, random_weights(rng, n))
         else:
             losses[is_feasible] = maximin(vectors)
     if history.constraints.shape[1]:
         known = losses[is_feasible & np.isfinite(losses)]
         worst, span = (known.max(), known.max() - known.min()) if len(known) else (0.0, 1.0)
         is_violating = is_ok & ~is_feasible
-        losses[is_violating] = worst + (span if span > 0 else 1.0) * violation[is_violating]
+        losses[is_violating] = worst + (span if span > 0 else 1.0) * violated[is_violating]
     return history.with_losses(losses), seed
 
 
-def _weights(rng: np.random.Generator, n: int) -> Floats:
+def random_weights(rng: np.random.Generator, n: int) -> Floats:
     """Return *n* weights that add up to 1, uniformly distributed: the gaps between sorted uniform numbers."""
     return np.diff(np.sort(rng.random(n - 1)), prepend=0.0, append=1.0)
 
@@ -101,8 +106,9 @@ def maximin(vectors: Floats) -> Floats:
 
 
 def _scaled(finite: Floats) -> Floats:
-    low, high = finite.min(axis=0), finite.max(axis=0)
-    scaled: Floats = (finite - low) / np.where(high > low, high - low, 1.0)
+    half = 0.5 * finite  # whose differences are finite
+    low, high = half.min(axis=0), half.max(axis=0)
+    scaled: Floats = (half - low) / np.where(high > low, high - low, 1.0)
     return scaled
 
 
@@ -130,11 +136,11 @@ def _front(columns: Floats) -> list[int]:
     return front
 
 
-def _violation(constraints: Floats) -> Floats:
+def violation(constraints: Floats) -> Floats:
     """Return by how much each row is infeasible: the sum over constraints, each relative to the largest there is."""
-    violation = np.zeros(len(constraints))
+    total = np.zeros(len(constraints))
     for column in np.maximum(constraints, 0.0).T:  # nan stays nan
         finite = column[np.isfinite(column)]
         largest = finite.max() if len(finite) else 0.0
-        violation += np.where(np.isfinite(column), column / (largest if largest > 0 else 1.0), np.inf)
-    return violation
+        total += np.where(np.isfinite(column), column / (largest if largest > 0 else 1.0), np.inf)
+    return total

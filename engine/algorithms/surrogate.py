@@ -18,7 +18,7 @@ from hstore.engine.algorithms import gaussian_process
 from hstore.engine.algorithms.encoding import MIDDLE, Encoding
 from hstore.engine.algorithms.gaussian_process import Hyperparameters, Posterior
 from hstore.engine.algorithms.stopped import losses_as_if_ended
-from hstore.engine.algorithms.warping import most_normal, standardise, yeo_johnson
+from hstore.engine.algorithms.warping import bilog, most_normal, standardise, yeo_johnson
 from hstore.engine.history import ERROR, FAIL, OK, PENDING, PRUNED, History
 
 Floats = NDArray[np.float64]
@@ -28,6 +28,7 @@ _MOST = 250  # trials that a process is fitted to: their number cubed is what it
 _MOST_BELIEVED = 100
 _MOST_FITTED = 120  # of them, that hyperparameters are fitted to
 _ITERATIONS = 25
+_ALL_THE_SAME = 1e-12
 _REMEMBERED = 256
 # Means of the logarithms of the length scales, that of the root of the number of active labels added, for labels,
 # and for choices that others depend on, whose branches are searches of their own.
@@ -129,13 +130,20 @@ class Surrogate(NamedTuple):
     """The lowest warped loss that is expected at a point tried or being tried."""
     best_first: Floats
     """The rows that the process knows, by ascending expected loss."""
+    warped: Floats
+    """The warped losses that it was told, by tid."""
 
 
-def surrogate(encoding: Encoding, rows: Floats, trials: Known) -> Surrogate | None:
-    """Return the surrogate of the *trials* at tidy *rows*; None if their losses are all equal."""
+def kept_of(trials: Known) -> Integers:
+    """Return those of the *trials* with a loss that a process is made of."""
+    return trials.told[_chosen(trials.losses[trials.told], _MOST)]
+
+
+def surrogate(encoding: Encoding, rows: Floats, trials: Known, kept: Integers | None = None) -> Surrogate | None:
+    """Return the surrogate of the *trials* at tidy *rows*, of those *kept*; None if their losses are all equal."""
     told = trials.told
     hyperparameters, power = _fitted_to_losses(encoding, rows[told], trials.losses[told])
-    kept = told[_chosen(trials.losses[told], _MOST)]
+    kept = kept_of(trials) if kept is None else kept
     y = yeo_johnson(standardise(trials.losses[kept]), power).losses
     if not y.any():
         return None
@@ -151,7 +159,7 @@ def surrogate(encoding: Encoding, rows: Floats, trials: Known) -> Surrogate | No
     if len(trials.pending):
         hoped, _ = posterior.predict(feats.of(rows[trials.pending[-_MOST_BELIEVED:]]))
         best = min(best, float(hoped.min()))
-    return Surrogate(feats, posterior, _success(feats, rows, trials), best, rows[kept[order]])
+    return Surrogate(feats, posterior, _success(feats, rows, trials), best, rows[kept[order]], y)
 
 
 def _success(feats: Features, rows: Floats, trials: Known) -> Posterior | None:
@@ -163,6 +171,26 @@ def _success(feats: Features, rows: Floats, trials: Known) -> Posterior | None:
     fitted = which[:m][-_MOST_FITTED:]
     hyperparameters, _ = _fitted(feats.encoding, rows[fitted], y[:m][-_MOST_FITTED:], powers=())
     return gaussian_process.condition(hyperparameters, feats.of(rows[which]), y, feats.groups, feats.of(rows[:0]))
+
+
+def constraint(
+    encoding: Encoding, feats: Features, rows: Floats, trials: Known, values: Floats, kept: Integers
+) -> Posterior | None:
+    """Return the process of a constraint that had *values* in the *trials*; None if those *kept* are all the same.
+
+    It is of what `bilog` makes of them, so 0 is where the constraint begins to be violated.
+    """
+    m = _scheduled(len(trials.told))
+    fitted = trials.told[:m][-_MOST_FITTED:]
+    y = bilog(values[kept], values[fitted])
+    deviation = y.std()
+    if not deviation > _ALL_THE_SAME:
+        return None
+    hyperparameters, _ = _fitted(encoding, rows[fitted], bilog(values[fitted], values[fitted]), powers=(1.0,))
+    believed = np.concatenate((trials.failed[-_MOST_BELIEVED:], trials.pending[-_MOST_BELIEVED:]))
+    return gaussian_process.condition(
+        hyperparameters, feats.of(rows[kept]), y / deviation, feats.groups, feats.of(rows[believed])
+    )
 
 
 def _chosen(losses: Floats, most: int) -> Integers:

@@ -28,6 +28,18 @@ def standardise(losses: Floats) -> Floats:
         return np.asarray(np.clip((half - middle) / spread, -_FARTHEST, _FARTHEST))
 
 
+def bilog(values: Floats, seen: Floats) -> Floats:
+    """Return sign(v) log(1 + |v|) of the *values*, in units of the median size of those *seen* that are not 0.
+
+    It keeps the sign, sees best around 0 and draws outliers in: for the values of constraints (Eriksson and Poloczek,
+    Scalable Constrained Bayesian Optimization, 2021).
+    """
+    sizes = np.abs(seen[seen != 0.0])
+    unit = float(np.median(sizes)) if len(sizes) else 1.0
+    with np.errstate(over="ignore"):
+        return np.asarray(np.sign(values) * np.log1p(np.minimum(np.abs(values) / unit, _FARTHEST)))
+
+
 class Warped(NamedTuple):
     """Warped losses, with mean 0 and variance 1, and what they were made by."""
 

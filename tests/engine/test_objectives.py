@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 import hstore
-from hstore import Trials, anneal, fmin, hp, rand, tpe
+from hstore import Trials, anneal, fmin, gp, hp, rand, tpe
 from hstore.cli.app import app
 from hstore.engine.algorithms import ALGORITHMS, scalarise
 from hstore.engine.check import check
@@ -69,6 +69,79 @@ def test_an_algorithm_says_which_scalarisation_suits_it(monkeypatch: pytest.Monk
     assert {decision.get("scalarised") for decision in decisions} == {None, "chebyshev 1"}
     assert derive_again(trials.experiment).is_same
     assert derive_again(trials.experiment).suggested == 40
+
+
+def three(config: Mapping[str, float]) -> list[float]:
+    """Return losses of wildly different sizes."""
+    x, y = config["x"], config["y"]
+    return [1e6 * (x**2 + y**2), 1e-6 * ((x - 1) ** 2 + y**2), x**2 + (y - 1) ** 2 - 50.0]
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_auto_searches_for_two_and_three_things_within_constraints(trials: Trials, n: int) -> None:
+    def objective(config: Mapping[str, float]) -> Any:
+        losses = three(config)[:n]
+        if config["y"] > 1.5:
+            raise ArithmeticError("too far")
+        if config["x"] < -1.5:
+            losses[n - 1] = math.nan if config["y"] > 0 else math.inf
+        return {"status": "ok", "losses": losses, "constraints": [0.2 - config["x"]]}
+
+    points = search(trials, objective, algo="auto", objectives=n, max_evals=24, catch_eval_exceptions=True)
+    experiment = trials.experiment
+    assert [trial.tid for trial in experiment.pareto] == front_of(trials)
+    assert len(points) > 4
+    assert all(point["x"] >= 0.2 for point in points)
+    described = [(trial.queued.algorithm or {}).get("scalarised") for trial in experiment.trials if trial.queued]
+    assert described[-1] == "modelled 1"
+    report = derive_again(experiment)
+    assert (report.is_same, report.suggested, report.skipped) == (True, 24, ())
+    assert check(experiment.store, experiment.name) == []
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_auto_searches_conditional_spaces_in_batches(n: int) -> None:
+    space = hp.choice("kind", [{"a": hp.uniform("a", 0, 1)}, {"b": hp.loguniform("b", -5, 0), "c": hp.randint("c", 4)}])
+
+    def objective(config: Mapping[str, float]) -> list[float]:
+        size = sum(config.values())
+        return [size, 1 / (0.1 + size), abs(size - 1)][:n]
+
+    trials = Trials()
+    fmin(
+        objective,
+        space,
+        algo="auto",
+        max_evals=21,
+        max_queue_len=3,
+        trials=trials,
+        rstate=1,
+        verbose=False,
+        objectives=n,
+    )
+    assert {trial.point["kind"] for trial in trials.experiment.trials[12:]} == {0, 1}
+    assert derive_again(trials.experiment).is_same
+
+
+def test_a_log_of_gp_that_read_losses_by_chebyshev_weights_is_derived_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = replace(gp.suggest, scalarisation="chebyshev")
+    trials = Trials()
+    monkeypatch.setattr("hstore.engine.algorithms.names._table", {**ALGORITHMS, "gp": before})
+    search(trials, algo=before, max_evals=14)
+    monkeypatch.undo()
+    assert ALGORITHMS["gp"].scalarisation == "modelled"
+    report = derive_again(trials.experiment)
+    assert (report.is_same, report.suggested, report.skipped) == (True, 14, ())
+
+
+def test_a_wrapped_algorithm_reads_several_losses_too() -> None:
+    def own(new_ids: Any, domain: Any, trials: Any, seed: int) -> Any:
+        return tpe.suggest(new_ids, domain, trials, seed)
+
+    one, other = Trials(), Trials()
+    search(one, algo=own)
+    search(other, algo=tpe.suggest)
+    assert [t.point for t in one.experiment.trials] == [t.point for t in other.experiment.trials]
 
 
 def test_documents_hold_the_losses_and_the_front() -> None:
@@ -195,18 +268,19 @@ def test_a_scalarisation_of_a_newer_hstore_is_no_difference() -> None:
     finally:
         scalarise.VERSION = scalarised
     assert report.is_same
-    why = "chosen by tpe with scalarisation maximin 1, this hstore has maximin 2, chebyshev 2"
+    why = "chosen by tpe with scalarisation maximin 1, this hstore has maximin 2, chebyshev 2, modelled 2"
     assert [told for _, told in report.skipped] == [why] * 3
 
 
-def test_workers_evaluate_several_losses_and_commands_show_them(mongo_url: str) -> None:
+@pytest.mark.parametrize("algo", [tpe.suggest, "auto"], ids=["tpe", "auto"])
+def test_workers_evaluate_several_losses_and_commands_show_them(mongo_url: str, algo: Any) -> None:
     def objective(config: Mapping[str, float]) -> Any:
         if config["x"] > 1:
             return 1.0  # one loss too few
         return [config["x"] ** 2, (config["x"] - 1) ** 2]
 
     front = fmin(
-        objective, SPACE, algo=tpe.suggest, max_evals=25, experiment="two", store=mongo_url, workers=1, objectives=2,
+        objective, SPACE, algo=algo, max_evals=25, experiment="two", store=mongo_url, workers=1, objectives=2,
         verbose=False, rstate=0,
     )  # fmt: skip
     with hstore.open(mongo_url) as store:
@@ -216,6 +290,7 @@ def test_workers_evaluate_several_losses_and_commands_show_them(mongo_url: str) 
         assert derive_again(experiment).is_same
         assert check(store, "two") == []
         tid = experiment.pareto[0].tid
+        losses = [list(trial.losses or ()) for trial in experiment.pareto]
 
     def run(*arguments: str) -> str:
         result = CliRunner().invoke(app, ["--store", mongo_url, *arguments], catch_exceptions=False)
@@ -225,5 +300,12 @@ def test_workers_evaluate_several_losses_and_commands_show_them(mongo_url: str) 
     assert f"front      {len(front)} trials than which none is better" in run("show", "two")
     assert len(json.loads(run("show", "two", "--json"))["pareto"]) == len(front)
     assert f"front      {len(front)} trials" in run("status", "two")
+    ends = [f"{min(each):.6g} … {max(each):.6g}" for each in zip(*losses, strict=True)]
+    assert f"losses {ends[0]}, {ends[1]}" in run("status", "two")
+    for listed in (run("ls"), run("status")):
+        assert f"front of {len(front)}" in listed
+    assert f"losses {ends[0]}, {ends[1]}" in run("ls")
+    (told,) = json.loads(run("ls", "--json"))
+    assert [each["losses"] for each in told["pareto"]] == losses
     assert "losses " in run("show", "two", str(tid))
     assert "status=ok" in run("log", "two", str(tid))
