@@ -19,6 +19,7 @@ _ROOT_HALF_PI = math.sqrt(0.5 * math.pi)
 _VAGUE = 0.1  # variance that a failure has of its own
 _ROUNDS = 4
 _WORTHWHILE = 1e-6
+_MARGIN, _MOST_MARGINS = 0.05, 10
 _DIGITS = 5
 # Of each range: what is as near to a trial that ended, or to one that is pending, need not be tried again.
 _SAME, _NEAR = 1e-9, 1e-3
@@ -46,6 +47,14 @@ def log_expected_improvement(z: Floats) -> tuple[Floats, Floats]:
         value = np.where(z > 0.0, np.log(improvement), value)
         slope = np.where(z > 0.0, mass / improvement, slope)
     return value, slope
+
+
+def plateau_margin(n_best: int) -> float:
+    """Return how much lower than the best warped loss is asked for where *n_best* trials are tied for it.
+
+    On a plateau the nearest points promise most and tell nothing: so more than they can promise.
+    """
+    return _MARGIN * min(n_best - 1, _MOST_MARGINS)
 
 
 class Promise(Protocol):
@@ -126,7 +135,7 @@ def log_chance(mean: Floats, sigma: Floats, vague: float = _VAGUE) -> tuple[Floa
 
 
 def best_first(
-    criterion: Promise, candidates: Floats, ended: Floats, pending: Floats, *, starts: int, iterations: int
+    criterion: Promise, candidates: Floats, ended: Floats, pending: Floats, *, starts: int = 5, iterations: int = 20
 ) -> Floats:
     """Return the rows that a local search finds from the best *starts* of tidy *candidates*, then these; best first.
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from hstore.engine.algorithms import multiobjective
-from hstore.engine.algorithms.acquisition import Criterion, best_first
+from hstore.engine.algorithms.acquisition import Criterion, best_first, plateau_margin
 from hstore.engine.algorithms.algorithm import Algorithm
 from hstore.engine.algorithms.candidates import candidates, farthest_first, neglected
 from hstore.engine.algorithms.encoding import encoding
@@ -22,10 +22,8 @@ from hstore.engine.algorithms.threads import one_thread
 from hstore.engine.history import History
 from hstore.engine.space import Point, Space
 
-_STARTS, _ITERATIONS = 5, 20
 _FEWEST = 4  # losses, to begin with
 _LEAST_DOUBT, _FULL_DOUBT = 0.6, 100
-_MARGIN, _MOST_MARGINS = 0.05, 10
 
 
 def choose(space: Space, history: History, *, seed: int, n_startup_jobs: int = 5, repeats: bool = False) -> Point:
@@ -61,15 +59,10 @@ def _proposals(space: Space, history: History, seed: int, n_startup_jobs: int) -
         if model is None:
             order = farthest_first(code, rows[trials.taken], rng)
         else:
-            # On a plateau the nearest points promise most and tell nothing: ask for more than they can promise.
-            margin = _MARGIN * min(trials.n_best - 1, _MOST_MARGINS)
+            hoped = model.best - plateau_margin(trials.n_best)
             pool = neglected(code, rows, trials, candidates(code, model.best_first, rng))
-            criterion = Criterion(
-                model, model.best - margin, caution=1.0 + trials.n_failed_since, doubt=_doubt(len(trials.told))
-            )
-            order = best_first(
-                criterion, pool, rows[trials.ended], rows[trials.pending], starts=_STARTS, iterations=_ITERATIONS
-            )
+            criterion = Criterion(model, hoped, caution=1.0 + trials.n_failed_since, doubt=_doubt(len(trials.told)))
+            order = best_first(criterion, pool, rows[trials.ended], rows[trials.pending])
     yield from map(code.point, order)
 
 

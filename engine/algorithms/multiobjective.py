@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hstore.engine.algorithms.acquisition import Criterion, Promise, best_first, log_chance
+from hstore.engine.algorithms.acquisition import Criterion, Promise, best_first, log_chance, plateau_margin
 from hstore.engine.algorithms.candidates import candidates, farthest_first, neglected
 from hstore.engine.algorithms.encoding import Encoding, encoding
 from hstore.engine.algorithms.gaussian_process import Posterior
@@ -26,7 +26,6 @@ from hstore.engine.space import Point, Space
 
 Floats = NDArray[np.float64]
 
-_STARTS, _ITERATIONS = 5, 20
 _FEWEST = 4  # trials with losses, to begin with
 _MOST_LOSSES = 3  # that are modelled one by one
 # How far beyond the worst of the front the reference lies, in ranges of the front: near, for what lies within it, and
@@ -39,7 +38,6 @@ _HARDLY = 1e-4  # what it counts beyond
 _AS_GOOD = 0.01  # of a deviation: what is no better by more makes no front
 _SURE = 1e-4  # variance that a constraint's value has of its own
 _LEAST = 1e-300
-_MARGIN, _MOST_MARGINS = 0.05, 10  # as in gp
 _TENTH = 10
 _DIGITS = 3  # of warped losses: what is nearer together tells no slope
 
@@ -137,7 +135,7 @@ def _best_first(code: Encoding, rows: Floats, trials: Several, rng: np.random.Ge
     if not modelled or not len(known.valid):
         criterion = Joint(base, (), None, constraints, caution)
     elif len(modelled) == 1:
-        margin = _MARGIN * min(known._replace(losses=modelled[0][1]).n_best - 1, _MOST_MARGINS)
+        margin = plateau_margin(known._replace(losses=modelled[0][1]).n_best)
         best = base.posterior.predict(base.features.of(np.concatenate((rows[known.valid], hoped))))[0].min()
         alone = Criterion(base, float(best) - margin, caution)
         criterion = Constrained(alone, constraints) if constraints else alone
@@ -154,7 +152,7 @@ def _best_first(code: Encoding, rows: Floats, trials: Several, rng: np.random.Ge
         ranked = known.valid if len(known.valid) else known.told
         centres = ranked[np.argsort(known.losses[ranked], kind="stable")]
     pool = neglected(code, rows, known, candidates(code, rows[centres], rng))
-    return best_first(criterion, pool, rows[known.ended], rows[known.pending], starts=_STARTS, iterations=_ITERATIONS)
+    return best_first(criterion, pool, rows[known.ended], rows[known.pending])
 
 
 def _likely(base: Surrogate, constraints: Sequence[Posterior], rows: Floats) -> Floats:
