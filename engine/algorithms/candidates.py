@@ -88,7 +88,7 @@ def offspring(code: Encoding, best_first: Floats, rng: np.random.Generator, n: i
     parents = alike[: max(d + 1, math.ceil(_PARENTS * len(alike)))]
     weights = math.log(len(parents) + 0.5) - np.log(np.arange(1.0, len(parents) + 1.0))
     weights /= weights.sum()
-    rows = parents[rng.choice(len(parents), n, p=weights)]
+    rows = code.filled(parents[rng.choice(len(parents), n, p=weights)], code.draw(rng, n))
     numbers = code.numbers
     mean = weights @ parents[:, numbers]
     size = np.exp(rng.uniform(math.log(_NARROWEST), 0.0, (n, 1)))

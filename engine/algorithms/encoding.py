@@ -119,8 +119,11 @@ class Encoding:
         return active
 
     def filled(self, rows: Floats, drawn: Floats) -> Floats:
-        """Return *rows* with an entry for every label: those that are inactive take theirs of *drawn*."""
-        return np.where(self.active(rows), rows, drawn) if self.conditional else rows.copy()
+        """Return *rows* with an entry for every label: what is inactive, or an option that there is not, is *drawn*."""
+        lacks = ~self.active(rows) if self.conditional else np.zeros(rows.shape, dtype=bool)
+        options = rows[:, self.categories]  # those of trials of an older space may be others
+        lacks[:, self.categories] |= (options < 0.0) | (options >= self.n_options[self.categories])
+        return np.where(lacks, drawn, rows)
 
     def tidy(self, rows: Floats) -> Floats:
         """Round *rows* to values that exist and blank out what the options make inactive, both in place."""

@@ -127,8 +127,9 @@ def test_installing_it_twice_is_fine_and_after_hyperopt_was_imported_too_late(tm
         "import sys, types\nsys.modules['hyperopt'] = types.ModuleType('hyperopt')\n"
         "import hstore.compat\nhstore.compat.install()\n"
     )
-    late = python("late.py", cwd=tmp_path).stderr.splitlines()[-1]
+    late, hint = python("late.py", cwd=tmp_path).stderr.splitlines()[-2:]
     assert late.endswith("HstoreError: hyperopt was imported before, from nowhere")
+    assert "call hstore.compat.install() before" in hint
 
 
 def test_what_is_pickled_there_loads_where_there_is_no_hyperopt(tmp_path: Path) -> None:

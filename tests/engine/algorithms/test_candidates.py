@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hstore.engine.algorithms.candidates import offspring, steps
+from hstore.engine.algorithms.candidates import candidates, offspring, steps
 from hstore.engine.algorithms.encoding import encoding
 from hstore.engine.space import compile_space, hp
 
@@ -52,3 +52,16 @@ def test_what_is_proposed_lies_in_the_space(propose: object, n_best: int) -> Non
     best_first = code.tidy(code.draw(np.random.default_rng(2), n_best))
     for row in propose(code, best_first, np.random.default_rng(3), 40):
         BRANCHES.check(code.point(row))
+
+
+@pytest.mark.parametrize("option", [-1.0, 7.0])
+def test_an_option_of_an_older_space_is_not_proposed(option: float) -> None:
+    code = encoding(BRANCHES)
+    rng = np.random.default_rng(2)
+    for label in ("kind", "shade"):
+        best_first = code.tidy(code.draw(rng, 3))
+        best_first[:, code.index[label]] = option
+        best_first = code.tidy(best_first)
+        proposed = [*steps(code, best_first, rng, 40), *offspring(code, best_first, rng, 40)]
+        for row in [*proposed, *candidates(code, best_first, rng)]:
+            BRANCHES.check(code.point(row))
