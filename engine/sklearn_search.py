@@ -145,7 +145,7 @@ class HyperoptSearchCV(BaseSearchCV):  # type: ignore[misc]
                 opened.close()
 
     def _table(self, space: Space, trials: Trials) -> dict[str, Any]:
-        """Return `cv_results_`, in the order of the trials."""
+        """Return `cv_results_`, in the order of the trials; InvalidValue if there is none to show."""
         params, out = [], []
         for document in trials.trials:
             result = document["result"]
@@ -154,6 +154,11 @@ class HyperoptSearchCV(BaseSearchCV):  # type: ignore[misc]
             params.append(space.evaluate(raw_values(document)))
             fields = {name: result[field] for field, name in _FIELDS.items() if field in result}
             out += [dict(zip(fields, split, strict=True)) for split in zip(*fields.values(), strict=True)]
+        if not params:
+            raise InvalidValue(
+                f"of {len(trials)} trials no trial was made by such a search",
+                hint=f"give new trials, or a larger max_evals than {self.max_evals}", path="trials",
+            )  # fmt: skip
         n_splits = len(out) // len(params)
         table: dict[str, Any] = self._format_results(params, n_splits, out)
         return table

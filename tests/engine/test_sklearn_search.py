@@ -18,7 +18,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.svm import SVC
 from sklearn.utils.estimator_checks import check_estimator
 
-from hstore import Store, Trials, hp, rand, tpe
+from hstore import Store, Trials, fmin, hp, rand, tpe
 from hstore.sklearn import HyperoptSearchCV
 from hstore.store.errors import AllTrialsFailed, InvalidValue
 
@@ -121,6 +121,14 @@ def test_warm_start_goes_on_with_a_larger_number_and_without_it_a_fit_begins_ane
     warm.fit(X, Y)  # nothing is left to do, at which hyperopt's raises
     cold = search(max_evals=2).fit(X, Y).fit(X, Y)
     assert len(cold.trials_) == 2
+
+
+def test_trials_of_another_objective_that_leave_none_to_make_are_refused_in_one_line() -> None:
+    trials = Trials()
+    fmin(lambda _: 0.5, C, algo=rand.suggest, max_evals=4, trials=trials, verbose=False)
+    with pytest.raises(InvalidValue, match="no trial was made by such a search") as caught:
+        search(trials=trials).fit(X, Y)
+    assert "max_evals" in caught.value.hint
 
 
 def test_trials_and_algorithms_may_be_given() -> None:
