@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hstore.engine.algorithms import ALGORITHMS, Algorithm, Exhausted, describe_algorithm, resolve
+from hstore.engine.algorithms import ALGORITHMS, Algorithm, Exhausted, auto, describe_algorithm, resolve
 from hstore.engine.algorithms.finite import endless
 from hstore.engine.history import History
 from hstore.engine.space import Point, Space, compile_space, hp
@@ -22,6 +22,20 @@ from hstore.engine.space import Point, Space, compile_space, hp
 RECORDED = Path(__file__).with_name("recorded_points.json")
 
 each_algorithm = pytest.mark.parametrize("algorithm", ALGORITHMS.values(), ids=ALGORITHMS)
+
+
+def of_arm(name: str, arm: Callable[[Space, History, int, bool], Point]) -> Algorithm:
+    def choose(space: Space, history: History, *, seed: int) -> Point:
+        return arm(space, history, seed, False)
+
+    return Algorithm(name=name, version=1, is_portable=False, choose=choose)
+
+
+# What auto leaves its choice to now and then, which few of the histories here would show.
+ARMS = {name: of_arm(name, auto.ARMS[k]) for k, name in ((1, "auto's steps"), (2, "auto's offspring"))}
+each_algorithm_and_arm = pytest.mark.parametrize(
+    "algorithm", [*ALGORITHMS.values(), *ARMS.values()], ids=[*ALGORITHMS, *ARMS]
+)
 
 
 FINITE = {
@@ -128,7 +142,7 @@ EXTREMES: dict[str, tuple[int, Callable[[Any], Any]]] = {
 SETTINGS: dict[str, dict[str, Any]] = {"cmaes": {"categorical": "random"}}
 
 
-@each_algorithm
+@each_algorithm_and_arm
 @pytest.mark.parametrize(("n", "expression"), EXTREMES.values(), ids=EXTREMES)
 def test_extreme_spaces_are_searched(algorithm: Algorithm, n: int, expression: Any) -> None:
     searched = compile_space(expression(partial(some_number, algorithm)))
@@ -162,7 +176,7 @@ def test_it_has_a_version_and_its_settings_are_plain(algorithm: Algorithm) -> No
     assert algorithm.plain(in_full) == in_full
 
 
-@each_algorithm
+@each_algorithm_and_arm
 def test_the_same_input_gives_the_same_point_in_the_same_order(algorithm: Algorithm) -> None:
     first = algorithm.choose(space(algorithm), told(space(algorithm), mixed, 60), seed=5)
     again = algorithm.choose(space(algorithm), told(space(algorithm), mixed, 60), seed=5)
@@ -185,7 +199,7 @@ def test_a_history_that_was_asked_on_the_way_gives_the_same_point(algorithm: Alg
     assert algorithm.choose(searched, asked, seed=5) == algorithm.choose(searched, at_once, seed=5)
 
 
-@each_algorithm
+@each_algorithm_and_arm
 def test_inputs_are_left_as_they_were(algorithm: Algorithm) -> None:
     searched = space(algorithm)
     history = told(searched, mixed, 60)
@@ -197,7 +211,7 @@ def test_inputs_are_left_as_they_were(algorithm: Algorithm) -> None:
         np.testing.assert_array_equal(history.column(label), before.column(label))
 
 
-@each_algorithm
+@each_algorithm_and_arm
 def test_no_clock_and_no_shared_generator_is_asked(algorithm: Algorithm, monkeypatch: pytest.MonkeyPatch) -> None:
     searched = space(algorithm)
     history = told(searched, quadratic, 60)
