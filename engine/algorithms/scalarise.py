@@ -25,8 +25,8 @@ _RHO = 0.05
 _SEED_BELOW = 2**31
 
 How: TypeAlias = Literal["maximin", "chebyshev", "modelled"]
-"""modelled: not at all, since the algorithm reads several losses and constraints itself. chebyshev: as gp and auto read
-them before they did."""
+"""modelled: not at all, since the algorithm reads several losses and constraints itself. chebyshev: by weights that the
+seed draws, for one that models a loss. maximin: for one that goes by a few best trials."""
 
 
 def is_needed(history: History) -> bool:
