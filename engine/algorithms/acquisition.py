@@ -17,6 +17,7 @@ _LOG_ROOT_2_PI = 0.5 * math.log(2.0 * math.pi)
 _ROOT_HALF = math.sqrt(0.5)
 _ROOT_HALF_PI = math.sqrt(0.5 * math.pi)
 _VAGUE = 0.1  # variance that a failure has of its own
+_STARTS, _ITERATIONS = 5, 20
 _ROUNDS = 4
 _WORTHWHILE = 1e-6
 _MARGIN, _MOST_MARGINS = 0.05, 10
@@ -134,18 +135,16 @@ def log_chance(mean: Floats, sigma: Floats, vague: float = _VAGUE) -> tuple[Floa
     return value, slope, -slope * z * sigma / width
 
 
-def best_first(
-    criterion: Promise, candidates: Floats, ended: Floats, pending: Floats, *, starts: int = 5, iterations: int = 20
-) -> Floats:
-    """Return the rows that a local search finds from the best *starts* of tidy *candidates*, then these; best first.
+def best_first(criterion: Promise, candidates: Floats, ended: Floats, pending: Floats) -> Floats:
+    """Return the rows that a local search finds from the best few of tidy *candidates*, then these; best first.
 
-    Numbers follow the gradient, L-BFGS-B on all starts at once; coarse cells and options are then changed one at a
+    Numbers follow the gradient, L-BFGS-B on all of the few at once; coarse cells and options are then changed one at a
     time while that is better. Rows found that *ended* or *pending* trials have tried come last.
     """
     encoding = criterion.surrogate.features.encoding
     values = criterion.at(candidates)
     order = _best(values)
-    rows, found = _climb(criterion, candidates[order[:starts]], values[order[:starts]], iterations)
+    rows, found = _climb(criterion, candidates[order[:_STARTS]], values[order[:_STARTS]])
     for _ in range(_ROUNDS):
         best = _best(found)[0]
         near = _neighbours(encoding, rows[best])
@@ -155,7 +154,7 @@ def best_first(
         top = _best(theirs)[0]
         if not theirs[top] > found[best] + _WORTHWHILE:
             break
-        moved, value = _climb(criterion, near[top : top + 1], theirs[top : top + 1], iterations)
+        moved, value = _climb(criterion, near[top : top + 1], theirs[top : top + 1])
         rows[best], found[best] = moved[0], value[0]
     rows, others = rows[_best(found)], candidates[order]
     is_old = _is_near(rows, ended, _SAME) | _is_near(rows, pending, _NEAR)
@@ -172,7 +171,7 @@ def _is_near(rows: Floats, others: Floats, reach: float) -> NDArray[np.bool_]:
     return np.asarray((gaps <= reach).any(1))
 
 
-def _climb(criterion: Promise, rows: Floats, values: Floats, iterations: int) -> tuple[Floats, Floats]:
+def _climb(criterion: Promise, rows: Floats, values: Floats) -> tuple[Floats, Floats]:
     """Return *rows* moved along the gradient of what is smooth, rounded again, and their values; none is worse."""
     from scipy.optimize import minimize
 
@@ -192,7 +191,7 @@ def _climb(criterion: Promise, rows: Floats, values: Floats, iterations: int) ->
     bounds = np.column_stack((encoding.lowest[k], encoding.highest[k])) - MIDDLE
     found = minimize(
         descend, x[n, k], jac=True, method="L-BFGS-B", bounds=bounds,
-        options={"maxiter": iterations, "maxfun": iterations + 10},
+        options={"maxiter": _ITERATIONS, "maxfun": _ITERATIONS + 10},
     )  # fmt: skip
     trial = rows.copy()
     trial[n, numbers[k]] = found.x + MIDDLE
