@@ -26,7 +26,7 @@ SETTLE = 3.0
 def fill(url: str, name: str, size: int) -> None:
     """Begin experiment *name* with so many queued trials."""
     import hstore
-    from hstore.engine.beginning import RETRIES
+    from hstore.engine.search.defaults import RETRIES
     from hstore.store.events import Created, Queued
     from hstore.store.store import Draft, Experiment
 

@@ -20,7 +20,7 @@ TRIALS = 10_000
 REOPEN = """
 import sys, time
 import numpy, pymongo, gridfs, msgpack
-import hstore.store.mongo, hstore.store.read_models, hstore.store.gridfs_attachments, hstore.store.opening
+import hstore.store.mongo, hstore.store.read_models, hstore.store.gridfs_attachments, hstore.store.open_store
 began = time.perf_counter()
 store = hstore.open(sys.argv[1])
 experiment = store.experiment(sys.argv[2])
@@ -77,7 +77,7 @@ def main() -> None:
         rates.append(len(log) / (time.perf_counter() - began))
     with tempfile.TemporaryDirectory() as folder:
         os.environ["HSTORE_HOME"] = str(Path(folder) / "store")
-        from hstore.store.opening import open_store
+        from hstore.store.open_store import open_store
         from hstore.store.server import ensure_server
 
         server = ensure_server()

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from bench.table import show
 from hstore import Trials, fmin, hp
-from hstore.engine.hypervolume import hypervolume
+from hstore.engine.algorithms.hypervolume import hypervolume
 from hstore.engine.space import compile_space
 from hstore.engine.space.parameter import Parameter
 

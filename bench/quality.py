@@ -74,7 +74,7 @@ def report(*arguments: Any) -> None:
 def costs() -> None:
     """Print what a suggestion costs on average over a search of 100 trials in ten dimensions, without recording it."""
     from hstore.engine.algorithms import ALGORITHMS
-    from hstore.engine.history import History
+    from hstore.engine.algorithms.history import History
     from hstore.engine.space import compile_space, hp
 
     space = compile_space({f"x{i}": hp.uniform(f"x{i}", -5, 5) for i in range(N_DIMENSIONS)})

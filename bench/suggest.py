@@ -12,7 +12,7 @@ import numpy as np
 from bench import convolutional
 from bench.table import show, verdict
 from hstore.engine.algorithms import tpe
-from hstore.engine.history import History
+from hstore.engine.algorithms.history import History
 from hstore.engine.space import Point, Space, compile_space, hp, scope
 
 LARGE_GOALS = {"compile": 1_000, "suggest": 300}  # ms, at 300 trials

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from hstore.cli.app import Session
+    from hstore.cli.session import Session
 
 FAILED = 6
 
@@ -33,7 +33,7 @@ def check(ctx: click.Context, experiment: str, max_evals: int | None, as_json: b
     from tqdm import tqdm
 
     from hstore.cli.table import plain
-    from hstore.engine.check import check as examine
+    from hstore.engine.audit.check import check as examine
 
     session: Session = ctx.obj
     with tqdm(unit="decision", leave=False, disable=not sys.stderr.isatty(), file=sys.stderr) as bar:

@@ -32,7 +32,7 @@ def compat(is_module: bool, script: str, args: tuple[str, ...]) -> Callable[[], 
     python -m hstore.compat search.py --evals 100
     python -m hstore.compat -m my_package.search
     """
-    from hstore.engine.hyperopt_import import install
+    from hstore.engine.hyperopt.import_hook import install
 
     sys.argv = [script, *args]
     if is_module:

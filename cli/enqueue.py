@@ -11,8 +11,8 @@ import click
 from hstore.store.errors import InvalidPoint
 
 if TYPE_CHECKING:
-    from hstore.cli.app import Session
-    from hstore.engine.control import Outcome
+    from hstore.cli.session import Session
+    from hstore.engine.search.control import Outcome
     from hstore.engine.space.reading import Ints
     from hstore.store.store import Experiment
 
@@ -58,7 +58,7 @@ def enqueue(
     if not given:
         raise click.UsageError("there is no point in what was read")
     from hstore.cli.pause import reason
-    from hstore.engine.points import enqueue as ask
+    from hstore.engine.search.points import enqueue as ask
 
     names, read = [name for name, _ in given], [point for _, point in given]
     with session.experiment(experiment) as found:

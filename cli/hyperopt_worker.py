@@ -129,7 +129,7 @@ def _wait_for_work(url: str, exp_key: str | None, idle: float | None, most: int 
     """Wait for an experiment that has not begun, as hyperopt's worker does; return why to leave, if at all."""
     if exp_key is None and most is None:
         return None
-    from hstore.store.opening import open_store
+    from hstore.store.open_store import open_store
     from hstore.store.store import Experiment
 
     with open_store(url, patience=math.inf, say=say) as store:
@@ -150,7 +150,7 @@ def _wait_for_work(url: str, exp_key: str | None, idle: float | None, most: int 
 
 def run(args: list[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    from hstore.cli.app import Failure
+    from hstore.cli.session import Failure
 
     try:
         code = hyperopt_mongo_worker.main(args, prog_name="hyperopt-mongo-worker", standalone_mode=False)
@@ -165,7 +165,7 @@ def run(args: list[str] | None = None) -> int:
 
 def number_of_jobs_in_db(options: Any) -> int:
     """Return how many jobs the database at *options.mongo*, HOST:PORT/DB, holds."""
-    from hstore.store.opening import open_store
+    from hstore.store.open_store import open_store
 
     with open_store(as_url(options.mongo), say=say) as store:
         assert store.models is not None

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from hstore.cli.app import Session
-    from hstore.engine.importing import Imported, Source
+    from hstore.cli.session import Session
+    from hstore.engine.hyperopt.importing.carry_over import Imported, Source
 
 PATIENCE = 5.0
 """Seconds that hyperopt's server may take to answer."""
@@ -47,8 +47,8 @@ def import_(
     hstore import --from-hyperopt mongodb://user@host/db --exp-key digits --space train:SPACE
     hstore import --from-hyperopt trials.pkl --name old-digits
     """
-    from hstore.engine.importing import carry_over, load_space, survey
-    from hstore.engine.progress import say
+    from hstore.engine.hyperopt.importing.carry_over import carry_over, load_space, survey
+    from hstore.engine.search.progress import say
 
     if space_ref is not None:
         sys.path.insert(0, os.getcwd())  # as python itself does
@@ -74,13 +74,13 @@ def import_(
 
 
 def _opened(source: str) -> Source:
-    from hstore.engine.progress import say
+    from hstore.engine.search.progress import say
 
     if "://" in source:
-        from hstore.engine.hyperopt_stores import HyperoptStore
+        from hstore.engine.hyperopt.importing.mongo_source import HyperoptStore
 
         return HyperoptStore(source, patience=PATIENCE, say=say)
-    from hstore.engine.hyperopt_files import HyperoptFile
+    from hstore.engine.hyperopt.importing.pickle_source import HyperoptFile
 
     return HyperoptFile(Path(source), say=say)
 

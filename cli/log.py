@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from hstore.cli.app import Session
+    from hstore.cli.session import Session
     from hstore.store.events import Document, Event
     from hstore.store.store import Experiment
 

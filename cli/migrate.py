@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from hstore.cli.app import Session
+    from hstore.cli.session import Session
 
 
 @click.command()
@@ -24,7 +24,7 @@ def migrate(session: Session, dry_run: bool) -> None:
 
     from hstore import migrations
     from hstore.store.errors import SchemaMismatch
-    from hstore.store.patience import Patience
+    from hstore.store.retry import Patience
 
     session.check_schema = False
     database = session.store.database

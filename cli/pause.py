@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from hstore.cli.app import Session
-    from hstore.engine.control import Outcome
+    from hstore.cli.session import Session
+    from hstore.engine.search.control import Outcome
 
 WHY = click.option("--why", metavar="TEXT", help="The reason, for the log; who asked is recorded anyway.")
 
@@ -27,7 +27,7 @@ def pause(session: Session, experiment: str, now: bool, why: str | None) -> None
     hstore pause digits
     hstore pause digits --now --why "the cluster goes down at six"
     """
-    from hstore.engine.control import pause as ask
+    from hstore.engine.search.control import pause as ask
     from hstore.store.events import Paused, Requeued
 
     with session.experiment(experiment) as found:
@@ -53,7 +53,7 @@ def resume(session: Session, experiment: str, why: str | None) -> None:
     \b
     hstore resume digits
     """
-    from hstore.engine.control import resume as ask
+    from hstore.engine.search.control import resume as ask
 
     with session.experiment(experiment) as found:
         before = found.state.status
@@ -79,7 +79,7 @@ def stop(session: Session, experiment: str, now: bool, why: str | None) -> None:
     hstore stop digits
     hstore stop digits --now
     """
-    from hstore.engine.control import stop as ask
+    from hstore.engine.search.control import stop as ask
     from hstore.store.events import Cancelled
 
     with session.experiment(experiment) as found:

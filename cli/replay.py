@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from hstore.cli.app import Session
-    from hstore.engine.replay import Replay
+    from hstore.cli.session import Session
+    from hstore.engine.audit.replay import Replay
 
 DIFFERENT = 6
 SHORT = 16
@@ -32,7 +32,7 @@ def replay(ctx: click.Context, experiment: str, until: int | None, as_json: bool
     """
     from tqdm import tqdm
 
-    from hstore.engine.replay import derive_again
+    from hstore.engine.audit.replay import derive_again
 
     session: Session = ctx.obj
     with session.experiment(experiment) as found:
@@ -55,7 +55,7 @@ def _as_json(report: Replay) -> str:
 
 def _as_text(report: Replay) -> str:
     from hstore.cli.table import render
-    from hstore.engine.replay import TOLERANCE
+    from hstore.engine.audit.replay import TOLERANCE
 
     different = {difference.tid for difference in report.differences}
     same = "all the same to the last bit"

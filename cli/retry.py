@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from hstore.cli.app import Session
+    from hstore.cli.session import Session
 
 
 @click.command()
@@ -31,7 +31,7 @@ def retry(session: Session, experiment: str, tids: tuple[int, ...], failed: bool
         told = "give one of TIDs, --failed and --lost" + ("" if any(which) else ", to say which trials")
         raise click.UsageError(told)
     from hstore.cli.pause import trials
-    from hstore.engine.control import retry as ask
+    from hstore.engine.search.control import retry as ask
     from hstore.store.events import Requeued, Resumed
 
     wanted: Any = tids or ("failed" if failed else "lost")

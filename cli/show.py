@@ -10,7 +10,7 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from hstore.cli.app import Session
+    from hstore.cli.session import Session
     from hstore.store.fold import Trial
     from hstore.store.store import Experiment
 

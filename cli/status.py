@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from hstore.cli.app import Session
+    from hstore.cli.session import Session
     from hstore.store.store import Experiment, Store
 
 WAIT_SECONDS = 2.0
@@ -96,7 +96,7 @@ def _show(views: Iterator[str], watch: bool, as_json: bool) -> None:
 
 def _survey(experiment: Experiment) -> dict[str, Any]:
     """Return all there is to say of *experiment*, as JSON names it."""
-    from hstore.engine.pace import pace
+    from hstore.cli.eta import pace
     from hstore.store.read_models import experiment_document
     from hstore.store.store import now
 

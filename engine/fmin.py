@@ -14,14 +14,14 @@ from typing import Any, TypeVar
 
 from hstore.engine import pruners
 from hstore.engine.algorithms import auto, named
-from hstore.engine.beginning import RETRIES
-from hstore.engine.fmin_iter import FMinIter
-from hstore.engine.hyperopt_documents import raw_values
-from hstore.engine.mongo_trials import MongoTrials
-from hstore.engine.objective import Domain, describe
-from hstore.engine.progress import ProgressCallback, say
+from hstore.engine.evaluation.domain import Domain, describe
+from hstore.engine.hyperopt.documents import raw_values
+from hstore.engine.hyperopt.fmin_iter import FMinIter
+from hstore.engine.hyperopt.mongo_trials import MongoTrials
+from hstore.engine.hyperopt.trials import Trials
+from hstore.engine.search.defaults import RETRIES
+from hstore.engine.search.progress import ProgressCallback, say
 from hstore.engine.space import Apply, Space, compile_space, space_eval
-from hstore.engine.trials import Trials
 from hstore.store.errors import BadSearchSpace, InvalidAnnotatedParameter, InvalidValue
 from hstore.store.events import CAUSES
 from hstore.store.store import Store
@@ -236,7 +236,7 @@ def _trials(
         raise InvalidValue("give fmin either trials or experiment and store, not both")
     if experiment is None:
         raise InvalidValue("store needs the name of an experiment to search under", hint="add experiment='some-name'")
-    from hstore.store.opening import open_store
+    from hstore.store.open_store import open_store
     from hstore.store.values import check_name
 
     check_name(experiment)

@@ -16,16 +16,16 @@ from sklearn.model_selection import check_cv, cross_validate
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils import indexable
 
+from hstore.engine.evaluation.results import STATUS_OK
 from hstore.engine.fmin import fmin
-from hstore.engine.hyperopt_documents import raw_values
-from hstore.engine.mongo_trials import MongoTrials
-from hstore.engine.progress import say
-from hstore.engine.results import STATUS_OK
+from hstore.engine.hyperopt.documents import raw_values
+from hstore.engine.hyperopt.mongo_trials import MongoTrials
+from hstore.engine.hyperopt.trials import Trials
+from hstore.engine.search.progress import say
 from hstore.engine.space import Space, compile_space
 from hstore.engine.space.data import short_repr
-from hstore.engine.trials import Trials
 from hstore.store.errors import InvalidValue
-from hstore.store.opening import open_store
+from hstore.store.open_store import open_store
 from hstore.store.store import Store
 from hstore.store.values import normalise
 
@@ -54,6 +54,8 @@ class HyperoptSearchCV(BaseSearchCV):  # type: ignore[misc]
     scoring, n_jobs, refit, cv, verbose, pre_dispatch, error_score, return_train_score: as in GridSearchCV, for one
         metric. *verbose* above 0 shows a progress bar.
     """
+
+    __module__ = "hstore.sklearn"
 
     def __init__(
         self, estimator: Any, space: Any, max_evals: int, trials: Any = None, algo: Any = None,

@@ -89,7 +89,7 @@ def _ask_own_clock() -> None:
 
 def _never_repair() -> None:
     from hstore.store.read_models import ReadModels
-    from hstore.workers.house import House
+    from hstore.workers.reaper import House
     from hstore.workers.slot import Slot
 
     _put(ReadModels, "repair", lambda *_: 0)
@@ -98,7 +98,7 @@ def _never_repair() -> None:
 
 
 def _fence_by_status() -> None:
-    from hstore.engine import attempt
+    from hstore.engine.evaluation import attempt
 
     def is_held(experiment: Experiment, taken: Reserved) -> bool:
         assert taken.tid is not None

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from faults.world import LEASE, World
-from hstore.engine.check import Finding, check
+from hstore.engine.audit.check import Finding, check
 from hstore.store.errors import HstoreError, NotFound
 from hstore.store.events import Failed, Requeued, Reserved
 

@@ -22,7 +22,7 @@ from tests.waiting import until
 
 from faults import ROOT, broken
 from faults.proxy import Proxy
-from hstore.store.opening import open_store
+from hstore.store.open_store import open_store
 from hstore.store.server import EmbeddedServer, ensure_server
 
 WORKERS = 8

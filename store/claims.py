@@ -16,7 +16,7 @@ from pymongo.read_concern import ReadConcern
 
 from hstore.store.events import Document
 from hstore.store.fold import HELD
-from hstore.store.patience import Patience
+from hstore.store.retry import Patience
 
 if TYPE_CHECKING:
     from pymongo.collection import Collection

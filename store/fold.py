@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
 from hstore.store.errors import AllTrialsFailed
-from hstore.store.events import (
+from hstore.store.events import (  # fmt: skip
     NOTHING,
     RELEASED,
     Cancelled,
@@ -31,7 +31,7 @@ from hstore.store.events import (
     Resumed,
     Running,
     Unreadable,
-)  # fmt: skip
+)
 
 TrialState: TypeAlias = Literal["queued", "reserved", "running", "done", "failed", "cancelled"]
 HELD: frozenset[str] = frozenset({"reserved", "running"})

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from bson import ObjectId
 
 from hstore.store.errors import NotFound, VerificationFailed
-from hstore.store.patience import Patience
+from hstore.store.retry import Patience
 
 if TYPE_CHECKING:
     from pymongo.database import Database

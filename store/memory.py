@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from hstore.store.digest import digest_event
 from hstore.store.errors import Conflict, InvalidEvent
 from hstore.store.events import Document, Event, to_document
 from hstore.store.log import EVERY_TRIAL, Known, Slip, slip
-from hstore.store.seal import digest_event
 
 
 class MemoryLog:

@@ -16,11 +16,11 @@ from bson.errors import BSONError
 from bson.raw_bson import RawBSONDocument
 from pymongo.errors import AutoReconnect, BulkWriteError, DuplicateKeyError, OperationFailure, PyMongoError
 
+from hstore.store.digest import digest_event
 from hstore.store.errors import Conflict, InvalidEvent, VerificationFailed
 from hstore.store.events import CODEC, Document, Event, from_document, spill, to_document, unreadable
 from hstore.store.log import EVERY_TRIAL, SLIP_FIELDS, Known, Slip
-from hstore.store.patience import Patience, is_duplicate
-from hstore.store.seal import digest_event
+from hstore.store.retry import Patience, is_duplicate
 
 if TYPE_CHECKING:
     from pymongo.collection import Collection

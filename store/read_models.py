@@ -16,7 +16,7 @@ from pymongo.read_concern import ReadConcern
 from hstore.store.events import CODEC, Cancelled, Document, Failed, Requeued, happened
 from hstore.store.fold import HELD, UNFINISHED, State, Trial
 from hstore.store.log import Known
-from hstore.store.patience import Patience
+from hstore.store.retry import Patience
 from hstore.store.values import as_loss
 
 if TYPE_CHECKING:

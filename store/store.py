@@ -17,12 +17,12 @@ from copy import copy
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from hstore.store.attachments import Attachments, MemoryAttachments
+from hstore.store.digest import digest_event
 from hstore.store.errors import Conflict, InvalidEvent, NotFound
 from hstore.store.events import Created, Document, Event, Queued
 from hstore.store.fold import State, Trial, evolve, why_not
 from hstore.store.log import EVERY_TRIAL, EventLog, Known
 from hstore.store.memory import MemoryLog
-from hstore.store.seal import digest_event
 from hstore.store.values import check_name
 
 if TYPE_CHECKING:
@@ -64,6 +64,8 @@ def _uncollected() -> Iterator[None]:
 
 class Store:
     """A MongoDB database with hstore's collections, or the same in memory."""
+
+    __module__ = "hstore"
 
     def __init__(
         self,
@@ -164,6 +166,8 @@ class Experiment:
     only: the tids of the trials that are read beside the experiment's own chain; None for all of them. A worker
     reads those that it holds (`look_at`, `forget`), whatever the size of the search.
     """
+
+    __module__ = "hstore"
 
     def __init__(self, store: Store, name: str, *, only: Iterable[int] | None = None) -> None:
         self.store = store

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import warnings
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote_plus
+from urllib.parse import quote_plus, unquote_plus, urlsplit
 
 from hstore.store.errors import BadUrl
-from hstore.store.hyperopt_url import needs_tunnel, with_password
 
 if TYPE_CHECKING:
     from pymongo.database import Database
@@ -148,3 +148,83 @@ def connect(place: Place, **options: Any) -> Database[dict[str, Any]]:
         read_concern=pymongo.read_concern.ReadConcern("majority"),
         read_preference=pymongo.ReadPreference.PRIMARY,
     )
+
+
+PROTOCOLS = ("mongo", "mongo+ssh", "ssh+mongo")
+HYPEROPT_EXAMPLE = "mongo://host:27017/my_database/jobs"
+TUNNEL_PORT = 27500
+
+
+def as_mongo_str(s: str) -> str:
+    """Return *s*, host:port/db or any URL of a MongoDB, as a URL."""
+    return s if "://" in s else f"mongo://{s}"
+
+
+def password_file() -> Path:
+    """Return the file that holds the password of users who give none: ~/.hyperopt."""
+    return Path.home() / ".hyperopt"
+
+
+def read_pw(file: str | Path | None = None) -> str:
+    """Return the password in *file* (~/.hyperopt), without the end of its line. Raises `BadUrl` if it has none."""
+    path = password_file() if file is None else Path(file)
+    try:
+        password = path.read_text().rstrip("\r\n")
+    except OSError as error:
+        raise BadUrl(
+            f"no password was given, and {path} cannot be read: {error.strerror}",
+            hint="put the password into that file, or into the URL: mongo://user:password@host:port/db/jobs",
+        ) from error
+    if not password:
+        raise BadUrl(f"no password was given, and {path} holds none")
+    return password
+
+
+def parse_url(
+    url: str, pwfile: str | Path | None = None
+) -> tuple[str, str | None, str | None, str, int, str, str, str | None]:
+    """Return (protocol, user, password, host, port, database, collection, authentication database) of hyperopt's *url*.
+
+    pwfile: where the password of a user stands for whom *url* has none. Raises `BadUrl` for what is not of that form.
+    """
+    try:
+        parts = urlsplit(url)
+        host, port, (database, collection) = parts.hostname, parts.port, parts.path.strip("/").split("/")
+    except ValueError as error:
+        raise _not_hyperopts(url) from error
+    if parts.scheme not in PROTOCOLS or not host or port is None:
+        raise _not_hyperopts(url)
+    password = parts.password
+    if parts.username and password is None and pwfile is not None:
+        password = read_pw(pwfile)
+    options = dict(option.partition("=")[::2] for option in parts.query.split("&") if option)
+    return parts.scheme, parts.username, password, host, port, database, collection, options.get("authSource")
+
+
+def _not_hyperopts(url: str) -> BadUrl:
+    return BadUrl(
+        f"{redacted(url)[:200]} is not hyperopt's mongo://host:port/db/jobs", hint=f"one looks like {HYPEROPT_EXAMPLE}"
+    )
+
+
+def with_password(host: str) -> str:
+    """Return *host*, "user@host:port", with the password that hyperopt would read from its file; others as they are."""
+    user, at, rest = host.rpartition("@")
+    if not at or ":" in user:
+        return host
+    return f"{user}:{quote_plus(read_pw())}@{rest}"
+
+
+def needs_tunnel(url: str) -> BadUrl:
+    """Return what is to be said of *url*, which hyperopt would have reached by ssh."""
+    hint = "open a tunnel, ssh -NTf -L 27500:127.0.0.1:PORT HOST, and use mongo://127.0.0.1:27500/db/jobs"
+    try:
+        _, user, _, host, port, database, collection, _ = parse_url(url)
+        login = "" if user is None else f"{user}@"
+        hint = (
+            f"open a tunnel, `ssh -NTf -L {TUNNEL_PORT}:127.0.0.1:{port} {host}`, "
+            f"and use mongo://{login}127.0.0.1:{TUNNEL_PORT}/{database}/{collection}"
+        )
+    except BadUrl:
+        pass
+    return BadUrl(f"{redacted(url)[:200]}: hstore opens no ssh tunnels", hint=hint)

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from hstore.store.digest import digest
 from hstore.store.events import Document
-from hstore.store.seal import digest
 
 Kind = Literal["changed", "removed", "added", "moved", "unreadable"]
 

@@ -15,11 +15,11 @@ from pymongo.database import Database
 from replica_set import ReplicaSet
 from replica_set import replica_set as start_replica_set
 
-from hstore.engine.mongo_trials import MongoTrials
-from hstore.engine.trials import Trials
+from hstore.engine.hyperopt.mongo_trials import MongoTrials
+from hstore.engine.hyperopt.trials import Trials
 from hstore.store.memory import MemoryLog
 from hstore.store.mongo import MongoLog
-from hstore.store.opening import open_store
+from hstore.store.open_store import open_store
 from hstore.store.server import EmbeddedServer, ensure_server
 from hstore.store.store import Store
 from hstore.store.url import connect, parse

@@ -21,7 +21,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, Literal
 
-from hstore.engine.recipe import Recipe
+from hstore.engine.evaluation.objective_spec import Recipe
 from hstore.store.errors import CannotLoad, HstoreError
 
 TAIL_BYTES = 64 * 1024

@@ -21,10 +21,10 @@ from functools import cached_property, partial
 from multiprocessing.connection import Connection
 from typing import Any
 
-from hstore.engine import attempt
-from hstore.engine.ctrl import Ctrl
-from hstore.engine.objective import Domain, version
-from hstore.engine.recipe import Recipe, prepare, short
+from hstore.engine.evaluation import attempt
+from hstore.engine.evaluation.ctrl import Ctrl
+from hstore.engine.evaluation.domain import Domain, version
+from hstore.engine.evaluation.objective_spec import Recipe, prepare, short
 from hstore.store.errors import CannotLoad, InvalidValue
 from hstore.store.values import normalise
 
@@ -46,7 +46,7 @@ class RemoteCtrl(Ctrl):
     @cached_property
     def trials(self) -> Any:
         """All trials of the experiment, read from the store when first asked for."""
-        from hstore.engine.mongo_trials import MongoTrials
+        from hstore.engine.hyperopt.mongo_trials import MongoTrials
 
         return MongoTrials(self._job["uri"], exp_key=self._job["exp"])
 

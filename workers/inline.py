@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from hstore.engine import attempt
-from hstore.engine.objective import Domain, version
-from hstore.engine.recipe import Recipe, prepare
+from hstore.engine.evaluation import attempt
+from hstore.engine.evaluation.domain import Domain, version
+from hstore.engine.evaluation.objective_spec import Recipe, prepare
 from hstore.workers.child import Outcome
 from hstore.workers.evaluator import RemoteCtrl, show_logging
 

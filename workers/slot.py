@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
-from hstore.engine import attempt
-from hstore.engine.attachments import ChainAttachments
-from hstore.engine.ctrl import Ctrl, inject
-from hstore.engine.pruning import Referee
-from hstore.engine.recipe import Recipe
+from hstore.engine.evaluation import attempt
+from hstore.engine.evaluation.attachments import ChainAttachments
+from hstore.engine.evaluation.ctrl import Ctrl, inject
+from hstore.engine.evaluation.objective_spec import Recipe
+from hstore.engine.evaluation.pruning import Referee
 from hstore.store.claims import Place
 from hstore.store.errors import CannotLoad, Conflict
 from hstore.store.events import RELEASED, Done, Requeued, Reserved, Running

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from hstore.engine.control import stop
-from hstore.engine.hyperopt_documents import JOB_STATE_CANCEL, JOB_STATE_DONE, JOB_STATE_ERROR
-from hstore.engine.mongo_trials import MongoTrials
-from hstore.engine.progress import say
+from hstore.engine.hyperopt.documents import JOB_STATE_CANCEL, JOB_STATE_DONE, JOB_STATE_ERROR
+from hstore.engine.hyperopt.mongo_trials import MongoTrials
+from hstore.engine.search.control import stop
+from hstore.engine.search.progress import say
 from hstore.store.errors import HstoreError, InvalidValue, StoreUnreachable
 from hstore.store.store import Experiment, now
 
@@ -46,6 +46,8 @@ class SparkTrials(MongoTrials):
     A worker evaluates one trial at a time in a process of its own. Executors need hstore installed, and what the
     objective imports. Raises `HstoreError` without pyspark and `StoreUnreachable` for an embedded store on a cluster.
     """
+
+    __module__ = "hstore"
 
     MAX_CONCURRENT_JOBS_ALLOWED = 128
 
@@ -217,7 +219,7 @@ def serve_until_finished(uri: str, home: str | None, name: str, ver: int) -> int
 
     home: where the embedded server is that is the store, if it is one. Returns the exit code of the worker.
     """
-    from hstore.store.opening import open_store
+    from hstore.store.open_store import open_store
     from hstore.workers.worker import Terms, Worker
 
     if home is not None:

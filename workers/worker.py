@@ -19,18 +19,18 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from hstore.engine import recipe as recipes
-from hstore.engine.control import conclude_if_complete
-from hstore.engine.heartbeat import BEATS_PER_LEASE, Heartbeat
-from hstore.engine.recipe import Recipe
+from hstore.engine.evaluation import objective_spec as recipes
+from hstore.engine.evaluation.heartbeat import BEATS_PER_LEASE, Heartbeat
+from hstore.engine.evaluation.objective_spec import Recipe
+from hstore.engine.search.control import conclude_if_complete
 from hstore.store.errors import CannotLoad, HstoreError
 from hstore.store.events import Reserved
 from hstore.store.fold import UNFINISHED
 from hstore.store.log import EVERY_TRIAL, Known
 from hstore.store.store import QUICK_LOOKS, Experiment, Store, now
 from hstore.workers.child import Child
-from hstore.workers.house import House
 from hstore.workers.inline import Inline
+from hstore.workers.reaper import House
 from hstore.workers.slot import Evaluates, Slot
 
 DONE, TOO_MANY_FAILURES = 0, 8
@@ -496,8 +496,8 @@ class _Told(BaseException):
 
 def serve(url: str | None, terms: Terms) -> int:
     """See `hstore.workers.run`."""
-    from hstore.engine.progress import say
-    from hstore.store.opening import open_store
+    from hstore.engine.search.progress import say
+    from hstore.store.open_store import open_store
 
     worker: Worker | None = None
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from hstore.engine.algorithms.history import History
 from hstore.engine.algorithms.scalarise import How, is_needed, scalarise
-from hstore.engine.history import History
 from hstore.engine.space import Point, Space
 from hstore.store.errors import InvalidValue
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from hstore.engine import portable
 from hstore.engine.algorithms import parzen
 from hstore.engine.algorithms.algorithm import Algorithm
+from hstore.engine.algorithms.history import ERROR, VOID, History
 from hstore.engine.algorithms.label_by_label import Batch, SuggestAlgo
-from hstore.engine.history import ERROR, VOID, History
 from hstore.engine.space import Apply, Parameter, Point, Space, Value
 from hstore.store.errors import InvalidValue
 
@@ -129,6 +129,8 @@ suggest = Algorithm(
 
 class AnnealingAlgo(SuggestAlgo):
     """Annealing as a class, for who wants another `shrinking`; otherwise it is what `suggest` is."""
+
+    __module__ = "hstore.anneal"
 
     def __init__(
         self, domain: Any, trials: Any, seed: int, avg_best_idx: float = 2.0, shrink_coef: float = 0.1

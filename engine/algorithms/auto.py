@@ -14,11 +14,11 @@ from hstore.engine.algorithms import gp, mtpe
 from hstore.engine.algorithms.algorithm import Algorithm
 from hstore.engine.algorithms.candidates import neglected, offspring, steps
 from hstore.engine.algorithms.encoding import Encoding, encoding
+from hstore.engine.algorithms.history import History
 from hstore.engine.algorithms.novelty import new_point
 from hstore.engine.algorithms.portfolio import account
 from hstore.engine.algorithms.scalarise import is_needed
 from hstore.engine.algorithms.surrogate import known
-from hstore.engine.history import History
 from hstore.engine.space import Point, Space
 
 _N_PROPOSALS = 8

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hstore.engine.algorithms.algorithm import Algorithm
+from hstore.engine.algorithms.history import PENDING, VOID, History
 from hstore.engine.algorithms.kernels import Scales
 from hstore.engine.algorithms.novelty import new_point
-from hstore.engine.history import PENDING, VOID, History
 from hstore.engine.space import Point, Space
 from hstore.store.errors import InvalidValue
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hstore.engine import portable
-from hstore.engine.history import History
+from hstore.engine.algorithms.history import History
 from hstore.engine.space import Parameter, Point, Space, Value
 
 Floats = NDArray[np.float64]

@@ -15,11 +15,11 @@ from hstore.engine.algorithms.acquisition import Criterion, best_first, plateau_
 from hstore.engine.algorithms.algorithm import Algorithm
 from hstore.engine.algorithms.candidates import candidates, farthest_first, neglected
 from hstore.engine.algorithms.encoding import encoding
+from hstore.engine.algorithms.history import History
 from hstore.engine.algorithms.novelty import new_point
 from hstore.engine.algorithms.scalarise import is_needed
 from hstore.engine.algorithms.surrogate import known, surrogate
 from hstore.engine.algorithms.threads import one_thread
-from hstore.engine.history import History
 from hstore.engine.space import Point, Space
 
 _FEWEST = 4  # losses, to begin with

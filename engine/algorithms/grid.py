@@ -2,8 +2,8 @@
 
 from hstore.engine.algorithms.algorithm import Algorithm
 from hstore.engine.algorithms.finite import endless
+from hstore.engine.algorithms.history import History
 from hstore.engine.algorithms.novelty import Tried, untried
-from hstore.engine.history import History
 from hstore.engine.space import Point, Space
 from hstore.store.errors import InvalidValue
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hstore.engine import portable
-from hstore.engine.history import History
+from hstore.engine.algorithms.history import History
 from hstore.engine.space import Parameter, Point, Space
 
 Floats = NDArray[np.float64]

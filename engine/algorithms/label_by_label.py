@@ -23,6 +23,8 @@ class SuggestAlgo:
     are active. `rng` is begun anew for each trial; `history` tells of the trials before.
     """
 
+    __module__ = "hstore.algobase"
+
     def __init__(self, domain: Any, trials: Any, seed: int) -> None:
         self.domain = domain
         self.trials = trials

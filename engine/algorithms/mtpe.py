@@ -23,11 +23,11 @@ from numpy.typing import NDArray
 
 from hstore.engine import portable
 from hstore.engine.algorithms.algorithm import Algorithm
+from hstore.engine.algorithms.history import OK, PRUNED, VOID, History
 from hstore.engine.algorithms.kernels import Candidates, Floats, Mixture, Rows, Scales
 from hstore.engine.algorithms.novelty import new_point
 from hstore.engine.algorithms.prior import spread_points
 from hstore.engine.algorithms.stopped import losses_as_if_ended
-from hstore.engine.history import OK, PRUNED, VOID, History
 from hstore.engine.space import Point, Space
 
 _FEWEST_OK = 2

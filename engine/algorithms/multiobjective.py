@@ -16,12 +16,12 @@ from hstore.engine.algorithms.acquisition import Criterion, Promise, best_first,
 from hstore.engine.algorithms.candidates import candidates, farthest_first, neglected
 from hstore.engine.algorithms.encoding import Encoding, encoding
 from hstore.engine.algorithms.gaussian_process import Posterior
+from hstore.engine.algorithms.history import ERROR, FAIL, OK, PENDING, PRUNED, History
 from hstore.engine.algorithms.improvement import Boxes, boxes, improvement, improvement_slopes
 from hstore.engine.algorithms.novelty import new_point
 from hstore.engine.algorithms.scalarise import chebyshev, maximin, random_weights, violation
 from hstore.engine.algorithms.surrogate import Known, Surrogate, constraint, kept_of, surrogate
 from hstore.engine.algorithms.threads import one_thread
-from hstore.engine.history import ERROR, FAIL, OK, PENDING, PRUNED, History
 from hstore.engine.space import Point, Space
 
 Floats = NDArray[np.float64]

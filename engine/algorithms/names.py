@@ -7,7 +7,7 @@ from reprlib import repr as short
 from types import MappingProxyType, ModuleType
 from typing import Any
 
-from hstore.engine import plug_ins
+from hstore.engine.algorithms import entry_points as plug_ins
 from hstore.engine.algorithms.algorithm import Algorithm
 from hstore.store.errors import InvalidValue
 from hstore.store.values import normalise

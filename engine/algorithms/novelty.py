@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hstore.engine.algorithms.algorithm import Exhausted
 from hstore.engine.algorithms.finite import Finite, endless
-from hstore.engine.history import VOID, History
+from hstore.engine.algorithms.history import VOID, History
 from hstore.engine.space import Point, Space
 
 _PROPOSALS = 64

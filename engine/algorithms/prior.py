@@ -7,7 +7,7 @@ import numpy as np
 
 from hstore.engine import portable
 from hstore.engine.algorithms import sobol
-from hstore.engine.history import History
+from hstore.engine.algorithms.history import History
 from hstore.engine.space import Parameter, Point, Space, Value
 
 

@@ -1,9 +1,9 @@
 """Quasi-random search: points of the prior that are spread more evenly than random ones."""
 
 from hstore.engine.algorithms.algorithm import Algorithm
+from hstore.engine.algorithms.history import History
 from hstore.engine.algorithms.novelty import new_point
 from hstore.engine.algorithms.prior import spread_points
-from hstore.engine.history import History
 from hstore.engine.space import Point, Space
 
 

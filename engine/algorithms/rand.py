@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from hstore.engine.algorithms.algorithm import Algorithm
+from hstore.engine.algorithms.history import History
 from hstore.engine.algorithms.label_by_label import Batch, as_batch
-from hstore.engine.history import History
 from hstore.engine.space import Point, Space
 
 

@@ -17,7 +17,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from hstore.engine.history import OK, Floats, History
+from hstore.engine.algorithms.history import OK, Floats, History
 
 VERSION = 1
 """Recorded with each decision that was made so; goes up with each change of its numbers."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hstore.engine.history import OK, PRUNED, Floats, History
+from hstore.engine.algorithms.history import OK, PRUNED, Floats, History
 
 
 def losses_as_if_ended(history: History) -> Floats:

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from hstore.engine.algorithms import gaussian_process
 from hstore.engine.algorithms.encoding import MIDDLE, Encoding
 from hstore.engine.algorithms.gaussian_process import Hyperparameters, Posterior
+from hstore.engine.algorithms.history import ERROR, FAIL, OK, PENDING, PRUNED, History
 from hstore.engine.algorithms.stopped import losses_as_if_ended
 from hstore.engine.algorithms.warping import bilog, most_normal, standardise, yeo_johnson
-from hstore.engine.history import ERROR, FAIL, OK, PENDING, PRUNED, History
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.intp]

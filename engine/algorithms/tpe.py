@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from hstore.engine import portable
 from hstore.engine.algorithms import parzen, rand
 from hstore.engine.algorithms.algorithm import Algorithm
+from hstore.engine.algorithms.history import History
 from hstore.engine.algorithms.parzen import Floats, Mixture
-from hstore.engine.history import History
 from hstore.engine.space import Parameter, Point, Space
 
 _MOST_BELOW = 25

@@ -8,7 +8,7 @@ from reprlib import repr as short
 from types import MappingProxyType
 from typing import Any
 
-from hstore.engine import plug_ins
+from hstore.engine.algorithms import entry_points as plug_ins
 from hstore.engine.pruners.asha import asha
 from hstore.engine.pruners.hyperband import hyperband
 from hstore.engine.pruners.median import median

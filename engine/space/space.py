@@ -18,6 +18,8 @@ from hstore.store.errors import BadSearchSpace
 class Space:
     """What points are drawn from. Raises `BadSearchSpace` for an expression that cannot be searched."""
 
+    __module__ = "hstore"
+
     def __init__(self, expression: Apply) -> None:
         self.expression = expression
         found = parameters_of(expression)

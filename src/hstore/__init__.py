@@ -35,20 +35,9 @@ if TYPE_CHECKING:
         tpe,
         utils,
     )
-    from hstore.engine.ctrl import Ctrl
-    from hstore.engine.fmin import fmin, fmin_pass_expr_memo_ctrl, generate_trials_to_calculate, partial
-    from hstore.engine.fmin_iter import FMinIter
-    from hstore.engine.hyperopt_documents import (
-        JOB_STATE_CANCEL,
-        JOB_STATE_DONE,
-        JOB_STATE_ERROR,
-        JOB_STATE_NEW,
-        JOB_STATE_RUNNING,
-        JOB_STATES,
-    )
-    from hstore.engine.mongo_trials import MongoTrials
-    from hstore.engine.objective import Domain, Pruned
-    from hstore.engine.results import (
+    from hstore.engine.evaluation.ctrl import Ctrl
+    from hstore.engine.evaluation.domain import Domain, Pruned
+    from hstore.engine.evaluation.results import (
         STATUS_FAIL,
         STATUS_NEW,
         STATUS_OK,
@@ -56,37 +45,48 @@ if TYPE_CHECKING:
         STATUS_STRINGS,
         STATUS_SUSPENDED,
     )
+    from hstore.engine.fmin import fmin, fmin_pass_expr_memo_ctrl, generate_trials_to_calculate, partial
+    from hstore.engine.hyperopt.documents import (
+        JOB_STATE_CANCEL,
+        JOB_STATE_DONE,
+        JOB_STATE_ERROR,
+        JOB_STATE_NEW,
+        JOB_STATE_RUNNING,
+        JOB_STATES,
+    )
+    from hstore.engine.hyperopt.fmin_iter import FMinIter
+    from hstore.engine.hyperopt.mongo_trials import MongoTrials
+    from hstore.engine.hyperopt.trials import Trials, trials_from_docs
     from hstore.engine.space import Space, space_eval
-    from hstore.engine.trials import Trials, trials_from_docs
-    from hstore.store.opening import open_store as open
+    from hstore.store.open_store import open_store as open
     from hstore.store.store import Experiment, Store
     from hstore.workers.spark_trials import SparkTrials
 
 
 # Where each public name lives. They are imported when first asked for: `import hstore` costs next to nothing.
 _PLACES = {
-    "Ctrl": "engine.ctrl:Ctrl",
-    "Domain": "engine.objective:Domain",
+    "Ctrl": "engine.evaluation.ctrl:Ctrl",
+    "Domain": "engine.evaluation.domain:Domain",
     "Experiment": "store.store:Experiment",
-    "FMinIter": "engine.fmin_iter:FMinIter",
-    "JOB_STATES": "engine.hyperopt_documents:JOB_STATES",
-    "JOB_STATE_CANCEL": "engine.hyperopt_documents:JOB_STATE_CANCEL",
-    "JOB_STATE_DONE": "engine.hyperopt_documents:JOB_STATE_DONE",
-    "JOB_STATE_ERROR": "engine.hyperopt_documents:JOB_STATE_ERROR",
-    "JOB_STATE_NEW": "engine.hyperopt_documents:JOB_STATE_NEW",
-    "JOB_STATE_RUNNING": "engine.hyperopt_documents:JOB_STATE_RUNNING",
-    "MongoTrials": "engine.mongo_trials:MongoTrials",
-    "Pruned": "engine.objective:Pruned",
-    "STATUS_FAIL": "engine.results:STATUS_FAIL",
-    "STATUS_NEW": "engine.results:STATUS_NEW",
-    "STATUS_OK": "engine.results:STATUS_OK",
-    "STATUS_RUNNING": "engine.results:STATUS_RUNNING",
-    "STATUS_STRINGS": "engine.results:STATUS_STRINGS",
-    "STATUS_SUSPENDED": "engine.results:STATUS_SUSPENDED",
+    "FMinIter": "engine.hyperopt.fmin_iter:FMinIter",
+    "JOB_STATES": "engine.hyperopt.documents:JOB_STATES",
+    "JOB_STATE_CANCEL": "engine.hyperopt.documents:JOB_STATE_CANCEL",
+    "JOB_STATE_DONE": "engine.hyperopt.documents:JOB_STATE_DONE",
+    "JOB_STATE_ERROR": "engine.hyperopt.documents:JOB_STATE_ERROR",
+    "JOB_STATE_NEW": "engine.hyperopt.documents:JOB_STATE_NEW",
+    "JOB_STATE_RUNNING": "engine.hyperopt.documents:JOB_STATE_RUNNING",
+    "MongoTrials": "engine.hyperopt.mongo_trials:MongoTrials",
+    "Pruned": "engine.evaluation.domain:Pruned",
+    "STATUS_FAIL": "engine.evaluation.results:STATUS_FAIL",
+    "STATUS_NEW": "engine.evaluation.results:STATUS_NEW",
+    "STATUS_OK": "engine.evaluation.results:STATUS_OK",
+    "STATUS_RUNNING": "engine.evaluation.results:STATUS_RUNNING",
+    "STATUS_STRINGS": "engine.evaluation.results:STATUS_STRINGS",
+    "STATUS_SUSPENDED": "engine.evaluation.results:STATUS_SUSPENDED",
     "Space": "engine.space:Space",
     "SparkTrials": "workers.spark_trials:SparkTrials",
     "Store": "store.store:Store",
-    "Trials": "engine.trials:Trials",
+    "Trials": "engine.hyperopt.trials:Trials",
     "algobase": "algobase",
     "anneal": "anneal",
     "atpe": "atpe",
@@ -107,7 +107,7 @@ _PLACES = {
     "hp": "hp",
     "mix": "mix",
     "mtpe": "mtpe",
-    "open": "store.opening:open_store",
+    "open": "store.open_store:open_store",
     "partial": "engine.fmin:partial",
     "plotting": "plotting",
     "progress": "progress",
@@ -120,7 +120,7 @@ _PLACES = {
     "space_eval": "engine.space:space_eval",
     "spark": "spark",
     "tpe": "tpe",
-    "trials_from_docs": "engine.trials:trials_from_docs",
+    "trials_from_docs": "engine.hyperopt.trials:trials_from_docs",
     "utils": "utils",
 }
 __all__ = [

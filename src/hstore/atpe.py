@@ -1,5 +1,5 @@
 """hyperopt.atpe: adaptive TPE, by an installed hyperopt."""
 
-from hstore.engine.atpe import suggest
+from hstore.engine.hyperopt.atpe import suggest
 
 __all__ = ["suggest"]

@@ -1,8 +1,17 @@
 """hyperopt.base: trials, what they are made of, and what an objective is handed."""
 
-from hstore.engine.ctrl import Ctrl
+from hstore.engine.evaluation.ctrl import Ctrl
+from hstore.engine.evaluation.domain import Domain
+from hstore.engine.evaluation.results import (
+    STATUS_FAIL,
+    STATUS_NEW,
+    STATUS_OK,
+    STATUS_RUNNING,
+    STATUS_STRINGS,
+    STATUS_SUSPENDED,
+)
 from hstore.engine.fmin import validate_loss_threshold, validate_timeout
-from hstore.engine.hyperopt_documents import (
+from hstore.engine.hyperopt.documents import (
     JOB_STATE_CANCEL,
     JOB_STATE_DONE,
     JOB_STATE_ERROR,
@@ -17,10 +26,8 @@ from hstore.engine.hyperopt_documents import (
     miscs_update_idxs_vals,
     spec_from_misc,
 )
-from hstore.engine.losses import pmin_sampled
-from hstore.engine.objective import Domain
-from hstore.engine.results import STATUS_FAIL, STATUS_NEW, STATUS_OK, STATUS_RUNNING, STATUS_STRINGS, STATUS_SUSPENDED
-from hstore.engine.trials import Trials, trials_from_docs
+from hstore.engine.hyperopt.losses import pmin_sampled
+from hstore.engine.hyperopt.trials import Trials, trials_from_docs
 from hstore.store.errors import AllTrialsFailed, DuplicateLabel, InvalidLoss, InvalidResultStatus, InvalidTrial
 
 __all__ = [

@@ -8,8 +8,8 @@ from hstore.engine.fmin import (
     validate_loss_threshold,
     validate_timeout,
 )
-from hstore.engine.fmin_iter import FMinIter
-from hstore.engine.hyperopt_documents import generate_trial
+from hstore.engine.hyperopt.documents import generate_trial
+from hstore.engine.hyperopt.fmin_iter import FMinIter
 from hstore.engine.space import space_eval
 
 __all__ = [

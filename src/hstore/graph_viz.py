@@ -1,5 +1,5 @@
 """hyperopt.graph_viz: a search space as a picture."""
 
-from hstore.engine.dot import dot_hyperparameters
+from hstore.engine.hyperopt.graph_viz import dot_hyperparameters
 
 __all__ = ["dot_hyperparameters"]

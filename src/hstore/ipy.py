@@ -1,7 +1,7 @@
 """hyperopt.ipy: trials on IPython.parallel, which is gone; the names say so."""
 
-from hstore.engine.hyperopt_documents import JOB_STATE_DONE, JOB_STATE_ERROR, JOB_STATE_NEW, JOB_STATE_RUNNING
-from hstore.engine.ipython_trials import IPYAsync, IPythonTrials, LostEngineError, call_domain
+from hstore.engine.hyperopt.documents import JOB_STATE_DONE, JOB_STATE_ERROR, JOB_STATE_NEW, JOB_STATE_RUNNING
+from hstore.engine.hyperopt.ipy import IPYAsync, IPythonTrials, LostEngineError, call_domain
 
 __all__ = [
     "JOB_STATE_DONE",

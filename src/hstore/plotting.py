@@ -1,6 +1,6 @@
 """hyperopt.plotting: figures of a search."""
 
-from hstore.engine.plotting import (
+from hstore.engine.hyperopt.plotting import (
     default_status_colors,
     main_plot_1D_attachment,
     main_plot_histogram,

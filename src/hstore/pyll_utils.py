@@ -1,6 +1,6 @@
 """hyperopt.pyll_utils: what makes hyperparameters of expressions, and the conditions that they are drawn under."""
 
-from hstore.engine.space.conditions import EQ, Cond, expr_to_config
+from hstore.engine.hyperopt.conditions import EQ, Cond, expr_to_config
 from hstore.engine.space.expressions import Apply, Literal, MissingArgument, as_apply
 from hstore.engine.space.functions import hyperopt_param
 from hstore.engine.space.hp import choice as hp_choice

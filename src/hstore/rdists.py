@@ -1,6 +1,6 @@
 """hyperopt.rdists: distributions in the shape of scipy.stats."""
 
-from hstore.engine.distributions import (
+from hstore.engine.hyperopt.rdists import (
     lognorm_gen,
     loguniform_gen,
     qlognormal_gen,

@@ -1,6 +1,6 @@
 """hyperopt.spark: searches whose trials are evaluated on Spark."""
 
-from hstore.engine.results import STATUS_OK
+from hstore.engine.evaluation.results import STATUS_OK
 from hstore.workers.spark_trials import (
     FMIN_CANCELLED_REASON_EARLY_STOPPING,
     FMIN_CANCELLED_REASON_TIMEOUT,

@@ -1,6 +1,7 @@
 """hyperopt.tpe: the tree-structured Parzen estimator."""
 
-from hstore.engine.algorithms.mixtures import (
+from hstore.engine.algorithms.tpe import suggest
+from hstore.engine.hyperopt.tpe_parts import (
     DEFAULT_LF,
     EPS,
     GMM1,
@@ -36,7 +37,6 @@ from hstore.engine.algorithms.mixtures import (
     randint_via_categorical_lpdf,
     tpe_cat_pseudocounts,
 )
-from hstore.engine.algorithms.tpe import suggest
 
 __all__ = [
     "DEFAULT_LF",

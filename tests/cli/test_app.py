@@ -12,8 +12,9 @@ from click.testing import CliRunner, Result
 from pymongo.database import Database
 
 from hstore import fmin, hp, rand
-from hstore.cli.app import Session, app
+from hstore.cli.app import app
 from hstore.cli.app import run as run_all
+from hstore.cli.session import Session
 from hstore.cli.table import plain, render
 from hstore.store.errors import VerificationFailed
 from hstore.store.store import Store
@@ -71,7 +72,7 @@ def test_what_fails_on_a_sound_log_is_ours(
     def broken(*_: Any, **__: Any) -> None:
         raise KeyError("x")
 
-    monkeypatch.setattr("hstore.engine.replay.derive_again", broken)
+    monkeypatch.setattr("hstore.engine.audit.replay.derive_again", broken)
     assert run_all(["--store", demo, "replay", "demo"]) == 70
     assert "a bug of hstore's" in capsys.readouterr().err
 

@@ -327,7 +327,7 @@ def test_a_bug_is_one_line_that_says_so(monkeypatch: pytest.MonkeyPatch, capsys:
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("two\nlines")
 
-    monkeypatch.setattr("hstore.store.opening.open_store", broken)
+    monkeypatch.setattr("hstore.store.open_store.open_store", broken)
     assert run_as_program(["ls"]) == 70
     told = capsys.readouterr().err
     assert told == "Error: this is a bug of hstore's, not yours: RuntimeError: two lines (--debug shows where)\n"

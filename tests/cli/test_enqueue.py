@@ -9,8 +9,8 @@ from click.testing import CliRunner, Result
 
 from hstore import fmin, hp, rand
 from hstore.cli.app import app
-from hstore.engine.check import check
-from hstore.engine.control import pause, resume
+from hstore.engine.audit.check import check
+from hstore.engine.search.control import pause, resume
 from hstore.store.store import Store
 
 SPACE = {"x": hp.uniform("x", -1, 1), "n": hp.choice("n", [1, 2, 3]), "m": hp.choice("m", ["a", hp.normal("y", 0, 1)])}

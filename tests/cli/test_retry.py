@@ -7,7 +7,7 @@ from click.testing import CliRunner, Result
 from histories import begin
 
 from hstore.cli.app import app
-from hstore.engine.control import pause, stop
+from hstore.engine.search.control import pause, stop
 from hstore.store.events import Done, Event, Failed, Queued, Reserved, Running
 from hstore.store.store import Experiment, Store
 

@@ -17,7 +17,7 @@ from histories import begin
 
 from hstore.cli.app import app
 from hstore.cli.status import ago, span
-from hstore.engine.control import pause, stop
+from hstore.engine.search.control import pause, stop
 from hstore.store.events import Changed, Done, Queued, Reserved, Running
 from hstore.store.store import Experiment, Store
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from hstore.store.events import (
+from hstore.store.events import (  # fmt: skip
     Cancelled,
     Done,
     Event,
@@ -28,7 +28,7 @@ from hstore.store.events import (
     Requeued,
     Reserved,
     Running,
-)  # fmt: skip
+)
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

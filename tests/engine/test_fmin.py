@@ -11,7 +11,7 @@ import pytest
 
 import hstore
 from hstore import STATUS_FAIL, STATUS_OK, MongoTrials, Trials, fmin, hp, rand, tpe
-from hstore.engine.replay import derive_again
+from hstore.engine.audit.replay import derive_again
 from hstore.store.errors import (
     AllTrialsFailed,
     InvalidLoss,

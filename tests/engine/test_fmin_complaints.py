@@ -7,7 +7,7 @@ import pytest
 
 import hstore
 from hstore import STATUS_FAIL, MongoTrials, Trials, fmin, hp, rand, tpe
-from hstore.engine.replay import derive_again
+from hstore.engine.audit.replay import derive_again
 from hstore.fmin import generate_trials_to_calculate
 
 SPACE = {"x": hp.uniform("x", -2, 2), "c": hp.choice("c", [10, 20, 30]), "n": hp.quniform("n", 1, 9, 1)}

@@ -15,7 +15,7 @@ from tests.waiting import until, until_read
 import hstore
 from hstore import fmin, hp, rand
 from hstore.cli.app import app
-from hstore.engine import control
+from hstore.engine.search import control
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "node"
 NODE, NPM = shutil.which("node"), shutil.which("npm")

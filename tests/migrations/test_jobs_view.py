@@ -9,8 +9,8 @@ from pymongo.database import Database
 from pymongo.read_concern import ReadConcern
 
 from hstore import STATUS_FAIL, Trials, fmin, hp, migrations, rand
-from hstore.engine.hyperopt_jobs import read_job
-from hstore.engine.hyperopt_stores import HyperoptStore
+from hstore.engine.hyperopt.importing.jobs import read_job
+from hstore.engine.hyperopt.importing.mongo_source import HyperoptStore
 from hstore.store.errors import InvalidValue
 from hstore.store.events import Cancelled, Queued, Reserved
 from hstore.store.store import Store

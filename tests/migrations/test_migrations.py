@@ -11,7 +11,7 @@ from pymongo.database import Database
 
 import hstore
 from hstore import fmin, hp, migrations, tpe
-from hstore.engine.replay import derive_again
+from hstore.engine.audit.replay import derive_again
 from hstore.migrations import m0001_create_collections as m0001
 from hstore.store.events import EVENT_BYTES, TYPES
 from hstore.store.verify import verify

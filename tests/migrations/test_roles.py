@@ -20,7 +20,7 @@ from hstore import fmin, hp, rand
 from hstore.migrations import m0001_create_collections as m0001
 from hstore.store.claims import Claims
 from hstore.store.errors import StoreUnreachable
-from hstore.store.patience import Patience
+from hstore.store.retry import Patience
 from hstore.store.server import find_mongod
 from hstore.store.store import Store
 from hstore.store.verify import verify

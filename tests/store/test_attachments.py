@@ -9,7 +9,7 @@ from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStart
 
 from hstore.store.errors import NotFound, VerificationFailed
 from hstore.store.gridfs_attachments import GridFSAttachments
-from hstore.store.patience import Patience
+from hstore.store.retry import Patience
 from hstore.store.store import Store
 from hstore.store.url import connect, parse
 

@@ -13,7 +13,7 @@ from tests.workers.serving import begin, enqueue
 
 import hstore
 from hstore import fmin, hp, rand
-from hstore.engine.check import check
+from hstore.engine.audit.check import check
 from hstore.store.events import Event
 from hstore.store.url import connect, parse
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import hstore
-from hstore.engine.replay import derive_again
+from hstore.engine.audit.replay import derive_again
 from hstore.store.server import ensure_server
 from hstore.store.verify import verify
 

@@ -15,14 +15,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
-from hstore.store import patience
+from hstore.store import retry as patience
 from hstore.store.attachments import MemoryAttachments
 from hstore.store.errors import Conflict
 from hstore.store.events import Created, Event, Noted, Queued
 from hstore.store.log import EventLog, Known
 from hstore.store.memory import MemoryLog
 from hstore.store.mongo import MongoLog
-from hstore.store.patience import Patience
+from hstore.store.retry import Patience
 from hstore.store.store import Store
 
 spec = importlib.util.spec_from_file_location("rollback_server", Path(__file__).with_name("rollback_server.py"))

@@ -23,8 +23,8 @@ from hstore.store.events import CODEC, Created, Done, Noted, Queued, Reserved, R
 from hstore.store.fold import fold
 from hstore.store.log import Known
 from hstore.store.mongo import IN_ORDER, MongoLog, _hole, _query
-from hstore.store.opening import open_store
-from hstore.store.patience import Patience
+from hstore.store.open_store import open_store
+from hstore.store.retry import Patience
 from hstore.store.store import Store
 from hstore.store.url import connect, parse
 

@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 
+from hstore.store.digest import digest
 from hstore.store.errors import AllTrialsFailed, Conflict, InvalidEvent, InvalidName, NotFound
 from hstore.store.events import Done, Event, Queued, Requeued, Reserved, Running
-from hstore.store.seal import digest
 from hstore.store.store import Draft, Experiment, Store
 
 CREATED: dict[str, Any] = {

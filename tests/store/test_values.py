@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_fold import event
 
+from hstore.store.digest import digest_event
 from hstore.store.errors import InvalidName, InvalidValue
 from hstore.store.events import CODEC, Done, Queued, Reserved, Running
-from hstore.store.seal import digest_event
 from hstore.store.store import Store
 from hstore.store.values import as_loss, check_name, normalise
 

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from hstore import hp
-from hstore.engine import recipe, seeds
-from hstore.engine.fingerprint import fingerprint
-from hstore.engine.objective import Domain
+from hstore.engine.evaluation import objective_spec as recipe
+from hstore.engine.evaluation.domain import Domain
+from hstore.engine.search import seeds
+from hstore.engine.search.fingerprint import fingerprint
 from hstore.engine.space import compile_space
 from hstore.store.events import Queued
 from hstore.store.store import Experiment, Store

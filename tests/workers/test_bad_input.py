@@ -20,8 +20,8 @@ from tests.waiting import until, until_read
 
 import hstore
 from hstore import Ctrl, fmin, hp, rand
-from hstore.engine.check import check
-from hstore.engine.control import pause, stop
+from hstore.engine.audit.check import check
+from hstore.engine.search.control import pause, stop
 from hstore.migrations import MIGRATIONS
 from hstore.store.errors import AllTrialsFailed
 from hstore.store.events import Cancelled, Done, Event, Failed, Noted, Reported, Reserved

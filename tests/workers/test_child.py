@@ -17,9 +17,9 @@ import pytest
 from tests.waiting import until
 
 from hstore import hp
-from hstore.engine import recipe as recipes
-from hstore.engine.objective import Domain
-from hstore.engine.recipe import Recipe
+from hstore.engine.evaluation import objective_spec as recipes
+from hstore.engine.evaluation.domain import Domain
+from hstore.engine.evaluation.objective_spec import Recipe
 from hstore.engine.space import Space
 from hstore.engine.space.expressions import as_apply
 from hstore.store.attachments import MemoryAttachments

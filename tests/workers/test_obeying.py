@@ -14,8 +14,8 @@ from tests.waiting import until_read
 
 import hstore
 from hstore import fmin, hp, rand
-from hstore.engine.check import check
-from hstore.engine.control import pause, resume, retry, stop
+from hstore.engine.audit.check import check
+from hstore.engine.search.control import pause, resume, retry, stop
 from hstore.store.errors import AllTrialsFailed
 from hstore.store.events import Finished
 from hstore.store.store import Experiment

@@ -14,8 +14,8 @@ from tests.workers.serving import begin, enqueue, is_over, ran, worker
 import hstore
 from hstore import Ctrl, Store, fmin, hp, rand
 from hstore.cli.app import app
-from hstore.engine.check import check
-from hstore.engine.replay import derive_again
+from hstore.engine.audit.check import check
+from hstore.engine.audit.replay import derive_again
 from hstore.store.events import Changed
 
 STEPS = 9

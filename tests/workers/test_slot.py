@@ -10,8 +10,8 @@ import pytest
 from tests.waiting import until_read
 from tests.workers.serving import DEADLINE, begin, is_over, worker
 
-from hstore.engine import attempt
-from hstore.engine.check import check
+from hstore.engine.audit.check import check
+from hstore.engine.evaluation import attempt
 from hstore.store.claims import Claims, Place
 from hstore.store.events import Done, Event, Requeued, Reserved
 from hstore.store.mongo import MongoLog

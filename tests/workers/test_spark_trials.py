@@ -10,7 +10,7 @@ import pytest
 
 import hstore
 from hstore import SparkTrials, Trials, fmin, hp, rand
-from hstore.engine.control import stop
+from hstore.engine.search.control import stop
 from hstore.store.errors import HstoreError, InvalidValue, StoreUnreachable
 
 SPACE = {"x": hp.uniform("x", 0, 1)}

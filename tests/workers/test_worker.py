@@ -12,8 +12,8 @@ import pytest
 from tests.waiting import until_read
 from tests.workers.serving import DEADLINE, begin, enqueue, is_over, is_running, ran, worker
 
-from hstore.engine.check import check
-from hstore.engine.control import retry
+from hstore.engine.audit.check import check
+from hstore.engine.search.control import retry
 from hstore.store.events import Noted, Requeued
 from hstore.store.fold import Trial
 from hstore.store.store import Experiment, Store

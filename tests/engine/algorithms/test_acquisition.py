@@ -7,8 +7,8 @@ import pytest
 
 from hstore.engine.algorithms.acquisition import Criterion
 from hstore.engine.algorithms.encoding import MIDDLE, encoding
+from hstore.engine.algorithms.history import History
 from hstore.engine.algorithms.surrogate import Surrogate, known, surrogate
-from hstore.engine.history import History
 from hstore.engine.space import compile_space, hp
 
 SPACE = compile_space({name: hp.uniform(name, 0, 1) for name in ("x", "y")})

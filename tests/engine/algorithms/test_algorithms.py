@@ -24,8 +24,8 @@ from hstore.engine.algorithms import (
     tpe,
     why_unknown,
 )
+from hstore.engine.algorithms.history import History
 from hstore.engine.algorithms.names import PLUG_INS
-from hstore.engine.history import History
 from hstore.engine.space import compile_space, hp
 from hstore.store.errors import InvalidValue
 

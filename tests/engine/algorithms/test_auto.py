@@ -4,7 +4,7 @@ import numpy as np
 
 from hstore import Trials, fmin
 from hstore.engine.algorithms import auto, gp, mtpe
-from hstore.engine.history import History
+from hstore.engine.algorithms.history import History
 from hstore.engine.space import Space, compile_space, hp
 
 SPACE = compile_space({f"x{i}": hp.uniform(f"x{i}", -5, 5) for i in range(4)} | {"c": hp.choice("c", list("abc"))})

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hstore.engine.algorithms import cmaes, resolve
-from hstore.engine.history import History
+from hstore.engine.algorithms.history import History
 from hstore.engine.space import Space, compile_space, hp
 from hstore.store.errors import InvalidValue
 

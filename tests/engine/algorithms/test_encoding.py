@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from hstore.engine.algorithms.encoding import INACTIVE, encoding
-from hstore.engine.history import History
+from hstore.engine.algorithms.history import History
 from hstore.engine.space import compile_space, hp
 
 SPACE = compile_space(

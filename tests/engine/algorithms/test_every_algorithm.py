@@ -16,7 +16,7 @@ import pytest
 
 from hstore.engine.algorithms import ALGORITHMS, Algorithm, Exhausted, auto, describe_algorithm, resolve
 from hstore.engine.algorithms.finite import endless
-from hstore.engine.history import History
+from hstore.engine.algorithms.history import History
 from hstore.engine.space import Point, Space, compile_space, hp
 
 RECORDED = Path(__file__).with_name("recorded_points.json")

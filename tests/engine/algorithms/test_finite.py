@@ -8,8 +8,8 @@ import pytest
 
 from hstore.engine.algorithms import ALGORITHMS, Exhausted
 from hstore.engine.algorithms.finite import Finite, endless
+from hstore.engine.algorithms.history import History
 from hstore.engine.algorithms.novelty import Tried, new_point
-from hstore.engine.history import History
 from hstore.engine.space import Space, compile_space, hp
 
 SHARED = hp.quniform("shared", 0, 1, 0.5)

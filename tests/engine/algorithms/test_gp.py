@@ -14,7 +14,7 @@ import pytest
 from hstore.engine.algorithms import ALGORITHMS, Exhausted, gp, surrogate
 from hstore.engine.algorithms.candidates import neglected
 from hstore.engine.algorithms.encoding import encoding
-from hstore.engine.history import History
+from hstore.engine.algorithms.history import History
 from hstore.engine.space import Point, Space, compile_space, hp
 
 BOWL = compile_space({"x": hp.uniform("x", -5, 5), "y": hp.loguniform("y", -5, 5), "n": hp.uniformint("n", 0, 9)})

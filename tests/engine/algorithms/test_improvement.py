@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hstore.engine.algorithms.hypervolume import hypervolume
 from hstore.engine.algorithms.improvement import Boxes, boxes, improvement, improvement_slopes
-from hstore.engine.hypervolume import hypervolume
 
 K = pytest.mark.parametrize("k", [1, 2, 3])
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from hstore.engine.algorithms import mtpe, rand
+from hstore.engine.algorithms.history import History
 from hstore.engine.algorithms.kernels import Mixture, Rows, Scales
-from hstore.engine.history import History
 from hstore.engine.space import Point, Space, compile_space, hp
 
 CONDITIONAL = {

@@ -13,10 +13,10 @@ from hstore import hp
 from hstore.engine.algorithms import ALGORITHMS, auto, gp
 from hstore.engine.algorithms.acquisition import Promise
 from hstore.engine.algorithms.encoding import encoding
+from hstore.engine.algorithms.history import History
+from hstore.engine.algorithms.hypervolume import hypervolume
 from hstore.engine.algorithms.multiobjective import Joint, several
 from hstore.engine.algorithms.scalarise import maximin
-from hstore.engine.history import History
-from hstore.engine.hypervolume import hypervolume
 from hstore.engine.space import Point, Space, compile_space
 from hstore.store.fold import dominates
 

@@ -16,7 +16,7 @@ from numpy._core._multiarray_umath import (  # type: ignore[import-not-found]
 
 from hstore.engine import portable
 from hstore.engine.algorithms import ALGORITHMS
-from hstore.engine.history import History
+from hstore.engine.algorithms.history import History
 from hstore.engine.space import compile_space, hp
 
 SPACE = {

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hstore.engine.algorithms import prior
-from hstore.engine.history import History
+from hstore.engine.algorithms.history import History
 from hstore.engine.space import compile_space, hp
 
 SPACES = {

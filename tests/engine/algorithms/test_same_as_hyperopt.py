@@ -18,7 +18,7 @@ import pytest
 
 import hstore
 from hstore.engine.algorithms import anneal, mix, rand, tpe
-from hstore.engine.history import History
+from hstore.engine.algorithms.history import History
 from hstore.engine.space import Point, Space, compile_space, hp
 
 pytestmark = [

@@ -6,8 +6,8 @@ import pytest
 
 from hstore import hp
 from hstore.engine.algorithms import ALGORITHMS
+from hstore.engine.algorithms.history import FAIL, OK, History
 from hstore.engine.algorithms.scalarise import is_needed, maximin, scalarise
-from hstore.engine.history import FAIL, OK, History
 from hstore.engine.space import compile_space
 
 SPACE = compile_space({"x": hp.uniform("x", -1, 1)})

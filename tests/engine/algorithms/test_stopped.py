@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from hstore.engine.algorithms import ALGORITHMS, mtpe
+from hstore.engine.algorithms.history import History
 from hstore.engine.algorithms.stopped import as_if_ended, losses_as_if_ended
 from hstore.engine.algorithms.surrogate import known
-from hstore.engine.history import History
 from hstore.engine.space import compile_space, hp
 
 SPACE = compile_space({"x": hp.uniform("x", -5, 5), "y": hp.uniform("y", -5, 5)})

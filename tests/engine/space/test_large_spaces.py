@@ -7,10 +7,10 @@ import pytest
 from bench.convolutional import LABELS, make_space
 
 from hstore import Trials, fmin, hp, pyll, tpe
+from hstore.engine.algorithms.history import History
 from hstore.engine.algorithms.names import ALGORITHMS
-from hstore.engine.history import History
 from hstore.engine.space import Space, compile_space
-from hstore.store.seal import canonical
+from hstore.store.digest import canonical
 
 HUGE = 10**9
 

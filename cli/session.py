@@ -1,0 +1,91 @@
+"""The session of one command: its store, opened when it is first asked for, and how errors are printed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hstore.store.errors import HstoreError, VerificationFailed
+
+if TYPE_CHECKING:
+    from hstore.store.store import Experiment, Store
+
+
+PATIENCE = 5.0
+"""Seconds that a command waits for a server; a search waits as long as it takes."""
+
+
+INTERRUPTED, OUR_MISTAKE = 130, 70
+
+
+def say(message: str) -> None:
+    """Print *message* on stderr."""
+    click.echo(f"hstore: {message}", err=True)
+
+
+class Session:
+    """What commands are handed: the store, opened when it is first asked for."""
+
+    def __init__(self, url: str | None) -> None:
+        self.url = url
+        self.check_schema = True
+
+    @cached_property
+    def store(self) -> Store:
+        """The store that --store, $HSTORE_URL or nothing means."""
+        from hstore.store.open_store import open_store
+
+        return open_store(self.url, patience=PATIENCE, say=say, check_schema=self.check_schema)
+
+    @contextmanager
+    def experiment(self, name: str) -> Iterator[Experiment]:
+        """Hand out experiment *name*; what fails on it because somebody tampered with its log is no bug of ours."""
+        try:
+            yield self.store.experiment(name)
+        except HstoreError:
+            raise
+        except (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError) as error:
+            from hstore.store.verify import verify
+
+            findings = verify(self.store.log.documents(name)).findings
+            if not findings:
+                raise
+            raise VerificationFailed(
+                f"experiment {name!r} makes no sense any more: {findings[0].message}",
+                hint=f"see `hstore verify {name}`",
+            ) from error
+
+    def close(self) -> None:
+        """Close the store if it was opened."""
+        if "store" in self.__dict__:
+            self.store.close()
+
+
+class Failure(click.ClickException):
+    """An error as click shows it: one line with its hint, and an exit code."""
+
+    def __init__(self, error: Exception) -> None:
+        if isinstance(error, HstoreError):
+            message, code = f"{error} ({error.hint})" if error.hint else str(error), error.exit_code
+        elif isinstance(error, OSError):  # a full disk, say
+            message, code = str(error), HstoreError.exit_code
+        else:
+            message = f"this is a bug of hstore's, not yours: {type(error).__name__}: {error} (--debug shows where)"
+            code = OUR_MISTAKE
+        super().__init__(" ".join(message.split()))
+        self.exit_code = code  # type: ignore[misc]  # click reads it from the instance
+
+
+class Group(click.Group):
+    """A group whose commands may raise `HstoreError`."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; an error of ours becomes click's."""
+        try:
+            return super().invoke(ctx)
+        except HstoreError as error:
+            raise Failure(error) from error

@@ -1,0 +1,1 @@
+"""Proof: every decision made again, every promise checked."""

@@ -1,0 +1,387 @@
+"""Check: hold an experiment against all that hstore promises of one, whatever happened to its processes."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from uuid import UUID
+
+from hstore.store.errors import HstoreError, NotFound
+from hstore.store.events import (  # fmt: skip
+    CAUSES,
+    Cancelled,
+    Changed,
+    Created,
+    Document,
+    Done,
+    Event,
+    Failed,
+    Finished,
+    Noted,
+    Queued,
+    Reported,
+    Requeued,
+    Running,
+    Unreadable,
+    from_document,
+    unreadable,
+)
+from hstore.store.fold import UNFINISHED, State, Trial, evolve, why_not
+from hstore.store.memory import MemoryLog
+from hstore.store.store import Experiment, Store
+from hstore.store.verify import verify
+
+PATIENCE, POLL_SECONDS = 5.0, 0.1
+"""Seconds for which read models may be behind a search that is over, and between two looks at them."""
+Kind = Literal[
+    "gap", "twice", "missing", "unreadable", "state", "open", "holder", "retries", "observed", "max_evals", "seal",
+    "replay", "model", "lag",
+]  # fmt: skip
+"""What a finding is about:
+
+gap         a place of a chain, or a trial id, that nothing fills
+twice       an event, or a place of a chain, that is there more than once
+missing     an event that was acknowledged and is not there
+unreadable  an event that this program cannot decode
+state       an event that its trial did not allow: an end after an end, say
+open        a trial without an end although the search is over
+holder      an event of another process than the one that had claimed the trial
+retries     a trial tried more often than the policy allows
+observed    an end that no decision observed, or two did
+max_evals   more trials than were asked for, or fewer although the search ended for that
+seal        what `hstore verify` finds
+replay      what `hstore replay` finds
+model       a read model that contradicts the log
+lag         a read model that is behind the log although the search is over; `hstore rebuild` brings it up
+"""
+
+_BROKEN = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
+"""What a fold or a replay may meet in a log that somebody edited."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something that should never be."""
+
+    kind: Kind
+    message: str
+    tid: int | None = None
+    """None: the experiment itself."""
+    ver: int | None = None
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.message}"
+
+
+@dataclass(slots=True)
+class _Log:
+    """The log as it was read once."""
+
+    exp: str
+    documents: list[Document]
+    events: list[Event] = field(default_factory=list)
+    chains: dict[int | None, list[Event]] = field(default_factory=lambda: defaultdict(list))
+    """Without what is in a place that was taken before."""
+    state: State = field(init=False)
+
+    @property
+    def header(self) -> Sequence[Event]:
+        return self.chains.get(None, ())
+
+    @property
+    def trials(self) -> Iterator[tuple[int, list[Event]]]:
+        """Tid and chain, by tid."""
+        for tid in sorted(tid for tid in self.chains if tid is not None):
+            yield tid, self.chains[tid]
+
+
+def check(
+    store: Store,
+    name: str,
+    *,
+    max_evals: int | None = None,
+    acknowledged: Collection[UUID] | None = None,
+    patience: float = PATIENCE,
+    on_progress: Callable[[int], object] = lambda _: None,
+) -> list[Finding]:
+    """Return what is wrong with experiment *name*: nothing, ever, whichever processes and servers died on the way.
+
+    A search that its log calls finished is held to its end: all trials ended, all ends observed, read models up to
+    date. One that goes on is checked as far as it went.
+
+    max_evals: what the search was asked for, if it is known: it is over then, with as many trials.
+    acknowledged: ids of events of which writers were told that they are in the log.
+    patience: seconds that read models get to follow: who appends an event shows it next.
+    on_progress is called with 1 after each decision that was derived again. Raises `NotFound`.
+    """
+    shown = _shown(store, name)  # before the log, which the read models never run ahead of
+    log = _read(store, name)
+    is_over = max_evals is not None or _is_over(log.state)
+    findings = [
+        *_check_places(log),
+        *_check_acknowledged(log, acknowledged or ()),
+        *(finding for tid, chain in log.trials for finding in _check_chain(tid, chain, _retries(log), is_over)),
+        *_check_observed(log, is_over),
+        *_check_max_evals(log, max_evals),
+        *(Finding(kind="seal", message=f.message, tid=f.tid, ver=f.ver) for f in verify(log.documents).findings),
+    ]
+    if not any(finding.kind in ("gap", "twice", "unreadable") for finding in findings):
+        findings += _check_replay(store, log, on_progress)
+        if shown is not None:
+            models = [*_check_models(shown, log.state, is_over)]
+            deadline = time.monotonic() + patience
+            while any(finding.kind == "lag" for finding in models) and time.monotonic() < deadline:
+                time.sleep(POLL_SECONDS)
+                shown = _shown(store, name) or shown
+                models = [*_check_models(shown, _read(store, name).state, is_over)]
+            findings += models
+    return findings
+
+
+def _is_over(state: State) -> bool:
+    """Return whether the log says that nothing is to come. One that was stopped may let running trials end."""
+    is_ending = bool(state.open) and state.why not in ("max_evals", "exhausted")
+    return state.status == "finished" and not is_ending
+
+
+def _shown(store: Store, name: str) -> tuple[list[Document], Document | None] | None:
+    """Return the read models of trials and experiment; None where there are none."""
+    return None if store.models is None else store.models.shown(name)
+
+
+def _read(store: Store, name: str) -> _Log:
+    log = _Log(name, list(store.log.documents(name)))
+    if not log.documents:
+        store.experiment(name)  # says so, and which one may have been meant
+        raise NotFound(f"experiment {name!r} has no events")
+    for document in log.documents:
+        event: Event
+        if "raw" in document:
+            event = unreadable(document, "it is no BSON", document["raw"])
+        else:
+            event = from_document(document, store.attachments.get)
+        log.events.append(event)
+        chain = log.chains[event.tid]
+        if not chain or event.ver > chain[-1].ver:
+            chain.append(event)
+    log.state = State(name)
+    log.state.take(event for chain in log.chains.values() for event in chain)
+    return log
+
+
+# -- the chains -----------------------------------------------------------------------------------------------
+
+
+def _check_places(log: _Log) -> Iterator[Finding]:
+    """Check that trial ids and chains are dense, that no place is taken twice, and no id given twice."""
+    ids = Counter(event.id for event in log.events)
+    places = Counter((event.tid, event.ver) for event in log.events)
+    for event in log.events:
+        if isinstance(event, Unreadable):
+            yield _found("unreadable", event, f"event {event.ver} of {_whose(event.tid)} cannot be read: {event.why}")
+        if ids.pop(event.id, 1) > 1:
+            yield _found("twice", event, f"the id {event.id} was given to several events")
+        if (n := places.pop((event.tid, event.ver), 1)) > 1:
+            yield _found("twice", event, f"place {event.ver} of {_whose(event.tid)} is taken {n} times")
+    expected = 0
+    for tid, _ in log.trials:
+        if tid != expected:
+            which = f"trial {expected}" if tid == expected + 1 else f"trials {expected} to {tid - 1}"
+            yield Finding(kind="gap", message=f"there is no {which}, but trial {tid}", tid=expected)
+        expected = tid + 1
+    for whose, chain in log.chains.items():
+        for ver, event in enumerate(chain):
+            if event.ver != ver:
+                message = f"event {ver} of {_whose(whose)} is missing, but not {event.ver}"
+                yield Finding(kind="gap", message=message, tid=whose, ver=ver)
+                break
+    if not log.header:
+        yield Finding(kind="gap", message="the experiment has no beginning", ver=0)
+
+
+def _check_acknowledged(log: _Log, acknowledged: Iterable[UUID]) -> Iterator[Finding]:
+    there = {event.id for event in log.events}
+    for id in acknowledged:
+        if id not in there:
+            yield Finding(kind="missing", message=f"event {id} was acknowledged and is not in the log")
+
+
+def _check_chain(tid: int, chain: Sequence[Event], retries: Mapping[str, Any], is_over: bool) -> Iterator[Finding]:
+    """Check that each event of a trial follows from the one before, and comes from whom it has to come from."""
+    trial: Trial | None = None
+    for event in chain:
+        if trial is None:
+            trial = evolve(None, event)
+            if not isinstance(event, Queued):
+                yield _found("state", event, f"trial {tid} begins with {event.type}")
+            continue
+        at = trial if event.ver == trial.ver + 1 else evolve(trial, event)  # a gap is told elsewhere
+        if not isinstance(event, Unreadable) and event.ver == trial.ver + 1 and (why := why_not(at, event)):
+            is_end = isinstance(event, Done | Failed | Cancelled) and trial.state not in UNFINISHED
+            which = "it ended a second time" if is_end else why
+            yield _found("state", event, f"trial {tid} has {event.type} in place {event.ver}: {which}")
+        elif (claim := trial.reserved) is not None and _is_holders(event) and _process(event) != _process(claim):
+            yield _found(
+                "holder", event,
+                f"trial {tid} has {event.type} in place {event.ver} from {event.by}, but {claim.by} held it",
+            )  # fmt: skip
+        trial = evolve(trial, event)
+        if isinstance(event, Requeued) and event.cause in CAUSES and retries:
+            allowed, n = retries.get(event.cause, 0), trial.retries[event.cause]
+            if n > allowed:
+                yield _found("retries", event, f"trial {tid} was requeued {n} times ({event.cause}), not {allowed}")
+    if is_over and trial is not None and not trial.is_finished:
+        yield _found("open", chain[-1], f"trial {tid} is {trial.state} although the search is over")
+
+
+def _is_holders(event: Event) -> bool:
+    """Return whether only the process that holds a trial may write *event*: not what reapers and people write."""
+    if isinstance(event, Failed):
+        return event.cause != "lost"
+    return isinstance(event, Running | Reported | Done)
+
+
+def _process(event: Event) -> str:
+    """Return host and process of the writer, of host:pid:thread."""
+    return event.by.rpartition(":")[0] or event.by
+
+
+def _retries(log: _Log) -> Mapping[str, Any]:
+    return log.state.created.retries if log.state.created is not None else {}
+
+
+# -- what decisions knew --------------------------------------------------------------------------------------
+
+
+def _check_observed(log: _Log, is_over: bool) -> Iterator[Finding]:
+    """Check that each end, and each later change of what a trial counts for, was observed by one decision only."""
+    observed: dict[int | None, list[tuple[int, str]]] = defaultdict(list)
+    for event in (*(chain[0] for _, chain in log.trials), *log.header):
+        if isinstance(event, Queued | Finished):
+            who = f"finished (place {event.ver})" if isinstance(event, Finished) else f"trial {event.tid}"
+            for tid, ver, _ in event.observed:
+                observed[tid].append((ver, who))
+    for tid, chain in log.chains.items():
+        news = _news(chain)
+        before, first = -1, ""
+        for ver, who in sorted(observed.pop(tid, ()), key=lambda entry: entry[0]):
+            # A decision names the place where a chain was, which may be later than that of the news.
+            if not any(before < place <= ver for place in news):
+                again = f"{first} had observed it" if first else "there was nothing to observe"
+                yield Finding(
+                    kind="observed", message=f"{who} observed {_whose(tid)} up to place {ver}: {again}",
+                    tid=tid, ver=ver,
+                )  # fmt: skip
+            before, first = ver, who
+        if is_over and tid is not None and news and news[-1] > before:
+            yield Finding(
+                kind="observed", message=f"the end of trial {tid} (place {news[-1]}) was observed by nobody",
+                tid=tid, ver=news[-1],
+            )  # fmt: skip
+    for tid, entries in observed.items():
+        yield Finding(kind="observed", message=f"{entries[0][1]} observed {_whose(tid)}, which is not there", tid=tid)
+
+
+def _news(chain: Sequence[Event]) -> list[int]:
+    """Return the places of a chain that decisions have to observe."""
+    if chain[0].tid is None:
+        return [event.ver for event in chain if not isinstance(event, Created | Noted)]
+    places: list[int] = []
+    trial: Trial | None = None
+    for event in chain:
+        before, trial = trial, evolve(trial, event)
+        if before is not None and (_end(before) is not _end(trial) or before.is_void is not trial.is_void):
+            places.append(event.ver)
+    return places
+
+
+def _end(trial: Trial) -> Event | None:
+    return trial.end if trial.is_finished else None
+
+
+def _check_max_evals(log: _Log, max_evals: int | None) -> Iterator[Finding]:
+    trials = sum(trial.queued is None or trial.queued.source != "injected" for trial in log.state.trials.values())
+    injected = len(log.state.trials) - trials  # which objectives add, whatever the limit is
+    said = [event.limits for event in log.header if isinstance(event, Created | Changed) and event.limits is not None]
+    limits = [limit for limit in (limits.get("max_evals") for limits in said) if limit is not None]
+    most = max(limits) if limits and len(limits) == len(said) else None  # None: at some time there was none
+    if max_evals is not None and not trials <= max_evals <= trials + injected:
+        yield Finding(kind="max_evals", message=f"there are {trials} trials, not {max_evals}")
+    elif most is not None and trials > most:
+        yield Finding(kind="max_evals", message=f"there are {trials} trials, more than the {most} that were allowed")
+    elif limits and log.state.status == "finished" and log.state.why == "max_evals" and trials + injected < limits[-1]:
+        yield Finding(kind="max_evals", message=f"the search ended at max_evals with {trials} trials, not {limits[-1]}")
+
+
+# -- what follows from the log --------------------------------------------------------------------------------
+
+
+def _check_replay(store: Store, log: _Log, on_progress: Callable[[int], object]) -> Iterator[Finding]:
+    from hstore.engine.audit.replay import derive_again
+
+    copy = MemoryLog()
+    for chain in (log.header, *(chain for _, chain in log.trials)):
+        copy.append(chain)
+    experiment = Experiment(Store(copy, store.attachments), log.exp)
+    experiment.refresh()
+    try:
+        replay = derive_again(experiment, on_progress=on_progress)
+    except (HstoreError, *_BROKEN) as error:
+        yield Finding(kind="replay", message=f"the suggestions cannot be derived again: {error}")
+        return
+    for difference in replay.differences:
+        yield Finding(
+            kind="replay", tid=difference.tid, ver=0,
+            message=f"trial {difference.tid}: {difference.label} is {difference.recorded!r}, "
+            f"derived again {difference.derived!r}",
+        )  # fmt: skip
+
+
+def _check_models(shown: tuple[list[Document], Document | None], state: State, is_over: bool) -> Iterator[Finding]:
+    """Compare the read models with those that the log gives, as MongoDB holds them."""
+    from hstore.store.read_models import EXPERIMENT_FIELDS, TRIAL_FIELDS, experiment_document, trial_document
+
+    trials, experiment = shown
+    there = {document.get("tid"): document for document in trials}
+    for tid, trial in sorted(state.trials.items()):
+        found = there.pop(tid, None)
+        ver = -1 if found is None else found.get("ver", -1)
+        if found is None or ver < trial.ver:
+            if is_over:
+                known = "is missing" if found is None else f"knows its chain up to place {ver}, not {trial.ver}"
+                yield Finding(kind="lag", message=f"the read model of trial {tid} {known}", tid=tid, ver=ver)
+        elif wrong := _different(found, trial_document(trial), TRIAL_FIELDS):
+            yield Finding(kind="model", message=f"the read model of trial {tid} has another {wrong}", tid=tid)
+    for unknown in there:
+        message = f"there is a read model of trial {unknown}, which is not in the log"
+        yield Finding(kind="model", message=message, tid=unknown)
+    if experiment is None or experiment.get("events", -1) < state.events:
+        # What is noted beside a trial that had ended no driver hears of; nothing else follows from it.
+        told = EXPERIMENT_FIELDS - {"events", "last"}
+        if is_over and (experiment is None or _different(experiment, experiment_document(state), told)):
+            yield Finding(kind="lag", message="the read model of the experiment is behind the log")
+    elif wrong := _different(experiment, experiment_document(state), EXPERIMENT_FIELDS):
+        yield Finding(kind="model", message=f"the read model of the experiment has another {wrong}")
+
+
+def _different(found: Document, wanted: Document, fields: Iterable[str]) -> str:
+    """Return the names of *fields* that are not as they should be; numbers, NaN too, are compared as BSON."""
+    import bson
+
+    from hstore.store.events import CODEC
+
+    def stored(value: Any) -> bytes:
+        return bson.encode({"": value}, codec_options=CODEC)
+
+    return ", ".join(name for name in sorted(fields) if stored(found.get(name)) != stored(wanted.get(name)))
+
+
+def _found(kind: Kind, event: Event, message: str) -> Finding:
+    return Finding(kind=kind, message=message, tid=event.tid, ver=event.ver)
+
+
+def _whose(tid: int | None) -> str:
+    return "the experiment's own chain" if tid is None else f"trial {tid}"

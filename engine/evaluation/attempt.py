@@ -1,0 +1,172 @@
+"""One attempt at a trial: how it is claimed, what it tells, how it ends, whatever others write beside it meanwhile."""
+
+from __future__ import annotations
+
+import platform
+import socket
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
+from typing import Any
+
+from hstore.engine.evaluation.process_identity import this_process
+from hstore.store.errors import Conflict
+from hstore.store.events import RELEASED, Event, Failed, Noted, Requeued, Reserved, Running
+from hstore.store.fold import Trial
+from hstore.store.store import Draft, Experiment
+from hstore.store.values import normalise
+
+LONGEST_MESSAGE, LONGEST_TRACEBACK = 4000, 20_000
+
+WHY = {
+    "lost": "its worker fell silent",
+    "interrupted": "its worker was told to stop",
+    "failed": "to be tried again after a failure",
+    "timeout": "to be tried again after it took too long",
+    RELEASED: "its worker did not come to begin it",
+}
+"""The `why` of a requeued trial by the cause of it."""
+
+
+def claim(tid: int, *, attempts: int, worker: str) -> Draft:
+    """Return what takes trial *tid*, after so many *attempts*, for *worker*, in the name of this process."""
+    taken = {"worker": worker, "host": socket.gethostname(), "attempt": attempts + 1, "process": this_process()}
+    return Reserved, tid, taken
+
+
+def begin(tid: int, *, pid: int, objective: str | None) -> Draft:
+    """Return what says that trial *tid* is evaluated from now on, by process *pid*; objective: version of its code."""
+    running = {"pid": pid, "python": platform.python_version(), "hstore": _hstore(), "objective": objective}
+    return Running, tid, running
+
+
+def _hstore() -> str:
+    global _version
+    _version = _version or version("hstore")
+    return _version
+
+
+_version = ""
+
+
+def is_held(experiment: Experiment, taken: Reserved) -> bool:
+    """Return whether, as far as *experiment* was read, the trial is still held by the claim *taken*."""
+    assert taken.tid is not None
+    trial = experiment.state.trials[taken.tid]
+    return trial.reserved is not None and trial.reserved.id == taken.id and not trial.is_finished
+
+
+def tell(experiment: Experiment, taken: Reserved, drafts: Sequence[Draft], *, more_to_come: bool = False) -> None:
+    """Append *drafts* to the chain of a trial that we hold, behind whatever others note there.
+
+    Raises `Conflict` once the trial is no longer held by the claim *taken*.
+    """
+    left = list(drafts)
+    while left:
+        events: list[Event] = experiment.compose(*left)
+        try:
+            experiment.append(events, more_to_come=more_to_come)
+        except Conflict as conflict:
+            if not is_held(experiment, taken):
+                raise
+            left = left[events.index(conflict.mine) :]
+        else:
+            return
+
+
+def settle(
+    experiment: Experiment, taken: Reserved, drafts: Sequence[Draft], *, say: Callable[[str], None],
+    more_to_come: bool = False,
+) -> bool:  # fmt: skip
+    """End the attempt with *drafts*; return False if the trial was no longer ours, and they were noted beside it."""
+    if is_held(experiment, taken):
+        try:
+            tell(experiment, taken, drafts, more_to_come=more_to_come)
+        except Conflict:
+            pass
+        else:
+            return True
+    end = next(draft for draft in drafts if draft[0] is not Running)
+    if end[0] is not Requeued:  # of one that came to nothing there is nothing to keep
+        note_late(experiment, end, say=say)
+    return False
+
+
+def note_late(experiment: Experiment, end: Draft, *, say: Callable[[str], None]) -> None:
+    """Write *end* beside its trial, which is no longer ours: nothing is thrown away."""
+    kind, tid, data = end
+    say(f"trial {tid} of {experiment.name!r} was taken from here; that it is {kind.type} is noted beside it")
+    while True:
+        try:
+            experiment.append(experiment.compose((Noted, tid, {"late": {"type": kind.type, **data}})))
+        except Conflict:
+            continue  # each conflict is another event on the chain; the next place is free soon
+        return
+
+
+def after(trial: Trial, cause: str, failure: Mapping[str, Any], policy: Mapping[str, int]) -> list[Draft]:
+    """Return what follows when an attempt at *trial* came to nothing for *cause*: another attempt, or its end.
+
+    *failure*: error, message and what else is known of a `Failed`. One that is lost or interrupted and will be
+    tried again has not failed.
+    """
+    is_final = trial.retries.get(cause, 0) >= policy.get(cause, 0)
+    drafts: list[Draft] = []
+    if is_final or cause in ("failed", "timeout"):
+        drafts.append((Failed, trial.tid, {**failure, "cause": cause, "final": is_final}))
+    if not is_final:
+        drafts.append((Requeued, trial.tid, {"why": WHY[cause], "cause": cause}))
+    return drafts
+
+
+def failure(error: BaseException, *, duration: float | None = None) -> dict[str, Any]:
+    """Return what a `Failed` says of an exception."""
+    kind = type(error)
+    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    text = "".join(traceback.format_exception(error))
+    try:
+        message = str(error)
+    except Exception as another:  # noqa: BLE001 - whatever a user's __str__ raises
+        message = f"<its text cannot be had: {type(another).__name__}>"
+    data = {
+        "error": name,
+        "message": message[:LONGEST_MESSAGE],
+        "traceback": text[-LONGEST_TRACEBACK:],
+    }
+    return {key: value.encode("utf-8", "replace").decode() for key, value in data.items()} | {"duration": duration}
+
+
+def done(result: Mapping[str, Any], duration: float | None) -> dict[str, Any]:
+    """Return the data of a `Done`."""
+    loss = result.get("loss")
+    loss = float(loss) if isinstance(loss, (int, float)) else None
+    is_ok = result["status"] == "ok"
+    return {
+        "result": result, "status": result["status"], "loss": loss, "duration": duration,
+        "losses": result.get("losses") if is_ok else None,
+        "constraints": result.get("constraints") if is_ok else None,
+        "pruned": True if result["status"] == "fail" and result.get("pruned") is True else None,
+    }  # fmt: skip
+
+
+def plain_result(result: Mapping[str, Any], say: Callable[[str], None]) -> dict[str, Any]:
+    """Return *result* as the log can hold it; what it cannot hold is there as its text, which *say* is told."""
+
+    def as_text(value: Any, path: str, why: str) -> str:
+        say(f"{path} is {why}: its text is recorded instead")
+        return _text(value)
+
+    plain: dict[str, Any] = normalise(result, path="result", replace=as_text)
+    return plain
+
+
+def _text(value: Any) -> str:
+    from reprlib import Repr
+
+    short = Repr()
+    short.maxlevel = short.maxdict = short.maxlist = short.maxset = short.maxtuple = 4
+    short.maxother = short.maxstring = 200
+    try:
+        return short.repr(value).encode("utf-8", "backslashreplace").decode()
+    except Exception:  # noqa: BLE001 - whatever a user's __repr__ raises
+        return f"<{type(value).__module__}.{type(value).__qualname__}>"

@@ -1,0 +1,217 @@
+"""The objective: a function over a space, how it is called, and how it is named in the log."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import inspect
+import platform
+import sys
+from collections.abc import Callable, Mapping
+from types import CodeType
+from typing import TYPE_CHECKING, Any
+
+from hstore.engine.evaluation.ctrl import Ctrl
+from hstore.engine.evaluation.results import STATUS_NEW, as_pruned, as_result
+from hstore.engine.space import Apply, Space, as_apply, compile_space
+from hstore.store.errors import InvalidResult
+
+if TYPE_CHECKING:
+    pass
+
+
+LARGEST_PICKLE = 64 * 2**20
+"""Bytes; an objective that pickles to more stays out of the store, which only workers elsewhere would miss."""
+
+
+class Pruned(Exception):
+    """Raised by an objective to end its trial early: what it has reported is hopeless. See `Ctrl.should_stop`."""
+
+    __module__ = "hstore"
+
+
+class Domain:
+    """An objective and the space that it is searched in: a `Space`, or a nest of dicts, lists and `hp` expressions.
+
+    It is called with a point, and with a `Ctrl` beside it if it has a parameter *ctrl*; or as hyperopt calls those with
+    `fmin_pass_expr_memo_ctrl`.
+
+    params: by label the expression that it is drawn from. workdir, name and loss_target are the user's own; nothing
+    here looks at them.
+    """
+
+    __module__ = "hstore"
+
+    rec_eval_print_node_on_error = False
+
+    def __init__(
+        self,
+        fn: Callable[..., Any],
+        expr: Any,
+        workdir: str | None = None,
+        pass_expr_memo_ctrl: bool | None = None,
+        name: str | None = None,
+        loss_target: float | None = None,
+        *,
+        objectives: int | None = None,
+    ) -> None:
+        self.fn = fn
+        self.space = expr if isinstance(expr, Space) else compile_space(expr)
+        if pass_expr_memo_ctrl is None:
+            pass_expr_memo_ctrl = getattr(fn, "fmin_pass_expr_memo_ctrl", False)
+        self.pass_expr_memo_ctrl = pass_expr_memo_ctrl
+        self.wants_ctrl = not pass_expr_memo_ctrl and wants_ctrl(fn)
+        self.objectives = objectives
+        """How many losses a result has to have; None leaves it to the results."""
+        self.workdir = workdir
+        self.name = name
+        self.loss_target = loss_target
+        self.cmd = ("domain_attachment", "FMinIter_Domain")
+
+    @property
+    def can_report(self) -> bool:
+        """Whether the objective is handed a `Ctrl` in some way."""
+        return self.pass_expr_memo_ctrl or self.wants_ctrl or bool(self.space.memo({}))
+
+    @property
+    def expr(self) -> Apply:
+        """The expression that points are evaluated with."""
+        return self.space.expression
+
+    @property
+    def params(self) -> dict[str, Apply]:
+        """By label the expression that its values are drawn from."""
+        return self.space.draws
+
+    @property
+    def pyll_ctrl(self) -> Apply:
+        """What stands in an expression for the `Ctrl` of an evaluation."""
+        return as_apply(Ctrl)
+
+    def memo_from_config(self, config: Mapping[str, Any]) -> dict[Apply, Any]:
+        """Return the values that *config*, {label: raw value}, gives to nodes of `expr`."""
+        return self.space.memo(config)
+
+    def evaluate(self, config: Mapping[str, Any], ctrl: Ctrl, attach_attachments: bool = True) -> dict[str, Any]:
+        """Call the objective at *config* (raw values by label) and return its result in hyperopt's shape.
+
+        The result's attachments are kept through *ctrl*, or stay in it without *attach_attachments*. One that ended
+        because its pruner told it to, or by raising `Pruned`, fails as `pruned`, with the last value that it reported
+        and no loss. Raises whatever else the objective raises, and `InvalidResult`, which names the trial, for what no
+        search can use.
+        """
+        fn, argument = self.evaluate_async(config, ctrl)
+        try:
+            returned = fn(**argument) if self.pass_expr_memo_ctrl else fn(argument)
+        except Pruned:
+            returned, ctrl.is_pruned = {}, True
+        return self.evaluate_async2(returned, ctrl, attach_attachments)
+
+    def evaluate_async(
+        self, config: Mapping[str, Any], ctrl: Ctrl, attach_attachments: bool = True
+    ) -> tuple[Callable[..., Any], Any]:
+        """Return the objective and what it is to be called with: the first half of `evaluate`, without the call."""
+        if self.pass_expr_memo_ctrl:
+            return self.fn, {"expr": self.expr, "memo": self.space.memo(config, ctrl), "ctrl": ctrl}
+        fn = functools.partial(self.fn, ctrl=ctrl) if self.wants_ctrl else self.fn
+        return fn, self.space.evaluate(config, ctrl)
+
+    def evaluate_async2(self, rval: Any, ctrl: Ctrl, attach_attachments: bool = True) -> dict[str, Any]:
+        """Return what the objective returned, *rval*, as `evaluate` does: its second half."""
+        try:
+            is_pruned = getattr(ctrl, "is_pruned", False)
+            result = as_pruned(rval, ctrl.last_report) if is_pruned else as_result(rval, self.objectives)
+        except InvalidResult as error:
+            whose = "" if ctrl.tid is None else f"trial {ctrl.tid}: "
+            raise type(error)(f"{whose}{error}", hint=error.hint, result=rval) from None
+        if attach_attachments:
+            attachments = result.pop("attachments", None) or {}
+            for name, content in attachments.items():
+                ctrl.attachments[name] = content
+        return result
+
+    def short_str(self) -> str:
+        """Return the name of the objective in one line."""
+        return f"Domain{{{self.fn!s}}}"
+
+    def loss(self, result: Mapping[str, Any], config: Any = None) -> float | None:
+        """Return the loss of *result*; None without one."""
+        loss: float | None = result.get("loss")
+        return loss
+
+    def loss_variance(self, result: Mapping[str, Any], config: Any = None) -> float:
+        """Return the variance of the loss of *result*; 0 unless it says."""
+        return result.get("loss_variance", 0.0)  # type: ignore[no-any-return]
+
+    def true_loss(self, result: Mapping[str, Any], config: Any = None) -> float | None:
+        """Return the true loss of *result*, such as that on test data; its loss unless it says."""
+        true_loss: float | None = result.get("true_loss", self.loss(result, config))
+        return true_loss
+
+    def true_loss_variance(self, config: Any = None) -> float:
+        """Raise NotImplementedError, as in hyperopt: a subclass may know it."""
+        raise NotImplementedError("nobody said how much the true loss varies")
+
+    def status(self, result: Mapping[str, Any], config: Any = None) -> str:
+        """Return the status of *result*."""
+        return result["status"]  # type: ignore[no-any-return]
+
+    def new_result(self) -> dict[str, Any]:
+        """Return the result of a trial that has none yet."""
+        return {"status": STATUS_NEW}
+
+
+def wants_ctrl(fn: Callable[..., Any]) -> bool:
+    """Return whether *fn* has a parameter *ctrl* beside the point, which nobody has given a value yet."""
+    if "ctrl" in getattr(fn, "keywords", ()):  # of a functools.partial
+        return False
+    try:
+        _, *others = inspect.signature(fn).parameters.values()
+    except (ValueError, TypeError):  # written in C, or without parameters
+        return False
+    return any(p.name == "ctrl" and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) for p in others)
+
+
+def describe(fn: Callable[..., Any]) -> dict[str, Any]:
+    """Return how *fn* is named in the log: its import reference `ref` if it has one, its name and its version."""
+    module, name = getattr(fn, "__module__", None), getattr(fn, "__qualname__", None)
+    data: dict[str, Any] = {"name": name or type(fn).__qualname__, "version": version(fn)}
+    if module and name and module != "__main__" and _is_importable(fn, module, name):
+        data["ref"] = f"{module}:{name}"
+    return data
+
+
+def _is_importable(fn: Callable[..., Any], module: str, name: str) -> bool:
+    found: Any = sys.modules.get(module)
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return found is fn
+
+
+def version(fn: Callable[..., Any]) -> str:
+    """Return a short digest of the code of *fn*: the same for the same source under one version of Python."""
+    target = fn if hasattr(fn, "__code__") else getattr(fn, "func", None) or type(fn).__call__
+    code = getattr(target, "__code__", None)
+    text = _code(code) if isinstance(code, CodeType) else type(fn).__qualname__
+    return hashlib.sha256(f"{platform.python_version()} {text}".encode()).hexdigest()[:16]
+
+
+def _code(code: CodeType) -> str:
+    def text(constant: object) -> str:
+        if isinstance(constant, CodeType):
+            return _code(constant)
+        # The order of a set of strings differs from process to process.
+        return str(sorted(map(repr, constant))) if isinstance(constant, frozenset) else repr(constant)
+
+    return f"{code.co_code.hex()} {code.co_names} {code.co_varnames} {[text(c) for c in code.co_consts]}"
+
+
+def pickled(fn: Callable[..., Any]) -> bytes | None:
+    """Return *fn* by cloudpickle, or None if it cannot be pickled or is larger than `LARGEST_PICKLE`."""
+    import cloudpickle
+
+    try:
+        content: bytes = cloudpickle.dumps(fn)
+    except Exception:  # noqa: BLE001 - whatever the user's object raises when it is pickled
+        return None
+    return content if len(content) <= LARGEST_PICKLE else None

@@ -1,0 +1,221 @@
+"""Recipes: an objective and its space as a log holds them, and how another process makes a `Domain` of them again."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import importlib
+import inspect
+import os
+import platform
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version as version_of
+from typing import Any
+
+from hstore.engine.evaluation.domain import Domain, describe, pickled
+from hstore.engine.space import Space
+from hstore.store.attachments import Attachments
+from hstore.store.errors import CannotLoad, HstoreError, NotFound, VerificationFailed
+from hstore.store.events import Data
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """All that a process needs to evaluate points of an experiment; made of bytes and plain values."""
+
+    name: str
+    version: str | None
+    """Digest of the objective's code where the search was begun."""
+    ref: str | None
+    """pkg.mod:name"""
+    pickle: bytes | None
+    python: str | None
+    """Version of Python that pickled it."""
+    space: Data
+    space_pickle: bytes | None
+    """The expression of a space with options that have no plain form."""
+    pass_expr_memo_ctrl: bool
+    objectives: int | None = None
+
+
+def record(domain: Domain, attachments: Attachments | None) -> dict[str, Any]:
+    """Return what `created` says of the objective of *domain*; its pickles go into *attachments*, if there are any."""
+    data = describe(domain.fn)
+    if domain.pass_expr_memo_ctrl:
+        data["pass_expr_memo_ctrl"] = True
+    if domain.objectives is not None:
+        data["objectives"] = domain.objectives
+    if attachments is None:
+        return data
+    data |= {"python": platform.python_version(), "cloudpickle": version_of("cloudpickle")}
+    if (content := pickled(domain.fn)) is not None:
+        data["pickle"] = _kept(content, attachments)
+    if domain.space.has_opaque_options and (content := pickled(domain.space.expression)) is not None:
+        data["space_pickle"] = _kept(content, attachments)
+    return data
+
+
+def _kept(content: bytes, attachments: Attachments) -> dict[str, Any]:
+    kept: dict[str, Any] = {"sha256": attachments.put(content), "length": len(content)}
+    if (signature := _signature(content)) is not None:
+        kept["hmac"] = signature
+    return kept
+
+
+def _signature(content: bytes) -> bytes | None:
+    """Return the HMAC-SHA256 of *content* under `$HSTORE_KEY`; None without a key."""
+    key = os.environ.get("HSTORE_KEY")
+    return hmac.digest(key.encode(), content, hashlib.sha256) if key else None
+
+
+def fetch(objective: Data, space: Data, attachments: Attachments) -> Recipe:
+    """Return the recipe of what `created` or `changed` says of an *objective*.
+
+    Raises `CannotLoad` for a pickle that is not signed with this process's `$HSTORE_KEY`, if it has one.
+    """
+    return Recipe(
+        name=objective.get("name", "objective"),
+        version=objective.get("version"),
+        ref=objective.get("ref"),
+        pickle=_fetched(objective.get("pickle"), attachments),
+        python=objective.get("python"),
+        space=space,
+        space_pickle=_fetched(objective.get("space_pickle"), attachments),
+        pass_expr_memo_ctrl=bool(objective.get("pass_expr_memo_ctrl")),
+        objectives=objective.get("objectives"),
+    )
+
+
+def _fetched(kept: Data | None, attachments: Attachments) -> bytes | None:
+    if kept is None:
+        return None
+    try:
+        content = attachments.get(kept["sha256"])
+    except (NotFound, VerificationFailed) as error:
+        raise CannotLoad(f"its pickle cannot be read: {error}", hint="name it with --objective pkg.mod:name") from error
+    wanted = _signature(content)
+    if wanted is not None and not hmac.compare_digest(wanted, kept.get("hmac") or b""):
+        raise CannotLoad(
+            "its pickle is not signed with this process's HSTORE_KEY",
+            hint="set the same HSTORE_KEY where fmin runs, or name the objective with --objective",
+        )
+    return content
+
+
+def prepare(recipe: Recipe) -> Domain:
+    """Return the objective of *recipe* with its space, ready to be called; runs its code. Raises `CannotLoad`."""
+    fn = _objective(recipe)
+    pass_expr_memo_ctrl = recipe.pass_expr_memo_ctrl or None
+    domain = Domain(fn, _space(recipe), pass_expr_memo_ctrl=pass_expr_memo_ctrl, objectives=recipe.objectives)
+    _check_signature(domain, recipe.name)
+    return domain
+
+
+def _space(recipe: Recipe) -> Space:
+    if recipe.space_pickle is not None:
+        return Space(_unpickled(recipe.space_pickle, recipe, "the space"))
+    try:
+        space = Space.from_data(recipe.space)
+    except HstoreError as error:
+        raise CannotLoad(str(error), hint=error.hint) from error
+    if not space.is_known:
+        raise CannotLoad(f"the space of {recipe.name} is not known: it was imported without it")
+    if space.has_opaque_options:
+        raise CannotLoad(f"the space of {recipe.name} holds objects that could not be pickled")
+    return space
+
+
+def _objective(recipe: Recipe) -> Callable[..., Any]:
+    if recipe.ref is None and recipe.pickle is None:
+        raise CannotLoad(
+            f"the objective {recipe.name} could neither be imported nor pickled where the search was begun",
+            hint="move it into a module and name it with --objective pkg.mod:name",
+        )
+    if recipe.ref is None:
+        fn: Callable[..., Any] = _unpickled(recipe.pickle, recipe, f"the objective {recipe.name}")
+        return fn
+    try:
+        return imported(recipe.ref)
+    except CannotLoad as error:
+        if recipe.pickle is None:
+            raise
+        try:  # of a module that was registered to be pickled by value
+            fn = _unpickled(recipe.pickle, recipe, f"the objective {recipe.name}")
+        except CannotLoad:
+            raise error from None
+        return fn
+
+
+def imported(ref: str) -> Callable[..., Any]:
+    """Return the objective that *ref*, "pkg.mod:name", names; raises `CannotLoad`."""
+    found = looked_up(ref, "an objective")
+    if not callable(found):
+        raise CannotLoad(f"{ref} is a {type(found).__name__}, which cannot be called")
+    return found  # type: ignore[no-any-return]
+
+
+def looked_up(ref: str, what: str) -> Any:
+    """Return what *ref*, "pkg.mod:name", names, which is to be *what*; raises `CannotLoad`."""
+    module_name, colon, name = ref.partition(":")
+    if not (colon and module_name and name):
+        raise CannotLoad(f"{ref!r} does not name {what}", hint="one looks like pkg.mod:name")
+    try:
+        found: Any = importlib.import_module(module_name)
+        for part in name.split("."):
+            found = getattr(found, part)
+    except BaseException as error:  # whatever a module does when it is imported
+        raise CannotLoad(f"cannot import {ref}: {short(error)}", hint=_where()) from error
+    return found
+
+
+def _unpickled(content: bytes | None, recipe: Recipe, what: str) -> Any:
+    import cloudpickle
+
+    here = platform.python_version()
+    if recipe.python is not None and recipe.python.split(".")[:2] != here.split(".")[:2]:
+        raise CannotLoad(
+            f"{what} was pickled by Python {recipe.python}, this is {here}",
+            hint="use one version of Python, or name the objective with --objective pkg.mod:name",
+        )
+    try:
+        return cloudpickle.loads(content or b"")
+    except BaseException as error:  # a pickle runs code
+        raise CannotLoad(f"cannot unpickle {what}: {short(error)}", hint=_where()) from error
+
+
+def _where() -> str:
+    return f"install what is missing, or put it on PYTHONPATH or into --workdir (now {os.getcwd()}, {sys.executable})"
+
+
+def short(error: BaseException) -> str:
+    """Return *error* in one line."""
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001 - whatever a user's __str__ raises
+        text = ""
+    return " ".join(f"{type(error).__name__}: {text}".split())[:300]
+
+
+def _check_signature(domain: Domain, name: str) -> None:
+    try:
+        signature = inspect.signature(domain.fn)
+    except (ValueError, TypeError):  # written in C
+        return
+    try:
+        if domain.pass_expr_memo_ctrl:
+            what = "expr, memo and ctrl"
+            signature.bind(expr=None, memo=None, ctrl=None)
+        else:
+            what = "a point"
+            signature.bind(None, **({"ctrl": None} if domain.wants_ctrl else {}))
+    except TypeError as error:
+        raise CannotLoad(f"the objective {name}{signature} cannot be called with {what}: {error}") from error
+
+
+def named(ref: str, recipe: Recipe) -> Recipe:
+    """Return *recipe* with the objective at *ref*, "pkg.mod:name", in the place of its own."""
+    from dataclasses import replace
+
+    return replace(recipe, name=ref.partition(":")[2], version=None, ref=ref, pickle=None)

@@ -1,0 +1,128 @@
+"""Telling: what a user says of trials in hyperopt's documents, new ones and changed ones, becomes events."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hstore.engine.evaluation import attempt
+from hstore.engine.evaluation.results import STATUS_NEW
+from hstore.engine.hyperopt.documents import (
+    JOB_STATE_CANCEL,
+    JOB_STATE_DONE,
+    JOB_STATE_ERROR,
+    JOB_STATE_NEW,
+    JOB_STATE_RUNNING,
+    JOB_STATES,
+    vals_of,
+)
+from hstore.engine.hyperopt.importing.jobs import aware, error_of
+from hstore.engine.search.progress import say
+from hstore.engine.space import Point, Space
+from hstore.store.errors import InvalidTrial
+from hstore.store.events import Cancelled, Document, Done, Failed, Reported, Requeued
+from hstore.store.fold import HELD, Trial
+from hstore.store.store import Draft, author
+from hstore.store.values import normalise
+
+INSERTED = "inserted"
+"""The `source` of a trial that a person put among the others as a document."""
+BY_HAND = "told by hand"
+
+
+def decision(document: Document, tid: int, space: Space, observed: Sequence[Sequence[Any]]) -> Document:
+    """Return the data of the `Queued` of an inserted *document* that becomes trial *tid*.
+
+    Trials are matched to the *space* by label: what it has no label for stays beside the point. Raises `InvalidTrial`
+    for values that are no numbers, and for an index that its choice does not have.
+    """
+    vals = vals_of(document)
+    point: Point = {}
+    for label, value in vals.items():
+        plain = normalise(value, replace=lambda value, path, why: None)
+        if not isinstance(plain, (int, float)):
+            raise InvalidTrial(f"its value of {label} is {value!r:.60}, not a number:", document)
+        if not space.is_known or (label in space and _is_possible(space, label, plain)):
+            point[label] = plain
+        elif label in space:
+            raise InvalidTrial(f"{label}: {value!r:.60} is none of {space[label].describe()}:", document)
+    said: dict[str, Any] = {"from": INSERTED}
+    if document["tid"] != tid:
+        said["tid"] = document["tid"]
+    if isinstance(document["misc"].get("from_tid"), int):
+        said["from_tid"] = document["misc"]["from_tid"]
+    if point != vals:
+        said["vals"] = normalise(vals, path="vals")
+    params = space.params(point) if space.is_known else dict(point)
+    data: Document = {"point": point, "params": params, "source": INSERTED, "observed": list(observed)}
+    return data if len(said) == 1 else {**data, "imported": said}
+
+
+def _is_possible(space: Space, label: str, value: float) -> bool:
+    """Return whether algorithms can do with *value*: other than categories, numbers may lie outside the bounds."""
+    parameter = space[label]
+    if not parameter.is_categorical:
+        return True
+    low, high = parameter.bounds
+    return value == int(value) and low <= value <= high
+
+
+def drafts_to(document: Document, tid: int, trial: Trial | None, *, is_durable: bool) -> list[Draft]:
+    """Return the events that bring *trial* (None: it was only just queued) to where *document* says that it is."""
+    state = document["state"]
+    if state not in JOB_STATES:
+        raise InvalidTrial(f"the state of a trial must be one of {JOB_STATES}, not {state!r:.40}:", document)
+    now = "queued" if trial is None else trial.state
+    if trial is not None and trial.is_finished:
+        return []  # what is changed in the document of a trial that has ended changes that document, and no event
+    drafts: list[Draft] = []
+    is_taken_over = now in HELD and trial is not None and not _is_ours(trial)  # from somebody who need not go on
+    if now == "failed" or (state == JOB_STATE_NEW and now in HELD) or (is_taken_over and state != JOB_STATE_CANCEL):
+        drafts.append((Requeued, tid, {"why": BY_HAND}))
+        now = "queued"
+    if state == JOB_STATE_NEW:
+        return drafts
+    if state == JOB_STATE_CANCEL:
+        return [*drafts, (Cancelled, tid, {"why": BY_HAND})]
+    # Of what happened before it was inserted the document knows when.
+    began, ended = (_at(document.get(name)) if trial is None else {} for name in ("book_time", "refresh_time"))
+    if now == "queued":
+        kind, _, claim = attempt.claim(tid, attempts=trial.attempt if trial else 0, worker=author())
+        drafts.append((kind, tid, {**claim, **began}))
+    if now in ("queued", "reserved"):
+        kind, _, begin = attempt.begin(tid, pid=os.getpid(), objective=None)
+        drafts.append((kind, tid, {**begin, **began}))
+    result = _result(document, is_durable)
+    if state == JOB_STATE_DONE:
+        drafts.append((Done, tid, {**attempt.done(result, _seconds(document)), **ended}))
+    elif state == JOB_STATE_ERROR:
+        error, message = error_of(document["misc"].get("error") or document.get("error")) or ("Error", "")
+        drafts.append((Failed, tid, {"error": error, "message": message, "final": True, **ended}))
+    elif state == JOB_STATE_RUNNING and result["status"] != STATUS_NEW:
+        drafts.append((Reported, tid, {"result": result}))
+    return drafts
+
+
+def _is_ours(trial: Trial) -> bool:
+    """Return whether this process holds *trial*."""
+    return trial.reserved is not None and trial.reserved.by.rpartition(":")[0] == author().rpartition(":")[0]
+
+
+def _result(document: Mapping[str, Any], is_durable: bool) -> dict[str, Any]:
+    result = {"status": STATUS_NEW, **document["result"]}
+    return attempt.plain_result(result, say) if is_durable else result
+
+
+def _at(moment: Any) -> dict[str, Any]:
+    at = aware(moment)
+    return {} if at is None else {"imported": {"at": at}}
+
+
+def _seconds(document: Mapping[str, Any]) -> float | None:
+    """Return how long the evaluation took, as far as the document says."""
+    began, ended = document.get("book_time"), document.get("refresh_time")
+    try:
+        return max(0.0, (ended - began).total_seconds()) if began and ended else None
+    except (TypeError, AttributeError):
+        return None

@@ -1,0 +1,1 @@
+"""Searches that hyperopt kept become experiments."""

@@ -1,0 +1,377 @@
+"""Trials: hyperopt's view of an experiment, over the fold of its log. In memory, or in a MongoDB."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from hstore.engine.evaluation.attachments import ChainAttachments
+from hstore.engine.hyperopt.attachments import SharedAttachments, attached_name
+from hstore.engine.hyperopt.document_view import Documents
+from hstore.engine.hyperopt.documents import (
+    JOB_STATE_ERROR,
+    JOB_STATES,
+    JOB_VALID_STATES,
+    SONify,
+    check_document,
+    miscs_to_idxs_vals,
+    new_document,
+    raw_values,
+)
+from hstore.engine.hyperopt.losses import average_best_error, best_of
+from hstore.engine.space import Space
+from hstore.store.errors import AllTrialsFailed
+from hstore.store.store import Experiment, Store
+
+if TYPE_CHECKING:
+    from hstore.engine.algorithms.history import History
+    from hstore.engine.search.observed_history import Knowledge
+
+
+class Trials:
+    """The trials of one experiment as hyperopt's documents. `Trials()` is a search in memory, without a server.
+
+    A document has `params` beside what hyperopt's have: the values that were meant, by active label. What is inserted,
+    and what is changed in the document of a trial that has not ended, becomes events of the experiment's log: the
+    latter at the next `refresh`.
+
+    What is seen is what was there at the last `refresh`; trials that ended in an exception or were cancelled are
+    not among `trials`, as in hyperopt (`errors` and `experiment` show them). Not for use by several threads at once.
+    """
+
+    __module__ = "hstore"
+
+    asynchronous = False
+
+    def __init__(
+        self, exp_key: str | None = None, refresh: bool = True, *, experiment: Experiment | None = None
+    ) -> None:
+        self.exp_key = exp_key
+        experiment = experiment or Experiment(Store.in_memory(), exp_key or "trials")
+        self.documents = Documents(experiment, exp_key)
+        self._look_anew()
+        if refresh:
+            self.refresh()
+
+    def _look_anew(self) -> None:
+        self._trials: list[dict[str, Any]] = []
+        self._taken = 0
+        self._changes = self.documents.changes
+        self._knowledge: tuple[Space, Experiment, Knowledge] | None = None
+        self.unseen = 0
+        """How many documents were inserted since the last `refresh`."""
+
+    # -- the view ---------------------------------------------------------------------------------------------
+
+    @property
+    def experiment(self) -> Experiment:
+        """The log behind the documents, and its fold."""
+        return self.documents.experiment
+
+    @property
+    def space(self) -> Space | None:
+        """The space that the experiment was created with; None before its first fmin."""
+        return self.documents.space
+
+    def view(self, exp_key: str | None = None, refresh: bool = True) -> Trials:
+        """Return another view of the same documents: of those with *exp_key*, if it is given."""
+        twin: Trials = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        twin.exp_key = exp_key
+        twin._look_anew()
+        if refresh:
+            twin.refresh()
+        return twin
+
+    def refresh(self) -> None:
+        """Bring log and view up to each other; only trials with news, and those that have not ended, are looked at."""
+        documents = self.documents
+        documents.refresh()
+        if documents.changes != self._changes:
+            self._trials, self._taken, self._changes = [], 0, documents.changes
+        if len(documents.all) > self._taken:
+            news = filter(self._is_visible, documents.all[self._taken :])
+            self._trials = [*self._trials, *news]  # whoever holds the list from before the news keeps that
+            self._taken = len(documents.all)
+        self.unseen = 0
+
+    def _is_visible(self, document: Mapping[str, Any]) -> bool:
+        is_mine = self.exp_key is None or document["exp_key"] == self.exp_key
+        return is_mine and document["state"] in JOB_VALID_STATES
+
+    @property
+    def trials(self) -> list[dict[str, Any]]:
+        """The documents of all visible trials, by tid."""
+        return self._trials
+
+    @property
+    def tids(self) -> list[int]:
+        """Their ids."""
+        return [doc["tid"] for doc in self._trials]
+
+    @property
+    def specs(self) -> list[Any]:
+        """hyperopt's `spec`, which is always None."""
+        return [doc["spec"] for doc in self._trials]
+
+    @property
+    def results(self) -> list[dict[str, Any]]:
+        """What the objective returned, {"status": "new"} until then."""
+        return [doc["result"] for doc in self._trials]
+
+    @property
+    def miscs(self) -> list[dict[str, Any]]:
+        """hyperopt's `misc`, with the raw values by label."""
+        return [doc["misc"] for doc in self._trials]
+
+    @property
+    def errors(self) -> list[dict[str, Any]]:
+        """The documents of trials that ended in an exception: `misc.error` (type, message), `misc.traceback`."""
+        return [doc for doc in self.documents.all if doc["state"] == JOB_STATE_ERROR]
+
+    @property
+    def _dynamic_trials(self) -> list[dict[str, Any]]:
+        return self.documents.all
+
+    @property
+    def _ids(self) -> set[int]:
+        return self.documents.ids
+
+    @property
+    def _exp_key(self) -> str | None:
+        return self.exp_key
+
+    @property
+    def idxs_vals(self) -> tuple[dict[str, list[int]], dict[str, list[Any]]]:
+        """By label the ids of the trials in which it is active, and its raw values there."""
+        return miscs_to_idxs_vals(self.miscs)
+
+    @property
+    def idxs(self) -> dict[str, list[int]]:
+        """See `idxs_vals`."""
+        return self.idxs_vals[0]
+
+    @property
+    def vals(self) -> dict[str, list[Any]]:
+        """See `idxs_vals`."""
+        return self.idxs_vals[1]
+
+    def losses(self, bandit: Any = None) -> list[float | None]:
+        """Return the loss of each visible trial, None without one; *bandit*: a `Domain` that tells it of a result."""
+        if bandit is None:
+            return [doc["result"].get("loss") for doc in self._trials]
+        return [bandit.loss(doc["result"], doc["spec"]) for doc in self._trials]
+
+    def statuses(self, bandit: Any = None) -> list[str]:
+        """Return the status of each visible trial; *bandit*: a `Domain` that tells it of a result."""
+        if bandit is None:
+            return [doc["result"].get("status") for doc in self._trials]
+        return [bandit.status(doc["result"], doc["spec"]) for doc in self._trials]
+
+    def average_best_error(self, bandit: Any = None) -> float:
+        """Return the `true_loss` to expect of the best trial; see `losses.average_best_error`."""
+        return average_best_error(self.results, is_strict=bandit is not None)
+
+    def count_by_state_synced(self, arg: int | Iterable[int], trials: Iterable[dict[str, Any]] | None = None) -> int:
+        """Return how many visible trials are in hyperopt's state *arg* (or one of several)."""
+        try:
+            states = {arg} if isinstance(arg, int) else set(arg)
+        except TypeError:
+            states = {None}  # type: ignore[arg-type]
+        if not states <= set(JOB_STATES):
+            raise TypeError(f"{arg!r} is no job state or collection of them")
+        return sum(doc["state"] in states for doc in (self._trials if trials is None else trials))
+
+    def count_by_state_unsynced(self, arg: int | Iterable[int]) -> int:
+        """Return how many trials are in state *arg* in the log now, those of error and cancel included."""
+        self.documents.refresh()
+        mine = (doc for doc in self.documents.all if self.exp_key is None or doc["exp_key"] == self.exp_key)
+        return self.count_by_state_synced(arg, mine)
+
+    @property
+    def best_trial(self) -> dict[str, Any]:
+        """The document of the trial with the smallest loss that violates no constraint; raises `AllTrialsFailed`."""
+        try:
+            return best_of(self._trials)
+        except AllTrialsFailed:
+            if self.pareto:
+                raise AllTrialsFailed("trials have several losses, so there is no best", hint="see `pareto`") from None
+            raise
+
+    @property
+    def pareto(self) -> list[dict[str, Any]]:
+        """The documents of the trials with several losses than which none is better in one and nowhere worse, by tid.
+
+        Those that violate a constraint are not among them.
+        """
+        front = {trial.tid for trial in self.experiment.state.pareto}
+        return [doc for doc in self._trials if doc["tid"] in front]
+
+    @property
+    def argmin(self) -> dict[str, Any]:
+        """The raw values of the best trial by active label."""
+        return raw_values(self.best_trial)
+
+    @property
+    def best_params(self) -> Mapping[str, Any]:
+        """The values of the best trial that were meant: options rather than their indices, integers as integers."""
+        return dict(self.best_trial["params"])
+
+    def history(self, space: Space) -> History:
+        """Return what a search over *space* knows when it has taken in all that the log has.
+
+        It is kept, and grows by the news alone. Documents that were inserted before there was a space are read now.
+        """
+        from hstore.engine.search.observed_history import Knowledge
+
+        self.documents.learn(space)
+        experiment = self.experiment
+        if self._knowledge is None or self._knowledge[0] is not space or self._knowledge[1] is not experiment:
+            self._knowledge = space, experiment, Knowledge(space)
+        knowledge = self._knowledge[2]
+        knowledge.follow(experiment)
+        knowledge.observe(experiment, experiment.observed())
+        return knowledge.history
+
+    def __len__(self) -> int:
+        return len(self._trials)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return iter(self._trials)
+
+    def __getitem__(self, item: Any) -> Any:
+        return self._trials[item]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_knowledge": None}
+
+    # -- attachments ------------------------------------------------------------------------------------------
+
+    @property
+    def attachments(self) -> ChainAttachments:
+        """Named contents beside the experiment; under the names that `aname` gives, those beside its trials."""
+        return SharedAttachments(self.documents)
+
+    def aname(self, trial: Mapping[str, Any], name: str) -> str:
+        """Return the name that attachment *name* of *trial* has in `attachments`."""
+        return attached_name(trial["tid"], name)
+
+    def trial_attachments(self, trial: Mapping[str, Any]) -> Any:
+        """Return the named contents beside *trial*, a document of `trials`: a mutable mapping."""
+        return self.documents.attachments_of(trial["tid"])
+
+    # -- adding to it -----------------------------------------------------------------------------------------
+
+    def assert_valid_trial(self, trial: Any) -> Any:
+        """Return *trial* if it is a document of a trial of these, else raise `InvalidTrial`."""
+        return check_document(trial, self.exp_key)
+
+    def insert_trial_doc(self, doc: Mapping[str, Any]) -> int:
+        """Add one document, see `insert_trial_docs`; return its tid."""
+        return self.insert_trial_docs([doc])[0]
+
+    def insert_trial_docs(self, docs: Iterable[Mapping[str, Any]]) -> list[int]:
+        """Add copies of *docs*, each in the state that it says, and return their tids.
+
+        They are seen after the next `refresh`. Raises `InvalidTrial` if one of them is none of a trial of these, and
+        TypeError for one with values that are not plain; nothing is added then.
+        """
+        return self._insert_trial_docs([self.assert_valid_trial(SONify(doc)) for doc in docs])
+
+    def _insert_trial_docs(self, docs: Sequence[dict[str, Any]]) -> list[int]:
+        self.documents.insert(docs)
+        self.unseen += len(docs)
+        return [doc["tid"] for doc in docs]
+
+    def new_trial_ids(self, n: int) -> list[int]:
+        """Return *n* tids for documents to come; they will not be given again."""
+        return self.documents.new_ids(n)
+
+    def new_trial_docs(
+        self, tids: Sequence[int], specs: Sequence[Any], results: Sequence[Any], miscs: Sequence[Any]
+    ) -> list[dict[str, Any]]:
+        """Return a document for each of *tids*, to be inserted; what they are made of is put in as it is."""
+        return [
+            new_document(tid, misc, spec=spec, result=result, exp_key=self.exp_key)
+            for tid, spec, result, misc in zip(tids, specs, results, miscs, strict=True)
+        ]
+
+    def source_trial_docs(
+        self,
+        tids: Sequence[int],
+        specs: Sequence[Any],
+        results: Sequence[Any],
+        miscs: Sequence[dict[str, Any]],
+        sources: Sequence[Mapping[str, Any]],
+    ) -> list[dict[str, Any]]:
+        """Return documents as `new_trial_docs` does, in the states of the trials *sources* that they came from."""
+        docs = self.new_trial_docs(tids, specs, results, miscs)
+        for doc, source in zip(docs, sources, strict=True):
+            doc.update({key: source[key] for key in ("state", "exp_key", "owner", "book_time", "refresh_time")})
+            doc["misc"].update(tid=doc["tid"], cmd=source["misc"]["cmd"], from_tid=source["tid"])
+        return docs
+
+    def enqueue(self, points: Iterable[Mapping[str, Any]]) -> list[int]:
+        """Queue a trial for each of *points* and return their ids; workers or the next fmin evaluate them.
+
+        A point is {label: value}, as `fmin` takes it for *points_to_evaluate*. It counts to max_evals like any other
+        trial. Nothing is queued if one of them is not of the space: `InvalidPoint`. A search in memory that has
+        not begun, and so has no space, keeps them for its first fmin.
+        """
+        from hstore.engine.search.points import enqueue
+        from hstore.store.events import Queued
+
+        given = list(points)
+        self.experiment.refresh()
+        if self.experiment.state.created is None and not self.experiment.store.is_durable:
+            tids = self.documents.give(given)
+            self.unseen += len(tids)
+            return tids
+        return enqueue(self.experiment, given).tids(Queued)
+
+    def delete_all(self) -> None:
+        """Let go of all trials and attachments; the numbering goes on, as in hyperopt. The next fmin begins anew."""
+        self.documents.forget()
+        self._look_anew()
+
+    # -- searching --------------------------------------------------------------------------------------------
+
+    def fmin(
+        self,
+        fn: Callable[..., Any],
+        space: Any,
+        algo: Any = None,
+        max_evals: int | None = None,
+        timeout: float | None = None,
+        loss_threshold: float | None = None,
+        max_queue_len: int | None = None,
+        rstate: Any = None,
+        verbose: bool = False,
+        pass_expr_memo_ctrl: bool | None = None,
+        catch_eval_exceptions: bool = False,
+        return_argmin: bool = True,
+        show_progressbar: Any = True,
+        early_stop_fn: Callable[..., Any] | None = None,
+        trials_save_file: Any = "",
+        **more: Any,
+    ) -> Any:
+        """Search on these trials: `hstore.fmin` with `trials=self`; *verbose* is False unless given, as in hyperopt."""
+        from hstore.engine.fmin import fmin
+
+        return fmin(
+            fn, space, algo, max_evals, timeout, loss_threshold, self, rstate, max_queue_len=max_queue_len,
+            verbose=verbose, pass_expr_memo_ctrl=pass_expr_memo_ctrl, catch_eval_exceptions=catch_eval_exceptions,
+            return_argmin=return_argmin, show_progressbar=show_progressbar, early_stop_fn=early_stop_fn,
+            trials_save_file=trials_save_file, allow_trials_fmin=False, **more,
+        )  # fmt: skip
+
+
+def trials_from_docs(docs: Iterable[Mapping[str, Any]], validate: bool = True, **kwargs: Any) -> Trials:
+    """Return `Trials(**kwargs)` with *docs* in them; *validate*: False takes them as they are, and not copies."""
+    trials = Trials(**kwargs)
+    if validate:
+        trials.insert_trial_docs(docs)
+    else:
+        trials._insert_trial_docs(list(docs))  # type: ignore[arg-type]
+    trials.refresh()
+    return trials

@@ -1,0 +1,280 @@
+"""Control: pause, resume, stop, retry and enqueue, as people ask for them: a few events that everyone at work obeys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from hstore.store.errors import Conflict, InvalidValue, NotFound
+from hstore.store.events import (  # fmt: skip
+    Cancelled,
+    Changed,
+    Data,
+    Event,
+    Failed,
+    Finished,
+    Noted,
+    Paused,
+    Queued,
+    Requeued,
+    Resumed,
+)
+from hstore.store.fold import HELD, UNFINISHED, State, Trial
+from hstore.store.store import Draft, Experiment
+
+DISCARDED = "discarded"
+"""Tags the note that voids a trial which hyperopt's view is to be without."""
+Which = Literal["failed", "lost"]
+"""failed: all whose last attempt failed, lost ones included. lost: those whose workers were never heard of again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a request has come to."""
+
+    written: tuple[Event, ...]
+    """The events that it took; none if all was as asked for already."""
+    status: str
+    """Of the experiment, now."""
+    why: str | None
+    running: tuple[int, ...]
+    """Trials that somebody still holds."""
+
+    def tids(self, kind: type[Event]) -> list[int]:
+        """Return the trials that an event of *kind* was written for."""
+        return sorted(event.tid for event in self.written if isinstance(event, kind) and event.tid is not None)
+
+    def has(self, kind: type[Event]) -> bool:
+        """Return whether an event of *kind* was written for the experiment itself."""
+        return any(isinstance(event, kind) and event.tid is None for event in self.written)
+
+
+# -- what people ask for --------------------------------------------------------------------------------------
+
+
+def pause(experiment: Experiment, why: str, *, now: bool = False) -> Outcome:
+    """Have nothing suggested or taken until `resume`; trials that run go on to their ends, or with *now* are requeued.
+
+    A search that has finished stays so.
+    """
+
+    def decide() -> list[Draft]:
+        state = experiment.state
+        if state.status == "finished":
+            return []
+        drafts: list[Draft] = [(Paused, None, {"why": why})] if state.status == "open" else []
+        if now:
+            drafts += [(Requeued, tid, {"why": "paused"}) for tid in _held(state)]
+        return drafts
+
+    return _carry_out(experiment, decide)
+
+
+def resume(experiment: Experiment, why: str) -> Outcome:
+    """Have a search go on that was paused, or open one again that has finished."""
+
+    def decide() -> list[Draft]:
+        return [] if experiment.state.status == "open" else [(Resumed, None, {"why": why})]
+
+    return _carry_out(experiment, decide)
+
+
+def stop(experiment: Experiment, why: str, *, now: bool = False) -> Outcome:
+    """End a search: what is queued is cancelled; what runs goes on to its end, or with *now* is cancelled as well."""
+
+    def decide() -> list[Draft]:
+        state = experiment.state
+        # The end of the search comes first: nobody takes or suggests anything after it.
+        drafts = [] if state.status == "finished" else [_finished(experiment, why)]
+        for tid in sorted(state.open):
+            if is_failed := state.trials[tid].state == "failed":  # and whoever was to requeue it has died
+                drafts.append((Requeued, tid, {"why": why}))
+            if is_failed or now or state.trials[tid].state == "queued":
+                drafts.append((Cancelled, tid, {"why": why}))
+        return drafts or _conclusion(experiment, why)
+
+    return _carry_out(experiment, decide)
+
+
+def retry(experiment: Experiment, which: Which | Iterable[int], why: str = "retry") -> Outcome:
+    """Have trials that ended evaluated again: those with the tids *which*, or all that "failed" or were "lost".
+
+    Their attempts are counted anew. A search that has finished is opened again, so that workers take them.
+    Raises `NotFound` for a trial that there is not and `InvalidValue` for one that has not ended; nothing is
+    written then.
+    """
+    experiment.refresh()
+    wanted = _failed(experiment.state, which) if isinstance(which, str) else _ended(experiment, which)
+    ends = {tid: experiment.state.trials[tid].end for tid in wanted}
+
+    def decide() -> list[Draft]:
+        state = experiment.state
+        # Where the end is not the one that was looked at, somebody else has had the trial retried.
+        left = [tid for tid in wanted if state.trials[tid].end is ends[tid]]
+        if not left:
+            return []
+        drafts: list[Draft] = []
+        if unseen := [tid for tid in left if tid not in state.watched]:
+            drafts.append((Noted, None, {"about": unseen}))
+        if state.status == "finished":
+            drafts.append((Resumed, None, {"why": why}))
+        return drafts + [(Requeued, tid, {"why": why}) for tid in left]
+
+    return _carry_out(experiment, decide)
+
+
+def discard(experiment: Experiment, tids: Iterable[int] | None = None, why: str = "deleted") -> Outcome:
+    """Have trials (all, or those in *tids*) count for nothing any more: the log keeps what happened to them.
+
+    What has not ended is cancelled; algorithms, the best and hyperopt's view of the search are without them.
+    """
+    experiment.refresh()
+    wanted = sorted(experiment.state.trials) if tids is None else sorted(set(tids))
+
+    def decide() -> list[Draft]:
+        drafts: list[Draft] = []
+        for tid in wanted:
+            trial = experiment.state.trials[tid]
+            if not trial.is_finished:
+                if trial.state == "failed":  # and whoever was to requeue it has died
+                    drafts.append((Requeued, tid, {"why": why}))
+                drafts.append((Cancelled, tid, {"why": why}))
+            if not is_discarded(trial):
+                drafts.append((Noted, tid, {"void": True, "tags": [DISCARDED], "note": why}))
+        return drafts
+
+    return _carry_out(experiment, decide)
+
+
+def is_discarded(trial: Trial) -> bool:
+    """Return whether somebody had *trial* discarded, and nobody took that back."""
+    return trial.is_void and DISCARDED in trial.tags
+
+
+def enqueue(experiment: Experiment, decisions: Sequence[Data], why: str = "enqueued") -> Outcome:
+    """Queue trials whose points a person gave, after all that there are: *decisions* are the data of their `Queued`.
+
+    They count to max_evals like all others; where there is no room left, that is raised by as many. A search that has
+    finished is opened again, so that workers take them; a paused one stays so.
+    """
+    written: list[Event] = []
+
+    def decide() -> list[Draft]:
+        state = experiment.state
+        mine = [event.tid for event in written if isinstance(event, Queued) and event.tid is not None]
+        left = decisions[len(mine) :]
+        if not left:
+            # Where the search ended in between, what was queued would wait for ever.
+            is_late = state.status == "finished" and any(state.trials[tid].state == "queued" for tid in mine)
+            return [(Resumed, None, {"why": why})] if is_late else []
+        n, limit = len(state.trials), state.limits.get("max_evals")
+        drafts: list[Draft] = [(Resumed, None, {"why": why})] if state.status == "finished" else []
+        if isinstance(limit, (int, float)) and n + len(left) > limit:
+            drafts.append((Changed, None, {"limits": {**state.limits, "max_evals": n + len(left)}}))
+        return drafts + [(Queued, n + i, data) for i, data in enumerate(left)]
+
+    return _carry_out(experiment, decide, written)
+
+
+def conclude(experiment: Experiment, why: str) -> Outcome:
+    """Record that the search ended, unless it did already, is paused, or has trials that have not ended.
+
+    Of several drivers the last one to end a trial sees that all have ended. Where trials ended after the search did,
+    the end is told again, with what had come until then and its first reason.
+    """
+    return _shown(experiment, _carry_out(experiment, lambda: _conclusion(experiment, why)))
+
+
+def conclude_if_complete(experiment: Experiment) -> Outcome:
+    """Do what `conclude` does, without a driver: for a search that was stopped, or has all the trials it may have."""
+
+    def decide() -> list[Draft]:
+        state = experiment.state
+        limit = state.limits.get("max_evals")
+        is_complete = isinstance(limit, (int, float)) and len(state.trials) >= limit
+        return _conclusion(experiment, "max_evals") if is_complete or state.status == "finished" else []
+
+    return _shown(experiment, _carry_out(experiment, decide))
+
+
+def _shown(experiment: Experiment, outcome: Outcome) -> Outcome:
+    """Bring the read models up to the end: nobody looks again for trials whose workers died before they showed them."""
+    if outcome.has(Finished):
+        experiment.repair()
+    return outcome
+
+
+# -- how ------------------------------------------------------------------------------------------------------
+
+
+def _carry_out(
+    experiment: Experiment, decide: Callable[[], list[Draft]], written: list[Event] | None = None
+) -> Outcome:
+    """Read, fold, *decide*, append, until nothing is left to do: others write at the same time.
+
+    written: a list that *decide* looks at, of what has been written so far.
+    """
+    written = [] if written is None else written
+    has_lost = False
+    while True:
+        experiment.refresh()
+        drafts = decide()
+        if not drafts:
+            break
+        events = experiment.compose(*drafts)
+        try:
+            experiment.append(events)
+        except Conflict as conflict:
+            has_lost = True
+            written += events[: events.index(conflict.mine)]
+        else:
+            written += events
+    if has_lost:
+        experiment.repair()  # of what was appended before a conflict, the read models have not heard
+    state = experiment.state
+    return Outcome(written=tuple(written), status=state.status, why=state.why, running=tuple(_held(state)))
+
+
+def _held(state: State) -> list[int]:
+    return sorted(tid for tid in state.open if state.trials[tid].state in HELD)
+
+
+def _finished(experiment: Experiment, why: str) -> Draft:
+    return Finished, None, {"why": why, "observed": experiment.observed(), "decision": experiment.head}
+
+
+def _conclusion(experiment: Experiment, why: str) -> list[Draft]:
+    state = experiment.state
+    if state.open or state.status == "paused":
+        return []
+    if state.status == "open":
+        return [_finished(experiment, why)]
+    is_told = all(chain is None for chain in state.unobserved)
+    return [] if is_told else [_finished(experiment, state.why or why)]
+
+
+def _failed(state: State, which: str) -> list[int]:
+    ends = ((trial.tid, trial.end) for trial in state.trials.values() if trial.is_finished)
+    return sorted(tid for tid, end in ends if isinstance(end, Failed) and (which == "failed" or end.cause == "lost"))
+
+
+def _ended(experiment: Experiment, tids: Iterable[int]) -> list[int]:
+    wanted, trials = sorted(set(tids)), experiment.state.trials
+    if unknown := [tid for tid in wanted if tid not in trials]:
+        raise NotFound(
+            f"experiment {experiment.name!r} has no trial {_listed(unknown)}",
+            hint=f"its trials are 0 to {len(trials) - 1}" if trials else "it has none yet", tids=unknown,
+        )  # fmt: skip
+    if unfinished := [tid for tid in wanted if trials[tid].state in UNFINISHED]:
+        told = _listed(f"trial {tid} is {trials[tid].state}" for tid in unfinished)
+        raise InvalidValue(
+            f"only what has ended can be retried: {told}",
+            hint="nothing was changed", tids=unfinished,
+        )  # fmt: skip
+    return wanted
+
+
+def _listed(items: Iterable[object], most: int = 5) -> str:
+    told = [str(item) for item in items]
+    return ", ".join(told[:most]) + (f" and {len(told) - most} more" if len(told) > most else "")

@@ -1,0 +1,183 @@
+"""The driver: read, fold, decide, append. What every search has in common, whoever evaluates its trials."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from hstore.engine.algorithms import Algorithm, CustomAlgorithm, Exhausted, describe_algorithm, scalarise
+from hstore.engine.evaluation.domain import Domain
+from hstore.engine.search import control
+from hstore.engine.search.fingerprint import fingerprint
+from hstore.engine.search.limits import Limits
+from hstore.engine.search.observed_history import Knowledge
+from hstore.engine.search.seeds import Seeds
+from hstore.engine.space import Point
+from hstore.store.errors import Conflict, InvalidValue
+from hstore.store.events import Queued
+from hstore.store.store import Draft, Experiment
+from hstore.store.values import normalise
+
+Choice: TypeAlias = tuple[int, Point, Mapping[str, Any]]
+"""The seed that a point was chosen with, the point, and how the log names the algorithm."""
+
+
+@dataclass(kw_only=True)
+class Driver:
+    """Decides what to try next, beside any number of other drivers on one experiment."""
+
+    experiment: Experiment
+    domain: Domain
+    algorithm: Algorithm | CustomAlgorithm
+    settings: Mapping[str, Any]
+    limits: Limits
+    trials: Any
+    """The user's view of the experiment: what callbacks and hyperopt-shaped algorithms are handed."""
+    early_stop_fn: Callable[..., Any] | None = None
+    on_progress: Callable[[Experiment], None] = lambda _: None
+    say: Callable[[str], None] = lambda _: None
+    _early_stop_args: list[Any] = field(default_factory=list)
+    _refreshed: float = -math.inf
+    _is_first_decision: bool = True
+    _is_exhausted: bool = False
+    _is_early_stopped: bool = False
+
+    def __post_init__(self) -> None:
+        created = self.experiment.state.created
+        assert created is not None
+        self._seeds = Seeds(created.generator)
+        self._knowledge = Knowledge(self.domain.space)
+        self._described = describe_algorithm(self.algorithm, self.settings)
+
+    def run(self) -> str:
+        """Search until a limit is reached; return which one: the `why` of the `finished` event."""
+        raise NotImplementedError
+
+    def finish(self, why: str) -> None:
+        """Record that the search ended, unless it did already, is paused, or others are still at it."""
+        control.conclude(self.experiment, why)
+
+    # -- when it is enough ------------------------------------------------------------------------------------
+
+    def _reason_to_stop(self, began: float) -> str | None:
+        """Return why the search is to end whatever is still queued or under way."""
+        state = self.experiment.state
+        if state.status == "finished":  # somebody stopped it
+            return state.why or "finished"
+        if self._is_early_stopped:
+            return "early_stop"
+        if self._is_over(began):
+            return "timeout"
+        threshold = self.limits.loss_threshold
+        if threshold is not None and state.best is not None and state.best.loss < threshold:  # type: ignore[operator]
+            return "loss_threshold"
+        return None
+
+    def _is_over(self, began: float) -> bool:
+        return self.limits.timeout is not None and time.monotonic() - began >= self.limits.timeout
+
+    def _ask_early_stop(self) -> None:
+        if self.early_stop_fn is not None:
+            self.trials.refresh()
+            stop, self._early_stop_args = self.early_stop_fn(self.trials, *self._early_stop_args)
+            self._is_early_stopped = bool(stop)
+
+    # -- reading and appending --------------------------------------------------------------------------------
+
+    def _refresh(self) -> None:
+        self.experiment.refresh()
+        self._refreshed = time.monotonic()
+
+    def _queued(self) -> list[int]:
+        trials = self.experiment.state.trials
+        return sorted(tid for tid in self.experiment.state.open if trials[tid].state == "queued")
+
+    def _try(self, drafts: Sequence[Draft]) -> bool:
+        """Append *drafts*; return False if another process was first (what it wrote has been folded then)."""
+        try:
+            self.experiment.append(self.experiment.compose(*drafts))
+        except Conflict:
+            return False
+        return True
+
+    # -- deciding ---------------------------------------------------------------------------------------------
+
+    def _batch(self, wanted: int) -> tuple[int, int]:
+        """Return (first tid, number) of the decisions to make now: new ones, or the rest of a batch cut short."""
+        trials = self.experiment.state.trials
+        n = len(trials)
+        room = self.limits.max_evals - n
+        if n and (last := trials[n - 1].queued) is not None and last.batch is not None:
+            begun, size = last.batch
+            if n < begun + size:
+                return n, max(0, min(begun + size - n, room))
+        return n, max(0, min(wanted, room))
+
+    def _decisions(self, first: int, size: int) -> list[Draft]:
+        knowledge, experiment = self._knowledge, self.experiment
+        knowledge.follow(experiment)
+        trials = experiment.state.trials
+        last = trials[first - 1].queued if first else None
+        batch = None if size == 1 else [first, size]
+        observed: list[list[Any]] = []
+        if last is not None and last.batch is not None and first < last.batch[0] + last.batch[1]:
+            batch = list(last.batch)
+        else:
+            observed = experiment.observed()
+            knowledge.observe(experiment, observed)
+        if isinstance(self.algorithm, Algorithm):
+            chosen = self._choose(self.algorithm, size)
+        else:
+            chosen = self._ask(self.algorithm, first, size)
+        if len(chosen) < size and batch == [first, size]:
+            batch = [first, len(chosen)] if len(chosen) > 1 else None
+        drafts: list[Draft] = []
+        for tid, (seed, point, described) in enumerate(chosen, first):
+            data: dict[str, Any] = {
+                "point": point, "params": self.domain.space.params(point), "seed": seed, "algorithm": described,
+                "observed": [] if drafts else observed, "batch": batch,
+            }  # fmt: skip
+            if self._is_first_decision and not drafts:
+                data["fingerprint"] = fingerprint()
+            drafts.append((Queued, tid, data))
+        return drafts
+
+    def _choose(self, algorithm: Algorithm, size: int) -> list[Choice]:
+        """Return *size* choices, made one after the other; fewer when there are no more points."""
+        history = self._knowledge.history
+        chosen: list[Choice] = []
+        for k in range(self._knowledge.suggested, self._knowledge.suggested + size):
+            seed, seen, described = self._seeds[k], history, self._described
+            inner_seed = seed
+            if scalarise.is_needed(history):
+                seen, inner_seed = scalarise.scalarise(history, algorithm.scalarisation, seed=seed)
+                described = {**described, "scalarised": scalarise.describe(algorithm.scalarisation)}
+            try:
+                point = algorithm.choose(self.domain.space, seen, seed=inner_seed, **self.settings)
+            except Exhausted:
+                break
+            chosen.append((seed, point, described))
+            if len(chosen) < size:
+                # Not added to the knowledge before the append: another driver's decision may take its place.
+                history = history.copy() if history is self._knowledge.history else history
+                history.add(point)
+        return chosen
+
+    def _ask(self, algorithm: CustomAlgorithm, first: int, size: int) -> list[Choice]:
+        """Return what a user's own algorithm chose for up to *size* trials, in one call."""
+        self.trials.refresh()
+        seed = self._seeds[self._knowledge.suggested]
+        documents = algorithm([*range(first, first + size)], self.domain, self.trials, seed, **self.settings)
+        if len(documents) > size:
+            raise InvalidValue(
+                f"{self._described['name']} returned {len(documents)} documents for {size} new ids", path="algo"
+            )
+        points = []
+        for document in documents:
+            vals = document["misc"]["vals"]
+            points.append({label: normalise(values[0]) for label, values in vals.items() if len(values)})
+            self.domain.space.check(points[-1])
+        return [(seed, point, self._described) for point in points]

@@ -1,0 +1,82 @@
+"""The progress bar, on stderr: what the user's objective prints goes where it went before."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, TextIO, TypeAlias
+
+ProgressCallback: TypeAlias = Callable[[int, int], AbstractContextManager[Any]]
+"""f(initial, total): a context manager that yields an object with `update(n)` and a settable `postfix`."""
+
+
+@contextmanager
+def tqdm_progress_callback(initial: int, total: int) -> Iterator[Any]:
+    """Show a tqdm bar of trials on stderr."""
+    from tqdm import tqdm
+
+    with tqdm(
+        initial=initial, total=None if total >= sys.maxsize else total, unit="trial", file=sys.stderr,
+        dynamic_ncols=True, postfix={"best loss": "?"},
+    ) as bar:  # fmt: skip
+        yield bar
+
+
+class _NoBar:
+    postfix: Any = None
+
+    def update(self, n: int) -> None:
+        pass
+
+
+@contextmanager
+def no_progress_callback(initial: int, total: int) -> Iterator[Any]:
+    """Show nothing."""
+    yield _NoBar()
+
+
+default_callback = tqdm_progress_callback
+
+
+def say(message: str) -> None:
+    """Print *message* on stderr, above a bar if there is one."""
+    if "tqdm" in sys.modules:
+        sys.modules["tqdm"].tqdm.write(f"hstore: {message}", file=sys.stderr)
+    else:
+        print(f"hstore: {message}", file=sys.stderr)  # noqa: T201 - talk goes to stderr
+
+
+@contextmanager
+def std_out_err_redirect_tqdm() -> Iterator[TextIO]:
+    """Yield stdout, and leave it and stderr as they are. In hyperopt what is printed meanwhile goes through tqdm."""
+    yield sys.stdout
+
+
+class DummyTqdmFile:
+    """A file whose lines go to *file* above the bars there; for who wants `print(…, file=…)` not to break a bar."""
+
+    __module__ = "hstore.std_out_err_redirect_tqdm"
+
+    file: Any = None
+
+    def __init__(self, file: TextIO) -> None:
+        self.file = file
+
+    def write(self, x: str) -> None:
+        """Write *x* as a line above the bars, and nothing for an empty one, as which `print` sends line ends."""
+        if x.rstrip():
+            from tqdm import tqdm
+
+            tqdm.write(x.removesuffix("\n"), file=self.file)
+
+    def flush(self) -> None:
+        """Flush the file behind."""
+        self.file.flush()
+
+    def close(self) -> None:
+        """Close nothing: the file is somebody else's."""
+
+    def isatty(self) -> bool:
+        """Return whether a person looks at the file behind."""
+        return bool(self.file.isatty())

@@ -1,0 +1,160 @@
+"""The serial search: decides, evaluates and records in one process."""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from dataclasses import dataclass
+
+from hstore.engine.evaluation import attempt
+from hstore.engine.evaluation.ctrl import Ctrl
+from hstore.engine.evaluation.domain import describe
+from hstore.engine.evaluation.heartbeat import Heartbeat
+from hstore.engine.evaluation.process_identity import is_gone
+from hstore.engine.evaluation.pruning import Referee
+from hstore.engine.pruners import Pruner
+from hstore.engine.search.driver import Driver
+from hstore.store.events import Done, Failed, Requeued, Reserved
+from hstore.store.store import Draft, author
+
+REFRESH_SECONDS = 1.0
+"""It hears of what others write (a pause, a note) at least this often."""
+LEASE_SECONDS = 900.0
+"""Long, since an objective that holds the GIL keeps the heartbeat, which is a thread beside it, from beating."""
+
+
+@dataclass(kw_only=True)
+class SerialDriver(Driver):
+    """A search that evaluates its trials itself, one after the other."""
+
+    catch_eval_exceptions: bool = False
+    pruner: Pruner | None = None
+    """The one that fmin was given, while it is that of the experiment."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._is_durable = self.experiment.store.is_durable
+        self._objective = describe(self.domain.fn)["version"]
+        self._referee = Referee(self.experiment, follows_all=True, given=self.pruner, say=self.say)
+        self._session = uuid.uuid4().hex
+        claims = self.experiment.store.claims
+        self._heartbeat = (
+            None if claims is None else Heartbeat(claims, self._session, lease=LEASE_SECONDS, say=self.say)
+        )
+
+    def run(self) -> str:
+        """See `Driver.run`."""
+        began = time.monotonic()
+        self._refresh()
+        self.experiment.repair()
+        self._take_back()
+        try:
+            while (why := self._reason_to_stop(began)) is None:
+                queue = self._queued() or self._decide()
+                for tid in queue:
+                    self._evaluate(tid)
+                    self.on_progress(self.experiment)
+                    if self._is_over(began):
+                        break
+                if queue:
+                    self._ask_early_stop()
+        finally:
+            if self._heartbeat is not None:
+                self._heartbeat.stop()
+        return why
+
+    def evaluate_queued(self, most: int | None = None) -> None:
+        """Evaluate what is queued, or the first *most* of that, whatever the limits."""
+        self._refresh()
+        try:
+            for tid in self._queued()[:most]:
+                self._evaluate(tid)
+                self.on_progress(self.experiment)
+        finally:
+            if self._heartbeat is not None:
+                self._heartbeat.stop()
+
+    def _reason_to_stop(self, began: float) -> str | None:
+        state = self.experiment.state
+        if state.status == "paused":
+            return "paused"
+        if why := super()._reason_to_stop(began):
+            return why
+        if len(state.trials) >= self.limits.max_evals and not self._queued():
+            return "max_evals"
+        return "exhausted" if self._is_exhausted else None
+
+    def _take_back(self) -> None:
+        """Requeue what processes held that are gone; say what others still hold."""
+        is_local = not self._is_durable or self.experiment.store.server is not None
+        for tid in sorted(self.experiment.state.open):
+            trial = self.experiment.state.trials[tid]
+            if trial.reserved is None:
+                continue
+            if is_gone(trial, is_local=is_local):
+                self._try([(Requeued, tid, {"why": f"its process is gone: {trial.reserved.worker}"})])
+            else:
+                self.say(
+                    f"trial {tid} is held by {trial.reserved.worker} since {trial.reserved.at:%Y-%m-%d %H:%M:%S} UTC"
+                )
+
+    def _decide(self) -> list[int]:
+        """Append the next decisions and claim the first of them; return the trials that are queued or ours then."""
+        if time.monotonic() - self._refreshed > REFRESH_SECONDS or self.experiment.state.open:
+            self._refresh()
+            if self._queued() or self.experiment.state.status != "open":
+                return self._queued()
+        first, size = self._batch(self.limits.max_queue_len or 1)
+        drafts = self._decisions(first, size) if size else []
+        if not drafts:
+            self._is_exhausted = bool(size)
+            return []
+        if self._try([*drafts, *self._claim(first, attempts=0)]):
+            self._is_first_decision = False
+        return [tid for tid in range(first, first + size) if tid in self.experiment.state.open]
+
+    def _claim(self, tid: int, *, attempts: int) -> list[Draft]:
+        models = self.experiment.store.models
+        if models is not None:
+            models.lease(self.experiment.name, tid, self._session, LEASE_SECONDS)
+        return [
+            attempt.claim(tid, attempts=attempts, worker=author()),
+            attempt.begin(tid, pid=os.getpid(), objective=self._objective),
+        ]
+
+    def _evaluate(self, tid: int) -> None:
+        """Evaluate trial *tid* unless another process is first; what became of it is in the log when this returns."""
+        trial = self.experiment.state.trials[tid]
+        if trial.state == "queued":
+            if not self._try(self._claim(tid, attempts=trial.attempt)):
+                return
+        elif trial.reserved is None or trial.reserved.worker != author():
+            return
+        taken = self.experiment.state.trials[tid].reserved
+        assert taken is not None
+        if self._heartbeat is not None:
+            self._heartbeat.hold((self.experiment.name, tid), taken.ver)
+        ctrl = Ctrl(self.trials, experiment=self.experiment, number=tid, referee=self._referee)
+        began = time.monotonic()
+        try:
+            result = self.domain.evaluate(trial.point, ctrl)
+            if self._is_durable:
+                result = attempt.plain_result(result, self.say)
+            end: Draft = (Done, tid, attempt.done(result, time.monotonic() - began))
+        except Exception as error:
+            failure = attempt.failure(error, duration=time.monotonic() - began)
+            self._end(taken, (Failed, tid, {**failure, "final": True}))
+            if not self.catch_eval_exceptions:
+                raise
+        except BaseException:
+            self._end(taken, (Requeued, tid, {"why": "interrupted"}))
+            raise
+        else:
+            self._end(taken, end)
+
+    def _end(self, taken: Reserved, end: Draft) -> None:
+        if self._heartbeat is not None:
+            assert taken.tid is not None
+            self._heartbeat.let_go((self.experiment.name, taken.tid))
+        attempt.settle(self.experiment, taken, [end], say=self.say, more_to_come=True)

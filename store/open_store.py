@@ -1,0 +1,80 @@
+"""Opening a store: from a URL, the environment or the embedded server to a `Store` whose schema is current."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from hstore.store.errors import SchemaMismatch
+from hstore.store.store import Store
+
+if TYPE_CHECKING:
+    from pymongo.database import Database
+
+    from hstore.store.server import EmbeddedServer
+
+
+def open_store(
+    url: str | None = None,
+    *,
+    patience: float = 10.0,
+    say: Callable[[str], None] | None = None,
+    check_schema: bool = True,
+) -> Store:
+    """Return the store that *url* names: any MongoDB URI with a database, or hyperopt's mongo://host:port/db.
+
+    Without *url* it is `$HSTORE_URL`, and without that the embedded server of this machine, started if it does not
+    run. A new database gets its collections. *patience*: seconds that a server may take to answer, now and later;
+    *say* is told when one is being waited for. *check_schema*: False opens a store of another version as well.
+    Raises `BadUrl`, `NoMongod`, `StoreUnreachable`, `SchemaMismatch`.
+    """
+    from hstore.store.claims import Claims
+    from hstore.store.gridfs_attachments import GridFSAttachments
+    from hstore.store.mongo import MongoLog
+    from hstore.store.read_models import ReadModels
+    from hstore.store.retry import Patience
+    from hstore.store.url import connect, parse
+
+    server: EmbeddedServer | None = None
+    url = url or os.environ.get("HSTORE_URL")
+    if not url:
+        from hstore.store.server import ensure_server
+
+        server = ensure_server()
+        url = server.uri
+    place = parse(url)
+    # A server of our own that does not answer at once has died: it is started again, not waited for.
+    database = connect(place, **({} if server is None else {"serverSelectionTimeoutMS": 300}))
+    where = place.shown if server is None else f"the embedded MongoDB in {server.home}"
+    waiting = Patience(where, seconds=patience, revive=server.ensure if server is not None else None, say=say)
+    attachments = GridFSAttachments(database, waiting)
+    log = MongoLog(database["events"], fetch=attachments.get, put=attachments.put, patience=waiting)
+    models = ReadModels(database, waiting)
+    claims = Claims(database, waiting)
+    store = Store(
+        log, attachments, models=models, claims=claims, database=database, url=place.shown, uri=url, server=server
+    )
+    try:
+        waiting(lambda: _check_schema(database, where, check_schema))
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
+def _check_schema(database: Database[dict[str, Any]], shown: str, is_strict: bool) -> None:
+    from importlib.metadata import version
+
+    from hstore import migrations
+
+    status = migrations.status(database)
+    if status == "fresh":
+        migrations.apply(database, by_version=version("hstore"))
+    elif status == "older" and is_strict:
+        raise SchemaMismatch(f"the store {shown} is older than this hstore", hint="run `hstore migrate`")
+    elif status == "newer" and is_strict:
+        raise SchemaMismatch(
+            f"the store {shown} is newer than this hstore {version('hstore')}",
+            hint="update hstore: pip install -U hstore",
+        )

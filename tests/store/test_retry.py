@@ -1,0 +1,109 @@
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from pymongo.errors import AutoReconnect, BulkWriteError, OperationFailure, ServerSelectionTimeoutError
+
+from hstore.store import retry as patience
+from hstore.store.errors import InvalidEvent, NoMongod, StoreUnreachable
+from hstore.store.retry import Patience
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "FIRST_PAUSE", 0.0001)
+
+
+def after(*errors: Exception) -> Callable[[], str]:
+    """Return an attempt that raises *errors*, one a time, before it succeeds."""
+    left: Iterator[Exception] = iter(errors)
+
+    def attempt() -> str:
+        for error in left:
+            raise error
+        return "done"
+
+    return attempt
+
+
+def test_what_passes_is_waited_for_and_said_once() -> None:
+    said: list[str] = []
+    waiting = Patience("the store", seconds=math.inf, say=said.append)
+    errors = [
+        AutoReconnect("gone"),
+        ServerSelectionTimeoutError("none, Timeout: 2s"),
+        OperationFailure("stepped down", 10107),
+    ]
+    assert waiting(after(*errors)) == "done"
+    assert said == ["waiting for the store: gone", "the store answers again"]
+    assert waiting.recoveries == 1
+
+
+def test_patience_ends() -> None:
+    def never() -> None:
+        raise AutoReconnect("gone")
+
+    with pytest.raises(StoreUnreachable, match="no answer from the store"):
+        Patience("the store", seconds=0.01)(never)
+
+
+def test_a_server_of_our_own_is_revived_between_attempts() -> None:
+    revived: list[int] = []
+    assert (
+        Patience("s", seconds=1, revive=lambda: revived.append(1))(after(AutoReconnect("x"), AutoReconnect("y")))
+        == "done"
+    )
+    assert len(revived) == 2
+
+
+def test_what_reviving_cannot_do_is_said_and_tried_again() -> None:
+    said: list[str] = []
+
+    def revive() -> None:
+        raise NoMongod("there is no mongod")
+
+    assert Patience("s", seconds=math.inf, revive=revive, say=said.append)(after(AutoReconnect("x"))) == "done"
+    assert "there is no mongod" in said
+
+
+@pytest.mark.parametrize(
+    ("error", "ours"),
+    [
+        (OperationFailure("auth failed", 18), StoreUnreachable),
+        (OperationFailure("not allowed", 13), StoreUnreachable),
+        (OperationFailure("does not validate", 121), InvalidEvent),
+        (BulkWriteError({"writeErrors": [{"code": 121, "errmsg": "x"}]}), InvalidEvent),
+    ],
+)
+def test_what_does_not_pass_is_told_at_once(error: Exception, ours: type[Exception]) -> None:
+    with pytest.raises(ours):
+        Patience("the store", seconds=math.inf)(after(error))
+
+
+def test_of_a_command_that_is_forbidden_its_name_is_told_and_not_what_it_held() -> None:
+    error = OperationFailure('not authorized on lab to execute command { insert: "events", lsid: { id: 1 } }', 13)
+    with pytest.raises(StoreUnreachable, match=r"not authorized on lab to execute command insert on events\n"):
+        Patience("the store", seconds=math.inf)(after(error))
+
+
+def test_a_full_disk_is_waited_for() -> None:
+    error: Any = OperationFailure("no space left", 14031)
+    assert Patience("the store", seconds=math.inf)(after(error)) == "done"
+
+
+def test_an_error_without_words_is_told_by_its_name() -> None:
+    with pytest.raises(StoreUnreachable, match="AutoReconnect"):
+        Patience("the store", seconds=0)(after(AutoReconnect("")))
+
+
+def test_what_the_server_says_can_be_tried_again_is() -> None:
+    details = {"ok": 0, "errmsg": "not now", "code": 4242, "errorLabels": ["RetryableWriteError"]}
+    assert Patience("the store", seconds=9)(after(OperationFailure("not now", 4242, details))) == "done"
+    with pytest.raises(OperationFailure, match="never"):
+        Patience("the store", seconds=9)(after(OperationFailure("never", 4242, {})))
+
+
+def test_a_write_concern_that_failed_is_tried_again_whatever_else_did() -> None:
+    details = {"writeErrors": [{"code": 11000, "index": 0}], "writeConcernErrors": [{"code": 64}]}
+    assert Patience("the store", seconds=9)(after(BulkWriteError(details))) == "done"
