@@ -28,7 +28,7 @@ def fill(url: str, name: str, size: int) -> None:
     import hstore
     from hstore.engine.search.defaults import RETRIES
     from hstore.store.events import Created, Queued
-    from hstore.store.store import Draft, Experiment
+    from hstore.store.store import Experiment, PendingEvent
 
     empty: dict[str, Any] = {}
     created = {
@@ -37,11 +37,11 @@ def fill(url: str, name: str, size: int) -> None:
     }  # fmt: skip
     with hstore.open(url) as store:
         experiment = Experiment(store, name)
-        drafts: list[Draft] = [(Created, None, created)]
+        pending: list[PendingEvent] = [(Created, None, created)]
         for tid in range(size):
             point = {"x": tid / size}
-            drafts.append((Queued, tid, {"point": point, "params": point, "source": "enqueued"}))
-        experiment.append(experiment.compose(*drafts))
+            pending.append((Queued, tid, {"point": point, "params": point, "source": "enqueued"}))
+        experiment.append(experiment.compose(*pending))
 
 
 # -- racing ---------------------------------------------------------------------------------------------------
@@ -77,7 +77,7 @@ class Racer(threading.Thread):
                         return
                     continue
                 tid = place[1]
-                trial = experiment.look_at(tid)
+                trial = experiment.load_trial(tid)
                 if trial is None or trial.state != "queued":
                     self.lost += 1
                     continue
@@ -87,7 +87,7 @@ class Racer(threading.Thread):
                     self.lost += 1
                 else:
                     self.claimed.append(tid)
-                experiment.forget(tid)
+                experiment.evict(tid)
 
 
 def race(url: str) -> tuple[float, float]:
@@ -116,11 +116,11 @@ def race(url: str) -> tuple[float, float]:
 def idle_workers(url: str, n: int) -> Iterator[None]:
     """Have *n* workers, each with threads and a client of its own, find nothing to do."""
     import hstore
-    from hstore.workers.worker import Terms, Worker
+    from hstore.workers.worker import Worker, WorkerOptions
 
     with contextlib.ExitStack() as stack:
         workers = [
-            Worker(stack.enter_context(hstore.open(url)), Terms(name=f"idle-{number}"), say=lambda _: None)
+            Worker(stack.enter_context(hstore.open(url)), WorkerOptions(name=f"idle-{number}"), say=lambda _: None)
             for number in range(n)
         ]
         threads = [threading.Thread(target=worker.run, daemon=True) for worker in workers]

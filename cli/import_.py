@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from hstore.cli.session import Session
     from hstore.engine.hyperopt.importing.carry_over import Imported, Source
 
-PATIENCE = 5.0
+TIMEOUT = 5.0
 """Seconds that hyperopt's server may take to answer."""
 
 
@@ -79,7 +79,7 @@ def _opened(source: str) -> Source:
     if "://" in source:
         from hstore.engine.hyperopt.importing.mongo_source import HyperoptStore
 
-        return HyperoptStore(source, patience=PATIENCE, say=say)
+        return HyperoptStore(source, timeout=TIMEOUT, say=say)
     from hstore.engine.hyperopt.importing.pickle_source import HyperoptFile
 
     return HyperoptFile(Path(source), say=say)

@@ -57,7 +57,7 @@ def _arrival(document: Document) -> tuple[int, int]:
 
 def _coming(experiment: Experiment) -> Iterator[Event]:
     """Yield all events of *experiment*, those that are still to come included; never ends."""
-    news = list(experiment.arrivals)
+    news = list(experiment.received)
     while True:
         yield from sorted(news, key=lambda event: event.ts or LAST)
         news = experiment.refresh() if experiment.wait(WAIT_SECONDS) else []

@@ -24,17 +24,17 @@ def migrate(session: Session, dry_run: bool) -> None:
 
     from hstore import migrations
     from hstore.store.errors import SchemaMismatch
-    from hstore.store.retry import Patience
+    from hstore.store.retry import RetryPolicy
 
     session.check_schema = False
     database = session.store.database
     assert database is not None
-    patiently = Patience(session.store.url, seconds=session.store.patience)
-    if patiently(lambda: migrations.status(database)) == "newer":
+    retrying = RetryPolicy(session.store.url, seconds=session.store.timeout)
+    if retrying(lambda: migrations.status(database)) == "newer":
         raise SchemaMismatch(
             f"the store is newer than this hstore {version('hstore')}", hint="update hstore: pip install -U hstore"
         )
-    steps = patiently(lambda: migrations.apply(database, by_version=version("hstore"), dry_run=dry_run))
+    steps = retrying(lambda: migrations.apply(database, by_version=version("hstore"), dry_run=dry_run))
     for step in steps:
         click.echo(f"{'would apply' if dry_run else 'applied'} {step.number:04} {step.name}")
     if not steps:

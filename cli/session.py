@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from hstore.store.store import Experiment, Store
 
 
-PATIENCE = 5.0
+TIMEOUT = 5.0
 """Seconds that a command waits for a server; a search waits as long as it takes."""
 
 
@@ -39,7 +39,7 @@ class Session:
         """The store that --store, $HSTORE_URL or nothing means."""
         from hstore.store.open_store import open_store
 
-        return open_store(self.url, patience=PATIENCE, say=say, check_schema=self.check_schema)
+        return open_store(self.url, patience=TIMEOUT, say=say, check_schema=self.check_schema)
 
     @contextmanager
     def experiment(self, name: str) -> Iterator[Experiment]:

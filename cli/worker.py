@@ -65,11 +65,11 @@ def worker(session: Session, /, experiments: tuple[str, ...], workdir: Path | No
     Exit codes: 0 done, 2 usage, 3 no such experiment, 5 the store refused us, 8 too many failures in a row,
     130 and 143 stopped by INT and TERM.
     """
-    from hstore.workers.worker import Terms, serve
+    from hstore.workers.worker import WorkerOptions, serve
 
     if terms["isolate"] == "none" and terms["trial_timeout"] is not None:
         raise click.UsageError("--trial-timeout needs --isolate process: nobody can end a call in the worker's own")
     if workdir is not None:
         workdir.mkdir(parents=True, exist_ok=True)
         terms["workdir"] = workdir
-    return serve(session.url, Terms(experiments=experiments, **terms))
+    return serve(session.url, WorkerOptions(experiments=experiments, **terms))

@@ -229,7 +229,7 @@ def _trials(
             raise InvalidValue(
                 f"trials must be an hstore.Trials, not {type(trials).__module__}.{type(trials).__qualname__}"
             )
-        with _patiently(view.experiment.store):
+        with _retrying(view.experiment.store):
             yield view
         return
     if trials is not None:
@@ -242,7 +242,7 @@ def _trials(
     check_name(experiment)
     opened = store if isinstance(store, Store) else open_store(store, say=say)
     try:
-        with _patiently(opened):
+        with _retrying(opened):
             yield MongoTrials(opened, exp_key=experiment)
     finally:
         if opened is not store:
@@ -250,13 +250,13 @@ def _trials(
 
 
 @contextmanager
-def _patiently(store: Store) -> Iterator[None]:
+def _retrying(store: Store) -> Iterator[None]:
     """A search waits for its server as long as it takes, and says so; asking for a store does not."""
-    patience, store.patience = store.patience, math.inf
+    timeout, store.timeout = store.timeout, math.inf
     try:
         yield
     finally:
-        store.patience = patience
+        store.timeout = timeout
 
 
 def generate_trials_to_calculate(points: Sequence[Mapping[str, Any]]) -> Trials:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pymongo.database import Database
 
-    from hstore.store.claims import Held
+    from hstore.store.claims import ActiveLease
     from hstore.store.events import Reserved
     from hstore.store.store import Experiment
 
@@ -55,7 +55,7 @@ def _acknowledge_before_a_majority() -> None:
 def _take_duplicates_for_success() -> None:
     from hstore.store.mongo import MongoLog
 
-    _put(MongoLog, "_settle", lambda *_: None)
+    _put(MongoLog, "_confirm_durable", lambda *_: None)
 
 
 def _drop_unique_index(database: Database[Any]) -> None:
@@ -73,14 +73,14 @@ def _ask_own_clock() -> None:
 
     held = Claims.held
 
-    def by_own_clock(claims: Claims, *arguments: Any) -> list[Held]:
+    def by_own_clock(claims: Claims, *arguments: Any) -> list[ActiveLease]:
         now = dt.datetime.now(dt.UTC).timestamp()
         return [
             replace(trial, is_over=trial.beat is not None and trial.beat.timestamp() + (trial.seconds or 0) < now)
             for trial in held(claims, *arguments)
         ]
 
-    def at_once(_: Silence, held: Iterable[Held], *, now: float) -> list[Held]:
+    def at_once(_: Silence, held: Iterable[ActiveLease], *, now: float) -> list[ActiveLease]:
         return [trial for trial in held if trial.is_over]
 
     _put(Claims, "held", by_own_clock)
@@ -89,11 +89,11 @@ def _ask_own_clock() -> None:
 
 def _never_repair() -> None:
     from hstore.store.read_models import ReadModels
-    from hstore.workers.reaper import House
+    from hstore.workers.reaper import Reaper
     from hstore.workers.slot import Slot
 
     _put(ReadModels, "repair", lambda *_: 0)
-    for owner, name in ((ReadModels, "flush"), (House, "_repair"), (Slot, "_show_as_held")):
+    for owner, name in ((ReadModels, "flush"), (Reaper, "_repair"), (Slot, "_show_as_held")):
         _put(owner, name, lambda *_: None)
 
 

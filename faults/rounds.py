@@ -134,7 +134,7 @@ def run(
 
     next_fault, next_look, end_by, is_over = began + 1.0, began, began + 10 * deadline, False
     while world.is_searching and time.monotonic() < end_by:
-        world.tend(may_fail=is_control)
+        world.ensure_running(may_fail=is_control)
         now = time.monotonic()
         result.injected["hit at an append"] += world.aimed - aimed
         aimed = world.aimed
@@ -172,10 +172,10 @@ def _check(world: World, exp: str, result: Result, *, is_control: bool) -> None:
     """Check the search, once the workers had the time to bring its read models up to date."""
     give_up = time.monotonic() + REPAIR_SECONDS
     while True:
-        world.tend(may_fail=is_control)
+        world.ensure_running(may_fail=is_control)
         try:
             findings = check(
-                world.store, exp, max_evals=result.wanted, acknowledged=world.acknowledged(exp), patience=0.0
+                world.store, exp, max_evals=result.wanted, acknowledged=world.acknowledged(exp), timeout=0.0
             )
         except NotFound:
             result.troubles.append("the search never began")

@@ -229,7 +229,7 @@ class World:
         subject.is_expected, subject.is_aimed = False, aim is not None
         subject.thaw_at = None
 
-    def tend(self, *, may_fail: bool = False) -> None:
+    def ensure_running(self, *, may_fail: bool = False) -> None:
         """Do what is due: start again what died, thaw what was frozen, heal and mend. Called every few milliseconds."""
         now = time.monotonic()
         for subject in (*self.workers, *self.drivers):

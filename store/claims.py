@@ -16,7 +16,7 @@ from pymongo.read_concern import ReadConcern
 
 from hstore.store.events import Document
 from hstore.store.fold import HELD
-from hstore.store.retry import Patience
+from hstore.store.retry import RetryPolicy
 
 if TYPE_CHECKING:
     from pymongo.collection import Collection
@@ -27,12 +27,12 @@ POLL_SECONDS = 0.05
 EXPIRY_SECONDS = 1.0
 """A ticket that nobody made use of is found at most so long after it ran out."""
 
-Place = tuple[str, int]
+TrialKey = tuple[str, int]
 """A trial: the name of its experiment, its tid."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
+class ActiveLease:
     """A trial that somebody holds, as its read model tells it."""
 
     exp: str
@@ -59,17 +59,17 @@ class Claims:
     somebody *try* to requeue the trial. What counts is who gets the next place in the trial's chain.
     """
 
-    def __init__(self, database: Database[Document], patience: Patience) -> None:
+    def __init__(self, database: Database[Document], retry: RetryPolicy) -> None:
         light: dict[str, Any] = {"write_concern": pymongo.WriteConcern(w=1), "read_concern": ReadConcern("local")}
         self._database = database
         self._trials: Collection[Document] = database.get_collection("trials", **light)
         self._workers: Collection[Document] = database.get_collection("workers", **light)
-        self._patiently = patience
+        self._retrying = retry
         self._looked_for_expired = -EXPIRY_SECONDS
 
     # -- tickets ----------------------------------------------------------------------------------------------
 
-    def take_ticket(self, session: str, experiments: Sequence[str], *, seconds: float) -> Place | None:
+    def take_ticket(self, session: str, experiments: Sequence[str], *, seconds: float) -> TrialKey | None:
         """Return the trial of *experiments* that was queued first and that nobody is about to take, or None.
 
         Nobody else is handed it for so many *seconds*. Whether it is still queued, its chain says.
@@ -96,27 +96,27 @@ class Claims:
             "fields": {"_id": 0, "exp": 1, "tid": 1},
             "writeConcern": {"w": 1},
         }
-        found: Document | None = self._patiently(lambda: self._database.command(command)["value"])
+        found: Document | None = self._retrying(lambda: self._database.command(command)["value"])
         return found
 
-    def give_back(self, session: str, place: Place) -> None:
+    def give_back(self, session: str, place: TrialKey) -> None:
         """Let go of a ticket that no use is made of, so that others need not wait until it lapses."""
         exp, tid = place
         query = {"_id": {"exp": exp, "tid": tid}, "ticket.by": session}
-        self._patiently(lambda: self._trials.update_one(query, {"$unset": {"ticket": ""}}))
+        self._retrying(lambda: self._trials.update_one(query, {"$unset": {"ticket": ""}}))
 
     def is_anything_queued(self, experiments: Sequence[str]) -> bool:
         """Return whether a trial of *experiments* is queued, ticket or not."""
         query = {"exp": {"$in": list(experiments)}, "state": "queued"}
-        return self._patiently(lambda: self._trials.find_one(query, {"_id": 1})) is not None
+        return self._retrying(lambda: self._trials.find_one(query, {"_id": 1})) is not None
 
-    def news(self) -> News:
+    def wakeups(self) -> Wakeups:
         """Return what an idle worker waits with."""
-        return News(self._database)
+        return Wakeups(self._database)
 
     # -- leases -----------------------------------------------------------------------------------------------
 
-    def extend(self, session: str, held: Mapping[Place, int], *, seconds: float) -> None:
+    def extend(self, session: str, held: Mapping[TrialKey, int], *, seconds: float) -> None:
         """Make the leases of *session* on *held* (the ver at which it claimed each) run *seconds* from now."""
         updates = [
             pymongo.UpdateOne(
@@ -126,9 +126,9 @@ class Claims:
             for (exp, tid), ver in held.items()
         ]
         if updates:
-            self._patiently(lambda: self._trials.bulk_write(updates, ordered=False))
+            self._retrying(lambda: self._trials.bulk_write(updates, ordered=False))
 
-    def held(self, experiments: Iterable[str] | None = None) -> list[Held]:
+    def held(self, experiments: Iterable[str] | None = None) -> list[ActiveLease]:
         """Return the trials (of *experiments*, or all) that somebody holds, by experiment and tid."""
         query: Document = {"state": {"$in": sorted(HELD)}}
         if experiments is not None:
@@ -141,10 +141,10 @@ class Claims:
                           "is_over": {"$lt": [{"$ifNull": [until, "$$NOW"]}, "$$NOW"]}}},
             {"$sort": {"exp": 1, "tid": 1}},
         ]  # fmt: skip
-        found = self._patiently(lambda: list(self._trials.aggregate(pipeline)))
+        found = self._retrying(lambda: list(self._trials.aggregate(pipeline)))
         return [_held(document) for document in found]
 
-    def keep_house(self, session: str, seconds: float) -> bool:
+    def elect_reaper(self, session: str, seconds: float) -> bool:
         """Return whether *session* is, for so many *seconds*, the one that looks after what others left behind.
 
         One is enough. Which one does not matter, nor would it harm if there were two.
@@ -162,7 +162,7 @@ class Claims:
                 return False
             return now is not None and now["by"] == session
 
-        return self._patiently(take)
+        return self._retrying(take)
 
     # -- who is there -----------------------------------------------------------------------------------------
 
@@ -181,7 +181,7 @@ class Claims:
                 return False
             return found is not None and found["session"] == session
 
-        return self._patiently(take)
+        return self._retrying(take)
 
     def announce(self, name: str, session: str, seconds: float, about: Mapping[str, Any]) -> None:
         """Say that worker *name* is there for *seconds* from now, and what there is to know *about* it.
@@ -192,11 +192,11 @@ class Claims:
             "$set": {**about, "session": session, "seconds": seconds},
             "$currentDate": {"beat": True},
         }
-        self._patiently(lambda: self._workers.update_one({"_id": name}, presence, upsert=True))
+        self._retrying(lambda: self._workers.update_one({"_id": name}, presence, upsert=True))
 
     def leave(self, name: str, session: str) -> None:
         """Take back what `announce` said."""
-        self._patiently(lambda: self._workers.delete_one({"_id": name, "session": session}))
+        self._retrying(lambda: self._workers.delete_one({"_id": name, "session": session}))
 
     def workers(self, experiment: str | None = None) -> list[Document]:
         """Return who is there (for *experiment*, or at all) by name: what was announced, and `age`, seconds since."""
@@ -208,10 +208,10 @@ class Claims:
             {"$set": {"age": _age("$beat")}},
             {"$sort": {"_id": 1}},
         ]
-        return self._patiently(lambda: list(self._workers.aggregate(pipeline)))
+        return self._retrying(lambda: list(self._workers.aggregate(pipeline)))
 
 
-class News:
+class Wakeups:
     """Wakes an idle worker. A hint: it looks again by itself from time to time.
 
     By the bell, a small capped collection that is written to when there is something to take: unlike a change stream it
@@ -272,9 +272,9 @@ def _age(beat: str) -> Document:
     return {"$divide": [{"$subtract": ["$$NOW", beat]}, 1000]}
 
 
-def _held(document: Document) -> Held:
+def _held(document: Document) -> ActiveLease:
     lease = document.get("lease") or {}
-    return Held(
+    return ActiveLease(
         exp=document["exp"], tid=document["tid"], ver=document["ver"], worker=document.get("worker"),
         host=document.get("host"),
         by=lease.get("by"), beat=lease.get("beat"), seconds=lease.get("seconds"),

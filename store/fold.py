@@ -307,7 +307,7 @@ class State:
             else:
                 self._take_trial(event.tid, event)
 
-    def forget(self, tid: int) -> None:
+    def evict(self, tid: int) -> None:
         """Let go of trial *tid*, for whoever follows some trials only."""
         trial = self._trials.pop(tid, None)
         if trial is not None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from bson import ObjectId
 
 from hstore.store.errors import NotFound, VerificationFailed
-from hstore.store.retry import Patience
+from hstore.store.retry import RetryPolicy
 
 if TYPE_CHECKING:
     from pymongo.database import Database
@@ -25,15 +25,15 @@ line longer than the driver waits."""
 class GridFSAttachments:
     """See `Attachments`. A file appears when it is whole; an upload that died leaves chunks that nothing refers to."""
 
-    def __init__(self, database: Database[dict[str, Any]], patience: Patience) -> None:
+    def __init__(self, database: Database[dict[str, Any]], retry: RetryPolicy) -> None:
         self._files = database[f"{BUCKET}.files"]
         self._chunks = database[f"{BUCKET}.chunks"]
-        self._patiently = patience
+        self._retrying = retry
 
     def put(self, content: bytes) -> bytes:
         """See `Attachments.put`. Two who put the same at once keep it twice, which is once too often and harmless."""
         digest = hashlib.sha256(content)
-        self._patiently(lambda: self._upload(digest.hexdigest(), content))
+        self._retrying(lambda: self._upload(digest.hexdigest(), content))
         return digest.digest()
 
     def _upload(self, name: str, content: bytes) -> None:
@@ -57,7 +57,7 @@ class GridFSAttachments:
 
     def get(self, sha256: bytes) -> bytes:
         """See `Attachments.get`."""
-        content = self._patiently(lambda: self._download(sha256.hex()))
+        content = self._retrying(lambda: self._download(sha256.hex()))
         if hashlib.sha256(content).digest() != sha256:
             raise VerificationFailed(f"the attachment {sha256.hex()} is not what it was", sha256=sha256)
         return content

@@ -9,22 +9,22 @@ from typing import Any, Protocol, TypeAlias
 
 from hstore.store.events import Document, Event
 
-Slip: TypeAlias = tuple[int, int, str, Mapping[str, Any]]
-"""Of an event, tid, ver, type and of its data those of `SLIP_FIELDS` that it has."""
-SLIP_FIELDS = ("step", "value", "status", "pruned", "final", "void")
+ReportRow: TypeAlias = tuple[int, int, str, Mapping[str, Any]]
+"""Of an event, tid, ver, type and of its data those of `REPORT_ROW_FIELDS` that it has."""
+REPORT_ROW_FIELDS = ("step", "value", "status", "pruned", "final", "void")
 EVERY_TRIAL = 2**62
-"""As `Known.last`: no trial but those of `Known.open` is asked for."""
+"""As `ReadCursor.last`: no trial but those of `ReadCursor.open` is asked for."""
 
 
-def slip(event: Event) -> Slip:
+def report_row(event: Event) -> ReportRow:
     """Return the slip of an event of a trial."""
     assert event.tid is not None
-    data = ((name, getattr(event, name, None)) for name in SLIP_FIELDS)
+    data = ((name, getattr(event, name, None)) for name in REPORT_ROW_FIELDS)
     return event.tid, event.ver, event.type, {name: value for name, value in data if value is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class ReadCursor:
     """What a reader has: chains are dense, so this is all it takes to ask for the rest."""
 
     header: int = -1
@@ -47,17 +47,17 @@ class EventLog(Protocol):
 
         Raises `Conflict` if another event has the place of one of them: `.event` is that other event, `.mine` the one
         that was refused; those before it in *events* are in the log, those after it are not.
-        Raises `InvalidEvent` for an event that no store may hold and `StoreUnreachable` if the store's patience
+        Raises `InvalidEvent` for an event that no store may hold and `StoreUnreachable` if the timeout
         ends before the server answers (then the events may or may not be in the log: append them again).
         """
 
-    def read(self, exp: str, known: Known = Known()) -> list[Event]:
+    def read(self, exp: str, known: ReadCursor = ReadCursor()) -> list[Event]:
         """Return the events of *exp* that are not *known*, by tid (the experiment's own chain first), then ver."""
 
-    def slips(self, exp: str, known: Known) -> list[Slip]:
+    def report_rows(self, exp: str, known: ReadCursor) -> list[ReportRow]:
         """Return what learning curves are made of, of the events of trials that are not *known*, by tid, then ver.
 
-        That is of all but decisions, and of their data only `SLIP_FIELDS`: a small part of what `read` returns. A
+        That is of all but decisions, and of their data only `REPORT_ROW_FIELDS`: a small part of what `read` returns. A
         chain may have a hole for a moment, which the next call fills.
         """
 
@@ -70,5 +70,5 @@ class EventLog(Protocol):
     def experiments(self) -> list[str]:
         """Return the names of all experiments, sorted."""
 
-    def wait(self, exp: str, known: Known, timeout: float) -> bool:
+    def wait(self, exp: str, known: ReadCursor, timeout: float) -> bool:
         """Return True as soon as *exp* may have events that are not *known*, False after *timeout* seconds: a hint."""

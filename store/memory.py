@@ -10,7 +10,7 @@ from typing import Any
 from hstore.store.digest import digest_event
 from hstore.store.errors import Conflict, InvalidEvent
 from hstore.store.events import Document, Event, to_document
-from hstore.store.log import EVERY_TRIAL, Known, Slip, slip
+from hstore.store.log import EVERY_TRIAL, ReadCursor, ReportRow, report_row
 
 
 class MemoryLog:
@@ -46,12 +46,12 @@ class MemoryLog:
             raise InvalidEvent(f"{event.exp!r} trial {event.tid}: place {event.ver} would leave a gap")
         chain.append(event)
 
-    def read(self, exp: str, known: Known = Known()) -> list[Event]:  # noqa: B008 - frozen
+    def read(self, exp: str, known: ReadCursor = ReadCursor()) -> list[Event]:  # noqa: B008 - frozen
         """See `EventLog.read`."""
         with self._changed:
             return list(self._news(exp, known))
 
-    def _news(self, exp: str, known: Known) -> Iterator[Event]:
+    def _news(self, exp: str, known: ReadCursor) -> Iterator[Event]:
         chains = self._chains.get(exp, {})
         yield from chains.get(None, ())[known.header + 1 :]
         for tid in sorted(known.open):
@@ -61,10 +61,10 @@ class MemoryLog:
             yield from chain
             tid += 1
 
-    def slips(self, exp: str, known: Known) -> list[Slip]:
-        """See `EventLog.slips`."""
+    def report_rows(self, exp: str, known: ReadCursor) -> list[ReportRow]:
+        """See `EventLog.report_rows`."""
         known = replace(known, header=EVERY_TRIAL)
-        return [slip(event) for event in self.read(exp, known) if event.ver > 0]
+        return [report_row(event) for event in self.read(exp, known) if event.ver > 0]
 
     def documents(self, exp: str) -> Iterator[Document]:
         """See `EventLog.documents`."""
@@ -76,7 +76,7 @@ class MemoryLog:
         with self._changed:
             return sorted(exp for exp, chains in self._chains.items() if chains.get(None))
 
-    def wait(self, exp: str, known: Known, timeout: float) -> bool:
+    def wait(self, exp: str, known: ReadCursor, timeout: float) -> bool:
         """See `EventLog.wait`."""
         with self._changed:
             return self._changed.wait_for(lambda: next(self._news(exp, known), None) is not None, timeout)

@@ -19,8 +19,8 @@ from pymongo.errors import AutoReconnect, BulkWriteError, DuplicateKeyError, Ope
 from hstore.store.digest import digest_event
 from hstore.store.errors import Conflict, InvalidEvent, VerificationFailed
 from hstore.store.events import CODEC, Document, Event, from_document, spill, to_document, unreadable
-from hstore.store.log import EVERY_TRIAL, SLIP_FIELDS, Known, Slip
-from hstore.store.retry import Patience, is_duplicate
+from hstore.store.log import EVERY_TRIAL, REPORT_ROW_FIELDS, ReadCursor, ReportRow
+from hstore.store.retry import RetryPolicy, is_duplicate
 
 if TYPE_CHECKING:
     from pymongo.collection import Collection
@@ -44,22 +44,22 @@ class MongoLog:
         *,
         fetch: Callable[[bytes], bytes],
         put: Callable[[bytes], bytes],
-        patience: Patience,
+        retry: RetryPolicy,
     ) -> None:
         self._events = events
         self._raw = events.with_options(codec_options=RAW)
         self._fetch = fetch
         self._put = put
-        self._patiently = patience
+        self._retrying = retry
 
     @property
-    def patience(self) -> float:
+    def timeout(self) -> float:
         """Seconds that a server which does not answer is waited for."""
-        return self._patiently.seconds
+        return self._retrying.seconds
 
-    @patience.setter
-    def patience(self, seconds: float) -> None:
-        self._patiently.seconds = seconds
+    @timeout.setter
+    def timeout(self, seconds: float) -> None:
+        self._retrying.seconds = seconds
 
     def close(self) -> None:
         """Close the connection."""
@@ -72,11 +72,11 @@ class MongoLog:
         documents = [self._stored(event) for event in events]
         done = 0
         while done < len(documents):
-            inserted, is_refused = self._patiently(partial(self._insert, documents[done:]))
+            inserted, is_refused = self._retrying(partial(self._insert, documents[done:]))
             done += inserted
             if is_refused:
                 # A duplicate proves nothing about durability (the original may be rolled back): see what is there.
-                self._patiently(partial(self._settle, documents[done], events[done]))
+                self._retrying(partial(self._confirm_durable, documents[done], events[done]))
                 done += 1
 
     def _stored(self, event: Event) -> Document:
@@ -104,7 +104,7 @@ class MongoLog:
             return error.details["writeErrors"][0]["index"], True
         return len(documents), False
 
-    def _settle(self, document: Document, mine: Event) -> None:
+    def _confirm_durable(self, document: Document, mine: Event) -> None:
         """Return once *document* is durable; raise `Conflict` if another event has its place for good."""
         place = {"exp": document["exp"], "tid": document.get("tid"), "ver": document["ver"]}
         there = self._find({"$or": [{"_id": document["_id"]}, place]})
@@ -124,14 +124,14 @@ class MongoLog:
 
     # -- reading ----------------------------------------------------------------------------------------------
 
-    def read(self, exp: str, known: Known = Known()) -> list[Event]:  # noqa: B008 - frozen
+    def read(self, exp: str, known: ReadCursor = ReadCursor()) -> list[Event]:  # noqa: B008 - frozen
         """See `EventLog.read`. Raises `VerificationFailed` for a log with a hole: somebody removed an event."""
         query = _query(exp, known)
-        events = self._patiently(lambda: self._find(query))
+        events = self._retrying(lambda: self._find(query))
         if _hole(events, known) is not None:
             # A cursor can pass a place just before it is filled and then see the next one. A read that begins now
             # sees both, unless the hole is real.
-            events = self._patiently(lambda: self._find(query))
+            events = self._retrying(lambda: self._find(query))
             hole = _hole(events, known)
             if hole is not None:
                 tid, ver = hole
@@ -155,20 +155,20 @@ class MongoLog:
         except BSONError as error:
             return unreadable(_envelope(raw), str(error), raw)
 
-    def slips(self, exp: str, known: Known) -> list[Slip]:
-        """See `EventLog.slips`."""
+    def report_rows(self, exp: str, known: ReadCursor) -> list[ReportRow]:
+        """See `EventLog.report_rows`."""
         query = {"$and": [_query(exp, replace(known, header=EVERY_TRIAL)), {"ver": {"$gt": 0}}]}
-        fields = {"_id": 0, "tid": 1, "ver": 1, "type": 1, **{f"data.{name}": 1 for name in SLIP_FIELDS}}
+        fields = {"_id": 0, "tid": 1, "ver": 1, "type": 1, **{f"data.{name}": 1 for name in REPORT_ROW_FIELDS}}
 
-        def find() -> list[Slip]:
+        def find() -> list[ReportRow]:
             found = self._events.find(query, fields, sort=IN_ORDER, batch_size=20_000)
             return [(d["tid"], d["ver"], d["type"], d.get("data", {})) for d in found]
 
-        return self._patiently(find)
+        return self._retrying(find)
 
     def documents(self, exp: str) -> Iterator[Document]:
         """See `EventLog.documents`."""
-        for raw in self._patiently(lambda: list(self._raw.find({"exp": exp}, sort=IN_ORDER))):
+        for raw in self._retrying(lambda: list(self._raw.find({"exp": exp}, sort=IN_ORDER))):
             content = bytes(raw.raw)
             try:
                 yield bson.decode(content, codec_options=CODEC)
@@ -183,11 +183,11 @@ class MongoLog:
             begun = self._events.find({"exp": {"$in": names}, "tid": None, "ver": 0}, {"_id": 0, "exp": 1})
             return sorted(document["exp"] for document in begun)
 
-        return self._patiently(look)
+        return self._retrying(look)
 
     # -- waiting ----------------------------------------------------------------------------------------------
 
-    def wait(self, exp: str, known: Known, timeout: float) -> bool:
+    def wait(self, exp: str, known: ReadCursor, timeout: float) -> bool:
         """See `EventLog.wait`: by a change stream where there is one, else by asking less and less often."""
         deadline = time.monotonic() + timeout
         pipeline = [{"$match": {"operationType": "insert", "fullDocument.exp": exp}}]
@@ -207,7 +207,7 @@ class MongoLog:
         except PyMongoError:
             return True  # whoever reads next waits for the server, and says so
 
-    def _poll(self, exp: str, known: Known, deadline: float) -> bool:
+    def _poll(self, exp: str, known: ReadCursor, deadline: float) -> bool:
         pause = FIRST_POLL
         try:
             while not self._has_news(exp, known):
@@ -220,7 +220,7 @@ class MongoLog:
             pass  # likewise
         return True
 
-    def _has_news(self, exp: str, known: Known) -> bool:
+    def _has_news(self, exp: str, known: ReadCursor) -> bool:
         return self._events.find_one(_query(exp, known), {"_id": 1}) is not None
 
 
@@ -230,9 +230,9 @@ def _envelope(raw: bytes) -> Document:
     return {name: value for name, value in document.items() if name != "data"}
 
 
-def _query(exp: str, known: Known) -> Document:
+def _query(exp: str, known: ReadCursor) -> Document:
     """Return the query for the events of *exp* that are not *known*: chains are dense, so places say it all."""
-    if known == Known():
+    if known == ReadCursor():
         return {"exp": exp}
     by_ver: dict[int, list[int]] = defaultdict(list)
     for tid, ver in known.open.items():
@@ -248,7 +248,7 @@ def _query(exp: str, known: Known) -> Document:
     return wanted[0] if len(wanted) == 1 else {"$or": wanted}
 
 
-def _hole(events: Sequence[Event], known: Known) -> tuple[int | None, int] | None:
+def _hole(events: Sequence[Event], known: ReadCursor) -> tuple[int | None, int] | None:
     """Return the first place (tid, ver) that is missing among *events*, which are in order; None if they are dense."""
     last = known.last
     expected: dict[int | None, int] = dict(known.open.items())

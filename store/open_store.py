@@ -33,7 +33,7 @@ def open_store(
     from hstore.store.gridfs_attachments import GridFSAttachments
     from hstore.store.mongo import MongoLog
     from hstore.store.read_models import ReadModels
-    from hstore.store.retry import Patience
+    from hstore.store.retry import RetryPolicy
     from hstore.store.url import connect, parse
 
     server: EmbeddedServer | None = None
@@ -47,16 +47,16 @@ def open_store(
     # A server of our own that does not answer at once has died: it is started again, not waited for.
     database = connect(place, **({} if server is None else {"serverSelectionTimeoutMS": 300}))
     where = place.shown if server is None else f"the embedded MongoDB in {server.home}"
-    waiting = Patience(where, seconds=patience, revive=server.ensure if server is not None else None, say=say)
-    attachments = GridFSAttachments(database, waiting)
-    log = MongoLog(database["events"], fetch=attachments.get, put=attachments.put, patience=waiting)
-    models = ReadModels(database, waiting)
-    claims = Claims(database, waiting)
+    retry = RetryPolicy(where, seconds=patience, restart=server.ensure if server is not None else None, say=say)
+    attachments = GridFSAttachments(database, retry)
+    log = MongoLog(database["events"], fetch=attachments.get, put=attachments.put, retry=retry)
+    models = ReadModels(database, retry)
+    claims = Claims(database, retry)
     store = Store(
         log, attachments, models=models, claims=claims, database=database, url=place.shown, uri=url, server=server
     )
     try:
-        waiting(lambda: _check_schema(database, where, check_schema))
+        retry(lambda: _check_schema(database, where, check_schema))
     except BaseException:
         store.close()
         raise

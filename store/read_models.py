@@ -15,8 +15,8 @@ from pymongo.read_concern import ReadConcern
 
 from hstore.store.events import CODEC, Cancelled, Document, Failed, Requeued, happened
 from hstore.store.fold import HELD, UNFINISHED, State, Trial
-from hstore.store.log import Known
-from hstore.store.retry import Patience
+from hstore.store.log import ReadCursor
+from hstore.store.retry import RetryPolicy
 from hstore.store.values import as_loss
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ BATCH = 100
 class ReadModels:
     """Keeps the documents of trials and experiments, each guarded by how much of the log it knows (`ver`, `events`)."""
 
-    def __init__(self, database: Database[Document], patience: Patience) -> None:
+    def __init__(self, database: Database[Document], retry: RetryPolicy) -> None:
         # What is lost here is derived again, so nobody waits for a majority to have it.
         light: dict[str, Any] = {
             "write_concern": pymongo.WriteConcern(w=1),
@@ -45,23 +45,23 @@ class ReadModels:
         self._trials: Collection[Document] = database.get_collection("trials", **light)
         self._experiments: Collection[Document] = database.get_collection("experiments", **light)
         # Nobody waits for the bell: it is only a hint.
-        self._bell: Collection[Document] = database.get_collection("bell", write_concern=pymongo.WriteConcern(w=0))
-        self._patiently = patience
+        self._wakeups: Collection[Document] = database.get_collection("bell", write_concern=pymongo.WriteConcern(w=0))
+        self._retrying = retry
         self._trials_waiting: dict[tuple[str, int], Trial] = {}
         self._leases: dict[tuple[str, int], tuple[str, float]] = {}
         self._experiments_waiting: dict[str, State] = {}
         self._shown: dict[str, float] = {}
-        self._era: tuple[Any, ...] | None = None
+        self._server_epoch: tuple[Any, ...] | None = None
 
-    def twin(self) -> ReadModels:
+    def for_thread(self) -> ReadModels:
         """Return the same for another thread: what is put off here is not put off there."""
-        return ReadModels(self._trials.database, self._patiently)
+        return ReadModels(self._trials.database, self._retrying)
 
     def lease(self, exp: str, tid: int, by: str, seconds: float) -> None:
         """Write with the next document of trial *tid* that session *by* has a lease on it, from then on."""
         self._leases[exp, tid] = by, seconds
 
-    def show(self, state: State, chains: Iterable[int | None], *, later: bool = False, whole: bool = True) -> None:
+    def project(self, state: State, chains: Iterable[int | None], *, later: bool = False, whole: bool = True) -> None:
         """Bring the documents of *chains* (None: the experiment's own) up to *state*; what they know changes nothing.
 
         later: let it wait for the next call, which costs a round trip less; for a writer that appends again at once.
@@ -89,10 +89,10 @@ class ReadModels:
         if None in chains or time.monotonic() - self._shown.get(state.exp, -1.0) >= EXPERIMENT_SECONDS:
             self._write_experiment(newest)
         if None in chains:
-            self._ring()
+            self._notify()
 
     def flush(self) -> None:
-        """Write what `show` has put off, and what got lost."""
+        """Write what `project` has put off, and what got lost."""
         self._write_waiting_trials()
         for state in list(self._experiments_waiting.values()):
             self.repair(state)
@@ -102,9 +102,12 @@ class ReadModels:
 
         The driver repeats what an election interrupted, so that nobody else hears of it.
         """
-        before = self._era
-        self._era = self._patiently.recoveries, self._trials.database.client.topology_description.max_election_id
-        return before is not None and before != self._era
+        before = self._server_epoch
+        self._server_epoch = (
+            self._retrying.recoveries,
+            self._trials.database.client.topology_description.max_election_id,
+        )
+        return before is not None and before != self._server_epoch
 
     def _write_waiting_trials(self) -> None:
         trials = list(self._trials_waiting.values())
@@ -113,21 +116,21 @@ class ReadModels:
 
     def _write_experiment(self, state: State) -> None:
         update = _guarded(experiment_document(state), EXPERIMENT_FIELDS, "events")
-        self._patiently(lambda: _write(self._experiments, [update]))
+        self._retrying(lambda: _write(self._experiments, [update]))
         self._shown[state.exp] = time.monotonic()
         self._experiments_waiting.pop(state.exp, None)
 
     def _write_trials(self, trials: list[Trial]) -> None:
         updates = [self._update(trial) for trial in trials]
         for start in range(0, len(updates), BATCH):
-            self._patiently(partial(_write, self._trials, updates[start : start + BATCH]))
+            self._retrying(partial(_write, self._trials, updates[start : start + BATCH]))
         if any(trial.state == "queued" for trial in trials):
-            self._ring()
+            self._notify()
 
-    def _ring(self) -> None:
-        """Wake who waits for something to take: see `claims.News`."""
+    def _notify(self) -> None:
+        """Wake who waits for something to take: see `claims.Wakeups`."""
         with contextlib.suppress(PyMongoError):
-            self._bell.insert_one({"at": bson.Timestamp(0, 0)})
+            self._wakeups.insert_one({"at": bson.Timestamp(0, 0)})
 
     def _update(self, trial: Trial) -> tuple[Document, Document]:
         """Return the update that shows *trial*; tickets and leases go with the claims that they are for."""
@@ -143,26 +146,26 @@ class ReadModels:
 
     def rebuild(self, state: State) -> None:
         """Drop the documents of the experiment and derive them again."""
-        self._patiently(lambda: self._trials.delete_many({"exp": state.exp}))
-        self._patiently(lambda: self._experiments.delete_one({"_id": state.exp}))
+        self._retrying(lambda: self._trials.delete_many({"exp": state.exp}))
+        self._retrying(lambda: self._experiments.delete_one({"_id": state.exp}))
         self.repair(state)
 
     def repair(self, state: State) -> int:
         """Derive again the documents of trials that lag behind *state* (their writer died); return how many did."""
-        found = self._patiently(lambda: list(self._trials.find({"exp": state.exp}, {"tid": 1, "ver": 1, "_id": 0})))
+        found = self._retrying(lambda: list(self._trials.find({"exp": state.exp}, {"tid": 1, "ver": 1, "_id": 0})))
         shown = {document["tid"]: document["ver"] for document in found}
-        behind = [trial for tid, trial in state.trials.items() if shown.get(tid, -1) < trial.ver]
-        self._write_trials(behind)
+        lagging = [trial for tid, trial in state.trials.items() if shown.get(tid, -1) < trial.ver]
+        self._write_trials(lagging)
         self._write_experiment(state)
-        return len(behind)
+        return len(lagging)
 
-    def behind(self, exp: str) -> Known:
+    def lagging(self, exp: str) -> ReadCursor:
         """Return what of *exp* the documents know, to ask the log for the rest: what their writer did not live to show.
 
         Trials that ended count as known.
         """
 
-        def look() -> Known:
+        def look() -> ReadCursor:
             shown = self._experiments.find_one({"_id": exp}, {"ver": 1}) or {}
             open_ = {"exp": exp, "state": {"$in": sorted(UNFINISHED)}}
             vers = {d["tid"]: d["ver"] for d in self._trials.find(open_, {"tid": 1, "ver": 1, "_id": 0})}
@@ -171,41 +174,41 @@ class ReadModels:
             if self._trials.count_documents({"exp": exp}) <= n:  # one is missing among them
                 there = {d["tid"] for d in self._trials.find({"exp": exp}, {"tid": 1, "_id": 0})}
                 vers |= dict.fromkeys(set(range(n)) - there, -1)
-            return Known(header=shown.get("ver", -1), last=n, open=vers)
+            return ReadCursor(header=shown.get("ver", -1), last=n, open=vers)
 
-        return self._patiently(look)
+        return self._retrying(look)
 
     def shown(self, exp: str) -> tuple[list[Document], Document | None]:
         """Return the documents of the trials of *exp*, and its own if there is one, as they are."""
-        trials = self._patiently(lambda: list(self._trials.find({"exp": exp})))
-        return trials, self._patiently(lambda: self._experiments.find_one({"_id": exp}))
+        trials = self._retrying(lambda: list(self._trials.find({"exp": exp})))
+        return trials, self._retrying(lambda: self._experiments.find_one({"_id": exp}))
 
     def counts(self, exp: str) -> tuple[dict[str, int], dict[str, int]]:
         """Return the number of trials by state as their documents say, and as the experiment's document says."""
         group: list[Document] = [{"$match": {"exp": exp}}, {"$group": {"_id": "$state", "n": {"$sum": 1}}}]
-        found = self._patiently(lambda: list(self._trials.aggregate(group)))
-        about = self._patiently(lambda: self._experiments.find_one({"_id": exp}, {"counts": 1})) or {}
+        found = self._retrying(lambda: list(self._trials.aggregate(group)))
+        about = self._retrying(lambda: self._experiments.find_one({"_id": exp}, {"counts": 1})) or {}
         return {d["_id"]: d["n"] for d in found}, about.get("counts", {})
 
-    def unended_failures(self, exp: str) -> set[int]:
+    def nonfinal_failures(self, exp: str) -> set[int]:
         """Return the tids of trials that failed, but not for good, and were not queued again."""
         query = {"exp": exp, "state": "failed", "final": False}
-        return {d["tid"] for d in self._patiently(lambda: list(self._trials.find(query, {"tid": 1})))}
+        return {d["tid"] for d in self._retrying(lambda: list(self._trials.find(query, {"tid": 1})))}
 
     def open_experiments(self) -> list[str]:
         """Return the names of the experiments whose trials are to be taken, sorted."""
-        found = self._patiently(lambda: list(self._experiments.find({"status": "open"}, {"_id": 1})))
+        found = self._retrying(lambda: list(self._experiments.find({"status": "open"}, {"_id": 1})))
         return sorted(document["_id"] for document in found)
 
     def ending(self) -> list[str]:
         """Return the names of the experiments that had finished while trials of them had not, sorted."""
         query = {"status": "finished", "$or": [{f"counts.{state}": {"$gt": 0}} for state in sorted(UNFINISHED)]}
-        found = self._patiently(lambda: list(self._experiments.find(query, {"_id": 1})))
+        found = self._retrying(lambda: list(self._experiments.find(query, {"_id": 1})))
         return sorted(document["_id"] for document in found)
 
     def overview(self) -> list[Document]:
         """Return the documents of all experiments, by name."""
-        return self._patiently(lambda: list(self._experiments.find(sort=[("_id", 1)])))
+        return self._retrying(lambda: list(self._experiments.find(sort=[("_id", 1)])))
 
     def tally(self) -> dict[str, dict[str, tuple[int, float | None]]]:
         """Return how many trials of each experiment are in each state, and the smallest loss among them.
@@ -216,7 +219,7 @@ class ReadModels:
         group = {"_id": {"exp": "$exp", "state": "$state"}, "n": {"$sum": 1},
                  "loss": {"$min": {"$cond": [is_ranked, "$loss", None]}}}  # fmt: skip
         found: dict[str, dict[str, tuple[int, float | None]]] = {}
-        for each in self._patiently(lambda: list(self._trials.aggregate([{"$group": group}, {"$sort": {"_id": 1}}]))):
+        for each in self._retrying(lambda: list(self._trials.aggregate([{"$group": group}, {"$sort": {"_id": 1}}]))):
             found.setdefault(each["_id"]["exp"], {})[each["_id"]["state"]] = each["n"], each["loss"]
         return found
 

@@ -45,7 +45,7 @@ _PASSING = {
 """Codes of servers that step down, stop, recover, are slow or (14031) out of disk space."""
 
 
-class Patience:
+class RetryPolicy:
     """Repeats what a server did not answer, says once that it waits, and gives up after so many seconds."""
 
     def __init__(
@@ -53,12 +53,12 @@ class Patience:
         where: str,
         *,
         seconds: float,
-        revive: Callable[[], None] | None = None,
+        restart: Callable[[], None] | None = None,
         say: Callable[[str], None] | None = None,
     ) -> None:
         self.where = where
         self.seconds = seconds
-        self.revive = revive
+        self.restart = restart
         """Called between attempts: an embedded server is started again if it died."""
         self.say = say or (lambda _: None)
         self.recoveries = 0
@@ -67,7 +67,7 @@ class Patience:
     def __call__(self, attempt: Callable[[], T]) -> T:
         """Return what *attempt* returns, repeated while the server cannot be reached.
 
-        Raises `StoreUnreachable` when patience ends or the server does not let us in, `InvalidEvent` for what it
+        Raises `StoreUnreachable` when the timeout is over or the server does not let us in, `InvalidEvent` for what it
         refuses.
         """
         began = time.monotonic()
@@ -92,14 +92,14 @@ class Patience:
             if not has_said and (math.isinf(self.seconds) or spent > 1.0):
                 self.say(f"waiting for {self.where}: {reason}")
                 has_said = True
-            self._revive()
+            self._restart()
             time.sleep(pause * random.uniform(0.5, 1.0))  # many clients must not come back as one
             pause = min(2 * pause, LONGEST_PAUSE)
 
-    def _revive(self) -> None:
-        if self.revive is not None:
+    def _restart(self) -> None:
+        if self.restart is not None:
             try:
-                self.revive()
+                self.restart()
             except HstoreError as error:
                 self.say(str(error))
 

@@ -196,14 +196,14 @@ class EmbeddedServer:
         shares = [lock for lock in locks if lock[1:4:2] == ["FLOCK", "READ"] and lock[5] == file]
         return sorted({int(lock[4]) for lock in shares})
 
-    def ensure(self, *, patience: float = 30.0) -> None:
+    def ensure(self, *, timeout: float = 30.0) -> None:
         """Return when this process is a user of the server and it takes writes; start what is not there.
 
         May be called by many processes at any time, above all after a connection was lost. A mongod that is
-        there but does not answer is left alone. Raises `NoMongod`, and `StoreUnreachable` when *patience*
+        there but does not answer is left alone. Raises `NoMongod`, and `StoreUnreachable` when *timeout*
         seconds are over.
         """
-        deadline = time.monotonic() + patience
+        deadline = time.monotonic() + timeout
         with self._starting(deadline):
             joined = self._users is None
             if self._users is None:
@@ -223,12 +223,12 @@ class EmbeddedServer:
                 _SERVERS.pop(self.home, None)
                 self._leave()
 
-    def keep(self, *, port: int | None = None, patience: float = 30.0) -> None:
+    def keep(self, *, port: int | None = None, timeout: float = 30.0) -> None:
         """Start the server and let it stay until `stop`; *port* opens it to every user of this machine.
 
         Port 0 is any free one. Raises `StoreUnreachable` if it is taken, or others use the server without it.
         """
-        deadline = time.monotonic() + patience
+        deadline = time.monotonic() + timeout
         with self._starting(deadline), self._sharing(deadline) as users:
             if port is not None and self.port is None:
                 port = _free_port(port)
@@ -250,11 +250,11 @@ class EmbeddedServer:
                     _write(self.run / "keep.json", json.dumps(before))
                 raise
 
-    def stop(self, *, patience: float = 30.0) -> list[int] | None:
+    def stop(self, *, timeout: float = 30.0) -> list[int] | None:
         """Undo `keep`. Return None when the server is stopped, or who uses it: the last one will stop it."""
         if not self.run.exists():
             return None
-        deadline = time.monotonic() + patience
+        deadline = time.monotonic() + timeout
         with self._starting(deadline), self._sharing(deadline) as users:
             (self.run / "keep.json").unlink(missing_ok=True)
             if not _is_alone(users):
@@ -548,9 +548,9 @@ def _private(path: str, flags: int) -> int:
 
 def _write(path: Path, text: str) -> None:
     """Write *text* to *path*, all of it or nothing."""
-    draft = path.with_suffix(".new")
-    draft.write_text(text)
-    draft.replace(path)
+    planned = path.with_suffix(".new")
+    planned.write_text(text)
+    planned.replace(path)
 
 
 def _read(stream: Any, size: int) -> bytes:

@@ -21,7 +21,7 @@ from hstore.store.digest import digest_event
 from hstore.store.errors import Conflict, InvalidEvent, NotFound
 from hstore.store.events import Created, Document, Event, Queued
 from hstore.store.fold import State, Trial, evolve, why_not
-from hstore.store.log import EVERY_TRIAL, EventLog, Known
+from hstore.store.log import EVERY_TRIAL, EventLog, ReadCursor
 from hstore.store.memory import MemoryLog
 from hstore.store.values import check_name
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 Chain: TypeAlias = int | None
 QUICK_LOOKS = (0.002, 0.004, 0.008, 0.016, 0.032)
 """Seconds before each of the first looks for news."""
-Draft: TypeAlias = tuple[type[Event], Chain, Mapping[str, Any]]
+PendingEvent: TypeAlias = tuple[type[Event], Chain, Mapping[str, Any]]
 """An event to be: its class, whose chain it goes on (a tid; None: the experiment's own), its data."""
 
 
@@ -122,21 +122,21 @@ class Store:
         return self.models is not None
 
     @property
-    def patience(self) -> float:
+    def timeout(self) -> float:
         """Seconds that a server which does not answer is waited for before `StoreUnreachable` is raised."""
-        return getattr(self.log, "patience", math.inf)
+        return getattr(self.log, "timeout", math.inf)
 
-    @patience.setter
-    def patience(self, seconds: float) -> None:
+    @timeout.setter
+    def timeout(self, seconds: float) -> None:
         if self.is_durable:
-            self.log.patience = seconds  # type: ignore[attr-defined]
+            self.log.timeout = seconds  # type: ignore[attr-defined]
 
     def for_thread(self) -> Store:
         """Return another handle on the same connection, for another thread to append through; not to be closed."""
         if self.models is None:
             return self
         twin = copy(self)
-        twin.models = self.models.twin()
+        twin.models = self.models.for_thread()
         return twin
 
     def close(self) -> None:
@@ -164,7 +164,7 @@ class Experiment:
     """One search: its chains as far as they were read, and their fold. Not for use by several threads at once.
 
     only: the tids of the trials that are read beside the experiment's own chain; None for all of them. A worker
-    reads those that it holds (`look_at`, `forget`), whatever the size of the search.
+    reads those that it holds (`load_trial`, `evict`), whatever the size of the search.
     """
 
     __module__ = "hstore"
@@ -174,7 +174,7 @@ class Experiment:
         self.name = name
         self._only = None if only is None else set(only)
         self.state = State(name)
-        self.arrivals: list[Event] = []
+        self.received: list[Event] = []
         """All events in the order in which this process learnt of them."""
         self._chains: dict[Chain, list[Event]] = {}
         self._digests: dict[Chain, list[bytes]] = {}
@@ -225,13 +225,13 @@ class Experiment:
         return self.store.log.documents(self.name)
 
     @property
-    def known(self) -> Known:
+    def known(self) -> ReadCursor:
         """What has been read, as `EventLog.read` wants to hear it."""
         if self._only is not None:
             vers = {tid: self.state.trials[tid].ver if tid in self.state.trials else -1 for tid in self._only}
-            return Known(header=self.state.ver, last=EVERY_TRIAL, open=vers)
+            return ReadCursor(header=self.state.ver, last=EVERY_TRIAL, open=vers)
         watched = {tid: self.state.trials[tid].ver for tid in self.state.watched if tid in self.state.trials}
-        return Known(header=self.state.ver, last=len(self.state.trials) - 1, open={**watched, **self.state.open})
+        return ReadCursor(header=self.state.ver, last=len(self.state.trials) - 1, open={**watched, **self.state.open})
 
     def refresh(self) -> list[Event]:
         """Read and fold what is new in the log; return it."""
@@ -246,26 +246,26 @@ class Experiment:
                 news += more
         return news
 
-    def look_at(self, tid: int) -> Trial | None:
+    def load_trial(self, tid: int) -> Trial | None:
         """Read and fold trial *tid* as well from now on; return it, or None if there is none."""
-        return self.look_at_all([tid])[0]
+        return self.load_trials([tid])[0]
 
-    def look_at_all(self, tids: Sequence[int]) -> list[Trial | None]:
+    def load_trials(self, tids: Sequence[int]) -> list[Trial | None]:
         """Do the same for several trials at once."""
         if self._only is not None:
             self._only.update(tids)
         self.refresh()
         return [self.state.trials.get(tid) for tid in tids]
 
-    def forget(self, tid: int) -> None:
+    def evict(self, tid: int) -> None:
         """Let go of what was read of trial *tid*, if it was looked at."""
         if self._only is not None:
             self._only.discard(tid)
             self._chains.pop(tid, None)
             self._digests.pop(tid, None)
-            self.state.forget(tid)
+            self.state.evict(tid)
 
-    def news(self, timeout: float) -> list[Event]:
+    def poll(self, timeout: float) -> list[Event]:
         """Read and fold what is new as soon as there is anything, or after *timeout* seconds; return it.
 
         Looks a few times before it goes to sleep: where much is going on, news come sooner than a wake-up call
@@ -305,8 +305,8 @@ class Experiment:
             for chain in state.unobserved
         ]
 
-    def compose(self, *drafts: Draft) -> list[Event]:
-        """Return the events of *drafts*, each put at the end of its chain (one draft builds on those before it).
+    def compose(self, *pending: PendingEvent) -> list[Event]:
+        """Return the events of *pending*, each put at the end of its chain (one draft builds on those before it).
 
         Raises `InvalidEvent` for one that its chain does not allow. Nothing is written.
         """
@@ -316,7 +316,7 @@ class Experiment:
         trials: dict[int, Trial | None] = {}
         decision: bytes | None = None
         by, at = author(), now()
-        for kind, tid, data in drafts:
+        for kind, tid, data in pending:
             ver, after = tails.get(tid) or self._tail(tid)
             if kind is Queued and decision is None:
                 decision = self.head if self._chains else b""
@@ -354,11 +354,11 @@ class Experiment:
         if self.store.models is not None:
             chains, whole = {event.tid for event in events}, self._only is None
             if chains - set(not_yet):
-                self.store.models.show(self.state, chains - set(not_yet), later=more_to_come, whole=whole)
+                self.store.models.project(self.state, chains - set(not_yet), later=more_to_come, whole=whole)
             if chains & set(not_yet):
-                self.store.models.show(self.state, chains & set(not_yet), later=True, whole=whole)
+                self.store.models.project(self.state, chains & set(not_yet), later=True, whole=whole)
 
-    def show(self, tid: int, *, lease: float | None = None) -> None:
+    def project(self, tid: int, *, lease: float | None = None) -> None:
         """Bring the document of trial *tid* up to what was read here, if it lags behind.
 
         lease: seconds that whoever holds it has from now on, since nobody has shown yet that it is held.
@@ -366,7 +366,7 @@ class Experiment:
         if self.store.models is not None and tid in self.state.trials:
             if lease is not None:
                 self.store.models.lease(self.name, tid, "", lease)
-            self.store.models.show(self.state, {tid}, whole=self._only is None)
+            self.store.models.project(self.state, {tid}, whole=self._only is None)
 
     def repair(self) -> None:
         """Bring the read models up to the log, whoever died before doing so."""
@@ -377,7 +377,7 @@ class Experiment:
         for event in events:
             self._chains.setdefault(event.tid, []).append(event)
         if self._only is None:
-            self.arrivals.extend(events)
+            self.received.extend(events)
         self.state.take(events)
 
     def __repr__(self) -> str:

@@ -16,7 +16,7 @@ import time
 
 LINGER = 1.0
 """Seconds that the server outlives its last user, so that one command after the other finds it warm."""
-PATIENCE = 10.0
+TIMEOUT = 10.0
 """Seconds that mongod gets to stop by itself."""
 SHORT_LIFE = 3.0
 """Seconds within which a mongod that dies is not started again: whoever waits for it shall hear why."""
@@ -53,7 +53,7 @@ class Supervisor:
         self.is_stopping = True
         if self.pid:
             signal.signal(signal.SIGALRM, lambda *_: kill(self.pid, signal.SIGKILL))
-            signal.setitimer(signal.ITIMER_REAL, PATIENCE)
+            signal.setitimer(signal.ITIMER_REAL, TIMEOUT)
             kill(self.pid, signal.SIGTERM)
 
     def stop_after_last_user(self) -> None:

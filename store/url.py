@@ -31,7 +31,7 @@ OPTIONS: dict[str, Any] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class MongoLocation:
     """Where a store is."""
 
     uri: str
@@ -52,7 +52,7 @@ def redacted(url: str) -> str:
     return "".join(c if c.isprintable() else "?" for c in url)
 
 
-def parse(url: str) -> Place:
+def parse(url: str) -> MongoLocation:
     """Return the place that *url* names; raises `BadUrl` saying what is wrong with it.
 
     mongodb:// and mongodb+srv:// go to pymongo as they are; hyperopt's mongo://host:port/db/jobs is translated. As in
@@ -81,7 +81,7 @@ def parse(url: str) -> Place:
     if url.startswith("mongodb://"):  # the other kind needs the network to be understood
         _understood(url, shown)
     given = frozenset(option.partition("=")[0].lower() for option in re.split("[&;]", options) if option)
-    return Place(uri=url, database=database, shown=shown, given=given)
+    return MongoLocation(uri=url, database=database, shown=shown, given=given)
 
 
 def _check_login(rest: str, shown: str) -> None:
@@ -124,7 +124,7 @@ def _from_hyperopt(url: str, shown: str) -> str:
     return f"mongodb://{with_password(host)}/{database}{options or ''}"
 
 
-def connect(place: Place, **options: Any) -> Database[dict[str, Any]]:
+def connect(place: MongoLocation, **options: Any) -> Database[dict[str, Any]]:
     """Return the database at *place*; *options* of the driver go before ours, those of the URL before all.
 
     Nothing is sent yet. Raises `BadUrl` for what only the driver understands.

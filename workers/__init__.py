@@ -17,6 +17,6 @@ def run(url: str | None = None, experiments: Sequence[str] = (), **terms: Any) -
     as long as it takes. In the main thread signals end the work as they end `hstore worker`, in another nothing does
     but its terms. 0: done; 8: too many failures in a row; 130, 143: stopped by a signal. Raises `HstoreError`.
     """
-    from hstore.workers.worker import Terms, serve
+    from hstore.workers.worker import WorkerOptions, serve
 
-    return serve(url, Terms(experiments=tuple(experiments), **terms))
+    return serve(url, WorkerOptions(experiments=tuple(experiments), **terms))

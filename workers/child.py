@@ -1,6 +1,6 @@
 """One objective call in a child process: started once, used for trial after trial, replaced when it dies.
 
-Over a socket pair go pickled tuples. To the child: ("load", key, recipe), answered by ("loaded", version) or
+Over a socket pair go pickled tuples. To the child: ("load", key, spec), answered by ("loaded", version) or
 ("unloadable", (why, hint)); ("evaluate", key, job), answered by any number of ("call", name, arguments), each of
 which is answered by (is_error, value), and in the end by ("done" | "failed", data, what to say).
 """
@@ -21,7 +21,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, Literal
 
-from hstore.engine.evaluation.objective_spec import Recipe
+from hstore.engine.evaluation.objective_spec import ObjectiveSpec
 from hstore.store.errors import CannotLoad, HstoreError
 
 TAIL_BYTES = 64 * 1024
@@ -74,27 +74,27 @@ class Child:
         """Return whether a child is running that has loaded what is under *key*."""
         return self._process is not None and self._process.poll() is None and key in self._loaded
 
-    def load(self, key: str, recipe: Recipe) -> str | None:
-        """Have the child load *recipe*, to be called by *key*; return the version of its code.
+    def load(self, key: str, spec: ObjectiveSpec) -> str | None:
+        """Have the child load *spec*, to be called by *key*; return the version of its code.
 
         Raises `CannotLoad`, also if that kills the child.
         """
         self._running()
         if key not in self._loaded:
             is_fresh = not self._loaded
-            version = self._load(key, recipe)
-            if not is_fresh and version not in (recipe.version, self._versions.get(key)):
+            version = self._load(key, spec)
+            if not is_fresh and version not in (spec.version, self._versions.get(key)):
                 self.stop()  # it has imported what has changed on disk since; only a new process imports it again
                 self._running()
-                is_fresh, version = True, self._load(key, recipe)
+                is_fresh, version = True, self._load(key, spec)
             self._loaded[key] = version
             if is_fresh:
                 self._versions[key] = version
         return self._loaded[key]
 
-    def _load(self, key: str, recipe: Recipe) -> str | None:
+    def _load(self, key: str, spec: ObjectiveSpec) -> str | None:
         for _ in range(LOAD_TRIES):
-            kind, content = self._loading(key, recipe)
+            kind, content = self._loading(key, spec)
             if kind != "killed":  # by SIGKILL, which says nothing of the objective
                 break
             self._running()
@@ -103,19 +103,19 @@ class Child:
         version: str | None = content
         return version
 
-    def _loading(self, key: str, recipe: Recipe) -> tuple[str, Any]:
+    def _loading(self, key: str, spec: ObjectiveSpec) -> tuple[str, Any]:
         deadline = time.monotonic() + LOAD_SECONDS
         tail = bytearray()
         try:
-            self._line.send(("load", key, recipe))
+            self._line.send(("load", key, spec))
             while not self._drain(tail, timeout=deadline - time.monotonic()):
                 if time.monotonic() > deadline:
                     self.stop()
-                    return "unloadable", (f"loading {recipe.name} takes more than {LOAD_SECONDS:g} s", "")
+                    return "unloadable", (f"loading {spec.name} takes more than {LOAD_SECONDS:g} s", "")
             answer: tuple[str, Any] = self._line.recv()
         except (EOFError, OSError):
-            number, code = self._bury()
-            told = f"loading {recipe.name} ended its process, which {_words(number, code)}"
+            number, code = self._reap()
+            told = f"loading {spec.name} ended its process, which {_words(number, code)}"
             return "killed" if number == signal.SIGKILL else "unloadable", (told, "")
         return answer
 
@@ -160,13 +160,13 @@ class Child:
             self._drain_rest(tail)
             return self._died(began, tail)
 
-    def drop(self, why: str) -> None:
-        """Have the call that is under way, or the next one, end at once as dropped; `pick_up` undoes it."""
+    def abort(self, why: str) -> None:
+        """Have the call that is under way, or the next one, end at once as dropped; `clear_abort` undoes it."""
         self._dropped = why
         with contextlib.suppress(OSError):  # closed: there is nothing left to drop
             self._waker.send(b"!")
 
-    def pick_up(self) -> None:
+    def clear_abort(self) -> None:
         """Forget a `drop` that came when there was nothing left to drop."""
         self._dropped = None
 
@@ -186,7 +186,7 @@ class Child:
         if self._process is not None and self._process.poll() is None:
             return self._process
         if self._process is not None:
-            self._bury()
+            self._reap()
         mine, theirs = socket.socketpair()
         reads, writes = os.pipe()
         with theirs, contextlib.ExitStack() as stack:
@@ -208,9 +208,9 @@ class Child:
         if self._process is not None:
             _kill_session(self._process.pid)
             self._drain_rest(tail)
-            self._bury()
+            self._reap()
 
-    def _bury(self) -> tuple[int | None, int | None]:
+    def _reap(self) -> tuple[int | None, int | None]:
         """Return (signal, exit code) of the process, which has ended or is about to; end what it has left behind."""
         process, self._process = self._process, None
         assert process is not None
@@ -263,7 +263,7 @@ class Child:
     # -- ends -------------------------------------------------------------------------------------------------
 
     def _died(self, began: float, tail: bytearray) -> Outcome:
-        number, code = self._bury()
+        number, code = self._reap()
         data = self._failed("ChildDied", f"its process {_words(number, code)}", began)
         data |= {"signal": number} if number is not None else {"exit_code": code}
         if (start := tail.rfind(b"Fatal Python error")) >= 0:  # the faulthandler's

@@ -24,7 +24,7 @@ from typing import Any
 from hstore.engine.evaluation import attempt
 from hstore.engine.evaluation.ctrl import Ctrl
 from hstore.engine.evaluation.domain import Domain, version
-from hstore.engine.evaluation.objective_spec import Recipe, prepare, short
+from hstore.engine.evaluation.objective_spec import ObjectiveSpec, prepare, short
 from hstore.store.errors import CannotLoad, InvalidValue
 from hstore.store.values import normalise
 
@@ -60,8 +60,8 @@ class RemoteCtrl(Ctrl):
         """See `Ctrl.attachments`."""
         return _RemoteAttachments(self._ask)
 
-    def tell(self, **data: Any) -> None:
-        """See `Ctrl.tell`."""
+    def append_report(self, **data: Any) -> None:
+        """See `Ctrl.append_report`."""
         self._ask("tell", data)
 
     def judge(self, step: int, value: float) -> bool:
@@ -149,10 +149,10 @@ class Evaluator:
                 with contextlib.suppress(OSError):
                     self.line.send(answer)
 
-    def _load(self, key: str, recipe: Recipe) -> tuple[str, Any]:
+    def _load(self, key: str, spec: ObjectiveSpec) -> tuple[str, Any]:
         try:
             os.chdir(self.workdir)
-            self.domains[key] = prepare(recipe)
+            self.domains[key] = prepare(spec)
         except CannotLoad as error:
             return "unloadable", (str(error), error.hint)
         except BaseException as error:  # noqa: BLE001 - say it in one line, whatever it is

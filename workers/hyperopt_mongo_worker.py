@@ -15,7 +15,7 @@ from hstore.engine.search.progress import say
 from hstore.store.errors import ReserveTimeout
 from hstore.store.store import Experiment
 from hstore.workers.inline import Inline
-from hstore.workers.worker import Terms, Worker
+from hstore.workers.worker import Worker, WorkerOptions
 
 if TYPE_CHECKING:
     from hstore.engine.hyperopt.mongo_jobs import MongoJobs
@@ -24,7 +24,7 @@ FOREVER = 1e9
 
 
 class MongoWorker:
-    """Evaluates jobs of *mj*, of experiment *exp_key* or of all, in this process, one per `run_one`.
+    """TrialExecutor jobs of *mj*, of experiment *exp_key* or of all, in this process, one per `run_one`.
 
     poll_interval: seconds; a job is looked for at least so often. workdir: where objectives run, made if missing; the
     current directory without it, and nothing is made there. logfilename: where, in there, `Ctrl.info` and the like
@@ -71,7 +71,7 @@ class MongoWorker:
         self._wait_for_experiment(reserve_timeout, deadline)
         name = str(host_id[0] if isinstance(host_id, (list, tuple)) and host_id else host_id) if host_id else None
         with self._in_workdir(erase_created_workdir) as workdir, self._logged():
-            terms = Terms(
+            terms = WorkerOptions(
                 experiments=() if self.exp_key is None else (self.exp_key,), max_jobs=1, isolate="none", quiet=True,
                 max_idle=None if not reserve_timeout else max(0.0, deadline - time.monotonic()),
                 poll_interval=self.poll_interval, workdir=workdir, name=name,
@@ -94,7 +94,7 @@ class MongoWorker:
         while not experiment.state.events:
             if (left := deadline - time.monotonic()) <= 0:
                 raise self._timed_out(reserve_timeout)
-            experiment.news(min(left, self.poll_interval))
+            experiment.poll(min(left, self.poll_interval))
 
     def _timed_out(self, seconds: float | None) -> ReserveTimeout:
         whose = "" if self.exp_key is None else f" of {self.exp_key!r}"

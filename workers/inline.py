@@ -10,13 +10,13 @@ from typing import Any
 
 from hstore.engine.evaluation import attempt
 from hstore.engine.evaluation.domain import Domain, version
-from hstore.engine.evaluation.objective_spec import Recipe, prepare
+from hstore.engine.evaluation.objective_spec import ObjectiveSpec, prepare
 from hstore.workers.child import Outcome
 from hstore.workers.evaluator import RemoteCtrl, show_logging
 
 
 class Inline:
-    """See `hstore.workers.slot.Evaluates`. What is under way cannot be dropped, only asked to stop."""
+    """See `hstore.workers.slot.TrialExecutor`. What is under way cannot be dropped, only asked to stop."""
 
     def __init__(self, workdir: Path) -> None:
         self.workdir = workdir
@@ -32,20 +32,20 @@ class Inline:
         return os.getpid()
 
     def has(self, key: str) -> bool:
-        """See `Evaluates.has`."""
+        """See `TrialExecutor.has`."""
         return key in self._domains
 
-    def load(self, key: str, recipe: Recipe) -> str | None:
-        """See `Evaluates.load`."""
+    def load(self, key: str, spec: ObjectiveSpec) -> str | None:
+        """See `TrialExecutor.load`."""
         if key not in self._domains:
-            self._domains[key] = prepare(recipe)
+            self._domains[key] = prepare(spec)
         return version(self._domains[key].fn)
 
     def evaluate(
         self, key: str, job: Mapping[str, Any], *, serve: Callable[..., Any], time_limit: float | None = None,
         on_long: Callable[[], None] = lambda: None,
     ) -> Outcome:  # fmt: skip
-        """See `Evaluates.evaluate`; there is no time limit, for nobody could enforce it."""
+        """See `TrialExecutor.evaluate`; there is no time limit, for nobody could enforce it."""
         on_long()  # nobody could call it later
         self.jobs += 1
         said: list[str] = []
@@ -59,10 +59,10 @@ class Inline:
             return Outcome(kind="failed", data=attempt.failure(error, duration=time.monotonic() - began), said=said)
         return Outcome(kind="done", data=attempt.done(plain, time.monotonic() - began), said=said)
 
-    def drop(self, why: str) -> None:
+    def abort(self, why: str) -> None:
         """Nothing can be done."""
 
-    def pick_up(self) -> None:
+    def clear_abort(self) -> None:
         """Nothing was dropped."""
 
     def stop(self) -> None:

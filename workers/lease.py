@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from hstore.store.claims import Held, Place
+from hstore.store.claims import ActiveLease, TrialKey
 
 UNWRITTEN_SECONDS = 900.0
 """How long a claim whose lease was never written is left alone: its process may be about to, or may hold the GIL."""
@@ -19,9 +19,9 @@ class Silence:
     """
 
     def __init__(self) -> None:
-        self._since: dict[Place, tuple[Any, float]] = {}
+        self._since: dict[TrialKey, tuple[Any, float]] = {}
 
-    def look(self, held: Iterable[Held], *, now: float) -> list[Held]:
+    def look(self, held: Iterable[ActiveLease], *, now: float) -> list[ActiveLease]:
         """Return those of *held*, what is held at *now* (seconds), that may be taken away."""
         before, self._since = self._since, {}
         over = []

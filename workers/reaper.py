@@ -1,6 +1,6 @@
 """The house keeper: takes trials back from workers that fell silent, shows what others did not live to show.
 
-One worker of a store does so at a time (`Claims.keep_house`); any will do.
+One worker of a store does so at a time (`Claims.elect_reaper`); any will do.
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ import time
 from collections.abc import Callable
 
 from hstore.engine.evaluation import attempt
-from hstore.engine.evaluation.process_identity import is_gone, this_process
+from hstore.engine.evaluation.process_identity import is_dead, this_process
 from hstore.engine.search.control import conclude_if_complete
-from hstore.store.claims import Held, Place
+from hstore.store.claims import ActiveLease, TrialKey
 from hstore.store.errors import Conflict
 from hstore.store.events import Failed, Requeued
-from hstore.store.store import Draft, Experiment, Store
+from hstore.store.store import Experiment, PendingEvent, Store
 from hstore.workers.lease import Silence
 
 REPAIR_SECONDS = 5.0
 
 
-class House:
+class Reaper:
     """Looks after the experiments of *store*. For one thread."""
 
     def __init__(self, store: Store, *, lease: float = 60.0, say: Callable[[str], None]) -> None:
@@ -31,7 +31,7 @@ class House:
         self.say = say
         self._silence = Silence()
         self._repaired = -REPAIR_SECONDS
-        self._here: dict[Place, tuple[int, bool]] = {}
+        self._here: dict[TrialKey, tuple[int, bool]] = {}
         self._counts: dict[str, tuple[dict[str, int], dict[str, int]]] = {}
         self._whole: dict[str, Experiment] = {}
         self._unended: dict[str, set[int]] = {}
@@ -53,7 +53,7 @@ class House:
                 self._repair(name)
         return bool(held) or (bool(experiments) and self.store.claims.is_anything_queued(experiments))
 
-    def _gone(self, held: list[Held]) -> list[Held]:
+    def _gone(self, held: list[ActiveLease]) -> list[ActiveLease]:
         """Return those of *held* whose process ran on this machine and is known to have ended: no need to wait."""
         host, seen, gone = socket.gethostname(), self._here, []
         self._here = {}
@@ -64,32 +64,32 @@ class House:
             known_ver, is_ours = seen.get(place, (-1, True))
             if known_ver == trial.ver and not is_ours:
                 continue
-            found = Experiment(self.store, trial.exp, only=()).look_at(trial.tid)
+            found = Experiment(self.store, trial.exp, only=()).load_trial(trial.tid)
             process = found.reserved.process if found is not None and found.reserved is not None else None
             is_ours = process is not None and process != this_process()  # what this one holds its heart looks after
             self._here[place] = trial.ver, is_ours
-            if found is not None and is_ours and is_gone(found, is_local=False):
+            if found is not None and is_ours and is_dead(found, is_local=False):
                 gone.append(trial)
         return gone
 
     def take_back(self, exp: str, tid: int) -> None:
         """Requeue a trial whose worker fell silent, or end it if that happened too often."""
         experiment = Experiment(self.store, exp, only=())
-        trial = experiment.look_at(tid)
+        trial = experiment.load_trial(tid)
         created = experiment.state.created
         if trial is None or created is None or trial.reserved is None or trial.is_finished:
-            experiment.show(tid)  # what told us that it was held lags behind
+            experiment.project(tid)  # what told us that it was held lags behind
             return
         worker = trial.reserved.worker
-        drafts: list[Draft]
+        pending: list[PendingEvent]
         if isinstance(trial.end, Failed):  # its worker did not live to requeue it
-            drafts = [(Requeued, tid, {"why": attempt.WHY["failed"], "cause": trial.end.cause or "failed"})]
+            pending = [(Requeued, tid, {"why": attempt.WHY["failed"], "cause": trial.end.cause or "failed"})]
         else:
             message = f"{worker} fell silent in attempt {trial.attempt}, and so had others"
             failure = {"error": "Lost", "message": message}
-            drafts = attempt.after(trial, "lost", failure, created.retries)
+            pending = attempt.after(trial, "lost", failure, created.retries)
         try:
-            experiment.append(experiment.compose(*drafts))
+            experiment.append(experiment.compose(*pending))
         except Conflict:
             return  # it spoke, or another was faster
         self.say(f"{worker} has fallen silent: trial {tid} of {exp!r} was taken back from it")
@@ -98,13 +98,13 @@ class House:
         """Bring the read models of experiment *name* up to its log where their writer died or was cut off."""
         models = self.store.models
         assert models is not None
-        chains = {event.tid for event in self.store.log.read(name, models.behind(name))}
+        chains = {event.tid for event in self.store.log.read(name, models.lagging(name))}
         for tid in chains - {None}:
             assert tid is not None
             experiment = Experiment(self.store, name, only=())
-            experiment.look_at(tid)
-            experiment.show(tid, lease=self.lease)
-        unended = models.unended_failures(name)
+            experiment.load_trial(tid)
+            experiment.project(tid, lease=self.lease)
+        unended = models.nonfinal_failures(name)
         for tid in self._unended.get(name, set()) & unended:  # still so at the second look
             self.take_back(name, tid)
         self._unended[name] = unended

@@ -12,13 +12,13 @@ from typing import Any, Protocol, TypeAlias
 from hstore.engine.evaluation import attempt
 from hstore.engine.evaluation.attachments import ChainAttachments
 from hstore.engine.evaluation.ctrl import Ctrl, inject
-from hstore.engine.evaluation.objective_spec import Recipe
-from hstore.engine.evaluation.pruning import Referee
-from hstore.store.claims import Place
+from hstore.engine.evaluation.objective_spec import ObjectiveSpec
+from hstore.engine.evaluation.pruning import PruningSession
+from hstore.store.claims import TrialKey
 from hstore.store.errors import CannotLoad, Conflict
 from hstore.store.events import RELEASED, Done, Requeued, Reserved, Running
 from hstore.store.fold import Trial
-from hstore.store.store import Draft, Experiment, Store
+from hstore.store.store import Experiment, PendingEvent, Store
 from hstore.workers.child import MOMENT, Outcome
 
 TICKET_SECONDS = 5.0
@@ -26,11 +26,11 @@ QUICK, MOST_AT_ONCE = 0.005, 4
 """Seconds that a trial may take for more of them to be claimed at once, and how many those are."""
 
 
-_Behind: TypeAlias = tuple[Reserved | None, Draft]
+_Behind: TypeAlias = tuple[Reserved | None, PendingEvent]
 """What is to be appended, and the claim that it goes behind; None if it is a claim itself."""
 
 
-class Evaluates(Protocol):
+class TrialExecutor(Protocol):
     """What calls objectives: a child process, or this one."""
 
     jobs: int
@@ -42,8 +42,8 @@ class Evaluates(Protocol):
     def has(self, key: str) -> bool:
         """Return whether `load` has nothing to do for *key*."""
 
-    def load(self, key: str, recipe: Recipe) -> str | None:
-        """Make *recipe* ready under *key*; return the version of its code. Raises `CannotLoad`."""
+    def load(self, key: str, spec: ObjectiveSpec) -> str | None:
+        """Make *spec* ready under *key*; return the version of its code. Raises `CannotLoad`."""
 
     def evaluate(
         self, key: str, job: Mapping[str, Any], *, serve: Callable[..., Any], time_limit: float | None = None,
@@ -51,10 +51,10 @@ class Evaluates(Protocol):
     ) -> Outcome:  # fmt: skip
         """Call it; *serve* answers what it asks for; *on_long* is called once if it takes longer than a moment."""
 
-    def drop(self, why: str) -> None:
+    def abort(self, why: str) -> None:
         """End the call that is under way, if that can be done."""
 
-    def pick_up(self) -> None:
+    def clear_abort(self) -> None:
         """Forget a `drop` that came when there was nothing left to drop."""
 
     def stop(self) -> None:
@@ -64,7 +64,7 @@ class Evaluates(Protocol):
         """Let go of everything."""
 
 
-class Employer(Protocol):
+class WorkerContext(Protocol):
     """What a slot asks of its worker, from its own thread."""
 
     name: str
@@ -85,8 +85,8 @@ class Employer(Protocol):
     def is_leaving(self) -> bool:
         """Return whether nothing more is to be begun."""
 
-    def recipe(self, experiment: Experiment) -> tuple[str, Recipe]:
-        """Return the key and the recipe of the objective of *experiment*. Raises `CannotLoad`."""
+    def spec(self, experiment: Experiment) -> tuple[str, ObjectiveSpec]:
+        """Return the key and the spec of the objective of *experiment*. Raises `CannotLoad`."""
 
     def refuse(self, experiment: Experiment, error: CannotLoad) -> None:
         """Serve *experiment* no more while its objective is what it is."""
@@ -115,7 +115,7 @@ class Work:
     """Of the objective's code."""
 
     @property
-    def place(self) -> Place:
+    def key_(self) -> TrialKey:
         """Experiment and tid."""
         return self.taken.exp, self.tid
 
@@ -137,7 +137,7 @@ class Ending:
     """How the attempt at a trial ended, not yet in the log: it goes there together with the next claims."""
 
     work: Work
-    drafts: list[Draft]
+    pending: list[PendingEvent]
 
 
 class Slot:
@@ -148,7 +148,7 @@ class Slot:
     them takes longer than a moment, and then those that wait are put back for others.
     """
 
-    def __init__(self, number: int, worker: Employer, store: Store, evaluator: Evaluates) -> None:
+    def __init__(self, number: int, worker: WorkerContext, store: Store, evaluator: TrialExecutor) -> None:
         self.number = number
         self.worker = worker
         self.store = store
@@ -158,27 +158,27 @@ class Slot:
         """What the objective hears when it asks whether it should stop."""
         self._why_dropped = ""
         self._experiments: dict[str, Experiment] = {}
-        self._referees: dict[str, Referee] = {}
+        self._referees: dict[str, PruningSession] = {}
         self._shown = 0.0
         self._waiting: deque[Work] = deque()
         self._endings: list[Ending] = []
         self._at_once = 1
         self._is_quick = False
-        self._begun: Draft
+        self._begun: PendingEvent
 
     # -- what other threads say -------------------------------------------------------------------------------
 
     def interrupt(self) -> None:
         """Have what is under way end now, to be tried again."""
         self._why_dropped = "interrupted"
-        self.evaluator.drop("interrupted")
+        self.evaluator.abort("interrupted")
 
     def lose(self, taken: Reserved) -> None:
         """Have what is under way end now: the trial was taken from this slot."""
         work = self.work
         if work is not None and work.taken.id == taken.id and not self._why_dropped:
             self._why_dropped = "taken"
-            self.evaluator.drop("taken")
+            self.evaluator.abort("taken")
 
     # -- the loop ---------------------------------------------------------------------------------------------
 
@@ -195,33 +195,33 @@ class Slot:
 
     def _take(self) -> bool:
         """Claim what comes next, and record what has ended, in one append where that can be; return if there is any."""
-        while places := self._tickets():
-            name = places[0][0]
+        while keys := self._tickets():
+            name = keys[0][0]
             if self._endings and self._endings[0].work.taken.exp != name:
                 self._record()
-            claimed = self._claim(name, [tid for _, tid in places])
-            for _ in range(len(places) - claimed):
+            claimed = self._claim(name, [tid for _, tid in keys])
+            for _ in range(len(keys) - claimed):
                 self.worker.took_none()
             if claimed:
                 return True
         self._record()
         return False
 
-    def _tickets(self) -> list[Place]:
+    def _tickets(self) -> list[TrialKey]:
         """Return trials, of one experiment, that nobody else is about to take."""
         assert self.store.claims is not None
         names, limit = self.worker.experiments(), self.worker.max_jobs_per_child
         wanted = self._at_once if len(names) == 1 else 1  # of several experiments in turn
         if limit is not None:
             wanted = min(wanted, max(1, limit - self.evaluator.jobs))
-        places: list[Place] = []
-        while names and len(places) < wanted and self.worker.may_take():
-            place = self.store.claims.take_ticket(self.worker.session, names, seconds=TICKET_SECONDS)
-            if place is None or place in places:  # again, if a failover took back its ticket, say
+        keys: list[TrialKey] = []
+        while names and len(keys) < wanted and self.worker.may_take():
+            key_ = self.store.claims.take_ticket(self.worker.session, names, seconds=TICKET_SECONDS)
+            if key_ is None or key_ in keys:  # again, if a failover took back its ticket, say
                 self.worker.took_none()
                 break
-            places.append(place)
-        return places
+            keys.append(key_)
+        return keys
 
     def _claim(self, name: str, tids: Sequence[int]) -> int:
         """Claim the trials of tickets, behind what has ended; return how many of them were to be had."""
@@ -229,7 +229,7 @@ class Slot:
         if experiment is None:
             experiment = self._experiments[name] = Experiment(self.store, name, only=())
         trials: list[Trial] = []
-        for tid, trial in zip(tids, experiment.look_at_all(tids), strict=True):
+        for tid, trial in zip(tids, experiment.load_trials(tids), strict=True):
             if trial is None or trial.state != "queued" or experiment.state.status != "open":
                 self._show_as_held(experiment, tid)  # the read model that led us here lags behind
             else:
@@ -237,24 +237,24 @@ class Slot:
         key, version = "", None
         if trials:
             try:
-                key, recipe = self.worker.recipe(experiment)
+                key, spec = self.worker.spec(experiment)
                 if not self.evaluator.has(key):
                     self._record(keep=tids)  # loading may take long, and nobody extends the lease on what has ended
-                version = self.evaluator.load(key, recipe)
+                version = self.evaluator.load(key, spec)
             except CannotLoad as error:
                 self.worker.refuse(experiment, error)
                 assert self.store.claims is not None
                 for trial in trials:
                     self.store.claims.give_back(self.worker.session, (name, trial.tid))
                 trials = []
-        drafts = [attempt.claim(trial.tid, attempts=trial.attempt, worker=self.worker.name) for trial in trials]
+        pending = [attempt.claim(trial.tid, attempts=trial.attempt, worker=self.worker.name) for trial in trials]
         if trials:
-            drafts.insert(1, attempt.begin(trials[0].tid, pid=self.evaluator.pid, objective=version))
-        claimed = self._write(experiment, drafts)
+            pending.insert(1, attempt.begin(trials[0].tid, pid=self.evaluator.pid, objective=version))
+        claimed = self._write(experiment, pending)
         for tid in tids:
             taken = experiment.state.trials[tid].reserved if tid in claimed else None
             if taken is None:
-                experiment.forget(tid)
+                experiment.evict(tid)
             else:
                 self._waiting.append(Work(experiment=experiment, taken=taken, key=key, version=version))
         return len(claimed)
@@ -267,22 +267,22 @@ class Slot:
     def _write(
         self,
         experiment: Experiment,
-        drafts: Sequence[Draft],
+        pending: Sequence[PendingEvent],
         *,
         taken: Reserved | None = None,
         keep: Sequence[int] = (),
     ) -> set[int]:
-        """Append what has ended, all of *experiment*, and *drafts* behind it; return the tids of those drafts.
+        """Append what has ended, all of *experiment*, and *pending* behind it; return the tids of those drafts.
 
-        Those of trials that others have had first are not among them. taken: the claim that *drafts* go behind; None
+        Those of trials that others have had first are not among them. taken: the claim that *pending* go behind; None
         if they are claims. keep: trials that are not to be forgotten although they have ended.
         """
         endings, self._endings = self._endings, []
-        left: list[_Behind] = [(ending.work.taken, draft) for ending in endings for draft in ending.drafts]
-        left += [(taken, draft) for draft in drafts]
-        written = {tid for _, tid, _ in drafts if tid is not None}
+        left: list[_Behind] = [(ending.work.taken, planned) for ending in endings for planned in ending.pending]
+        left += [(taken, planned) for planned in pending]
+        written = {tid for _, tid, _ in pending if tid is not None}
         while left := self._still_ours(experiment, left, written):
-            events = experiment.compose(*[draft for _, draft in left])
+            events = experiment.compose(*[planned for _, planned in left])
             try:
                 experiment.append(events, more_to_come=self._is_soon_shown(), not_yet=written)
                 break
@@ -290,12 +290,12 @@ class Slot:
                 done = events.index(conflict.mine)
             for event in events[:done]:
                 assert event.tid is not None
-                experiment.show(event.tid)
+                experiment.project(event.tid)
             # A claim that went through is what the rest of its trial, if it did not, goes behind.
             claims = {event.tid: event for event in events[:done] if isinstance(event, Reserved)}
-            left = [(behind or claims.get(draft[1]), draft) for behind, draft in left[done:]]
-        for tid in {ending.work.tid for ending in endings} - {tid for _, tid, _ in drafts} - set(keep):
-            experiment.forget(tid)
+            left = [(behind or claims.get(planned[1]), planned) for behind, planned in left[done:]]
+        for tid in {ending.work.tid for ending in endings} - {tid for _, tid, _ in pending} - set(keep):
+            experiment.evict(tid)
         return written
 
     def _still_ours(self, experiment: Experiment, left: list[_Behind], written: set[int]) -> list[_Behind]:
@@ -306,13 +306,13 @@ class Slot:
         while late := [each for each in left if each[0] is not None and not attempt.is_held(experiment, each[0])]:
             taken = late[0][0]
             assert taken is not None
-            drafts = [draft for behind, draft in late if behind is taken]
+            pending = [planned for behind, planned in late if behind is taken]
             left = [each for each in left if each[0] is not taken]
-            if drafts[-1][0] is Running:
+            if pending[-1][0] is Running:
                 self._lost(experiment, taken.tid, written)
             else:
-                attempt.settle(experiment, taken, drafts, say=self.worker.say)  # which may read more
-        for kind, tid, data in [draft for _, draft in left]:
+                attempt.record_end(experiment, taken, pending, say=self.worker.say)  # which may read more
+        for kind, tid, data in [planned for _, planned in left]:
             assert tid is not None
             trial = experiment.state.trials[tid]
             if kind is Reserved and (trial.state != "queued" or trial.attempt + 1 != data["attempt"]):
@@ -335,7 +335,7 @@ class Slot:
 
     def _show_as_held(self, experiment: Experiment, tid: int) -> None:
         """Show a trial that its holder has not shown; it has a lease from then on, should it never do so."""
-        experiment.show(tid, lease=self.worker.lease)
+        experiment.project(tid, lease=self.worker.lease)
 
     # -- one trial --------------------------------------------------------------------------------------------
 
@@ -343,9 +343,9 @@ class Slot:
         """Evaluate what was claimed; how it ended is recorded with the next claims."""
         self.work = work
         self.is_unwanted, self._why_dropped = False, ""
-        self.evaluator.pick_up()
+        self.evaluator.clear_abort()
         self.worker.began(self, work.taken)
-        exp, tid = work.place
+        exp, tid = work.key_
         trial = work.experiment.state.trials[tid]
         job = {"exp": exp, "tid": tid, "attempt": trial.attempt, "point": dict(trial.point), "uri": self.store.uri}
         self._begun = attempt.begin(tid, pid=self.evaluator.pid, objective=work.version)
@@ -369,14 +369,14 @@ class Slot:
         if ending is not None:
             self._endings.append(ending)
         else:
-            work.experiment.forget(tid)
+            work.experiment.evict(tid)
 
     def _go_on(self, work: Work) -> None:
         """Show that the trial is held, now that it is worth it; it is not for others to wait for it."""
         self._is_quick = False
         self.begin(work)
         self._put_back()
-        work.experiment.show(work.tid)
+        work.experiment.project(work.tid)
         self.worker.goes_on(work.taken)
 
     def begin(self, work: Work) -> None:
@@ -384,26 +384,26 @@ class Slot:
         if not work.has_begun:
             self._write(work.experiment, [self._begun], taken=work.taken)
 
-    def referee(self, experiment: Experiment) -> Referee:
+    def referee(self, experiment: Experiment) -> PruningSession:
         """Return who judges what the trials of *experiment* report; it keeps what it has read of others."""
         if experiment.name not in self._referees:
-            self._referees[experiment.name] = Referee(experiment, follows_all=False, say=self.worker.say)
+            self._referees[experiment.name] = PruningSession(experiment, follows_all=False, say=self.worker.say)
         return self._referees[experiment.name]
 
     def _put_back(self) -> None:
         """Leave to others what was claimed and has not begun."""
         while self._waiting:
             work = self._waiting.popleft()
-            released: Draft = (Requeued, work.tid, {"why": attempt.WHY[RELEASED], "cause": RELEASED})
-            attempt.settle(work.experiment, work.taken, [released], say=self.worker.say)
+            released: PendingEvent = (Requeued, work.tid, {"why": attempt.WHY[RELEASED], "cause": RELEASED})
+            attempt.record_end(work.experiment, work.taken, [released], say=self.worker.say)
             self.worker.took_none()
-            work.experiment.forget(work.tid)
+            work.experiment.evict(work.tid)
 
     def _ending(self, work: Work, outcome: Outcome) -> Ending | None:
         experiment, cause = work.experiment, str(outcome.kind)
-        drafts: list[Draft]
+        pending: list[PendingEvent]
         if cause == "done":
-            drafts = [(Done, work.tid, outcome.data)]
+            pending = [(Done, work.tid, outcome.data)]
         else:
             if cause == "dropped":
                 if self._why_dropped == "taken":
@@ -413,8 +413,8 @@ class Slot:
                 self._attach_output(work, outcome.output)
             created = experiment.state.created
             assert created is not None
-            drafts = attempt.after(experiment.state.trials[work.tid], cause, outcome.data, created.retries)
-        return Ending(work=work, drafts=drafts if work.has_begun else [self._begun, *drafts])
+            pending = attempt.after(experiment.state.trials[work.tid], cause, outcome.data, created.retries)
+        return Ending(work=work, pending=pending if work.has_begun else [self._begun, *pending])
 
     def _attach_output(self, work: Work, output: bytes) -> None:
         self.begin(work)
@@ -436,7 +436,7 @@ class _Served:
             case "report":
                 return self.ctrl.judge(*arguments)
             case "tell":
-                return self.ctrl.tell(**arguments[0])
+                return self.ctrl.append_report(**arguments[0])
             case "should_stop":
                 return self.slot.is_unwanted
             case "attachments":

@@ -220,7 +220,7 @@ def serve_until_finished(uri: str, home: str | None, name: str, ver: int) -> int
     home: where the embedded server is that is the store, if it is one. Returns the exit code of the worker.
     """
     from hstore.store.open_store import open_store
-    from hstore.workers.worker import Terms, Worker
+    from hstore.workers.worker import Worker, WorkerOptions
 
     if home is not None:
         os.environ["HSTORE_HOME"] = home
@@ -231,7 +231,7 @@ def serve_until_finished(uri: str, home: str | None, name: str, ver: int) -> int
             time.sleep(LOOK_SECONDS)
         if _is_over(experiment, ver):
             return 0
-        worker = Worker(store, Terms(experiments=(name,), quiet=True), say=say)
+        worker = Worker(store, WorkerOptions(experiments=(name,), quiet=True), say=say)
 
         def watch() -> None:
             while not _is_over(experiment, ver):

@@ -19,19 +19,19 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from hstore.engine.evaluation import objective_spec as recipes
+from hstore.engine.evaluation import objective_spec
 from hstore.engine.evaluation.heartbeat import BEATS_PER_LEASE, Heartbeat
-from hstore.engine.evaluation.objective_spec import Recipe
+from hstore.engine.evaluation.objective_spec import ObjectiveSpec
 from hstore.engine.search.control import conclude_if_complete
 from hstore.store.errors import CannotLoad, HstoreError
 from hstore.store.events import Reserved
 from hstore.store.fold import UNFINISHED
-from hstore.store.log import EVERY_TRIAL, Known
+from hstore.store.log import EVERY_TRIAL, ReadCursor
 from hstore.store.store import QUICK_LOOKS, Experiment, Store, now
 from hstore.workers.child import Child
 from hstore.workers.inline import Inline
-from hstore.workers.reaper import House
-from hstore.workers.slot import Evaluates, Slot
+from hstore.workers.reaper import Reaper
+from hstore.workers.slot import Slot, TrialExecutor
 
 DONE, TOO_MANY_FAILURES = 0, 8
 TICK = 0.5
@@ -42,7 +42,7 @@ LAST_WORDS = 3.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Terms:
+class WorkerOptions:
     """What a worker is told: how much to take, when to leave."""
 
     experiments: Sequence[str] = ()
@@ -69,9 +69,9 @@ class Terms:
 
 
 class Worker:
-    """Serves a store until its terms, or a signal, say that it is enough. See `Employer` for what slots ask of it."""
+    """Serve a store until the options or a signal end it. `WorkerContext` says what slots ask of it."""
 
-    def __init__(self, store: Store, terms: Terms, *, say: Callable[[str], None]) -> None:
+    def __init__(self, store: Store, terms: WorkerOptions, *, say: Callable[[str], None]) -> None:
         assert store.claims is not None
         self.store = store
         self.claims = store.claims
@@ -91,7 +91,7 @@ class Worker:
         self._bell = 0
         self._names: list[str] = []
         self._refused: dict[str, tuple[str, str]] = {}
-        self._recipes: dict[str, Recipe] = {}
+        self._objective_specs: dict[str, ObjectiveSpec] = {}
         self._jobs = self._asking = 0
         self._served: set[str] = set()
         self._failures = 0
@@ -115,7 +115,7 @@ class Worker:
         if self.name != wanted:
             self.say(f"a worker named {wanted} is there already, so this one is {self.name}")
 
-    def _evaluator(self) -> Evaluates:
+    def _evaluator(self) -> TrialExecutor:
         if self.terms.isolate == "none":
             return Inline(self.terms.workdir.resolve())
         return Child(self.terms.workdir.resolve(), echo=_echo)
@@ -123,11 +123,11 @@ class Worker:
     # -- what slots ask -----------------------------------------------------------------------------------------
 
     def experiments(self) -> list[str]:
-        """See `Employer`."""
+        """See `WorkerContext`."""
         return self._names
 
     def may_take(self) -> bool:
-        """See `Employer`."""
+        """See `WorkerContext`."""
         with self._gate:
             limit = self.terms.max_jobs
             if self._why is not None or (limit is not None and self._jobs + self._asking >= limit):
@@ -136,33 +136,33 @@ class Worker:
             return True
 
     def took_none(self) -> None:
-        """See `Employer`."""
+        """See `WorkerContext`."""
         with self._gate:
             self._asking -= 1
 
     def is_leaving(self) -> bool:
-        """See `Employer`."""
+        """See `WorkerContext`."""
         return self._why is not None
 
-    def recipe(self, experiment: Experiment) -> tuple[str, Recipe]:
-        """See `Employer`."""
+    def spec(self, experiment: Experiment) -> tuple[str, ObjectiveSpec]:
+        """See `WorkerContext`."""
         objective, created = experiment.state.objective, experiment.state.created
         assert created is not None
         key = _key(experiment)
         with self._gate:
-            if (known := self._recipes.get(key)) is not None:
+            if (known := self._objective_specs.get(key)) is not None:
                 return key, known
         if self.terms.objective is not None:
             objective = {name: value for name, value in objective.items() if name != "pickle"}
-        recipe = recipes.fetch(objective, created.space, self.store.attachments)
+        spec = objective_spec.fetch(objective, created.space, self.store.attachments)
         if self.terms.objective is not None:
-            recipe = recipes.named(self.terms.objective, recipe)
+            spec = objective_spec.named(self.terms.objective, spec)
         with self._gate:
-            self._recipes[key] = recipe
-        return key, recipe
+            self._objective_specs[key] = spec
+        return key, spec
 
     def refuse(self, experiment: Experiment, error: CannotLoad) -> None:
-        """See `Employer`."""
+        """See `WorkerContext`."""
         with self._gate:
             why = f"{error} ({error.hint})" if error.hint else str(error)
             is_news = self._refused.get(experiment.name, ("", ""))[0] != (key := _key(experiment))
@@ -172,7 +172,7 @@ class Worker:
             self.say(f"takes nothing of {experiment.name!r}: {why}")
 
     def began(self, slot: Slot, taken: Reserved) -> None:
-        """See `Employer`."""
+        """See `WorkerContext`."""
         assert taken.tid is not None
         with self._gate:
             self._asking -= 1
@@ -184,12 +184,12 @@ class Worker:
         self.heartbeat.hold((taken.exp, taken.tid), taken.ver)
 
     def goes_on(self, taken: Reserved) -> None:
-        """See `Employer`."""
+        """See `WorkerContext`."""
         assert taken.tid is not None
         self.claims.extend(self.session, {(taken.exp, taken.tid): taken.ver}, seconds=self.lease)
 
     def ended(self, slot: Slot, taken: Reserved, kind: str) -> None:
-        """See `Employer`."""
+        """See `WorkerContext`."""
         assert taken.tid is not None
         self.heartbeat.let_go((taken.exp, taken.tid))
         with self._gate:
@@ -298,13 +298,13 @@ class Worker:
                 conclude_if_complete(Experiment(self.store, name))
 
     def _say_goodbye(self) -> None:
-        patience, self.store.patience = self.store.patience, 0.0
+        timeout, self.store.timeout = self.store.timeout, 0.0
         try:
             self.claims.leave(self.name, self.session)
         except HstoreError:
             pass  # its presence lapses by itself
         finally:
-            self.store.patience = patience
+            self.store.timeout = timeout
         if not self.terms.quiet:
             self.say(f"worker {self.name} leaves: {self._why}; it took {self._jobs} trials")
 
@@ -356,8 +356,8 @@ class Worker:
 
     def _beat(self) -> None:
         """Look after everything that is not the trial itself, until the worker leaves."""
-        house = House(self.store.for_thread(), lease=self.lease, say=self.say)
-        news = self.claims.news()
+        house = Reaper(self.store.for_thread(), lease=self.lease, say=self.say)
+        news = self.claims.wakeups()
         next_look = next_names = next_offer = 0.0
         keeps_house = False
         is_watching = False  # over what others hold: a lease that is over shall not wait for us to wake up
@@ -387,7 +387,7 @@ class Worker:
                 self._look_at_held()
                 self._announce()
                 if keeps_house or time.monotonic() >= next_offer:
-                    keeps_house = self.claims.keep_house(self.session, seconds=max(1.5 * tick, 5.0))
+                    keeps_house = self.claims.elect_reaper(self.session, seconds=max(1.5 * tick, 5.0))
                     next_offer = time.monotonic() + 3 * tick  # whoever does it now will go on doing it
                 is_watching = keeps_house and house.keep(self._names)
         news.close()
@@ -434,7 +434,7 @@ class Worker:
             assert taken.tid is not None
             by_experiment[taken.exp][taken.tid] = slot, taken
         for exp, trials in by_experiment.items():
-            known = Known(
+            known = ReadCursor(
                 header=EVERY_TRIAL, last=EVERY_TRIAL, open={tid: taken.ver for tid, (_, taken) in trials.items()}
             )
             for event in self.store.log.read(exp, known):
@@ -494,7 +494,7 @@ class _Told(BaseException):
     """A signal that came before there was a worker to stop."""
 
 
-def serve(url: str | None, terms: Terms) -> int:
+def serve(url: str | None, terms: WorkerOptions) -> int:
     """See `hstore.workers.run`."""
     from hstore.engine.search.progress import say
     from hstore.store.open_store import open_store

@@ -58,7 +58,7 @@ def plateau_margin(n_best: int) -> float:
     return _MARGIN * min(n_best - 1, _MOST_MARGINS)
 
 
-class Promise(Protocol):
+class AcquisitionFunction(Protocol):
     """What a search for the best point to try maximises."""
 
     @property
@@ -80,37 +80,37 @@ class Criterion(NamedTuple):
 
     surrogate: Surrogate
     best: float
-    caution: float = 1.0
+    feasibility_power: float = 1.0
     """The power to which that chance is raised."""
-    doubt: float = 1.0
+    exploration_weight: float = 1.0
     """What the deviations are taken by: the less, the more counts what is expected, and the less what is not known."""
 
     def at(self, rows: Floats) -> Floats:
         """Return its values at tidy *rows*."""
         x = self.surrogate.features.of(rows)
         mean, sigma = self.surrogate.posterior.predict(x)
-        z = (self.best - mean) / (self.doubt * sigma)
+        z = (self.best - mean) / (self.exploration_weight * sigma)
         value = log_expected_improvement(z)[0] + np.log(sigma) + self._news(sigma)[0]
         if self.surrogate.success is not None:
-            value += self.caution * log_chance(*self.surrogate.success.predict(x))[0]
+            value += self.feasibility_power * log_chance(*self.surrogate.success.predict(x))[0]
         return value
 
     def slopes(self, x: Floats) -> tuple[Floats, Floats]:
         """Return its values at rows of features *x*, and their derivatives by those that are numbers."""
         d = len(self.surrogate.features.encoding.numbers)
         mean, sigma, d_mean, d_sigma = self.surrogate.posterior.slopes(x)
-        z = (self.best - mean) / (self.doubt * sigma)
+        z = (self.best - mean) / (self.exploration_weight * sigma)
         value, slope = log_expected_improvement(z)
         news, news_by_sigma = self._news(sigma)
         value = value + np.log(sigma) + news
-        by_mean, by_sigma = -slope / (self.doubt * sigma), (1.0 - z * slope) / sigma + news_by_sigma
+        by_mean, by_sigma = -slope / (self.exploration_weight * sigma), (1.0 - z * slope) / sigma + news_by_sigma
         d_value = d_mean[:, :d] * by_mean[:, None] + d_sigma[:, :d] * by_sigma[:, None]
         if self.surrogate.success is not None:
             mean, sigma, d_mean, d_sigma = self.surrogate.success.slopes(x)
             more, by_mean, by_sigma = log_chance(mean, sigma)
-            value = value + self.caution * more
+            value = value + self.feasibility_power * more
             d_more = d_mean[:, :d] * by_mean[:, None] + d_sigma[:, :d] * by_sigma[:, None]
-            d_value = d_value + self.caution * d_more
+            d_value = d_value + self.feasibility_power * d_more
         return value, d_value
 
     def _news(self, sigma: Floats) -> tuple[Floats, Floats]:
@@ -135,7 +135,7 @@ def log_chance(mean: Floats, sigma: Floats, vague: float = _VAGUE) -> tuple[Floa
     return value, slope, -slope * z * sigma / width
 
 
-def best_first(criterion: Promise, candidates: Floats, ended: Floats, pending: Floats) -> Floats:
+def best_first(criterion: AcquisitionFunction, candidates: Floats, ended: Floats, pending: Floats) -> Floats:
     """Return the rows that a local search finds from the best few of tidy *candidates*, then these; best first.
 
     Numbers follow the gradient, L-BFGS-B on all of the few at once; coarse cells and options are then changed one at a
@@ -171,7 +171,7 @@ def _is_near(rows: Floats, others: Floats, reach: float) -> NDArray[np.bool_]:
     return np.asarray((gaps <= reach).any(1))
 
 
-def _climb(criterion: Promise, rows: Floats, values: Floats) -> tuple[Floats, Floats]:
+def _climb(criterion: AcquisitionFunction, rows: Floats, values: Floats) -> tuple[Floats, Floats]:
     """Return *rows* moved along the gradient of what is smooth, rounded again, and their values; none is worse."""
     from scipy.optimize import minimize
 

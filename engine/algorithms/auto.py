@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from hstore.engine.algorithms import gp, mtpe
 from hstore.engine.algorithms.algorithm import Algorithm
-from hstore.engine.algorithms.candidates import neglected, offspring, steps
+from hstore.engine.algorithms.candidates import offspring, steps, under_explored
 from hstore.engine.algorithms.encoding import Encoding, encoding
 from hstore.engine.algorithms.history import History
 from hstore.engine.algorithms.novelty import new_point
@@ -62,7 +62,7 @@ def _near_the_best(propose: _Propose) -> Callable[[Space, History, int, bool], P
         code, trials = encoding(space), known(history)
         rows = code.rows(history)
         order = trials.valid[np.argsort(trials.losses[trials.valid], kind="stable")]
-        best_first = neglected(code, rows, trials, rows[order])
+        best_first = under_explored(code, rows, trials, rows[order])
         yield from map(code.point, propose(code, best_first, np.random.default_rng(seed), _N_PROPOSALS))
 
     return choose

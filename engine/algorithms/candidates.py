@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hstore.engine.algorithms.encoding import MIDDLE, Encoding
-from hstore.engine.algorithms.surrogate import Known, features
+from hstore.engine.algorithms.surrogate import KnownTrials, features
 
 Floats = NDArray[np.float64]
 
@@ -98,7 +98,7 @@ def offspring(code: Encoding, best_first: Floats, rng: np.random.Generator, n: i
     return code.tidy(rows)
 
 
-def neglected(code: Encoding, rows: Floats, trials: Known, pool: Floats) -> Floats:
+def under_explored(code: Encoding, rows: Floats, trials: KnownTrials, pool: Floats) -> Floats:
     """Return those of *pool* that take the option furthest behind its share, or all if none is behind.
 
     Whatever is expected of them, a part of the trials of a choice that others depend on is shared out among its

@@ -34,7 +34,7 @@ _SEEDS = 2**31 - 1
 _KEPT = 16
 
 
-class Told(NamedTuple):
+class StrategyState(NamedTuple):
     """A strategy, how many trials it was told of, and how often it began anew."""
 
     trials: int
@@ -42,7 +42,7 @@ class Told(NamedTuple):
     strategy: CMA
 
 
-_memory: OrderedDict[bytes, Told] = OrderedDict()
+_memory: OrderedDict[bytes, StrategyState] = OrderedDict()
 """By a digest of what they were told, strategies that `_strategy` need not derive again; it would find the same."""
 
 
@@ -83,7 +83,7 @@ def choose(
         for _ in range(_PROPOSALS):
             numbers = np.full((1, len(scales.numerical)), 0.5)
             numbers[0, columns] = strategy.ask()
-            numbers_only = scales.settle(numbers, np.zeros((1, len(scales.categorical)), dtype=np.intp)).point(0)
+            numbers_only = scales.resolve(numbers, np.zeros((1, len(scales.categorical)), dtype=np.intp)).point(0)
             mine = {scales.numerical[k].label for k in columns}
             point = space.sample(rng)
             yield {label: numbers_only[label] if label in mine else value for label, value in point.items()}
@@ -120,16 +120,16 @@ def _drawn(space: Space, rng: np.random.Generator) -> Iterator[Point]:
 def _strategy(x: Floats, losses: Floats, bounds: Floats, sigma0: float, n_population: int) -> CMA:
     """Return the strategy that was told of points *x* (trials, labels) and their *losses*, generation by generation."""
     n = n_population or 4 + math.floor(3.0 * math.log(len(bounds)))
-    recipe = repr((bounds.tolist(), sigma0, n)).encode()
+    objective_spec = repr((bounds.tolist(), sigma0, n)).encode()
 
     def key(stop: int) -> bytes:
         told = x[:stop].tobytes() + losses[:stop].tobytes()
-        return hashlib.sha256(recipe + told).digest()
+        return hashlib.sha256(objective_spec + told).digest()
 
     known = (key(stop) for stop in sorted({told.trials for told in _memory.values()}, reverse=True) if stop <= len(x))
     told = next((_memory[k] for k in known if k in _memory), None)
     if told is None:
-        told = Told(0, 0, _begun(bounds, sigma0, n, 0, key(0)))
+        told = StrategyState(0, 0, _begun(bounds, sigma0, n, 0, key(0)))
     strategy, start, restarts = copy.deepcopy(told.strategy), told.trials, told.restarts
     while (stop := start + strategy.population_size) <= len(x):
         # Only ranks count, and what has no loss is to rank last.
@@ -141,7 +141,7 @@ def _strategy(x: Floats, losses: Floats, bounds: Floats, sigma0: float, n_popula
             restarts += 1
             strategy = _begun(bounds, sigma0, n << restarts, restarts, key(start))
     if start > told.trials:
-        _memory[key(start)] = Told(start, restarts, copy.deepcopy(strategy))
+        _memory[key(start)] = StrategyState(start, restarts, copy.deepcopy(strategy))
         if len(_memory) > _KEPT:
             _memory.popitem(last=False)
     return strategy

@@ -13,7 +13,7 @@ import numpy as np
 from hstore.engine.algorithms import multiobjective
 from hstore.engine.algorithms.acquisition import Criterion, best_first, plateau_margin
 from hstore.engine.algorithms.algorithm import Algorithm
-from hstore.engine.algorithms.candidates import candidates, farthest_first, neglected
+from hstore.engine.algorithms.candidates import candidates, farthest_first, under_explored
 from hstore.engine.algorithms.encoding import encoding
 from hstore.engine.algorithms.history import History
 from hstore.engine.algorithms.novelty import new_point
@@ -39,7 +39,7 @@ def choose(space: Space, history: History, *, seed: int, n_startup_jobs: int = 5
     return new_point(space, history, proposals, seed=seed, repeats=repeats)
 
 
-def _doubt(n: int) -> float:
+def _exploration_weight(n: int) -> float:
     """Return what deviations are taken by when *n* trials have told: less than 1 up to 40 trials.
 
     What is not tried is not known, and a process of a few trials says so of nearly everything: going by what it
@@ -60,8 +60,13 @@ def _proposals(space: Space, history: History, seed: int, n_startup_jobs: int) -
             order = farthest_first(code, rows[trials.taken], rng)
         else:
             hoped = model.best - plateau_margin(trials.n_best)
-            pool = neglected(code, rows, trials, candidates(code, model.best_first, rng))
-            criterion = Criterion(model, hoped, caution=1.0 + trials.n_failed_since, doubt=_doubt(len(trials.told)))
+            pool = under_explored(code, rows, trials, candidates(code, model.best_first, rng))
+            criterion = Criterion(
+                model,
+                hoped,
+                feasibility_power=1.0 + trials.n_failed_since,
+                exploration_weight=_exploration_weight(len(trials.told)),
+            )
             order = best_first(criterion, pool, rows[trials.ended], rows[trials.pending])
     yield from map(code.point, order)
 

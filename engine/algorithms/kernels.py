@@ -97,7 +97,7 @@ class Scales:
         lows = portable.log(np.maximum(distinct - half, lowest))
         return np.asarray(((highs - lows) / self._breadths[k])[places])
 
-    def settle(self, numbers: Floats, options: NDArray[np.intp]) -> "Candidates":
+    def resolve(self, numbers: Floats, options: NDArray[np.intp]) -> "Candidates":
         """Return the points at *numbers* and *options* (nowhere nan) with what is active in each, rounded."""
         n = len(numbers)
         place = {p.label: k for k, p in enumerate(self.numerical)}
@@ -197,7 +197,7 @@ class Mixture:
         quantiles = rng.random((n, n_options))
         for k, parameter in enumerate(scales.categorical):
             options[:, k] = np.where(is_drawn[:, k], _options_at(parameter, quantiles[:, k]), options[:, k])
-        return scales.settle(np.where(is_near, near, afresh), options)
+        return scales.resolve(np.where(is_near, near, afresh), options)
 
     def log_density(self, candidates: Candidates) -> Floats:
         """Return the logarithm of the density at each of *candidates*."""
@@ -225,10 +225,17 @@ class Mixture:
         return np.asarray(largest + np.log(np.exp(table - largest[:, None]).sum(axis=1)))
 
     def _log_options(self, k: int, parameter: Parameter, candidates: Candidates) -> Floats:
-        drawn, known, doubt = candidates.options[:, k], np.append(self.rows.options[:, k], -1), self.doubts[k]
+        drawn, known, doubt = (
+            candidates.options[:, k],
+            np.append(self.rows.options[:, k], -1),
+            self.doubts[k],
+        )
         prior = np.full(len(drawn), 1.0 / parameter.n_options) if parameter.p is None else np.array(parameter.p)[drawn]
         by_prior = np.log(np.maximum(prior, _LEAST_PRIOR))[:, None]
-        other, same = np.log(doubt) + by_prior, np.log((1.0 - doubt) + doubt * prior)[:, None]
+        other, same = (
+            np.log(doubt) + by_prior,
+            np.log((1.0 - doubt) + doubt * prior)[:, None],
+        )
         table = np.where(known < 0, by_prior, np.where(drawn[:, None] == known, same, other))
         return np.asarray(np.where(candidates.active_options[:, k, None], table, 0.0))
 

@@ -12,15 +12,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hstore.engine.algorithms.acquisition import Criterion, Promise, best_first, log_chance, plateau_margin
-from hstore.engine.algorithms.candidates import candidates, farthest_first, neglected
+from hstore.engine.algorithms.acquisition import AcquisitionFunction, Criterion, best_first, log_chance, plateau_margin
+from hstore.engine.algorithms.candidates import candidates, farthest_first, under_explored
 from hstore.engine.algorithms.encoding import Encoding, encoding
 from hstore.engine.algorithms.gaussian_process import Posterior
 from hstore.engine.algorithms.history import ERROR, FAIL, OK, PENDING, PRUNED, History
 from hstore.engine.algorithms.improvement import Boxes, boxes, improvement, improvement_slopes
 from hstore.engine.algorithms.novelty import new_point
 from hstore.engine.algorithms.scalarise import chebyshev, maximin, random_weights, violation
-from hstore.engine.algorithms.surrogate import Known, Surrogate, constraint, kept_of, surrogate
+from hstore.engine.algorithms.surrogate import KnownTrials, Surrogate, constraint, kept_of, surrogate
 from hstore.engine.algorithms.threads import one_thread
 from hstore.engine.space import Point, Space
 
@@ -42,10 +42,10 @@ _TENTH = 10
 _DIGITS = 3  # of warped losses: what is nearer together tells no slope
 
 
-class Several(NamedTuple):
+class MultiObjectiveData(NamedTuple):
     """The trials of a history by what they tell, several losses and constraints among it."""
 
-    known: Known
+    known: KnownTrials
     """Those told have all their losses and constraints, those valid keep the latter. `losses` only rank them: feasible
     ones by maximin fitness, below 0 for the front, or by their only loss; the others come after, by how much they
     violate."""
@@ -55,7 +55,7 @@ class Several(NamedTuple):
     """(trials, constraints) finite for those told."""
 
 
-def several(history: History) -> Several:
+def several(history: History) -> MultiObjectiveData:
     """Return what there is to know of *history*. Losses of -inf count as the lowest of the others.
 
     Whoever has another loss or constraint that is not finite has failed, and so have those stopped early: what they
@@ -79,11 +79,11 @@ def several(history: History) -> Several:
         ranks[is_valid] = np.unique(vectors[is_valid], return_inverse=True)[1].reshape(-1)
     is_violating = is_told & ~is_valid
     ranks[is_violating] = len(ranks) + violation(constraints[is_violating])
-    known = Known(
+    known = KnownTrials(
         ranks, np.flatnonzero(is_told), np.flatnonzero(is_valid), np.flatnonzero(is_failed), np.flatnonzero(is_pending),
         np.flatnonzero(is_told | is_failed | is_pending),
     )  # fmt: skip
-    return Several(known, vectors, constraints)
+    return MultiObjectiveData(known, vectors, constraints)
 
 
 def choose(space: Space, history: History, *, seed: int, n_startup_jobs: int, repeats: bool) -> Point:
@@ -110,7 +110,7 @@ def _proposals(space: Space, history: History, seed: int, n_startup_jobs: int) -
     yield from map(code.point, order)
 
 
-def _best_first(code: Encoding, rows: Floats, trials: Several, rng: np.random.Generator) -> Floats | None:
+def _best_first(code: Encoding, rows: Floats, trials: MultiObjectiveData, rng: np.random.Generator) -> Floats | None:
     """Return rows to try, the most promising first; None if the trials tell nothing apart."""
     known, vectors = trials.known, trials.vectors
     is_front = known.losses < 0.0 if vectors.shape[1] > 1 else np.zeros(len(rows), dtype=bool)
@@ -129,29 +129,29 @@ def _best_first(code: Encoding, rows: Floats, trials: Several, rng: np.random.Ge
         return None
     processes = [constraint(code, base.features, rows, known, values, kept) for values in trials.constraints.T]
     constraints = [process for process in processes if process is not None]
-    criterion: Promise
-    caution = 1.0 + known.n_failed_since
+    criterion: AcquisitionFunction
+    feasibility_power = 1.0 + known.n_failed_since
     hoped = _likely(base, constraints, rows[known.pending])
     if not modelled or not len(known.valid):
-        criterion = Joint(base, (), None, constraints, caution)
+        criterion = Joint(base, (), None, constraints, feasibility_power)
     elif len(modelled) == 1:
         margin = plateau_margin(known._replace(losses=modelled[0][1]).n_best)
         best = base.posterior.predict(base.features.of(np.concatenate((rows[known.valid], hoped))))[0].min()
-        alone = Criterion(base, float(best) - margin, caution)
+        alone = Criterion(base, float(best) - margin, feasibility_power)
         criterion = Constrained(alone, constraints) if constraints else alone
     else:
         x = base.features.of(np.concatenate((rows[known.valid], hoped)))
         means = np.column_stack([made.posterior.predict(x)[0] for made, _ in modelled])
         scales = [_scale(made.warped, column[kept]) for made, column in modelled]
         cut = _cut(means, scales, float(rng.choice(_MARGINS[len(scales)])))
-        criterion = Joint(base, [made.posterior for made, _ in modelled], cut, constraints, caution)
+        criterion = Joint(base, [made.posterior for made, _ in modelled], cut, constraints, feasibility_power)
     centres = np.flatnonzero(is_front)
     if len(centres):
         centres = rng.permutation(centres)
     else:
         ranked = known.valid if len(known.valid) else known.told
         centres = ranked[np.argsort(known.losses[ranked], kind="stable")]
-    pool = neglected(code, rows, known, candidates(code, rows[centres], rng))
+    pool = under_explored(code, rows, known, candidates(code, rows[centres], rng))
     return best_first(criterion, pool, rows[known.ended], rows[known.pending])
 
 
@@ -173,10 +173,10 @@ class Joint(NamedTuple):
     cut: Boxes | None
     """What the front leaves; without it only the chance counts."""
     constraints: Sequence[Posterior]
-    caution: float = 1.0
+    feasibility_power: float = 1.0
 
     def at(self, rows: Floats) -> Floats:
-        """See `acquisition.Promise.at`."""
+        """See `acquisition.AcquisitionFunction.at`."""
         x = self.surrogate.features.of(rows)
         value = np.zeros(len(x))
         if self.cut is not None:
@@ -186,11 +186,11 @@ class Joint(NamedTuple):
             mean, sigma = process.predict(x)
             value += log_chance(-mean, sigma, _SURE)[0]
         if self.surrogate.success is not None:
-            value += self.caution * log_chance(*self.surrogate.success.predict(x))[0]
+            value += self.feasibility_power * log_chance(*self.surrogate.success.predict(x))[0]
         return value
 
     def slopes(self, x: Floats) -> tuple[Floats, Floats]:
-        """See `acquisition.Promise.slopes`."""
+        """See `acquisition.AcquisitionFunction.slopes`."""
         d = len(self.surrogate.features.encoding.numbers)
         value, d_value = np.zeros(len(x)), np.zeros((len(x), d))
         if self.cut is not None:
@@ -210,8 +210,8 @@ class Joint(NamedTuple):
         if self.surrogate.success is not None:
             m, s, d_mean, d_sigma = self.surrogate.success.slopes(x)
             chance, up, wide = log_chance(m, s)
-            value += self.caution * chance
-            d_value += self.caution * (d_mean[:, :d] * up[:, None] + d_sigma[:, :d] * wide[:, None])
+            value += self.feasibility_power * chance
+            d_value += self.feasibility_power * (d_mean[:, :d] * up[:, None] + d_sigma[:, :d] * wide[:, None])
         return value, d_value
 
 
@@ -223,7 +223,7 @@ class Constrained(NamedTuple):
 
     @property
     def surrogate(self) -> Surrogate:
-        """See `acquisition.Promise.surrogate`."""
+        """See `acquisition.AcquisitionFunction.surrogate`."""
         return self.criterion.surrogate
 
     @property
@@ -231,11 +231,11 @@ class Constrained(NamedTuple):
         return Joint(self.surrogate._replace(success=None), (), None, self.constraints)
 
     def at(self, rows: Floats) -> Floats:
-        """See `acquisition.Promise.at`."""
+        """See `acquisition.AcquisitionFunction.at`."""
         return self.criterion.at(rows) + self._chance.at(rows)
 
     def slopes(self, x: Floats) -> tuple[Floats, Floats]:
-        """See `acquisition.Promise.slopes`."""
+        """See `acquisition.AcquisitionFunction.slopes`."""
         value, d_value = self.criterion.slopes(x)
         chance, d_chance = self._chance.slopes(x)
         return value + chance, d_value + d_chance

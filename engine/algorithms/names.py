@@ -7,7 +7,7 @@ from reprlib import repr as short
 from types import MappingProxyType, ModuleType
 from typing import Any
 
-from hstore.engine.algorithms import entry_points as plug_ins
+from hstore.engine.algorithms import entry_points
 from hstore.engine.algorithms.algorithm import Algorithm
 from hstore.store.errors import InvalidValue
 from hstore.store.values import normalise
@@ -35,7 +35,7 @@ def named(name: str) -> Algorithm | CustomAlgorithm:
     """
     if name in ALGORITHMS:
         return ALGORITHMS[name]
-    offered = plug_ins.offered(PLUG_INS)
+    offered = entry_points.offered(PLUG_INS)
     for plug_in in offered.select(name=name):
         return _loaded(plug_in)
     known = ", ".join(dict.fromkeys((*ALGORITHMS, *sorted(offered.names))))
@@ -43,9 +43,9 @@ def named(name: str) -> Algorithm | CustomAlgorithm:
 
 
 def _loaded(plug_in: EntryPoint) -> Algorithm | CustomAlgorithm:
-    what = plug_ins.whole_name(plug_in)
+    what = entry_points.whole_name(plug_in)
     hint = "mend or uninstall that package, or choose another algorithm"
-    found = plug_ins.load(plug_in, hint=hint, path="algo")
+    found = entry_points.load(plug_in, hint=hint, path="algo")
     if isinstance(found, ModuleType):
         found = getattr(found, "suggest", found)
     if isinstance(found, Algorithm):

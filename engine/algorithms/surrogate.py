@@ -36,7 +36,7 @@ _LENGTH, _LENGTH_OF_LEADS = -1.1, -0.4
 _ONE_APART = math.sqrt(0.5)
 
 
-class Known(NamedTuple):
+class KnownTrials(NamedTuple):
     """The trials of a history, by what they tell."""
 
     losses: Floats
@@ -69,7 +69,7 @@ class Known(NamedTuple):
         return int((losses <= lowest + 1e-12 * abs(lowest)).sum())
 
 
-def known(history: History) -> Known:
+def known(history: History) -> KnownTrials:
     """Return what there is to know of *history*. A loss of -inf counts as the lowest of the others.
 
     Trials that were stopped early have the loss that `as_if_ended` tells, and none of them is the best.
@@ -82,7 +82,7 @@ def known(history: History) -> Known:
     is_failed = ((kinds == ERROR) | (kinds == FAIL) | (kinds == OK) | (kinds == PRUNED)) & ~is_told
     is_pending = kinds == PENDING
     told, valid = np.flatnonzero(is_told), np.flatnonzero(is_told & (kinds == OK))
-    return Known(
+    return KnownTrials(
         losses, told, valid if len(valid) else told, np.flatnonzero(is_failed), np.flatnonzero(is_pending),
         np.flatnonzero(is_told | is_failed | is_pending),
     )  # fmt: skip
@@ -134,12 +134,12 @@ class Surrogate(NamedTuple):
     """The warped losses that it was told, by tid."""
 
 
-def kept_of(trials: Known) -> Integers:
+def kept_of(trials: KnownTrials) -> Integers:
     """Return those of the *trials* with a loss that a process is made of."""
     return trials.told[_chosen(trials.losses[trials.told], _MOST)]
 
 
-def surrogate(encoding: Encoding, rows: Floats, trials: Known, kept: Integers | None = None) -> Surrogate | None:
+def surrogate(encoding: Encoding, rows: Floats, trials: KnownTrials, kept: Integers | None = None) -> Surrogate | None:
     """Return the surrogate of the *trials* at tidy *rows*, of those *kept*; None if their losses are all equal."""
     told = trials.told
     hyperparameters, power = _fitted_to_losses(encoding, rows[told], trials.losses[told])
@@ -162,7 +162,7 @@ def surrogate(encoding: Encoding, rows: Floats, trials: Known, kept: Integers | 
     return Surrogate(feats, posterior, _success(feats, rows, trials), best, rows[kept[order]], y)
 
 
-def _success(feats: Features, rows: Floats, trials: Known) -> Posterior | None:
+def _success(feats: Features, rows: Floats, trials: KnownTrials) -> Posterior | None:
     if not len(trials.failed):
         return None
     which = np.sort(np.concatenate((trials.told, trials.failed)))[-_MOST:]
@@ -174,7 +174,7 @@ def _success(feats: Features, rows: Floats, trials: Known) -> Posterior | None:
 
 
 def constraint(
-    encoding: Encoding, feats: Features, rows: Floats, trials: Known, values: Floats, kept: Integers
+    encoding: Encoding, feats: Features, rows: Floats, trials: KnownTrials, values: Floats, kept: Integers
 ) -> Posterior | None:
     """Return the process of a constraint that had *values* in the *trials*; None if those *kept* are all the same.
 

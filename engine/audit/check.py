@@ -34,7 +34,7 @@ from hstore.store.memory import MemoryLog
 from hstore.store.store import Experiment, Store
 from hstore.store.verify import verify
 
-PATIENCE, POLL_SECONDS = 5.0, 0.1
+TIMEOUT, POLL_SECONDS = 5.0, 0.1
 """Seconds for which read models may be behind a search that is over, and between two looks at them."""
 Kind = Literal[
     "gap", "twice", "missing", "unreadable", "state", "open", "holder", "retries", "observed", "max_evals", "seal",
@@ -104,7 +104,7 @@ def check(
     *,
     max_evals: int | None = None,
     acknowledged: Collection[UUID] | None = None,
-    patience: float = PATIENCE,
+    timeout: float = TIMEOUT,
     on_progress: Callable[[int], object] = lambda _: None,
 ) -> list[Finding]:
     """Return what is wrong with experiment *name*: nothing, ever, whichever processes and servers died on the way.
@@ -114,7 +114,7 @@ def check(
 
     max_evals: what the search was asked for, if it is known: it is over then, with as many trials.
     acknowledged: ids of events of which writers were told that they are in the log.
-    patience: seconds that read models get to follow: who appends an event shows it next.
+    timeout: seconds that read models get to follow: who appends an event shows it next.
     on_progress is called with 1 after each decision that was derived again. Raises `NotFound`.
     """
     shown = _shown(store, name)  # before the log, which the read models never run ahead of
@@ -132,7 +132,7 @@ def check(
         findings += _check_replay(store, log, on_progress)
         if shown is not None:
             models = [*_check_models(shown, log.state, is_over)]
-            deadline = time.monotonic() + patience
+            deadline = time.monotonic() + timeout
             while any(finding.kind == "lag" for finding in models) and time.monotonic() < deadline:
                 time.sleep(POLL_SECONDS)
                 shown = _shown(store, name) or shown

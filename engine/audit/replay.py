@@ -14,9 +14,9 @@ from typing import Any, get_args
 
 from hstore.engine.algorithms import ALGORITHMS, Exhausted, scalarise, why_unknown
 from hstore.engine.algorithms.encoding import encoding
-from hstore.engine.evaluation.pruning import Prunings, why_skipped
+from hstore.engine.evaluation.pruning import PruningReplay, why_skipped
 from hstore.engine.search.fingerprint import fingerprint
-from hstore.engine.search.observed_history import Knowledge
+from hstore.engine.search.observed_history import ObservedHistory
 from hstore.engine.search.seeds import Seeds
 from hstore.engine.space import Space
 from hstore.store.errors import NotFound, VerificationFailed
@@ -91,11 +91,11 @@ def derive_again(
             hint=f"its last is {len(state.trials) - 1}",
         )
     space = Space.from_data(state.created.space)
-    seeds, knowledge = Seeds(state.created.generator), Knowledge(space)
+    seeds, known = Seeds(state.created.generator), ObservedHistory(space)
     differences: list[Difference] = []
     skipped: list[tuple[int, str]] = []
     count = len(state.trials) if until is None else until + 1
-    prunings = Prunings(experiment)
+    prunings = PruningReplay(experiment)
     here, there = _comparable(fingerprint()), _comparable(state.created.fingerprint)
     machines: dict[str, Any] = {}  # of the drivers that told theirs, with their first decision
     derived = given = approximate = pruned = 0
@@ -106,7 +106,7 @@ def derive_again(
                 f"experiment {experiment.name!r}: the decision of trial {tid} cannot be read",
                 hint=f"see `hstore verify {experiment.name}`", exp=experiment.name, tid=tid,
             )  # fmt: skip
-        knowledge.observe(experiment, decision.observed)
+        known.observe(experiment, decision.observed)
         if decision.fingerprint is not None:
             machines[decision.by] = _comparable(decision.fingerprint)
         if decision.source != "suggested":
@@ -117,10 +117,10 @@ def derive_again(
                 skipped.append((tid, f"chosen by {why}"))
             else:
                 is_exact = _is_portable(decision.algorithm) or machines.get(decision.by, there) == here
-                differences.extend(_compare(tid, decision, space, seeds[knowledge.suggested], knowledge, is_exact))
+                differences.extend(_compare(tid, decision, space, seeds[known.suggested], known, is_exact))
                 derived += 1
                 approximate += not is_exact
-        knowledge.add(decision)
+        known.add(decision)
         for event in state.trials[tid].reports:
             if event.pruning is None:
                 continue
@@ -139,11 +139,11 @@ def derive_again(
 
 
 def _compare(
-    tid: int, decision: Queued, space: Space, seed: int, knowledge: Knowledge, is_exact: bool
+    tid: int, decision: Queued, space: Space, seed: int, known: ObservedHistory, is_exact: bool
 ) -> list[Difference]:
     assert decision.algorithm is not None
     algorithm = ALGORITHMS[decision.algorithm["name"]]
-    history, seed_within = knowledge.history, seed
+    history, seed_within = known.history, seed
     if (told := decision.algorithm.get("scalarised")) is not None:
         history, seed_within = scalarise.scalarise(history, told.split()[0], seed=seed)
     try:

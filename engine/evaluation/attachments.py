@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any
 
-from hstore.engine.evaluation.attempt import tell
+from hstore.engine.evaluation.attempt import append_held
 from hstore.store.errors import Conflict, InvalidValue, NotFound
 from hstore.store.events import Noted, Reported
 from hstore.store.store import Experiment
@@ -32,7 +32,7 @@ class ChainAttachments(MutableMapping[str, Any]):
         experiment = self._experiment
         trial = None if self._tid is None else experiment.state.trials[self._tid]
         if trial is not None and trial.state == "running" and trial.reserved is not None:
-            tell(experiment, trial.reserved, [(Reported, self._tid, {"attachment": attachment})])
+            append_held(experiment, trial.reserved, [(Reported, self._tid, {"attachment": attachment})])
             return
         while True:
             try:

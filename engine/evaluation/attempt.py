@@ -13,7 +13,7 @@ from hstore.engine.evaluation.process_identity import this_process
 from hstore.store.errors import Conflict
 from hstore.store.events import RELEASED, Event, Failed, Noted, Requeued, Reserved, Running
 from hstore.store.fold import Trial
-from hstore.store.store import Draft, Experiment
+from hstore.store.store import Experiment, PendingEvent
 from hstore.store.values import normalise
 
 LONGEST_MESSAGE, LONGEST_TRACEBACK = 4000, 20_000
@@ -28,13 +28,13 @@ WHY = {
 """The `why` of a requeued trial by the cause of it."""
 
 
-def claim(tid: int, *, attempts: int, worker: str) -> Draft:
+def claim(tid: int, *, attempts: int, worker: str) -> PendingEvent:
     """Return what takes trial *tid*, after so many *attempts*, for *worker*, in the name of this process."""
     taken = {"worker": worker, "host": socket.gethostname(), "attempt": attempts + 1, "process": this_process()}
     return Reserved, tid, taken
 
 
-def begin(tid: int, *, pid: int, objective: str | None) -> Draft:
+def begin(tid: int, *, pid: int, objective: str | None) -> PendingEvent:
     """Return what says that trial *tid* is evaluated from now on, by process *pid*; objective: version of its code."""
     running = {"pid": pid, "python": platform.python_version(), "hstore": _hstore(), "objective": objective}
     return Running, tid, running
@@ -56,12 +56,14 @@ def is_held(experiment: Experiment, taken: Reserved) -> bool:
     return trial.reserved is not None and trial.reserved.id == taken.id and not trial.is_finished
 
 
-def tell(experiment: Experiment, taken: Reserved, drafts: Sequence[Draft], *, more_to_come: bool = False) -> None:
-    """Append *drafts* to the chain of a trial that we hold, behind whatever others note there.
+def append_held(
+    experiment: Experiment, taken: Reserved, pending: Sequence[PendingEvent], *, more_to_come: bool = False
+) -> None:
+    """Append *pending* to the chain of a trial that we hold, behind whatever others note there.
 
     Raises `Conflict` once the trial is no longer held by the claim *taken*.
     """
-    left = list(drafts)
+    left = list(pending)
     while left:
         events: list[Event] = experiment.compose(*left)
         try:
@@ -74,25 +76,25 @@ def tell(experiment: Experiment, taken: Reserved, drafts: Sequence[Draft], *, mo
             return
 
 
-def settle(
-    experiment: Experiment, taken: Reserved, drafts: Sequence[Draft], *, say: Callable[[str], None],
+def record_end(
+    experiment: Experiment, taken: Reserved, pending: Sequence[PendingEvent], *, say: Callable[[str], None],
     more_to_come: bool = False,
 ) -> bool:  # fmt: skip
-    """End the attempt with *drafts*; return False if the trial was no longer ours, and they were noted beside it."""
+    """End the attempt with *pending*; return False if the trial was no longer ours, and they were noted beside it."""
     if is_held(experiment, taken):
         try:
-            tell(experiment, taken, drafts, more_to_come=more_to_come)
+            append_held(experiment, taken, pending, more_to_come=more_to_come)
         except Conflict:
             pass
         else:
             return True
-    end = next(draft for draft in drafts if draft[0] is not Running)
+    end = next(planned for planned in pending if planned[0] is not Running)
     if end[0] is not Requeued:  # of one that came to nothing there is nothing to keep
         note_late(experiment, end, say=say)
     return False
 
 
-def note_late(experiment: Experiment, end: Draft, *, say: Callable[[str], None]) -> None:
+def note_late(experiment: Experiment, end: PendingEvent, *, say: Callable[[str], None]) -> None:
     """Write *end* beside its trial, which is no longer ours: nothing is thrown away."""
     kind, tid, data = end
     say(f"trial {tid} of {experiment.name!r} was taken from here; that it is {kind.type} is noted beside it")
@@ -104,19 +106,19 @@ def note_late(experiment: Experiment, end: Draft, *, say: Callable[[str], None])
         return
 
 
-def after(trial: Trial, cause: str, failure: Mapping[str, Any], policy: Mapping[str, int]) -> list[Draft]:
+def after(trial: Trial, cause: str, failure: Mapping[str, Any], policy: Mapping[str, int]) -> list[PendingEvent]:
     """Return what follows when an attempt at *trial* came to nothing for *cause*: another attempt, or its end.
 
     *failure*: error, message and what else is known of a `Failed`. One that is lost or interrupted and will be
     tried again has not failed.
     """
     is_final = trial.retries.get(cause, 0) >= policy.get(cause, 0)
-    drafts: list[Draft] = []
+    pending: list[PendingEvent] = []
     if is_final or cause in ("failed", "timeout"):
-        drafts.append((Failed, trial.tid, {**failure, "cause": cause, "final": is_final}))
+        pending.append((Failed, trial.tid, {**failure, "cause": cause, "final": is_final}))
     if not is_final:
-        drafts.append((Requeued, trial.tid, {"why": WHY[cause], "cause": cause}))
-    return drafts
+        pending.append((Requeued, trial.tid, {"why": WHY[cause], "cause": cause}))
+    return pending
 
 
 def failure(error: BaseException, *, duration: float | None = None) -> dict[str, Any]:

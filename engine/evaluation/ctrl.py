@@ -9,17 +9,17 @@ from collections.abc import Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hstore.engine.evaluation.attachments import ChainAttachments
-from hstore.engine.evaluation.attempt import begin, claim, done, is_held, tell
+from hstore.engine.evaluation.attempt import append_held, begin, claim, done, is_held
 from hstore.engine.evaluation.results import as_result
 from hstore.engine.pruners.curves import Curve
 from hstore.engine.space import Space
 from hstore.store.errors import Conflict, InvalidValue
 from hstore.store.events import Done, Queued, Reported, Reserved
-from hstore.store.store import Draft, Experiment, author
+from hstore.store.store import Experiment, PendingEvent, author
 from hstore.store.values import normalise
 
 if TYPE_CHECKING:
-    from hstore.engine.evaluation.pruning import Referee
+    from hstore.engine.evaluation.pruning import PruningSession
 
 LOOK_SECONDS = 1.0
 
@@ -50,7 +50,7 @@ class Ctrl:
         *,
         experiment: Experiment | None = None,
         number: int | None = None,
-        referee: Referee | None = None,
+        referee: PruningSession | None = None,
     ) -> None:
         """Speak for *current_trial*, a document of *trials*; or for trial *number* of the log of *experiment*."""
         if experiment is None and trials is None:
@@ -97,7 +97,7 @@ class Ctrl:
         if result is None:
             return
         if self._document is None:
-            self.tell(result=normalise(dict(result), path="result"))
+            self.append_report(result=normalise(dict(result), path="result"))
         else:
             self._document["result"] = dict(result)
             if self.tid is not None:  # what was inserted is a copy of what this was made with
@@ -127,7 +127,7 @@ class Ctrl:
         if self._referee is not None and self.tid is not None and not self._is_hopeless:
             data["pruning"] = self._referee.judge(self.tid, self._curve)
             self._is_hopeless = data["pruning"] is not None
-        self.tell(**data)
+        self.append_report(**data)
         return self._is_hopeless
 
     def should_stop(self) -> bool:
@@ -164,12 +164,12 @@ class Ctrl:
         found = [(misc["vals"], result) for misc, result in zip(miscs, results, strict=True)]
         return inject(self.experiment, found, from_tid=self.tid)
 
-    def tell(self, **data: Any) -> None:
+    def append_report(self, **data: Any) -> None:
         """Append a `reported` event; raises `Conflict` if the trial is no longer ours."""
         taken = self._taken
         if taken is None:
             raise InvalidValue("the trial is not being evaluated", hint="its document's state says whether it is")
-        tell(self.experiment, taken, [(Reported, self.tid, data)])
+        append_held(self.experiment, taken, [(Reported, self.tid, data)])
 
 
 def inject(
@@ -197,9 +197,9 @@ def inject(
                 queued["imported"] = {"from": "injected", "from_tid": from_tid}
             taken = claim(tid, attempts=0, worker=author())
             begun = begin(tid, pid=os.getpid(), objective=None)
-            drafts: list[Draft] = [(Queued, tid, queued), taken, begun, (Done, tid, done(result, 0.0))]
+            pending: list[PendingEvent] = [(Queued, tid, queued), taken, begun, (Done, tid, done(result, 0.0))]
             try:
-                experiment.append(experiment.compose(*drafts))
+                experiment.append(experiment.compose(*pending))
             except Conflict:
                 continue
             tids.append(tid)

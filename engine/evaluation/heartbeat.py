@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from hstore.store.errors import HstoreError
 
 if TYPE_CHECKING:
-    from hstore.store.claims import Claims, Place
+    from hstore.store.claims import Claims, TrialKey
 
 BEATS_PER_LEASE = 3
 """Two beats may be lost before a lease ends."""
@@ -26,12 +26,12 @@ class Heartbeat:
         self.session = session
         self.lease = lease
         self._say = say
-        self._held: dict[Place, int] = {}
+        self._held: dict[TrialKey, int] = {}
         self._gate = threading.Lock()
         self._is_stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def hold(self, place: Place, ver: int) -> None:
+    def hold(self, place: TrialKey, ver: int) -> None:
         """Keep the lease on *place*, claimed at *ver*, alive from now on."""
         with self._gate:
             self._held[place] = ver
@@ -39,13 +39,13 @@ class Heartbeat:
                 self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
                 self._thread.start()
 
-    def let_go(self, place: Place) -> None:
+    def let_go(self, place: TrialKey) -> None:
         """Let the lease on *place* be."""
         with self._gate:
             self._held.pop(place, None)
 
     @property
-    def held(self) -> dict[Place, int]:
+    def held(self) -> dict[TrialKey, int]:
         """What is held: at which ver it was claimed."""
         with self._gate:
             return dict(self._held)

@@ -22,7 +22,7 @@ from hstore.store.events import Data
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
+class ObjectiveSpec:
     """All that a process needs to evaluate points of an experiment; made of bytes and plain values."""
 
     name: str
@@ -70,12 +70,12 @@ def _signature(content: bytes) -> bytes | None:
     return hmac.digest(key.encode(), content, hashlib.sha256) if key else None
 
 
-def fetch(objective: Data, space: Data, attachments: Attachments) -> Recipe:
-    """Return the recipe of what `created` or `changed` says of an *objective*.
+def fetch(objective: Data, space: Data, attachments: Attachments) -> ObjectiveSpec:
+    """Return the spec of what `created` or `changed` says of an *objective*.
 
     Raises `CannotLoad` for a pickle that is not signed with this process's `$HSTORE_KEY`, if it has one.
     """
-    return Recipe(
+    return ObjectiveSpec(
         name=objective.get("name", "objective"),
         version=objective.get("version"),
         ref=objective.get("ref"),
@@ -104,45 +104,45 @@ def _fetched(kept: Data | None, attachments: Attachments) -> bytes | None:
     return content
 
 
-def prepare(recipe: Recipe) -> Domain:
-    """Return the objective of *recipe* with its space, ready to be called; runs its code. Raises `CannotLoad`."""
-    fn = _objective(recipe)
-    pass_expr_memo_ctrl = recipe.pass_expr_memo_ctrl or None
-    domain = Domain(fn, _space(recipe), pass_expr_memo_ctrl=pass_expr_memo_ctrl, objectives=recipe.objectives)
-    _check_signature(domain, recipe.name)
+def prepare(spec: ObjectiveSpec) -> Domain:
+    """Return the objective of *spec* with its space, ready to be called; runs its code. Raises `CannotLoad`."""
+    fn = _objective(spec)
+    pass_expr_memo_ctrl = spec.pass_expr_memo_ctrl or None
+    domain = Domain(fn, _space(spec), pass_expr_memo_ctrl=pass_expr_memo_ctrl, objectives=spec.objectives)
+    _check_signature(domain, spec.name)
     return domain
 
 
-def _space(recipe: Recipe) -> Space:
-    if recipe.space_pickle is not None:
-        return Space(_unpickled(recipe.space_pickle, recipe, "the space"))
+def _space(spec: ObjectiveSpec) -> Space:
+    if spec.space_pickle is not None:
+        return Space(_unpickled(spec.space_pickle, spec, "the space"))
     try:
-        space = Space.from_data(recipe.space)
+        space = Space.from_data(spec.space)
     except HstoreError as error:
         raise CannotLoad(str(error), hint=error.hint) from error
     if not space.is_known:
-        raise CannotLoad(f"the space of {recipe.name} is not known: it was imported without it")
+        raise CannotLoad(f"the space of {spec.name} is not known: it was imported without it")
     if space.has_opaque_options:
-        raise CannotLoad(f"the space of {recipe.name} holds objects that could not be pickled")
+        raise CannotLoad(f"the space of {spec.name} holds objects that could not be pickled")
     return space
 
 
-def _objective(recipe: Recipe) -> Callable[..., Any]:
-    if recipe.ref is None and recipe.pickle is None:
+def _objective(spec: ObjectiveSpec) -> Callable[..., Any]:
+    if spec.ref is None and spec.pickle is None:
         raise CannotLoad(
-            f"the objective {recipe.name} could neither be imported nor pickled where the search was begun",
+            f"the objective {spec.name} could neither be imported nor pickled where the search was begun",
             hint="move it into a module and name it with --objective pkg.mod:name",
         )
-    if recipe.ref is None:
-        fn: Callable[..., Any] = _unpickled(recipe.pickle, recipe, f"the objective {recipe.name}")
+    if spec.ref is None:
+        fn: Callable[..., Any] = _unpickled(spec.pickle, spec, f"the objective {spec.name}")
         return fn
     try:
-        return imported(recipe.ref)
+        return imported(spec.ref)
     except CannotLoad as error:
-        if recipe.pickle is None:
+        if spec.pickle is None:
             raise
         try:  # of a module that was registered to be pickled by value
-            fn = _unpickled(recipe.pickle, recipe, f"the objective {recipe.name}")
+            fn = _unpickled(spec.pickle, spec, f"the objective {spec.name}")
         except CannotLoad:
             raise error from None
         return fn
@@ -170,13 +170,13 @@ def looked_up(ref: str, what: str) -> Any:
     return found
 
 
-def _unpickled(content: bytes | None, recipe: Recipe, what: str) -> Any:
+def _unpickled(content: bytes | None, spec: ObjectiveSpec, what: str) -> Any:
     import cloudpickle
 
     here = platform.python_version()
-    if recipe.python is not None and recipe.python.split(".")[:2] != here.split(".")[:2]:
+    if spec.python is not None and spec.python.split(".")[:2] != here.split(".")[:2]:
         raise CannotLoad(
-            f"{what} was pickled by Python {recipe.python}, this is {here}",
+            f"{what} was pickled by Python {spec.python}, this is {here}",
             hint="use one version of Python, or name the objective with --objective pkg.mod:name",
         )
     try:
@@ -214,8 +214,8 @@ def _check_signature(domain: Domain, name: str) -> None:
         raise CannotLoad(f"the objective {name}{signature} cannot be called with {what}: {error}") from error
 
 
-def named(ref: str, recipe: Recipe) -> Recipe:
-    """Return *recipe* with the objective at *ref*, "pkg.mod:name", in the place of its own."""
+def named(ref: str, spec: ObjectiveSpec) -> ObjectiveSpec:
+    """Return *spec* with the objective at *ref*, "pkg.mod:name", in the place of its own."""
     from dataclasses import replace
 
-    return replace(recipe, name=ref.partition(":")[2], version=None, ref=ref, pickle=None)
+    return replace(spec, name=ref.partition(":")[2], version=None, ref=ref, pickle=None)

@@ -48,7 +48,7 @@ def this_process() -> dict[str, Any]:
     return _process(os.getpid())
 
 
-def is_gone(trial: Trial, *, is_local: bool) -> bool:
+def is_dead(trial: Trial, *, is_local: bool) -> bool:
     """Return whether the process that holds *trial* is known to have ended.
 
     A process of this machine (boot and namespace) can be looked up. One of another boot is known to be gone only

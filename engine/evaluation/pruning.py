@@ -14,14 +14,14 @@ from hstore.engine.pruners import Curve, Curves, Pruner, resolve, why_unknown
 from hstore.engine.pruners.curves import curve_of, listed
 from hstore.store.errors import InvalidValue, VerificationFailed
 from hstore.store.events import Reported
-from hstore.store.log import Known, slip
+from hstore.store.log import ReadCursor, report_row
 from hstore.store.store import Experiment
 
 READ_SECONDS = 1.0
 """A process that has read what others reported does not read again sooner, unless for another trial."""
 
 
-class Referee:
+class PruningSession:
     """Judges the trials that one process evaluates of one experiment, one at a time.
 
     A process that follows the whole search (`fmin` without workers) knows all there is and reads nothing more, so that
@@ -43,7 +43,7 @@ class Referee:
         self._given = given
         self._say = say
         self._curves = Curves()
-        self._arrived = 0
+        self._n_received = 0
         self._read_at = -1e9
         self._read_for: Curve | None = None
         self._described: Mapping[str, Any] = {}
@@ -83,16 +83,16 @@ class Referee:
 
     def _look(self, curve: Curve) -> None:
         if self._follows_all:
-            news = self.experiment.arrivals[self._arrived :]
-            self._arrived += len(news)
-            self._curves.take(slip(event) for event in news if event.tid is not None)
+            news = self.experiment.received[self._n_received :]
+            self._n_received += len(news)
+            self._curves.take(report_row(event) for event in news if event.tid is not None)
         elif self._read_for is not curve or time.monotonic() - self._read_at >= READ_SECONDS:
-            known = Known(last=self._curves.last, open=self._curves.open)
-            self._curves.take(self.experiment.store.log.slips(self.experiment.name, known))
+            known = ReadCursor(last=self._curves.last, open=self._curves.open)
+            self._curves.take(self.experiment.store.log.report_rows(self.experiment.name, known))
             self._read_at, self._read_for = time.monotonic(), curve
 
 
-class Prunings:
+class PruningReplay:
     """Derives again the decisions to stop trials of an experiment, from what each of them had seen."""
 
     def __init__(self, experiment: Experiment) -> None:
@@ -104,7 +104,7 @@ class Prunings:
         assert event.pruning is not None
         assert event.tid is not None
         chain = self._experiment.chain(event.tid)
-        curve = curve_of(map(slip, chain), until=event.ver)
+        curve = curve_of(map(report_row, chain), until=event.ver)
         others: dict[int, Curve] = {}
         for tid, ver in listed(event.pruning["seen"]):
             if tid not in self._experiment.state.trials:
@@ -125,7 +125,7 @@ class Prunings:
         if ver is None and tid in self._ended:
             return self._ended[tid]
         chain = self._experiment.chain(tid)
-        curve = curve_of(map(slip, chain), until=ver)
+        curve = curve_of(map(report_row, chain), until=ver)
         if ver is None:
             self._ended[tid] = curve
         return curve

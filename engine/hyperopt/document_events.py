@@ -23,7 +23,7 @@ from hstore.engine.space import Point, Space
 from hstore.store.errors import InvalidTrial
 from hstore.store.events import Cancelled, Document, Done, Failed, Reported, Requeued
 from hstore.store.fold import HELD, Trial
-from hstore.store.store import Draft, author
+from hstore.store.store import PendingEvent, author
 from hstore.store.values import normalise
 
 INSERTED = "inserted"
@@ -68,7 +68,7 @@ def _is_possible(space: Space, label: str, value: float) -> bool:
     return value == int(value) and low <= value <= high
 
 
-def drafts_to(document: Document, tid: int, trial: Trial | None, *, is_durable: bool) -> list[Draft]:
+def drafts_to(document: Document, tid: int, trial: Trial | None, *, is_durable: bool) -> list[PendingEvent]:
     """Return the events that bring *trial* (None: it was only just queued) to where *document* says that it is."""
     state = document["state"]
     if state not in JOB_STATES:
@@ -76,32 +76,32 @@ def drafts_to(document: Document, tid: int, trial: Trial | None, *, is_durable: 
     now = "queued" if trial is None else trial.state
     if trial is not None and trial.is_finished:
         return []  # what is changed in the document of a trial that has ended changes that document, and no event
-    drafts: list[Draft] = []
+    pending: list[PendingEvent] = []
     is_taken_over = now in HELD and trial is not None and not _is_ours(trial)  # from somebody who need not go on
     if now == "failed" or (state == JOB_STATE_NEW and now in HELD) or (is_taken_over and state != JOB_STATE_CANCEL):
-        drafts.append((Requeued, tid, {"why": BY_HAND}))
+        pending.append((Requeued, tid, {"why": BY_HAND}))
         now = "queued"
     if state == JOB_STATE_NEW:
-        return drafts
+        return pending
     if state == JOB_STATE_CANCEL:
-        return [*drafts, (Cancelled, tid, {"why": BY_HAND})]
+        return [*pending, (Cancelled, tid, {"why": BY_HAND})]
     # Of what happened before it was inserted the document knows when.
     began, ended = (_at(document.get(name)) if trial is None else {} for name in ("book_time", "refresh_time"))
     if now == "queued":
         kind, _, claim = attempt.claim(tid, attempts=trial.attempt if trial else 0, worker=author())
-        drafts.append((kind, tid, {**claim, **began}))
+        pending.append((kind, tid, {**claim, **began}))
     if now in ("queued", "reserved"):
         kind, _, begin = attempt.begin(tid, pid=os.getpid(), objective=None)
-        drafts.append((kind, tid, {**begin, **began}))
+        pending.append((kind, tid, {**begin, **began}))
     result = _result(document, is_durable)
     if state == JOB_STATE_DONE:
-        drafts.append((Done, tid, {**attempt.done(result, _seconds(document)), **ended}))
+        pending.append((Done, tid, {**attempt.done(result, _seconds(document)), **ended}))
     elif state == JOB_STATE_ERROR:
         error, message = error_of(document["misc"].get("error") or document.get("error")) or ("Error", "")
-        drafts.append((Failed, tid, {"error": error, "message": message, "final": True, **ended}))
+        pending.append((Failed, tid, {"error": error, "message": message, "final": True, **ended}))
     elif state == JOB_STATE_RUNNING and result["status"] != STATUS_NEW:
-        drafts.append((Reported, tid, {"result": result}))
-    return drafts
+        pending.append((Reported, tid, {"result": result}))
+    return pending
 
 
 def _is_ours(trial: Trial) -> bool:

@@ -28,7 +28,7 @@ from hstore.engine.space import Space, seen_space
 from hstore.store.errors import Conflict, InvalidPoint
 from hstore.store.events import Document, Queued
 from hstore.store.fold import Trial
-from hstore.store.store import Draft, Experiment, Store
+from hstore.store.store import Experiment, PendingEvent, Store
 
 BATCH = 25
 """Documents that are appended at once."""
@@ -110,11 +110,11 @@ class Documents:
         self._take_in()
 
     def _take_in(self) -> None:
-        arrivals = self.experiment.arrivals
-        if self._seen == len(arrivals):
+        received = self.experiment.received
+        if self._seen == len(received):
             return
-        news = {event.tid for event in arrivals[self._seen :] if event.tid is not None}
-        self._seen = len(arrivals)
+        news = {event.tid for event in received[self._seen :] if event.tid is not None}
+        self._seen = len(received)
         trials = self.experiment.state.trials
         gone = [number for number in sorted(news) if not self._show(number, trials[number])]
         if gone:
@@ -214,9 +214,9 @@ class Documents:
             self._asked = space
             if self._waiting:
                 self._begin(space)
-        self.settle()
+        self.flush_waiting()
 
-    def settle(self) -> None:
+    def flush_waiting(self) -> None:
         """Have what was inserted before there was a space become trials, now that the search has begun."""
         if self.experiment.state.created is None:
             return
@@ -256,11 +256,11 @@ class Documents:
         left = list(documents)
         while left:
             batch, first, observed = left[:BATCH], len(experiment.state.trials), experiment.observed()
-            drafts: list[Draft] = []
+            pending: list[PendingEvent] = []
             for number, document in enumerate(batch, first):
                 queued = decision(document, number, space, observed if number == first else ())
-                drafts += [(Queued, number, queued), *drafts_to(document, number, None, is_durable=is_durable)]
-            events = experiment.compose(*drafts)
+                pending += [(Queued, number, queued), *drafts_to(document, number, None, is_durable=is_durable)]
+            events = experiment.compose(*pending)
             try:
                 experiment.append(events)
             except Conflict as conflict:  # another process was first; the rest comes after what it wrote
@@ -276,9 +276,9 @@ class Documents:
     def _tell(self, number: int, document: Document) -> None:
         """Append what *document* says of its trial; if another process ended that, what it says is noted beside it."""
         experiment, is_durable = self.experiment, self.experiment.store.is_durable
-        while drafts := drafts_to(document, number, experiment.state.trials[number], is_durable=is_durable):
+        while pending := drafts_to(document, number, experiment.state.trials[number], is_durable=is_durable):
             try:
-                experiment.append(experiment.compose(*drafts))
+                experiment.append(experiment.compose(*pending))
             except Conflict:
                 continue  # what another process wrote has been read
             return
@@ -295,7 +295,7 @@ class Documents:
 
     # -- beginning anew ---------------------------------------------------------------------------------------
 
-    def forget(self) -> None:
+    def evict(self) -> None:
         """Let go of all: of the log too, which is in memory. Tids go on from where they were."""
         self.all.clear()
         self.changes += 1

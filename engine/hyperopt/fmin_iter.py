@@ -20,7 +20,7 @@ from hstore.engine.search.control import is_discarded
 from hstore.engine.search.defaults import RETRIES
 from hstore.engine.search.driver import Driver
 from hstore.engine.search.limits import Limits
-from hstore.engine.search.local_workers import Team
+from hstore.engine.search.local_workers import LocalWorkers
 from hstore.engine.search.parallel import ParallelDriver
 from hstore.engine.search.progress import ProgressCallback, default_callback, no_progress_callback, say
 from hstore.engine.search.serial import SerialDriver
@@ -176,7 +176,7 @@ class FMinIter:
         experiment = self.trials.experiment
         more: dict[str, Any] = {}
         if kind is ParallelDriver:
-            team = Team(experiment, self._workers, grace=self._grace, say=say) if self._workers else None
+            team = LocalWorkers(experiment, self._workers, grace=self._grace, say=say) if self._workers else None
             more = {"team": team, "grace": self._grace}
         else:
             more = {"pruner": self._pruner}

@@ -26,7 +26,7 @@ from hstore.engine.search.points import enqueue
 from hstore.engine.search.progress import say
 from hstore.store.errors import Conflict, InvalidValue, OperationFailure
 from hstore.store.events import RELEASED, Cancelled, Document, Done, Queued, Reported, Requeued, Reserved
-from hstore.store.store import Draft, Experiment, Store, now
+from hstore.store.store import Experiment, PendingEvent, Store, now
 from hstore.store.values import normalise
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class MongoJobs:
         from gridfs import GridFS
         from pymongo.read_concern import ReadConcern
 
-        from hstore.store.retry import Patience
+        from hstore.store.retry import RetryPolicy
 
         if store.database is None or store.claims is None:
             raise InvalidValue("there are no jobs but in a MongoDB", hint="Trials in memory have `trials`")
@@ -70,10 +70,8 @@ class MongoJobs:
         # As they are now, what this process has just written included.
         self.jobs: Collection[Document] = self.db.get_collection("jobs", read_concern=ReadConcern("local"))
         self.gfs: GridFS = GridFS(self.db, "attachments")
-        self._patiently = Patience(store.url, seconds=store.patience, say=say)
-        kinds = self._patiently(
-            lambda: [each.get("type") for each in self.db.list_collections(filter={"name": "jobs"})]
-        )
+        self._retrying = RetryPolicy(store.url, seconds=store.timeout, say=say)
+        kinds = self._retrying(lambda: [each.get("type") for each in self.db.list_collections(filter={"name": "jobs"})])
         if "view" not in kinds:
             raise OperationFailure(
                 f"{store.url} holds jobs of hyperopt's own, not hstore's view of them",
@@ -128,7 +126,7 @@ class MongoJobs:
         return self.jobs
 
     def __len__(self) -> int:
-        return self._patiently(lambda: self.jobs.count_documents({}))
+        return self._retrying(lambda: self.jobs.count_documents({}))
 
     def __iter__(self) -> Iterator[Document]:
         return iter(self._found({}))
@@ -162,7 +160,7 @@ class MongoJobs:
         return iter(found) if cursor else found
 
     def _found(self, query: Mapping[str, Any]) -> list[Document]:
-        return self._patiently(lambda: list(self.jobs.find(query, sort=[("exp_key", 1), ("tid", 1)])))
+        return self._retrying(lambda: list(self.jobs.find(query, sort=[("exp_key", 1), ("tid", 1)])))
 
     def _dead(self) -> set[tuple[str, int]]:
         return {(held.exp, held.tid) for held in self._claims.held() if held.is_over}
@@ -194,7 +192,7 @@ class MongoJobs:
     def _attachments(self, doc: Mapping[str, Any]) -> ChainAttachments:
         name, tid = _place(doc)
         experiment = Experiment(self.store, name, only=())
-        if experiment.look_at(tid) is None:
+        if experiment.load_trial(tid) is None:
             raise OperationFailure(f"there is no job {tid} of {name!r} in {self.store.url}")
         return ChainAttachments(experiment, tid)
 
@@ -239,16 +237,16 @@ class MongoJobs:
         worker = str(host_id[0] if isinstance(host_id, (list, tuple)) and host_id else host_id or socket.gethostname())
         while names and (place := self._claims.take_ticket(self._session, names, seconds=TICKET_SECONDS)):
             experiment = Experiment(self.store, place[0], only=())
-            trial = experiment.look_at(place[1])
+            trial = experiment.load_trial(place[1])
             if trial is None or trial.state != "queued" or experiment.state.status != "open":
-                experiment.show(place[1], lease=LEASE_SECONDS)  # what led us here lags behind
+                experiment.project(place[1], lease=LEASE_SECONDS)  # what led us here lags behind
                 continue
-            drafts = [
+            pending = [
                 attempt.claim(trial.tid, attempts=trial.attempt, worker=worker),
                 attempt.begin(trial.tid, pid=os.getpid(), objective=None),
             ]
             with suppress(Conflict):
-                experiment.append(experiment.compose(*drafts))
+                experiment.append(experiment.compose(*pending))
                 taken = experiment.state.trials[trial.tid].reserved
                 assert taken is not None
                 self._hold(place, experiment, taken)
@@ -286,10 +284,10 @@ class MongoJobs:
             raise OperationFailure(f"{', '.join(fixed)} of a job cannot be changed", hint=_KEPT_BY_THE_LOG)
         experiment, taken = self._reserved[place]
         merged = {**doc, **dct}
-        drafts, is_end = self._drafts(experiment, place[1], merged, dct)
+        pending, is_end = self._drafts(experiment, place[1], merged, dct)
         try:
-            if drafts:
-                attempt.tell(experiment, taken, drafts)
+            if pending:
+                attempt.append_held(experiment, taken, pending)
             self._claims.extend(self._session, {} if is_end else {place: taken.ver}, seconds=LEASE_SECONDS)
         except Conflict as error:
             self._let_go(place)
@@ -301,7 +299,7 @@ class MongoJobs:
 
     def _drafts(
         self, experiment: Experiment, tid: int, job: Mapping[str, Any], dct: Mapping[str, Any]
-    ) -> tuple[list[Draft], bool]:
+    ) -> tuple[list[PendingEvent], bool]:
         """Return what the log is to hear of *job*, which has just got *dct*, and whether that ends the attempt."""
         result: Mapping[str, Any] = job.get("result") or {"status": STATUS_NEW}
         match dct.get("state", JOB_STATE_RUNNING):

@@ -25,7 +25,7 @@ from hstore.store.store import Experiment, Store
 
 if TYPE_CHECKING:
     from hstore.engine.algorithms.history import History
-    from hstore.engine.search.observed_history import Knowledge
+    from hstore.engine.search.observed_history import ObservedHistory
 
 
 class Trials:
@@ -57,7 +57,7 @@ class Trials:
         self._trials: list[dict[str, Any]] = []
         self._taken = 0
         self._changes = self.documents.changes
-        self._knowledge: tuple[Space, Experiment, Knowledge] | None = None
+        self._observed_history: tuple[Space, Experiment, ObservedHistory] | None = None
         self.unseen = 0
         """How many documents were inserted since the last `refresh`."""
 
@@ -222,16 +222,20 @@ class Trials:
 
         It is kept, and grows by the news alone. Documents that were inserted before there was a space are read now.
         """
-        from hstore.engine.search.observed_history import Knowledge
+        from hstore.engine.search.observed_history import ObservedHistory
 
         self.documents.learn(space)
         experiment = self.experiment
-        if self._knowledge is None or self._knowledge[0] is not space or self._knowledge[1] is not experiment:
-            self._knowledge = space, experiment, Knowledge(space)
-        knowledge = self._knowledge[2]
-        knowledge.follow(experiment)
-        knowledge.observe(experiment, experiment.observed())
-        return knowledge.history
+        if (
+            self._observed_history is None
+            or self._observed_history[0] is not space
+            or self._observed_history[1] is not experiment
+        ):
+            self._observed_history = space, experiment, ObservedHistory(space)
+        observed_history = self._observed_history[2]
+        observed_history.follow(experiment)
+        observed_history.observe(experiment, experiment.observed())
+        return observed_history.history
 
     def __len__(self) -> int:
         return len(self._trials)
@@ -331,7 +335,7 @@ class Trials:
 
     def delete_all(self) -> None:
         """Let go of all trials and attachments; the numbering goes on, as in hyperopt. The next fmin begins anew."""
-        self.documents.forget()
+        self.documents.evict()
         self._look_anew()
 
     # -- searching --------------------------------------------------------------------------------------------

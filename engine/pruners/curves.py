@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from hstore.store.log import Slip
+from hstore.store.log import ReportRow
 
 Seen: TypeAlias = Mapping[str, Any]
 """`ended`: [first tid, last tid] of each run of trials that were seen to their ends; `open`: [tid, ver] of each other
@@ -74,9 +74,9 @@ class Curves:
     def __init__(self) -> None:
         self._known: dict[int, _Known] = {}
 
-    def take(self, slips: Iterable[Slip]) -> None:
+    def take(self, report_rows: Iterable[ReportRow]) -> None:
         """Take in what is new. What is known already changes nothing, and what comes after a hole has to come again."""
-        for tid, ver, kind, data in slips:
+        for tid, ver, kind, data in report_rows:
             known = self._known.get(tid)
             if known is None:
                 known = self._known[tid] = _Known()
@@ -145,13 +145,13 @@ def _evolve(known: _Known, ver: int, kind: str, data: Mapping[str, Any]) -> None
             pass
 
 
-def curve_of(slips: Iterable[Slip], *, until: int | None = None) -> Curve:
+def curve_of(report_rows: Iterable[ReportRow], *, until: int | None = None) -> Curve:
     """Return the curve that a trial had when its chain was known up to place *until*, or without it to its first end.
 
-    *slips* are of one trial, in order.
+    *report_rows* are of one trial, in order.
     """
     known = _Known()
-    for _, ver, kind, data in slips:
+    for _, ver, kind, data in report_rows:
         if until is not None and ver > until:
             break
         _evolve(known, ver, kind, data)

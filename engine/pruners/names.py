@@ -8,7 +8,7 @@ from reprlib import repr as short
 from types import MappingProxyType
 from typing import Any
 
-from hstore.engine.algorithms import entry_points as plug_ins
+from hstore.engine.algorithms import entry_points
 from hstore.engine.pruners.asha import asha
 from hstore.engine.pruners.hyperband import hyperband
 from hstore.engine.pruners.median import median
@@ -28,7 +28,7 @@ def named(name: str) -> Pruner:
     """
     pruner = _found(name)
     if pruner is None:
-        known = ", ".join(dict.fromkeys((*PRUNERS, *sorted(plug_ins.offered(PLUG_INS).names))))
+        known = ", ".join(dict.fromkeys((*PRUNERS, *sorted(entry_points.offered(PLUG_INS).names))))
         raise InvalidValue(f"no pruner is called {name!r}; there are: {known}", path="pruner")
     return pruner
 
@@ -36,12 +36,12 @@ def named(name: str) -> Pruner:
 def _found(name: str) -> Pruner | None:
     if name in PRUNERS:
         return PRUNERS[name]
-    return next(map(_loaded, plug_ins.offered(PLUG_INS).select(name=name)), None)
+    return next(map(_loaded, entry_points.offered(PLUG_INS).select(name=name)), None)
 
 
 def _loaded(plug_in: EntryPoint) -> Pruner:
-    what, hint = plug_ins.whole_name(plug_in), "mend or uninstall that package, or choose another pruner"
-    found = plug_ins.load(plug_in, hint=hint, path="pruner")
+    what, hint = entry_points.whole_name(plug_in), "mend or uninstall that package, or choose another pruner"
+    found = entry_points.load(plug_in, hint=hint, path="pruner")
     if not isinstance(found, Pruner):
         raise InvalidValue(f"{what} is no pruner, but {short(found)}", hint=hint, path="pruner")
     if found.name != plug_in.name:

@@ -21,7 +21,7 @@ from hstore.store.events import (  # fmt: skip
     Resumed,
 )
 from hstore.store.fold import HELD, UNFINISHED, State, Trial
-from hstore.store.store import Draft, Experiment
+from hstore.store.store import Experiment, PendingEvent
 
 DISCARDED = "discarded"
 """Tags the note that voids a trial which hyperopt's view is to be without."""
@@ -59,14 +59,14 @@ def pause(experiment: Experiment, why: str, *, now: bool = False) -> Outcome:
     A search that has finished stays so.
     """
 
-    def decide() -> list[Draft]:
+    def decide() -> list[PendingEvent]:
         state = experiment.state
         if state.status == "finished":
             return []
-        drafts: list[Draft] = [(Paused, None, {"why": why})] if state.status == "open" else []
+        pending: list[PendingEvent] = [(Paused, None, {"why": why})] if state.status == "open" else []
         if now:
-            drafts += [(Requeued, tid, {"why": "paused"}) for tid in _held(state)]
-        return drafts
+            pending += [(Requeued, tid, {"why": "paused"}) for tid in _held(state)]
+        return pending
 
     return _carry_out(experiment, decide)
 
@@ -74,7 +74,7 @@ def pause(experiment: Experiment, why: str, *, now: bool = False) -> Outcome:
 def resume(experiment: Experiment, why: str) -> Outcome:
     """Have a search go on that was paused, or open one again that has finished."""
 
-    def decide() -> list[Draft]:
+    def decide() -> list[PendingEvent]:
         return [] if experiment.state.status == "open" else [(Resumed, None, {"why": why})]
 
     return _carry_out(experiment, decide)
@@ -83,16 +83,16 @@ def resume(experiment: Experiment, why: str) -> Outcome:
 def stop(experiment: Experiment, why: str, *, now: bool = False) -> Outcome:
     """End a search: what is queued is cancelled; what runs goes on to its end, or with *now* is cancelled as well."""
 
-    def decide() -> list[Draft]:
+    def decide() -> list[PendingEvent]:
         state = experiment.state
         # The end of the search comes first: nobody takes or suggests anything after it.
-        drafts = [] if state.status == "finished" else [_finished(experiment, why)]
+        pending = [] if state.status == "finished" else [_finished(experiment, why)]
         for tid in sorted(state.open):
             if is_failed := state.trials[tid].state == "failed":  # and whoever was to requeue it has died
-                drafts.append((Requeued, tid, {"why": why}))
+                pending.append((Requeued, tid, {"why": why}))
             if is_failed or now or state.trials[tid].state == "queued":
-                drafts.append((Cancelled, tid, {"why": why}))
-        return drafts or _conclusion(experiment, why)
+                pending.append((Cancelled, tid, {"why": why}))
+        return pending or _conclusion(experiment, why)
 
     return _carry_out(experiment, decide)
 
@@ -108,18 +108,18 @@ def retry(experiment: Experiment, which: Which | Iterable[int], why: str = "retr
     wanted = _failed(experiment.state, which) if isinstance(which, str) else _ended(experiment, which)
     ends = {tid: experiment.state.trials[tid].end for tid in wanted}
 
-    def decide() -> list[Draft]:
+    def decide() -> list[PendingEvent]:
         state = experiment.state
         # Where the end is not the one that was looked at, somebody else has had the trial retried.
         left = [tid for tid in wanted if state.trials[tid].end is ends[tid]]
         if not left:
             return []
-        drafts: list[Draft] = []
+        pending: list[PendingEvent] = []
         if unseen := [tid for tid in left if tid not in state.watched]:
-            drafts.append((Noted, None, {"about": unseen}))
+            pending.append((Noted, None, {"about": unseen}))
         if state.status == "finished":
-            drafts.append((Resumed, None, {"why": why}))
-        return drafts + [(Requeued, tid, {"why": why}) for tid in left]
+            pending.append((Resumed, None, {"why": why}))
+        return pending + [(Requeued, tid, {"why": why}) for tid in left]
 
     return _carry_out(experiment, decide)
 
@@ -132,17 +132,17 @@ def discard(experiment: Experiment, tids: Iterable[int] | None = None, why: str 
     experiment.refresh()
     wanted = sorted(experiment.state.trials) if tids is None else sorted(set(tids))
 
-    def decide() -> list[Draft]:
-        drafts: list[Draft] = []
+    def decide() -> list[PendingEvent]:
+        pending: list[PendingEvent] = []
         for tid in wanted:
             trial = experiment.state.trials[tid]
             if not trial.is_finished:
                 if trial.state == "failed":  # and whoever was to requeue it has died
-                    drafts.append((Requeued, tid, {"why": why}))
-                drafts.append((Cancelled, tid, {"why": why}))
+                    pending.append((Requeued, tid, {"why": why}))
+                pending.append((Cancelled, tid, {"why": why}))
             if not is_discarded(trial):
-                drafts.append((Noted, tid, {"void": True, "tags": [DISCARDED], "note": why}))
-        return drafts
+                pending.append((Noted, tid, {"void": True, "tags": [DISCARDED], "note": why}))
+        return pending
 
     return _carry_out(experiment, decide)
 
@@ -160,7 +160,7 @@ def enqueue(experiment: Experiment, decisions: Sequence[Data], why: str = "enque
     """
     written: list[Event] = []
 
-    def decide() -> list[Draft]:
+    def decide() -> list[PendingEvent]:
         state = experiment.state
         mine = [event.tid for event in written if isinstance(event, Queued) and event.tid is not None]
         left = decisions[len(mine) :]
@@ -169,10 +169,10 @@ def enqueue(experiment: Experiment, decisions: Sequence[Data], why: str = "enque
             is_late = state.status == "finished" and any(state.trials[tid].state == "queued" for tid in mine)
             return [(Resumed, None, {"why": why})] if is_late else []
         n, limit = len(state.trials), state.limits.get("max_evals")
-        drafts: list[Draft] = [(Resumed, None, {"why": why})] if state.status == "finished" else []
+        pending: list[PendingEvent] = [(Resumed, None, {"why": why})] if state.status == "finished" else []
         if isinstance(limit, (int, float)) and n + len(left) > limit:
-            drafts.append((Changed, None, {"limits": {**state.limits, "max_evals": n + len(left)}}))
-        return drafts + [(Queued, n + i, data) for i, data in enumerate(left)]
+            pending.append((Changed, None, {"limits": {**state.limits, "max_evals": n + len(left)}}))
+        return pending + [(Queued, n + i, data) for i, data in enumerate(left)]
 
     return _carry_out(experiment, decide, written)
 
@@ -189,7 +189,7 @@ def conclude(experiment: Experiment, why: str) -> Outcome:
 def conclude_if_complete(experiment: Experiment) -> Outcome:
     """Do what `conclude` does, without a driver: for a search that was stopped, or has all the trials it may have."""
 
-    def decide() -> list[Draft]:
+    def decide() -> list[PendingEvent]:
         state = experiment.state
         limit = state.limits.get("max_evals")
         is_complete = isinstance(limit, (int, float)) and len(state.trials) >= limit
@@ -209,7 +209,7 @@ def _shown(experiment: Experiment, outcome: Outcome) -> Outcome:
 
 
 def _carry_out(
-    experiment: Experiment, decide: Callable[[], list[Draft]], written: list[Event] | None = None
+    experiment: Experiment, decide: Callable[[], list[PendingEvent]], written: list[Event] | None = None
 ) -> Outcome:
     """Read, fold, *decide*, append, until nothing is left to do: others write at the same time.
 
@@ -219,10 +219,10 @@ def _carry_out(
     has_lost = False
     while True:
         experiment.refresh()
-        drafts = decide()
-        if not drafts:
+        pending = decide()
+        if not pending:
             break
-        events = experiment.compose(*drafts)
+        events = experiment.compose(*pending)
         try:
             experiment.append(events)
         except Conflict as conflict:
@@ -240,11 +240,11 @@ def _held(state: State) -> list[int]:
     return sorted(tid for tid in state.open if state.trials[tid].state in HELD)
 
 
-def _finished(experiment: Experiment, why: str) -> Draft:
+def _finished(experiment: Experiment, why: str) -> PendingEvent:
     return Finished, None, {"why": why, "observed": experiment.observed(), "decision": experiment.head}
 
 
-def _conclusion(experiment: Experiment, why: str) -> list[Draft]:
+def _conclusion(experiment: Experiment, why: str) -> list[PendingEvent]:
     state = experiment.state
     if state.open or state.status == "paused":
         return []

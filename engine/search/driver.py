@@ -13,12 +13,12 @@ from hstore.engine.evaluation.domain import Domain
 from hstore.engine.search import control
 from hstore.engine.search.fingerprint import fingerprint
 from hstore.engine.search.limits import Limits
-from hstore.engine.search.observed_history import Knowledge
+from hstore.engine.search.observed_history import ObservedHistory
 from hstore.engine.search.seeds import Seeds
 from hstore.engine.space import Point
 from hstore.store.errors import Conflict, InvalidValue
 from hstore.store.events import Queued
-from hstore.store.store import Draft, Experiment
+from hstore.store.store import Experiment, PendingEvent
 from hstore.store.values import normalise
 
 Choice: TypeAlias = tuple[int, Point, Mapping[str, Any]]
@@ -49,7 +49,7 @@ class Driver:
         created = self.experiment.state.created
         assert created is not None
         self._seeds = Seeds(created.generator)
-        self._knowledge = Knowledge(self.domain.space)
+        self._observed_history = ObservedHistory(self.domain.space)
         self._described = describe_algorithm(self.algorithm, self.settings)
 
     def run(self) -> str:
@@ -95,10 +95,10 @@ class Driver:
         trials = self.experiment.state.trials
         return sorted(tid for tid in self.experiment.state.open if trials[tid].state == "queued")
 
-    def _try(self, drafts: Sequence[Draft]) -> bool:
-        """Append *drafts*; return False if another process was first (what it wrote has been folded then)."""
+    def _try(self, pending: Sequence[PendingEvent]) -> bool:
+        """Append *pending*; return False if another process was first (what it wrote has been folded then)."""
         try:
-            self.experiment.append(self.experiment.compose(*drafts))
+            self.experiment.append(self.experiment.compose(*pending))
         except Conflict:
             return False
         return True
@@ -116,9 +116,9 @@ class Driver:
                 return n, max(0, min(begun + size - n, room))
         return n, max(0, min(wanted, room))
 
-    def _decisions(self, first: int, size: int) -> list[Draft]:
-        knowledge, experiment = self._knowledge, self.experiment
-        knowledge.follow(experiment)
+    def _decisions(self, first: int, size: int) -> list[PendingEvent]:
+        observed_history, experiment = self._observed_history, self.experiment
+        observed_history.follow(experiment)
         trials = experiment.state.trials
         last = trials[first - 1].queued if first else None
         batch = None if size == 1 else [first, size]
@@ -127,29 +127,29 @@ class Driver:
             batch = list(last.batch)
         else:
             observed = experiment.observed()
-            knowledge.observe(experiment, observed)
+            observed_history.observe(experiment, observed)
         if isinstance(self.algorithm, Algorithm):
             chosen = self._choose(self.algorithm, size)
         else:
             chosen = self._ask(self.algorithm, first, size)
         if len(chosen) < size and batch == [first, size]:
             batch = [first, len(chosen)] if len(chosen) > 1 else None
-        drafts: list[Draft] = []
+        pending: list[PendingEvent] = []
         for tid, (seed, point, described) in enumerate(chosen, first):
             data: dict[str, Any] = {
                 "point": point, "params": self.domain.space.params(point), "seed": seed, "algorithm": described,
-                "observed": [] if drafts else observed, "batch": batch,
+                "observed": [] if pending else observed, "batch": batch,
             }  # fmt: skip
-            if self._is_first_decision and not drafts:
+            if self._is_first_decision and not pending:
                 data["fingerprint"] = fingerprint()
-            drafts.append((Queued, tid, data))
-        return drafts
+            pending.append((Queued, tid, data))
+        return pending
 
     def _choose(self, algorithm: Algorithm, size: int) -> list[Choice]:
         """Return *size* choices, made one after the other; fewer when there are no more points."""
-        history = self._knowledge.history
+        history = self._observed_history.history
         chosen: list[Choice] = []
-        for k in range(self._knowledge.suggested, self._knowledge.suggested + size):
+        for k in range(self._observed_history.suggested, self._observed_history.suggested + size):
             seed, seen, described = self._seeds[k], history, self._described
             inner_seed = seed
             if scalarise.is_needed(history):
@@ -162,14 +162,14 @@ class Driver:
             chosen.append((seed, point, described))
             if len(chosen) < size:
                 # Not added to the knowledge before the append: another driver's decision may take its place.
-                history = history.copy() if history is self._knowledge.history else history
+                history = history.copy() if history is self._observed_history.history else history
                 history.add(point)
         return chosen
 
     def _ask(self, algorithm: CustomAlgorithm, first: int, size: int) -> list[Choice]:
         """Return what a user's own algorithm chose for up to *size* trials, in one call."""
         self.trials.refresh()
-        seed = self._seeds[self._knowledge.suggested]
+        seed = self._seeds[self._observed_history.suggested]
         documents = algorithm([*range(first, first + size)], self.domain, self.trials, seed, **self.settings)
         if len(documents) > size:
             raise InvalidValue(

@@ -19,7 +19,7 @@ SHORT_LIVES = 3
 STOP_SECONDS = 5.0
 
 
-class Team:
+class LocalWorkers:
     """*size* processes `hstore worker`, replaced when they die."""
 
     def __init__(self, experiment: Experiment, size: int, *, grace: float, say: Callable[[str], None]) -> None:
@@ -35,7 +35,7 @@ class Team:
         """What the workers call themselves."""
         return {f"{socket.gethostname()}:{process.pid}" for process, _ in self._processes}
 
-    def tend(self) -> None:
+    def ensure_running(self) -> None:
         """Start those that are missing; raises `HstoreError` if they keep ending at once."""
         alive = []
         for process, since in self._processes:

@@ -14,7 +14,7 @@ from hstore.store.fold import Trial, evolve
 from hstore.store.store import Experiment
 
 
-class Knowledge:
+class ObservedHistory:
     """The history behind each suggestion of an experiment: fold the decisions by trial id, observing as they did."""
 
     def __init__(self, space: Space) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from hstore.engine.search import control
 from hstore.engine.search.driver import Driver
-from hstore.engine.search.local_workers import Team
+from hstore.engine.search.local_workers import LocalWorkers
 from hstore.store.errors import CannotLoad
 
 WAIT_SECONDS = 1.0
@@ -27,7 +27,7 @@ FIRST_WORD, LONGEST_SILENCE = 5.0, 600.0
 class ParallelDriver(Driver):
     """A search whose trials workers evaluate: any number, on this machine and others, coming and going."""
 
-    team: Team | None = None
+    team: LocalWorkers | None = None
     """Workers of its own."""
     grace: float = 10.0
     """Seconds that trials under way get to end when the search ends early; then they are cancelled."""
@@ -52,7 +52,7 @@ class ParallelDriver(Driver):
         self._hear()
         while (why := self._reason_to_stop(began)) is None:
             if self.team is not None:
-                self.team.tend()
+                self.team.ensure_running()
             self._look_at_workers()
             if not self._fill_queue():
                 self._wait(began)
@@ -78,17 +78,17 @@ class ParallelDriver(Driver):
         slots = sum(worker["slots"] for worker in self._workers)
         length = self.limits.max_queue_len or max(slots, self.team.size if self.team else 0) + 1 + self._ahead()
         queued = len(self._queued())
-        if length // 2 < queued < length and self.experiment.news(AGAIN_SECONDS):
+        if length // 2 < queued < length and self.experiment.poll(AGAIN_SECONDS):
             return True  # the later a decision, the more it knows, and several cost little more than one
         first, size = self._batch(length - queued)
         began = time.monotonic()
-        drafts = self._decisions(first, size) if size else []
+        pending = self._decisions(first, size) if size else []
         self._deciding += time.monotonic() - began
-        if not drafts:
+        if not pending:
             self._is_exhausted = bool(size)
             return False
         self._rounds += 1
-        if self._try(drafts):
+        if self._try(pending):
             self._is_first_decision = False
         return True
 
@@ -108,7 +108,7 @@ class ParallelDriver(Driver):
         seconds = WAIT_SECONDS
         if self.limits.timeout is not None:
             seconds = min(seconds, max(0.01, began + self.limits.timeout - time.monotonic()))
-        self.experiment.news(seconds)
+        self.experiment.poll(seconds)
 
     def _take_in_ends(self) -> None:
         """Tell whoever wants to hear of trials that ended."""
@@ -129,7 +129,7 @@ class ParallelDriver(Driver):
         deadline = time.monotonic() + self.grace
         while self.experiment.state.open and (left := deadline - time.monotonic()) > 0:
             self._say_that_it_ends(outcome.running)
-            self.experiment.news(min(left, WAIT_SECONDS))
+            self.experiment.poll(min(left, WAIT_SECONDS))
             self._take_in_ends()
         if self.experiment.state.open:
             self._say_that_it_ends((), cancels=True)

@@ -11,12 +11,12 @@ from hstore.engine.evaluation import attempt
 from hstore.engine.evaluation.ctrl import Ctrl
 from hstore.engine.evaluation.domain import describe
 from hstore.engine.evaluation.heartbeat import Heartbeat
-from hstore.engine.evaluation.process_identity import is_gone
-from hstore.engine.evaluation.pruning import Referee
+from hstore.engine.evaluation.process_identity import is_dead
+from hstore.engine.evaluation.pruning import PruningSession
 from hstore.engine.pruners import Pruner
 from hstore.engine.search.driver import Driver
 from hstore.store.events import Done, Failed, Requeued, Reserved
-from hstore.store.store import Draft, author
+from hstore.store.store import PendingEvent, author
 
 REFRESH_SECONDS = 1.0
 """It hears of what others write (a pause, a note) at least this often."""
@@ -36,7 +36,7 @@ class SerialDriver(Driver):
         super().__post_init__()
         self._is_durable = self.experiment.store.is_durable
         self._objective = describe(self.domain.fn)["version"]
-        self._referee = Referee(self.experiment, follows_all=True, given=self.pruner, say=self.say)
+        self._referee = PruningSession(self.experiment, follows_all=True, given=self.pruner, say=self.say)
         self._session = uuid.uuid4().hex
         claims = self.experiment.store.claims
         self._heartbeat = (
@@ -92,7 +92,7 @@ class SerialDriver(Driver):
             trial = self.experiment.state.trials[tid]
             if trial.reserved is None:
                 continue
-            if is_gone(trial, is_local=is_local):
+            if is_dead(trial, is_local=is_local):
                 self._try([(Requeued, tid, {"why": f"its process is gone: {trial.reserved.worker}"})])
             else:
                 self.say(
@@ -106,15 +106,15 @@ class SerialDriver(Driver):
             if self._queued() or self.experiment.state.status != "open":
                 return self._queued()
         first, size = self._batch(self.limits.max_queue_len or 1)
-        drafts = self._decisions(first, size) if size else []
-        if not drafts:
+        pending = self._decisions(first, size) if size else []
+        if not pending:
             self._is_exhausted = bool(size)
             return []
-        if self._try([*drafts, *self._claim(first, attempts=0)]):
+        if self._try([*pending, *self._claim(first, attempts=0)]):
             self._is_first_decision = False
         return [tid for tid in range(first, first + size) if tid in self.experiment.state.open]
 
-    def _claim(self, tid: int, *, attempts: int) -> list[Draft]:
+    def _claim(self, tid: int, *, attempts: int) -> list[PendingEvent]:
         models = self.experiment.store.models
         if models is not None:
             models.lease(self.experiment.name, tid, self._session, LEASE_SECONDS)
@@ -141,7 +141,7 @@ class SerialDriver(Driver):
             result = self.domain.evaluate(trial.point, ctrl)
             if self._is_durable:
                 result = attempt.plain_result(result, self.say)
-            end: Draft = (Done, tid, attempt.done(result, time.monotonic() - began))
+            end: PendingEvent = (Done, tid, attempt.done(result, time.monotonic() - began))
         except Exception as error:
             failure = attempt.failure(error, duration=time.monotonic() - began)
             self._end(taken, (Failed, tid, {**failure, "final": True}))
@@ -153,8 +153,8 @@ class SerialDriver(Driver):
         else:
             self._end(taken, end)
 
-    def _end(self, taken: Reserved, end: Draft) -> None:
+    def _end(self, taken: Reserved, end: PendingEvent) -> None:
         if self._heartbeat is not None:
             assert taken.tid is not None
             self._heartbeat.let_go((self.experiment.name, taken.tid))
-        attempt.settle(self.experiment, taken, [end], say=self.say, more_to_come=True)
+        attempt.record_end(self.experiment, taken, [end], say=self.say, more_to_come=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from hstore.engine.evaluation import objective_spec as recipe
+from hstore.engine.evaluation import objective_spec
 from hstore.engine.evaluation.domain import Domain, describe
 from hstore.engine.search import points as given_points
 from hstore.engine.search import seeds
@@ -18,7 +18,7 @@ from hstore.engine.space import Point, Space
 from hstore.store.attachments import Attachments
 from hstore.store.errors import Conflict, SpaceChanged
 from hstore.store.events import Changed, Data, Queued, Resumed
-from hstore.store.store import Draft, Experiment
+from hstore.store.store import Experiment, PendingEvent
 
 if TYPE_CHECKING:
     from hstore.engine.hyperopt.document_view import Documents
@@ -57,12 +57,12 @@ def begin_or_continue(
                 documents,
             )  # fmt: skip
             if not documents.is_point_first:
-                documents.settle()
+                documents.flush_waiting()
             first = len(experiment.state.trials)
-            drafts = [(Queued, first + i, given_points.decision(domain.space, point)) for i, point in enumerate(new)]
-            if drafts:
-                experiment.append(experiment.compose(*drafts))
-            documents.settle()
+            pending = [(Queued, first + i, given_points.decision(domain.space, point)) for i, point in enumerate(new)]
+            if pending:
+                experiment.append(experiment.compose(*pending))
+            documents.flush_waiting()
         except Conflict:
             continue  # another process was first; what it wrote has been read, so see what is left to do
         return
@@ -83,7 +83,7 @@ def _begin(
         wanted["max_evals"] = max(wanted["max_evals"], len(experiment.state.trials) + n_new)
     if experiment.state.created is None:
         created = {
-            "space": domain.space.to_data(), "objective": recipe.record(domain, _attachments(experiment)),
+            "space": domain.space.to_data(), "objective": objective_spec.record(domain, _attachments(experiment)),
             "algorithm": algorithm, "generator": generator, "limits": wanted, "retries": dict(retries),
             "fingerprint": fingerprint(), "pruner": dict(pruner) or None,
         }  # fmt: skip
@@ -114,13 +114,13 @@ def _begin(
     if state.pruner != pruner:
         changed["pruner"] = dict(pruner)
     if any(state.objective.get(key) != objective.get(key) for key in ("name", "ref", "version", "objectives")):
-        changed["objective"] = recipe.record(domain, _attachments(experiment))
+        changed["objective"] = objective_spec.record(domain, _attachments(experiment))
     # In one append: nobody shall see the search go on within the limits that it had reached.
-    drafts: list[Draft] = [(Resumed, None, {"why": "fmin"})] if goes_on and state.status != "open" else []
+    pending: list[PendingEvent] = [(Resumed, None, {"why": "fmin"})] if goes_on and state.status != "open" else []
     if goes_on and changed:
-        drafts.append((Changed, None, changed))
-    if drafts:
-        experiment.append(experiment.compose(*drafts))
+        pending.append((Changed, None, changed))
+    if pending:
+        experiment.append(experiment.compose(*pending))
 
 
 def _is_complete(experiment: Experiment, limits: Limits) -> bool:

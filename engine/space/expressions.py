@@ -16,8 +16,6 @@ MAX_NESTING = 100
 class MissingArgument:
     """Stands in `Apply.arg` for a parameter that the node gives no argument for."""
 
-    __module__ = "hstore.pyll_utils"
-
 
 class Apply:
     """A node: the symbol *name* applied to other nodes. Nodes are equal only to themselves.
@@ -26,8 +24,6 @@ class Apply:
     o_len: how many items the value has, None if that is not known before it is evaluated.
     pure: whether equal inputs give equal values, so that `clone_merge` may make one node of two.
     """
-
-    __module__ = "hstore.pyll"
 
     __slots__ = ("__weakref__", "define_params", "name", "named_args", "o_len", "pos_args", "pure")
     __array_ufunc__ = None  # so that numpy leaves `np.float64(2) * node` to the node
@@ -229,8 +225,6 @@ class Apply:
 
 class Literal(Apply):
     """A node that stands for *obj*."""
-
-    __module__ = "hstore.pyll"
 
     __slots__ = ("_obj",)
 

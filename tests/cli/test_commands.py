@@ -311,7 +311,7 @@ def test_errors_are_one_line_with_a_hint_and_an_exit_code(
 
 
 def test_a_store_out_of_reach_and_a_bad_url_have_codes_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hstore.cli.app.PATIENCE", 0.1)
+    monkeypatch.setattr("hstore.cli.session.TIMEOUT", 0.1)
     assert run("mongodb://localhost:1/x?serverSelectionTimeoutMS=100", "ls").exit_code == 5
     assert run("http://localhost/x", "ls").exit_code == 2
 

@@ -58,7 +58,7 @@ def test_hyperopt_sklearn_runs_unmodified(tmp_path: Path) -> None:
     ).splitlines()  # fmt: skip
     assert str(installed) in where
     assert where.split()[0] == hstore.__file__
-    assert searched.startswith("hstore.engine.hyperopt.trials 6 ")
+    assert searched.startswith("hstore 6 ")
     assert float(score) > 0.7, "three kinds of iris; how it is split, hpsklearn leaves to chance"
 
 

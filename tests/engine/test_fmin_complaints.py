@@ -98,7 +98,7 @@ def test_complaint_89_it_gets_slower_with_every_trial(algo: Any) -> None:
     quiet(trials, 40, algo=algo, rstate=0)
     documents = list(trials.trials)
     looked: list[int] = []
-    events = trials.experiment.arrivals
+    events = trials.experiment.received
 
     class Watched(list[Any]):
         def __getitem__(self, key: Any) -> Any:
@@ -106,7 +106,7 @@ def test_complaint_89_it_gets_slower_with_every_trial(algo: Any) -> None:
             looked.append(len(found) if isinstance(key, slice) else 1)
             return found
 
-    trials.experiment.arrivals = Watched(events)
+    trials.experiment.received = Watched(events)
     quiet(trials, 41, algo=algo, rstate=0)
     assert 0 < sum(looked) < 20  # the events of one trial and of the search itself, and none of those before
     assert all(a is b for a, b in zip(documents, trials.trials, strict=False))

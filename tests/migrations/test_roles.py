@@ -20,7 +20,7 @@ from hstore import fmin, hp, rand
 from hstore.migrations import m0001_create_collections as m0001
 from hstore.store.claims import Claims
 from hstore.store.errors import StoreUnreachable
-from hstore.store.retry import Patience
+from hstore.store.retry import RetryPolicy
 from hstore.store.server import find_mongod
 from hstore.store.store import Store
 from hstore.store.verify import verify
@@ -87,7 +87,7 @@ def rebuild(url: str) -> None:
 
 def claims(store: Store) -> Claims:
     assert store.database is not None
-    return Claims(store.database, Patience("here", seconds=10))
+    return Claims(store.database, RetryPolicy("here", seconds=10))
 
 
 def test_a_worker_can_search_and_go_on_and_a_reader_can_check_it(url: Url) -> None:
@@ -115,7 +115,7 @@ def test_a_worker_can_come_claim_and_go_and_a_reader_sees_it(url: Url) -> None:
 def test_a_worker_is_told_of_news_and_need_not_ask(url: Url) -> None:
     search(url("worker"), 1)
     with hstore.open(url("worker")) as store:
-        news = claims(store).news()
+        news = claims(store).wakeups()
         assert not news.wait(5.0)  # begins to listen
         assert not news.wait(5.0)
         search(url("worker"), len(store.experiment("e").trials) + 1)

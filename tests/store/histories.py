@@ -22,7 +22,7 @@ from hstore.store.events import (
     Resumed,
     Running,
 )
-from hstore.store.store import Draft, Experiment, Store
+from hstore.store.store import Experiment, PendingEvent, Store
 
 CREATED: dict[str, Any] = {
     key: {} for key in ("space", "objective", "algorithm", "generator", "limits", "retries", "fingerprint")
@@ -35,7 +35,7 @@ def begin(store: Store, name: str = "e") -> Experiment:
     return experiment
 
 
-def step(experiment: Experiment, rng: random.Random) -> list[Draft]:
+def step(experiment: Experiment, rng: random.Random) -> list[PendingEvent]:
     """Return one thing that may happen next."""
     trials = experiment.state.trials
     if not trials or rng.random() < 0.25:
@@ -50,7 +50,7 @@ def step(experiment: Experiment, rng: random.Random) -> list[Draft]:
     return [_trial(experiment, tid, trials[tid].state, trials[tid].attempt, rng)]
 
 
-def _header(experiment: Experiment, rng: random.Random) -> Draft:
+def _header(experiment: Experiment, rng: random.Random) -> PendingEvent:
     told: list[tuple[type[Event], dict[str, Any]]] = [
         (Paused, {"why": "lunch"}),
         (Resumed, {"why": "back"}),
@@ -62,7 +62,7 @@ def _header(experiment: Experiment, rng: random.Random) -> Draft:
     return kind, None, data
 
 
-def _trial(experiment: Experiment, tid: int, state: str, attempt: int, rng: random.Random) -> Draft:
+def _trial(experiment: Experiment, tid: int, state: str, attempt: int, rng: random.Random) -> PendingEvent:
     loss = rng.choice([rng.random(), 0.5, math.nan, math.inf, -math.inf])
     done: dict[str, Any] = {
         "result": {"status": "ok", "loss": loss, "$odd.key": [1]},

@@ -9,7 +9,7 @@ from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStart
 
 from hstore.store.errors import NotFound, VerificationFailed
 from hstore.store.gridfs_attachments import GridFSAttachments
-from hstore.store.retry import Patience
+from hstore.store.retry import RetryPolicy
 from hstore.store.store import Store
 from hstore.store.url import connect, parse
 
@@ -71,7 +71,7 @@ def test_no_message_is_larger_than_a_slow_line_carries_in_time(mongo_url: str, m
     sizes = Sizes()
     database = connect(parse(mongo_url), event_listeners=[sizes])
     with database.client:
-        attachments = GridFSAttachments(database, Patience("here", seconds=10))
+        attachments = GridFSAttachments(database, RetryPolicy("here", seconds=10))
         assert attachments.get(attachments.put(LARGE)) == LARGE
     assert sum(sizes.sent) == sum(sizes.received) == len(LARGE)
     assert max(sizes.sent + sizes.received) <= 1024**2

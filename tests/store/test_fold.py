@@ -186,7 +186,7 @@ def snapshot(state: State) -> Any:
 def test_folding_in_pieces_is_folding_at_once(seed: int, steps: int, cuts: list[int]) -> None:
     experiment = begin(Store.in_memory())
     live(experiment, seed, steps)
-    events = experiment.arrivals
+    events = experiment.received
     pieces = State("e")
     edges = [0, *sorted(min(cut, len(events)) for cut in cuts), len(events)]
     for start, end in pairwise(edges):

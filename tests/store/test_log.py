@@ -14,7 +14,7 @@ from pymongo.errors import WriteError
 
 from hstore.store.errors import Conflict, InvalidEvent, VerificationFailed
 from hstore.store.events import CODEC, Created, Done, Event, Noted, Queued, Reserved, Running, Unreadable
-from hstore.store.log import EventLog, Known
+from hstore.store.log import EventLog, ReadCursor
 from hstore.store.store import Store
 
 AT = dt.datetime(2026, 11, 21, 4, 5, 6, 7000, tzinfo=dt.UTC)
@@ -97,10 +97,10 @@ def test_a_reader_is_given_what_it_does_not_know_and_nothing_else(log: EventLog)
     log.append([created()])
     for tid in range(4):
         log.append(trial(tid)[: tid + 1])
-    known = Known(header=0, last=2, open={0: 0, 1: 0, 2: 2})
+    known = ReadCursor(header=0, last=2, open={0: 0, 1: 0, 2: 2})
     assert places(log.read("e", known)) == [(1, 1), (3, 0), (3, 1), (3, 2), (3, 3)]
-    assert places(log.read("e", Known(header=0, last=3, open={0: 0}))) == []
-    assert places(log.read("e", Known(header=-1, last=3))) == [(None, 0)]
+    assert places(log.read("e", ReadCursor(header=0, last=3, open={0: 0}))) == []
+    assert places(log.read("e", ReadCursor(header=-1, last=3))) == [(None, 0)]
 
 
 def test_experiments_are_kept_apart_and_listed(log: EventLog) -> None:
@@ -112,9 +112,9 @@ def test_experiments_are_kept_apart_and_listed(log: EventLog) -> None:
 
 def test_who_waits_is_woken_by_an_append(log: EventLog) -> None:
     log.append([created()])
-    known = Known(header=0)
+    known = ReadCursor(header=0)
     assert log.wait("e", known, 0.05) is False
-    assert log.wait("e", Known(), 5.0) is True
+    assert log.wait("e", ReadCursor(), 5.0) is True
     waiting = threading.Event()
     told: list[bool] = []
 
@@ -177,7 +177,7 @@ def test_one_id_cannot_be_two_events(log: EventLog) -> None:
 def test_who_waits_hears_of_what_was_appended_before_a_conflict(log: EventLog) -> None:
     theirs, mine = trial(0), trial(0)
     log.append(theirs[:1])
-    known = Known(last=0, open={0: 0})
+    known = ReadCursor(last=0, open={0: 0})
     told: list[bool] = []
     thread = threading.Thread(target=lambda: told.append(log.wait("e", known, 20.0)))
     thread.start()
@@ -255,7 +255,7 @@ def test_readers_use_the_index_and_sort_nothing(mongo_store: Store, database: Da
     from hstore.store.mongo import IN_ORDER, _query
 
     mongo_store.log.append([created(), *(event for tid in range(50) for event in trial(tid)[: 1 + tid % 4])])
-    for known in (Known(), Known(header=0, last=49, open={tid: tid % 4 for tid in range(49) if tid % 4 < 3})):
+    for known in (ReadCursor(), ReadCursor(header=0, last=49, open={tid: tid % 4 for tid in range(49) if tid % 4 < 3})):
         plan = str(database["events"].find(_query("e", known), sort=IN_ORDER).explain()["queryPlanner"]["winningPlan"])
         assert "COLLSCAN" not in plan
         assert "'SORT'" not in plan

@@ -15,14 +15,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
-from hstore.store import retry as patience
+from hstore.store import retry
 from hstore.store.attachments import MemoryAttachments
 from hstore.store.errors import Conflict
 from hstore.store.events import Created, Event, Noted, Queued
-from hstore.store.log import EventLog, Known
+from hstore.store.log import EventLog, ReadCursor
 from hstore.store.memory import MemoryLog
 from hstore.store.mongo import MongoLog
-from hstore.store.retry import Patience
+from hstore.store.retry import RetryPolicy
 from hstore.store.store import Store
 
 spec = importlib.util.spec_from_file_location("rollback_server", Path(__file__).with_name("rollback_server.py"))
@@ -62,8 +62,8 @@ class Agreement(RuleBasedStateMachine):
         blobs = MemoryAttachments()
         self.logs: list[EventLog] = [MemoryLog()]
         for collection in (self.real, self.fake):
-            waiting = Patience("the server", seconds=30)
-            self.logs.append(MongoLog(collection, fetch=blobs.get, put=blobs.put, patience=waiting))
+            waiting = RetryPolicy("the server", seconds=30)
+            self.logs.append(MongoLog(collection, fetch=blobs.get, put=blobs.put, retry=waiting))
         keys = ("space", "objective", "algorithm", "generator", "limits", "retries", "fingerprint")
         empty: dict[str, Any] = {key: {} for key in keys}
         self.append([Created(exp=self.exp, ver=0, id=uuid.uuid4(), at=AT, by="h:1:t", **empty)], None)
@@ -134,7 +134,7 @@ class Agreement(RuleBasedStateMachine):
     def a_reader_catches_up(self, data: st.DataObject) -> None:
         """Read what is not known, from any point on."""
         last = data.draw(st.integers(-1, self.trials() - 1))
-        known = Known(
+        known = ReadCursor(
             header=data.draw(st.integers(-1, self.length(None) - 1)),
             last=last,
             open={tid: data.draw(st.integers(0, self.length(tid) - 1)) for tid in range(last + 1)},
@@ -168,7 +168,7 @@ class Agreement(RuleBasedStateMachine):
 def test_ten_thousand_steps_of_writers_faults_and_rollbacks_leave_all_logs_equal(
     mongo_store: Store, database: Database[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(patience, "FIRST_PAUSE", 0.0002)
+    monkeypatch.setattr(retry, "FIRST_PAUSE", 0.0002)
     Agreement.databases = (database,)
     Agreement.steps = 0
     run_state_machine_as_test(

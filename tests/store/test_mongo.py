@@ -21,10 +21,10 @@ from hstore.store.attachments import MemoryAttachments
 from hstore.store.errors import Conflict, InvalidEvent, StoreUnreachable
 from hstore.store.events import CODEC, Created, Done, Noted, Queued, Reserved, Running, Unreadable
 from hstore.store.fold import fold
-from hstore.store.log import Known
+from hstore.store.log import ReadCursor
 from hstore.store.mongo import IN_ORDER, MongoLog, _hole, _query
 from hstore.store.open_store import open_store
-from hstore.store.retry import Patience
+from hstore.store.retry import RetryPolicy
 from hstore.store.store import Store
 from hstore.store.url import connect, parse
 
@@ -33,7 +33,7 @@ UNFINISHED = 100
 
 def log_on(collection: Any, *, seconds: float = 30.0) -> MongoLog:
     blobs = MemoryAttachments()
-    return MongoLog(collection, fetch=blobs.get, put=blobs.put, patience=Patience("the server", seconds=seconds))
+    return MongoLog(collection, fetch=blobs.get, put=blobs.put, retry=RetryPolicy("the server", seconds=seconds))
 
 
 def run(tid: int = 0) -> list[Any]:
@@ -75,7 +75,7 @@ def test_a_server_that_never_answers_is_unreachable_when_patience_ends() -> None
         with pytest.raises(StoreUnreachable, match="no answer from the server"):
             ask()
         assert time.monotonic() - began < 5
-    assert log.wait("e", Known(), 0.1) is True  # whoever reads next hears of it
+    assert log.wait("e", ReadCursor(), 0.1) is True  # whoever reads next hears of it
     log.close()
 
 
@@ -239,20 +239,20 @@ def test_an_event_whose_attachment_is_gone_is_set_aside(
 @pytest.mark.parametrize(
     ("places", "known", "hole"),
     [
-        ([], Known(), None),
-        ([(None, 0), (0, 0), (0, 1), (1, 0)], Known(), None),
-        ([(None, 0), (None, 2)], Known(), (None, 1)),
-        ([(1, 0)], Known(), (0, 0)),
-        ([(0, 0), (0, 2)], Known(), (0, 1)),
-        ([(0, 1)], Known(), (0, 0)),
-        ([(None, 1), (2, 3), (4, 0)], Known(header=0, last=3, open={2: 2}), None),
-        ([(2, 4)], Known(header=0, last=3, open={2: 2}), (2, 3)),
-        ([(5, 0)], Known(header=0, last=3), (4, 0)),
-        ([(None, 2)], Known(header=0, last=3), (None, 1)),
+        ([], ReadCursor(), None),
+        ([(None, 0), (0, 0), (0, 1), (1, 0)], ReadCursor(), None),
+        ([(None, 0), (None, 2)], ReadCursor(), (None, 1)),
+        ([(1, 0)], ReadCursor(), (0, 0)),
+        ([(0, 0), (0, 2)], ReadCursor(), (0, 1)),
+        ([(0, 1)], ReadCursor(), (0, 0)),
+        ([(None, 1), (2, 3), (4, 0)], ReadCursor(header=0, last=3, open={2: 2}), None),
+        ([(2, 4)], ReadCursor(header=0, last=3, open={2: 2}), (2, 3)),
+        ([(5, 0)], ReadCursor(header=0, last=3), (4, 0)),
+        ([(None, 2)], ReadCursor(header=0, last=3), (None, 1)),
     ],
 )
 def test_a_hole_is_the_first_place_that_is_missing(
-    places: list[tuple[int | None, int]], known: Known, hole: tuple[int | None, int] | None
+    places: list[tuple[int | None, int]], known: ReadCursor, hole: tuple[int | None, int] | None
 ) -> None:
     assert _hole([event(Noted, tid, ver) for tid, ver in places], known) == hole
 
@@ -260,7 +260,7 @@ def test_a_hole_is_the_first_place_that_is_missing(
 # -- waiting --------------------------------------------------------------------------------------------------
 
 
-def woken(log: MongoLog, known: Known, append: Callable[[], None]) -> bool:
+def woken(log: MongoLog, known: ReadCursor, append: Callable[[], None]) -> bool:
     told: list[bool] = []
     thread = threading.Thread(target=lambda: told.append(log.wait("e", known, 30.0)))
     thread.start()
@@ -272,9 +272,9 @@ def woken(log: MongoLog, known: Known, append: Callable[[], None]) -> bool:
 def test_without_change_streams_the_log_is_asked_again_and_again() -> None:
     log = log_on(RollbackCollection())
     log.append([event(Created, None, 0)])
-    known = Known(header=0)
+    known = ReadCursor(header=0)
     assert log.wait("e", known, 0.02) is False
-    assert log.wait("e", Known(), 30.0) is True
+    assert log.wait("e", ReadCursor(), 30.0) is True
     assert woken(log, known, lambda: log.append(run()))
 
 
@@ -283,19 +283,19 @@ def test_a_server_that_goes_away_while_it_is_asked_wakes_whoever_waits() -> None
         def find_one(self, query: Document, projection: Any = None) -> Document | None:
             raise AutoReconnect("gone")
 
-    assert log_on(Leaving()).wait("e", Known(), 30.0) is True
+    assert log_on(Leaving()).wait("e", ReadCursor(), 30.0) is True
 
 
 @pytest.mark.parametrize("timeout", [0.0, 0.1, 1.2])
 def test_waiting_ends_when_the_time_is_over(timeout: float, mongo_store: Store) -> None:
     began = time.monotonic()
-    assert mongo_store.log.wait("e", Known(), timeout) is False
+    assert mongo_store.log.wait("e", ReadCursor(), timeout) is False
     assert timeout <= time.monotonic() - began < timeout + 0.9
 
 
 def test_events_of_other_experiments_wake_nobody(mongo_store: Store) -> None:
     mongo_store.log.append([replace(run()[0], exp="other")])
-    assert mongo_store.log.wait("e", Known(), 0.1) is False
+    assert mongo_store.log.wait("e", ReadCursor(), 0.1) is False
 
 
 # -- plans ----------------------------------------------------------------------------------------------------
@@ -316,7 +316,7 @@ def test_readers_find_what_is_new_by_the_index_and_sort_nothing(mongo_store: Sto
     unfinished = [e for tid in range(300, 300 + UNFINISHED) for e in run(tid)[: 1 + tid % 3]]
     mongo_store.log.append(unfinished)
     open_ = {tid: tid % 3 for tid in range(300, 300 + UNFINISHED)}
-    for known in (Known(), Known(header=0, last=299 + UNFINISHED, open=open_)):
+    for known in (ReadCursor(), ReadCursor(header=0, last=299 + UNFINISHED, open=open_)):
         told = database["events"].find(_query("e", known), sort=IN_ORDER).explain()
         used = stages(told["queryPlanner"]["winningPlan"])
         assert "IXSCAN" in used

@@ -13,9 +13,9 @@ from pymongo.read_concern import ReadConcern
 
 from hstore.store.events import Done, Queued, Requeued, Reserved, Running
 from hstore.store.fold import State, fold
-from hstore.store.store import Draft, Experiment, Store
+from hstore.store.store import Experiment, PendingEvent, Store
 
-WHOLE: list[Draft] = [
+WHOLE: list[PendingEvent] = [
     (Queued, 0, {"point": {"x": 1.0}, "params": {"x": 1.0}}),
     (Reserved, 0, {"worker": "h:1:w", "host": "h", "attempt": 1}),
     (Running, 0, {"pid": 1, "python": "3", "hstore": "0"}),
@@ -49,9 +49,9 @@ def test_after_any_history_a_rebuild_makes_the_same_documents(
     assert models is not None
     rng = random.Random(seed)
     for _ in range(5):  # what is older, or told twice, changes nothing
-        earlier = fold("e", experiment.arrivals[: rng.randint(1, len(experiment.arrivals))])
-        models.show(earlier, set(earlier.trials) | {None})
-        models.show(experiment.state, {tid for tid in experiment.state.trials if rng.random() < 0.5} | {None})
+        earlier = fold("e", experiment.received[: rng.randint(1, len(experiment.received))])
+        models.project(earlier, set(earlier.trials) | {None})
+        models.project(experiment.state, {tid for tid in experiment.state.trials if rng.random() < 0.5} | {None})
     models.flush()
     told = documents(database)
     assert len(told[0]) == len(experiment.trials)
@@ -64,7 +64,7 @@ def test_an_older_state_never_replaces_a_newer_one(mongo_store: Store, database:
     experiment.append(experiment.compose(*WHOLE))
     older = fold("e", experiment.events[:3])
     assert mongo_store.models is not None
-    mongo_store.models.show(older, {0, None})
+    mongo_store.models.project(older, {0, None})
     mongo_store.models.flush()
     (trial,), (about,) = documents(database)
     assert (trial["state"], trial["ver"]) == ("done", 3)

@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 from pymongo.errors import AutoReconnect, BulkWriteError, OperationFailure, ServerSelectionTimeoutError
 
-from hstore.store import retry as patience
+from hstore.store import retry
 from hstore.store.errors import InvalidEvent, NoMongod, StoreUnreachable
-from hstore.store.retry import Patience
+from hstore.store.retry import RetryPolicy
 
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "FIRST_PAUSE", 0.0001)
+    monkeypatch.setattr(retry, "FIRST_PAUSE", 0.0001)
 
 
 def after(*errors: Exception) -> Callable[[], str]:
@@ -29,7 +29,7 @@ def after(*errors: Exception) -> Callable[[], str]:
 
 def test_what_passes_is_waited_for_and_said_once() -> None:
     said: list[str] = []
-    waiting = Patience("the store", seconds=math.inf, say=said.append)
+    waiting = RetryPolicy("the store", seconds=math.inf, say=said.append)
     errors = [
         AutoReconnect("gone"),
         ServerSelectionTimeoutError("none, Timeout: 2s"),
@@ -45,13 +45,13 @@ def test_patience_ends() -> None:
         raise AutoReconnect("gone")
 
     with pytest.raises(StoreUnreachable, match="no answer from the store"):
-        Patience("the store", seconds=0.01)(never)
+        RetryPolicy("the store", seconds=0.01)(never)
 
 
 def test_a_server_of_our_own_is_revived_between_attempts() -> None:
     revived: list[int] = []
     assert (
-        Patience("s", seconds=1, revive=lambda: revived.append(1))(after(AutoReconnect("x"), AutoReconnect("y")))
+        RetryPolicy("s", seconds=1, restart=lambda: revived.append(1))(after(AutoReconnect("x"), AutoReconnect("y")))
         == "done"
     )
     assert len(revived) == 2
@@ -60,10 +60,10 @@ def test_a_server_of_our_own_is_revived_between_attempts() -> None:
 def test_what_reviving_cannot_do_is_said_and_tried_again() -> None:
     said: list[str] = []
 
-    def revive() -> None:
+    def restart() -> None:
         raise NoMongod("there is no mongod")
 
-    assert Patience("s", seconds=math.inf, revive=revive, say=said.append)(after(AutoReconnect("x"))) == "done"
+    assert RetryPolicy("s", seconds=math.inf, restart=restart, say=said.append)(after(AutoReconnect("x"))) == "done"
     assert "there is no mongod" in said
 
 
@@ -78,32 +78,32 @@ def test_what_reviving_cannot_do_is_said_and_tried_again() -> None:
 )
 def test_what_does_not_pass_is_told_at_once(error: Exception, ours: type[Exception]) -> None:
     with pytest.raises(ours):
-        Patience("the store", seconds=math.inf)(after(error))
+        RetryPolicy("the store", seconds=math.inf)(after(error))
 
 
 def test_of_a_command_that_is_forbidden_its_name_is_told_and_not_what_it_held() -> None:
     error = OperationFailure('not authorized on lab to execute command { insert: "events", lsid: { id: 1 } }', 13)
     with pytest.raises(StoreUnreachable, match=r"not authorized on lab to execute command insert on events\n"):
-        Patience("the store", seconds=math.inf)(after(error))
+        RetryPolicy("the store", seconds=math.inf)(after(error))
 
 
 def test_a_full_disk_is_waited_for() -> None:
     error: Any = OperationFailure("no space left", 14031)
-    assert Patience("the store", seconds=math.inf)(after(error)) == "done"
+    assert RetryPolicy("the store", seconds=math.inf)(after(error)) == "done"
 
 
 def test_an_error_without_words_is_told_by_its_name() -> None:
     with pytest.raises(StoreUnreachable, match="AutoReconnect"):
-        Patience("the store", seconds=0)(after(AutoReconnect("")))
+        RetryPolicy("the store", seconds=0)(after(AutoReconnect("")))
 
 
 def test_what_the_server_says_can_be_tried_again_is() -> None:
     details = {"ok": 0, "errmsg": "not now", "code": 4242, "errorLabels": ["RetryableWriteError"]}
-    assert Patience("the store", seconds=9)(after(OperationFailure("not now", 4242, details))) == "done"
+    assert RetryPolicy("the store", seconds=9)(after(OperationFailure("not now", 4242, details))) == "done"
     with pytest.raises(OperationFailure, match="never"):
-        Patience("the store", seconds=9)(after(OperationFailure("never", 4242, {})))
+        RetryPolicy("the store", seconds=9)(after(OperationFailure("never", 4242, {})))
 
 
 def test_a_write_concern_that_failed_is_tried_again_whatever_else_did() -> None:
     details = {"writeErrors": [{"code": 11000, "index": 0}], "writeConcernErrors": [{"code": 64}]}
-    assert Patience("the store", seconds=9)(after(BulkWriteError(details))) == "done"
+    assert RetryPolicy("the store", seconds=9)(after(BulkWriteError(details))) == "done"

@@ -22,6 +22,7 @@ from tests.waiting import until
 
 from hstore.store.errors import NoMongod, StoreUnreachable
 from hstore.store.server import EmbeddedServer, ensure_server, find_mongod
+from hstore.store.supervisor import SHORT_LIFE
 
 try:
     find_mongod()
@@ -228,8 +229,8 @@ def test_it_comes_back_with_its_data_when_mongod_is_killed(home: Path) -> None:
 
 def test_a_mongod_that_had_been_up_comes_back_without_being_asked_for(home: Path) -> None:
     with using(home) as server, documents(server) as collection:
-        killed = psutil.Process(server.pid)
-        until(lambda: time.time() - killed.create_time() > 3.5)
+        killed, seen = psutil.Process(server.pid), time.monotonic()  # it was started before that
+        until(lambda: time.monotonic() - seen > SHORT_LIFE)
         killed.kill()
         until(lambda: server.pid not in (None, killed.pid))
         until(lambda: takes_writes(collection))  # nobody has waited for that yet
@@ -286,7 +287,7 @@ def test_a_frozen_mongod_is_left_alone_and_answers_again(home: Path) -> None:
         mongod = psutil.Process(server.pid)
         mongod.suspend()
         with pytest.raises(StoreUnreachable, match="does not answer"):
-            server.ensure(patience=0.5)
+            server.ensure(timeout=0.5)
         mongod.resume()
         server.ensure()
         assert server.pid == mongod.pid

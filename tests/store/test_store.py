@@ -6,7 +6,7 @@ import pytest
 from hstore.store.digest import digest
 from hstore.store.errors import AllTrialsFailed, Conflict, InvalidEvent, InvalidName, NotFound
 from hstore.store.events import Done, Event, Queued, Requeued, Reserved, Running
-from hstore.store.store import Draft, Experiment, Store
+from hstore.store.store import Experiment, PendingEvent, Store
 
 CREATED: dict[str, Any] = {
     key: {} for key in ("space", "objective", "algorithm", "generator", "limits", "retries", "fingerprint")
@@ -132,7 +132,7 @@ def test_a_result_too_large_for_an_event_comes_back_as_if_it_had_not_been(store:
     mine = begun(store)
     curve = [float(i) for i in range(50_000)]
     result = {"status": "ok", "loss": 1.0, "curve": curve, "at": dt.datetime(2026, 1, 1, tzinfo=dt.UTC)}
-    large: list[Draft] = [
+    large: list[PendingEvent] = [
         (Queued, 0, QUEUED),
         (Reserved, 0, RESERVED),
         (Running, 0, RUNNING),

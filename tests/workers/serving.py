@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from hstore import hp
-from hstore.engine.evaluation import objective_spec as recipe
+from hstore.engine.evaluation import objective_spec as objective_spec
 from hstore.engine.evaluation.domain import Domain
 from hstore.engine.search import seeds
 from hstore.engine.search.fingerprint import fingerprint
@@ -28,7 +28,7 @@ def begin(
     domain = Domain(objective, SPACE)
     policy = {"lost": 2, "interrupted": 2, "failed": 0, "timeout": 0} | retries
     created = {
-        "space": SPACE.to_data(), "objective": recipe.record(domain, store.attachments),
+        "space": SPACE.to_data(), "objective": objective_spec.record(domain, store.attachments),
         "limits": {"max_evals": max_evals},
         "algorithm": {"name": "rand", "version": 1, "settings": {}}, "generator": seeds.to_data(seeds.as_generator(0)),
         "retries": policy, "fingerprint": fingerprint(),

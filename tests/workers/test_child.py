@@ -17,9 +17,9 @@ import pytest
 from tests.waiting import until
 
 from hstore import hp
-from hstore.engine.evaluation import objective_spec as recipes
+from hstore.engine.evaluation import objective_spec as objective_spec
 from hstore.engine.evaluation.domain import Domain
-from hstore.engine.evaluation.objective_spec import Recipe
+from hstore.engine.evaluation.objective_spec import ObjectiveSpec
 from hstore.engine.space import Space
 from hstore.engine.space.expressions import as_apply
 from hstore.store.attachments import MemoryAttachments
@@ -30,11 +30,11 @@ SECONDS = 60.0
 Objective = Callable[..., Any]
 
 
-def recipe_of(fn: Objective, space: Any = None) -> Recipe:
+def recipe_of(fn: Objective, space: Any = None) -> ObjectiveSpec:
     """Return the recipe of *fn* as a worker elsewhere finds it in the log."""
     attachments = MemoryAttachments()
     domain = Domain(fn, Space(as_apply({"x": hp.uniform("x", -5, 5)} if space is None else space)))
-    return recipes.fetch(recipes.record(domain, attachments), domain.space.to_data(), attachments)
+    return objective_spec.fetch(objective_spec.record(domain, attachments), domain.space.to_data(), attachments)
 
 
 def nobody(name: str, *arguments: Any) -> Any:
@@ -100,10 +100,10 @@ def test_one_process_answers_call_after_call_and_loads_each_objective_once(bench
     pids = {bench.call(lambda _: os.getpid()).data["loss"] for _ in range(3)}
     assert pids == {float(bench.child.pid)}
 
-    recipe = recipe_of(lambda config: config["x"])
-    version = bench.child.load("once", recipe)
-    assert version == recipe.version
-    assert bench.child.load("once", replace(recipe, pickle=b"never looked at")) == version
+    objective_spec = recipe_of(lambda config: config["x"])
+    version = bench.child.load("once", objective_spec)
+    assert version == objective_spec.version
+    assert bench.child.load("once", replace(objective_spec, pickle=b"never looked at")) == version
 
 
 def test_an_exception_is_a_failure_with_its_traceback(bench: Bench) -> None:
@@ -224,7 +224,7 @@ def test_an_objective_that_ignores_signals_ends_at_the_time_limit(bench: Bench) 
 
 def test_a_call_is_dropped_by_another_thread(bench: Bench) -> None:
     def serve(name: str, *_: Any) -> None:
-        threading.Thread(target=bench.child.drop, args=("enough",)).start()
+        threading.Thread(target=bench.child.abort, args=("enough",)).start()
 
     def objective(config: dict[str, Any]) -> None:
         config["ctrl"].report(0, 1.0)
@@ -238,14 +238,14 @@ def test_a_call_is_dropped_by_another_thread(bench: Bench) -> None:
         assert (outcome.kind, outcome.data["message"]) == ("dropped", "enough")
         assert bench.call(lambda config: config["x"]).kind == "dropped", "until it is picked up, so is the next"
     finally:
-        bench.child.pick_up()
+        bench.child.clear_abort()
     assert bench.is_well()
 
 
 def test_a_drop_that_comes_too_late_does_not_keep_the_processor_busy(bench: Bench) -> None:
     bench.child.load("warm", recipe_of(lambda config: config["x"]))
-    bench.child.drop("nothing")
-    bench.child.pick_up()
+    bench.child.abort("nothing")
+    bench.child.clear_abort()
     before = time.thread_time()
 
     def idle(_: Any) -> float:
@@ -259,7 +259,7 @@ def test_a_drop_that_comes_too_late_does_not_keep_the_processor_busy(bench: Benc
 def test_nothing_is_dropped_by_a_child_that_is_closed(child: Child) -> None:
     assert Bench(child).is_well()
     child.close()
-    child.drop("too late")
+    child.abort("too late")
 
 
 # -- output -----------------------------------------------------------------------------------------------------------
@@ -419,14 +419,14 @@ def test_what_an_objective_has_started_ends_with_its_process(end: str, bench: Be
     def drop() -> None:
         until((tmp_path / "child").exists)
         if end == "drop":
-            bench.child.drop("enough")
+            bench.child.abort("enough")
 
     dropping = threading.Thread(target=drop)
     dropping.start()
     kinds = {"drop": "dropped", "death": "failed", "stop": "done"}
     assert bench.call(starting).kind == kinds[end]
     dropping.join()
-    bench.child.pick_up()
+    bench.child.clear_abort()
     if end == "stop":
         bench.child.stop()
     pids = [int((tmp_path / name).read_text()) for name in ("child", "grandchild")]
@@ -565,13 +565,13 @@ def module(folder: Path, name: str, code: str) -> None:
     (folder / f"{name}.py").write_text(textwrap.dedent(code))
 
 
-def named(ref: str) -> Recipe:
-    return recipes.named(ref, recipe_of(lambda config: config["x"]))
+def named(ref: str) -> ObjectiveSpec:
+    return objective_spec.named(ref, recipe_of(lambda config: config["x"]))
 
 
-def refusal(child: Child, recipe: Recipe) -> str:
+def refusal(child: Child, objective_spec: ObjectiveSpec) -> str:
     with pytest.raises(CannotLoad) as caught:
-        child.load("unloadable", recipe)
+        child.load("unloadable", objective_spec)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -627,8 +627,8 @@ def test_loading_that_never_ends_is_given_up(bench: Bench, monkeypatch: pytest.M
 
 
 def test_what_has_changed_on_disk_is_imported_again(child: Child) -> None:
-    def loss(key: str, recipe: Recipe) -> Any:
-        child.load(key, recipe)
+    def loss(key: str, objective_spec: ObjectiveSpec) -> Any:
+        child.load(key, objective_spec)
         job = {"exp": "e", "tid": 0, "attempt": 1, "point": {"x": 1.0}, "uri": ""}
         return child.evaluate(key, job, serve=nobody, time_limit=SECONDS).data["loss"]
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hstore.store.claims import Held
+from hstore.store.claims import ActiveLease
 from hstore.workers.lease import UNWRITTEN_SECONDS, Silence
 
 BEGINNING = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
@@ -15,10 +15,10 @@ BEGINNING = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
 def held(
     tid: int = 0, *, ver: int = 2, by: str | None = "session", beat: float | None = 0.0, seconds: float | None = 60.0,
     is_over: bool = False, exp: str = "e",
-) -> Held:  # fmt: skip
+) -> ActiveLease:  # fmt: skip
     """Return a trial whose lease was extended at *beat* for *seconds*."""
     at = None if beat is None else BEGINNING + dt.timedelta(seconds=beat)
-    return Held(
+    return ActiveLease(
         exp=exp, tid=tid, ver=ver, worker="w", host="h", by=by, beat=at, seconds=seconds, age=None, is_over=is_over
     )  # fmt: skip
 
@@ -27,7 +27,7 @@ UNWRITTEN = held(by=None, beat=None, seconds=None)
 OVER = held(is_over=True)
 
 
-def looks(*seen: tuple[float, Held]) -> list[bool]:
+def looks(*seen: tuple[float, ActiveLease]) -> list[bool]:
     """Return, for each look at one trial at a time, whether it may be taken away."""
     silence = Silence()
     return [bool(silence.look([trial], now=now)) for now, trial in seen]

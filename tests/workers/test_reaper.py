@@ -8,7 +8,7 @@ from hstore.engine.evaluation import attempt
 from hstore.engine.evaluation.process_identity import this_process
 from hstore.store.events import Failed, Queued
 from hstore.store.store import Experiment, Store
-from hstore.workers.reaper import House
+from hstore.workers.reaper import Reaper
 
 
 def held(store: Store, process: dict[str, Any] | None) -> Experiment:
@@ -37,7 +37,7 @@ def test_a_failure_whose_worker_did_not_live_to_queue_the_trial_again_is_made_go
 
 
 def after_keeping_house(experiment: Experiment) -> str:
-    house = House(experiment.store, say=lambda _: None)
+    house = Reaper(experiment.store, say=lambda _: None)
     house.keep(["e"])
     house.keep(["e"])
     experiment.refresh()

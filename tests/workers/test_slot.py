@@ -12,10 +12,10 @@ from tests.workers.serving import DEADLINE, begin, is_over, worker
 
 from hstore.engine.audit.check import check
 from hstore.engine.evaluation import attempt
-from hstore.store.claims import Claims, Place
+from hstore.store.claims import Claims, TrialKey
 from hstore.store.events import Done, Event, Requeued, Reserved
 from hstore.store.mongo import MongoLog
-from hstore.store.store import Draft, Experiment, Store
+from hstore.store.store import Experiment, PendingEvent, Store
 from hstore.workers import run
 
 N = 24
@@ -184,13 +184,18 @@ def test_of_several_claims_those_that_others_had_first_are_left_to_them(
         if len(claims) == 4 and not robbed:
             robbed.extend(claims[1:])
             other = mongo_store.experiment("e")
-            drafts = [
-                draft
+            pending = [
+                planned
                 for tid in robbed
-                for draft in (attempt.claim(tid, attempts=0, worker="other"), attempt.begin(tid, pid=1, objective=None))
+                for planned in (
+                    attempt.claim(tid, attempts=0, worker="other"),
+                    attempt.begin(tid, pid=1, objective=None),
+                )
             ]
-            ends: list[Draft] = [(Done, tid, attempt.done({"status": "ok", "loss": -1.0}, 0.0)) for tid in robbed]
-            append(log, other.compose(*drafts, *ends))
+            ends: list[PendingEvent] = [
+                (Done, tid, attempt.done({"status": "ok", "loss": -1.0}, 0.0)) for tid in robbed
+            ]
+            append(log, other.compose(*pending, *ends))
         append(log, events)
 
     monkeypatch.setattr(MongoLog, "append", append_too_late)
@@ -204,9 +209,9 @@ def test_a_trial_that_is_handed_out_twice_is_claimed_once(
     served: Callable[..., Experiment], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     take = Claims.take_ticket
-    last: list[Place | None] = []
+    last: list[TrialKey | None] = []
 
-    def take_twice(claims: Claims, session: str, names: Sequence[str], *, seconds: float) -> Place | None:
+    def take_twice(claims: Claims, session: str, names: Sequence[str], *, seconds: float) -> TrialKey | None:
         if last:  # as if a failover had taken the ticket back
             return last.pop()
         last.append(take(claims, session, names, seconds=seconds))

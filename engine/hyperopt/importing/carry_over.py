@@ -13,7 +13,7 @@ from hstore.engine.search.defaults import created_without_fmin
 from hstore.engine.space import Point, Space, compile_space, seen_space
 from hstore.store.errors import BadSearchSpace, CannotLoad, Conflict, InvalidName, InvalidValue, NotFound, SpaceChanged
 from hstore.store.events import Created, Document, Finished, Noted, Paused
-from hstore.store.store import Draft, Experiment, Store
+from hstore.store.store import Experiment, PendingEvent, Store
 from hstore.store.values import check_name
 
 BATCH = 25
@@ -226,10 +226,10 @@ class _Import:
             is_space_known=space.is_known,
         )
 
-    def _append(self, decide: Callable[[], list[Draft]]) -> None:
+    def _append(self, decide: Callable[[], list[PendingEvent]]) -> None:
         """Append what *decide* says is left to do; it is asked again when another writer was first."""
-        while drafts := decide():
-            events = self._experiment.compose(*drafts)
+        while pending := decide():
+            events = self._experiment.compose(*pending)
             try:
                 self._experiment.append(events)
             except Conflict:
@@ -240,9 +240,9 @@ class _Import:
 
     # -- the experiment ---------------------------------------------------------------------------------------
 
-    def _beginning(self) -> list[Draft]:
+    def _beginning(self) -> list[PendingEvent]:
         state, found = self._experiment.state, self._found
-        paused: Draft = (Paused, None, {"why": WHY})
+        paused: PendingEvent = (Paused, None, {"why": WHY})
         if state.created is None:
             space = found.space or seen_space(found.points)
             said = {"from": "hyperopt", "source": self._source.shown, "exp_key": found.exp_key}
@@ -284,11 +284,11 @@ class _Import:
                 kept = self._keep(name, content)
                 self._append(lambda name=name, kept=kept: self._note(name, kept))  # type: ignore[misc]
 
-    def _note(self, name: str, kept: dict[str, Any]) -> list[Draft]:
+    def _note(self, name: str, kept: dict[str, Any]) -> list[PendingEvent]:
         is_there = self._experiment.state.attachments.get(name) == kept
         return [] if is_there else [(Noted, None, {"attachment": kept})]
 
-    def _conclusion(self) -> list[Draft]:
+    def _conclusion(self) -> list[PendingEvent]:
         state = self._experiment.state
         is_to_tell = (state.status == "paused" and state.why == WHY) or (
             state.status == "finished" and any(chain is not None for chain in state.unobserved)
@@ -303,14 +303,14 @@ class _Import:
 
     def _drafts(
         self, jobs: Sequence[Job], kept: dict[Key, tuple[list[dict[str, Any]], list[str]]], space: Space
-    ) -> list[Draft]:
+    ) -> list[PendingEvent]:
         experiment, trials = self._experiment, self._experiment.state.trials
         for tid in range(self._looked, len(trials)):
             queued = trials[tid].queued
             if queued is not None and (key := key_of(queued)) is not None:
                 self._known[key] = tid
         self._looked = len(trials)
-        drafts: list[Draft] = []
+        pending: list[PendingEvent] = []
         observed, next_tid = experiment.observed(), len(trials)
         for job in jobs:
             tid = self._known.get(job.key, next_tid)
@@ -325,13 +325,13 @@ class _Import:
             if job.key not in kept:
                 kept[job.key] = self._kept(job)
             attachments, missing = kept[job.key]
-            drafts += drafts_of(
+            pending += drafts_of(
                 job, tid, trial=trial, space=space if space.is_known else None, observed=observed,
                 attachments=attachments, missing=missing,
             )  # fmt: skip
             if trial is None:
                 observed, next_tid = [], next_tid + 1
-        return drafts
+        return pending
 
     def _kept(self, job: Job) -> tuple[list[dict[str, Any]], list[str]]:
         """Keep what is attached to *job*; return what events say of it, and the names of what is lost."""

@@ -25,7 +25,7 @@ from hstore.store.events import (  # fmt: skip
     Running,
 )
 from hstore.store.fold import HELD, Trial
-from hstore.store.store import Draft
+from hstore.store.store import PendingEvent
 from hstore.store.values import normalise
 
 NEW, RUNNING, DONE, ERROR, CANCEL = range(5)
@@ -243,7 +243,7 @@ def drafts_of(
     observed: Sequence[Sequence[Any]],
     attachments: Sequence[Mapping[str, Any]],
     missing: Sequence[str] = (),
-) -> list[Draft]:
+) -> list[PendingEvent]:
     """Return the events that bring *trial* (None: there is none yet) to where *job* is, for one that `is_to_do`.
 
     space: what was searched, if it is known. observed: what the log has learnt since the decision before. attachments:
@@ -251,27 +251,27 @@ def drafts_of(
 
     A job that is running is queued: whoever ran it will not bring its result here.
     """
-    drafts: list[Draft] = []
+    pending: list[PendingEvent] = []
     told: Mapping[str, Any] = {}
     if trial is None:
-        drafts.append(_decision(job, tid, space, observed, missing))
+        pending.append(_decision(job, tid, space, observed, missing))
     else:
         told = trial.attachments
         if trial.state in HELD:
             why = "whoever imported it did not come to its end"
-            drafts.append((Requeued, tid, {"why": why, "cause": RELEASED}))
+            pending.append((Requeued, tid, {"why": why, "cause": RELEASED}))
     new = [attachment for attachment in attachments if told.get(attachment["name"]) != attachment]
     if job.state == NEW or (job.state == CANCEL and job.begun_at is None):
-        drafts += [(Noted, tid, {"attachment": attachment}) for attachment in new]
+        pending += [(Noted, tid, {"attachment": attachment}) for attachment in new]
     else:
-        drafts += _evaluation(job, tid)
-        drafts += [(Reported, tid, {"attachment": each, "imported": _at(job.changed_at)}) for each in new]
-    return drafts + _end(job, tid)
+        pending += _evaluation(job, tid)
+        pending += [(Reported, tid, {"attachment": each, "imported": _at(job.changed_at)}) for each in new]
+    return pending + _end(job, tid)
 
 
 def _decision(
     job: Job, tid: int, space: Space | None, observed: Sequence[Sequence[Any]], missing: Sequence[str]
-) -> Draft:
+) -> PendingEvent:
     point = point_of(job, space)
     id, number = job.key
     said: dict[str, Any] = {
@@ -288,20 +288,20 @@ def _decision(
     return Queued, tid, data
 
 
-def _evaluation(job: Job, tid: int) -> list[Draft]:
+def _evaluation(job: Job, tid: int) -> list[PendingEvent]:
     worker = job.owner or NOT_KNOWN
     host, _, pid = worker.rpartition(":")
     began = _at(job.begun_at)
     reserved = {"worker": worker, "host": host or worker, "attempt": 1, "imported": began}
     number = int(pid) if re.fullmatch("[0-9]{1,18}", pid) else 0
     running = {"pid": number, "python": NOT_KNOWN, "hstore": NOT_KNOWN, "imported": began}
-    drafts: list[Draft] = [(Reserved, tid, reserved), (Running, tid, running)]
+    pending: list[PendingEvent] = [(Reserved, tid, reserved), (Running, tid, running)]
     if job.state != DONE and job.result.get("status", "new") != "new":  # what it had come to until then
-        drafts.append((Reported, tid, {"result": job.result, "imported": _at(job.changed_at)}))
-    return drafts
+        pending.append((Reported, tid, {"result": job.result, "imported": _at(job.changed_at)}))
+    return pending
 
 
-def _end(job: Job, tid: int) -> list[Draft]:
+def _end(job: Job, tid: int) -> list[PendingEvent]:
     ended = _at(job.changed_at)
     if job.state == RUNNING:
         why = "it was running when it was imported: taken to be left by its worker"

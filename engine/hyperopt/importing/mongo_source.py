@@ -22,21 +22,21 @@ OF_A_TRIAL = re.compile(r"[0-9a-f]{24}_")
 class HyperoptStore:
     """The jobs of the collection that a URL names, `jobs` unless it says another, and the files of `fs`; see `Source`.
 
-    patience: seconds that its server may take to answer. Raises `BadUrl`, `StoreUnreachable`, and `NotFound` if there
+    timeout: seconds that its server may take to answer. Raises `BadUrl`, `StoreUnreachable`, and `NotFound` if there
     is no such collection.
     """
 
     default_name = "default"
 
-    def __init__(self, url: str, *, patience: float, say: Callable[[str], None]) -> None:
+    def __init__(self, url: str, *, timeout: float, say: Callable[[str], None]) -> None:
         from gridfs import GridFS
 
-        from hstore.store.retry import Patience
+        from hstore.store.retry import RetryPolicy
         from hstore.store.url import connect, parse
 
         place = parse(url)
         self.shown = place.shown
-        self._patiently = Patience(place.shown, seconds=patience, say=say)
+        self._retrying = RetryPolicy(place.shown, seconds=timeout, say=say)
         self._database = connect(place)
         self._jobs = self._database[_collection(url)]
         try:
@@ -101,7 +101,7 @@ class HyperoptStore:
         from pymongo.errors import PyMongoError
 
         try:
-            return self._patiently(what)
+            return self._retrying(what)
         except BSONError as error:
             raise InvalidValue(f"{self.shown} holds a document that cannot be read: {error}") from error
         except PyMongoError as error:

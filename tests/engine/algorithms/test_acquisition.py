@@ -31,9 +31,9 @@ def rugged(n: int, *, n_failed: int = 0) -> Surrogate:
 
 @pytest.mark.parametrize("n_failed", [0, 3])
 @pytest.mark.parametrize("doubt", [1.0, 0.6])
-def test_the_slopes_of_the_criterion_are_those_of_its_values(doubt: float, n_failed: int) -> None:
+def test_the_slopes_of_the_criterion_are_those_of_its_values(exploration_weight: float, n_failed: int) -> None:
     model = rugged(12, n_failed=n_failed)
-    criterion = Criterion(model, model.best, doubt=doubt)
+    criterion = Criterion(model, model.best, exploration_weight=exploration_weight)
     rows = np.random.default_rng(1).random((6, 2))
     values, slopes = criterion.slopes(rows - MIDDLE)
     assert values == pytest.approx(criterion.at(rows))
@@ -48,7 +48,10 @@ def test_the_less_doubt_the_more_counts_what_is_expected() -> None:
     model = rugged(8)
     rows = np.random.default_rng(2).random((2000, 2))
     mean, sigma = model.posterior.predict(model.features.of(rows))
-    chosen = [int(np.argmax(Criterion(model, model.best, doubt=doubt).at(rows))) for doubt in (0.3, 1.0, 3.0)]
+    chosen = [
+        int(np.argmax(Criterion(model, model.best, exploration_weight=exploration_weight).at(rows)))
+        for exploration_weight in (0.3, 1.0, 3.0)
+    ]
     assert list(mean[chosen]) == sorted(mean[chosen])
     assert list(sigma[chosen]) == sorted(sigma[chosen])
     assert sigma[chosen[0]] < sigma[chosen[2]]

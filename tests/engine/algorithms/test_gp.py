@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from hstore.engine.algorithms import ALGORITHMS, Exhausted, gp, surrogate
-from hstore.engine.algorithms.candidates import neglected
+from hstore.engine.algorithms.candidates import under_explored
 from hstore.engine.algorithms.encoding import encoding
 from hstore.engine.algorithms.history import History
 from hstore.engine.space import Point, Space, compile_space, hp
@@ -84,7 +84,7 @@ def test_no_branch_is_given_up_after_a_bad_beginning() -> None:
         point: Point = {"branch": branch, f"x{branch}": float(rng.random())}
         history.observe(history.add(point), kind="ok", loss=float(branch + 1))
     pool = code.tidy(code.draw(rng, 100))
-    left = neglected(code, code.rows(history), surrogate.known(history), pool)
+    left = under_explored(code, code.rows(history), surrogate.known(history), pool)
     assert set(left[:, code.index["branch"]]) == {1.0}
 
 

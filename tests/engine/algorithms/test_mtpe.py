@@ -17,7 +17,7 @@ CONDITIONAL = {
 }
 
 
-def mixture(space: Space, points: list[Point], *, width: float, doubt: float) -> Mixture:
+def mixture(space: Space, points: list[Point], *, width: float, exploration_weight: float) -> Mixture:
     history = History(space)
     for point in points:
         history.add(point)
@@ -25,11 +25,11 @@ def mixture(space: Space, points: list[Point], *, width: float, doubt: float) ->
     rows = scales.rows(history)
     widths = np.maximum(width, 0.5 * np.where(np.isnan(rows.cells), 0.0, rows.cells))
     weights = np.full(len(points), 1.0 / (len(points) + 1.0))
-    return Mixture(scales, rows, weights, widths, np.full(len(scales.categorical), doubt))
+    return Mixture(scales, rows, weights, widths, np.full(len(scales.categorical), exploration_weight))
 
 
 def densities(estimate: Mixture, numbers: Any, options: Any) -> np.ndarray:
-    candidates = estimate.scales.settle(np.asarray(numbers, dtype=np.float64), np.asarray(options, dtype=np.intp))
+    candidates = estimate.scales.resolve(np.asarray(numbers, dtype=np.float64), np.asarray(options, dtype=np.intp))
     return np.exp(estimate.log_density(candidates))
 
 
@@ -38,13 +38,13 @@ def test_a_bounded_density_integrates_to_1(expression: Any) -> None:
     space = compile_space(expression)
     low, high = space["x"].bounds
     points: list[Point] = [{"x": low + share * (high - low)} for share in (1e-6, 0.3, 0.9)]
-    estimate = mixture(space, points, width=0.1, doubt=0.0)
+    estimate = mixture(space, points, width=0.1, exploration_weight=0.0)
     numbers = (np.arange(4_000) + 0.5) / 4_000
     assert densities(estimate, numbers[:, None], np.empty((4_000, 0))).mean() == pytest.approx(1.0, abs=1e-3)
 
 
 def test_a_normal_density_integrates_to_1() -> None:
-    estimate = mixture(compile_space(hp.normal("x", 3, 2)), [{"x": 1.0}, {"x": 9.0}], width=0.3, doubt=0.0)
+    estimate = mixture(compile_space(hp.normal("x", 3, 2)), [{"x": 1.0}, {"x": 9.0}], width=0.3, exploration_weight=0.0)
     numbers = np.linspace(-9, 9, 6_001)
     total = densities(estimate, numbers[:, None], np.empty((6_001, 0))).sum() * (numbers[1] - numbers[0])
     assert total == pytest.approx(1.0, abs=1e-3)
@@ -53,7 +53,7 @@ def test_a_normal_density_integrates_to_1() -> None:
 def test_what_is_drawn_has_the_density_through_choices() -> None:
     space = compile_space(CONDITIONAL)
     points: list[Point] = [{"m": 2, "x": 0.5, "p": 0}, {"m": 1, "d": 2.0, "p": 1}, {"m": 0, "p": 1}]
-    estimate = mixture(space, points, width=0.1, doubt=0.3)
+    estimate = mixture(space, points, width=0.1, exploration_weight=0.3)
     drawn = estimate.draw(np.random.default_rng(0), 20_000)
     drawn_points = [drawn.point(row) for row in range(0, 20_000, 50)]
     for point in drawn_points:

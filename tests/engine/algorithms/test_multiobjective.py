@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hstore import hp
 from hstore.engine.algorithms import ALGORITHMS, auto, gp
-from hstore.engine.algorithms.acquisition import Promise
+from hstore.engine.algorithms.acquisition import AcquisitionFunction
 from hstore.engine.algorithms.encoding import encoding
 from hstore.engine.algorithms.history import History
 from hstore.engine.algorithms.hypervolume import hypervolume
@@ -181,7 +181,7 @@ def test_a_finite_space_is_tried_once() -> None:
     assert len({tuple(sorted(point.items())) for point in points}) == 12
 
 
-def slopes_agree(criterion: Promise, rows: np.ndarray) -> None:
+def slopes_agree(criterion: AcquisitionFunction, rows: np.ndarray) -> None:
     x = criterion.surrogate.features.of(rows)
     _, slope = criterion.slopes(x)
     for j in range(rows.shape[1]):
@@ -193,9 +193,9 @@ def slopes_agree(criterion: Promise, rows: np.ndarray) -> None:
 
 @pytest.mark.parametrize("k", [1, 2, 3])
 def test_what_is_climbed_has_the_slopes_that_it_says(k: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[Promise] = []
+    seen: list[AcquisitionFunction] = []
 
-    def look(criterion: Promise, pool: np.ndarray, *_: Any, **__: Any) -> np.ndarray:
+    def look(criterion: AcquisitionFunction, pool: np.ndarray, *_: Any, **__: Any) -> np.ndarray:
         seen.append(criterion)
         return pool
 

@@ -28,8 +28,8 @@ pytestmark = [
 ]
 
 Build = Callable[[Any], Any]
-Told = float | dict[str, Any]
-Tell = Callable[[Point, int], Told]
+StrategyState = float | dict[str, Any]
+Tell = Callable[[Point, int], StrategyState]
 
 KINDS: dict[str, Build] = {
     "uniform": lambda hp: hp.uniform("x", -2, 3),
@@ -102,8 +102,8 @@ def smooth(point: Point, tid: int) -> float:
     return math.fsum((v - 1.3) ** 2 + math.sin(5 * v) for v in point.values()) + 1e-7 * tid
 
 
-def treacherous(point: Point, tid: int) -> Told:
-    outcomes: dict[int, Told] = {
+def treacherous(point: Point, tid: int) -> StrategyState:
+    outcomes: dict[int, StrategyState] = {
         1: {"status": "fail"},
         2: {"status": "ok", "loss": math.nan},
         4: {"status": "ok", "loss": math.inf},

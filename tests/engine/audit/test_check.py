@@ -74,7 +74,7 @@ def test_what_is_still_open_is_no_finding_until_the_search_is_over(mongo_store: 
     experiment.append(experiment.compose((Resumed, None, {"why": "on"})))
     experiment.append(experiment.compose((Queued, 2, queued(experiment))), more_to_come=True)
     assert kinds(check(mongo_store, "demo")) <= {"max_evals", "replay"}  # the point was not derived
-    assert {"open", "lag"} <= kinds(check(mongo_store, "demo", max_evals=3, patience=0))
+    assert {"open", "lag"} <= kinds(check(mongo_store, "demo", max_evals=3, timeout=0))
 
 
 def test_a_search_that_was_stopped_may_let_running_trials_end(mongo_store: Store) -> None:
@@ -207,7 +207,7 @@ def test_damage_is_found(demo: Store, damage: Damage, kind: str, tid: int | None
     assert demo.database is not None
     demo.database.command("collMod", "events", validationLevel="off")
     damage(demo.database)
-    findings = check(demo, "demo", patience=0)
+    findings = check(demo, "demo", timeout=0)
     assert (kind, tid) in {(finding.kind, finding.tid) for finding in findings}, findings
 
 
@@ -217,10 +217,10 @@ def test_a_read_model_that_is_written_meanwhile_is_waited_for(demo: Store) -> No
     def late(_: int) -> None:
         experiment.repair()
 
-    for patience, found in ((0.0, {"lag"}), (60.0, set())):
+    for timeout, found in ((0.0, {"lag"}), (60.0, set())):
         demo.database.trials.update_one({"tid": 3}, {"$set": {"ver": 2}})
         experiment = demo.experiment("demo")
-        assert kinds(check(demo, "demo", patience=patience, on_progress=late)) == found
+        assert kinds(check(demo, "demo", timeout=timeout, on_progress=late)) == found
 
 
 def test_what_somebody_removed_from_the_end_is_found_when_the_number_of_trials_is_known(demo: Store) -> None:

@@ -12,9 +12,9 @@ import cloudpickle
 import pytest
 
 from hstore import Ctrl, hp
-from hstore.engine.evaluation import objective_spec as recipes
+from hstore.engine.evaluation import objective_spec as objective_spec
 from hstore.engine.evaluation.domain import Domain, version
-from hstore.engine.evaluation.objective_spec import Recipe, imported, named, prepare
+from hstore.engine.evaluation.objective_spec import ObjectiveSpec, imported, named, prepare
 from hstore.engine.space import Space, as_apply
 from hstore.store.attachments import MemoryAttachments
 from hstore.store.errors import CannotLoad
@@ -23,7 +23,7 @@ PLAIN = {"x": hp.uniform("x", -5, 5)}
 Write = Callable[[str], object]
 
 
-class Told(Ctrl):
+class StrategyState(Ctrl):
     """A `Ctrl` that is known when it is seen again."""
 
     def __init__(self) -> None:
@@ -44,14 +44,14 @@ def domain(fn: Callable[..., Any], space: Any = PLAIN, **options: Any) -> Domain
     return Domain(fn, Space(as_apply(space)), **options)
 
 
-def through_the_log(given: Domain) -> Recipe:
+def through_the_log(given: Domain) -> ObjectiveSpec:
     """Return the recipe of *given* as it comes back from the log."""
     attachments = MemoryAttachments()
-    return recipes.fetch(recipes.record(given, attachments), given.space.to_data(), attachments)
+    return objective_spec.fetch(objective_spec.record(given, attachments), given.space.to_data(), attachments)
 
 
-def value(recipe: Recipe, point: dict[str, Any]) -> Any:
-    return prepare(recipe).evaluate(point, Told())["loss"]
+def value(objective_spec: ObjectiveSpec, point: dict[str, Any]) -> Any:
+    return prepare(objective_spec).evaluate(point, StrategyState())["loss"]
 
 
 @pytest.fixture
@@ -62,9 +62,9 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
     return lambda code: (tmp_path / "elsewhere.py").write_text(code)
 
 
-def refusal(recipe: Recipe) -> str:
+def refusal(objective_spec: ObjectiveSpec) -> str:
     with pytest.raises(CannotLoad) as caught:
-        prepare(recipe)
+        prepare(objective_spec)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -73,18 +73,18 @@ def refusal(recipe: Recipe) -> str:
 
 
 def test_what_can_be_imported_is_imported() -> None:
-    recipe = through_the_log(domain(math.fsum))
-    assert (recipe.ref, recipe.name) == ("math:fsum", "fsum")
-    assert prepare(recipe).fn is math.fsum
-    assert prepare(replace(recipe, pickle=None)).fn is math.fsum
+    objective_spec = through_the_log(domain(math.fsum))
+    assert (objective_spec.ref, objective_spec.name) == ("math:fsum", "fsum")
+    assert prepare(objective_spec).fn is math.fsum
+    assert prepare(replace(objective_spec, pickle=None)).fn is math.fsum
 
 
 def test_what_has_no_name_to_import_is_pickled() -> None:
     power = 3
-    recipe = through_the_log(domain(lambda config: config["x"] ** power))
-    assert recipe.ref is None
-    assert value(recipe, {"x": 2.0}) == 8.0
-    assert version(prepare(recipe).fn) == recipe.version
+    objective_spec = through_the_log(domain(lambda config: config["x"] ** power))
+    assert objective_spec.ref is None
+    assert value(objective_spec, {"x": 2.0}) == 8.0
+    assert version(prepare(objective_spec).fn) == objective_spec.version
 
 
 @pytest.mark.parametrize(
@@ -100,30 +100,30 @@ def test_what_cannot_be_imported_any_more_comes_from_its_pickle(module: Write) -
     elsewhere = sys.modules["elsewhere"]
     cloudpickle.register_pickle_by_value(elsewhere)
     try:
-        recipe = through_the_log(domain(fn))
+        objective_spec = through_the_log(domain(fn))
     finally:
         cloudpickle.unregister_pickle_by_value(elsewhere)
-    assert recipe.ref == "elsewhere:f"
-    assert value(replace(recipe, ref="not_there:f"), {"x": 0.0}) == 42.0
+    assert objective_spec.ref == "elsewhere:f"
+    assert value(replace(objective_spec, ref="not_there:f"), {"x": 0.0}) == 42.0
 
 
 def test_of_what_can_be_had_in_neither_way_the_import_is_told() -> None:
-    recipe = through_the_log(domain(lambda config: 0.0))
-    assert refusal(replace(recipe, ref="not_there:f", python="3.8.0")) == (
+    objective_spec = through_the_log(domain(lambda config: 0.0))
+    assert refusal(replace(objective_spec, ref="not_there:f", python="3.8.0")) == (
         "cannot import not_there:f: ModuleNotFoundError: No module named 'not_there'"
     )
 
 
 def test_an_objective_that_can_neither_be_imported_nor_pickled_can_only_be_named() -> None:
     generator = (n for n in range(3))
-    recipe = through_the_log(domain(lambda config: next(generator)))
-    assert recipe.pickle is None
-    assert "could neither be imported nor pickled" in refusal(recipe)
-    assert prepare(named("math:fsum", recipe)).fn is math.fsum
+    objective_spec = through_the_log(domain(lambda config: next(generator)))
+    assert objective_spec.pickle is None
+    assert "could neither be imported nor pickled" in refusal(objective_spec)
+    assert prepare(named("math:fsum", objective_spec)).fn is math.fsum
 
 
 def test_a_search_in_memory_keeps_no_pickles() -> None:
-    data = recipes.record(domain(lambda config: 0.0), None)
+    data = objective_spec.record(domain(lambda config: 0.0), None)
     assert sorted(data) == ["name", "version"]
 
 
@@ -147,31 +147,33 @@ def test_an_objective_of_the_wrong_signature_is_refused(
 
 
 def test_a_pickle_of_another_python_is_refused_and_one_of_another_patch_is_not() -> None:
-    recipe = through_the_log(domain(lambda config: 1.0))
+    objective_spec = through_the_log(domain(lambda config: 1.0))
     major, minor, *_ = sys.version_info
-    assert value(replace(recipe, python=f"{major}.{minor}.99"), {"x": 0.0}) == 1.0
-    assert "was pickled by Python 3.8.1, this is" in refusal(replace(recipe, python="3.8.1"))
+    assert value(replace(objective_spec, python=f"{major}.{minor}.99"), {"x": 0.0}) == 1.0
+    assert "was pickled by Python 3.8.1, this is" in refusal(replace(objective_spec, python="3.8.1"))
 
 
 def test_a_pickle_that_is_not_there_is_said() -> None:
     given = domain(lambda config: 1.0)
-    data = recipes.record(given, MemoryAttachments())
+    data = objective_spec.record(given, MemoryAttachments())
     with pytest.raises(CannotLoad, match="its pickle cannot be read: there is no attachment"):
-        recipes.fetch(data, given.space.to_data(), MemoryAttachments())
+        objective_spec.fetch(data, given.space.to_data(), MemoryAttachments())
 
 
 def test_a_space_of_a_format_to_come_is_refused() -> None:
-    recipe = through_the_log(domain(lambda config: 1.0))
-    assert refusal(replace(recipe, space={"format": 99, "nodes": []})) == "a space in format 99 is not known here"
+    objective_spec = through_the_log(domain(lambda config: 1.0))
+    assert (
+        refusal(replace(objective_spec, space={"format": 99, "nodes": []})) == "a space in format 99 is not known here"
+    )
 
 
 # -- spaces -----------------------------------------------------------------------------------------------------------
 
 
 def test_a_plain_space_comes_from_the_log_and_is_not_pickled() -> None:
-    recipe = through_the_log(domain(lambda config: config["x"]))
-    assert recipe.space_pickle is None
-    assert prepare(recipe).space.to_data() == Space(as_apply(PLAIN)).to_data()
+    objective_spec = through_the_log(domain(lambda config: config["x"]))
+    assert objective_spec.space_pickle is None
+    assert prepare(objective_spec).space.to_data() == Space(as_apply(PLAIN)).to_data()
 
 
 def test_a_space_with_objects_for_options_is_pickled() -> None:
@@ -179,33 +181,33 @@ def test_a_space_with_objects_for_options_is_pickled() -> None:
         return x**3
 
     space = {"x": hp.uniform("x", -5, 5), "model": hp.choice("model", [model, math.fabs])}
-    recipe = through_the_log(domain(lambda config: config["model"](config["x"]), space))
-    assert recipe.space_pickle is not None
-    assert value(recipe, {"x": -2.0, "model": 0}) == -8.0
-    assert value(recipe, {"x": -2.0, "model": 1}) == 2.0
-    assert "objects that could not be pickled" in refusal(replace(recipe, space_pickle=None))
-    assert "the space was pickled by Python 3.8.1" in refusal(replace(recipe, ref="math:fsum", python="3.8.1"))
+    objective_spec = through_the_log(domain(lambda config: config["model"](config["x"]), space))
+    assert objective_spec.space_pickle is not None
+    assert value(objective_spec, {"x": -2.0, "model": 0}) == -8.0
+    assert value(objective_spec, {"x": -2.0, "model": 1}) == 2.0
+    assert "objects that could not be pickled" in refusal(replace(objective_spec, space_pickle=None))
+    assert "the space was pickled by Python 3.8.1" in refusal(replace(objective_spec, ref="math:fsum", python="3.8.1"))
 
 
 def test_a_space_with_objects_that_cannot_be_pickled_can_not_be_had_elsewhere() -> None:
     space = {"x": hp.choice("x", [(n for n in range(3)), 1])}
-    recipe = through_the_log(domain(math.fsum, space))
-    assert refusal(recipe) == "the space of fsum holds objects that could not be pickled"
+    objective_spec = through_the_log(domain(math.fsum, space))
+    assert refusal(objective_spec) == "the space of fsum holds objects that could not be pickled"
 
 
 def test_a_space_that_asks_for_its_ctrl_is_handed_the_live_one() -> None:
     space = {"x": hp.uniform("x", -5, 5), "ctrl": Ctrl}
-    recipe = through_the_log(domain(lambda config: 1.0 if hasattr(config["ctrl"], "report") else 0.0, space))
+    objective_spec = through_the_log(domain(lambda config: 1.0 if hasattr(config["ctrl"], "report") else 0.0, space))
     seen = []
 
     def look(config: dict[str, Any]) -> float:
         seen.append(config["ctrl"])
         return 0.0
 
-    ctrl = Told()
-    Domain(look, prepare(recipe).space).evaluate({"x": 0.0}, ctrl)
+    ctrl = StrategyState()
+    Domain(look, prepare(objective_spec).space).evaluate({"x": 0.0}, ctrl)
     assert seen == [ctrl]
-    assert value(recipe, {"x": 0.0}) == 1.0
+    assert value(objective_spec, {"x": 0.0}) == 1.0
 
 
 def test_an_objective_may_be_handed_expression_memo_and_ctrl() -> None:
@@ -217,21 +219,23 @@ def test_an_objective_may_be_handed_expression_memo_and_ctrl() -> None:
         return float(config["x"])
 
     objective.fmin_pass_expr_memo_ctrl = True  # type: ignore[attr-defined]
-    recipe = through_the_log(domain(objective, {**PLAIN, "ctrl": Ctrl}))
-    assert recipe.pass_expr_memo_ctrl
-    assert value(recipe, {"x": 3.0}) == 3.0
+    objective_spec = through_the_log(domain(objective, {**PLAIN, "ctrl": Ctrl}))
+    assert objective_spec.pass_expr_memo_ctrl
+    assert value(objective_spec, {"x": 3.0}) == 3.0
 
 
 # -- signatures -------------------------------------------------------------------------------------------------------
 
 
-def fetched(key_there: str | None, key_here: str | None, monkeypatch: pytest.MonkeyPatch, space: Any = PLAIN) -> Recipe:
+def fetched(
+    key_there: str | None, key_here: str | None, monkeypatch: pytest.MonkeyPatch, space: Any = PLAIN
+) -> ObjectiveSpec:
     attachments, given = MemoryAttachments(), domain(lambda config: 1.0, space)
     for key in (key_there, key_here):
         monkeypatch.setenv("HSTORE_KEY", key) if key else monkeypatch.delenv("HSTORE_KEY", raising=False)
         if key is key_there:
-            data = recipes.record(given, attachments)
-    return recipes.fetch(data, given.space.to_data(), attachments)
+            data = objective_spec.record(given, attachments)
+    return objective_spec.fetch(data, given.space.to_data(), attachments)
 
 
 @pytest.mark.parametrize("key", [None, "secret"])
@@ -256,10 +260,10 @@ def test_who_has_a_key_takes_no_pickle_that_is_not_signed_with_it(
 def test_a_signature_is_of_all_of_the_content(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HSTORE_KEY", "secret")
     attachments, given = MemoryAttachments(), domain(lambda config: 1.0)
-    data = recipes.record(given, attachments)
+    data = objective_spec.record(given, attachments)
     data["pickle"]["sha256"] = attachments.put(cloudpickle.dumps(lambda config: 2.0))
     with pytest.raises(CannotLoad, match="not signed"):
-        recipes.fetch(data, given.space.to_data(), attachments)
+        objective_spec.fetch(data, given.space.to_data(), attachments)
 
 
 # -- another objective ------------------------------------------------------------------------------------------------
@@ -267,16 +271,16 @@ def test_a_signature_is_of_all_of_the_content(monkeypatch: pytest.MonkeyPatch) -
 
 def test_what_is_named_takes_the_place_of_the_objective(module: Write) -> None:
     module("class Group:\n    @staticmethod\n    def f(config): return config['x'] + 1")
-    recipe = through_the_log(domain(lambda config: 0.0))
-    other = named("elsewhere:Group.f", replace(recipe, python="3.8.1"))
+    objective_spec = through_the_log(domain(lambda config: 0.0))
+    other = named("elsewhere:Group.f", replace(objective_spec, python="3.8.1"))
     assert (other.name, other.ref, other.pickle, other.version) == ("Group.f", "elsewhere:Group.f", None, None)
     assert value(other, {"x": 1.0}) == 2.0
 
 
 def test_what_is_named_says_itself_what_it_wants_to_be_handed(module: Write) -> None:
     module("def f(expr, memo, ctrl): return 7.0\nf.fmin_pass_expr_memo_ctrl = True")
-    recipe = through_the_log(domain(lambda config: 0.0))
-    assert value(named("elsewhere:f", recipe), {"x": 1.0}) == 7.0
+    objective_spec = through_the_log(domain(lambda config: 0.0))
+    assert value(named("elsewhere:f", objective_spec), {"x": 1.0}) == 7.0
 
 
 @pytest.mark.parametrize("ref", ["", "math", "math:", ":f", "math:not there", "math:pi", "..math:fsum", "math:fsum.x"])

@@ -8,7 +8,7 @@ from typing import Any
 import psutil
 import pytest
 
-from hstore.engine.evaluation.process_identity import is_gone, this_process
+from hstore.engine.evaluation.process_identity import is_dead, this_process
 from hstore.store.events import Queued, Reserved
 from hstore.store.fold import Trial, evolve
 from hstore.store.store import now
@@ -33,15 +33,15 @@ def other() -> Any:
 
 def test_a_process_is_gone_when_it_has_ended(other: Any) -> None:
     told = eval(other.stdout.readline())
-    assert not is_gone(held_by(told), is_local=False)
+    assert not is_dead(held_by(told), is_local=False)
     other.kill()
     other.wait()
-    assert is_gone(held_by(told), is_local=False)
+    assert is_dead(held_by(told), is_local=False)
 
 
 def test_another_process_of_its_number_is_another_process(other: Any) -> None:
     told = eval(other.stdout.readline())
-    assert is_gone(held_by({**told, "started": told["started"] - 1}), is_local=False)
+    assert is_dead(held_by({**told, "started": told["started"] - 1}), is_local=False)
 
 
 def test_a_process_is_still_there_after_the_clock_of_the_system_was_set(
@@ -51,10 +51,10 @@ def test_a_process_is_still_there_after_the_clock_of_the_system_was_set(
     create_time = psutil.Process.create_time
     monkeypatch.setattr(psutil.Process, "create_time", lambda process: create_time(process) + 3600)
     if sys.platform == "linux":
-        assert not is_gone(held_by(told), is_local=False)
+        assert not is_dead(held_by(told), is_local=False)
 
 
 def test_a_process_of_another_machine_is_gone_only_if_there_is_no_other_machine() -> None:
     elsewhere = {**this_process(), "machine": "another"}
-    assert not is_gone(held_by(elsewhere), is_local=False)
-    assert is_gone(held_by(elsewhere), is_local=True)
+    assert not is_dead(held_by(elsewhere), is_local=False)
+    assert is_dead(held_by(elsewhere), is_local=True)

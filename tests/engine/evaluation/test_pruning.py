@@ -12,7 +12,7 @@ from hstore import Ctrl, Experiment, MongoTrials, Pruned, Store, Trials, fmin, h
 from hstore.engine.algorithms.history import PRUNED
 from hstore.engine.audit.check import check
 from hstore.engine.audit.replay import derive_again
-from hstore.engine.evaluation.pruning import Prunings, Referee
+from hstore.engine.evaluation.pruning import PruningReplay, PruningSession
 from hstore.engine.pruners import Curve, Pruner
 from hstore.store.errors import InvalidValue, NotFound
 from hstore.store.events import Changed, Reported
@@ -187,7 +187,7 @@ def test_a_decision_that_does_not_follow_from_what_it_had_seen_is_found() -> Non
     search(trials, max_evals=12)
     event = prunings(trials.experiment)[0]
     assert event.pruning is not None
-    derive = Prunings(trials.experiment)
+    derive = PruningReplay(trials.experiment)
     assert derive.why_unlike(event) is None
     saw_nothing = replace(event, pruning={**event.pruning, "seen": {"ended": [], "open": []}})
     assert derive.why_unlike(saw_nothing) == "it is good enough to go on"
@@ -214,7 +214,7 @@ def test_a_pruner_of_a_newer_hstore_is_no_error(mongo_store: Store) -> None:
     experiment = trials.experiment
     newer = {**pruners.asha.describe(), "version": 2}
     experiment.append(experiment.compose((Changed, None, {"pruner": newer})))
-    assert Referee(experiment, follows_all=True).pruner is None
+    assert PruningSession(experiment, follows_all=True).pruner is None
     event = prunings(experiment)[0]
     stored = mongo_store.database["events"]  # type: ignore[index]
     stored.update_one({"_id": event.id}, {"$set": {"data.pruning.pruner.version": 2}})
@@ -228,17 +228,17 @@ def test_a_worker_reads_what_is_new_and_no_more(store: Store, monkeypatch: pytes
     search(trials, max_evals=8, algo=tpe.suggest)
     read: list[int] = []
     log = type(store.log)
-    original = log.slips
+    original = log.report_rows
 
     def counting(self: Any, *args: Any) -> Any:
         found = original(self, *args)
         read.append(len(found))
         return found
 
-    monkeypatch.setattr(log, "slips", counting)
-    worker = Referee(Experiment(store, "read", only=()), follows_all=False)
+    monkeypatch.setattr(log, "report_rows", counting)
+    worker = PruningSession(Experiment(store, "read", only=()), follows_all=False)
     worker.experiment.refresh()
-    all_ = Referee(experiment, follows_all=True)
+    all_ = PruningSession(experiment, follows_all=True)
 
     def hopeless() -> Any:
         curve = Curve()
@@ -333,14 +333,16 @@ def test_replay_derives_what_a_plug_in_decided_where_it_is_installed(
         event = prunings(experiment)[0]
         assert event.pruning is not None
         saw_nothing = replace(event, pruning={**event.pruning, "seen": {"ended": [], "open": []}})
-        assert Prunings(experiment).why_unlike(saw_nothing) == "the pruner late failed: ValueError: nobody is there"
+        assert (
+            PruningReplay(experiment).why_unlike(saw_nothing) == "the pruner late failed: ValueError: nobody is there"
+        )
     report = derive_again(experiment)
     assert report.pruned == 0
     assert {why for _, why in report.skipped} == {"stopped early by late, which is not installed here"}
     with pytest.raises(InvalidValue, match="no pruner is called 'late'; there are: asha, hyperband, median"):
         search(trials, pruner="late", max_evals=9)
     said: list[str] = []
-    referee = Referee(experiment, follows_all=True, say=said.append)
+    referee = PruningSession(experiment, follows_all=True, say=said.append)
     assert (referee.pruner, referee.pruner) == (None, None)
     assert len(said) == 1
     assert said[0].endswith("no trial is stopped early here, by late, which is not installed here")

@@ -16,7 +16,7 @@ from hstore.engine.pruners.asha import rung
 from hstore.engine.pruners.curves import curve_of, listed
 from hstore.engine.pruners.hyperband import brackets
 from hstore.store.errors import InvalidValue
-from hstore.store.log import Slip
+from hstore.store.log import ReportRow
 
 
 def curve(values: Sequence[float], *, first: int = 1, is_complete: bool = False) -> Curve:
@@ -42,7 +42,7 @@ def test_a_step_counts_once_and_nan_is_as_bad_as_can_be() -> None:
     assert (seen.mean(0), seen.mean(2), seen.mean(4)) == (None, 0.5, None)
 
 
-def chain(tid: int, *events: tuple[str, dict[str, Any]]) -> list[Slip]:
+def chain(tid: int, *events: tuple[str, dict[str, Any]]) -> list[ReportRow]:
     return [(tid, ver, kind, data) for ver, (kind, data) in enumerate(events, 1)]
 
 
@@ -96,7 +96,7 @@ MAY_FOLLOW = {
 def test_what_is_listed_as_seen_gives_the_same_curves_again() -> None:
     rng = random.Random(0)
     for _ in range(200):
-        chains: dict[int, list[Slip]] = {}
+        chains: dict[int, list[ReportRow]] = {}
         known = Curves()
         for _ in range(60):
             tid = rng.randrange(6)

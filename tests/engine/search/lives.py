@@ -81,7 +81,7 @@ def _die() -> None:
 
 def _aim(kill: dict[str, Any]) -> None:
     """Arrange for this process to die on one side of its n-th append, or of the read models' n-th update."""
-    owner, name = (MongoLog, "append") if kill["how"] == "append" else (ReadModels, "show")
+    owner, name = (MongoLog, "append") if kill["how"] == "append" else (ReadModels, "project")
     original, count = getattr(owner, name), 0
 
     def deadly(*args: Any, **kwargs: Any) -> Any:

@@ -25,7 +25,7 @@ from hstore.store.events import (
     Resumed,
     Running,
 )
-from hstore.store.store import Draft, Experiment, Store
+from hstore.store.store import Experiment, PendingEvent, Store
 from hstore.store.verify import verify
 
 RUN: list[tuple[type[Event], dict[str, Any]]] = [
@@ -42,8 +42,8 @@ def add(experiment: Experiment, *events: tuple[type[Event], dict[str, Any]]) -> 
     """Queue a trial, have *events* happen to it, return its tid."""
     tid = len(experiment.state.trials)
     queued = {"point": {"x": 0.0}, "params": {"x": 0.0}, "observed": experiment.observed()}
-    drafts: list[Draft] = [(Queued, tid, queued), *((kind, tid, data) for kind, data in events)]
-    experiment.append(experiment.compose(*drafts))
+    pending: list[PendingEvent] = [(Queued, tid, queued), *((kind, tid, data) for kind, data in events)]
+    experiment.append(experiment.compose(*pending))
     return tid
 
 
@@ -218,8 +218,8 @@ def test_whoever_records_the_end_shows_what_a_dead_worker_did_not(mongo_store: S
     tid = add(experiment)
     worker = Experiment(mongo_store, "e")
     worker.refresh()
-    drafts: list[Draft] = [*((kind, tid, data) for kind, data in RUN), (DONE[0], tid, DONE[1])]
-    mongo_store.log.append(worker.compose(*drafts))  # and it died
+    pending: list[PendingEvent] = [*((kind, tid, data) for kind, data in RUN), (DONE[0], tid, DONE[1])]
+    mongo_store.log.append(worker.compose(*pending))  # and it died
     experiment.refresh()
     assert conclude(experiment, "max_evals").has(Finished)
     assert mongo_store.database is not None

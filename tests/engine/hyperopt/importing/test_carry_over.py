@@ -41,7 +41,7 @@ def memory() -> Store:
 def source(jobs: Jobs) -> Iterator[HyperoptStore]:
     """hyperopt's store with a search in it."""
     jobs.a_search()
-    source = HyperoptStore(jobs.url, patience=20, say=lambda _: None)
+    source = HyperoptStore(jobs.url, timeout=20, say=lambda _: None)
     yield source
     source.close()
 
@@ -214,7 +214,7 @@ def test_an_attachment_that_hyperopt_lost_is_told_and_recorded(
 def test_whoever_changes_what_was_imported_is_found_out(memory: Store, jobs: Jobs) -> None:
     for tid in range(1, 41):
         jobs.job(tid, 2, {"x": tid / 40})
-    source = HyperoptStore(jobs.url, patience=20, say=lambda _: None)
+    source = HyperoptStore(jobs.url, timeout=20, say=lambda _: None)
     assert imported(memory, source).status == "finished"
     source.close()
     for tid in (0, 39):  # observed by the decision after its batch, and by the end
@@ -241,9 +241,9 @@ def test_without_its_space_a_search_can_be_read_but_not_continued(mongo_store: S
         fmin(lambda p: p["x"], space, experiment="other", **again)
     with pytest.raises(BadSearchSpace, match="what it is drawn from is not known"):
         space.sample(np.random.default_rng(0))
-    recipe = fetch({"ref": "os.path:basename"}, created.space, mongo_store.attachments)
+    objective_spec = fetch({"ref": "os.path:basename"}, created.space, mongo_store.attachments)
     with pytest.raises(CannotLoad, match="imported without it"):
-        prepare(recipe)
+        prepare(objective_spec)
     assert len(MongoTrials(mongo_store, exp_key="digits").history(compile_space(SPACE))) == 6
 
 
@@ -268,7 +268,7 @@ def test_with_its_space_a_search_goes_on(mongo_store: Store, source: HyperoptSto
 def test_a_search_that_goes_on_knows_all_that_was_imported(mongo_store: Store, jobs: Jobs) -> None:
     for tid in range(1, 31):
         jobs.job(tid, 2, {"x": tid / 40, "n": 3.0})
-    source = HyperoptStore(jobs.url, patience=20, say=lambda _: None)
+    source = HyperoptStore(jobs.url, timeout=20, say=lambda _: None)
     imported(mongo_store, source, space=compile_space(SPACE))
     source.close()
     fmin(lambda p: p["x"], SPACE, max_evals=32, verbose=False, experiment="digits", store=mongo_store)
@@ -311,9 +311,9 @@ def test_a_space_is_found_by_its_name(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_a_store_without_jobs_is_said_to_have_none(mongo_url: str, jobs: Jobs) -> None:
     with pytest.raises(NotFound, match="there is no collection 'jobs'"):
-        HyperoptStore(jobs.url, patience=20, say=lambda _: None)
+        HyperoptStore(jobs.url, timeout=20, say=lambda _: None)
     jobs.database.create_collection("jobs")
-    source = HyperoptStore(jobs.url, patience=20, say=lambda _: None)
+    source = HyperoptStore(jobs.url, timeout=20, say=lambda _: None)
     with pytest.raises(NotFound, match="holds no jobs"):
         survey(source)
     source.close()

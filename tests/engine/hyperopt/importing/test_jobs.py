@@ -33,9 +33,9 @@ def document(state: int = DONE, **fields: Any) -> dict[str, Any]:
 
 def drafted(job: Job, **more: Any) -> list[tuple[type, Mapping[str, Any]]]:
     arguments: dict[str, Any] = {"trial": None, "space": None, "observed": [], "attachments": [], **more}
-    drafts = drafts_of(job, 0, **arguments)
-    assert all(tid == 0 for _, tid, _ in drafts)
-    return [(kind, data) for kind, _, data in drafts]
+    pending = drafts_of(job, 0, **arguments)
+    assert all(tid == 0 for _, tid, _ in pending)
+    return [(kind, data) for kind, _, data in pending]
 
 
 def aware(moment: dt.datetime) -> dt.datetime:
@@ -152,8 +152,8 @@ def trial_of(job: Job, until: int | None = None) -> Experiment:
     space: Space = compile_space({"x": hp.uniform("x", 0, 1)})
     experiment.begin({"space": space.to_data(), "objective": {}, "algorithm": {}, "generator": {}, "limits": {},
                       "retries": {}, "fingerprint": {}})  # fmt: skip
-    drafts = drafts_of(job, 0, trial=None, space=None, observed=[], attachments=[])[:until]
-    experiment.append(experiment.compose(*drafts))
+    pending = drafts_of(job, 0, trial=None, space=None, observed=[], attachments=[])[:until]
+    experiment.append(experiment.compose(*pending))
     return experiment
 
 
@@ -161,9 +161,9 @@ def rest(job: Job, experiment: Experiment) -> list[type]:
     trial = experiment.state.trials[0]
     if not is_to_do(job, trial, experiment.chain(0)):
         return []
-    drafts = drafts_of(job, 0, trial=trial, space=None, observed=[], attachments=[])
-    experiment.append(experiment.compose(*drafts))  # which its chain allows
-    return [kind for kind, _, _ in drafts]
+    pending = drafts_of(job, 0, trial=trial, space=None, observed=[], attachments=[])
+    experiment.append(experiment.compose(*pending))  # which its chain allows
+    return [kind for kind, _, _ in pending]
 
 
 @pytest.mark.parametrize("state", [NEW, RUNNING, DONE, ERROR, CANCEL])
