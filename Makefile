@@ -2,6 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
+# git on Windows and most zip programs write the links of src/hstore as text files, which tools cannot follow: mend them.
+MENDED := $(shell for folder in store engine workers cli migrations; do \
+	[ -d src/hstore/$$folder ] || ln -sfn ../../$$folder src/hstore/$$folder; done)
+
 .PHONY: help demo test test-spark check docs bench bench-quality faults format clean
 help:
 	@echo "make demo    a real search on a real MongoDB, then what the log says of it (set-up included)"
