@@ -1,10 +1,11 @@
 # Everything a fresh machine needs is Python >= 3.11 and make. `make` alone says what there is.
-PYTHON ?= python3
-BIN := .venv/bin
 
 # git on Windows and most zip programs write the links of src/hstore as text files, which tools cannot follow: mend them.
 MENDED := $(shell for folder in store engine workers cli migrations; do \
 	[ -d src/hstore/$$folder ] || ln -sfn ../../$$folder src/hstore/$$folder; done)
+
+PYTHON ?= python3
+BIN := .venv/bin
 
 .PHONY: help demo test test-spark check docs bench bench-quality faults format clean
 help:
