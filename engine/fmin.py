@@ -20,10 +20,11 @@ from hstore.engine.hyperopt.fmin_iter import FMinIter
 from hstore.engine.hyperopt.mongo_trials import MongoTrials
 from hstore.engine.hyperopt.trials import Trials
 from hstore.engine.search.defaults import RETRIES
-from hstore.engine.search.progress import ProgressCallback, say
+from hstore.engine.search.progress import ProgressCallback
 from hstore.engine.space import Apply, Space, compile_space, space_eval
 from hstore.store.errors import BadSearchSpace, InvalidAnnotatedParameter, InvalidValue
 from hstore.store.events import CAUSES
+from hstore.store.messages import shown_on_stderr
 from hstore.store.store import Store
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -128,7 +129,7 @@ def fmin(
             f"a pruner goes by what an objective reports, and {describe(fn)['name']} has nothing to do so with",
             hint="give it a parameter ctrl, call ctrl.report(step, loss), and return when ctrl.should_stop()",
         )
-    with _trials(trials, experiment, store, trials_save_file) as view:
+    with shown_on_stderr(bool(verbose)), _trials(trials, experiment, store, trials_save_file) as view:
         if workers is None and view is trials and view.asynchronous:
             workers = 0
         search = FMinIter(
@@ -240,7 +241,7 @@ def _trials(
     from hstore.store.values import check_name
 
     check_name(experiment)
-    opened = store if isinstance(store, Store) else open_store(store, say=say)
+    opened = store if isinstance(store, Store) else open_store(store)
     try:
         with _retrying(opened):
             yield MongoTrials(opened, exp_key=experiment)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import uuid
@@ -87,6 +88,37 @@ def log(store: Store) -> MemoryLog | MongoLog:
     """A log of each kind, empty."""
     assert isinstance(store.log, (MemoryLog, MongoLog))
     return store.log
+
+
+class Collect(logging.Handler):
+    """Keeps the records that it is handed, and what they say."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.records: list[logging.LogRecord] = []
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep *record*."""
+        self.records.append(record)
+        self.messages.append(record.getMessage())
+
+
+@pytest.fixture
+def logged() -> Iterator[Collect]:
+    """What hstore logs meanwhile, down to debug messages; as with any program's own handler nothing goes to stderr."""
+    handler, logger = Collect(), logging.getLogger("hstore")
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    yield handler
+    logger.removeHandler(handler)
+    logger.setLevel(logging.NOTSET)
+
+
+@pytest.fixture
+def messages(logged: Collect) -> list[str]:
+    """The messages of `logged`."""
+    return logged.messages
 
 
 @pytest.fixture(autouse=True)

@@ -18,8 +18,11 @@ from hstore.engine.search.seeds import Seeds
 from hstore.engine.space import Point
 from hstore.store.errors import Conflict, InvalidValue
 from hstore.store.events import Queued
+from hstore.store.messages import Log
 from hstore.store.store import Experiment, PendingEvent
 from hstore.store.values import normalise
+
+LOG = Log("search")
 
 Choice: TypeAlias = tuple[int, Point, Mapping[str, Any]]
 """The seed that a point was chosen with, the point, and how the log names the algorithm."""
@@ -38,7 +41,6 @@ class Driver:
     """The user's view of the experiment: what callbacks and hyperopt-shaped algorithms are handed."""
     early_stop_fn: Callable[..., Any] | None = None
     on_progress: Callable[[Experiment], None] = lambda _: None
-    say: Callable[[str], None] = lambda _: None
     _early_stop_args: list[Any] = field(default_factory=list)
     _refreshed: float = -math.inf
     _is_first_decision: bool = True
@@ -59,6 +61,12 @@ class Driver:
     def finish(self, why: str) -> None:
         """Record that the search ended, unless it did already, is paused, or others are still at it."""
         control.conclude(self.experiment, why)
+
+    def _inform(self, message: str, **about: Any) -> None:
+        LOG.info(message, experiment=self.experiment.name, **about)
+
+    def _warn(self, message: str, **about: Any) -> None:
+        LOG.warning(message, experiment=self.experiment.name, **about)
 
     # -- when it is enough ------------------------------------------------------------------------------------
 

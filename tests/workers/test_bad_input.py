@@ -205,7 +205,7 @@ def test_an_empty_database_is_waited_at(mongo_url: str, hire: Hire, begin: Begin
 def test_an_empty_database_is_left_by_who_does_not_wait(option: tuple[str, ...], mongo_url: str, hire: Hire) -> None:
     worker = hire(mongo_url, *option)
     assert worker.end() == 0, worker.said
-    assert "it took 0 trials" in worker.said
+    assert "(trials taken: 0)" in worker.said
 
 
 def test_an_experiment_that_is_not_there_is_said_at_once(mongo_url: str, hire: Hire) -> None:
@@ -288,7 +288,7 @@ def test_a_worker_that_is_started_twice_under_one_name_is_told_apart(mongo_url: 
     for worker in (first, second):
         worker.until("serves every open experiment")
     third = hire(mongo_url, "--name", "w")
-    third.until("a worker named w is there already, so this one is w~")
+    third.until("a worker named w is already running; this one is named w~")
     with hstore.open(mongo_url) as store:
         assert store.claims is not None
         claims = store.claims
@@ -316,7 +316,7 @@ def test_who_cannot_load_an_objective_says_so_and_claims_nothing(
     f = by_name(tmp_path, "def f(config): return config['x']")
     search = begin(mongo_url, f, 3)
     unable = hire(mongo_url, "--name", "unable", "-j", "2")
-    unable.until("takes nothing of 'e'")
+    unable.until("skipping 'e'")
     with hstore.open(mongo_url) as store:
         assert store.claims is not None
         claims = store.claims
@@ -338,7 +338,7 @@ def test_who_cannot_load_an_objective_says_so_and_claims_nothing(
 def test_who_refuses_one_search_serves_the_others(mongo_url: str, hire: Hire, begin: Begin, tmp_path: Path) -> None:
     begin(mongo_url, by_name(tmp_path, "def f(config): return config['x']"), 3)
     worker = hire(mongo_url)
-    worker.until("takes nothing of 'e'")
+    worker.until("skipping 'e'")
     fmin(
         lambda config: config["x"], {"x": hp.uniform("x", -1, 1)}, algo=rand.suggest, max_evals=3, rstate=0,
         verbose=False, experiment="another", store=mongo_url, workers=0,
@@ -454,14 +454,14 @@ def test_what_returns_after_it_was_cancelled_is_noted_and_stays_cancelled(
     worker = hire(mongo_url, "--grace", "600")
     until((tmp_path / "begun").exists)
     cancel(search, 0)
-    worker.until("trial 0 of 'e' was taken from this worker")
+    worker.until("trial 0 of 'e' was reassigned to another worker")
     (tmp_path / "go").touch()
     assert search.until_finished() == {"cancelled": 1, "done": 1}
     (noted,) = search.until(lambda: search.events(Noted, 0))
     assert noted.late["type"] == "done"
     assert noted.late["loss"] == 5.0
     assert worker.stop() == 143
-    assert "trial 0 of 'e' was taken from here; that it is done is noted beside it" in worker.said
+    assert "trial 0 of 'e' was reassigned; its late result (done) is saved as a note" in worker.said
 
 
 def test_what_does_not_return_after_it_was_cancelled_is_ended(

@@ -99,7 +99,7 @@ def test_it_leaves_when_idle_for_so_long(mongo_store: Store, mongo_url: str) -> 
     begin(mongo_store, "e", square, 1)
     code, said = ran(mongo_url, "--max-idle", "0.5")
     assert code == 0
-    assert "nothing to do for 0.5 s; it took 1 trials" in said
+    assert "nothing to do for 0.5 s (trials taken: 1)" in said
 
 
 def test_it_leaves_after_so_long_whatever_there_is_to_do(mongo_store: Store, mongo_url: str) -> None:

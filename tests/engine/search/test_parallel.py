@@ -157,14 +157,12 @@ def test_a_search_that_ends_early_cancels_what_is_left(mongo_url: str, by: str) 
 
 
 def test_it_says_that_no_worker_is_there_and_how_to_start_one(
-    mongo_url: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    mongo_url: str, messages: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("hstore.engine.search.parallel.FIRST_WORD", 0.2)
-    said = ""
 
     def help_is_asked_for() -> bool:
-        nonlocal said
-        said += capfd.readouterr().err
+        said = "\n".join(messages)
         return "start one: hstore --store" in said and "worker alone" in said
 
     thread = threading.Thread(
