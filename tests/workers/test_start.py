@@ -2,14 +2,12 @@
 
 import subprocess
 import sys
-from typing import Any
 
 import pytest
+from tests.workers.objectives import HEAVY, heavy_modules
 from tests.workers.serving import begin, ran
 
 from hstore.store.store import Store
-
-HEAVY = ("numpy", "scipy", "cloudpickle", "tqdm", "hstore.engine.algorithms", "hstore.engine.hyperopt")
 
 
 @pytest.mark.parametrize("module", ["hstore.workers.evaluator", "hstore.workers.worker", "hstore.cli.app"])
@@ -17,10 +15,6 @@ def test_it_starts_without_what_only_a_search_needs(module: str) -> None:
     program = f"import {module}, sys; print([name for name in {HEAVY!r} if name in sys.modules])"
     told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "[]"
-
-
-def heavy_modules(config: dict[str, Any]) -> dict[str, Any]:
-    return {"status": "ok", "loss": 0.0, "loaded": [name for name in HEAVY if name in sys.modules]}
 
 
 def test_an_evaluator_has_imported_nothing_of_it_when_it_calls_an_objective(mongo_store: Store, mongo_url: str) -> None:

@@ -1,15 +1,13 @@
 """`hstore worker` as a process: what it takes, when it leaves, what becomes of its trials when it does not."""
 
 import contextlib
-import ctypes
 import os
 import signal
-import time
-from typing import Any
 
 import psutil
 import pytest
 from tests.waiting import until_read
+from tests.workers.objectives import holds_the_gil, raises, sleeps, square
 from tests.workers.serving import DEADLINE, begin, enqueue, is_over, is_running, ran, worker
 
 from hstore.engine.audit.check import check
@@ -17,25 +15,6 @@ from hstore.engine.search.control import retry
 from hstore.store.events import Noted, Requeued
 from hstore.store.fold import Trial
 from hstore.store.store import Experiment, Store
-
-
-def square(config: dict[str, Any]) -> float:
-    return float(config["x"] ** 2)
-
-
-def raises(config: dict[str, Any]) -> float:
-    print("about to fail")
-    raise ValueError("no")
-
-
-def sleeps(config: dict[str, Any]) -> float:
-    time.sleep(600)  # something ends it
-    return 0.0
-
-
-def holds_the_gil(config: dict[str, Any]) -> float:
-    ctypes.PyDLL(None).usleep(2_500_000)  # a call into C, as of a library that does not let go of the lock
-    return 1.0
 
 
 def types(experiment: Experiment, tid: int) -> list[str]:
