@@ -19,7 +19,6 @@ from hstore.store.events import Queued
 from hstore.store.store import Experiment, Store
 
 SPACE = compile_space({"x": hp.uniform("x", -1, 1)})
-DEADLINE = 300.0
 QUICKLY = ("--lease", "1.5", "--poll-interval", "0.5")
 
 

@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from tests.waiting import until_read
+from tests.waiting import GENEROUS, until_read
 from tests.workers.objectives import ODD, dies_once, kills_its_worker, raises, raises_once, reports, slow_once, square
-from tests.workers.serving import DEADLINE, begin, is_over, worker
+from tests.workers.serving import begin, is_over, worker
 
 from hstore.engine.audit.check import check
 from hstore.engine.evaluation import attempt
@@ -118,7 +118,7 @@ def test_those_whose_worker_is_killed_are_taken_from_it(
 ) -> None:
     experiment = begin(mongo_store, "e", kills_its_worker, N)
     with worker(mongo_url, "--burst") as process:
-        assert process.wait(DEADLINE) == -signal.SIGKILL
+        assert process.wait(GENEROUS) == -signal.SIGKILL
     monkeypatch.setenv("SPARED", "1")
     with worker(mongo_url):
         until_read(experiment, is_over(experiment))
