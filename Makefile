@@ -119,6 +119,7 @@ bench-quality: $(VENV)/dev
 faults: $(VENV)/dev
 	$(BIN)/python -m faults
 	$(BIN)/python -m faults --controls
+	$(BIN)/pytest -m long
 
 format: $(VENV)/dev
 	$(BIN)/ruff check --fix .
