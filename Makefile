@@ -68,13 +68,15 @@ coverage: $(VENV)/dev
 	$(BIN)/pytest tests/store tests/migrations tests/engine --ignore tests/engine/algorithms \
 		--cov=hstore --cov-branch --cov-report=term:skip-covered
 
-wheel-test: $(VENV)/base
+wheel-test: $(VENV)/dev
 	rm -rf build/wheel
 	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps $(LOCKED) --wheel-dir build/wheel .
 	$(BIN)/python -m venv --clear .venv-wheel
 	$(BIN)/python -m pip --python .venv-wheel/bin/python install --quiet --disable-pip-version-check \
 		$(if $(LOCK),--constraint $(LOCK)) "$$(echo build/wheel/hstore-*.whl)[embedded]"
 	.venv-wheel/bin/python .ci/quick_start.py README.md
+	cd build/wheel && cp ../../tests/typing/users.py . && \
+		$(abspath $(BIN))/mypy --strict --python-executable ../../.venv-wheel/bin/python users.py
 
 ifeq ($(PYTHON313),)
 smoke-313:
