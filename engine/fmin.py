@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 from hstore.engine import pruners
 from hstore.engine.algorithms import auto, named
@@ -28,12 +28,14 @@ from hstore.store.messages import shown_on_stderr
 from hstore.store.store import Store
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+AlgorithmName: TypeAlias = Literal["anneal", "auto", "cmaes", "gp", "grid", "mix", "mtpe", "qmc", "rand", "tpe"]
+"""Our own algorithms, for type checkers. A plug-in's name works as well; of that a checker knows nothing."""
 
 
 def fmin(
     fn: Callable[..., Any],
     space: Any,
-    algo: Any = None,
+    algo: AlgorithmName | Callable[..., Any] | None = None,
     max_evals: int | None = None,
     timeout: float | None = None,
     loss_threshold: float | None = None,

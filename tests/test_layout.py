@@ -5,10 +5,13 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 import hstore
+from hstore.engine.algorithms import ALGORITHMS
+from hstore.engine.fmin import AlgorithmName
 
 ROOT = Path(__file__).parents[1]
 
@@ -23,6 +26,10 @@ def test_public_names_are_sorted_whole_and_there() -> None:
     assert set(hstore.__all__) == set(hstore._PLACES)
     with pytest.raises(AttributeError, match="nothing_such"):
         hstore.nothing_such  # noqa: B018
+
+
+def test_type_checkers_know_every_algorithm_by_its_name() -> None:
+    assert sorted(get_args(AlgorithmName)) == sorted(ALGORITHMS)
 
 
 @pytest.mark.parametrize("folder", ["store", "engine", "workers", "cli", "migrations"])

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from hstore.engine.space import data
 from hstore.engine.space.compiling import label_of, parameters_of
@@ -13,6 +11,9 @@ from hstore.engine.space.evaluation import evaluate
 from hstore.engine.space.expressions import Apply, Literal, as_apply, dfs
 from hstore.engine.space.parameter import Parameter, Point, Value
 from hstore.store.errors import BadSearchSpace
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class Space:
@@ -168,6 +169,8 @@ def _changed_option(mine: Parameter, theirs: Parameter) -> str:
 
 
 def _check_value(parameter: Parameter, value: Any) -> None:
+    import numpy as np
+
     label = parameter.label
     kinds = (int, np.integer) if parameter.options is not None else (int, float, np.integer, np.floating)
     is_one = isinstance(value, kinds) and not isinstance(value, bool) and value == value

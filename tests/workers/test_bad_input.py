@@ -16,7 +16,7 @@ import pymongo
 import pytest
 from pymongo.database import Database
 from replica_set import free_ports
-from tests.waiting import until, until_read
+from tests.waiting import GENEROUS, until, until_read
 
 import hstore
 from hstore import Ctrl, fmin, hp, rand
@@ -28,7 +28,6 @@ from hstore.store.events import Cancelled, Done, Event, Failed, Noted, Reported,
 from hstore.store.server import find_mongod
 from hstore.store.store import Experiment
 
-SECONDS = 60.0
 Objective = Callable[[Any], Any]
 
 
@@ -66,9 +65,9 @@ class Worker:
 
     def end(self) -> int:
         """Return its exit code."""
-        code = self.process.wait(SECONDS)
+        code = self.process.wait(GENEROUS)
         for reader in self._readers:
-            reader.join(SECONDS)
+            reader.join(GENEROUS)
         return code
 
     def stop(self, number: int = signal.SIGTERM) -> int:
@@ -124,7 +123,7 @@ class Search:
     def until_finished(self) -> dict[str, int]:
         """Return how many trials there are of each state, once the search is over; it must be sound."""
         self.until(lambda: self.experiment.state.status == "finished" and not self.experiment.state.open)
-        self._thread.join(SECONDS)
+        self._thread.join(GENEROUS)
         assert not self._thread.is_alive()
         assert check(self._store, "e") == []
         return dict(self.experiment.state.counts)
@@ -146,7 +145,7 @@ class Search:
             return
         self._is_closed = True
         stop(self.experiment, "the test is over", now=True)
-        self._thread.join(SECONDS)
+        self._thread.join(GENEROUS)
         self._store.close()
 
 

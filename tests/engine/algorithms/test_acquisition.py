@@ -30,7 +30,7 @@ def rugged(n: int, *, n_failed: int = 0) -> Surrogate:
 
 
 @pytest.mark.parametrize("n_failed", [0, 3])
-@pytest.mark.parametrize("doubt", [1.0, 0.6])
+@pytest.mark.parametrize("exploration_weight", [1.0, 0.6])
 def test_the_slopes_of_the_criterion_are_those_of_its_values(exploration_weight: float, n_failed: int) -> None:
     model = rugged(12, n_failed=n_failed)
     criterion = Criterion(model, model.best, exploration_weight=exploration_weight)
