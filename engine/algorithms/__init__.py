@@ -11,12 +11,14 @@ from hstore.engine.algorithms.names import (
     resolve,
     why_unknown,
 )
+from hstore.engine.algorithms.recorded_choice import choose_recorded
 
 __all__ = [
     "ALGORITHMS",
     "Algorithm",
     "CustomAlgorithm",
     "Exhausted",
+    "choose_recorded",
     "describe_algorithm",
     "named",
     "resolve",

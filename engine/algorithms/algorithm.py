@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from hstore.engine.algorithms.history import History
-from hstore.engine.algorithms.scalarise import How, is_needed, scalarise
+from hstore.engine.algorithms.recorded_choice import choose_recorded
+from hstore.engine.algorithms.scalarise import How
 from hstore.engine.space import Point, Space
 from hstore.store.errors import InvalidValue
 
@@ -128,14 +129,12 @@ class Algorithm:
         settings = self.gather(values, settings)
         space: Space = domain.space
         history = history_of(trials, space).numbered(new_ids[0])
-        if is_needed(history):
-            history, seed = scalarise(history, self.scalarisation, seed=seed)
         try:
-            points = self.choose_all(space, history, len(new_ids), seed=seed, **settings)
+            chosen = choose_recorded(self, space, history, seed=seed, settings=settings, n=len(new_ids))
         except Exhausted:
             return []
         exp_key = getattr(trials, "exp_key", None)
-        return [document(tid, space, point, exp_key) for tid, point in zip(new_ids, points, strict=False)]
+        return [document(tid, space, point, exp_key) for tid, point in zip(new_ids, chosen.points, strict=False)]
 
 
 def history_of(trials: Any, space: Space) -> History:

@@ -12,8 +12,9 @@ Infeasible trials come after all feasible ones, by how much they violate: Deb, A
 for genetic algorithms (CMAME 2000), section 3.
 """
 
+from collections.abc import Mapping
 from functools import reduce
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
@@ -37,6 +38,15 @@ def is_needed(history: History) -> bool:
 def describe(how: str) -> str:
     """Return what the log says of a decision that was made so."""
     return f"{how} {VERSION}"
+
+
+def why_unknown_scalarisation(described: Mapping[str, Any]) -> str | None:
+    """Return why this hstore cannot read a history as the decision *described* in a log did; None if it can."""
+    scalarised = described.get("scalarised")
+    known = [describe(how) for how in get_args(How)]
+    if scalarised is None or scalarised in known:
+        return None
+    return f"{described['name']} with scalarisation {scalarised}, this hstore has {', '.join(known)}"
 
 
 def scalarise(history: History, how: str, *, seed: int) -> tuple[History, int]:
