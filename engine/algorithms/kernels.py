@@ -166,7 +166,7 @@ class Candidates:
 
 
 @dataclass(frozen=True)
-class Mixture:
+class KernelDensity:
     """A density: the kernels of *rows* with their *weights*, and with what is left to 1 the prior.
 
     widths: deviation of each row's kernel per numerical label. doubts: per categorical label the probability that

@@ -9,7 +9,7 @@ import numpy as np
 from hstore.engine.algorithms import parzen
 from hstore.engine.algorithms.algorithm import Algorithm
 from hstore.engine.algorithms.history import History
-from hstore.engine.algorithms.names import CustomAlgorithm, describe_algorithm, resolve
+from hstore.engine.algorithms.known_algorithms import CustomAlgorithm, describe_algorithm, resolve
 from hstore.engine.space import Point, Space
 from hstore.store.errors import InvalidValue
 

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from hstore.engine import portable
 from hstore.engine.algorithms.algorithm import Algorithm
 from hstore.engine.algorithms.history import OK, PRUNED, VOID, History
-from hstore.engine.algorithms.kernels import Candidates, Floats, Mixture, Rows, Scales
+from hstore.engine.algorithms.kernels import Candidates, Floats, KernelDensity, Rows, Scales
 from hstore.engine.algorithms.novelty import new_point
 from hstore.engine.algorithms.prior import spread_points
 from hstore.engine.algorithms.stopped import losses_as_if_ended
@@ -70,7 +70,7 @@ def choose(
     widths = _widths(scales, good, weights) / (1.0 + _SHRINK * len(ranked))
     widths = np.clip(widths, _NARROWEST, _WIDEST)
     estimates = [
-        Mixture(
+        KernelDensity(
             scales,
             part,
             shares / (1.0 + prior_weight / len(part)) if len(part) else shares,

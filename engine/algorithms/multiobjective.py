@@ -241,7 +241,7 @@ class Constrained(NamedTuple):
         return value + chance, d_value + d_chance
 
 
-class Scale(NamedTuple):
+class LossScale(NamedTuple):
     """Which loss a warped one stands for, in ranges: known at trials, linear between them and beyond."""
 
     warped: Floats
@@ -257,7 +257,7 @@ class Scale(NamedTuple):
         return np.interp(loss, self.losses, self.warped)
 
 
-def _scale(warped: Floats, losses: Floats) -> Scale:
+def _scale(warped: Floats, losses: Floats) -> LossScale:
     half = 0.5 * losses  # whose differences are finite
     _, first = np.unique(np.round(warped, _DIGITS), return_index=True)
     y, t = warped[first], (half[first] - half.min()) / (half.max() - half.min())
@@ -265,10 +265,12 @@ def _scale(warped: Floats, losses: Floats) -> Scale:
     n = max(1, len(y) // _TENTH)
     low, high = (t[n] - t[0]) / (y[n] - y[0]), (t[-1] - t[-1 - n]) / (y[-1] - y[-1 - n])
     reach = 1e3
-    return Scale(np.array([y[0] - reach, *y, y[-1] + reach]), np.array([t[0] - reach * low, *t, t[-1] + reach * high]))
+    return LossScale(
+        np.array([y[0] - reach, *y, y[-1] + reach]), np.array([t[0] - reach * low, *t, t[-1] + reach * high])
+    )
 
 
-def _cut(means: Floats, scales: Sequence[Scale], margin: float) -> Boxes:
+def _cut(means: Floats, scales: Sequence[LossScale], margin: float) -> Boxes:
     """Return what the front of the expected warped losses *means* leaves, weighed as the losses themselves."""
     front = np.unique(means[maximin(means) < 0.0], axis=0)
     # Next to nothing better in one loss and far worse in another: that is on the front, and no measure of its width.

@@ -47,8 +47,8 @@ def choose(
     rng = np.random.default_rng(seed)
     n_below = min(math.ceil(gamma * math.sqrt(len(seen))), _MOST_BELOW)
     best_first = seen[np.argsort(losses[seen], kind="stable")]
-    below = Group(history, best_first[:n_below], prior_weight)
-    above = Group(history, best_first[n_below:], prior_weight)
+    below = TrialGroup(history, best_first[:n_below], prior_weight)
+    above = TrialGroup(history, best_first[n_below:], prior_weight)
     point: Point = {}
     for parameter in space.parameters:
         if space.is_active(parameter.label, point):
@@ -70,7 +70,7 @@ class Tpe(Algorithm):
         return super().choose_all(space, history, n, seed=seed, **settings)
 
 
-class Group:
+class TrialGroup:
     """Some trials of a history, and the densities they give rise to."""
 
     def __init__(self, history: History, members: NDArray[np.intp], prior_weight: float) -> None:
@@ -114,7 +114,7 @@ class Group:
 
 
 def _choose_value(
-    rng: np.random.Generator, parameter: Parameter, below: Group, above: Group, n_candidates: int
+    rng: np.random.Generator, parameter: Parameter, below: TrialGroup, above: TrialGroup, n_candidates: int
 ) -> float | int:
     if parameter.is_range:
         value = _choose_value(rng, parameter.as_range(), below, above, n_candidates)
@@ -141,7 +141,7 @@ def _choose_value(
 
 
 def _choose_category(
-    rng: np.random.Generator, parameter: Parameter, below: Group, above: Group, n_candidates: int
+    rng: np.random.Generator, parameter: Parameter, below: TrialGroup, above: TrialGroup, n_candidates: int
 ) -> int:
     good, bad = below.probabilities(parameter), above.probabilities(parameter)
     candidates = parzen.draw_components(rng, good, n_candidates)

@@ -40,7 +40,7 @@ Kind = Literal[
     "gap", "twice", "missing", "unreadable", "state", "open", "holder", "retries", "observed", "max_evals", "seal",
     "replay", "model", "lag",
 ]  # fmt: skip
-"""What a finding is about:
+"""What a violation is about:
 
 gap         a place of a chain, or a trial id, that nothing fills
 twice       an event, or a place of a chain, that is there more than once
@@ -63,7 +63,7 @@ _BROKEN = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeErr
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Violation:
     """Something that should never be."""
 
     kind: Kind
@@ -106,7 +106,7 @@ def check(
     acknowledged: Collection[UUID] | None = None,
     timeout: float = TIMEOUT,
     on_progress: Callable[[int], object] = lambda _: None,
-) -> list[Finding]:
+) -> list[Violation]:
     """Return what is wrong with experiment *name*: nothing, ever, whichever processes and servers died on the way.
 
     A search that its log calls finished is held to its end: all trials ended, all ends observed, read models up to
@@ -126,7 +126,7 @@ def check(
         *(finding for tid, chain in log.trials for finding in _check_chain(tid, chain, _retries(log), is_over)),
         *_check_observed(log, is_over),
         *_check_max_evals(log, max_evals),
-        *(Finding(kind="seal", message=f.message, tid=f.tid, ver=f.ver) for f in verify(log.documents).findings),
+        *(Violation(kind="seal", message=f.message, tid=f.tid, ver=f.ver) for f in verify(log.documents).findings),
     ]
     if not any(finding.kind in ("gap", "twice", "unreadable") for finding in findings):
         findings += _check_replay(store, log, on_progress)
@@ -175,7 +175,7 @@ def _read(store: Store, name: str) -> _Log:
 # -- the chains -----------------------------------------------------------------------------------------------
 
 
-def _check_places(log: _Log) -> Iterator[Finding]:
+def _check_places(log: _Log) -> Iterator[Violation]:
     """Check that trial ids and chains are dense, that no place is taken twice, and no id given twice."""
     ids = Counter(event.id for event in log.events)
     places = Counter((event.tid, event.ver) for event in log.events)
@@ -190,26 +190,26 @@ def _check_places(log: _Log) -> Iterator[Finding]:
     for tid, _ in log.trials:
         if tid != expected:
             which = f"trial {expected}" if tid == expected + 1 else f"trials {expected} to {tid - 1}"
-            yield Finding(kind="gap", message=f"there is no {which}, but trial {tid}", tid=expected)
+            yield Violation(kind="gap", message=f"there is no {which}, but trial {tid}", tid=expected)
         expected = tid + 1
     for whose, chain in log.chains.items():
         for ver, event in enumerate(chain):
             if event.ver != ver:
                 message = f"event {ver} of {_whose(whose)} is missing, but not {event.ver}"
-                yield Finding(kind="gap", message=message, tid=whose, ver=ver)
+                yield Violation(kind="gap", message=message, tid=whose, ver=ver)
                 break
     if not log.header:
-        yield Finding(kind="gap", message="the experiment has no beginning", ver=0)
+        yield Violation(kind="gap", message="the experiment has no beginning", ver=0)
 
 
-def _check_acknowledged(log: _Log, acknowledged: Iterable[UUID]) -> Iterator[Finding]:
+def _check_acknowledged(log: _Log, acknowledged: Iterable[UUID]) -> Iterator[Violation]:
     there = {event.id for event in log.events}
     for id in acknowledged:
         if id not in there:
-            yield Finding(kind="missing", message=f"event {id} was acknowledged and is not in the log")
+            yield Violation(kind="missing", message=f"event {id} was acknowledged and is not in the log")
 
 
-def _check_chain(tid: int, chain: Sequence[Event], retries: Mapping[str, Any], is_over: bool) -> Iterator[Finding]:
+def _check_chain(tid: int, chain: Sequence[Event], retries: Mapping[str, Any], is_over: bool) -> Iterator[Violation]:
     """Check that each event of a trial follows from the one before, and comes from whom it has to come from."""
     trial: Trial | None = None
     for event in chain:
@@ -256,7 +256,7 @@ def _retries(log: _Log) -> Mapping[str, Any]:
 # -- what decisions knew --------------------------------------------------------------------------------------
 
 
-def _check_observed(log: _Log, is_over: bool) -> Iterator[Finding]:
+def _check_observed(log: _Log, is_over: bool) -> Iterator[Violation]:
     """Check that each end, and each later change of what a trial counts for, was observed by one decision only."""
     observed: dict[int | None, list[tuple[int, str]]] = defaultdict(list)
     for event in (*(chain[0] for _, chain in log.trials), *log.header):
@@ -271,18 +271,18 @@ def _check_observed(log: _Log, is_over: bool) -> Iterator[Finding]:
             # A decision names the place where a chain was, which may be later than that of the news.
             if not any(before < place <= ver for place in news):
                 again = f"{first} had observed it" if first else "there was nothing to observe"
-                yield Finding(
+                yield Violation(
                     kind="observed", message=f"{who} observed {_whose(tid)} up to place {ver}: {again}",
                     tid=tid, ver=ver,
                 )  # fmt: skip
             before, first = ver, who
         if is_over and tid is not None and news and news[-1] > before:
-            yield Finding(
+            yield Violation(
                 kind="observed", message=f"the end of trial {tid} (place {news[-1]}) was observed by nobody",
                 tid=tid, ver=news[-1],
             )  # fmt: skip
     for tid, entries in observed.items():
-        yield Finding(kind="observed", message=f"{entries[0][1]} observed {_whose(tid)}, which is not there", tid=tid)
+        yield Violation(kind="observed", message=f"{entries[0][1]} observed {_whose(tid)}, which is not there", tid=tid)
 
 
 def _news(chain: Sequence[Event]) -> list[int]:
@@ -302,24 +302,26 @@ def _end(trial: Trial) -> Event | None:
     return trial.end if trial.is_finished else None
 
 
-def _check_max_evals(log: _Log, max_evals: int | None) -> Iterator[Finding]:
+def _check_max_evals(log: _Log, max_evals: int | None) -> Iterator[Violation]:
     trials = sum(trial.queued is None or trial.queued.source != "injected" for trial in log.state.trials.values())
     injected = len(log.state.trials) - trials  # which objectives add, whatever the limit is
     said = [event.limits for event in log.header if isinstance(event, Created | Changed) and event.limits is not None]
     limits = [limit for limit in (limits.get("max_evals") for limits in said) if limit is not None]
     most = max(limits) if limits and len(limits) == len(said) else None  # None: at some time there was none
     if max_evals is not None and not trials <= max_evals <= trials + injected:
-        yield Finding(kind="max_evals", message=f"there are {trials} trials, not {max_evals}")
+        yield Violation(kind="max_evals", message=f"there are {trials} trials, not {max_evals}")
     elif most is not None and trials > most:
-        yield Finding(kind="max_evals", message=f"there are {trials} trials, more than the {most} that were allowed")
+        yield Violation(kind="max_evals", message=f"there are {trials} trials, more than the {most} that were allowed")
     elif limits and log.state.status == "finished" and log.state.why == "max_evals" and trials + injected < limits[-1]:
-        yield Finding(kind="max_evals", message=f"the search ended at max_evals with {trials} trials, not {limits[-1]}")
+        yield Violation(
+            kind="max_evals", message=f"the search ended at max_evals with {trials} trials, not {limits[-1]}"
+        )
 
 
 # -- what follows from the log --------------------------------------------------------------------------------
 
 
-def _check_replay(store: Store, log: _Log, on_progress: Callable[[int], object]) -> Iterator[Finding]:
+def _check_replay(store: Store, log: _Log, on_progress: Callable[[int], object]) -> Iterator[Violation]:
     from hstore.engine.audit.replay import derive_again
 
     copy = MemoryLog()
@@ -330,17 +332,17 @@ def _check_replay(store: Store, log: _Log, on_progress: Callable[[int], object])
     try:
         replay = derive_again(experiment, on_progress=on_progress)
     except (HstoreError, *_BROKEN) as error:
-        yield Finding(kind="replay", message=f"the suggestions cannot be derived again: {error}")
+        yield Violation(kind="replay", message=f"the suggestions cannot be derived again: {error}")
         return
     for difference in replay.differences:
-        yield Finding(
+        yield Violation(
             kind="replay", tid=difference.tid, ver=0,
             message=f"trial {difference.tid}: {difference.label} is {difference.recorded!r}, "
             f"derived again {difference.derived!r}",
         )  # fmt: skip
 
 
-def _check_models(shown: tuple[list[Document], Document | None], state: State, is_over: bool) -> Iterator[Finding]:
+def _check_models(shown: tuple[list[Document], Document | None], state: State, is_over: bool) -> Iterator[Violation]:
     """Compare the read models with those that the log gives, as MongoDB holds them."""
     from hstore.store.read_models import EXPERIMENT_FIELDS, TRIAL_FIELDS, experiment_document, trial_document
 
@@ -352,19 +354,19 @@ def _check_models(shown: tuple[list[Document], Document | None], state: State, i
         if found is None or ver < trial.ver:
             if is_over:
                 known = "is missing" if found is None else f"knows its chain up to place {ver}, not {trial.ver}"
-                yield Finding(kind="lag", message=f"the read model of trial {tid} {known}", tid=tid, ver=ver)
+                yield Violation(kind="lag", message=f"the read model of trial {tid} {known}", tid=tid, ver=ver)
         elif wrong := _different(found, trial_document(trial), TRIAL_FIELDS):
-            yield Finding(kind="model", message=f"the read model of trial {tid} has another {wrong}", tid=tid)
+            yield Violation(kind="model", message=f"the read model of trial {tid} has another {wrong}", tid=tid)
     for unknown in there:
         message = f"there is a read model of trial {unknown}, which is not in the log"
-        yield Finding(kind="model", message=message, tid=unknown)
+        yield Violation(kind="model", message=message, tid=unknown)
     if experiment is None or experiment.get("events", -1) < state.events:
         # What is noted beside a trial that had ended no driver hears of; nothing else follows from it.
         told = EXPERIMENT_FIELDS - {"events", "last"}
         if is_over and (experiment is None or _different(experiment, experiment_document(state), told)):
-            yield Finding(kind="lag", message="the read model of the experiment is behind the log")
+            yield Violation(kind="lag", message="the read model of the experiment is behind the log")
     elif wrong := _different(experiment, experiment_document(state), EXPERIMENT_FIELDS):
-        yield Finding(kind="model", message=f"the read model of the experiment has another {wrong}")
+        yield Violation(kind="model", message=f"the read model of the experiment has another {wrong}")
 
 
 def _different(found: Document, wanted: Document, fields: Iterable[str]) -> str:
@@ -379,8 +381,8 @@ def _different(found: Document, wanted: Document, fields: Iterable[str]) -> str:
     return ", ".join(name for name in sorted(fields) if stored(found.get(name)) != stored(wanted.get(name)))
 
 
-def _found(kind: Kind, event: Event, message: str) -> Finding:
-    return Finding(kind=kind, message=message, tid=event.tid, ver=event.ver)
+def _found(kind: Kind, event: Event, message: str) -> Violation:
+    return Violation(kind=kind, message=message, tid=event.tid, ver=event.ver)
 
 
 def _whose(tid: int | None) -> str:

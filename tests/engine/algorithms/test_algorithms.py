@@ -16,16 +16,16 @@ from hstore.engine.algorithms import (
     Algorithm,
     anneal,
     describe_algorithm,
+    known_algorithms,
     mix,
     named,
-    names,
     rand,
     resolve,
     tpe,
     why_unknown,
 )
 from hstore.engine.algorithms.history import History
-from hstore.engine.algorithms.names import PLUG_INS
+from hstore.engine.algorithms.known_algorithms import PLUG_INS
 from hstore.engine.space import compile_space, hp
 from hstore.store.errors import InvalidValue
 
@@ -249,8 +249,8 @@ suggest = Algorithm(name="steady", version=3, is_portable=True, choose=choose)
 
 def test_a_plug_in_is_found_by_its_name_and_replayed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     offer(monkeypatch, tmp_path, PLUG_INS, "steady", OF_OUR_SHAPE)
-    monkeypatch.setattr(names, "_table", dict(ALGORITHMS))
-    monkeypatch.setattr(names, "ALGORITHMS", names._table)
+    monkeypatch.setattr(known_algorithms, "_table", dict(ALGORITHMS))
+    monkeypatch.setattr(known_algorithms, "ALGORITHMS", known_algorithms._table)
     algorithm, settings = resolve({"name": "steady", "settings": {"step": 0.25}})
     assert isinstance(algorithm, Algorithm)
     assert (algorithm.version, settings) == (3, {"step": 0.25})

@@ -9,7 +9,7 @@ import pytest
 from pymongo.database import Database
 
 from hstore import Store, Trials, fmin, hp, tpe
-from hstore.engine.audit.check import Finding, check
+from hstore.engine.audit.check import Violation, check
 from hstore.engine.evaluation.ctrl import inject
 from hstore.store.errors import NotFound
 from hstore.store.events import Failed, Finished, Noted, Queued, Requeued, Reserved, Resumed, Running
@@ -39,7 +39,7 @@ def demo(mongo_store: Store) -> Store:
     return mongo_store
 
 
-def kinds(findings: list[Finding]) -> set[str]:
+def kinds(findings: list[Violation]) -> set[str]:
     return {finding.kind for finding in findings}
 
 

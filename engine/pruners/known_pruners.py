@@ -1,4 +1,4 @@
-"""Names: what a user calls a pruner, what a log calls it, and the pruner that both stand for."""
+"""The pruners that are known by name: ours and those of plug-ins."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names: what a user calls an algorithm, what a log calls it, and the algorithm that both stand for."""
+"""The algorithms that are known by name: ours and those of plug-ins, and how the log names each."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
