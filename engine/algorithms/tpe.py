@@ -33,10 +33,10 @@ def choose(
     gamma: float = 0.25,
     verbose: bool = True,
 ) -> Point:
-    """Return the point that is likelier among the best trials than among the others, label by label.
+    """hyperopt's TPE: choose the point that is likelier among the best trials than among the others, label by label.
 
     The best are *gamma* times the square root of the number of trials, at most 25; pending and failed trials
-    are among the others; trials with a loss of nan or an error are not seen at all. Below *n_startup_jobs*
+    are among the others; trials with a loss of nan or an error are ignored. Below *n_startup_jobs*
     seen trials the point is drawn from the prior. *verbose* is hyperopt's and changes nothing. The values of a randint
     of more than 10,000 count as numbers in order, those of a smaller one as names, as in hyperopt.
     """
@@ -71,7 +71,7 @@ class Tpe(Algorithm):
 
 
 class TrialGroup:
-    """Some trials of a history, and the densities they give rise to."""
+    """Some trials of a history, and the density of each label over them."""
 
     def __init__(self, history: History, members: NDArray[np.intp], prior_weight: float) -> None:
         self._history = history

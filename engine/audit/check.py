@@ -1,4 +1,4 @@
-"""Check: hold an experiment against all that hstore promises of one, whatever happened to its processes."""
+"""Check: compare an experiment with everything that hstore guarantees, whichever processes died on the way."""
 
 from __future__ import annotations
 
@@ -48,23 +48,23 @@ missing     an event that was acknowledged and is not there
 unreadable  an event that this program cannot decode
 state       an event that its trial did not allow: an end after an end, say
 open        a trial without an end although the search is over
-holder      an event of another process than the one that had claimed the trial
+holder      an event from a process other than the one that had claimed the trial
 retries     a trial tried more often than the policy allows
 observed    an end that no decision observed, or two did
 max_evals   more trials than were asked for, or fewer although the search ended for that
-seal        what `hstore verify` finds
-replay      what `hstore replay` finds
+seal        a digest that does not match, as `hstore verify` reports it
+replay      a decision that does not follow from its history, as `hstore replay` reports it
 model       a read model that contradicts the log
 lag         a read model that is behind the log although the search is over; `hstore rebuild` brings it up
 """
 
 _BROKEN = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
-"""What a fold or a replay may meet in a log that somebody edited."""
+"""Errors that a fold or a replay may raise for a log that was edited."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Violation:
-    """Something that should never be."""
+    """A guarantee that the log or a read model of the experiment breaks."""
 
     kind: Kind
     message: str
@@ -107,14 +107,14 @@ def check(
     timeout: float = TIMEOUT,
     on_progress: Callable[[int], object] = lambda _: None,
 ) -> list[Violation]:
-    """Return what is wrong with experiment *name*: nothing, ever, whichever processes and servers died on the way.
+    """Return what is wrong with experiment *name*. Nothing should be, whichever processes and servers died on the way.
 
-    A search that its log calls finished is held to its end: all trials ended, all ends observed, read models up to
-    date. One that goes on is checked as far as it went.
+    For a search that its log calls finished, all trials must have ended, all ends must have been observed, and the read
+    models must be up to date. A search that goes on is checked as far as it went.
 
     max_evals: what the search was asked for, if it is known: it is over then, with as many trials.
-    acknowledged: ids of events of which writers were told that they are in the log.
-    timeout: seconds that read models get to follow: who appends an event shows it next.
+    acknowledged: ids of the events whose append was acknowledged to the writer.
+    timeout: seconds to wait for read models, which are written after the events.
     on_progress is called with 1 after each decision that was derived again. Raises `NotFound`.
     """
     shown = _shown(store, name)  # before the log, which the read models never run ahead of
@@ -142,7 +142,7 @@ def check(
 
 
 def _is_over(state: State) -> bool:
-    """Return whether the log says that nothing is to come. One that was stopped may let running trials end."""
+    """Return whether no more events are expected. A search that was stopped may let running trials end."""
     is_ending = bool(state.open) and state.why not in ("max_evals", "exhausted")
     return state.status == "finished" and not is_ending
 
@@ -155,12 +155,12 @@ def _shown(store: Store, name: str) -> tuple[list[Document], Document | None] | 
 def _read(store: Store, name: str) -> _Log:
     log = _Log(name, list(store.log.documents(name)))
     if not log.documents:
-        store.experiment(name)  # says so, and which one may have been meant
+        store.experiment(name)  # raises NotFound, with a similar name as hint
         raise NotFound(f"experiment {name!r} has no events")
     for document in log.documents:
         event: Event
         if "raw" in document:
-            event = unreadable(document, "it is no BSON", document["raw"])
+            event = unreadable(document, "it is not BSON", document["raw"])
         else:
             event = from_document(document, store.attachments.get)
         log.events.append(event)
@@ -218,7 +218,7 @@ def _check_chain(tid: int, chain: Sequence[Event], retries: Mapping[str, Any], i
             if not isinstance(event, Queued):
                 yield _found("state", event, f"trial {tid} begins with {event.type}")
             continue
-        at = trial if event.ver == trial.ver + 1 else evolve(trial, event)  # a gap is told elsewhere
+        at = trial if event.ver == trial.ver + 1 else evolve(trial, event)  # a gap is reported by `_check_places`
         if not isinstance(event, Unreadable) and event.ver == trial.ver + 1 and (why := why_not(at, event)):
             is_end = isinstance(event, Done | Failed | Cancelled) and trial.state not in UNFINISHED
             which = "it ended a second time" if is_end else why
@@ -278,7 +278,7 @@ def _check_observed(log: _Log, is_over: bool) -> Iterator[Violation]:
             before, first = ver, who
         if is_over and tid is not None and news and news[-1] > before:
             yield Violation(
-                kind="observed", message=f"the end of trial {tid} (place {news[-1]}) was observed by nobody",
+                kind="observed", message=f"the end of trial {tid} (place {news[-1]}) was not observed by any decision",
                 tid=tid, ver=news[-1],
             )  # fmt: skip
     for tid, entries in observed.items():
@@ -304,7 +304,7 @@ def _end(trial: Trial) -> Event | None:
 
 def _check_max_evals(log: _Log, max_evals: int | None) -> Iterator[Violation]:
     trials = sum(trial.queued is None or trial.queued.source != "injected" for trial in log.state.trials.values())
-    injected = len(log.state.trials) - trials  # which objectives add, whatever the limit is
+    injected = len(log.state.trials) - trials  # which objectives add without regard to the limit
     said = [event.limits for event in log.header if isinstance(event, Created | Changed) and event.limits is not None]
     limits = [limit for limit in (limits.get("max_evals") for limits in said) if limit is not None]
     most = max(limits) if limits and len(limits) == len(said) else None  # None: at some time there was none
@@ -361,9 +361,9 @@ def _check_models(shown: tuple[list[Document], Document | None], state: State, i
         message = f"there is a read model of trial {unknown}, which is not in the log"
         yield Violation(kind="model", message=message, tid=unknown)
     if experiment is None or experiment.get("events", -1) < state.events:
-        # What is noted beside a trial that had ended no driver hears of; nothing else follows from it.
-        told = EXPERIMENT_FIELDS - {"events", "last"}
-        if is_over and (experiment is None or _different(experiment, experiment_document(state), told)):
+        # A driver does not see notes beside trials that had ended, which change only these two fields.
+        fields = EXPERIMENT_FIELDS - {"events", "last"}
+        if is_over and (experiment is None or _different(experiment, experiment_document(state), fields)):
             yield Violation(kind="lag", message="the read model of the experiment is behind the log")
     elif wrong := _different(experiment, experiment_document(state), EXPERIMENT_FIELDS):
         yield Violation(kind="model", message=f"the read model of the experiment has another {wrong}")

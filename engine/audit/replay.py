@@ -1,6 +1,6 @@
 """Replay: derive every suggestion of an experiment again from what it knew, and compare.
 
-Bits are compared wherever bits are promised: for portable algorithms everywhere, for the others on a machine with
+Bits are compared wherever they are guaranteed: for portable algorithms everywhere, for the others on a machine with
 the fingerprint of the one that chose. Elsewhere their linear algebra rounds differently, and a number counts as
 the same within `TOLERANCE` of its label's range; the report says of how many decisions that was so.
 """
@@ -27,7 +27,7 @@ from hstore.store.store import Experiment
 
 TOLERANCE = 1e-3
 """How far apart two numbers of a label may be, as a part of its range, where bits cannot be compared."""
-_IS_NO_MATTER = ("hstore", "python")  # of a fingerprint: neither changes what numpy, scipy and BLAS compute
+_IRRELEVANT = ("hstore", "python")  # of a fingerprint: neither changes what numpy, scipy and BLAS compute
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replay:
-    """What came of deriving an experiment's suggestions again."""
+    """The result of deriving an experiment's suggestions again."""
 
     exp: str
     trials: int
@@ -121,7 +121,7 @@ def _created(experiment: Experiment, until: int | None) -> Created:
 
 
 def _report(experiment: Experiment, n: int, derivations: Sequence[_Derivation]) -> Replay:
-    """Return the report on the first *n* trials, of which *derivations* came."""
+    """Return the report on the first *n* trials, whose decisions are *derivations*."""
     count = Counter((each.of, each.how) for each in derivations)
     return Replay(
         exp=experiment.name,
@@ -149,7 +149,7 @@ class _Suggestions:
         """The fingerprints of drivers that recorded theirs with their first decision, by the driver's name."""
 
     def derive(self, tid: int) -> _Derivation:
-        """Return what came of making the decision of trial *tid* again; those of all trials before it came first."""
+        """Make the decision of trial *tid* again and compare; the trials before it must have been derived first."""
         decision = self._decision(tid)
         self._known.observe(self._experiment, decision.observed)
         if decision.fingerprint is not None:
@@ -228,9 +228,9 @@ def _is_close(space: Space, label: str, recorded: Any, derived: Any) -> bool:
 
 
 def _comparable(recorded: Any) -> dict[str, Any]:
-    return {name: value for name, value in (recorded or {}).items() if name not in _IS_NO_MATTER}
+    return {name: value for name, value in (recorded or {}).items() if name not in _IRRELEVANT}
 
 
 def _bits(value: Any) -> Any:
-    """Return what tells *value* from all others: of a float its bits, so that -0.0 is not 0.0 and NaN is itself."""
+    """Return a key by which *value* is compared: a float by its bits, so -0.0 differs from 0.0 and NaN equals NaN."""
     return struct.pack("<d", value) if isinstance(value, float) else (type(value), value)

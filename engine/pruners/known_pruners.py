@@ -40,10 +40,10 @@ def _found(name: str) -> Pruner | None:
 
 
 def _loaded(plug_in: EntryPoint) -> Pruner:
-    what, hint = entry_points.whole_name(plug_in), "mend or uninstall that package, or choose another pruner"
+    what, hint = entry_points.whole_name(plug_in), "repair or uninstall that package, or choose another pruner"
     found = entry_points.load(plug_in, hint=hint, path="pruner")
     if not isinstance(found, Pruner):
-        raise InvalidValue(f"{what} is no pruner, but {short(found)}", hint=hint, path="pruner")
+        raise InvalidValue(f"{what} is not a pruner: {short(found)}", hint=hint, path="pruner")
     if found.name != plug_in.name:
         raise InvalidValue(f"{what} is called {found.name!r}: a log could not be replayed", hint=hint, path="pruner")
     return found
