@@ -17,10 +17,9 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from bench.hypervolume import hypervolume
 from bench.table import show
 from hstore import Trials, fmin, hp
-from hstore.engine.algorithms import named
-from hstore.engine.algorithms.hypervolume import hypervolume
 from hstore.engine.space import compile_space
 from hstore.engine.space.parameter import Parameter
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from hstore.engine.algorithms import Algorithm, CustomAlgorithm, Exhausted, describe_algorithm, scalarise
+from hstore.engine.algorithms import Algorithm, CustomAlgorithm, Exhausted, choose_recorded, describe_algorithm
 from hstore.engine.evaluation.domain import Domain
 from hstore.engine.search import control
 from hstore.engine.search.fingerprint import fingerprint
@@ -158,16 +158,13 @@ class Driver:
         history = self._observed_history.history
         chosen: list[Choice] = []
         for k in range(self._observed_history.suggested, self._observed_history.suggested + size):
-            seed, seen, described = self._seeds[k], history, self._described
-            inner_seed = seed
-            if scalarise.is_needed(history):
-                seen, inner_seed = scalarise.scalarise(history, algorithm.scalarisation, seed=seed)
-                described = {**described, "scalarised": scalarise.describe(algorithm.scalarisation)}
+            seed = self._seeds[k]
             try:
-                point = algorithm.choose(self.domain.space, seen, seed=inner_seed, **self.settings)
+                made = choose_recorded(algorithm, self.domain.space, history, seed=seed, settings=self.settings)
             except Exhausted:
                 break
-            chosen.append((seed, point, described))
+            (point,) = made.points
+            chosen.append((seed, point, made.described(self._described)))
             if len(chosen) < size:
                 # Not added to the knowledge before the append: another driver's decision may take its place.
                 history = history.copy() if history is self._observed_history.history else history

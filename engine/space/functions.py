@@ -1,9 +1,8 @@
-"""The functions that expressions can call without anybody defining them."""
+"""The functions that expressions can call without a user defining them first."""
 
 from __future__ import annotations
 
 import copy
-import datetime as dt
 import functools
 import operator
 from collections.abc import Callable, Iterable, Sequence
@@ -185,17 +184,6 @@ def Raise(etype: Callable[..., BaseException], *args: Any, **kwargs: Any) -> Any
     raise etype(*args, **kwargs)
 
 
-def curtime(obj: Any) -> tuple[float, Any]:
-    """Return the time in seconds since 1970, and *obj*."""
-    return dt.datetime.now(dt.UTC).timestamp(), obj
-
-
-def pdb_settrace(obj: Any) -> Any:
-    """Enter the debugger, and return *obj*."""
-    breakpoint()
-    return obj
-
-
 PURE = (
     identity, pos_args, exp, log, pow, sin, cos, tan, sum, sqrt, minimum, maximum, array_union1, array_union, asarray,
     str_join, bincount, repeat, call_method_pure, copy_call_method_pure, switch, Raise,
@@ -204,6 +192,5 @@ PURE = (
 )  # fmt: skip
 for function in PURE:
     scope.define_pure(function)
-for function in (call, callpipe1, partial, hyperopt_param, call_method, pdb_settrace):
+for function in (call, callpipe1, partial, hyperopt_param, call_method):
     scope.define(function)
-scope.define_info(o_len=2)(curtime)

@@ -25,7 +25,7 @@ class Parameter:
 
     label: str
     kind: str
-    """Name of the `hp` function that made it; seen: nobody knows, it had values between *low* and *high*."""
+    """Name of the `hp` function that made it; seen: unknown, it had values between *low* and *high*."""
     low: float | None = None
     high: float | None = None
     """Bounds as they were given (logarithms for log kinds); the ints of [low, high) for randint and choices."""
@@ -39,7 +39,7 @@ class Parameter:
     conditions: tuple[Condition, ...] = ()
     """It is active if of any of these all (choice, option index) hold; without any, always."""
     is_integer: bool = False
-    """Whether the objective is handed an int, wherever the space uses it: uniformint, randint, scope.int(hp.…)."""
+    """Whether the objective gets an int wherever the space uses it: uniformint, randint, scope.int(hp.…)."""
 
     @property
     def is_log(self) -> bool:
@@ -65,7 +65,7 @@ class Parameter:
 
     @property
     def is_range(self) -> bool:
-        """Whether it is a randint of so many values that what was seen tells of those nearby, or of none."""
+        """Whether it is a randint of so many values that algorithms treat them as numbers in order, not as names."""
         return self.kind == "randint" and self.n_options > LARGEST_UNORDERED
 
     def as_range(self) -> Parameter:

@@ -82,7 +82,7 @@ class Space:
         return {label: node.pos_args[1] for label, node in self._nodes.items()}
 
     def evaluate(self, point: Mapping[str, Any], ctrl: Any = None) -> Any:
-        """Return what the objective is handed at *point*; labels that are not of this space are ignored."""
+        """Return what the objective gets at *point*; labels that are not of this space are ignored."""
         return evaluate(self.expression, self.memo(point, ctrl))
 
     def params(self, point: Mapping[str, Value]) -> dict[str, Any]:
@@ -176,10 +176,10 @@ def _check_value(parameter: Parameter, value: Any) -> None:
     is_one = isinstance(value, kinds) and not isinstance(value, bool) and value == value
     if not is_one or (parameter.is_categorical and value % 1 != 0):
         wanted = ", of which a point holds the position as an int" if parameter.options is not None else ""
-        raise BadSearchSpace(f"{label}: {value!r:.60} is no value of {parameter.describe()}{wanted}", label=label)
+        raise BadSearchSpace(f"{label}={value!r:.60} is not a value of {parameter.describe()}{wanted}", label=label)
     low, high = parameter.bounds
     if not low <= value <= high:
-        raise BadSearchSpace(f"{label}: {value!r:.60} is outside {parameter.describe()}", label=label)
+        raise BadSearchSpace(f"{label}={value!r:.60} is out of range of {parameter.describe()}", label=label)
 
 
 def compile_space(expr: Any) -> Space:
@@ -188,7 +188,7 @@ def compile_space(expr: Any) -> Space:
 
 
 def seen_space(points: Iterable[Mapping[str, Value]]) -> Space:
-    """Return what *points* tell of the space that they were drawn from: labels, and the range of their values.
+    """Return what is known of the space that *points* were drawn from: labels, and the range of their values.
 
     It can be written down, shown and compared, but nothing can be drawn from it.
     """

@@ -1,4 +1,4 @@
-"""Names: what a user calls a pruner, what a log calls it, and the pruner that both stand for."""
+"""The pruners that are known by name: ours and those of plug-ins."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ def _plug_ins() -> EntryPoints:
 def _loaded(plug_in: EntryPoint) -> Pruner:
     from hstore.engine.algorithms import entry_points
 
-    what, hint = entry_points.whole_name(plug_in), "mend or uninstall that package, or choose another pruner"
+    what, hint = entry_points.whole_name(plug_in), "repair or uninstall that package, or choose another pruner"
     found = entry_points.load(plug_in, hint=hint, path="pruner")
     if not isinstance(found, Pruner):
-        raise InvalidValue(f"{what} is no pruner, but {short(found)}", hint=hint, path="pruner")
+        raise InvalidValue(f"{what} is not a pruner: {short(found)}", hint=hint, path="pruner")
     if found.name != plug_in.name:
         raise InvalidValue(f"{what} is called {found.name!r}: a log could not be replayed", hint=hint, path="pruner")
     return found
