@@ -1,4 +1,9 @@
 # Everything a fresh machine needs is Python >= 3.11 and make. `make` alone says what there is.
+
+# git on Windows and most zip programs write the links of src/hstore as text files, which tools cannot follow: mend them.
+MENDED := $(shell for folder in store engine workers cli migrations; do \
+	[ -d src/hstore/$$folder ] || ln -sfn ../../$$folder src/hstore/$$folder; done)
+
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin

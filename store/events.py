@@ -353,7 +353,7 @@ _PARTS: dict[str, Callable[[Any], bool]] = {
 
 
 def to_document(event: Event) -> Document:
-    """Return *event* as the document of DESIGN 4.3, without the `ts` that the server fills.
+    """Return *event* as a document of `events`, without the `ts` that the server fills.
 
     A field that is None is left out. See `spill` for data too large for an event.
     """

@@ -16,8 +16,6 @@ from hstore.store.errors import BadSearchSpace, DuplicateLabel
 class Cond:
     """The choice *name* compared with *val*; the only *op* that a space makes is "="."""
 
-    __module__ = "hstore.pyll_utils"
-
     name: str
     val: Any
     op: str
@@ -26,6 +24,10 @@ class Cond:
         return f"Cond{{{self.name} {self.op} {self.val}}}"
 
     __repr__ = __str__
+
+
+# Its public place. Set here, since `dataclass` looks up the module of a class, and that one may not be imported yet.
+Cond.__module__ = "hstore.pyll_utils"
 
 
 MAX_STEPS = 2**18

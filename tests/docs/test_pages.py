@@ -35,7 +35,9 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 ELSEWHERE = {"deploy.md", "roles.md"}
 """Pages whose examples have tests of their own."""
-PAGES = sorted(page.name for page in DOCS.glob("*.md") if page.name not in ELSEWHERE)
+PAGES = [ROOT / "README.md", *sorted(page for page in DOCS.rglob("*.md") if page.name not in ELSEWHERE)]
+NOT_COMMANDS = {"make", "pip", "pre-commit"}
+"""What the console blocks of a page may name besides `hstore` and `python`: what sets up an environment."""
 STORE = "mongodb://host/lab"
 """How pages call a MongoDB that somebody has."""
 
@@ -78,21 +80,23 @@ class Program:
         """Run a command as a reader would, with `hstore` and `python` those of this environment."""
         words = words.partition("  #")[0].strip()
         name, *rest = shlex.split(words.replace(STORE, self.url))
+        if name in NOT_COMMANDS:
+            return
         python = [sys.executable, *(["-m", "hstore"] if name == "hstore" else [])]
         assert name in ("hstore", "python"), f"{self.page.name}:{line} runs {name}"
         told = subprocess.run([*python, *rest], capture_output=True, text=True, check=False, timeout=GENEROUS)
         assert told.returncode == 0, f"{self.page.name}:{line}: {words}\n{told.stdout}{told.stderr}"
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_a_page_runs_and_prints_what_it_states(
-    name: str, mongo_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    page: Path, mongo_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("HSTORE_URL", mongo_url)
-    program = Program(DOCS / name, mongo_url)
-    for line, kind, text in blocks(DOCS / name):
+    program = Program(page, mongo_url)
+    for line, kind, text in blocks(page):
         if kind == "python":
             program.run(line, text)
         elif kind == "console":
@@ -103,7 +107,7 @@ def test_a_page_runs_and_prints_what_it_states(
 
 def test_links_lead_to_files_and_headings() -> None:
     lost = []
-    for page in (ROOT / "README.md", *sorted(DOCS.glob("*.md"))):
+    for page in (*ROOT.glob("*.md"), *sorted(DOCS.rglob("*.md"))):
         for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
             if re.match(r"\w+:", link):
                 continue
@@ -120,9 +124,11 @@ def headings(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in found}
 
 
-def test_the_index_lists_every_page() -> None:
-    index = (DOCS / "README.md").read_text()
-    assert [page.name for page in DOCS.glob("*.md") if page.name != "README.md" and f"({page.name})" not in index] == []
+@pytest.mark.parametrize("folder", [DOCS, DOCS / "decisions"], ids=["docs", "decisions"])
+def test_the_index_lists_every_page(folder: Path) -> None:
+    index = (folder / "README.md").read_text()
+    pages = {page.name for page in folder.glob("*.md")} - {"README.md"}
+    assert [name for name in sorted(pages) if f"({name})" not in index] == []
 
 
 def test_other_languages_are_told_of_every_event_of_a_trial_and_what_it_must_hold() -> None:

@@ -1,0 +1,116 @@
+"""What gets installed: a wheel holds every module, also when it is built from a checkout without symbolic links."""
+
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FOLDERS = ["store", "engine", "workers", "cli", "migrations"]
+FILES = ["pyproject.toml", "README.md", "LICENSE"]
+"""What setuptools reads beside the folders."""
+EVERY_MODULE = """
+import importlib, pathlib, sys
+for name in sys.argv[2:]:
+    file = importlib.import_module(name).__file__
+    assert pathlib.Path(file).is_relative_to(sys.argv[1]), file
+"""
+A_SEARCH = """
+from hstore import fmin, hp, rand
+print(fmin(abs, hp.uniform("x", -1, 1), rand.suggest, 3, rstate=0, verbose=False))
+"""
+
+
+def settings() -> dict[str, Any]:
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        return tomllib.load(file)
+
+
+def modules() -> dict[str, Path]:
+    """Return the path in a wheel of each module of the repository, and the file that it is."""
+    found = {f"hstore/{file.relative_to(ROOT / 'src' / 'hstore')}": file for file in sources(ROOT / "src" / "hstore")}
+    for folder in FOLDERS:
+        found |= {f"hstore/{file.relative_to(ROOT)}": file for file in sources(ROOT / folder)}
+    return found
+
+
+def sources(folder: Path) -> list[Path]:
+    """Return the modules under *folder*, not those behind links."""
+    found = list(folder.glob("*.py"))
+    for child in folder.iterdir():
+        if child.is_dir() and not child.is_symlink():
+            found += sources(child)
+    return found
+
+
+def test_each_folder_with_modules_is_a_package_that_setuptools_is_told_of() -> None:
+    options = settings()["tool"]["setuptools"]
+    packages = {str(Path(place).parent).replace("/", "."): file.parent for place, file in modules().items()}
+    assert sorted(options["packages"]) == sorted(packages)
+    places = {name: ROOT / folder for name, folder in options["package-dir"].items() if name}
+    assert places == packages
+
+
+def test_the_licence_is_in_the_repository_and_in_the_metadata() -> None:
+    project = settings()["project"]
+    assert project["license"] == "BSD-3-Clause"
+    assert project["license-files"] == ["LICENSE"]
+    assert (
+        (ROOT / "LICENSE").read_text().startswith("BSD 3-Clause License\n\nCopyright (c) 2026, The hstore developers")
+    )
+
+
+def can_build() -> bool:
+    """Return whether this environment can build a wheel with no network."""
+    try:
+        return int(version("setuptools").partition(".")[0]) >= 77
+    except PackageNotFoundError:
+        return False
+
+
+@pytest.mark.skipif(not can_build(), reason="setuptools is older than the build needs (77)")
+@pytest.mark.parametrize("links", ["links", "text files"])
+def test_a_wheel_holds_every_module_and_works_by_itself(links: str, tmp_path: Path) -> None:
+    checkout, installed = tmp_path / "checkout", tmp_path / "installed"
+    checkout.mkdir()
+    for name in FILES:
+        shutil.copy(ROOT / name, checkout)
+    for name in ["src", *FOLDERS]:
+        ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
+        shutil.copytree(ROOT / name, checkout / name, symlinks=True, ignore=ignored)
+    if links == "text files":
+        for folder in FOLDERS:
+            link = checkout / "src" / "hstore" / folder
+            link.unlink()
+            link.write_text(f"../../{folder}")
+    pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", tmp_path, checkout)
+    [wheel] = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        held = {name for name in archive.namelist() if ".dist-info/" not in name}
+    assert held == {*modules(), "hstore/py.typed"}
+    pip("install", "--no-deps", "--no-index", "--target", installed, wheel)
+    names = [place.removesuffix(".py").replace("/", ".") for place in held if place.endswith(".py")]
+    names = [name.removesuffix(".__init__") for name in names if not name.endswith("__main__")]
+    names.remove("hstore.engine.hyperopt.as_hyperopt.hyperopt")  # runs under the name hyperopt alone
+    run(installed, tmp_path, EVERY_MODULE, str(installed), *sorted(names))
+    assert run(installed, tmp_path, A_SEARCH).startswith("{'x': ")
+
+
+def pip(*arguments: str | Path) -> None:
+    command = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def run(installed: Path, cwd: Path, code: str, *arguments: str) -> str:
+    """Run *code* with the hstore of *installed*, and all else of this environment."""
+    command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(installed)!r})\n{code}", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
