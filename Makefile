@@ -5,78 +5,132 @@ MENDED := $(shell for folder in store engine workers cli migrations; do \
 	[ -d src/hstore/$$folder ] || ln -sfn ../../$$folder src/hstore/$$folder; done)
 
 PYTHON ?= python3
-BIN := .venv/bin
+VENV ?= .venv
+BIN := $(VENV)/bin
+# Exact versions of all that is installed here, build tools included; `make lock` writes the file anew.
+LOCK ?= locks/dev.txt
+LOCKED := $(if $(LOCK),--constraint $(LOCK) --build-constraint $(LOCK))
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PYTHON313 ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.13.*/bin/python3.13) $(shell command -v python3.13))
 
-.PHONY: help demo test test-spark check docs bench bench-quality faults format clean
+.PHONY: help demo test test-newest test-spark coverage wheel-test smoke-313 check docs bench bench-quality faults lock \
+	format clean
 help:
 	@echo "make demo    a real search on a real MongoDB, then what the log says of it (set-up included)"
 	@echo "make test    the whole suite"
-	@echo "make test-spark  SparkTrials on a real Spark (needs Java)"
 	@echo "make check   linters, types, import contracts"
+	@echo "make coverage    the parts of the suite that run in one process, and which lines and branches they reach"
+	@echo "make wheel-test  build the wheel, install it into an empty environment, run the README's quick start there"
+	@echo "make smoke-313   a part of the suite on Python 3.13, where there is one"
+	@echo "make test-newest the whole suite with the newest versions of all that hstore needs, instead of $(LOCK)"
+	@echo "make test-spark  SparkTrials on a real Spark (needs Java)"
 	@echo "make docs    the page of hyperopt's names, from what is installed; says what is missing"
 	@echo "make bench   speed, as ratios to peers measured in the same run"
 	@echo "make bench-quality  what a search reaches at equal budget, beside peers (with the benchmark in ../shared/quality)"
 	@echo "make faults  searches while everything dies, then the check; then the same with the code broken on purpose"
+	@echo "make lock    write $(LOCK) anew, with the newest versions"
 
-.venv/base: pyproject.toml
-	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[embedded]"
+$(VENV)/base: pyproject.toml $(LOCK)
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) $(if $(LOCK),--constraint $(LOCK)) --upgrade "pip>=25.3"
+	$(PIP) $(LOCKED) --editable ".[embedded]"
 	@touch $@
 
-.venv/demo: .venv/base
-	$(BIN)/pip install --quiet --disable-pip-version-check --group demo
+$(VENV)/demo: $(VENV)/base
+	$(PIP) $(LOCKED) --group demo
 	@touch $@
 
 # A package written for hyperopt, to be run on hstore. In a folder of its own and without what it pins (hyperopt 0.2.7,
 # scipy 1.15, …), for it would replace the oracle, and brings a package called tests.
-.venv/hpsklearn: .venv/base
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $@ hyperopt-sklearn==1.1.1
+$(VENV)/hpsklearn: $(VENV)/base
+	$(PIP) --no-deps --upgrade --target $@ hyperopt-sklearn==1.1.1
 	@touch $@
 
-.venv/dev: .venv/base .venv/hpsklearn
-	$(BIN)/pip install --quiet --disable-pip-version-check --group dev
+$(VENV)/dev: $(VENV)/base
+	$(PIP) $(LOCKED) --group dev
 	@touch $@
 
-.venv/bench: .venv/base
-	$(BIN)/pip install --quiet --disable-pip-version-check --group bench
+# Optuna, pyspark and what they need are not in the lock.
+$(VENV)/bench: $(VENV)/base
+	$(PIP) $(LOCKED) --group bench
 	@touch $@
 
-.venv/spark: .venv/dev
-	$(BIN)/pip install --quiet --disable-pip-version-check --group spark
+$(VENV)/spark: $(VENV)/dev
+	$(PIP) $(LOCKED) --group spark
 	@touch $@
 
-demo: .venv/demo
+demo: $(VENV)/demo
 	$(BIN)/python examples/digits.py
 
-test: .venv/dev
+test: $(VENV)/dev $(VENV)/hpsklearn
 	$(BIN)/pytest
 
-test-spark: .venv/spark
+test-newest:
+	$(MAKE) test VENV=.venv-newest LOCK=
+
+# What runs in processes of its own (workers, commands, faults) is not seen, so the tests of those are left out.
+coverage: $(VENV)/dev
+	$(BIN)/pytest tests/store tests/migrations tests/engine --ignore tests/engine/algorithms \
+		--cov=hstore --cov-branch --cov-report=term:skip-covered
+
+wheel-test: $(VENV)/dev
+	rm -rf build/wheel
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps $(LOCKED) --wheel-dir build/wheel .
+	$(BIN)/python -m venv --clear .venv-wheel
+	$(BIN)/python -m pip --python .venv-wheel/bin/python install --quiet --disable-pip-version-check \
+		$(if $(LOCK),--constraint $(LOCK)) "$$(echo build/wheel/hstore-*.whl)[embedded]"
+	.venv-wheel/bin/python .ci/quick_start.py README.md
+	cd build/wheel && cp ../../tests/typing/users.py . && \
+		$(abspath $(BIN))/mypy --strict --python-executable ../../.venv-wheel/bin/python users.py
+
+ifeq ($(PYTHON313),)
+smoke-313:
+	@echo "make smoke-313: skipped, for there is no Python 3.13 here (PYTHON313=/path/to/python names one)"
+else
+smoke-313:
+	$(MAKE) .venv-313/dev VENV=.venv-313 PYTHON=$(PYTHON313)
+	.venv-313/bin/pytest tests/store/test_log.py tests/store/test_values.py tests/store/test_mongo.py tests/engine/space \
+		tests/engine/test_fmin.py tests/engine/test_portable.py tests/engine/algorithms/test_every_algorithm.py \
+		tests/engine/search/test_parallel.py tests/workers/test_start.py tests/cli/test_commands.py
+endif
+
+# With the oldest Python that hstore supports: it has what the later ones need as well.
+lock:
+	rm -rf .venv-lock
+	$(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip setuptools
+	.venv-lock/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[embedded]" --group dev --group demo
+	mkdir -p locks
+	{ echo "# Exact versions of what make installs here; make lock writes them anew."; \
+		.venv-lock/bin/python -m pip list --disable-pip-version-check --format=freeze --exclude-editable; } > locks/dev.txt
+	rm -rf .venv-lock
+
+test-spark: $(VENV)/spark
 	$(BIN)/pytest -n0 tests/workers/test_spark_trials.py
 
-check: .venv/dev
+check: $(VENV)/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-docs: .venv/dev
+docs: $(VENV)/dev
 	$(BIN)/python -m docs.hyperopt_names
 
-bench: .venv/bench
+bench: $(VENV)/bench
 	$(BIN)/python -m bench
 
-bench-quality: .venv/dev
+bench-quality: $(VENV)/dev
 	$(BIN)/python -m bench.quality
 
-faults: .venv/dev
+faults: $(VENV)/dev
 	$(BIN)/python -m faults
 	$(BIN)/python -m faults --controls
+	$(BIN)/pytest -m long
 
-format: .venv/dev
+format: $(VENV)/dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf .venv build *.egg-info src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-* build *.egg-info src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -120,8 +120,7 @@ def idle_workers(url: str, n: int) -> Iterator[None]:
 
     with contextlib.ExitStack() as stack:
         workers = [
-            Worker(stack.enter_context(hstore.open(url)), WorkerOptions(name=f"idle-{number}"), say=lambda _: None)
-            for number in range(n)
+            Worker(stack.enter_context(hstore.open(url)), WorkerOptions(name=f"idle-{number}")) for number in range(n)
         ]
         threads = [threading.Thread(target=worker.run, daemon=True) for worker in workers]
         for thread in threads:

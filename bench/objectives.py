@@ -17,9 +17,9 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from bench.hypervolume import hypervolume
 from bench.table import show
 from hstore import Trials, fmin, hp
-from hstore.engine.algorithms.hypervolume import hypervolume
 from hstore.engine.space import compile_space
 from hstore.engine.space.parameter import Parameter
 
@@ -92,8 +92,8 @@ def front_of(problem: Problem, algorithm: str, seed: int, trials: int) -> list[S
         return optuna_losses(problem, algorithm.removeprefix("optuna-"), seed, trials)
     searched = Trials()
     fmin(
-        problem.objective, problem.space, algo=algorithm, max_evals=trials, trials=searched, rstate=seed, verbose=False,
-        objectives=len(problem.reference),
+        problem.objective, problem.space, algo=named(algorithm), max_evals=trials, trials=searched, rstate=seed,
+        verbose=False, objectives=len(problem.reference),
     )  # fmt: skip
     return [trial.losses or () for trial in searched.experiment.pareto]
 

@@ -132,7 +132,7 @@ def _wait_for_work(url: str, exp_key: str | None, idle: float | None, most: int 
     from hstore.store.open_store import open_store
     from hstore.store.store import Experiment
 
-    with open_store(url, patience=math.inf, say=say) as store:
+    with open_store(url, patience=math.inf) as store:
         if exp_key is not None:
             experiment = Experiment(store, exp_key)
             experiment.refresh()
@@ -151,9 +151,11 @@ def _wait_for_work(url: str, exp_key: str | None, idle: float | None, most: int 
 def run(args: list[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     from hstore.cli.session import Failure
+    from hstore.store.messages import shown_on_stderr
 
     try:
-        code = hyperopt_mongo_worker.main(args, prog_name="hyperopt-mongo-worker", standalone_mode=False)
+        with shown_on_stderr(always=True):
+            code = hyperopt_mongo_worker.main(args, prog_name="hyperopt-mongo-worker", standalone_mode=False)
     except click.Abort:
         return 130
     except Exception as error:  # noqa: BLE001 - nobody after us would make one line of it
@@ -167,7 +169,7 @@ def number_of_jobs_in_db(options: Any) -> int:
     """Return how many jobs the database at *options.mongo*, HOST:PORT/DB, holds."""
     from hstore.store.open_store import open_store
 
-    with open_store(as_url(options.mongo), say=say) as store:
+    with open_store(as_url(options.mongo)) as store:
         assert store.models is not None
         return sum(document.get("trials", 0) for document in store.models.overview())
 

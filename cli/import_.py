@@ -48,7 +48,6 @@ def import_(
     hstore import --from-hyperopt trials.pkl --name old-digits
     """
     from hstore.engine.hyperopt.importing.carry_over import carry_over, load_space, survey
-    from hstore.engine.search.progress import say
 
     if space_ref is not None:
         sys.path.insert(0, os.getcwd())  # as python itself does
@@ -61,7 +60,7 @@ def import_(
 
         jobs = sum(len(each.outlines) for each in found)
         with tqdm(total=jobs, unit="job", leave=False, disable=not sys.stderr.isatty(), file=sys.stderr) as bar:
-            imported = [carry_over(store, opened, each, on_progress=bar.update, say=say) for each in found]
+            imported = [carry_over(store, opened, each, on_progress=bar.update) for each in found]
     finally:
         opened.close()
     click.echo(_as_json(imported) if as_json else _as_text(imported))
@@ -70,19 +69,18 @@ def import_(
             then = f"`hstore resume {each.name}` lets workers take them, those with --objective PKG.MOD:NAME"
             if not each.is_space_known:
                 then = "they can be evaluated once it is imported with --space, under another --name"
-            say(f"{each.name}: {queued} trial{'s' if queued > 1 else ''} queued: {then}")
+            click.echo(f"hstore: {each.name}: {queued} trial{'s' if queued > 1 else ''} queued: {then}", err=True)
 
 
 def _opened(source: str) -> Source:
-    from hstore.engine.search.progress import say
 
     if "://" in source:
         from hstore.engine.hyperopt.importing.mongo_source import HyperoptStore
 
-        return HyperoptStore(source, timeout=TIMEOUT, say=say)
+        return HyperoptStore(source, timeout=TIMEOUT)
     from hstore.engine.hyperopt.importing.pickle_source import HyperoptFile
 
-    return HyperoptFile(Path(source), say=say)
+    return HyperoptFile(Path(source))
 
 
 def _as_json(imported: list[Imported]) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hstore.store.errors import HstoreError, VerificationFailed
+from hstore.store.messages import shown_on_stderr
 
 if TYPE_CHECKING:
     from hstore.store.store import Experiment, Store
@@ -20,11 +21,6 @@ TIMEOUT = 5.0
 
 
 INTERRUPTED, OUR_MISTAKE = 130, 70
-
-
-def say(message: str) -> None:
-    """Print *message* on stderr."""
-    click.echo(f"hstore: {message}", err=True)
 
 
 class Session:
@@ -39,7 +35,7 @@ class Session:
         """The store that --store, $HSTORE_URL or nothing means."""
         from hstore.store.open_store import open_store
 
-        return open_store(self.url, patience=TIMEOUT, say=say, check_schema=self.check_schema)
+        return open_store(self.url, patience=TIMEOUT, check_schema=self.check_schema)
 
     @contextmanager
     def experiment(self, name: str) -> Iterator[Experiment]:
@@ -86,6 +82,7 @@ class Group(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; an error of ours becomes click's."""
         try:
-            return super().invoke(ctx)
+            with shown_on_stderr(always=True):
+                return super().invoke(ctx)
         except HstoreError as error:
             raise Failure(error) from error

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 from hstore.engine import pruners
 from hstore.engine.algorithms import auto, named
@@ -20,19 +20,22 @@ from hstore.engine.hyperopt.fmin_iter import FMinIter
 from hstore.engine.hyperopt.mongo_trials import MongoTrials
 from hstore.engine.hyperopt.trials import Trials
 from hstore.engine.search.defaults import RETRIES
-from hstore.engine.search.progress import ProgressCallback, say
+from hstore.engine.search.progress import ProgressCallback
 from hstore.engine.space import Apply, Space, compile_space, space_eval
 from hstore.store.errors import BadSearchSpace, InvalidAnnotatedParameter, InvalidValue
 from hstore.store.events import CAUSES
+from hstore.store.messages import shown_on_stderr
 from hstore.store.store import Store
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+AlgorithmName: TypeAlias = Literal["anneal", "auto", "cmaes", "gp", "grid", "mix", "mtpe", "qmc", "rand", "tpe"]
+"""Our own algorithms, for type checkers. A plug-in's name works as well; of that a checker knows nothing."""
 
 
 def fmin(
     fn: Callable[..., Any],
     space: Any,
-    algo: Any = None,
+    algo: AlgorithmName | Callable[..., Any] | None = None,
     max_evals: int | None = None,
     timeout: float | None = None,
     loss_threshold: float | None = None,
@@ -128,7 +131,7 @@ def fmin(
             f"a pruner goes by what an objective reports, and {describe(fn)['name']} has nothing to do so with",
             hint="give it a parameter ctrl, call ctrl.report(step, loss), and return when ctrl.should_stop()",
         )
-    with _trials(trials, experiment, store, trials_save_file) as view:
+    with shown_on_stderr(bool(verbose)), _trials(trials, experiment, store, trials_save_file) as view:
         if workers is None and view is trials and view.asynchronous:
             workers = 0
         search = FMinIter(
@@ -240,7 +243,7 @@ def _trials(
     from hstore.store.values import check_name
 
     check_name(experiment)
-    opened = store if isinstance(store, Store) else open_store(store, say=say)
+    opened = store if isinstance(store, Store) else open_store(store)
     try:
         with _retrying(opened):
             yield MongoTrials(opened, exp_key=experiment)

@@ -21,7 +21,6 @@ from hstore.engine.fmin import fmin
 from hstore.engine.hyperopt.documents import raw_values
 from hstore.engine.hyperopt.mongo_trials import MongoTrials
 from hstore.engine.hyperopt.trials import Trials
-from hstore.engine.search.progress import say
 from hstore.engine.space import Space, compile_space
 from hstore.engine.space.data import short_repr
 from hstore.store.errors import InvalidValue
@@ -133,7 +132,7 @@ class HyperoptSearchCV(BaseSearchCV):  # type: ignore[misc]
             return
         if self.trials is not None:
             raise InvalidValue("give either trials or experiment and store, not both")
-        opened = self.store if isinstance(self.store, Store) else open_store(self.store, say=say)
+        opened = self.store if isinstance(self.store, Store) else open_store(self.store)
         try:
             trials = MongoTrials(opened, exp_key=self.experiment)
             trials.asynchronous = False

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from faults.world import LEASE, World
-from hstore.engine.audit.check import Finding, check
+from hstore.engine.audit.check import Violation, check
 from hstore.store.errors import HstoreError, NotFound
 from hstore.store.events import Failed, Requeued, Reserved
 
@@ -76,7 +76,7 @@ class Result:
     seconds: float = 0.0
     injected: Counter[str] = field(default_factory=Counter)
     """Number of faults by what they were."""
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[Violation] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
     """What the harness itself found."""
 

@@ -93,9 +93,10 @@ def drive(experiment: str, max_evals: str, seed: str, algorithm: str) -> None:
 
     from faults.objectives import SPACE, objective
     from hstore import fmin
+    from hstore.engine.algorithms import named
 
     fmin(
-        objective, SPACE, algo=algorithm, max_evals=int(max_evals), rstate=np.random.default_rng(int(seed)),
+        objective, SPACE, algo=named(algorithm), max_evals=int(max_evals), rstate=np.random.default_rng(int(seed)),
         verbose=False, catch_eval_exceptions=True, return_argmin=False, experiment=experiment, workers=0,
         pruner="asha",
     )  # fmt: skip

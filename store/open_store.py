@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from hstore.store.errors import SchemaMismatch
@@ -19,14 +18,13 @@ def open_store(
     url: str | None = None,
     *,
     patience: float = 10.0,
-    say: Callable[[str], None] | None = None,
     check_schema: bool = True,
 ) -> Store:
     """Return the store that *url* names: any MongoDB URI with a database, or hyperopt's mongo://host:port/db.
 
     Without *url* it is `$HSTORE_URL`, and without that the embedded server of this machine, started if it does not
     run. A new database gets its collections. *patience*: seconds that a server may take to answer, now and later;
-    *say* is told when one is being waited for. *check_schema*: False opens a store of another version as well.
+    *check_schema*: False opens a store of another version as well.
     Raises `BadUrl`, `NoMongod`, `StoreUnreachable`, `SchemaMismatch`.
     """
     from hstore.store.claims import Claims
@@ -47,7 +45,7 @@ def open_store(
     # A server of our own that does not answer at once has died: it is started again, not waited for.
     database = connect(place, **({} if server is None else {"serverSelectionTimeoutMS": 300}))
     where = place.shown if server is None else f"the embedded MongoDB in {server.home}"
-    retry = RetryPolicy(where, seconds=patience, restart=server.ensure if server is not None else None, say=say)
+    retry = RetryPolicy(where, seconds=patience, restart=server.ensure if server is not None else None)
     attachments = GridFSAttachments(database, retry)
     log = MongoLog(database["events"], fetch=attachments.get, put=attachments.put, retry=retry)
     models = ReadModels(database, retry)

@@ -26,6 +26,9 @@ from pymongo.errors import (
 )  # fmt: skip
 
 from hstore.store.errors import HstoreError, InvalidEvent, StoreUnreachable
+from hstore.store.messages import Log
+
+LOG = Log("store")
 
 T = TypeVar("T")
 
@@ -54,13 +57,11 @@ class RetryPolicy:
         *,
         seconds: float,
         restart: Callable[[], None] | None = None,
-        say: Callable[[str], None] | None = None,
     ) -> None:
         self.where = where
         self.seconds = seconds
         self.restart = restart
         """Called between attempts: an embedded server is started again if it died."""
-        self.say = say or (lambda _: None)
         self.recoveries = 0
         """How often the server answered after it had not: what was sent without waiting for an answer may be lost."""
 
@@ -81,7 +82,7 @@ class RetryPolicy:
                 if pause > FIRST_PAUSE:
                     self.recoveries += 1
                 if has_said:
-                    self.say(f"{self.where} answers again")
+                    LOG.warning(f"{self.where} answers again")
                 return result
             spent = time.monotonic() - began
             if spent + pause > self.seconds:
@@ -90,7 +91,7 @@ class RetryPolicy:
                     hint="check that the URL is right and the server runs", url=self.where,
                 )  # fmt: skip
             if not has_said and (math.isinf(self.seconds) or spent > 1.0):
-                self.say(f"waiting for {self.where}: {reason}")
+                LOG.warning(f"waiting for {self.where}: {reason}")
                 has_said = True
             self._restart()
             time.sleep(pause * random.uniform(0.5, 1.0))  # many clients must not come back as one
@@ -101,7 +102,7 @@ class RetryPolicy:
             try:
                 self.restart()
             except HstoreError as error:
-                self.say(str(error))
+                LOG.warning(str(error))
 
     def _reason_to_wait(self, error: PyMongoError) -> str:
         """Return *error* in a few words if it passes, raise it in our words if it does not."""

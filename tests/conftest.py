@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
+import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +32,11 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of
 
 if os.environ.get("CI"):
     settings.load_profile("ci")
+
+# The suite starts some hundred Pythons. Each takes twice as long where what was compiled may not be kept, as containers
+# like to have it.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 
 @pytest.fixture(scope="session")
@@ -87,6 +94,37 @@ def log(store: Store) -> MemoryLog | MongoLog:
     """A log of each kind, empty."""
     assert isinstance(store.log, (MemoryLog, MongoLog))
     return store.log
+
+
+class Collect(logging.Handler):
+    """Keeps the records that it is handed, and what they say."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.records: list[logging.LogRecord] = []
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep *record*."""
+        self.records.append(record)
+        self.messages.append(record.getMessage())
+
+
+@pytest.fixture
+def logged() -> Iterator[Collect]:
+    """What hstore logs meanwhile, down to debug messages; as with any program's own handler nothing goes to stderr."""
+    handler, logger = Collect(), logging.getLogger("hstore")
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    yield handler
+    logger.removeHandler(handler)
+    logger.setLevel(logging.NOTSET)
+
+
+@pytest.fixture
+def messages(logged: Collect) -> list[str]:
+    """The messages of `logged`."""
+    return logged.messages
 
 
 @pytest.fixture(autouse=True)

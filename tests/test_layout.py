@@ -4,13 +4,41 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
+from collections import defaultdict
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 import hstore
+from hstore.engine.algorithms import ALGORITHMS
+from hstore.engine.fmin import AlgorithmName
 
 ROOT = Path(__file__).parents[1]
+
+COMMAND = "a command is named like what it calls or prints"
+MODULES_OF_ONE_NAME = {
+    "check": ({"engine/audit", "cli"}, COMMAND),
+    "log": ({"store", "cli"}, COMMAND),
+    "replay": ({"engine/audit", "cli"}, COMMAND),
+    "retry": ({"store", "cli"}, COMMAND),
+    "verify": ({"store", "cli"}, COMMAND),
+    "worker": ({"workers", "cli"}, COMMAND),
+    "attachments": (
+        {"store", "engine/evaluation", "engine/hyperopt"},
+        "one idea in three layers: contents by their hash, beside a trial, and under hyperopt's names",
+    ),
+}
+"""Module names that are used more than once: in which folders, and why."""
+CLASSES_OF_ONE_NAME = {
+    "Outcome": (
+        {"engine/search/control.py", "workers/child.py"},
+        "what a request to a search, and what a call of an objective came to; no module uses both",
+    ),
+}
+"""Class names that are defined more than once: in which files, and why."""
 
 
 def test_public_names_are_sorted_whole_and_there() -> None:
@@ -23,6 +51,10 @@ def test_public_names_are_sorted_whole_and_there() -> None:
     assert set(hstore.__all__) == set(hstore._PLACES)
     with pytest.raises(AttributeError, match="nothing_such"):
         hstore.nothing_such  # noqa: B018
+
+
+def test_type_checkers_know_every_algorithm_by_its_name() -> None:
+    assert sorted(get_args(AlgorithmName)) == sorted(ALGORITHMS)
 
 
 @pytest.mark.parametrize("folder", ["store", "engine", "workers", "cli", "migrations"])
@@ -42,6 +74,42 @@ def test_each_module_opens_with_a_sentence() -> None:
     for folder in ("store", "engine", "workers", "cli", "migrations", "docs", "examples", "bench"):
         for file in (ROOT / folder).rglob("*.py"):
             assert re.match(r'"""\S', file.read_text()), f"{file} does not say what it is for"
+
+
+def test_no_module_or_class_name_has_two_meanings() -> None:
+    modules, classes = defaultdict(list), defaultdict(list)
+    for folder in ("store", "engine", "workers", "cli", "migrations"):
+        for file in sorted((ROOT / folder).rglob("*.py")):
+            place = file.relative_to(ROOT)
+            if file.stem != "__init__":
+                modules[file.stem].append(str(place.parent))
+            for node in ast.walk(ast.parse(file.read_text())):
+                if isinstance(node, ast.ClassDef):
+                    classes[node.name].append(str(place))
+    assert _ambiguous(modules, MODULES_OF_ONE_NAME) == {}
+    assert _ambiguous(classes, CLASSES_OF_ONE_NAME) == {}
+
+
+def _ambiguous(
+    found: Mapping[str, list[str]], allowed: Mapping[str, tuple[Collection[str], str]]
+) -> dict[str, list[str]]:
+    """Return the names that are in several places, or twice in one, other than *allowed* says."""
+    return {
+        name: places
+        for name, places in found.items()
+        if len(places) > 1 and not (name in allowed and len(places) == len({*places} & {*allowed[name][0]}))
+    }
+
+
+def test_pure_modules_that_know_datetimes_never_ask_what_time_it_is() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    (pure,) = (each for each in contracts if each["name"] == "pure modules know no I/O, clock or process")
+    excused = {line.partition(" -> ")[0] for line in pure["ignore_imports"] if line.endswith(" -> datetime")}
+    assert excused
+    for module in excused:
+        file = ROOT / Path(*module.split(".")[1:]).with_suffix(".py")
+        asked = {node.attr for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Attribute)}
+        assert not asked & {"now", "utcnow", "today"}, f"{module} asks the clock"
 
 
 def test_the_faces_under_hyperopts_module_names_hold_names_and_no_code() -> None:

@@ -6,8 +6,12 @@ from typing import Any
 
 from hstore.store.store import Experiment
 
+GENEROUS = 300.0
+"""Seconds that anything gets before a test calls it broken. An idle machine needs one or two; one that runs eight times
+as much as it has cores for needs many more, and then nothing is broken."""
 
-def until(condition: Callable[[], Any], what: object = "", seconds: float = 60.0) -> Any:
+
+def until(condition: Callable[[], Any], what: object = "", seconds: float = GENEROUS) -> Any:
     """Return what *condition* returns as soon as that is true; raise `TimeoutError`, with *what*, if it never is."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):
@@ -17,7 +21,7 @@ def until(condition: Callable[[], Any], what: object = "", seconds: float = 60.0
     return found
 
 
-def until_read(experiment: Experiment, condition: Callable[[], Any], seconds: float = 60.0) -> Any:
+def until_read(experiment: Experiment, condition: Callable[[], Any], seconds: float = GENEROUS) -> Any:
     """Return what *condition* returns once it is true of what is read of *experiment*; raise `TimeoutError`."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):

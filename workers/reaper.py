@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable
 
 from hstore.engine.evaluation import attempt
 from hstore.engine.evaluation.process_identity import is_dead, this_process
@@ -15,8 +14,11 @@ from hstore.engine.search.control import conclude_if_complete
 from hstore.store.claims import ActiveLease, TrialKey
 from hstore.store.errors import Conflict
 from hstore.store.events import Failed, Requeued
+from hstore.store.messages import Log
 from hstore.store.store import Experiment, PendingEvent, Store
 from hstore.workers.lease import Silence
+
+LOG = Log("reaper")
 
 REPAIR_SECONDS = 5.0
 
@@ -24,11 +26,10 @@ REPAIR_SECONDS = 5.0
 class Reaper:
     """Looks after the experiments of *store*. For one thread."""
 
-    def __init__(self, store: Store, *, lease: float = 60.0, say: Callable[[str], None]) -> None:
+    def __init__(self, store: Store, *, lease: float = 60.0) -> None:
         self.store = store
         self.lease = lease
         """Seconds for what is found to be held and was never shown to be: its holder may have died just before."""
-        self.say = say
         self._silence = Silence()
         self._repaired = -REPAIR_SECONDS
         self._here: dict[TrialKey, tuple[int, bool]] = {}
@@ -92,7 +93,12 @@ class Reaper:
             experiment.append(experiment.compose(*pending))
         except Conflict:
             return  # it spoke, or another was faster
-        self.say(f"{worker} has fallen silent: trial {tid} of {exp!r} was taken back from it")
+        LOG.warning(
+            f"worker {worker} missed its heartbeat; trial {tid} of {exp!r} requeued",
+            experiment=exp,
+            trial=tid,
+            worker=worker,
+        )
 
     def _repair(self, name: str) -> None:
         """Bring the read models of experiment *name* up to its log where their writer died or was cut off."""

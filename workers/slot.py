@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -100,8 +101,8 @@ class WorkerContext(Protocol):
     def ended(self, slot: Slot, taken: Reserved, kind: str) -> None:
         """Hear that it holds it no more, and how that came."""
 
-    def say(self, message: str) -> None:
-        """Tell the user."""
+    def say(self, message: str, level: int = logging.INFO, **about: Any) -> None:
+        """Log *message*; about: the experiment and the trial that it is about."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -311,7 +312,7 @@ class Slot:
             if pending[-1][0] is Running:
                 self._lost(experiment, taken.tid, written)
             else:
-                attempt.record_end(experiment, taken, pending, say=self.worker.say)  # which may read more
+                attempt.record_end(experiment, taken, pending)  # which may read more
         for kind, tid, data in [planned for _, planned in left]:
             assert tid is not None
             trial = experiment.state.trials[tid]
@@ -355,7 +356,7 @@ class Slot:
             on_long=lambda: self._go_on(work),
         )  # fmt: skip
         for said in outcome.said:
-            self.worker.say(f"trial {tid} of {exp!r}: {said}")
+            self.worker.say(f"trial {tid} of {exp!r}: {said}", logging.WARNING, experiment=exp, trial=tid)
         ending = self._ending(work, outcome)
         self.work = None
         self.worker.ended(self, work.taken, outcome.kind)
@@ -387,7 +388,7 @@ class Slot:
     def referee(self, experiment: Experiment) -> PruningSession:
         """Return who judges what the trials of *experiment* report; it keeps what it has read of others."""
         if experiment.name not in self._referees:
-            self._referees[experiment.name] = PruningSession(experiment, follows_all=False, say=self.worker.say)
+            self._referees[experiment.name] = PruningSession(experiment, follows_all=False)
         return self._referees[experiment.name]
 
     def _put_back(self) -> None:
@@ -395,7 +396,7 @@ class Slot:
         while self._waiting:
             work = self._waiting.popleft()
             released: PendingEvent = (Requeued, work.tid, {"why": attempt.WHY[RELEASED], "cause": RELEASED})
-            attempt.record_end(work.experiment, work.taken, [released], say=self.worker.say)
+            attempt.record_end(work.experiment, work.taken, [released])
             self.worker.took_none()
             work.experiment.evict(work.tid)
 

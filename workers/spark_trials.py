@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from hstore.engine.hyperopt.documents import JOB_STATE_CANCEL, JOB_STATE_DONE, JOB_STATE_ERROR
 from hstore.engine.hyperopt.mongo_trials import MongoTrials
 from hstore.engine.search.control import stop
-from hstore.engine.search.progress import say
 from hstore.store.errors import HstoreError, InvalidValue, StoreUnreachable
+from hstore.store.messages import shown_on_stderr
 from hstore.store.store import Experiment, now
 
 if TYPE_CHECKING:
@@ -225,13 +225,13 @@ def serve_until_finished(uri: str, home: str | None, name: str, ver: int) -> int
     if home is not None:
         os.environ["HSTORE_HOME"] = home
         os.environ.pop("HSTORE_URL", None)
-    with open_store(uri or None, say=say) as store:
+    with shown_on_stderr(), open_store(uri or None) as store:
         experiment = Experiment(store.for_thread(), name, only=())
         while not _has_begun(experiment):
             time.sleep(LOOK_SECONDS)
         if _is_over(experiment, ver):
             return 0
-        worker = Worker(store, WorkerOptions(experiments=(name,), quiet=True), say=say)
+        worker = Worker(store, WorkerOptions(experiments=(name,), quiet=True))
 
         def watch() -> None:
             while not _is_over(experiment, ver):

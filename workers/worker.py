@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import logging
 import math
 import os
 import signal
@@ -27,11 +28,14 @@ from hstore.store.errors import CannotLoad, HstoreError
 from hstore.store.events import Reserved
 from hstore.store.fold import UNFINISHED
 from hstore.store.log import EVERY_TRIAL, ReadCursor
+from hstore.store.messages import Log, shown_on_stderr
 from hstore.store.store import QUICK_LOOKS, Experiment, Store, now
 from hstore.workers.child import Child
 from hstore.workers.inline import Inline
 from hstore.workers.reaper import Reaper
 from hstore.workers.slot import Slot, TrialExecutor
+
+LOG = Log("worker")
 
 DONE, TOO_MANY_FAILURES = 0, 8
 TICK = 0.5
@@ -71,18 +75,17 @@ class WorkerOptions:
 class Worker:
     """Serve a store until the options or a signal end it. `WorkerContext` says what slots ask of it."""
 
-    def __init__(self, store: Store, terms: WorkerOptions, *, say: Callable[[str], None]) -> None:
+    def __init__(self, store: Store, terms: WorkerOptions) -> None:
         assert store.claims is not None
         self.store = store
         self.claims = store.claims
         self.terms = terms
-        self.say = say
         self.session = uuid.uuid4().hex
         self.name = terms.name or f"{socket.gethostname()}:{os.getpid()}"
         self.lease = terms.lease
         self.trial_timeout = terms.trial_timeout
         self.max_jobs_per_child = terms.max_jobs_per_child
-        self.heartbeat = Heartbeat(store.claims, self.session, lease=terms.lease, say=say)
+        self.heartbeat = Heartbeat(store.claims, self.session, lease=terms.lease)
         self.slots = [Slot(n, self, store.for_thread(), self._evaluator()) for n in range(1, terms.slots + 1)]
         self.code = DONE
         self._why: str | None = None
@@ -113,7 +116,7 @@ class Worker:
                 break
             self.name = f"{wanted}~{n}"
         if self.name != wanted:
-            self.say(f"a worker named {wanted} is there already, so this one is {self.name}")
+            self.say(f"a worker named {wanted} is already running; this one is named {self.name}")
 
     def _evaluator(self) -> TrialExecutor:
         if self.terms.isolate == "none":
@@ -169,7 +172,7 @@ class Worker:
             self._refused[experiment.name] = key, why
             self._names = [name for name in self._names if name != experiment.name]
         if is_news:
-            self.say(f"takes nothing of {experiment.name!r}: {why}")
+            self.say(f"skipping {experiment.name!r}: {why}", logging.WARNING, experiment=experiment.name)
 
     def began(self, slot: Slot, taken: Reserved) -> None:
         """See `WorkerContext`."""
@@ -204,6 +207,10 @@ class Worker:
                 if limit is not None and self._failures >= limit:
                     self._leave(f"{self._failures} trials failed in a row", TOO_MANY_FAILURES)
 
+    def say(self, message: str, level: int = logging.INFO, **about: Any) -> None:
+        """See `WorkerContext`."""
+        LOG.log(level, message, worker=self.name, **about)
+
     # -- leaving ------------------------------------------------------------------------------------------------
 
     def _leave(self, why: str, code: int = DONE, *, within: float | None = None) -> None:
@@ -225,7 +232,8 @@ class Worker:
             elif self._deadline is None:
                 holds = len(self._holding)
                 if holds and not self.terms.quiet:
-                    self.say(f"stopping; {holds} under way may end within {self.terms.grace:g} s (again: at once)")
+                    grace = f"{self.terms.grace:g} s to finish (send the signal again: at once)"
+                    self.say(f"stopping; {holds} running trials have {grace}")
                 self._leave("told to stop", 128 + (number or signal.SIGTERM), within=self.terms.grace)
             else:
                 self._leave("told to stop", 128 + (number or signal.SIGTERM), within=0.0)
@@ -270,7 +278,7 @@ class Worker:
                     slot.interrupt()  # again and again: one may just have begun
                 if time.monotonic() >= self._deadline + LAST_WORDS:
                     if self._holding:
-                        self.say("the store does not answer: what was under way is left to its lease")
+                        self.say("the store does not answer; the leases of running trials will expire", logging.WARNING)
                     break
         self._leave("done")
         self.heartbeat.stop()
@@ -306,7 +314,7 @@ class Worker:
         finally:
             self.store.timeout = timeout
         if not self.terms.quiet:
-            self.say(f"worker {self.name} leaves: {self._why}; it took {self._jobs} trials")
+            self.say(f"worker {self.name} exiting: {self._why} (trials taken: {self._jobs})")
 
     def _guarded(self, work: Callable[..., None], *arguments: Any) -> None:
         """Run a thread's *work*; what it cannot handle ends the worker, and is raised there."""
@@ -356,7 +364,7 @@ class Worker:
 
     def _beat(self) -> None:
         """Look after everything that is not the trial itself, until the worker leaves."""
-        house = Reaper(self.store.for_thread(), lease=self.lease, say=self.say)
+        house = Reaper(self.store.for_thread(), lease=self.lease)
         news = self.claims.wakeups()
         next_look = next_names = next_offer = 0.0
         keeps_house = False
@@ -451,7 +459,12 @@ class Worker:
         if taken.id not in self._lost:
             self._lost[taken.id] = time.monotonic()
             slot.is_unwanted = True
-            self.say(f"trial {taken.tid} of {taken.exp!r} was taken from this worker")
+            self.say(
+                f"trial {taken.tid} of {taken.exp!r} was reassigned to another worker",
+                logging.WARNING,
+                experiment=taken.exp,
+                trial=taken.tid,
+            )
 
     @property
     def _presence_seconds(self) -> float:
@@ -496,7 +509,6 @@ class _Told(BaseException):
 
 def serve(url: str | None, terms: WorkerOptions) -> int:
     """See `hstore.workers.run`."""
-    from hstore.engine.search.progress import say
     from hstore.store.open_store import open_store
 
     worker: Worker | None = None
@@ -507,13 +519,13 @@ def serve(url: str | None, terms: WorkerOptions) -> int:
         # Not in the handler itself, which may have interrupted whoever holds the lock that it needs.
         threading.Thread(target=worker.stop, args=(number,), daemon=True).start()
 
-    with _listening(heard):
+    with shown_on_stderr(), _listening(heard):
         try:
-            store = open_store(url, patience=math.inf, say=say)
+            store = open_store(url, patience=math.inf)
         except _Told as told:
             return 128 + int(told.args[0])
         with store:
-            worker = Worker(store, terms, say=say)
+            worker = Worker(store, terms)
             return worker.run()
 
 

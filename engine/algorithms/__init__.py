@@ -2,7 +2,7 @@
 
 from hstore.engine.algorithms import anneal, auto, cmaes, gp, grid, mix, mtpe, qmc, rand, tpe
 from hstore.engine.algorithms.algorithm import Algorithm, Exhausted
-from hstore.engine.algorithms.names import (
+from hstore.engine.algorithms.known_algorithms import (
     ALGORITHMS,
     CustomAlgorithm,
     describe_algorithm,
@@ -11,12 +11,14 @@ from hstore.engine.algorithms.names import (
     resolve,
     why_unknown,
 )
+from hstore.engine.algorithms.recorded_choice import choose_recorded
 
 __all__ = [
     "ALGORITHMS",
     "Algorithm",
     "CustomAlgorithm",
     "Exhausted",
+    "choose_recorded",
     "describe_algorithm",
     "named",
     "resolve",

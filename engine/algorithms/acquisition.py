@@ -1,4 +1,15 @@
-"""What is best to try next: expected improvement, and the search for where it is greatest."""
+"""Acquisition: the expected improvement of points not tried, and the search for where it is greatest.
+
+Notation (m: rows asked about, f: features, d: labels that are numbers, which are the first features):
+
+    rows         (m, labels)  rows of the encoding; x (m, f) are their features, see `surrogate`
+    mean, sigma  (m,)         predicted mean and deviation of the warped loss, in units of its deviation
+    d_mean       (m, f)       derivatives by the features; likewise d_sigma
+    best         scalar       the warped loss to improve on
+    z            (m,)         (best - mean) / (exploration_weight sigma), without unit
+    phi, Phi                  density and distribution function of the standard normal distribution
+    value        (m,)         the logarithm of the acquisition function; d_value (m, d) its derivatives
+"""
 
 from __future__ import annotations
 
@@ -16,13 +27,13 @@ Floats = NDArray[np.float64]
 _LOG_ROOT_2_PI = 0.5 * math.log(2.0 * math.pi)
 _ROOT_HALF = math.sqrt(0.5)
 _ROOT_HALF_PI = math.sqrt(0.5 * math.pi)
-_VAGUE = 0.1  # variance that a failure has of its own
+_VAGUE = 0.1  # variance added to that of the prediction whether a trial fails
 _STARTS, _ITERATIONS = 5, 20
 _ROUNDS = 4
-_WORTHWHILE = 1e-6
+_WORTHWHILE = 1e-6  # least gain in the logarithm for which a row is given up for another
 _MARGIN, _MOST_MARGINS = 0.05, 10
 _DIGITS = 5
-# Of each range: what is as near to a trial that ended, or to one that is pending, need not be tried again.
+# In ranges of the labels: rows as near as this to a trial that ended, or to a pending one, need not be tried again.
 _SAME, _NEAR = 1e-9, 1e-3
 _MOST_NEIGHBOURS = 200
 _FAR = -25.0  # deviations below which the tail's series is as good as the function
@@ -51,59 +62,60 @@ def log_expected_improvement(z: Floats) -> tuple[Floats, Floats]:
 
 
 def plateau_margin(n_best: int) -> float:
-    """Return how much lower than the best warped loss is asked for where *n_best* trials are tied for it.
+    """Return by how much a trial has to improve on the best warped loss where *n_best* trials are tied for it.
 
-    On a plateau the nearest points promise most and tell nothing: so more than they can promise.
+    On a plateau the expected improvement is greatest right beside the trials, where a trial teaches nothing. A margin
+    beyond what such points can reach sends the search elsewhere.
     """
     return _MARGIN * min(n_best - 1, _MOST_MARGINS)
 
 
 class AcquisitionFunction(Protocol):
-    """What a search for the best point to try maximises."""
+    """A function of rows whose greatest value is at the best point to try."""
 
     @property
     def surrogate(self) -> Surrogate:
-        """Whose features rows are told by."""
+        """The surrogate whose features `slopes` takes."""
         ...
 
     def at(self, rows: Floats) -> Floats:
-        """Return its values at tidy *rows*."""
+        """Return its values (m,) at tidy *rows* (m, labels)."""
         ...
 
     def slopes(self, x: Floats) -> tuple[Floats, Floats]:
-        """Return its values at rows of features *x*, and their derivatives by those that are numbers."""
+        """Return its values (m,) at features *x* (m, f), and their derivatives (m, d) by those that are numbers."""
         ...
 
 
 class Criterion(NamedTuple):
-    """The logarithm of the expected improvement over *best*, times the chance that a trial does not fail."""
+    """The logarithm of the expected improvement over *best*, times the probability that a trial does not fail."""
 
     surrogate: Surrogate
     best: float
     feasibility_power: float = 1.0
-    """The power to which that chance is raised."""
+    """The power to which that probability is raised."""
     exploration_weight: float = 1.0
-    """What the deviations are taken by: the less, the more counts what is expected, and the less what is not known."""
+    """A factor of the predicted deviations: below 1 the search relies more on the mean and explores less."""
 
     def at(self, rows: Floats) -> Floats:
-        """Return its values at tidy *rows*."""
+        """See `AcquisitionFunction.at`."""
         x = self.surrogate.features.of(rows)
         mean, sigma = self.surrogate.posterior.predict(x)
         z = (self.best - mean) / (self.exploration_weight * sigma)
-        value = log_expected_improvement(z)[0] + np.log(sigma) + self._news(sigma)[0]
+        value = log_expected_improvement(z)[0] + np.log(sigma) + self._noise_discount(sigma)[0]
         if self.surrogate.success is not None:
             value += self.feasibility_power * log_chance(*self.surrogate.success.predict(x))[0]
         return value
 
     def slopes(self, x: Floats) -> tuple[Floats, Floats]:
-        """Return its values at rows of features *x*, and their derivatives by those that are numbers."""
+        """See `AcquisitionFunction.slopes`."""
         d = len(self.surrogate.features.encoding.numbers)
         mean, sigma, d_mean, d_sigma = self.surrogate.posterior.slopes(x)
         z = (self.best - mean) / (self.exploration_weight * sigma)
         value, slope = log_expected_improvement(z)
-        news, news_by_sigma = self._news(sigma)
-        value = value + np.log(sigma) + news
-        by_mean, by_sigma = -slope / (self.exploration_weight * sigma), (1.0 - z * slope) / sigma + news_by_sigma
+        discount, discount_by_sigma = self._noise_discount(sigma)
+        value = value + np.log(sigma) + discount
+        by_mean, by_sigma = -slope / (self.exploration_weight * sigma), (1.0 - z * slope) / sigma + discount_by_sigma
         d_value = d_mean[:, :d] * by_mean[:, None] + d_sigma[:, :d] * by_sigma[:, None]
         if self.surrogate.success is not None:
             mean, sigma, d_mean, d_sigma = self.surrogate.success.slopes(x)
@@ -113,11 +125,12 @@ class Criterion(NamedTuple):
             d_value = d_value + self.feasibility_power * d_more
         return value, d_value
 
-    def _news(self, sigma: Floats) -> tuple[Floats, Floats]:
+    def _noise_discount(self, sigma: Floats) -> tuple[Floats, Floats]:
         """Return log(1 - t / sqrt(sigma**2 + t**2)) and its derivative, t being the deviation of the noise.
 
-        What is known as well as noise permits is worth no trial: augmented expected improvement (Huang, Allen, Notz
-        and Zeng, Global Optimization of Stochastic Black-Box Systems via Sequential Kriging Meta-Models, 2006).
+        A point that is known as well as the noise permits is not worth another trial: augmented expected improvement
+        (Huang, Allen, Notz and Zeng, Global Optimization of Stochastic Black-Box Systems via Sequential Kriging
+        Meta-Models, 2006). sigma: (m,).
         """
         t = math.sqrt(self.surrogate.posterior.variance * self.surrogate.posterior.noise)
         whole = np.sqrt(sigma * sigma + t * t)
@@ -125,7 +138,10 @@ class Criterion(NamedTuple):
 
 
 def log_chance(mean: Floats, sigma: Floats, vague: float = _VAGUE) -> tuple[Floats, Floats, Floats]:
-    """Return log Phi(mean / sqrt(sigma**2 + vague)) and its derivatives by *mean* and *sigma* (Rasmussen, eq. 3.25)."""
+    """Return log Phi(mean / sqrt(sigma**2 + vague)) and its derivatives by *mean* and *sigma*, (m,) each.
+
+    The probability that a value predicted so is positive (Rasmussen and Williams 2006, eq. 3.25).
+    """
     from scipy.special import log_ndtr
 
     width = np.sqrt(sigma * sigma + vague)
@@ -138,13 +154,23 @@ def log_chance(mean: Floats, sigma: Floats, vague: float = _VAGUE) -> tuple[Floa
 def best_first(criterion: AcquisitionFunction, candidates: Floats, ended: Floats, pending: Floats) -> Floats:
     """Return the rows that a local search finds from the best few of tidy *candidates*, then these; best first.
 
-    Numbers follow the gradient, L-BFGS-B on all of the few at once; coarse cells and options are then changed one at a
-    time while that is better. Rows found that *ended* or *pending* trials have tried come last.
+    Numbers follow the gradient, by L-BFGS-B on all of the few at once. Coarse cells and options are then changed one at
+    a time as long as the value rises. Rows found that *ended* or *pending* trials have tried come last.
+
+    All arguments but *criterion* are (any number, labels) rows of the encoding, and so is the result.
     """
-    encoding = criterion.surrogate.features.encoding
     values = criterion.at(candidates)
     order = _best(values)
     rows, found = _climb(criterion, candidates[order[:_STARTS]], values[order[:_STARTS]])
+    _change_cells(criterion, rows, found)
+    rows, others = rows[_best(found)], candidates[order]
+    is_old = _is_near(rows, ended, _SAME) | _is_near(rows, pending, _NEAR)
+    return np.concatenate((rows[~is_old], others, rows[is_old]))
+
+
+def _change_cells(criterion: AcquisitionFunction, rows: Floats, found: Floats) -> None:
+    """Replace the best of *rows*, with values *found*, by its best neighbour while that is better, a few times."""
+    encoding = criterion.surrogate.features.encoding
     for _ in range(_ROUNDS):
         best = _best(found)[0]
         near = _neighbours(encoding, rows[best])
@@ -156,13 +182,10 @@ def best_first(criterion: AcquisitionFunction, candidates: Floats, ended: Floats
             break
         moved, value = _climb(criterion, near[top : top + 1], theirs[top : top + 1])
         rows[best], found[best] = moved[0], value[0]
-    rows, others = rows[_best(found)], candidates[order]
-    is_old = _is_near(rows, ended, _SAME) | _is_near(rows, pending, _NEAR)
-    return np.concatenate((rows[~is_old], others, rows[is_old]))
 
 
 def _best(values: Floats) -> NDArray[np.intp]:
-    """Return the positions of *values*, the greatest first; last digits, which are this machine's, decide nothing."""
+    """Return the positions of *values*, the greatest first. Rounded: machines differ in the last digits."""
     return np.argsort(-np.round(values, _DIGITS), kind="stable")
 
 

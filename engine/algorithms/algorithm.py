@@ -1,4 +1,6 @@
-"""What an algorithm is: a pure function with a name and a version, callable in hyperopt's shape too."""
+"""What an algorithm is: a pure function with a name and a version, which can also be called as hyperopt's are."""
+
+from __future__ import annotations
 
 import contextlib
 import inspect
@@ -12,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from hstore.engine.algorithms.history import History
-from hstore.engine.algorithms.scalarise import How, is_needed, scalarise
+from hstore.engine.algorithms.recorded_choice import choose_recorded
+from hstore.engine.algorithms.scalarise import How
 from hstore.engine.space import Point, Space
 from hstore.store.errors import InvalidValue
 
@@ -25,11 +28,13 @@ class Exhausted(Exception):
 
 @dataclass(frozen=True, repr=False)
 class Algorithm:
-    """A way to choose the next point, and what the log records of it.
+    """A search algorithm: a pure function that chooses the next point, with the name and version that the log records.
 
-    *choose* takes a space, a history, a seed and settings by keyword, looks at nothing else and changes none
-    of them; it raises `Exhausted` when there is nothing left to choose. *version* goes up with each change of its
-    numbers. A portable algorithm gives the same bits on every machine.
+    *choose* takes a space, a history, a seed and settings by keyword. It depends on nothing else and changes none of
+    them; it raises `Exhausted` when no point is left. *version* goes up with each change of the points it chooses. A
+    portable algorithm chooses the same points, to the bit, on every machine.
+
+    `help` of an algorithm shows the docstring of its *choose*.
     """
 
     name: str
@@ -43,7 +48,8 @@ class Algorithm:
     """The least and the greatest value of settings that are numbers."""
 
     def __post_init__(self) -> None:
-        # What editors and `help` show of `__call__`: the settings by name, as hyperopt's functions have them.
+        object.__setattr__(self, "__doc__", _description(self))
+        # The signature of `__call__` that editors and `help` show: the settings by name, as hyperopt's functions do.
         asked = (inspect.Parameter(name, _ASKED) for name in ("new_ids", "domain", "trials", "seed"))
         settings = (inspect.Parameter(name, _ASKED, default=value) for name, value in self.defaults.items())
         object.__setattr__(self, "__signature__", inspect.Signature([*asked, *settings]))
@@ -53,7 +59,7 @@ class Algorithm:
 
     @property
     def defaults(self) -> Mapping[str, Any]:
-        """The settings there are, with the values they have unless told otherwise."""
+        """The settings and their default values."""
         parameters = inspect.signature(self.choose).parameters.values()
         return MappingProxyType({p.name: p.default for p in parameters if p.default is not p.empty})
 
@@ -90,20 +96,20 @@ class Algorithm:
         return int(value) if is_whole else value
 
     def is_portable_with(self, settings: Mapping[str, Any]) -> bool:
-        """Return whether it is portable with plain *settings*: what others choose for it counts as well."""
+        """Return whether it is portable with plain *settings*: the algorithms that it calls have to be portable too."""
         return self.is_portable
 
     def try_out(self, space: Space, settings: Mapping[str, Any]) -> None:
-        """Raise what it has against searching *space* with *settings*, before anything is written: it chooses once."""
+        """Choose once, to raise whatever error *space* or *settings* cause before anything is written."""
         with contextlib.suppress(Exhausted):
             self.choose(space, History(space), seed=0, **settings)
 
     def parts(self, settings: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-        """Return the algorithms that this one leaves its choice to, as plain *settings* have them."""
+        """Return the algorithms that this one calls, as plain *settings* name them."""
         return ()
 
     def choose_all(self, space: Space, history: History, n: int, *, seed: int, **settings: Any) -> Sequence[Point]:
-        """Return points for up to *n* trials to come, at least one; one, unless hyperopt's algorithm chose more."""
+        """Return points for the next trials: one, or up to *n* where hyperopt's algorithm of that name returns more."""
         return [self.choose(space, history, seed=seed, **settings)]
 
     def gather(self, values: Sequence[Any], settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -128,18 +134,27 @@ class Algorithm:
         settings = self.gather(values, settings)
         space: Space = domain.space
         history = history_of(trials, space).numbered(new_ids[0])
-        if is_needed(history):
-            history, seed = scalarise(history, self.scalarisation, seed=seed)
         try:
-            points = self.choose_all(space, history, len(new_ids), seed=seed, **settings)
+            chosen = choose_recorded(self, space, history, seed=seed, settings=settings, n=len(new_ids))
         except Exhausted:
             return []
         exp_key = getattr(trials, "exp_key", None)
-        return [document(tid, space, point, exp_key) for tid, point in zip(new_ids, points, strict=False)]
+        return [document(tid, space, point, exp_key) for tid, point in zip(new_ids, chosen.points, strict=False)]
+
+
+def _description(algorithm: Algorithm) -> str:
+    """Return the text that `help` shows of *algorithm*."""
+    what = inspect.getdoc(algorithm.choose) or ""
+    settings = ", ".join(f"{name}={value!r}" for name, value in algorithm.defaults.items()) or "none"
+    name = algorithm.name
+    return (
+        f"{what}\n\nSettings: {settings}.\n\n"
+        f'Search with it by `fmin(..., algo="{name}")`. Settings are passed by `functools.partial` of the algorithm.'
+    )
 
 
 def history_of(trials: Any, space: Space) -> History:
-    """Return what *trials* tell of a search over *space*: by their own `history(space)`, or by hyperopt's documents."""
+    """Return the history of *trials* over *space*: their own `history(space)`, or one read from their documents."""
     if hasattr(trials, "history"):
         history: History = trials.history(space)
         return history

@@ -26,12 +26,12 @@ class Window(NamedTuple):
 
 
 def choose(space: Space, history: History, *, seed: int, avg_best_idx: float = 2.0, shrink_coef: float = 0.1) -> Point:
-    """Draw each label from its prior, narrowed around its value in a good trial.
+    """Simulated annealing: draw each label from its prior, narrowed around its value in a good trial.
 
     The trial is one of the best at random, on average the *avg_best_idx*-th, and one for as many labels as have
     a value in it. After T trials with a label, 1 / (1 + T * *shrink_coef*) of its prior's breadth is left. Pending
     and failed trials rank behind all that have a loss, those with a loss of nan last; trials that ended in an
-    error are not seen at all. As in hyperopt, the number of the trial to come is added to *seed*. The values of a
+    error are ignored. As in hyperopt, the number of the trial to come is added to *seed*. The values of a
     randint of more than 10,000 count as numbers in order, those of a smaller one as names, as in hyperopt.
     """
     rng = np.random.default_rng(seed + history.next_tid)

@@ -1,6 +1,6 @@
-"""auto, the default: a portfolio of gp and, where it has not earned its trials of late, of three ways without a model.
+"""auto, the default: a portfolio of gp and, while gp finds nothing better, of three ways to choose without a model.
 
-Which of them chooses follows from the history alone, see `portfolio`.
+Which of them chooses the next point follows from the history alone; see `portfolio`.
 """
 
 from __future__ import annotations
@@ -26,12 +26,13 @@ _Propose = Callable[[Encoding, NDArray[np.float64], np.random.Generator, int], N
 
 
 def choose(space: Space, history: History, *, seed: int, repeats: bool = False) -> Point:
-    """Return the point of the arm whose turn it is: gp's, a step, offspring of the best trials, or mtpe's.
+    """Portfolio: a Gaussian process by default, others when it stalls.
 
-    The last three have turns after 10 trials without a better loss: every fourth trial is that of the one that has
-    earned most. A step changes one label of a good trial or a few, by any size. Offspring are spread as the best
-    trials are, as in CMA-ES. None of these needs a model of the loss, so none can be misled by one. On a finite space
-    no point is tried twice, unless *repeats*.
+    `gp` chooses the points. After 10 trials without a better loss, every fourth trial is chosen in one of three other
+    ways, the one that has found a better loss most often so far: a step away from a good trial, in one label or a few;
+    a point distributed as the best trials are, as in CMA-ES; or `mtpe`. These do not rely on a model of the loss, so a
+    model that is wrong does not mislead them. A finite space is searched without repeating a point, unless *repeats*
+    is true. Several losses, and constraints, are left to `gp`.
     """
     if is_needed(history):
         return gp.choose(space, history, seed=seed, repeats=repeats)

@@ -24,9 +24,9 @@ _SHORTEST_STEP, _LONGEST_STEP = 0.01, 0.5
 
 
 def farthest_first(code: Encoding, taken: Floats, rng: np.random.Generator) -> Floats:
-    """Return rows from the prior, first the one farthest from all that are *taken* (Mitchell's best candidate).
+    """Return (20, labels) rows from the prior, first the one farthest from all *taken* (Mitchell's best candidate).
 
-    If none is, their numbers are in the middle: a range has a middle that is seldom bad, and ends that often are.
+    If *taken* has no rows, all numbers are in the middle of their ranges: the middle is seldom bad, the ends often are.
     """
     pool = code.tidy(code.draw(rng, _N_FIRST))
     if not len(taken):
@@ -101,12 +101,14 @@ def offspring(code: Encoding, best_first: Floats, rng: np.random.Generator, n: i
 def under_explored(code: Encoding, rows: Floats, trials: KnownTrials, pool: Floats) -> Floats:
     """Return those of *pool* that take the option furthest behind its share, or all if none is behind.
 
-    Whatever is expected of them, a part of the trials of a choice that others depend on is shared out among its
-    options: to the one with the r-th best loss so far in proportion to 1 / r. A branch is a search of its own,
-    and its first trials tell little of what it holds.
+    A part of the trials of a choice that other labels depend on is shared out among its options: the one with the r-th
+    best loss so far gets a share in proportion to 1 / r, whatever the model predicts. A branch is a search of its own,
+    and its first trials say little about its best points.
+
+    rows: (N, labels) all trials. pool: (any number, labels). Both tidy rows of the encoding.
     """
     losses = np.full(len(rows), np.inf)
-    losses[trials.told] = trials.losses[trials.told]
+    losses[trials.with_loss] = trials.losses[trials.with_loss]
     rows, losses = rows[trials.taken], losses[trials.taken]
     active = code.active(rows)
     for j in code.leads:

@@ -1,4 +1,4 @@
-"""CMA-ES on numerical labels, by the `cmaes` package: what it knows is derived from the history each time.
+"""CMA-ES on numerical labels, by the `cmaes` package: its state is derived from the history each time.
 
 Hansen, The CMA Evolution Strategy: A Tutorial (2016); restarts with twice the population as in Auger and Hansen, A
 Restart CMA Evolution Strategy With Increasing Population Size (CEC 2005).
@@ -35,7 +35,7 @@ _KEPT = 16
 
 
 class StrategyState(NamedTuple):
-    """A strategy, how many trials it was told of, and how often it began anew."""
+    """A strategy, how many trials it has seen, and how often it was restarted."""
 
     trials: int
     restarts: int
@@ -43,7 +43,7 @@ class StrategyState(NamedTuple):
 
 
 _memory: OrderedDict[bytes, StrategyState] = OrderedDict()
-"""By a digest of what they were told, strategies that `_strategy` need not derive again; it would find the same."""
+"""States that `_strategy` need not derive again, by a digest of the trials that they have seen."""
 
 
 def choose(
@@ -56,7 +56,7 @@ def choose(
     categorical: str = "refuse",
     repeats: bool = False,
 ) -> Point:
-    """Draw a point from the normal distribution that CMA-ES has come to after the trials that ended, in their order.
+    """CMA-ES: draw a point from the normal distribution that it has adapted to the trials that ended, in their order.
 
     *sigma0* is the deviation that it begins with, in parts of the range of a bounded label or in deviations of a normal
     one; *n_population* the number of trials in a generation, 0 for 4 + 3 ln(labels). *categorical* labels and
@@ -118,29 +118,28 @@ def _drawn(space: Space, rng: np.random.Generator) -> Iterator[Point]:
 
 
 def _strategy(x: Floats, losses: Floats, bounds: Floats, sigma0: float, n_population: int) -> CMA:
-    """Return the strategy that was told of points *x* (trials, labels) and their *losses*, generation by generation."""
+    """Return the strategy after points *x* (trials, labels) with *losses* (trials,), generation by generation."""
     n = n_population or 4 + math.floor(3.0 * math.log(len(bounds)))
-    objective_spec = repr((bounds.tolist(), sigma0, n)).encode()
+    settings = repr((bounds.tolist(), sigma0, n)).encode()
 
     def key(stop: int) -> bytes:
-        told = x[:stop].tobytes() + losses[:stop].tobytes()
-        return hashlib.sha256(objective_spec + told).digest()
+        return hashlib.sha256(settings + x[:stop].tobytes() + losses[:stop].tobytes()).digest()
 
-    known = (key(stop) for stop in sorted({told.trials for told in _memory.values()}, reverse=True) if stop <= len(x))
-    told = next((_memory[k] for k in known if k in _memory), None)
-    if told is None:
-        told = StrategyState(0, 0, _begun(bounds, sigma0, n, 0, key(0)))
-    strategy, start, restarts = copy.deepcopy(told.strategy), told.trials, told.restarts
+    known = (key(stop) for stop in sorted({state.trials for state in _memory.values()}, reverse=True) if stop <= len(x))
+    state = next((_memory[k] for k in known if k in _memory), None)
+    if state is None:
+        state = StrategyState(0, 0, _begun(bounds, sigma0, n, 0, key(0)))
+    strategy, start, restarts = copy.deepcopy(state.strategy), state.trials, state.restarts
     while (stop := start + strategy.population_size) <= len(x):
-        # Only ranks count, and what has no loss is to rank last.
+        # Only ranks count, and trials without a loss rank last.
         ranks = np.argsort(np.argsort(losses[start:stop], kind="stable"), kind="stable")
         strategy.tell([(row, float(rank)) for row, rank in zip(x[start:stop], ranks, strict=True)])
-        # A copy keeps one half of the covariances: what was remembered goes on like what is derived at once.
+        # A copy keeps one half of the covariances, so a state from the cache goes on exactly as a derived one does.
         strategy, start = copy.deepcopy(strategy), stop
         if strategy.should_stop():
             restarts += 1
             strategy = _begun(bounds, sigma0, n << restarts, restarts, key(start))
-    if start > told.trials:
+    if start > state.trials:
         _memory[key(start)] = StrategyState(start, restarts, copy.deepcopy(strategy))
         if len(_memory) > _KEPT:
             _memory.popitem(last=False)
@@ -153,7 +152,7 @@ def _begun(bounds: Floats, sigma0: float, n: int, restarts: int, key: bytes) -> 
     is_bounded = np.isfinite(bounds[:, 0])
     mean = np.where(is_bounded, 0.5, 0.0)
     if restarts:
-        # Somewhere else, which what was told so far decides.
+        # At another place, drawn by a hash of the trials so far.
         rng = np.random.default_rng(int.from_bytes(key[:8], "little"))
         mean = np.where(is_bounded, rng.random(len(bounds)), rng.standard_normal(len(bounds)))
     return CMA(mean=mean, sigma=sigma0, bounds=bounds, n_max_resampling=_DRAWS, population_size=max(n, 2), seed=0)

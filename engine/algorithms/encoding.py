@@ -48,7 +48,7 @@ class Scale(NamedTuple):
 
 
 class Encoding:
-    """How the labels of a space are told as numbers. Treat as read-only; `encoding` hands out shared ones."""
+    """How the labels of a space are written as numbers. Treat as read-only; `encoding` returns shared instances."""
 
     def __init__(self, space: Space) -> None:
         self.parameters = space.parameters

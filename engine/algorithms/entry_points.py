@@ -20,7 +20,7 @@ def _offered(group: str, path: tuple[str, ...]) -> EntryPoints:
 
 
 def whole_name(plug_in: EntryPoint) -> str:
-    """Return what to call *plug_in* so that whoever reads it finds the package."""
+    """Return the name, value and package of *plug_in*, for messages."""
     whose = f" (of {plug_in.dist.name} {plug_in.dist.version})" if plug_in.dist is not None else ""
     return f"the plug-in {plug_in.name} = {plug_in.value}{whose}"
 

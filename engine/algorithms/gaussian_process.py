@@ -1,12 +1,28 @@
 """Gaussian process regression: arrays in, arrays out.
 
-Rasmussen and Williams, Gaussian Processes for Machine Learning (2006), chapters 2 and 5; the numbers in comments
-are theirs. The covariance of two rows x and x' of features is
+Rasmussen and Williams, Gaussian Processes for Machine Learning (2006), chapters 2 and 5; the equation numbers in this
+file are theirs. The covariance of two rows x and x' of features is
 
     k(x, x') = M(r) + w (1 + s)**2 + c,   r**2 = sum_i (x_i - x'_i)**2 / l_i**2,   s = sum_i x_i x'_i / l_i**2,
 
-times a common variance: a Matern of order 5/2 (eq. 4.17) for what is rugged, a second-order polynomial (eq. 4.13) for
+times a common variance: a Matern of order 5/2 (eq. 4.17) for rugged functions, a second-order polynomial (eq. 4.13) for
 the trend, whose bowls may lie at any angle to the axes, and a constant for the mean. The variance is integrated out.
+
+Notation (n: rows with known values, f: features, g: groups of features that share a length scale, m: rows asked about):
+
+    x       (n, f)  rows of features, around 0; numbers are in ranges of their labels
+    y       (n,)    known values, without unit: standardised and warped losses, see `surrogate`
+    l       (g,)    length scales, in units of x; `lengths` are their logarithms, `groups` (f,) the group of a feature
+    z       (n, f)  rows divided by their length scales, so without unit
+    s, r    (n, n)  inner products and distances of the rows of z
+    norms   (n,)    squared lengths of the rows of z
+    w       scalar  the weight of the trend, `trend`
+    c       scalar  the variance of the mean, `_MEAN`
+    noise   scalar  the variance of the noise
+    K       (n, n)  covariance of the known values: k(x, x') + noise on the diagonal; `k`, its inverse is `inverse`
+    alpha   (n,)    K**-1 y
+    variance        the common variance; w, c and noise are in units of it
+    a, b            `shape` and `rate` of the gamma distribution of 1 / variance, after the known values
 """
 
 from __future__ import annotations
@@ -31,14 +47,14 @@ _TREND_MEAN, _TREND_SIGMA = math.log(0.1), 2.0
 _LENGTH_RANGE = (math.log(0.01), math.log(300.0))
 _NOISE_RANGE = (math.log(1e-8), math.log(10.0))
 _TREND_RANGE = (math.log(1e-5), math.log(100.0))
-# Of the gamma prior of the precision.
-_SHAPE = _RATE = 1.0
+_SHAPE = _RATE = 1.0  # of the gamma prior of 1 / variance
 
 
 class Hyperparameters(NamedTuple):
-    """Length scales, one per group of features, the noise's variance and w, as logarithms."""
+    """Length scales, the noise's variance and w, all as logarithms."""
 
     lengths: Floats
+    """(g,) one for each group of features."""
     noise: float
     trend: float
 
@@ -55,7 +71,7 @@ def fit(
 
     x: (n, f) features, around 0. y: (n,). groups: (f,) the dimension that each feature belongs to, of
     `len(start.lengths)`. prior: the means of the logarithms of the length scales. iterations: of L-BFGS-B, at most.
-    has_trend: whether there is one, or w is next to nothing. The density is known up to a factor that depends on n
+    has_trend: whether w is fitted too; else it is next to 0. The density is known up to a factor that depends on n
     alone.
     """
     from scipy.optimize import minimize
@@ -73,18 +89,14 @@ def fit(
 
 
 def _loss(theta: Floats, x: Floats, y: Floats, groups: Integers, prior: Floats) -> tuple[float, Floats]:
-    """Return minus the log posterior and its gradient (eq. 5.8, 5.9, the variance integrated out)."""
+    """Return minus the log posterior and its gradient (eq. 5.8, 5.9, the variance integrated out).
+
+    theta: (g + 2,) the logarithms of the length scales, of the noise and of w; the gradient is by these.
+    """
     n, n_groups = len(y), len(prior)
     lengths, noise, trend = theta[:n_groups], math.exp(theta[-2]), math.exp(theta[-1])
     z = x * np.exp(-lengths)[groups]
-    s = z @ z.T
-    norms = s.diagonal().copy()
-    r = _distance(norms, norms, s)
-    e = np.exp(-_ROOT_5 * r)
-    u = 1.0 + s
-    k = (1.0 + _ROOT_5 * r + (5.0 / 3.0) * r * r) * e
-    k += trend * u * u
-    k += _MEAN
+    k, r, e, u = _covariance(z, trend)
     k.flat[:: n + 1] += noise + _JITTER
     lower, ok = _cholesky(k)
     if not ok:
@@ -95,52 +107,83 @@ def _loss(theta: Floats, x: Floats, y: Floats, groups: Integers, prior: Floats) 
     if not rate > 0.0:  # the matrix is singular but for rounding
         return math.inf, np.zeros_like(theta)
     value = shape * math.log(rate) + float(np.log(lower.diagonal()).sum())
-    # d value / d k, which is symmetric.
-    g = inverse
-    g *= 0.5
-    g -= (0.5 * shape / rate) * np.multiply.outer(alpha, alpha)
+    # d value / d K, which is symmetric.
+    by_k = inverse
+    by_k *= 0.5
+    by_k -= (0.5 * shape / rate) * np.multiply.outer(alpha, alpha)
     gradient = np.empty_like(theta)
-    gradient[-2] = noise * float(g.trace())
-    gu = g * u
-    gradient[-1] = trend * float((gu * u).sum())
+    gradient[-2] = noise * float(by_k.trace())
+    by_trend = by_k * u
+    gradient[-1] = trend * float((by_trend * u).sum())
+    per_feature = _by_lengths(by_k, by_trend, z, r, e, trend)
+    gradient[:n_groups] = np.bincount(groups, weights=per_feature, minlength=n_groups)
+    return _with_priors(value, gradient, theta, prior)
+
+
+def _covariance(z: Floats, trend: float) -> tuple[Floats, Floats, Floats, Floats]:
+    """Return k, r, exp(-sqrt(5) r) and 1 + s, each (n, n), of the rows of *z* (n, f) among themselves."""
+    s = z @ z.T
+    norms = s.diagonal().copy()
+    r = _distance(norms, norms, s)
+    e = np.exp(-_ROOT_5 * r)
+    u = 1.0 + s
+    k = (1.0 + _ROOT_5 * r + (5.0 / 3.0) * r * r) * e
+    k += trend * u * u
+    k += _MEAN
+    return k, r, e, u
+
+
+def _by_lengths(by_k: Floats, by_trend: Floats, z: Floats, r: Floats, e: Floats, trend: float) -> Floats:
+    """Return (f,) the derivatives by the logarithms of the length scales, one for each feature.
+
+    by_k: (n, n) those by k; it is overwritten. by_trend: (n, n) by_k (1 + s).
+    """
     # Of M, d M / d r**2 = -5/6 (1 + sqrt(5) r) exp(-sqrt(5) r), and d r**2 / d log l_i = -2 (z_i - z'_i)**2.
-    h = g
+    h = by_k
     h *= 1.0 + _ROOT_5 * r
     h *= e
-    per_feature = (10.0 / 3.0) * (h.sum(1) @ (z * z) - (z * (h @ z)).sum(0))
-    per_feature -= (4.0 * trend) * (z * (gu @ z)).sum(0)
-    gradient[:n_groups] = np.bincount(groups, weights=per_feature, minlength=n_groups)
-    # The priors.
-    off = lengths - prior
+    per_feature: Floats = (10.0 / 3.0) * (h.sum(1) @ (z * z) - (z * (h @ z)).sum(0))
+    per_feature -= (4.0 * trend) * (z * (by_trend @ z)).sum(0)
+    return per_feature
+
+
+def _with_priors(value: float, gradient: Floats, theta: Floats, prior: Floats) -> tuple[float, Floats]:
+    """Return *value* and *gradient*, of minus the log likelihood, with minus the logarithm of the priors added."""
+    n_groups = len(prior)
+    off = theta[:n_groups] - prior
+    off_noise, off_trend = theta[-2] - _NOISE_MEAN, theta[-1] - _TREND_MEAN
     value += 0.5 * float(off @ off) / _LENGTH_SIGMA**2
+    value += 0.5 * (off_noise / _NOISE_SIGMA) ** 2 + 0.5 * (off_trend / _TREND_SIGMA) ** 2
     gradient[:n_groups] += off / _LENGTH_SIGMA**2
-    value += (
-        0.5 * ((theta[-2] - _NOISE_MEAN) / _NOISE_SIGMA) ** 2 + 0.5 * ((theta[-1] - _TREND_MEAN) / _TREND_SIGMA) ** 2
-    )
-    gradient[-2] += (theta[-2] - _NOISE_MEAN) / _NOISE_SIGMA**2
-    gradient[-1] += (theta[-1] - _TREND_MEAN) / _TREND_SIGMA**2
+    gradient[-2] += off_noise / _NOISE_SIGMA**2
+    gradient[-1] += off_trend / _TREND_SIGMA**2
     return value, gradient
 
 
 @dataclass(frozen=True, slots=True)
 class Posterior:
-    """What rows with known values tell of others. See `condition`."""
+    """The process given the known values: the mean and deviation of the function at other rows. See `condition`."""
 
     z: Floats
     """(n, f) the known rows, divided by the length scales."""
     norms: Floats
+    """(n,) their squared lengths."""
     alpha: Floats
     """(n,) K**-1 y, with 0 for rows that are believed, not known."""
     inverse: Floats
     """(n, n) K**-1."""
     variance: float
     trend: float
+    """w."""
     scales: Floats
     """(f,) one over the length scale of each feature."""
     noise: float
 
     def predict(self, x: Floats) -> tuple[Floats, Floats]:
-        """Return the mean and the standard deviation (eq. 2.25, 2.26) of the noiseless function at rows *x*."""
+        """Return the mean and the standard deviation, (m,) each, of the noiseless function at rows *x* (m, f).
+
+        Eq. 2.25 and 2.26, in units of y.
+        """
         z = x * self.scales
         s = z @ self.z.T
         norms = np.einsum("ij,ij->i", z, z)
@@ -153,7 +196,7 @@ class Posterior:
         return k @ self.alpha, np.sqrt(self.variance * np.maximum(spread, _JITTER))
 
     def slopes(self, x: Floats) -> tuple[Floats, Floats, Floats, Floats]:
-        """Return what `predict` does, and the derivatives of both by each feature, of the shape of *x*."""
+        """Return what `predict` does, and the derivatives of both by each feature: (m,), (m,), (m, f), (m, f)."""
         z = x * self.scales
         s = z @ self.z.T
         norms = (z * z).sum(1)
@@ -182,7 +225,13 @@ class Posterior:
 
 
 def condition(theta: Hyperparameters, x: Floats, y: Floats, groups: Integers, believed: Floats) -> Posterior:
-    """Return what *y* at rows *x* tells, if *believed* rows will turn out as expected (Ginsbourger et al. 2010)."""
+    """Return the process given *y* at rows *x*, and that *believed* rows turn out as expected.
+
+    Ginsbourger, Le Riche and Carraro, Kriging Is Well-Suited to Parallelize Optimization (2010): such rows leave the
+    mean as it is and lower the deviation.
+
+    x: (n, f). y: (n,). groups: (f,). believed: (b, f), may be empty. The posterior's arrays have n + b rows.
+    """
     scales = np.exp(-theta.lengths)[groups]
     noise, trend = math.exp(theta.noise), math.exp(theta.trend)
     n = len(y)
@@ -196,7 +245,7 @@ def condition(theta: Hyperparameters, x: Floats, y: Floats, groups: Integers, be
     k.flat[:: len(z) + 1] += noise + _JITTER
     lower, ok = _cholesky(k)
     more = noise + _JITTER
-    while not ok:  # as many rows of nearly the same place as rounding cannot tell apart
+    while not ok:  # rows so near to each other that rounding makes the matrix singular
         more *= 10.0
         k.flat[:: len(z) + 1] += more
         lower, ok = _cholesky(k)

@@ -1,7 +1,9 @@
 """gp: a Gaussian process over mixed and conditional spaces, and the point of the greatest expected improvement.
 
-Jones, Schonlau and Welch, Efficient Global Optimization of Expensive Black-Box Functions (1998). What a search is
-told is in `surrogate`, how it is asked in `acquisition`, where the asking starts in `candidates`.
+Jones, Schonlau and Welch, Efficient Global Optimization of Expensive Black-Box Functions (1998).
+
+Three steps, with the symbols of the modules that hold them: `surrogate` fits the process to the trials, `candidates`
+proposes rows to start from, and `acquisition` finds where the expected improvement is greatest.
 """
 
 from __future__ import annotations
@@ -22,16 +24,17 @@ from hstore.engine.algorithms.surrogate import known, surrogate
 from hstore.engine.algorithms.threads import one_thread
 from hstore.engine.space import Point, Space
 
-_FEWEST = 4  # losses, to begin with
-_LEAST_DOUBT, _FULL_DOUBT = 0.6, 100
+_FEWEST = 4  # losses that the model needs
+_LEAST_WEIGHT, _PER_TRIAL = 0.6, 100
 
 
 def choose(space: Space, history: History, *, seed: int, n_startup_jobs: int = 5, repeats: bool = False) -> Point:
-    """Return the point of the greatest expected improvement over the best loss so far.
+    """Model the loss by a Gaussian process, and choose the point of the greatest expected improvement.
 
-    The first *n_startup_jobs* trials are spread over the space. Pending trials are believed to turn out
-    as expected; where trials failed, or had a loss that is no number, fewer are tried. On a finite space no point is
-    tried twice, unless *repeats*. With several losses, or constraints, see `multiobjective`.
+    The first *n_startup_jobs* trials are spread over the space. Pending trials count as if they had turned out as
+    expected; near trials that failed or returned a loss that is not finite, fewer points are tried. A finite space is
+    searched without repeating a point, unless *repeats* is true. Several losses, and constraints, are modelled one by
+    one, and the expected improvement is that of the Pareto front.
     """
     if is_needed(history):
         return multiobjective.choose(space, history, seed=seed, n_startup_jobs=n_startup_jobs, repeats=repeats)
@@ -40,13 +43,12 @@ def choose(space: Space, history: History, *, seed: int, n_startup_jobs: int = 5
 
 
 def _exploration_weight(n: int) -> float:
-    """Return what deviations are taken by when *n* trials have told: less than 1 up to 40 trials.
+    """Return the factor of the predicted deviations with *n* losses known: less than 1 up to 40 trials.
 
-    What is not tried is not known, and a process of a few trials says so of nearly everything: going by what it
-    expects gets on faster then (Rehbach et al., Expected Improvement versus Predicted Value, 2020; De Ath et al.,
-    Greed is Good, 2021).
+    A process of a few trials predicts large deviations nearly everywhere. Relying on its mean then finds good points
+    sooner (Rehbach et al., Expected Improvement versus Predicted Value, 2020; De Ath et al., Greed is Good, 2021).
     """
-    return min(1.0, _LEAST_DOUBT + n / _FULL_DOUBT)
+    return min(1.0, _LEAST_WEIGHT + n / _PER_TRIAL)
 
 
 def _proposals(space: Space, history: History, seed: int, n_startup_jobs: int) -> Iterator[Point]:
@@ -54,18 +56,18 @@ def _proposals(space: Space, history: History, seed: int, n_startup_jobs: int) -
     code = encoding(space)
     rows, trials = code.rows(history), known(history)
     with one_thread():
-        is_begun = len(trials.taken) >= n_startup_jobs and len(trials.told) >= min(n_startup_jobs, _FEWEST)
-        model = surrogate(code, rows, trials) if is_begun and len(trials.told) > 1 else None
+        is_begun = len(trials.taken) >= n_startup_jobs and len(trials.with_loss) >= min(n_startup_jobs, _FEWEST)
+        model = surrogate(code, rows, trials) if is_begun and len(trials.with_loss) > 1 else None
         if model is None:
             order = farthest_first(code, rows[trials.taken], rng)
         else:
-            hoped = model.best - plateau_margin(trials.n_best)
+            target = model.best - plateau_margin(trials.n_best)
             pool = under_explored(code, rows, trials, candidates(code, model.best_first, rng))
             criterion = Criterion(
                 model,
-                hoped,
+                target,
                 feasibility_power=1.0 + trials.n_failed_since,
-                exploration_weight=_exploration_weight(len(trials.told)),
+                exploration_weight=_exploration_weight(len(trials.with_loss)),
             )
             order = best_first(criterion, pool, rows[trials.ended], rows[trials.pending])
     yield from map(code.point, order)

@@ -9,10 +9,11 @@ from hstore.store.errors import InvalidValue
 
 
 def choose(space: Space, history: History, *, seed: int) -> Point:
-    """Return the next point that was not tried, later labels changing first; raises `Exhausted` after the last.
+    """Grid search: take each point of a finite space once, later labels changing first.
 
-    Choices, whole numbers and the steps of q are searched, in the combinations that conditions allow. *seed* does not
-    matter. Raises InvalidValue for a space with a label that has no end of values.
+    Choices, whole numbers and the steps of q are searched, in the combinations that conditions allow. *seed* has no
+    influence. Raises `Exhausted` after the last point, and InvalidValue for a space with a label that has infinitely
+    many values.
     """
     parameter = endless(space)
     if parameter is not None:

@@ -27,9 +27,9 @@ _TINY = 1e-12  # what stands for 0, which quantised kinds can draw, before its l
 class History:
     """What a search knew when it chose a point: row k is trial k.
 
-    Rows are only added; what became of a trial can be told again and replaces what was told before. What an
-    algorithm asks for repeatedly (`centres`, `ascending`) is kept and brought up to date with the new rows
-    when it is asked for, which no caller can see but by the clock. Arrays handed out are read-only views.
+    Rows are only added. The outcome of a trial can be recorded again and replaces the earlier one. Columns that an
+    algorithm reads repeatedly (`centres`, `ascending`) are cached and extended by the new rows when they are read.
+    Arrays that are returned are read-only views.
     """
 
     def __init__(self, space: Space) -> None:
@@ -50,7 +50,7 @@ class History:
     def from_documents(cls, space: Space, documents: Iterable[Mapping[str, Any]]) -> "History":
         """Return the history that hyperopt's tpe reads from trial documents: rows in the order of their tids.
 
-        Of several documents that tell of one trial (`misc.from_tid`) the one with the lowest loss counts.
+        Of several documents of one trial (`misc.from_tid`) the one with the lowest loss counts.
         """
         best: dict[int, tuple[float, Mapping[str, Any]]] = {}
         for document in documents:
@@ -125,7 +125,7 @@ class History:
         self, tid: int, *, kind: str, loss: float | None = None, losses: Sequence[float] | None = None,
         constraints: Sequence[float] | None = None, step: int | None = None,
     ) -> None:  # fmt: skip
-        """Record what became of trial *tid*: ok, fail, error, void, pruned, or pending again.
+        """Record the outcome of trial *tid*: ok, fail, error, void, pruned, or pending again.
 
         losses: one for each objective, where there are several. Of a trial that was pruned *loss* is the last value
         that it reported, at *step*.
@@ -144,7 +144,7 @@ class History:
 
     @property
     def kinds(self) -> NDArray[np.int8]:
-        """What became of each trial: PENDING, OK, FAIL, ERROR, VOID or PRUNED."""
+        """The outcome of each trial: PENDING, OK, FAIL, ERROR, VOID or PRUNED."""
         return _read_only(self._kinds[: self._n])
 
     @property

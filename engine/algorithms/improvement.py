@@ -1,10 +1,19 @@
-"""The expected hypervolume improvement: how much more than a front of losses a point is expected to do better than.
+"""The expected hypervolume improvement: by how much a point is expected to enlarge the volume that a front dominates.
 
 Emmerich, Giannakoglou and Naujoks, Single- and Multiobjective Evolutionary Optimization Assisted by Gaussian Random
 Field Metamodels (IEEE TEC 2006). It is exact for one, two and three losses that are normal and independent: the space
-that the front leaves is cut into boxes, and what is expected of a box is a product over the losses. A front of n points
-in three losses leaves at most 2 n + 1 boxes (Lacour, Klamroth and Fonseca, A box decomposition algorithm to compute the
-hypervolume indicator, 2017).
+that the front does not dominate is cut into boxes, and the expected improvement within a box is a product over the
+losses. A front of p points in three losses leaves at most 2 p + 1 boxes (Lacour, Klamroth and Fonseca, A box
+decomposition algorithm to compute the hypervolume indicator, 2017).
+
+Notation (k: losses, p: points of the front, b: boxes, c: cuts along one loss, m: points asked about):
+
+    front        (p, k)  losses that are to be improved on, in any unit; lower is better
+    reference    (k,)    the corner that bounds the volume, worse than the front in each loss
+    mean, sigma  (m, k)  predicted means and deviations of the losses of a point, in the unit of the front
+    bounds       k times (c,)    the values at which there are cuts
+    lower, upper (b, k)  the bounds of each box, by their place
+    improvement  (m,)    a volume: the product of the units of the losses, times the weights
 """
 
 from __future__ import annotations
@@ -28,19 +37,20 @@ class Boxes(NamedTuple):
     """Boxes that do not overlap, cut along a grid."""
 
     bounds: tuple[Floats, ...]
-    """For each loss the ascending values at which there are cuts, the last of them the reference's."""
+    """For each loss (c,) the ascending values at which there are cuts, the last of them the reference's."""
     lower: Integers
-    """(boxes, losses) Each box's lower bound by its place in *bounds*, counted from 1; 0 is minus infinity."""
+    """(b, k) Each box's lower bound by its place in *bounds*, counted from 1; 0 is minus infinity."""
     upper: Integers
+    """(b, k) Likewise each box's upper bound."""
     weights: tuple[Floats, ...]
-    """For each loss how much a unit of it counts, below each of the bounds."""
+    """For each loss (c,) the weight of one unit of it, between the bound before and each bound."""
 
 
 def boxes(front: Floats, reference: Floats) -> Boxes:
-    """Return what is better than *reference* in everything and no point of *front* is as good as, cut into boxes.
+    """Return the space that is better than *reference* and that no point of *front* dominates, cut into boxes.
 
-    front: points x losses, of which there are up to three. Points that are not better than *reference* in everything
-    take nothing away. Each unit of a loss counts 1.
+    front: (p, k), of one to three losses. Points that are not better than *reference* (k,) in each loss are ignored.
+    All weights are 1.
     """
     below = front[(front < reference).all(axis=1)]
     cuts = [np.unique(column) for column in below.T]
@@ -52,11 +62,12 @@ def boxes(front: Floats, reference: Floats) -> Boxes:
 
 
 def _cut(points: Sequence[tuple[int, ...]], last: Sequence[int]) -> list[_Box]:
+    """Return the boxes below *last*, the places of the reference's bounds, that none of *points* dominates."""
     if len(last) == 1:
         return [((0, min((point[0] for point in points), default=last[0])),)]
     if len(last) == 2:
         return _stairs(points, last)[1]
-    # A sweep along the third loss: where a point comes in, some of what is free in the other two ends, and some begins.
+    # A sweep along the third loss: at each point some boxes that are free in the other two end, and others begin.
     seen: list[tuple[int, ...]] = []
     since: dict[_Box, int] = dict.fromkeys(_stairs(seen, last)[1], 0)
     found: list[_Box] = []
@@ -81,7 +92,7 @@ def _stairs(points: Iterable[tuple[int, ...]], last: Sequence[int]) -> tuple[lis
 
 
 def improvement(cut: Boxes, mean: Floats, sigma: Floats) -> Floats:
-    """Return (n,) the expected improvement by points of which (n, losses) *mean* and deviation *sigma* are expected."""
+    """Return (m,) the expected improvement by points with predicted *mean* (m, k) and deviation *sigma* (m, k)."""
     product = np.ones((len(mean), len(cut.lower)))
     for j in range(mean.shape[1]):
         product *= _between(cut, j, _expected(cut, j, mean[:, j], sigma[:, j])[0])
@@ -89,7 +100,7 @@ def improvement(cut: Boxes, mean: Floats, sigma: Floats) -> Floats:
 
 
 def improvement_slopes(cut: Boxes, mean: Floats, sigma: Floats) -> tuple[Floats, Floats, Floats]:
-    """Return what `improvement` does, and its derivatives by *mean* and *sigma*, of their shape."""
+    """Return what `improvement` does, and its derivatives (m, k) by *mean* and by *sigma*."""
     k = mean.shape[1]
     tables = [[_between(cut, j, t) for t in _expected(cut, j, mean[:, j], sigma[:, j])] for j in range(k)]
     by_mean, by_sigma = np.empty_like(mean), np.empty_like(sigma)
@@ -104,11 +115,15 @@ def improvement_slopes(cut: Boxes, mean: Floats, sigma: Floats) -> tuple[Floats,
 
 
 def _between(cut: Boxes, j: int, table: Floats) -> Floats:
+    """Return (m, b) by how much *table* (m, c + 1) grows between the bounds of each box in loss *j*."""
     return np.asarray(table[:, cut.upper[:, j]] - table[:, cut.lower[:, j]])
 
 
 def _expected(cut: Boxes, j: int, mean: Floats, sigma: Floats) -> tuple[Floats, Floats, Floats]:
-    """Return (n, bounds + 1) E max(bound - loss, 0), weighed, and its derivatives by *mean* and *sigma* (n,)."""
+    """Return E max(bound - loss, 0) for each bound of loss *j*, weighed, and its derivatives by *mean* and *sigma*.
+
+    mean, sigma: (m,). The result is three times (m, c + 1), with 0 for minus infinity in the first column.
+    """
     from scipy.special import ndtr
 
     z = (cut.bounds[j] - mean[:, None]) / sigma[:, None]
@@ -118,6 +133,7 @@ def _expected(cut: Boxes, j: int, mean: Floats, sigma: Floats) -> tuple[Floats, 
 
 
 def _weighed(cut: Boxes, j: int, table: Floats) -> Floats:
+    """Return (m, c + 1) *table* (m, c) with each step from bound to bound taken times its weight, and 0 before."""
     whole = np.zeros((len(table), table.shape[1] + 1))
     np.cumsum(np.diff(table, axis=1, prepend=0.0) * cut.weights[j], axis=1, out=whole[:, 1:])
     return whole

@@ -1,12 +1,22 @@
 """Trials as rows of arrays, and densities over whole points: products of one kernel per label.
 
-A row has a value for each label that is active in it. The kernel of a row takes, of another point, what is active in
-both near what the row has; what is active in the other alone comes from the prior; what is active in the row alone
-does not matter. So a choice and what depends on it are drawn together, and every point of a conditional space has a
-density, however few trials took the same branch.
+A row has a value for each label that is active in it. The kernel of a row has one factor for each label of another
+point: a label that is active in both has a density around the row's value, a label that is active in the point alone
+that of the prior, and a label that is active in the row alone has no factor. So a choice and the labels that depend on
+it are drawn together, and every point of a conditional space has a density, even if few trials took the same branch.
 
-Numerical labels are on a scale on which the prior is uniform on [0, 1], or normal with mean 0 and deviation 1. What is
-drawn from has the same bits on every machine; a density need not, since only its order counts.
+Notation (n: rows, one for each trial; m: candidates; a: numerical labels; c: categorical labels):
+
+    numbers   (n, a)  values on a scale without unit, on which the prior is uniform on [0, 1], or normal with mean 0 and
+                      deviation 1; nan where the label is inactive
+    raw       (m, a)  the same as the space draws them; logarithms of them where `Scales.resolve` says so
+    cells     (n, a)  widths, on the scale, of what rounding to a multiple of q makes one value; 0 without rounding
+    options   (n, c)  which option, counted from 0; -1 where the label is inactive
+    weights   (n,)    of the kernels; what they lack to 1 is the weight of the prior
+    widths    (n, a)  deviations of the kernels, on the scale
+
+Candidates are drawn with the same bits on every machine. A density need not be the same to the bit: only the order of
+densities counts.
 """
 
 import math
@@ -166,18 +176,18 @@ class Candidates:
 
 
 @dataclass(frozen=True)
-class Mixture:
+class KernelDensity:
     """A density: the kernels of *rows* with their *weights*, and with what is left to 1 the prior.
 
-    widths: deviation of each row's kernel per numerical label. doubts: per categorical label the probability that
-    the option is drawn from the prior rather than being the row's.
+    weights: (n,). widths: (n, a). prior_shares: (c,) the probability that an option is drawn from the prior instead of
+    being the row's.
     """
 
     scales: Scales
     rows: Rows
     weights: Floats
     widths: Floats
-    doubts: Floats
+    prior_shares: Floats
 
     def draw(self, rng: np.random.Generator, n: int) -> Candidates:
         """Draw *n* points, the same ones on every machine."""
@@ -193,7 +203,7 @@ class Mixture:
         near = np.where(is_near, centres, 0.0) + self.widths[component] * steps
         near = np.where(scales.is_normal, near, _folded(near))
         options = rows.options[component]
-        is_drawn = (options < 0) | is_prior[:, None] | (rng.random((n, n_options)) < self.doubts)
+        is_drawn = (options < 0) | is_prior[:, None] | (rng.random((n, n_options)) < self.prior_shares)
         quantiles = rng.random((n, n_options))
         for k, parameter in enumerate(scales.categorical):
             options[:, k] = np.where(is_drawn[:, k], _options_at(parameter, quantiles[:, k]), options[:, k])
@@ -225,16 +235,16 @@ class Mixture:
         return np.asarray(largest + np.log(np.exp(table - largest[:, None]).sum(axis=1)))
 
     def _log_options(self, k: int, parameter: Parameter, candidates: Candidates) -> Floats:
-        drawn, known, doubt = (
+        drawn, known, share = (
             candidates.options[:, k],
             np.append(self.rows.options[:, k], -1),
-            self.doubts[k],
+            self.prior_shares[k],
         )
         prior = np.full(len(drawn), 1.0 / parameter.n_options) if parameter.p is None else np.array(parameter.p)[drawn]
         by_prior = np.log(np.maximum(prior, _LEAST_PRIOR))[:, None]
         other, same = (
-            np.log(doubt) + by_prior,
-            np.log((1.0 - doubt) + doubt * prior)[:, None],
+            np.log(share) + by_prior,
+            np.log((1.0 - share) + share * prior)[:, None],
         )
         table = np.where(known < 0, by_prior, np.where(drawn[:, None] == known, same, other))
         return np.asarray(np.where(candidates.active_options[:, k, None], table, 0.0))

@@ -20,7 +20,7 @@ class SuggestAlgo:
     `def suggest(new_ids, domain, trials, seed): return MyAlgo(domain, trials, seed)(new_ids[0])`.
 
     Labels come in the order in which hyperopt draws them, a choice before what depends on it, and only those that
-    are active. `rng` is begun anew for each trial; `history` tells of the trials before.
+    are active. `rng` is created anew for each trial; `history` holds the trials before.
     """
 
     __module__ = "hstore.algobase"

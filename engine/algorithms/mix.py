@@ -9,20 +9,20 @@ import numpy as np
 from hstore.engine.algorithms import parzen
 from hstore.engine.algorithms.algorithm import Algorithm
 from hstore.engine.algorithms.history import History
-from hstore.engine.algorithms.names import CustomAlgorithm, describe_algorithm, resolve
+from hstore.engine.algorithms.known_algorithms import CustomAlgorithm, describe_algorithm, resolve
 from hstore.engine.space import Point, Space
 from hstore.store.errors import InvalidValue
 
 _DEFAULT = ((0.1, "rand"), (0.2, "anneal"), (0.7, "tpe"))
-_TOLERANCE = 1e-5 + 1e-8  # numpy.isclose's, which hyperopt goes by
+_TOLERANCE = 1e-5 + 1e-8  # that of numpy.isclose, which hyperopt uses
 _SEED_BELOW = 2**31
 
 Parts = Iterable[tuple[float, Any]]
-"""(probability, whatever `resolve` takes) of each algorithm."""
+"""(probability, algorithm) pairs; the algorithm as `resolve` takes it."""
 
 
 def choose(space: Space, history: History, *, seed: int, p_suggest: Parts = _DEFAULT) -> Point:
-    """Let one of the algorithms in *p_suggest* choose, each with its probability.
+    """A mix: one of the algorithms in *p_suggest* chooses, drawn with the probability given for it.
 
     *p_suggest* holds pairs (probability, algorithm), the algorithm an Algorithm, its name, a partial with
     settings, or as a log has it. InvalidValue is raised for others, and unless the probabilities add up to 1.
@@ -80,7 +80,7 @@ def _draw(seed: int, p_suggest: Parts) -> tuple[Algorithm | CustomAlgorithm, dic
 
 
 def _resolved(p_suggest: Parts) -> list[tuple[float, Algorithm | CustomAlgorithm, dict[str, Any]]]:
-    """Return (probability, algorithm, its settings) of each part; raises InvalidValue for what cannot be meant."""
+    """Return (probability, algorithm, its settings) of each part; raises InvalidValue if it is not such a list."""
     try:
         pairs = [(float(p), algo) for p, algo in p_suggest]
     except (TypeError, ValueError):

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from hstore.engine import portable
 from hstore.engine.algorithms.algorithm import Algorithm
 from hstore.engine.algorithms.history import OK, PRUNED, VOID, History
-from hstore.engine.algorithms.kernels import Candidates, Floats, Mixture, Rows, Scales
+from hstore.engine.algorithms.kernels import Candidates, Floats, KernelDensity, Rows, Scales
 from hstore.engine.algorithms.novelty import new_point
 from hstore.engine.algorithms.prior import spread_points
 from hstore.engine.algorithms.stopped import losses_as_if_ended
@@ -48,11 +48,12 @@ def choose(
     prior_weight: float = 1.0,
     repeats: bool = False,
 ) -> Point:
-    """Return the point that is likeliest among good trials compared with bad ones, of *n_EI_candidates* drawn.
+    """A modern TPE: choose the point that is likeliest among good trials compared with bad ones.
 
-    The best share *gamma* of the trials with a loss is good. The first *n_startup_jobs* points are spread over the
-    space. *prior_weight* is that of the prior beside the trials, in trials. On a finite space no point is tried twice,
-    unless *repeats*; raises `Exhausted` when all were.
+    *n_EI_candidates* whole points are drawn and compared. The best share *gamma* of the trials with a loss is good. The
+    first *n_startup_jobs* points are spread over the space. *prior_weight* is the weight of the prior, in trials. A
+    finite space is searched without repeating a point, unless *repeats* is true; `Exhausted` is raised when all points
+    were tried.
     """
     kinds, losses = history.kinds, losses_as_if_ended(history)
     ranked = np.flatnonzero(((kinds == OK) | (kinds == PRUNED)) & (losses < np.inf))
@@ -70,12 +71,12 @@ def choose(
     widths = _widths(scales, good, weights) / (1.0 + _SHRINK * len(ranked))
     widths = np.clip(widths, _NARROWEST, _WIDEST)
     estimates = [
-        Mixture(
+        KernelDensity(
             scales,
             part,
             shares / (1.0 + prior_weight / len(part)) if len(part) else shares,
             np.maximum(widths, _CELL_SHARE * np.where(np.isnan(part.cells), 0.0, part.cells)),
-            _doubts(scales, part),
+            _prior_shares(scales, part),
         )
         for part, shares in ((good, weights), (bad, np.full(len(bad), 1.0 / max(1, len(bad)))))
     ]
@@ -98,7 +99,7 @@ def _rank_weights(n: int) -> Floats:
 
 
 def _widths(scales: Scales, rows: Rows, weights: Floats) -> Floats:
-    """Return by Scott's rule the width per numerical label of kernels at *rows* with *weights*.
+    """Return (a,) by Scott's rule the width per numerical label of kernels at *rows* with *weights* (n,).
 
     The variance is that of the rows and, as one more observation, a share of the prior's that is smaller the more
     rows there are.
@@ -119,8 +120,8 @@ def _widths(scales: Scales, rows: Rows, weights: Floats) -> Floats:
     return np.asarray(np.sqrt(variances) * portable.exp(-portable.log(effective) / (dimensions + 4.0)))
 
 
-def _doubts(scales: Scales, rows: Rows) -> Floats:
-    """Return per categorical label how far *rows* are from telling which options are good ones."""
+def _prior_shares(scales: Scales, rows: Rows) -> Floats:
+    """Return (c,) the probability that an option is drawn from the prior: high as long as few *rows* have the label."""
     known = np.count_nonzero(rows.options >= 0, axis=0)
     roots = np.sqrt(np.array([float(p.n_options) for p in scales.categorical]))
     return np.asarray(roots / (roots + known))

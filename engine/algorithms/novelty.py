@@ -1,4 +1,4 @@
-"""No point twice: on a finite space what was tried, or is being tried, is not suggested again."""
+"""Novelty: on a finite space, points that were tried or are being tried are not suggested again."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class Tried:
 
     def __init__(self, space: Space, history: History) -> None:
         self._labels = space.labels
-        is_meant = history.kinds != VOID
-        columns = [history.column(label)[is_meant] for label in space.labels]
-        self._rows: NDArray[np.float64] = np.stack(columns, axis=1) if columns else np.empty((is_meant.sum(), 0))
-        self._rows[np.isnan(self._rows)] = np.inf  # which is no value, and equals itself
+        counts = history.kinds != VOID
+        columns = [history.column(label)[counts] for label in space.labels]
+        self._rows: NDArray[np.float64] = np.stack(columns, axis=1) if columns else np.empty((counts.sum(), 0))
+        self._rows[np.isnan(self._rows)] = np.inf  # which no label has as a value, and which equals itself
 
     def __len__(self) -> int:
         return len(self._rows)

@@ -15,7 +15,7 @@ from hstore.engine import portable
 Floats = NDArray[np.float64]
 Integers = NDArray[np.intp]
 
-_REMEMBERED = 25  # this many of the latest observations weigh 1 each, unless told otherwise
+_REMEMBERED = 25  # this many of the latest observations weigh 1 each by default
 _SMALLEST_SUM = 1e-290  # below it a sum of exponentials may have lost terms to underflow
 _NARROWEST = 1e-12
 _BLOCK = 16_384  # elements of a table that stays in the cache

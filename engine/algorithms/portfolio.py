@@ -1,8 +1,8 @@
-"""A portfolio: whose turn it is among several ways to choose a point, by what each has earned in this search.
+"""A portfolio: which of several ways to choose a point (arms) has its turn, by how often each found a better loss.
 
 The account is a fold over the trials in the order of their ids, so it follows from the history alone: there is nothing
-to record and nothing to restore. It takes each trial to have been chosen when those before it had ended: with workers
-an arm may be credited with another's trial now and then, which moves its turns and nothing else.
+to record and nothing to restore. It assumes that each trial was chosen when those before it had ended. With workers an
+arm may now and then be credited with another one's trial, which changes whose turn it is and nothing else.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _EVERY = 4
 
 @dataclass(slots=True)
 class Account:
-    """What each of *n_arms* has got and earned, the first of them the one that has most turns."""
+    """How many trials each of *n_arms* had, and how many of them were better than all before; arm 0 has most turns."""
 
     n_arms: int
     best: float = math.inf
@@ -33,9 +33,8 @@ class Account:
     def turn(self, tid: int) -> int:
         """Return which arm chooses trial *tid*.
 
-        It is the first one; but while the best loss has stood still for 10 trials, every fourth trial goes to the
-        one of the others that has earned the largest share of its trials (Laplace's estimate: one of two to begin
-        with), so that all of them are tried in turn until one earns.
+        It is arm 0. But after 10 trials without a better loss, every fourth trial goes to the one of the others with
+        the largest share of trials that were better than all before (Laplace's estimate, which begins at 1 of 2).
         """
         if self.n_arms == 1 or self.n_since < _PATIENCE or tid % _EVERY:
             return 0
@@ -50,7 +49,7 @@ class Account:
             return
         self.n_since += 1
         if loss < self.best:
-            self.earned[arm] += self.best < math.inf  # the first loss of all is nobody's merit
+            self.earned[arm] += self.best < math.inf  # the first loss of all counts for no arm
             self.best, self.n_since = loss, 0
 
 

@@ -8,10 +8,10 @@ from hstore.engine.space import Point, Space
 
 
 def choose(space: Space, history: History, *, seed: int, repeats: bool = False) -> Point:
-    """Return the next point of a scrambled Sobol sequence over the quantiles of the prior.
+    """Quasi-random search: take the next point of a scrambled Sobol sequence over the quantiles of the prior.
 
-    It does not look at losses. On a finite space no point is tried twice, unless *repeats*; raises `Exhausted` when all
-    were.
+    Losses have no influence. A finite space is searched without repeating a point, unless *repeats* is true;
+    `Exhausted` is raised when all points were tried.
     """
     return new_point(space, history, spread_points(space, history, seed), seed=seed, repeats=repeats)
 

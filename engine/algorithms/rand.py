@@ -12,7 +12,7 @@ from hstore.engine.space import Point, Space
 
 
 def choose(space: Space, history: History, *, seed: int) -> Point:
-    """Draw a point from the prior and look at nothing else."""
+    """Random search: draw each point from the prior, whatever the losses are."""
     return space.sample(np.random.default_rng(seed))
 
 

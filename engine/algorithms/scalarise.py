@@ -12,8 +12,9 @@ Infeasible trials come after all feasible ones, by how much they violate: Deb, A
 for genetic algorithms (CMAME 2000), section 3.
 """
 
+from collections.abc import Mapping
 from functools import reduce
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
@@ -25,8 +26,8 @@ _RHO = 0.05
 _SEED_BELOW = 2**31
 
 How: TypeAlias = Literal["maximin", "chebyshev", "modelled"]
-"""modelled: not at all, since the algorithm reads several losses and constraints itself. chebyshev: by weights that the
-seed draws, for one that models a loss. maximin: for one that goes by a few best trials."""
+"""modelled: not at all, for an algorithm that reads several losses and constraints itself. chebyshev: by weights that
+the seed draws, for one that models a loss. maximin: for one that looks at a few best trials."""
 
 
 def is_needed(history: History) -> bool:
@@ -39,6 +40,15 @@ def describe(how: str) -> str:
     return f"{how} {VERSION}"
 
 
+def why_unknown_scalarisation(described: Mapping[str, Any]) -> str | None:
+    """Return why this hstore cannot read a history as the decision *described* in a log did; None if it can."""
+    scalarised = described.get("scalarised")
+    known = [describe(how) for how in get_args(How)]
+    if scalarised is None or scalarised in known:
+        return None
+    return f"{described['name']} with scalarisation {scalarised}, this hstore has {', '.join(known)}"
+
+
 def scalarise(history: History, how: str, *, seed: int) -> tuple[History, int]:
     """Return *history* with one loss for each trial and no constraints, and the seed for the algorithm that reads it.
 
@@ -48,7 +58,7 @@ def scalarise(history: History, how: str, *, seed: int) -> tuple[History, int]:
     if how == "modelled":
         return history, seed
     is_ok = history.kinds == OK
-    # Whatever else failed is as bad as can be, on whichever scale; what does not count goes on not counting.
+    # All other failures get inf, which is the worst on any scale; nan, which algorithms ignore, stays nan.
     losses = np.where(np.isnan(history.losses), np.nan, np.inf)
     losses[is_ok] = history.losses[is_ok]
     is_feasible = is_ok
@@ -116,7 +126,7 @@ def _maximin(scaled: Floats) -> Floats:
     points, which = np.unique(scaled, axis=0, return_inverse=True)  # equal ones do not compete with each other
     columns = np.ascontiguousarray(points.T)  # there are few of them: one after the other is fastest
     most = np.full(len(points), -np.inf)
-    # Whoever is dominated is so by somebody of the front, who is as far ahead as any other: no more is looked at.
+    # A dominated point is dominated by a point of the front that is as far ahead as any other: only these matter.
     for j in _front(columns):
         ahead = reduce(np.minimum, (column - column[j] for column in columns))
         ahead[j] = -np.inf
@@ -129,7 +139,7 @@ def _front(columns: Floats) -> list[int]:
     """Return which points of *columns* (losses x points), distinct and in ascending order, none other dominates."""
     left = np.arange(columns.shape[1])
     front = []
-    while len(left):  # nobody is dominated by who comes later
+    while len(left):  # no point is dominated by a later one
         front.append(int(left[0]))
         is_worse = reduce(np.logical_and, (column >= column[0] for column in columns))
         left, columns = left[~is_worse], columns[:, ~is_worse]

@@ -1,4 +1,4 @@
-"""Stopped trials: what is believed of trials that a pruner ended early, from the last value that each reported.
+"""Stopped trials: losses for trials that a pruner ended early, estimated from the last value that each reported.
 
 Only operations that are exact everywhere are used, so this is as portable as the algorithm that reads it.
 """
@@ -11,7 +11,7 @@ from hstore.engine.algorithms.history import OK, PRUNED, Floats, History
 
 
 def losses_as_if_ended(history: History) -> Floats:
-    """Return the losses of *history*, those of stopped trials as `as_if_ended` has them beside the ended ones."""
+    """Return the losses (N,) of *history*; those of stopped trials as `as_if_ended` estimates them."""
     is_stopped = history.kinds == PRUNED
     if not is_stopped.any():
         return history.losses
@@ -24,11 +24,11 @@ def losses_as_if_ended(history: History) -> Floats:
 def as_if_ended(partial: Floats, steps: Floats, ended: Floats) -> Floats:
     """Return the losses that trials stopped at *steps* with the values *partial* would have had, beside those *ended*.
 
-    What more steps would have brought nobody knows, but it is much the same for all that were stopped at one step: so
-    they keep the distances between them, and the best of them is taken for a middling trial, since better ones went on.
+    The gain of more steps is unknown, but it is about the same for all trials that were stopped at one step. So these
+    keep the distances between them, and the best of them gets the median of *ended*, since better trials went on.
 
-    *ended* are finite. Whoever reported nothing, inf or nan last would have had inf; -inf counts as the best at its
-    step. Without a known step (nan) they are compared with each other.
+    partial, steps: (stopped trials,). ended: finite losses of the others. A trial that reported nothing, or inf or nan
+    last, gets inf; -inf counts as the best at its step. Trials without a known step (nan) are compared with each other.
     """
     ordered = np.sort(ended)
     n = len(ordered)

@@ -1,7 +1,21 @@
-"""The surrogate: what the trials of a search tell of points not tried, as Gaussian processes over their encoding.
+"""The surrogate: Gaussian processes over the encoding of a space, which predict the loss at points not tried.
 
-Everything here is a function of its arguments. Fitted hyperparameters are remembered by the content that they were
-fitted to, which nobody can see but by the clock.
+Everything here is a function of its arguments. Fitted hyperparameters are kept by a hash of the data that they were
+fitted to: that saves time and changes no result.
+
+Notation (N: trials of the history, n: those that a process is made of, d: labels, f: features):
+
+    rows      (N, d)  the trials in the encoding, one column for each label; see `encoding`. Tidy rows have one value
+                      for all that the objective cannot distinguish
+    x         (n, f)  features of rows: numbers around 0 in ranges of their labels, categories as 0 or sqrt(1/2)
+    losses    (N,)    as the objective returned them, in its own unit
+    z         (n,)    standardised losses: median 0, middle half about 1 wide; see `warping`
+    y         (n,)    warped losses: z after a Yeo-Johnson transformation by `power`, mean 0 and variance 1, no unit
+    kept      (n,)    which trials a process is made of: of many the best and a sample of the others
+    believed          which trials count as if they had turned out as expected: failed and pending ones
+    prior     (d,)    means of the logarithms of the length scales, one for each label
+
+Means and deviations that a process predicts are in units of y. Expected improvement takes them as they are.
 """
 
 from __future__ import annotations
@@ -25,7 +39,7 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.intp]
 
 _MOST = 250  # trials that a process is fitted to: their number cubed is what it costs
-_MOST_BELIEVED = 100
+_MOST_BELIEVED = 100  # trials of each of both kinds
 _MOST_FITTED = 120  # of them, that hyperparameters are fitted to
 _ITERATIONS = 25
 _ALL_THE_SAME = 1e-12
@@ -37,29 +51,30 @@ _ONE_APART = math.sqrt(0.5)
 
 
 class KnownTrials(NamedTuple):
-    """The trials of a history, by what they tell."""
+    """The trials of a history by how they ended, but for void ones; the arrays of integers hold tids, ascending."""
 
     losses: Floats
-    """Of all trials; those of *told* are finite."""
-    told: Integers
-    """Those with a loss, by tid."""
+    """(N,) of all trials; those of *with_loss* are finite."""
+    with_loss: Integers
+    """Those with a loss that the model can use."""
     valid: Integers
-    """Those among them that ended well; all, if none did."""
+    """Those of *with_loss* whose status was ok; all of them, if none was."""
     failed: Integers
-    """Those that ended without a loss, or with one that is no number."""
+    """Those that ended without a finite loss."""
     pending: Integers
+    """Those that have not ended."""
     taken: Integers
     """All of these."""
 
     @property
     def ended(self) -> Integers:
         """Those that are not pending, nor void."""
-        return np.concatenate((self.told, self.failed))
+        return np.concatenate((self.with_loss, self.failed))
 
     @property
     def n_failed_since(self) -> int:
         """How many trials failed since the last one that gave a loss."""
-        return int((self.failed > self.told[-1]).sum())
+        return int((self.failed > self.with_loss[-1]).sum())
 
     @property
     def n_best(self) -> int:
@@ -70,21 +85,21 @@ class KnownTrials(NamedTuple):
 
 
 def known(history: History) -> KnownTrials:
-    """Return what there is to know of *history*. A loss of -inf counts as the lowest of the others.
+    """Return the trials of *history* by how they ended. A loss of -inf counts as the lowest of the others.
 
-    Trials that were stopped early have the loss that `as_if_ended` tells, and none of them is the best.
+    Trials that were stopped early have the loss that `losses_as_if_ended` estimates, and are never the best.
     """
     kinds, losses = history.kinds, losses_as_if_ended(history)
     finite = np.isfinite(losses)
     lowest = losses[finite].min() if finite.any() else 0.0
     losses = np.where((kinds == OK) & np.isneginf(losses), lowest, losses)
-    is_told = ((kinds == OK) | (kinds == FAIL) | (kinds == PRUNED)) & np.isfinite(losses)
-    is_failed = ((kinds == ERROR) | (kinds == FAIL) | (kinds == OK) | (kinds == PRUNED)) & ~is_told
+    has_loss = ((kinds == OK) | (kinds == FAIL) | (kinds == PRUNED)) & np.isfinite(losses)
+    is_failed = ((kinds == ERROR) | (kinds == FAIL) | (kinds == OK) | (kinds == PRUNED)) & ~has_loss
     is_pending = kinds == PENDING
-    told, valid = np.flatnonzero(is_told), np.flatnonzero(is_told & (kinds == OK))
+    with_loss, valid = np.flatnonzero(has_loss), np.flatnonzero(has_loss & (kinds == OK))
     return KnownTrials(
-        losses, told, valid if len(valid) else told, np.flatnonzero(is_failed), np.flatnonzero(is_pending),
-        np.flatnonzero(is_told | is_failed | is_pending),
+        losses, with_loss, valid if len(valid) else with_loss, np.flatnonzero(is_failed), np.flatnonzero(is_pending),
+        np.flatnonzero(has_loss | is_failed | is_pending),
     )  # fmt: skip
 
 
@@ -102,7 +117,7 @@ class Features(NamedTuple):
     """(f,) the dimension of each feature: the numeric labels, then the categorical ones."""
 
     def of(self, rows: Floats) -> Floats:
-        """Return the features of tidy *rows*."""
+        """Return the features (n, f) of tidy *rows* (n, d)."""
         parts = [rows[:, self.encoding.numbers] - MIDDLE]
         parts += [
             _ONE_APART * (rows[:, j, None] == options)
@@ -112,42 +127,45 @@ class Features(NamedTuple):
 
 
 def features(encoding: Encoding, rows: Floats) -> Features:
-    """Return the features that tell tidy *rows*, all that a process will know, apart."""
+    """Return the features in which tidy *rows* (n, d), all that a process will know, differ."""
     options = tuple(np.unique(rows[:, j]) for j in encoding.categories)
     sizes = [1] * len(encoding.numbers) + [len(o) for o in options]
     return Features(encoding, options, np.repeat(np.arange(len(sizes)), sizes))
 
 
 class Surrogate(NamedTuple):
-    """What is expected of points not tried."""
+    """The processes that predict how points not tried will turn out."""
 
     features: Features
     posterior: Posterior
-    """Of the warped loss, with mean 0 and variance 1."""
+    """Of the warped loss y."""
     success: Posterior | None
-    """Of 1 for trials that gave a loss and -1 for those that failed; None if none failed."""
+    """Of 1 for trials with a loss and -1 for those that failed; None if none failed."""
     best: float
-    """The lowest warped loss that is expected at a point tried or being tried."""
+    """The lowest mean of y at a point tried or being tried."""
     best_first: Floats
-    """The rows that the process knows, by ascending expected loss."""
+    """(n, d) the rows of the trials that the process is made of, by ascending mean of y."""
     warped: Floats
-    """The warped losses that it was told, by tid."""
+    """(n,) y of these trials, by tid."""
 
 
 def kept_of(trials: KnownTrials) -> Integers:
-    """Return those of the *trials* with a loss that a process is made of."""
-    return trials.told[_chosen(trials.losses[trials.told], _MOST)]
+    """Return those of the *trials* that a process is made of: at most `_MOST` with a loss."""
+    return trials.with_loss[_chosen(trials.losses[trials.with_loss], _MOST)]
 
 
 def surrogate(encoding: Encoding, rows: Floats, trials: KnownTrials, kept: Integers | None = None) -> Surrogate | None:
-    """Return the surrogate of the *trials* at tidy *rows*, of those *kept*; None if their losses are all equal."""
-    told = trials.told
-    hyperparameters, power = _fitted_to_losses(encoding, rows[told], trials.losses[told])
+    """Return the surrogate of the *trials* at tidy *rows* (N, d), made of those *kept*; None if their losses are equal.
+
+    kept: those that `kept_of` returns, without it.
+    """
+    fitted = trials.with_loss
+    hyperparameters, power = _fitted_to_losses(encoding, rows[fitted], trials.losses[fitted])
     kept = kept_of(trials) if kept is None else kept
     y = yeo_johnson(standardise(trials.losses[kept]), power).losses
     if not y.any():
         return None
-    believed = np.concatenate((trials.failed[-_MOST_BELIEVED:], trials.pending[-_MOST_BELIEVED:]))
+    believed = _believed(trials)
     feats = features(encoding, rows[np.concatenate((kept, believed))])
     x = feats.of(rows[kept])
     posterior = gaussian_process.condition(hyperparameters, x, y, feats.groups, feats.of(rows[believed]))
@@ -157,15 +175,20 @@ def surrogate(encoding: Encoding, rows: Floats, trials: KnownTrials, kept: Integ
     order = np.argsort(np.where(is_valid, np.round(mean, 6), np.inf), kind="stable")
     best = float(mean[is_valid].min())
     if len(trials.pending):
-        hoped, _ = posterior.predict(feats.of(rows[trials.pending[-_MOST_BELIEVED:]]))
-        best = min(best, float(hoped.min()))
+        of_pending, _ = posterior.predict(feats.of(rows[trials.pending[-_MOST_BELIEVED:]]))
+        best = min(best, float(of_pending.min()))
     return Surrogate(feats, posterior, _success(feats, rows, trials), best, rows[kept[order]], y)
+
+
+def _believed(trials: KnownTrials) -> Integers:
+    """Return the trials that count as if they had turned out as expected: the last ones that failed or are pending."""
+    return np.concatenate((trials.failed[-_MOST_BELIEVED:], trials.pending[-_MOST_BELIEVED:]))
 
 
 def _success(feats: Features, rows: Floats, trials: KnownTrials) -> Posterior | None:
     if not len(trials.failed):
         return None
-    which = np.sort(np.concatenate((trials.told, trials.failed)))[-_MOST:]
+    which = np.sort(np.concatenate((trials.with_loss, trials.failed)))[-_MOST:]
     y = np.where(np.isin(which, trials.failed), -1.0, 1.0)
     m = _scheduled(len(which))
     fitted = which[:m][-_MOST_FITTED:]
@@ -176,20 +199,19 @@ def _success(feats: Features, rows: Floats, trials: KnownTrials) -> Posterior | 
 def constraint(
     encoding: Encoding, feats: Features, rows: Floats, trials: KnownTrials, values: Floats, kept: Integers
 ) -> Posterior | None:
-    """Return the process of a constraint that had *values* in the *trials*; None if those *kept* are all the same.
+    """Return the process of a constraint with *values* (N,) in the *trials*; None if those *kept* are all the same.
 
-    It is of what `bilog` makes of them, so 0 is where the constraint begins to be violated.
+    It predicts the values after `bilog`, so 0 is still where the constraint begins to be violated.
     """
-    m = _scheduled(len(trials.told))
-    fitted = trials.told[:m][-_MOST_FITTED:]
+    m = _scheduled(len(trials.with_loss))
+    fitted = trials.with_loss[:m][-_MOST_FITTED:]
     y = bilog(values[kept], values[fitted])
     deviation = y.std()
     if not deviation > _ALL_THE_SAME:
         return None
     hyperparameters, _ = _fitted(encoding, rows[fitted], bilog(values[fitted], values[fitted]), powers=(1.0,))
-    believed = np.concatenate((trials.failed[-_MOST_BELIEVED:], trials.pending[-_MOST_BELIEVED:]))
     return gaussian_process.condition(
-        hyperparameters, feats.of(rows[kept]), y / deviation, feats.groups, feats.of(rows[believed])
+        hyperparameters, feats.of(rows[kept]), y / deviation, feats.groups, feats.of(rows[_believed(trials)])
     )
 
 
@@ -223,30 +245,43 @@ _memory: OrderedDict[bytes, tuple[Hyperparameters, float]] = OrderedDict()
 def _fitted(
     encoding: Encoding, rows: Floats, losses: Floats, *, powers: tuple[float, ...]
 ) -> tuple[Hyperparameters, float]:
-    """Return the likeliest hyperparameters and of the *powers* to warp *losses* with; none warps nothing."""
+    """Return the likeliest hyperparameters and of the *powers* to warp *losses* with; none warps nothing.
+
+    rows: (n, d) tidy ones. losses: (n,).
+    """
+    prior = _prior_of_lengths(encoding)
+    parts = (rows, losses, prior, encoding.is_category, np.array(powers))
+    key = hashlib.blake2b(b"".join(part.tobytes() for part in parts), digest_size=16).digest()
+    if key not in _memory:
+        _memory[key] = _fit(encoding, rows, losses, prior, powers)
+        while len(_memory) > _REMEMBERED:
+            _memory.popitem(last=False)
+    return _memory[key]
+
+
+def _prior_of_lengths(encoding: Encoding) -> Floats:
+    """Return (d,) the means of the logarithms of the length scales."""
     # Distances grow with the root of the dimension, and so must the scales (Hvarfner, Hellsten and Nardi 2024).
     prior = np.full(len(encoding), _LENGTH + 0.5 * math.log(max(encoding.n_active, 1.0)))
     prior[len(encoding.numbers) + np.flatnonzero(np.isin(encoding.categories, encoding.leads))] = _LENGTH_OF_LEADS
-    parts = (rows, losses, prior, encoding.is_category, np.array(powers))
-    key = hashlib.blake2b(b"".join(part.tobytes() for part in parts), digest_size=16).digest()
-    if key in _memory:
-        return _memory[key]
+    return prior
+
+
+def _fit(
+    encoding: Encoding, rows: Floats, losses: Floats, prior: Floats, powers: tuple[float, ...]
+) -> tuple[Hyperparameters, float]:
     feats = features(encoding, rows)
     x, theta = feats.of(rows), gaussian_process.default(prior)
-    if powers:
-        found, greatest = (theta, 1.0), -math.inf
-        z = standardise(losses)
-        for power in powers:
-            y = yeo_johnson(z, power)
-            theta, density = gaussian_process.fit(
-                x, y.losses, feats.groups, theta, prior, iterations=_ITERATIONS, has_trend=True
-            )
-            if density + y.log_density > greatest:
-                found, greatest = (theta, power), density + y.log_density
-    else:
+    if not powers:
         theta, _ = gaussian_process.fit(x, losses, feats.groups, theta, prior, iterations=_ITERATIONS, has_trend=False)
-        found = theta, 1.0
-    _memory[key] = found
-    while len(_memory) > _REMEMBERED:
-        _memory.popitem(last=False)
-    return found
+        return theta, 1.0
+    best, greatest = (theta, 1.0), -math.inf
+    z = standardise(losses)
+    for power in powers:  # each fit begins where the last one ended
+        y = yeo_johnson(z, power)
+        theta, density = gaussian_process.fit(
+            x, y.losses, feats.groups, theta, prior, iterations=_ITERATIONS, has_trend=True
+        )
+        if density + y.log_density > greatest:
+            best, greatest = (theta, power), density + y.log_density
+    return best

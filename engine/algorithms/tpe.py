@@ -33,10 +33,10 @@ def choose(
     gamma: float = 0.25,
     verbose: bool = True,
 ) -> Point:
-    """Return the point that is likelier among the best trials than among the others, label by label.
+    """hyperopt's TPE: choose the point that is likelier among the best trials than among the others, label by label.
 
     The best are *gamma* times the square root of the number of trials, at most 25; pending and failed trials
-    are among the others; trials with a loss of nan or an error are not seen at all. Below *n_startup_jobs*
+    are among the others; trials with a loss of nan or an error are ignored. Below *n_startup_jobs*
     seen trials the point is drawn from the prior. *verbose* is hyperopt's and changes nothing. The values of a randint
     of more than 10,000 count as numbers in order, those of a smaller one as names, as in hyperopt.
     """
@@ -47,8 +47,8 @@ def choose(
     rng = np.random.default_rng(seed)
     n_below = min(math.ceil(gamma * math.sqrt(len(seen))), _MOST_BELOW)
     best_first = seen[np.argsort(losses[seen], kind="stable")]
-    below = Group(history, best_first[:n_below], prior_weight)
-    above = Group(history, best_first[n_below:], prior_weight)
+    below = TrialGroup(history, best_first[:n_below], prior_weight)
+    above = TrialGroup(history, best_first[n_below:], prior_weight)
     point: Point = {}
     for parameter in space.parameters:
         if space.is_active(parameter.label, point):
@@ -70,8 +70,8 @@ class Tpe(Algorithm):
         return super().choose_all(space, history, n, seed=seed, **settings)
 
 
-class Group:
-    """Some trials of a history, and the densities they give rise to."""
+class TrialGroup:
+    """Some trials of a history, and the density of each label over them."""
 
     def __init__(self, history: History, members: NDArray[np.intp], prior_weight: float) -> None:
         self._history = history
@@ -114,7 +114,7 @@ class Group:
 
 
 def _choose_value(
-    rng: np.random.Generator, parameter: Parameter, below: Group, above: Group, n_candidates: int
+    rng: np.random.Generator, parameter: Parameter, below: TrialGroup, above: TrialGroup, n_candidates: int
 ) -> float | int:
     if parameter.is_range:
         value = _choose_value(rng, parameter.as_range(), below, above, n_candidates)
@@ -141,7 +141,7 @@ def _choose_value(
 
 
 def _choose_category(
-    rng: np.random.Generator, parameter: Parameter, below: Group, above: Group, n_candidates: int
+    rng: np.random.Generator, parameter: Parameter, below: TrialGroup, above: TrialGroup, n_candidates: int
 ) -> int:
     good, bad = below.probabilities(parameter), above.probabilities(parameter)
     candidates = parzen.draw_components(rng, good, n_candidates)

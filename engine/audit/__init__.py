@@ -1,1 +1,1 @@
-"""Proof: every decision made again, every promise checked."""
+"""Audit: every decision is made again and compared, and every guarantee is checked against the log."""

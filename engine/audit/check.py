@@ -1,4 +1,4 @@
-"""Check: hold an experiment against all that hstore promises of one, whatever happened to its processes."""
+"""Check: compare an experiment with everything that hstore guarantees, whichever processes died on the way."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ Kind = Literal[
     "gap", "twice", "missing", "unreadable", "state", "open", "holder", "retries", "observed", "max_evals", "seal",
     "replay", "model", "lag",
 ]  # fmt: skip
-"""What a finding is about:
+"""What a violation is about:
 
 gap         a place of a chain, or a trial id, that nothing fills
 twice       an event, or a place of a chain, that is there more than once
@@ -48,23 +48,23 @@ missing     an event that was acknowledged and is not there
 unreadable  an event that this program cannot decode
 state       an event that its trial did not allow: an end after an end, say
 open        a trial without an end although the search is over
-holder      an event of another process than the one that had claimed the trial
+holder      an event from a process other than the one that had claimed the trial
 retries     a trial tried more often than the policy allows
 observed    an end that no decision observed, or two did
 max_evals   more trials than were asked for, or fewer although the search ended for that
-seal        what `hstore verify` finds
-replay      what `hstore replay` finds
+seal        a digest that does not match, as `hstore verify` reports it
+replay      a decision that does not follow from its history, as `hstore replay` reports it
 model       a read model that contradicts the log
 lag         a read model that is behind the log although the search is over; `hstore rebuild` brings it up
 """
 
 _BROKEN = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
-"""What a fold or a replay may meet in a log that somebody edited."""
+"""Errors that a fold or a replay may raise for a log that was edited."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """Something that should never be."""
+class Violation:
+    """A guarantee that the log or a read model of the experiment breaks."""
 
     kind: Kind
     message: str
@@ -106,15 +106,15 @@ def check(
     acknowledged: Collection[UUID] | None = None,
     timeout: float = TIMEOUT,
     on_progress: Callable[[int], object] = lambda _: None,
-) -> list[Finding]:
-    """Return what is wrong with experiment *name*: nothing, ever, whichever processes and servers died on the way.
+) -> list[Violation]:
+    """Return what is wrong with experiment *name*. Nothing should be, whichever processes and servers died on the way.
 
-    A search that its log calls finished is held to its end: all trials ended, all ends observed, read models up to
-    date. One that goes on is checked as far as it went.
+    For a search that its log calls finished, all trials must have ended, all ends must have been observed, and the read
+    models must be up to date. A search that goes on is checked as far as it went.
 
     max_evals: what the search was asked for, if it is known: it is over then, with as many trials.
-    acknowledged: ids of events of which writers were told that they are in the log.
-    timeout: seconds that read models get to follow: who appends an event shows it next.
+    acknowledged: ids of the events whose append was acknowledged to the writer.
+    timeout: seconds to wait for read models, which are written after the events.
     on_progress is called with 1 after each decision that was derived again. Raises `NotFound`.
     """
     shown = _shown(store, name)  # before the log, which the read models never run ahead of
@@ -126,7 +126,7 @@ def check(
         *(finding for tid, chain in log.trials for finding in _check_chain(tid, chain, _retries(log), is_over)),
         *_check_observed(log, is_over),
         *_check_max_evals(log, max_evals),
-        *(Finding(kind="seal", message=f.message, tid=f.tid, ver=f.ver) for f in verify(log.documents).findings),
+        *(Violation(kind="seal", message=f.message, tid=f.tid, ver=f.ver) for f in verify(log.documents).findings),
     ]
     if not any(finding.kind in ("gap", "twice", "unreadable") for finding in findings):
         findings += _check_replay(store, log, on_progress)
@@ -142,7 +142,7 @@ def check(
 
 
 def _is_over(state: State) -> bool:
-    """Return whether the log says that nothing is to come. One that was stopped may let running trials end."""
+    """Return whether no more events are expected. A search that was stopped may let running trials end."""
     is_ending = bool(state.open) and state.why not in ("max_evals", "exhausted")
     return state.status == "finished" and not is_ending
 
@@ -155,12 +155,12 @@ def _shown(store: Store, name: str) -> tuple[list[Document], Document | None] | 
 def _read(store: Store, name: str) -> _Log:
     log = _Log(name, list(store.log.documents(name)))
     if not log.documents:
-        store.experiment(name)  # says so, and which one may have been meant
+        store.experiment(name)  # raises NotFound, with a similar name as hint
         raise NotFound(f"experiment {name!r} has no events")
     for document in log.documents:
         event: Event
         if "raw" in document:
-            event = unreadable(document, "it is no BSON", document["raw"])
+            event = unreadable(document, "it is not BSON", document["raw"])
         else:
             event = from_document(document, store.attachments.get)
         log.events.append(event)
@@ -175,7 +175,7 @@ def _read(store: Store, name: str) -> _Log:
 # -- the chains -----------------------------------------------------------------------------------------------
 
 
-def _check_places(log: _Log) -> Iterator[Finding]:
+def _check_places(log: _Log) -> Iterator[Violation]:
     """Check that trial ids and chains are dense, that no place is taken twice, and no id given twice."""
     ids = Counter(event.id for event in log.events)
     places = Counter((event.tid, event.ver) for event in log.events)
@@ -190,26 +190,26 @@ def _check_places(log: _Log) -> Iterator[Finding]:
     for tid, _ in log.trials:
         if tid != expected:
             which = f"trial {expected}" if tid == expected + 1 else f"trials {expected} to {tid - 1}"
-            yield Finding(kind="gap", message=f"there is no {which}, but trial {tid}", tid=expected)
+            yield Violation(kind="gap", message=f"there is no {which}, but trial {tid}", tid=expected)
         expected = tid + 1
     for whose, chain in log.chains.items():
         for ver, event in enumerate(chain):
             if event.ver != ver:
                 message = f"event {ver} of {_whose(whose)} is missing, but not {event.ver}"
-                yield Finding(kind="gap", message=message, tid=whose, ver=ver)
+                yield Violation(kind="gap", message=message, tid=whose, ver=ver)
                 break
     if not log.header:
-        yield Finding(kind="gap", message="the experiment has no beginning", ver=0)
+        yield Violation(kind="gap", message="the experiment has no beginning", ver=0)
 
 
-def _check_acknowledged(log: _Log, acknowledged: Iterable[UUID]) -> Iterator[Finding]:
+def _check_acknowledged(log: _Log, acknowledged: Iterable[UUID]) -> Iterator[Violation]:
     there = {event.id for event in log.events}
     for id in acknowledged:
         if id not in there:
-            yield Finding(kind="missing", message=f"event {id} was acknowledged and is not in the log")
+            yield Violation(kind="missing", message=f"event {id} was acknowledged and is not in the log")
 
 
-def _check_chain(tid: int, chain: Sequence[Event], retries: Mapping[str, Any], is_over: bool) -> Iterator[Finding]:
+def _check_chain(tid: int, chain: Sequence[Event], retries: Mapping[str, Any], is_over: bool) -> Iterator[Violation]:
     """Check that each event of a trial follows from the one before, and comes from whom it has to come from."""
     trial: Trial | None = None
     for event in chain:
@@ -218,7 +218,7 @@ def _check_chain(tid: int, chain: Sequence[Event], retries: Mapping[str, Any], i
             if not isinstance(event, Queued):
                 yield _found("state", event, f"trial {tid} begins with {event.type}")
             continue
-        at = trial if event.ver == trial.ver + 1 else evolve(trial, event)  # a gap is told elsewhere
+        at = trial if event.ver == trial.ver + 1 else evolve(trial, event)  # a gap is reported by `_check_places`
         if not isinstance(event, Unreadable) and event.ver == trial.ver + 1 and (why := why_not(at, event)):
             is_end = isinstance(event, Done | Failed | Cancelled) and trial.state not in UNFINISHED
             which = "it ended a second time" if is_end else why
@@ -256,7 +256,7 @@ def _retries(log: _Log) -> Mapping[str, Any]:
 # -- what decisions knew --------------------------------------------------------------------------------------
 
 
-def _check_observed(log: _Log, is_over: bool) -> Iterator[Finding]:
+def _check_observed(log: _Log, is_over: bool) -> Iterator[Violation]:
     """Check that each end, and each later change of what a trial counts for, was observed by one decision only."""
     observed: dict[int | None, list[tuple[int, str]]] = defaultdict(list)
     for event in (*(chain[0] for _, chain in log.trials), *log.header):
@@ -271,18 +271,18 @@ def _check_observed(log: _Log, is_over: bool) -> Iterator[Finding]:
             # A decision names the place where a chain was, which may be later than that of the news.
             if not any(before < place <= ver for place in news):
                 again = f"{first} had observed it" if first else "there was nothing to observe"
-                yield Finding(
+                yield Violation(
                     kind="observed", message=f"{who} observed {_whose(tid)} up to place {ver}: {again}",
                     tid=tid, ver=ver,
                 )  # fmt: skip
             before, first = ver, who
         if is_over and tid is not None and news and news[-1] > before:
-            yield Finding(
-                kind="observed", message=f"the end of trial {tid} (place {news[-1]}) was observed by nobody",
+            yield Violation(
+                kind="observed", message=f"the end of trial {tid} (place {news[-1]}) was not observed by any decision",
                 tid=tid, ver=news[-1],
             )  # fmt: skip
     for tid, entries in observed.items():
-        yield Finding(kind="observed", message=f"{entries[0][1]} observed {_whose(tid)}, which is not there", tid=tid)
+        yield Violation(kind="observed", message=f"{entries[0][1]} observed {_whose(tid)}, which is not there", tid=tid)
 
 
 def _news(chain: Sequence[Event]) -> list[int]:
@@ -302,24 +302,26 @@ def _end(trial: Trial) -> Event | None:
     return trial.end if trial.is_finished else None
 
 
-def _check_max_evals(log: _Log, max_evals: int | None) -> Iterator[Finding]:
+def _check_max_evals(log: _Log, max_evals: int | None) -> Iterator[Violation]:
     trials = sum(trial.queued is None or trial.queued.source != "injected" for trial in log.state.trials.values())
-    injected = len(log.state.trials) - trials  # which objectives add, whatever the limit is
+    injected = len(log.state.trials) - trials  # which objectives add without regard to the limit
     said = [event.limits for event in log.header if isinstance(event, Created | Changed) and event.limits is not None]
     limits = [limit for limit in (limits.get("max_evals") for limits in said) if limit is not None]
     most = max(limits) if limits and len(limits) == len(said) else None  # None: at some time there was none
     if max_evals is not None and not trials <= max_evals <= trials + injected:
-        yield Finding(kind="max_evals", message=f"there are {trials} trials, not {max_evals}")
+        yield Violation(kind="max_evals", message=f"there are {trials} trials, not {max_evals}")
     elif most is not None and trials > most:
-        yield Finding(kind="max_evals", message=f"there are {trials} trials, more than the {most} that were allowed")
+        yield Violation(kind="max_evals", message=f"there are {trials} trials, more than the {most} that were allowed")
     elif limits and log.state.status == "finished" and log.state.why == "max_evals" and trials + injected < limits[-1]:
-        yield Finding(kind="max_evals", message=f"the search ended at max_evals with {trials} trials, not {limits[-1]}")
+        yield Violation(
+            kind="max_evals", message=f"the search ended at max_evals with {trials} trials, not {limits[-1]}"
+        )
 
 
 # -- what follows from the log --------------------------------------------------------------------------------
 
 
-def _check_replay(store: Store, log: _Log, on_progress: Callable[[int], object]) -> Iterator[Finding]:
+def _check_replay(store: Store, log: _Log, on_progress: Callable[[int], object]) -> Iterator[Violation]:
     from hstore.engine.audit.replay import derive_again
 
     copy = MemoryLog()
@@ -330,17 +332,17 @@ def _check_replay(store: Store, log: _Log, on_progress: Callable[[int], object])
     try:
         replay = derive_again(experiment, on_progress=on_progress)
     except (HstoreError, *_BROKEN) as error:
-        yield Finding(kind="replay", message=f"the suggestions cannot be derived again: {error}")
+        yield Violation(kind="replay", message=f"the suggestions cannot be derived again: {error}")
         return
     for difference in replay.differences:
-        yield Finding(
+        yield Violation(
             kind="replay", tid=difference.tid, ver=0,
             message=f"trial {difference.tid}: {difference.label} is {difference.recorded!r}, "
             f"derived again {difference.derived!r}",
         )  # fmt: skip
 
 
-def _check_models(shown: tuple[list[Document], Document | None], state: State, is_over: bool) -> Iterator[Finding]:
+def _check_models(shown: tuple[list[Document], Document | None], state: State, is_over: bool) -> Iterator[Violation]:
     """Compare the read models with those that the log gives, as MongoDB holds them."""
     from hstore.store.read_models import EXPERIMENT_FIELDS, TRIAL_FIELDS, experiment_document, trial_document
 
@@ -352,19 +354,19 @@ def _check_models(shown: tuple[list[Document], Document | None], state: State, i
         if found is None or ver < trial.ver:
             if is_over:
                 known = "is missing" if found is None else f"knows its chain up to place {ver}, not {trial.ver}"
-                yield Finding(kind="lag", message=f"the read model of trial {tid} {known}", tid=tid, ver=ver)
+                yield Violation(kind="lag", message=f"the read model of trial {tid} {known}", tid=tid, ver=ver)
         elif wrong := _different(found, trial_document(trial), TRIAL_FIELDS):
-            yield Finding(kind="model", message=f"the read model of trial {tid} has another {wrong}", tid=tid)
+            yield Violation(kind="model", message=f"the read model of trial {tid} has another {wrong}", tid=tid)
     for unknown in there:
         message = f"there is a read model of trial {unknown}, which is not in the log"
-        yield Finding(kind="model", message=message, tid=unknown)
+        yield Violation(kind="model", message=message, tid=unknown)
     if experiment is None or experiment.get("events", -1) < state.events:
-        # What is noted beside a trial that had ended no driver hears of; nothing else follows from it.
-        told = EXPERIMENT_FIELDS - {"events", "last"}
-        if is_over and (experiment is None or _different(experiment, experiment_document(state), told)):
-            yield Finding(kind="lag", message="the read model of the experiment is behind the log")
+        # A driver does not see notes beside trials that had ended, which change only these two fields.
+        fields = EXPERIMENT_FIELDS - {"events", "last"}
+        if is_over and (experiment is None or _different(experiment, experiment_document(state), fields)):
+            yield Violation(kind="lag", message="the read model of the experiment is behind the log")
     elif wrong := _different(experiment, experiment_document(state), EXPERIMENT_FIELDS):
-        yield Finding(kind="model", message=f"the read model of the experiment has another {wrong}")
+        yield Violation(kind="model", message=f"the read model of the experiment has another {wrong}")
 
 
 def _different(found: Document, wanted: Document, fields: Iterable[str]) -> str:
@@ -379,8 +381,8 @@ def _different(found: Document, wanted: Document, fields: Iterable[str]) -> str:
     return ", ".join(name for name in sorted(fields) if stored(found.get(name)) != stored(wanted.get(name)))
 
 
-def _found(kind: Kind, event: Event, message: str) -> Finding:
-    return Finding(kind=kind, message=message, tid=event.tid, ver=event.ver)
+def _found(kind: Kind, event: Event, message: str) -> Violation:
+    return Violation(kind=kind, message=message, tid=event.tid, ver=event.ver)
 
 
 def _whose(tid: int | None) -> str:

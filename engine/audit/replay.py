@@ -1,6 +1,6 @@
 """Replay: derive every suggestion of an experiment again from what it knew, and compare.
 
-Bits are compared wherever bits are promised: for portable algorithms everywhere, for the others on a machine with
+Bits are compared wherever they are guaranteed: for portable algorithms everywhere, for the others on a machine with
 the fingerprint of the one that chose. Elsewhere their linear algebra rounds differently, and a number counts as
 the same within `TOLERANCE` of its label's range; the report says of how many decisions that was so.
 """
@@ -8,24 +8,26 @@ the same within `TOLERANCE` of its label's range; the report says of how many de
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any, Literal
 
-from hstore.engine.algorithms import ALGORITHMS, Exhausted, scalarise, why_unknown
+from hstore.engine.algorithms import ALGORITHMS, Exhausted, choose_recorded, why_unknown
 from hstore.engine.algorithms.encoding import encoding
+from hstore.engine.algorithms.scalarise import why_unknown_scalarisation
 from hstore.engine.evaluation.pruning import PruningReplay, why_skipped
 from hstore.engine.search.fingerprint import fingerprint
 from hstore.engine.search.observed_history import ObservedHistory
 from hstore.engine.search.seeds import Seeds
-from hstore.engine.space import Space
+from hstore.engine.space import Point, Space
 from hstore.store.errors import NotFound, VerificationFailed
-from hstore.store.events import Queued
+from hstore.store.events import Created, Queued, Reported
 from hstore.store.store import Experiment
 
 TOLERANCE = 1e-3
 """How far apart two numbers of a label may be, as a part of its range, where bits cannot be compared."""
-_IS_NO_MATTER = ("hstore", "python")  # of a fingerprint: neither changes what numpy, scipy and BLAS compute
+_IRRELEVANT = ("hstore", "python")  # of a fingerprint: neither changes what numpy, scipy and BLAS compute
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +45,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replay:
-    """What came of deriving an experiment's suggestions again."""
+    """The result of deriving an experiment's suggestions again."""
 
     exp: str
     trials: int
@@ -68,6 +70,19 @@ class Replay:
         return not self.differences
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Derivation:
+    """One recorded decision that was looked at."""
+
+    tid: int
+    of: Literal["point", "pruning"]
+    how: Literal["exact", "approximate", "given", "skipped"]
+    """exact: made again, and bits were compared. approximate: made again, and compared within `TOLERANCE`. given: there
+    is nothing to make again. skipped: this program cannot make it again."""
+    why_skipped: str = ""
+    differences: tuple[Difference, ...] = ()
+
+
 def derive_again(
     experiment: Experiment, *, until: int | None = None, on_progress: Callable[[int], object] = lambda _: None
 ) -> Replay:
@@ -76,9 +91,21 @@ def derive_again(
     Decisions to stop a trial early are made again as well, each from what it had seen.
 
     until: the last trial to look at; all without it. on_progress is called with 1 after each decision.
-    Raises `NotFound` for an experiment without a beginning or without trial *until*, `VerificationFailed` for a
+    Raises `NotFound` for an experiment whose log has no `created` event or no trial *until*, `VerificationFailed` for a
     decision that cannot be read: nothing after it can be derived.
     """
+    created = _created(experiment, until)
+    suggestions, prunings = _Suggestions(experiment, created), PruningReplay(experiment)
+    n = len(experiment.state.trials) if until is None else until + 1
+    derivations: list[_Derivation] = []
+    for tid in range(n):
+        derivations.append(suggestions.derive(tid))
+        derivations.extend(_derive_prunings(prunings, tid, experiment.state.trials[tid].reports))
+        on_progress(1)
+    return _report(experiment, n, derivations)
+
+
+def _created(experiment: Experiment, until: int | None) -> Created:
     state = experiment.state
     if state.created is None:
         raise NotFound(
@@ -90,76 +117,103 @@ def derive_again(
             f"experiment {experiment.name!r} has no trial {until}",
             hint=f"its last is {len(state.trials) - 1}",
         )
-    space = Space.from_data(state.created.space)
-    seeds, known = Seeds(state.created.generator), ObservedHistory(space)
-    differences: list[Difference] = []
-    skipped: list[tuple[int, str]] = []
-    count = len(state.trials) if until is None else until + 1
-    prunings = PruningReplay(experiment)
-    here, there = _comparable(fingerprint()), _comparable(state.created.fingerprint)
-    machines: dict[str, Any] = {}  # of the drivers that told theirs, with their first decision
-    derived = given = approximate = pruned = 0
-    for tid in range(count):
-        decision = state.trials[tid].queued
+    return state.created
+
+
+def _report(experiment: Experiment, n: int, derivations: Sequence[_Derivation]) -> Replay:
+    """Return the report on the first *n* trials, whose decisions are *derivations*."""
+    count = Counter((each.of, each.how) for each in derivations)
+    return Replay(
+        exp=experiment.name,
+        trials=n,
+        suggested=count["point", "exact"] + count["point", "approximate"],
+        approximate=count["point", "approximate"],
+        given=count["point", "given"],
+        pruned=count["pruning", "exact"],
+        skipped=tuple((each.tid, each.why_skipped) for each in derivations if each.how == "skipped"),
+        differences=tuple(difference for each in derivations for difference in each.differences),
+        head=experiment.digest(n - 1, 0) if n else experiment.digest(None, 0),
+    )
+
+
+class _Suggestions:
+    """Makes the suggestions of an experiment again, in the order of their trials."""
+
+    def __init__(self, experiment: Experiment, created: Created) -> None:
+        self._experiment = experiment
+        self._space = Space.from_data(created.space)
+        self._seeds = Seeds(created.generator)
+        self._known = ObservedHistory(self._space)
+        self._here, self._there = _comparable(fingerprint()), _comparable(created.fingerprint)
+        self._machines: dict[str, Any] = {}
+        """The fingerprints of drivers that recorded theirs with their first decision, by the driver's name."""
+
+    def derive(self, tid: int) -> _Derivation:
+        """Make the decision of trial *tid* again and compare; the trials before it must have been derived first."""
+        decision = self._decision(tid)
+        self._known.observe(self._experiment, decision.observed)
+        if decision.fingerprint is not None:
+            self._machines[decision.by] = _comparable(decision.fingerprint)
+        derivation = self._derive(tid, decision)
+        self._known.add(decision)
+        return derivation
+
+    def _decision(self, tid: int) -> Queued:
+        decision = self._experiment.state.trials[tid].queued
         if decision is None or not all(isinstance(value, (int, float)) for value in decision.point.values()):
             raise VerificationFailed(
-                f"experiment {experiment.name!r}: the decision of trial {tid} cannot be read",
-                hint=f"see `hstore verify {experiment.name}`", exp=experiment.name, tid=tid,
+                f"experiment {self._experiment.name!r}: the decision of trial {tid} cannot be read",
+                hint=f"see `hstore verify {self._experiment.name}`", exp=self._experiment.name, tid=tid,
             )  # fmt: skip
-        known.observe(experiment, decision.observed)
-        if decision.fingerprint is not None:
-            machines[decision.by] = _comparable(decision.fingerprint)
+        return decision
+
+    def _derive(self, tid: int, decision: Queued) -> _Derivation:
         if decision.source != "suggested":
-            given += 1
-        else:
-            assert decision.algorithm is not None
-            if why := why_unknown(decision.algorithm) or _why_unknown(decision.algorithm):
-                skipped.append((tid, f"chosen by {why}"))
-            else:
-                is_exact = _is_portable(decision.algorithm) or machines.get(decision.by, there) == here
-                differences.extend(_compare(tid, decision, space, seeds[known.suggested], known, is_exact))
-                derived += 1
-                approximate += not is_exact
-        known.add(decision)
-        for event in state.trials[tid].reports:
-            if event.pruning is None:
-                continue
-            if why := why_skipped(event):
-                skipped.append((tid, f"stopped early by {why}"))
-                continue
-            pruned += 1
-            if why := prunings.why_unlike(event):
-                differences.append(Difference(tid=tid, label="(pruned)", recorded=event.step, derived=why))
-        on_progress(1)
-    return Replay(
-        exp=experiment.name, trials=count, suggested=derived, approximate=approximate, given=given, pruned=pruned,
-        skipped=tuple(skipped), differences=tuple(differences),
-        head=experiment.digest(count - 1, 0) if count else experiment.digest(None, 0),
-    )  # fmt: skip
+            return _Derivation(tid=tid, of="point", how="given")
+        assert decision.algorithm is not None
+        if why := why_unknown(decision.algorithm) or why_unknown_scalarisation(decision.algorithm):
+            return _Derivation(tid=tid, of="point", how="skipped", why_skipped=f"chosen by {why}")
+        is_same_machine = self._machines.get(decision.by, self._there) == self._here
+        is_exact = is_same_machine or _is_portable(decision.algorithm)
+        return _Derivation(
+            tid=tid, of="point", how="exact" if is_exact else "approximate",
+            differences=tuple(self._compare(tid, decision, decision.algorithm, is_exact)),
+        )  # fmt: skip
+
+    def _compare(
+        self, tid: int, decision: Queued, algorithm: Mapping[str, Any], is_exact: bool
+    ) -> Iterator[Difference]:
+        """Choose again what *decision* chose, and compare label by label; the seed is compared as one of them."""
+        seed = self._seeds[self._known.suggested]
+        recorded: dict[str, Any] = {"(seed)": decision.seed, **decision.point}
+        derived: dict[str, Any] = {"(seed)": seed, **self._choose(algorithm, seed)}
+        for label in dict.fromkeys((*recorded, *derived)):
+            one, other = recorded.get(label), derived.get(label)
+            if _bits(one) != _bits(other) and (is_exact or not _is_close(self._space, label, one, other)):
+                yield Difference(tid=tid, label=label, recorded=one, derived=other, is_explained=not is_exact)
+
+    def _choose(self, algorithm: Mapping[str, Any], seed: int) -> Point:
+        try:
+            chosen = choose_recorded(
+                ALGORITHMS[algorithm["name"]], self._space, self._known.history,
+                seed=seed, settings=algorithm["settings"], recorded=algorithm,
+            )  # fmt: skip
+        except Exhausted:
+            return {}
+        return chosen.points[0]
 
 
-def _compare(
-    tid: int, decision: Queued, space: Space, seed: int, known: ObservedHistory, is_exact: bool
-) -> list[Difference]:
-    assert decision.algorithm is not None
-    algorithm = ALGORITHMS[decision.algorithm["name"]]
-    history, seed_within = known.history, seed
-    if (told := decision.algorithm.get("scalarised")) is not None:
-        history, seed_within = scalarise.scalarise(history, told.split()[0], seed=seed)
-    try:
-        point = algorithm.choose(space, history, seed=seed_within, **decision.algorithm["settings"])
-    except Exhausted:
-        point = {}
-    recorded: dict[str, Any] = {"(seed)": decision.seed, **decision.point}
-    derived: dict[str, Any] = {"(seed)": seed, **point}
-    return [
-        Difference(
-            tid=tid, label=label, recorded=recorded.get(label), derived=derived.get(label), is_explained=not is_exact
-        )
-        for label in dict.fromkeys((*recorded, *derived))
-        if _bits(recorded.get(label)) != _bits(derived.get(label))
-        and (is_exact or not _is_close(space, label, recorded.get(label), derived.get(label)))
-    ]
+def _derive_prunings(prunings: PruningReplay, tid: int, reports: Iterable[Reported]) -> Iterator[_Derivation]:
+    """Make the decisions to stop trial *tid* again that its *reports* record."""
+    for event in reports:
+        if event.pruning is None:
+            continue
+        if why := why_skipped(event):
+            yield _Derivation(tid=tid, of="pruning", how="skipped", why_skipped=f"stopped early by {why}")
+            continue
+        why = prunings.why_unlike(event)
+        differences = (Difference(tid=tid, label="(pruned)", recorded=event.step, derived=why),) if why else ()
+        yield _Derivation(tid=tid, of="pruning", how="exact", differences=differences)
 
 
 def _is_portable(described: Mapping[str, Any]) -> bool:
@@ -174,17 +228,9 @@ def _is_close(space: Space, label: str, recorded: Any, derived: Any) -> bool:
 
 
 def _comparable(recorded: Any) -> dict[str, Any]:
-    return {name: value for name, value in (recorded or {}).items() if name not in _IS_NO_MATTER}
-
-
-def _why_unknown(described: Mapping[str, Any]) -> str | None:
-    told = described.get("scalarised")
-    known = [scalarise.describe(how) for how in get_args(scalarise.How)]
-    if told is None or told in known:
-        return None
-    return f"{described['name']} with scalarisation {told}, this hstore has {', '.join(known)}"
+    return {name: value for name, value in (recorded or {}).items() if name not in _IRRELEVANT}
 
 
 def _bits(value: Any) -> Any:
-    """Return what tells *value* from all others: of a float its bits, so that -0.0 is not 0.0 and NaN is itself."""
+    """Return a key by which *value* is compared: a float by its bits, so -0.0 differs from 0.0 and NaN equals NaN."""
     return struct.pack("<d", value) if isinstance(value, float) else (type(value), value)

@@ -13,8 +13,11 @@ from hstore.engine.evaluation.process_identity import this_process
 from hstore.store.errors import Conflict
 from hstore.store.events import RELEASED, Event, Failed, Noted, Requeued, Reserved, Running
 from hstore.store.fold import Trial
+from hstore.store.messages import Log
 from hstore.store.store import Experiment, PendingEvent
 from hstore.store.values import normalise
+
+LOG = Log("attempt")
 
 LONGEST_MESSAGE, LONGEST_TRACEBACK = 4000, 20_000
 
@@ -77,7 +80,7 @@ def append_held(
 
 
 def record_end(
-    experiment: Experiment, taken: Reserved, pending: Sequence[PendingEvent], *, say: Callable[[str], None],
+    experiment: Experiment, taken: Reserved, pending: Sequence[PendingEvent], *,
     more_to_come: bool = False,
 ) -> bool:  # fmt: skip
     """End the attempt with *pending*; return False if the trial was no longer ours, and they were noted beside it."""
@@ -90,14 +93,18 @@ def record_end(
             return True
     end = next(planned for planned in pending if planned[0] is not Running)
     if end[0] is not Requeued:  # of one that came to nothing there is nothing to keep
-        note_late(experiment, end, say=say)
+        note_late(experiment, end)
     return False
 
 
-def note_late(experiment: Experiment, end: PendingEvent, *, say: Callable[[str], None]) -> None:
+def note_late(experiment: Experiment, end: PendingEvent) -> None:
     """Write *end* beside its trial, which is no longer ours: nothing is thrown away."""
     kind, tid, data = end
-    say(f"trial {tid} of {experiment.name!r} was taken from here; that it is {kind.type} is noted beside it")
+    LOG.warning(
+        f"trial {tid} of {experiment.name!r} was reassigned; its late result ({kind.type}) is saved as a note",
+        experiment=experiment.name,
+        trial=tid,
+    )
     while True:
         try:
             experiment.append(experiment.compose((Noted, tid, {"late": {"type": kind.type, **data}})))
@@ -151,11 +158,11 @@ def done(result: Mapping[str, Any], duration: float | None) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def plain_result(result: Mapping[str, Any], say: Callable[[str], None]) -> dict[str, Any]:
-    """Return *result* as the log can hold it; what it cannot hold is there as its text, which *say* is told."""
+def plain_result(result: Mapping[str, Any], warn: Callable[[str], object]) -> dict[str, Any]:
+    """Return *result* as the log can hold it; what it cannot hold is there as its repr, of which *warn* is told."""
 
     def as_text(value: Any, path: str, why: str) -> str:
-        say(f"{path} is {why}: its text is recorded instead")
+        warn(f"{path} is {why}: stored as its repr")
         return _text(value)
 
     plain: dict[str, Any] = normalise(result, path="result", replace=as_text)

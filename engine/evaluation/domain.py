@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
+from hstore.engine.evaluation import impure_symbols  # noqa: F401  (what expressions may call)
 from hstore.engine.evaluation.ctrl import Ctrl
 from hstore.engine.evaluation.results import STATUS_NEW, as_pruned, as_result
 from hstore.engine.space import Apply, Space, as_apply, compile_space

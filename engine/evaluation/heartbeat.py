@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from hstore.store.errors import HstoreError
+from hstore.store.messages import Log
 
 if TYPE_CHECKING:
     from hstore.store.claims import Claims, TrialKey
+
+LOG = Log("heartbeat")
 
 BEATS_PER_LEASE = 3
 """Two beats may be lost before a lease ends."""
@@ -21,11 +23,10 @@ class Heartbeat:
     `hold` and `let_go` may be called by any thread. A trial that is over within a third of the lease costs nothing.
     """
 
-    def __init__(self, claims: Claims, session: str, *, lease: float, say: Callable[[str], None]) -> None:
+    def __init__(self, claims: Claims, session: str, *, lease: float) -> None:
         self.claims = claims
         self.session = session
         self.lease = lease
-        self._say = say
         self._held: dict[TrialKey, int] = {}
         self._gate = threading.Lock()
         self._is_stopping = threading.Event()
@@ -61,4 +62,4 @@ class Heartbeat:
             try:
                 self.claims.extend(self.session, self.held, seconds=self.lease)
             except HstoreError as error:  # whoever appends hears of it as well, and ends what must end
-                self._say(str(error))
+                LOG.warning(str(error))

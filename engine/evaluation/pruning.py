@@ -7,7 +7,7 @@ recorded, with what it had seen of them, in the very event that reports the valu
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from hstore.engine.pruners import Curve, Curves, Pruner, resolve, why_unknown
@@ -15,7 +15,10 @@ from hstore.engine.pruners.curves import curve_of, listed
 from hstore.store.errors import InvalidValue, VerificationFailed
 from hstore.store.events import Reported
 from hstore.store.log import ReadCursor, report_row
+from hstore.store.messages import Log
 from hstore.store.store import Experiment
+
+LOG = Log("pruning")
 
 READ_SECONDS = 1.0
 """A process that has read what others reported does not read again sooner, unless for another trial."""
@@ -35,13 +38,11 @@ class PruningSession:
         *,
         follows_all: bool,
         given: Pruner | None = None,
-        say: Callable[[str], object] = lambda _: None,
     ) -> None:
         """Judge trials of *experiment*. given: the pruner that fmin was given, which may have no name to find it by."""
         self.experiment = experiment
         self._follows_all = follows_all
         self._given = given
-        self._say = say
         self._curves = Curves()
         self._n_received = 0
         self._read_at = -1e9
@@ -64,7 +65,10 @@ class PruningSession:
         if self._given is not None and self._given.describe() == described:
             return self._given
         if why := why_unknown(described):
-            self._say(f"experiment {self.experiment.name!r}: no trial is stopped early here, by {why}")
+            LOG.warning(
+                f"experiment {self.experiment.name!r}: no trial is stopped early here, by {why}",
+                experiment=self.experiment.name,
+            )
             return None
         return resolve(described)
 

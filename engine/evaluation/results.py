@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numbers
+import sys
 from collections.abc import Mapping
 from typing import Any
-
-import numpy as np
 
 from hstore.store.errors import InvalidLoss, InvalidResult, InvalidResultStatus
 
@@ -36,7 +35,7 @@ def as_result(returned: Any, objectives: int | None = None) -> dict[str, Any]:
     One that is ok may have a list of several `losses` instead, and has to have as many as there are *objectives*, if
     that is said; then a bare list of them will do as well. `constraints` are floats, kept if they are at most 0.
     """
-    if objectives is not None and isinstance(returned, (list, tuple, np.ndarray)):
+    if objectives is not None and _is_list(returned):
         returned = {"status": STATUS_OK, "losses": returned}
     if isinstance(returned, Mapping):
         result = dict(returned)
@@ -88,8 +87,13 @@ def _as_loss(loss: Any, returned: Any) -> float:
     )
 
 
+def _is_list(value: Any) -> bool:
+    numpy = sys.modules.get("numpy")  # without it nothing is an array, and importing it takes a third of our start
+    return isinstance(value, (list, tuple)) or (numpy is not None and isinstance(value, numpy.ndarray))
+
+
 def _as_numbers(values: Any, name: str, returned: Any) -> list[float]:
-    if isinstance(values, (list, tuple, np.ndarray)):
+    if _is_list(values):
         try:
             return [_as_loss(value, returned) for value in values]
         except InvalidLoss:

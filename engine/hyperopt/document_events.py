@@ -18,13 +18,15 @@ from hstore.engine.hyperopt.documents import (
     vals_of,
 )
 from hstore.engine.hyperopt.importing.jobs import aware, error_of
-from hstore.engine.search.progress import say
 from hstore.engine.space import Point, Space
 from hstore.store.errors import InvalidTrial
 from hstore.store.events import Cancelled, Document, Done, Failed, Reported, Requeued
 from hstore.store.fold import HELD, Trial
+from hstore.store.messages import Log
 from hstore.store.store import PendingEvent, author
 from hstore.store.values import normalise
+
+LOG = Log("search")
 
 INSERTED = "inserted"
 """The `source` of a trial that a person put among the others as a document."""
@@ -111,7 +113,7 @@ def _is_ours(trial: Trial) -> bool:
 
 def _result(document: Mapping[str, Any], is_durable: bool) -> dict[str, Any]:
     result = {"status": STATUS_NEW, **document["result"]}
-    return attempt.plain_result(result, say) if is_durable else result
+    return attempt.plain_result(result, LOG.warning) if is_durable else result
 
 
 def _at(moment: Any) -> dict[str, Any]:

@@ -23,7 +23,6 @@ from hstore.engine.hyperopt.documents import (
 )
 from hstore.engine.search.control import is_discarded
 from hstore.engine.search.defaults import created_without_fmin
-from hstore.engine.search.progress import say
 from hstore.engine.space import Space, seen_space
 from hstore.store.errors import Conflict, InvalidPoint
 from hstore.store.events import Document, Queued
@@ -284,7 +283,7 @@ class Documents:
             return
         if experiment.state.trials[number].is_finished and document["state"] in (JOB_STATE_DONE, JOB_STATE_ERROR):
             end = drafts_to(document, number, None, is_durable=is_durable)[-1]
-            attempt.note_late(experiment, end, say=say)
+            attempt.note_late(experiment, end)
 
     # -- attachments ------------------------------------------------------------------------------------------
 

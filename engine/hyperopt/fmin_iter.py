@@ -22,11 +22,14 @@ from hstore.engine.search.driver import Driver
 from hstore.engine.search.limits import Limits
 from hstore.engine.search.local_workers import LocalWorkers
 from hstore.engine.search.parallel import ParallelDriver
-from hstore.engine.search.progress import ProgressCallback, default_callback, no_progress_callback, say
+from hstore.engine.search.progress import ProgressCallback, default_callback, no_progress_callback
 from hstore.engine.search.serial import SerialDriver
 from hstore.engine.search.start import begin_or_continue
 from hstore.store.errors import InvalidValue
+from hstore.store.messages import Log
 from hstore.store.store import Experiment
+
+LOG = Log("search")
 
 LIMITS_REACHED = ("max_evals", "timeout", "loss_threshold", "early_stop", "exhausted")
 """Why a search ends of itself."""
@@ -176,13 +179,13 @@ class FMinIter:
         experiment = self.trials.experiment
         more: dict[str, Any] = {}
         if kind is ParallelDriver:
-            team = LocalWorkers(experiment, self._workers, grace=self._grace, say=say) if self._workers else None
+            team = LocalWorkers(experiment, self._workers, grace=self._grace) if self._workers else None
             more = {"team": team, "grace": self._grace}
         else:
             more = {"pruner": self._pruner}
         return kind(
             experiment=experiment, domain=self.domain, algorithm=self._algorithm, settings=self._settings,
-            limits=limits, trials=self.trials, early_stop_fn=self.early_stop_fn, say=say, **more,
+            limits=limits, trials=self.trials, early_stop_fn=self.early_stop_fn, **more,
         )  # fmt: skip
 
     def _search(self, driver: Driver, most: int, *, ends: bool = False) -> None:
@@ -206,8 +209,11 @@ class FMinIter:
                 if team is not None:
                     team.stop(grace=0.0)
                 if experiment.store.is_durable:
-                    say(f"stopped after {experiment.state.ended} trials; "
-                        f"the same call continues experiment {experiment.name!r}")  # fmt: skip
+                    LOG.warning(
+                        f"stopped after {experiment.state.ended} trials; "
+                        f"the same call continues experiment {experiment.name!r}",
+                        experiment=experiment.name,
+                    )
                 raise
             finally:
                 driver.limits = whole

@@ -23,9 +23,9 @@ from hstore.engine.hyperopt.documents import (
     JOB_STATE_RUNNING,
 )
 from hstore.engine.search.points import enqueue
-from hstore.engine.search.progress import say
 from hstore.store.errors import Conflict, InvalidValue, OperationFailure
 from hstore.store.events import RELEASED, Cancelled, Document, Done, Queued, Reported, Requeued, Reserved
+from hstore.store.messages import Log
 from hstore.store.store import Experiment, PendingEvent, Store, now
 from hstore.store.values import normalise
 
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from pymongo.database import Database
 
     from hstore.engine.hyperopt.mongo_trials import MongoTrials
+
+LOG = Log("mongoexp")
 
 LEASE_SECONDS, TICKET_SECONDS = 60.0, 5.0
 """A job that was reserved here goes back to the queue so long after this process has died."""
@@ -70,7 +72,7 @@ class MongoJobs:
         # As they are now, what this process has just written included.
         self.jobs: Collection[Document] = self.db.get_collection("jobs", read_concern=ReadConcern("local"))
         self.gfs: GridFS = GridFS(self.db, "attachments")
-        self._retrying = RetryPolicy(store.url, seconds=store.timeout, say=say)
+        self._retrying = RetryPolicy(store.url, seconds=store.timeout)
         kinds = self._retrying(lambda: [each.get("type") for each in self.db.list_collections(filter={"name": "jobs"})])
         if "view" not in kinds:
             raise OperationFailure(
@@ -92,7 +94,7 @@ class MongoJobs:
         """Return the jobs of the store at *conn_str*, any URL of a MongoDB. *gfs_coll* is hyperopt's."""
         from hstore.store.open_store import open_store
 
-        store = open_store(conn_str, say=say)
+        store = open_store(conn_str)
         try:
             jobs = cls(store, config_name)
         except BaseException:
@@ -255,7 +257,7 @@ class MongoJobs:
 
     def _hold(self, place: tuple[str, int], experiment: Experiment, taken: Reserved) -> None:
         if self._heartbeat is None:
-            self._heartbeat = Heartbeat(self._claims, self._session, lease=LEASE_SECONDS, say=say)
+            self._heartbeat = Heartbeat(self._claims, self._session, lease=LEASE_SECONDS)
             weakref.finalize(self, self._heartbeat.stop)
         self._reserved[place] = experiment, taken
         self._heartbeat.hold(place, taken.ver)
@@ -307,7 +309,7 @@ class MongoJobs:
                 is_news = "result" in dct
                 return ([(Reported, tid, {"result": normalise(dict(result), path="result")})] if is_news else []), False
             case state if state == JOB_STATE_DONE:
-                plain = attempt.plain_result(as_result(result), say)
+                plain = attempt.plain_result(as_result(result), LOG.warning)
                 began = experiment.state.trials[tid].running
                 assert began is not None
                 return [(Done, tid, attempt.done(plain, (now() - began.at).total_seconds()))], True

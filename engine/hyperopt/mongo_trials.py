@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from hstore.engine.evaluation.attachments import ChainAttachments
 from hstore.engine.hyperopt.trials import Trials
 from hstore.engine.search import control
-from hstore.engine.search.progress import say
 from hstore.store.store import Experiment, Store
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ class _Opened:
     def __init__(self, url: str | None) -> None:
         from hstore.store.open_store import open_store
 
-        self.store = open_store(url, say=say)
+        self.store = open_store(url)
         weakref.finalize(self, self.store.close)
 
 

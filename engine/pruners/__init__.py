@@ -3,8 +3,8 @@
 from hstore.engine.pruners.asha import asha
 from hstore.engine.pruners.curves import Curve, Curves
 from hstore.engine.pruners.hyperband import hyperband
+from hstore.engine.pruners.known_pruners import PRUNERS, check_name, named, resolve, why_unknown
 from hstore.engine.pruners.median import median
-from hstore.engine.pruners.names import PRUNERS, check_name, named, resolve, why_unknown
 from hstore.engine.pruners.pruner import Pruner
 
 __all__ = [

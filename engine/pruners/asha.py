@@ -1,8 +1,8 @@
-"""Asynchronous successive halving: at a few steps, ever further apart, only the best of those that got there go on.
+"""Asynchronous successive halving: at a few steps, ever further apart, only the best trials go on.
 
 Li, Jamieson, Rostamizadeh, Gonina, Hardt, Recht and Talwalkar, A System for Massively Parallel Hyperparameter Tuning
-(MLSys 2020), in the form that stops trials rather than pausing them (section 3.2 there, and its appendix): whoever
-reaches a rung is compared with those who reached it before, so nobody waits for anybody.
+(MLSys 2020), in the form that stops trials rather than pausing them (section 3.2 there, and its appendix): a trial that
+reaches a rung is compared with those that reached it before, so no trial waits for another.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def decide(
 
 
 def check(**settings: Any) -> None:
-    """Raise `InvalidValue` for settings that cannot be meant."""
+    """Raise `InvalidValue` for settings out of range."""
     check_steps(**settings)
     if settings["min_steps"] < 1:
         raise InvalidValue(f"min_steps must be at least 1, not {settings['min_steps']}", path="min_steps")

@@ -129,7 +129,7 @@ def _evolve(known: _Known, ver: int, kind: str, data: Mapping[str, Any]) -> None
             known.has_ended, known.curve = False, Curve()
         case "reported":
             step, value = data.get("step"), data.get("value")
-            if isinstance(step, int) and isinstance(value, (int, float)):  # anybody may have written it
+            if isinstance(step, int) and isinstance(value, (int, float)):  # any program may have written it
                 known.curve.add(step, value)
         case "done":
             known.has_ended = True

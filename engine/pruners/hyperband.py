@@ -1,4 +1,4 @@
-"""Hyperband: successive halving with several first rungs at once, for when nobody knows how early is too early.
+"""Hyperband: successive halving with several first rungs at once, if it is unknown how early a trial can be judged.
 
 Li, Jamieson, DeSalvo, Rostamizadeh and Talwalkar, Hyperband: A Novel Bandit-Based Approach to Hyperparameter
 Optimization (JMLR 2018), algorithm 1, run asynchronously: each trial belongs to one bracket, and is compared within it.
@@ -30,7 +30,7 @@ def brackets(reduction: int, min_steps: int, max_steps: int) -> tuple[int, ...]:
     sizes = [-(-n * reduction**s // (s + 1)) for s in range(n - 1, -1, -1)]
     wave: list[int] = []
     credit = [0] * n
-    for _ in range(sum(sizes)):  # whoever is furthest behind its share comes next
+    for _ in range(sum(sizes)):  # the bracket furthest behind its share comes next
         credit = [c + size for c, size in zip(credit, sizes, strict=True)]
         chosen = credit.index(max(credit))
         credit[chosen] -= sum(sizes)
@@ -54,7 +54,7 @@ def decide(
 
 def _check(**settings: Any) -> None:
     check(**settings)
-    check_steps(max_steps=settings["max_steps"] or 0)  # None is none that brackets could be made of
+    check_steps(max_steps=settings["max_steps"] or 0)  # without it there are no brackets: None is refused
 
 
 # The rungs of all brackets are among those of the first.

@@ -1,4 +1,4 @@
-"""What a pruner is: a pure rule that says, from what trials have reported so far, whether one is to be stopped."""
+"""What a pruner is: a pure rule that decides, from the values that trials have reported, whether to stop one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Pruner:
     """A rule with settings, and what the log records of it. Called with settings it returns itself with those.
 
     Both functions take all settings by keyword, look at nothing else and change nothing. *version* goes up with each
-    change of what they say. Raises `InvalidValue` if they cannot be called so.
+    change of their decisions. Raises `InvalidValue` if they cannot be called so.
     """
 
     name: str
@@ -31,7 +31,7 @@ class Pruner:
     *others* are by tid. The settings are plain data, and their defaults those of this function.
     """
     check: Callable[..., None] = lambda **_: None
-    """Raises `InvalidValue` for settings that cannot be meant."""
+    """Raises `InvalidValue` for settings out of range."""
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -68,7 +68,7 @@ class Pruner:
 
     @property
     def defaults(self) -> Mapping[str, Any]:
-        """The settings there are, with the values they have unless told otherwise."""
+        """The settings and their default values."""
         parameters = inspect.signature(self.decide).parameters.values()
         return MappingProxyType({p.name: p.default for p in parameters if p.default is not p.empty})
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from hstore.engine.algorithms import Algorithm, CustomAlgorithm, Exhausted, describe_algorithm, scalarise
+from hstore.engine.algorithms import Algorithm, CustomAlgorithm, Exhausted, choose_recorded, describe_algorithm
 from hstore.engine.evaluation.domain import Domain
 from hstore.engine.search import control
 from hstore.engine.search.fingerprint import fingerprint
@@ -18,8 +18,11 @@ from hstore.engine.search.seeds import Seeds
 from hstore.engine.space import Point
 from hstore.store.errors import Conflict, InvalidValue
 from hstore.store.events import Queued
+from hstore.store.messages import Log
 from hstore.store.store import Experiment, PendingEvent
 from hstore.store.values import normalise
+
+LOG = Log("search")
 
 Choice: TypeAlias = tuple[int, Point, Mapping[str, Any]]
 """The seed that a point was chosen with, the point, and how the log names the algorithm."""
@@ -38,7 +41,6 @@ class Driver:
     """The user's view of the experiment: what callbacks and hyperopt-shaped algorithms are handed."""
     early_stop_fn: Callable[..., Any] | None = None
     on_progress: Callable[[Experiment], None] = lambda _: None
-    say: Callable[[str], None] = lambda _: None
     _early_stop_args: list[Any] = field(default_factory=list)
     _refreshed: float = -math.inf
     _is_first_decision: bool = True
@@ -59,6 +61,12 @@ class Driver:
     def finish(self, why: str) -> None:
         """Record that the search ended, unless it did already, is paused, or others are still at it."""
         control.conclude(self.experiment, why)
+
+    def _inform(self, message: str, **about: Any) -> None:
+        LOG.info(message, experiment=self.experiment.name, **about)
+
+    def _warn(self, message: str, **about: Any) -> None:
+        LOG.warning(message, experiment=self.experiment.name, **about)
 
     # -- when it is enough ------------------------------------------------------------------------------------
 
@@ -150,16 +158,13 @@ class Driver:
         history = self._observed_history.history
         chosen: list[Choice] = []
         for k in range(self._observed_history.suggested, self._observed_history.suggested + size):
-            seed, seen, described = self._seeds[k], history, self._described
-            inner_seed = seed
-            if scalarise.is_needed(history):
-                seen, inner_seed = scalarise.scalarise(history, algorithm.scalarisation, seed=seed)
-                described = {**described, "scalarised": scalarise.describe(algorithm.scalarisation)}
+            seed = self._seeds[k]
             try:
-                point = algorithm.choose(self.domain.space, seen, seed=inner_seed, **self.settings)
+                made = choose_recorded(algorithm, self.domain.space, history, seed=seed, settings=self.settings)
             except Exhausted:
                 break
-            chosen.append((seed, point, described))
+            (point,) = made.points
+            chosen.append((seed, point, made.described(self._described)))
             if len(chosen) < size:
                 # Not added to the knowledge before the append: another driver's decision may take its place.
                 history = history.copy() if history is self._observed_history.history else history

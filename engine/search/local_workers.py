@@ -8,10 +8,12 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 
 from hstore.store.errors import HstoreError
+from hstore.store.messages import Log
 from hstore.store.store import Experiment
+
+LOG = Log("workers")
 
 SHORT_LIFE = 5.0
 """Seconds; a worker that ends sooner is not just unlucky."""
@@ -22,11 +24,10 @@ STOP_SECONDS = 5.0
 class LocalWorkers:
     """*size* processes `hstore worker`, replaced when they die."""
 
-    def __init__(self, experiment: Experiment, size: int, *, grace: float, say: Callable[[str], None]) -> None:
+    def __init__(self, experiment: Experiment, size: int, *, grace: float) -> None:
         self.experiment = experiment
         self.size = size
         self.grace = grace
-        self.say = say
         self._processes: list[tuple[subprocess.Popen[bytes], float]] = []
         self._short_lives = 0
 
@@ -48,7 +49,9 @@ class LocalWorkers:
                     f"worker processes end as soon as they are started, the last one with code {code}",
                     hint=f"see what `hstore worker {self.experiment.name}` says",
                 )
-            self.say(f"worker {process.pid} ended with code {code}: another one takes its place")
+            LOG.warning(
+                f"worker {process.pid} ended with code {code}: starting another one", experiment=self.experiment.name
+            )
         while len(alive) < self.size:
             alive.append((self._start(), time.monotonic()))
         self._processes = alive

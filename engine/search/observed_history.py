@@ -1,4 +1,4 @@
-"""Knowledge: what the search knew at each decision, rebuilt from the decisions themselves."""
+"""Observed history: what the search knew at each decision, rebuilt from the decisions themselves."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ObservedHistory:
         """Up to which ver each chain (None: the experiment's own) was observed."""
 
     def observe(self, experiment: Experiment, observed: Iterable[Any]) -> None:
-        """Take in what a decision lists as [tid, ver, digest]: ends, and changes of the experiment.
+        """Apply what a decision lists as [tid, ver, digest]: ends, and changes of the experiment.
 
         A decision that observes the end of a search (before it was resumed) knows what that had observed.
         """
@@ -42,12 +42,12 @@ class ObservedHistory:
                 self.history.observe(tid, **outcome(_trial_at(experiment, tid, ver)))
 
     def add(self, decision: Queued) -> None:
-        """Take in the decision itself: its trial is pending from now on."""
+        """Apply the decision itself: its trial is pending from now on."""
         self.history.add(dict(decision.point))
         self.suggested += decision.source == "suggested"
 
     def follow(self, experiment: Experiment) -> None:
-        """Take in all decisions of *experiment* that are not known yet."""
+        """Apply all decisions of *experiment* that are not known yet."""
         trials = experiment.state.trials
         for tid in range(len(self.history), len(trials)):
             decision = trials[tid].queued
@@ -69,7 +69,7 @@ def _trial_at(experiment: Experiment, tid: int, ver: int) -> Trial:
 
 
 def outcome(trial: Trial) -> dict[str, Any]:
-    """Return what became of *trial*, as `History.observe` takes it."""
+    """Return the outcome of *trial*, as `History.observe` takes it."""
     if trial.is_void:
         return {"kind": "void"}
     if not isinstance(end := trial.end, Done):

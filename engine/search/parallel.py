@@ -138,10 +138,10 @@ class ParallelDriver(Driver):
 
     def _say_that_it_ends(self, running: tuple[int, ...], *, cancels: bool = False) -> None:
         if cancels:
-            self.say(f"cancels what is still running: {self._held()}")
+            self._warn(f"cancelling what is still running: {self._held()}")
         elif running and self._silence:
             self._silence = 0.0
-            self.say(f"the search ends; {len(running)} running may end within {self.grace:g} s")
+            self._inform(f"the search ends; {len(running)} running trials have {self.grace:g} s to finish")
 
     # -- what is waited for -----------------------------------------------------------------------------------
 
@@ -171,15 +171,17 @@ class ParallelDriver(Driver):
         if (state.status == "paused") is not self._is_paused:
             self._is_paused = state.status == "paused"
             name = self.experiment.name
-            self.say(f"{name!r} is paused: `hstore resume {name}` lets it go on" if self._is_paused else "goes on")
+            self._inform(
+                f"{name!r} is paused; continue with `hstore resume {name}`" if self._is_paused else f"{name!r} goes on"
+            )
         if self._silence == 0 or self._is_paused or time.monotonic() - self._spoke < self._silence:
             return
         self._spoke, self._silence = time.monotonic(), min(self._silence * 6, LONGEST_SILENCE)
         if self._workers:
             held = self._held()
-            self.say(f"waits for {held}" if held else f"waits for {len(self._workers)} workers to take a trial")
+            self._inform(f"waiting for {held}" if held else f"waiting for {len(self._workers)} workers to start")
         else:
-            self.say(f"no worker is connected to {self.experiment.name!r}; start one: {self._command()}")
+            self._warn(f"no worker is connected to {self.experiment.name!r}; start one: {self._command()}")
 
     def _held(self) -> str:
         trials = self.experiment.state.trials

@@ -39,14 +39,6 @@ def no_progress_callback(initial: int, total: int) -> Iterator[Any]:
 default_callback = tqdm_progress_callback
 
 
-def say(message: str) -> None:
-    """Print *message* on stderr, above a bar if there is one."""
-    if "tqdm" in sys.modules:
-        sys.modules["tqdm"].tqdm.write(f"hstore: {message}", file=sys.stderr)
-    else:
-        print(f"hstore: {message}", file=sys.stderr)  # noqa: T201 - talk goes to stderr
-
-
 @contextmanager
 def std_out_err_redirect_tqdm() -> Iterator[TextIO]:
     """Yield stdout, and leave it and stderr as they are. In hyperopt what is printed meanwhile goes through tqdm."""

@@ -6,6 +6,7 @@ import os
 import time
 import uuid
 from dataclasses import dataclass
+from functools import partial
 
 from hstore.engine.evaluation import attempt
 from hstore.engine.evaluation.ctrl import Ctrl
@@ -36,12 +37,10 @@ class SerialDriver(Driver):
         super().__post_init__()
         self._is_durable = self.experiment.store.is_durable
         self._objective = describe(self.domain.fn)["version"]
-        self._referee = PruningSession(self.experiment, follows_all=True, given=self.pruner, say=self.say)
+        self._referee = PruningSession(self.experiment, follows_all=True, given=self.pruner)
         self._session = uuid.uuid4().hex
         claims = self.experiment.store.claims
-        self._heartbeat = (
-            None if claims is None else Heartbeat(claims, self._session, lease=LEASE_SECONDS, say=self.say)
-        )
+        self._heartbeat = None if claims is None else Heartbeat(claims, self._session, lease=LEASE_SECONDS)
 
     def run(self) -> str:
         """See `Driver.run`."""
@@ -95,8 +94,9 @@ class SerialDriver(Driver):
             if is_dead(trial, is_local=is_local):
                 self._try([(Requeued, tid, {"why": f"its process is gone: {trial.reserved.worker}"})])
             else:
-                self.say(
-                    f"trial {tid} is held by {trial.reserved.worker} since {trial.reserved.at:%Y-%m-%d %H:%M:%S} UTC"
+                self._inform(
+                    f"trial {tid} is held by {trial.reserved.worker} since {trial.reserved.at:%Y-%m-%d %H:%M:%S} UTC",
+                    trial=tid,
                 )
 
     def _decide(self) -> list[int]:
@@ -140,7 +140,7 @@ class SerialDriver(Driver):
         try:
             result = self.domain.evaluate(trial.point, ctrl)
             if self._is_durable:
-                result = attempt.plain_result(result, self.say)
+                result = attempt.plain_result(result, partial(self._warn, trial=tid))
             end: PendingEvent = (Done, tid, attempt.done(result, time.monotonic() - began))
         except Exception as error:
             failure = attempt.failure(error, duration=time.monotonic() - began)
@@ -157,4 +157,4 @@ class SerialDriver(Driver):
         if self._heartbeat is not None:
             assert taken.tid is not None
             self._heartbeat.let_go((self.experiment.name, taken.tid))
-        attempt.record_end(self.experiment, taken, [end], say=self.say, more_to_come=True)
+        attempt.record_end(self.experiment, taken, [end], more_to_come=True)

@@ -13,15 +13,17 @@ from hstore.engine.search import points as given_points
 from hstore.engine.search import seeds
 from hstore.engine.search.fingerprint import fingerprint
 from hstore.engine.search.limits import Limits
-from hstore.engine.search.progress import say
 from hstore.engine.space import Point, Space
 from hstore.store.attachments import Attachments
 from hstore.store.errors import Conflict, SpaceChanged
 from hstore.store.events import Changed, Data, Queued, Resumed
+from hstore.store.messages import Log
 from hstore.store.store import Experiment, PendingEvent
 
 if TYPE_CHECKING:
     from hstore.engine.hyperopt.document_view import Documents
+
+LOG = Log("search")
 
 
 def begin_or_continue(
@@ -104,7 +106,9 @@ def _begin(
         )  # fmt: skip
     suggested = sum(trial.queued is not None and trial.queued.source == "suggested" for trial in state.trials.values())
     if is_generator_given and not seeds.is_same(state.created.generator, generator, after=suggested):
-        say(f"experiment {experiment.name!r} goes on with the rstate that it began with")
+        LOG.warning(
+            f"experiment {experiment.name!r} goes on with the rstate that it began with", experiment=experiment.name
+        )
     goes_on = state.status == "open" or bool(n_new) or not _is_complete(experiment, limits)
     changed: dict[str, Any] = {}
     if state.limits != wanted:

@@ -184,7 +184,7 @@ def _integers(order: list[Apply]) -> set[Apply]:
 def _parameter(node: Apply, options: tuple[Any, ...] | None, reach: Pairs, is_integer: bool) -> Parameter:
     label, drawn = label_of(node), node.pos_args[1]
     if drawn.name not in _DISTRIBUTIONS:
-        raise BadSearchSpace(f"{label}: {drawn.name} is no distribution that can be searched")
+        raise BadSearchSpace(f"{label}: {drawn.name} is not a distribution that can be searched")
     named = dict(zip(_DISTRIBUTIONS[drawn.name], drawn.pos_args, strict=False)) | dict(drawn.named_args)
     values: dict[str, Any] = {name: _given(label, drawn.name, arg) for name, arg in named.items()}
     kind = drawn.name
@@ -220,7 +220,7 @@ _NOTHING = object()
 
 
 def _options(order: list[Apply]) -> dict[Apply, tuple[Any, ...]]:
-    """Return the readable options of each choice: what tells an option from others, its constant parts.
+    """Return the readable options of each choice: the constant parts of an option, which distinguish it.
 
     A single constant stands for itself, and where there is none, the option's position.
     """

@@ -53,14 +53,14 @@ class Apply:
         """The node of each parameter of the symbol's function, `MissingArgument` where there is none.
 
         A parameter like *args has a tuple of nodes, one like **kwargs a dict. Raises TypeError for arguments that the
-        function does not take, and for functions that do not tell their parameters.
+        function does not take, and for functions whose signature Python cannot read.
         """
         from hstore.engine.space.symbols import implementation
 
         try:
             signature = inspect.signature(implementation(self.name))
         except ValueError:
-            raise TypeError(f"{self.name} does not tell its parameters") from None
+            raise TypeError(f"{self.name} has no signature that Python can read") from None
         given = signature.bind_partial(*self.pos_args, **dict(self.named_args)).arguments
         return {name: given.get(name, MissingArgument) for name in signature.parameters}
 
@@ -83,7 +83,7 @@ class Apply:
         self.named_args.sort(key=lambda pair: str(pair[0]))
 
     def _positional(self) -> list[str]:
-        """Return the names of the parameters that are given by position, as far as the function tells them."""
+        """Return the names of the parameters that are given by position, as far as its signature is known."""
         from hstore.engine.space.symbols import implementation
 
         try:

@@ -1,15 +1,12 @@
-"""The functions that expressions can call without anybody defining them."""
+"""The functions that expressions can call without a user defining them first."""
 
 from __future__ import annotations
 
 import copy
-import datetime as dt
 import functools
 import operator
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
-
-import numpy as np
 
 from hstore.engine.space.expressions import Apply, as_apply
 from hstore.engine.space.symbols import SymbolTableEntry, scope
@@ -50,11 +47,15 @@ def pos_args(*args: Any) -> tuple[Any, ...]:
 
 def exp(a: Any) -> Any:
     """Return e to the *a*, of a number or each item of an array."""
+    import numpy as np
+
     return np.exp(a)
 
 
 def log(a: Any) -> Any:
     """Return the natural logarithm of *a*, of a number or each item of an array."""
+    import numpy as np
+
     return np.log(a)
 
 
@@ -65,41 +66,57 @@ def pow(a: Any, b: Any) -> Any:  # the symbol's name
 
 def sin(a: Any) -> Any:
     """Return the sine of *a*, of a number or each item of an array."""
+    import numpy as np
+
     return np.sin(a)
 
 
 def cos(a: Any) -> Any:
     """Return the cosine of *a*, of a number or each item of an array."""
+    import numpy as np
+
     return np.cos(a)
 
 
 def tan(a: Any) -> Any:
     """Return the tangent of *a*, of a number or each item of an array."""
+    import numpy as np
+
     return np.tan(a)
 
 
 def sum(x: Any, axis: int | None = None) -> Any:  # the symbol's name
     """Return the sum of *x* along *axis*, over all of it by default."""
+    import numpy as np
+
     return np.sum(x, axis=axis)
 
 
 def sqrt(x: Any) -> Any:
     """Return the square root of *x*, of a number or each item of an array."""
+    import numpy as np
+
     return np.sqrt(x)
 
 
 def minimum(x: Any, y: Any) -> Any:
     """Return the smaller of *x* and *y*, item by item."""
+    import numpy as np
+
     return np.minimum(x, y)
 
 
 def maximum(x: Any, y: Any) -> Any:
     """Return the larger of *x* and *y*, item by item."""
+    import numpy as np
+
     return np.maximum(x, y)
 
 
 def array_union1(args: Sequence[Any]) -> Any:
     """Return the distinct items of the arrays *args* in ascending order."""
+    import numpy as np
+
     return functools.reduce(np.union1d, args[1:], np.unique(args[0])) if args else np.array([])
 
 
@@ -110,6 +127,8 @@ def array_union(*args: Any) -> Any:
 
 def asarray(a: Any, dtype: Any = None) -> Any:
     """Return *a* as an array."""
+    import numpy as np
+
     return np.asarray(a) if dtype is None else np.asarray(a, dtype=dtype)
 
 
@@ -123,6 +142,8 @@ def bincount(x: Any, offset: int = 0, weights: Any = None, minlength: int = 0, p
 
     There are at least *minlength* counts, or as many as probabilities *p*, if given.
     """
+    import numpy as np
+
     y = np.asarray(x, dtype=np.intp).ravel() - offset
     return np.bincount(y, weights=weights, minlength=minlength if p is None else np.shape(p)[-1])
 
@@ -163,17 +184,6 @@ def Raise(etype: Callable[..., BaseException], *args: Any, **kwargs: Any) -> Any
     raise etype(*args, **kwargs)
 
 
-def curtime(obj: Any) -> tuple[float, Any]:
-    """Return the time in seconds since 1970, and *obj*."""
-    return dt.datetime.now(dt.UTC).timestamp(), obj
-
-
-def pdb_settrace(obj: Any) -> Any:
-    """Enter the debugger, and return *obj*."""
-    breakpoint()
-    return obj
-
-
 PURE = (
     identity, pos_args, exp, log, pow, sin, cos, tan, sum, sqrt, minimum, maximum, array_union1, array_union, asarray,
     str_join, bincount, repeat, call_method_pure, copy_call_method_pure, switch, Raise,
@@ -182,6 +192,5 @@ PURE = (
 )  # fmt: skip
 for function in PURE:
     scope.define_pure(function)
-for function in (call, callpipe1, partial, hyperopt_param, call_method, pdb_settrace):
+for function in (call, callpipe1, partial, hyperopt_param, call_method):
     scope.define(function)
-scope.define_info(o_len=2)(curtime)

@@ -172,9 +172,9 @@ def _number(label: Any, distribution: str, cast: str, **arguments: Any) -> Apply
     assert least is not None
     assert greatest is not None
     if is_log and greatest > LARGEST_LOG:
-        raise BadSearchSpace(f"{label}: exp({greatest:g}) is no finite number{logs}", label=label)
+        raise BadSearchSpace(f"{label}: exp({greatest:g}) is not a finite number{logs}", label=label)
     if is_log and q is None and least < SMALLEST_LOG:
-        raise BadSearchSpace(f"{label}: exp({least:g}) is no positive number{logs}", label=label)
+        raise BadSearchSpace(f"{label}: exp({least:g}) is not a positive number{logs}", label=label)
     if is_log:
         least, greatest = 0.0, math.exp(greatest)
     if not math.isfinite(greatest - least) or not math.isfinite(max(-least, greatest) / (q or 1.0)):

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
-
-from hstore.engine import portable
-from hstore.store.errors import BadSearchSpace
+if TYPE_CHECKING:
+    import numpy as np
 
 LARGEST_UNORDERED = 10_000
 """Values of a randint up to which algorithms learn about each on its own, as hyperopt does."""
@@ -28,7 +25,7 @@ class Parameter:
 
     label: str
     kind: str
-    """Name of the `hp` function that made it; seen: nobody knows, it had values between *low* and *high*."""
+    """Name of the `hp` function that made it; seen: unknown, it had values between *low* and *high*."""
     low: float | None = None
     high: float | None = None
     """Bounds as they were given (logarithms for log kinds); the ints of [low, high) for randint and choices."""
@@ -42,7 +39,7 @@ class Parameter:
     conditions: tuple[Condition, ...] = ()
     """It is active if of any of these all (choice, option index) hold; without any, always."""
     is_integer: bool = False
-    """Whether the objective is handed an int, wherever the space uses it: uniformint, randint, scope.int(hp.…)."""
+    """Whether the objective gets an int wherever the space uses it: uniformint, randint, scope.int(hp.…)."""
 
     @property
     def is_log(self) -> bool:
@@ -68,7 +65,7 @@ class Parameter:
 
     @property
     def is_range(self) -> bool:
-        """Whether it is a randint of so many values that what was seen tells of those nearby, or of none."""
+        """Whether it is a randint of so many values that algorithms treat them as numbers in order, not as names."""
         return self.kind == "randint" and self.n_options > LARGEST_UNORDERED
 
     def as_range(self) -> Parameter:
@@ -85,7 +82,11 @@ class Parameter:
 
     def draw(self, rng: np.random.Generator) -> Value:
         """Return a raw value from the prior: hyperopt's numbers, to the bit on every machine."""
-        return _DRAWS[self.kind](self, rng)
+        from hstore.engine.space.drawing import (
+            DRAWS,  # here, for it needs numpy: a worker and its children draw nothing
+        )
+
+        return DRAWS[self.kind](self, rng)
 
     def read(self, raw: Value) -> Any:
         """Return what the *raw* value means: an option, an integer, or itself."""
@@ -102,6 +103,8 @@ class Parameter:
         if self.is_categorical:
             return low, high - 1
         if self.is_log:
+            from hstore.engine import portable
+
             low, high = portable.exp(low) * (1 - 1e-9), portable.exp(high) * (1 + 1e-9)
         return (low, high) if q is None else (round(low / q) * q, round(high / q) * q)
 
@@ -119,54 +122,3 @@ class Parameter:
 def _short(number: float) -> str:
     """Return the shortest text that is exactly *number*, so that two that differ read differently."""
     return f"{number:g}" if float(f"{number:g}") == number else repr(number)
-
-
-def _unknown(parameter: Parameter, rng: np.random.Generator) -> float:
-    raise BadSearchSpace(f"{parameter.label}: what it is drawn from is not known", label=parameter.label)
-
-
-Draw: TypeAlias = Callable[[Parameter, np.random.Generator], Value]
-
-
-def _uniform(parameter: Parameter, rng: np.random.Generator) -> float:
-    return portable.uniform(rng, parameter.low, parameter.high)  # type: ignore[arg-type]
-
-
-def _normal(parameter: Parameter, rng: np.random.Generator) -> float:
-    return portable.normal(rng, parameter.mu, parameter.sigma)  # type: ignore[arg-type]
-
-
-def _log(draw: Callable[[Parameter, np.random.Generator], float]) -> Draw:
-    return lambda parameter, rng: portable.exp(draw(parameter, rng))
-
-
-def _rounded(draw: Draw) -> Draw:
-    # round() halves to even, as numpy's does.
-    return lambda parameter, rng: round(draw(parameter, rng) / parameter.q) * parameter.q  # type: ignore[operator]
-
-
-def _integer(parameter: Parameter, rng: np.random.Generator) -> int:
-    assert parameter.low is not None
-    assert parameter.high is not None
-    return int(rng.integers(int(parameter.low), int(parameter.high)))
-
-
-def _categorical(parameter: Parameter, rng: np.random.Generator) -> int:
-    return int(rng.multinomial(1, parameter.p).argmax())  # type: ignore[arg-type]
-
-
-_DRAWS: dict[str, Draw] = {
-    "uniform": _uniform,
-    "quniform": _rounded(_uniform),
-    "uniformint": _rounded(_uniform),
-    "loguniform": _log(_uniform),
-    "qloguniform": _rounded(_log(_uniform)),
-    "normal": _normal,
-    "qnormal": _rounded(_normal),
-    "lognormal": _log(_normal),
-    "qlognormal": _rounded(_log(_normal)),
-    "randint": _integer,
-    "choice": _integer,
-    "pchoice": _categorical,
-    "seen": _unknown,
-}

@@ -35,7 +35,7 @@ class PointReader:
     ints: what an int is that could be both an index and another option: "index", "value", or "ask" to refuse it. Other
         than with "index", an int that is no index is the option that equals it, whatever the options are.
 
-    A whole point may also be as the objective is handed it, unless its keys are labels.
+    A whole point may also be as the objective gets it, unless its keys are labels.
     """
 
     def __init__(self, space: Space, *, ints: Ints = "index") -> None:
@@ -50,25 +50,25 @@ class PointReader:
         """Return the raw value of each active label; raises `InvalidPoint`, which names the label."""
         if not isinstance(given, Mapping):
             raise InvalidPoint(f"a point is {{label: value}}, not {short_repr(given)}")
-        told = dict(given)
-        if unknown := [label for label in told if label not in self.space]:
-            told = _bound(self.space.expression, told) or self._refuse_unknown(unknown[0])
+        values = dict(given)
+        if unknown := [label for label in values if label not in self.space]:
+            values = _bound(self.space.expression, values) or self._refuse_unknown(unknown[0])
         point: Point = {}
         missing = []
         for parameter in self.space:
             label = parameter.label
             if not self.space.is_active(label, point):
                 continue
-            if label not in told:
+            if label not in values:
                 missing.append(label)
                 continue
-            point[label], inner = self._read(parameter, _scalar(told[label]))
+            point[label], inner = self._read(parameter, _scalar(values[label]))
             for below, value in inner.items():
-                if below in told and not _is_same(told[below], value):
+                if below in values and not _is_same(values[below], value):
                     raise InvalidPoint(
-                        f"{below}: is given twice, as {short_repr(told[below])} and within {label}", label=below
+                        f"{below}: is given twice, as {short_repr(values[below])} and within {label}", label=below
                     )
-                told[below] = value
+                values[below] = value
         if missing:
             label, *more = missing
             also = f"; nor {'have' if len(more) > 1 else 'has'} {', '.join(more)}" if more else ""
@@ -109,9 +109,9 @@ class PointReader:
         is_option = any(_is_same(option, value) for option in options)
         if is_index and is_option and not _is_same(options[value], value):
             if self._ints == "ask":
-                meant = options[value]
+                indexed = options[value]
                 raise InvalidPoint(
-                    f"{parameter.label}: {value} may be the option {value}, or the index of the option {meant}",
+                    f"{parameter.label}: {value} may be the option {value}, or the index of the option {indexed}",
                     hint=f'write {{"value": {value}}} or {{"index": {value}}}', label=parameter.label,
                 )  # fmt: skip
             return self._ints
@@ -160,7 +160,7 @@ def _refused(parameter: Parameter, value: Any) -> InvalidPoint:
     if parameter.options is None:
         hint = "a number stands without quotes" if isinstance(value, str) and _reads_as_number(value) else ""
     elif isinstance(value, (int, float)) and any(_is_same(option, value) for option in parameter.options):
-        how = "is no index" if _is_int(value) else "may be an index"
+        how = "is not an index" if _is_int(value) else "may be an index"
         return InvalidPoint(
             f"{label}: {shown} {how} of {parameter.describe()}, whose options look like indices", label=label,
             hint=f'{{"value": {value}}} is the option {value}, {{"index": 0}} the first one',
@@ -169,9 +169,14 @@ def _refused(parameter: Parameter, value: Any) -> InvalidPoint:
         texts = {str(option): option for option in parameter.options}
         near = difflib.get_close_matches(str(value), texts, n=1)
         hint = f"did you mean {texts[near[0]]!r}?" if near else ""
-    return InvalidPoint(
-        f"{label}: {shown} is none of its values; it takes {accepted(parameter)}", label=label, hint=hint
-    )
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if parameter.options is not None:
+        what = "is not an option"
+    elif is_number and not (_is_whole(parameter) and value % 1 != 0):
+        what = "is out of range"
+    else:
+        what = "is not a whole number" if _is_whole(parameter) else "is not a number"
+    return InvalidPoint(f"{label}={shown} {what}; {label} takes {accepted(parameter)}", label=label, hint=hint)
 
 
 def _number(parameter: Parameter, value: Any) -> Value:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from hstore.engine.space import data
 from hstore.engine.space.compiling import label_of, parameters_of
@@ -13,6 +11,9 @@ from hstore.engine.space.evaluation import evaluate
 from hstore.engine.space.expressions import Apply, Literal, as_apply, dfs
 from hstore.engine.space.parameter import Parameter, Point, Value
 from hstore.store.errors import BadSearchSpace
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class Space:
@@ -81,7 +82,7 @@ class Space:
         return {label: node.pos_args[1] for label, node in self._nodes.items()}
 
     def evaluate(self, point: Mapping[str, Any], ctrl: Any = None) -> Any:
-        """Return what the objective is handed at *point*; labels that are not of this space are ignored."""
+        """Return what the objective gets at *point*; labels that are not of this space are ignored."""
         return evaluate(self.expression, self.memo(point, ctrl))
 
     def params(self, point: Mapping[str, Value]) -> dict[str, Any]:
@@ -168,15 +169,17 @@ def _changed_option(mine: Parameter, theirs: Parameter) -> str:
 
 
 def _check_value(parameter: Parameter, value: Any) -> None:
+    import numpy as np
+
     label = parameter.label
     kinds = (int, np.integer) if parameter.options is not None else (int, float, np.integer, np.floating)
     is_one = isinstance(value, kinds) and not isinstance(value, bool) and value == value
     if not is_one or (parameter.is_categorical and value % 1 != 0):
         wanted = ", of which a point holds the position as an int" if parameter.options is not None else ""
-        raise BadSearchSpace(f"{label}: {value!r:.60} is no value of {parameter.describe()}{wanted}", label=label)
+        raise BadSearchSpace(f"{label}={value!r:.60} is not a value of {parameter.describe()}{wanted}", label=label)
     low, high = parameter.bounds
     if not low <= value <= high:
-        raise BadSearchSpace(f"{label}: {value!r:.60} is outside {parameter.describe()}", label=label)
+        raise BadSearchSpace(f"{label}={value!r:.60} is out of range of {parameter.describe()}", label=label)
 
 
 def compile_space(expr: Any) -> Space:
@@ -185,7 +188,7 @@ def compile_space(expr: Any) -> Space:
 
 
 def seen_space(points: Iterable[Mapping[str, Value]]) -> Space:
-    """Return what *points* tell of the space that they were drawn from: labels, and the range of their values.
+    """Return what is known of the space that *points* were drawn from: labels, and the range of their values.
 
     It can be written down, shown and compared, but nothing can be drawn from it.
     """

@@ -6,9 +6,7 @@ on every machine.
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias, TypeVar
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from hstore.engine.space.evaluation import STOCHASTIC, rec_eval
 from hstore.engine.space.expressions import Apply, as_apply, dfs
@@ -16,6 +14,9 @@ from hstore.engine.space.functions import kwswitch
 from hstore.engine.space.graphs import clone
 from hstore.engine.space.symbols import F, scope
 from hstore.store.errors import MissingValue
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Size: TypeAlias = int | tuple[int, ...]
 T = TypeVar("T")
@@ -31,6 +32,8 @@ def implicit_stochastic(f: F) -> F:
 
 def rng_from_seed(seed: int) -> np.random.Generator:
     """Return numpy's default generator."""
+    import numpy as np
+
     return np.random.default_rng(seed)
 
 
@@ -41,16 +44,22 @@ def uniform(low: Any, high: Any, rng: Any = None, size: Size = ()) -> Any:
 
 def loguniform(low: Any, high: Any, rng: Any = None, size: Size = ()) -> Any:
     """Draw exp(uniform(low, high)): the bounds are logarithms."""
+    import numpy as np
+
     return np.exp(_given(rng).uniform(low, high, size=size))
 
 
 def quniform(low: Any, high: Any, q: Any, rng: Any = None, size: Size = ()) -> Any:
     """Draw round(uniform / q) * q."""
+    import numpy as np
+
     return np.round(uniform(low, high, rng, size) / q) * q
 
 
 def qloguniform(low: Any, high: Any, q: Any, rng: Any = None, size: Size = ()) -> Any:
     """Draw round(exp(uniform(low, high)) / q) * q: the bounds are logarithms."""
+    import numpy as np
+
     return np.round(loguniform(low, high, rng, size) / q) * q
 
 
@@ -61,16 +70,22 @@ def normal(mu: Any, sigma: Any, rng: Any = None, size: Size = ()) -> Any:
 
 def qnormal(mu: Any, sigma: Any, q: Any, rng: Any = None, size: Size = ()) -> Any:
     """Draw round(normal / q) * q."""
+    import numpy as np
+
     return np.round(normal(mu, sigma, rng, size) / q) * q
 
 
 def lognormal(mu: Any, sigma: Any, rng: Any = None, size: Size = ()) -> Any:
     """Draw exp(normal(mu, sigma))."""
+    import numpy as np
+
     return np.exp(normal(mu, sigma, rng, size))
 
 
 def qlognormal(mu: Any, sigma: Any, q: Any, rng: Any = None, size: Size = ()) -> Any:
     """Draw round(exp(normal(mu, sigma)) / q) * q."""
+    import numpy as np
+
     return np.round(lognormal(mu, sigma, rng, size) / q) * q
 
 
@@ -83,6 +98,8 @@ def randint(low: Any, high: Any = None, rng: Any = None, size: Size = ()) -> Any
 
 def categorical(p: Any, rng: Any = None, size: Size = ()) -> Any:
     """Draw indices of *p* with these probabilities: an array of *size*, of one for ()."""
+    import numpy as np
+
     p = np.asarray(p, dtype=float)
     if p.ndim == 2 and len(p) == 1:
         p = p[0]
@@ -108,6 +125,8 @@ def one_of(*args: Any) -> Apply:
 
 def recursive_set_rng_kwarg(expr: Apply, rng: Any = None) -> Apply:
     """Give every node that draws the generator *rng* (a new one by default), in place; return *expr*."""
+    import numpy as np
+
     generator = as_apply(np.random.default_rng() if rng is None else rng)
     for node in dfs(expr):
         if node.name in implicit_stochastic_symbols:
@@ -121,6 +140,8 @@ def sample(expr: Any, rng: Any = None, **kwargs: Any) -> Any:
     rng: a numpy Generator or RandomState, an int as a seed, or None for fresh entropy.
     kwargs: those of `rec_eval`.
     """
+    import numpy as np
+
     if isinstance(rng, (int, np.integer)):
         rng = np.random.default_rng(int(rng))
     return rec_eval(recursive_set_rng_kwarg(clone(as_apply(expr)), rng), **kwargs)

@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from hstore.engine.hyperopt.mongo_trials import MongoTrials
     from hstore.engine.hyperopt.trials import Trials, trials_from_docs
     from hstore.engine.space import Space, space_eval
+    from hstore.store import errors
     from hstore.store.open_store import open_store as open
     from hstore.store.store import Experiment, Store
     from hstore.workers.spark_trials import SparkTrials

@@ -1,4 +1,4 @@
-"""Search by whichever algorithm has earned it, the default: for `algo=auto.suggest`."""
+"""Portfolio: a Gaussian process by default, others when it stalls. The default algorithm of `fmin`."""
 
 from hstore.engine.algorithms.auto import suggest
 

@@ -1,4 +1,4 @@
-"""Search by a Gaussian process: for `algo=gp.suggest`."""
+"""A Gaussian process and expected improvement, for searches of up to some hundred trials."""
 
 from hstore.engine.algorithms.gp import suggest
 

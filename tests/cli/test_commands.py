@@ -19,6 +19,7 @@ from bson import json_util
 from click.testing import CliRunner, Result
 from pymongo.database import Database
 from pymongo.read_concern import ReadConcern
+from tests.waiting import GENEROUS
 
 import hstore
 from hstore import fmin, hp, mix, rand, tpe
@@ -150,7 +151,7 @@ def test_log_follows_until_it_is_interrupted(demo: str, database: Database[Any])
             if seen[-1]["type"] == "finished":
                 break
         follower.send_signal(signal.SIGINT)
-        _, said = follower.communicate(timeout=20)
+        _, said = follower.communicate(timeout=GENEROUS)
     assert follower.returncode == 130
     assert said.strip() == ""
     assert "spilled" in seen[-2]["data"]

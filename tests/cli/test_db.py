@@ -11,6 +11,7 @@ from typing import Any
 import psutil
 import pytest
 from pymongo import MongoClient
+from tests.waiting import GENEROUS
 
 from hstore.store.errors import NoMongod
 from hstore.store.server import EmbeddedServer, ensure_server, find_mongod
@@ -35,7 +36,7 @@ def hstore(home: Path) -> Iterator[Hstore]:
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-c", "from hstore.cli.db import db; db()", *arguments],
-            env={**os.environ, "HSTORE_HOME": str(home)}, capture_output=True, text=True, timeout=60,
+            env={**os.environ, "HSTORE_HOME": str(home)}, capture_output=True, text=True, timeout=GENEROUS,
         )  # fmt: skip
 
     yield run

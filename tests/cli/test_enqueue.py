@@ -81,7 +81,7 @@ def test_a_paused_search_stays_paused(demo: str, mongo_store: Store) -> None:
 
 
 BAD: list[tuple[list[str], Any, str]] = [
-    (['{"x": 2, "n": 0, "m": 0}'], None, "the point: x: 2 is none of its values; it takes a number from -1 to 1"),
+    (['{"x": 2, "n": 0, "m": 0}'], None, "the point: x=2 is out of range; x takes a number from -1 to 1"),
     (['{"x": 0, "n": 2, "m": 0}'], None, "n: 2 may be the option 2, or the index of the option 3"),
     (
         ['{"x": 0, "n": 0, "m": 0}', '{"x": 0}'],

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.waiting import GENEROUS
 
 from hstore import fmin, hp, rand
 from hstore.cli.hyperopt_worker import DEFAULT_URL, as_idle_limit, as_url, run
@@ -151,7 +152,7 @@ def test_it_evaluates_trials_where_it_is_told_to(
 ) -> None:
     with worker(mongo_url, "--max-jobs=4", f"--workdir={tmp_path / 'work'}", *more) as process:
         found = search(mongo_store)
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=GENEROUS)
     assert (process.returncode, said.count("unlike")) == (0, 0)
     assert [trial.state for trial in found.trials] == ["done"] * 4
     assert len(list((tmp_path / "work").glob("called-*"))) == 4
@@ -162,7 +163,7 @@ def test_it_waits_for_an_experiment_that_has_not_begun(mongo_store: Store, mongo
         assert process.stderr is not None
         assert "waiting for an experiment 'demo' to begin" in process.stderr.readline()
         assert [trial.state for trial in search(mongo_store, max_evals=2).trials] == ["done"] * 2
-        process.communicate(timeout=60)
+        process.communicate(timeout=GENEROUS)
     assert process.returncode == 0
 
 
@@ -175,7 +176,7 @@ def test_it_waits_no_longer_than_hyperopts_does(mongo_url: str, capsys: pytest.C
 def test_it_leaves_after_some_failures_in_a_row(mongo_store: Store, mongo_url: str, tmp_path: Path) -> None:
     with worker(mongo_url, "--max-consecutive-failures=2", f"--workdir={tmp_path}") as process:
         search(mongo_store, low=3, max_evals=2, return_argmin=False)
-        process.communicate(timeout=60)
+        process.communicate(timeout=GENEROUS)
     assert process.returncode == 8
 
 
@@ -193,5 +194,5 @@ def test_a_signal_drains_it(mongo_store: Store, mongo_url: str, tmp_path: Path) 
     with worker(mongo_url, f"--workdir={tmp_path}") as process:
         search(mongo_store, max_evals=1)
         process.send_signal(signal.SIGUSR1)
-        process.communicate(timeout=60)
+        process.communicate(timeout=GENEROUS)
     assert process.returncode == 0

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from histories import begin
+from tests.waiting import GENEROUS
 
 from hstore.cli.app import app
 from hstore.cli.status import ago, span
@@ -155,7 +156,7 @@ def test_watching_ends_with_the_search(search: Experiment, mongo_url: str) -> No
     end(search, 2)
     assert json.loads(watching.stdout.readline())["counts"]["done"] == 3
     stop(search, "enough")
-    rest, said = watching.communicate(timeout=30)
+    rest, said = watching.communicate(timeout=GENEROUS)
     assert (watching.returncode, said) == (0, "")
     assert json.loads(rest.splitlines()[-1])["status"] == "finished"
 
@@ -166,7 +167,7 @@ def test_watching_a_search_that_has_finished_says_so_and_ends(search: Experiment
     assert (told.exit_code, told.stdout.count("experiment demo")) == (0, 1)
 
 
-def read_until(terminal: int, wanted: str, seconds: float = 30.0) -> str:
+def read_until(terminal: int, wanted: str, seconds: float = GENEROUS) -> str:
     shown, deadline = "", time.monotonic() + seconds
     while wanted not in shown:
         ready, _, _ = select.select([terminal], [], [], max(0.0, deadline - time.monotonic()))
@@ -189,7 +190,7 @@ def test_a_terminal_is_drawn_anew_until_ctrl_c(search: Experiment, mongo_url: st
     assert "\x1b[2J" not in shown, "no flicker"
     assert "\x1b[H" in shown
     watching.send_signal(signal.SIGINT)
-    _, said = watching.communicate(timeout=30)
+    _, said = watching.communicate(timeout=GENEROUS)
     assert (watching.returncode, said.strip()) == (130, "")
     os.close(mine)
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.waiting import GENEROUS
 
 from hstore.store.events import (  # fmt: skip
     Cancelled,
@@ -83,7 +84,7 @@ class Program:
             return
         python = [sys.executable, *(["-m", "hstore"] if name == "hstore" else [])]
         assert name in ("hstore", "python"), f"{self.page.name}:{line} runs {name}"
-        told = subprocess.run([*python, *rest], capture_output=True, text=True, check=False, timeout=60)
+        told = subprocess.run([*python, *rest], capture_output=True, text=True, check=False, timeout=GENEROUS)
         assert told.returncode == 0, f"{self.page.name}:{line}: {words}\n{told.stdout}{told.stderr}"
 
 

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import yaml
 from distributed import LocalCluster
-from tests.waiting import until
+from tests.waiting import GENEROUS, until
 
 import hstore
 from hstore import fmin, hp, rand
@@ -64,7 +64,7 @@ def started(words: Sequence[str], url: str, *path: Path, **env: str) -> Iterator
 
 def run(words: Sequence[str], url: str, **env: str) -> tuple[int, str]:
     with started(words, url, **env) as process:
-        said, _ = process.communicate(timeout=60)
+        said, _ = process.communicate(timeout=GENEROUS)
         return process.returncode, said
 
 

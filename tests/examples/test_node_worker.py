@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from tests.waiting import until, until_read
+from tests.waiting import GENEROUS, until, until_read
 
 import hstore
 from hstore import fmin, hp, rand
@@ -35,7 +35,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "--no-fund",
         "--prefer-offline",
         "--fetch-retries=1",
-        "--fetch-timeout=20000",
+        "--fetch-timeout=120000",
     ]
     told = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False, timeout=120)
     if told.returncode:
@@ -52,7 +52,7 @@ def working(folder: Path, url: str, name: str, objective: str) -> Iterator[None]
     )  # fmt: skip
     try:
         yield
-        said = process.communicate(timeout=30)[0]  # it leaves once the search has finished
+        said = process.communicate(timeout=GENEROUS)[0]  # it leaves once the search has finished
         assert process.returncode == 0, said
     finally:
         process.kill()
@@ -70,7 +70,7 @@ def searching(url: str, name: str, max_evals: int) -> Iterator[None]:
 
     def search() -> None:
         fmin(
-            nothing, space, algo=rand.suggest, max_evals=max_evals, timeout=60, rstate=1, verbose=False,
+            nothing, space, algo=rand.suggest, max_evals=max_evals, timeout=GENEROUS, rstate=1, verbose=False,
             return_argmin=False, experiment=name, store=url, workers=0,
         )  # fmt: skip
 

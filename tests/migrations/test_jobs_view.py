@@ -97,4 +97,4 @@ def test_jobs_of_hyperopts_own_in_the_same_database_are_left_alone(database: Dat
 
 def test_hstores_own_trials_are_not_imported_through_it(mongo_url: str, mongo_store: Store) -> None:
     with pytest.raises(InvalidValue, match=r"'jobs' in .* is a view"):
-        HyperoptStore(mongo_url, timeout=20, say=lambda _: None)
+        HyperoptStore(mongo_url, timeout=20)

@@ -3,7 +3,6 @@
 import json
 import re
 import subprocess
-import time
 import urllib.parse
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ import pymongo
 import pytest
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
+from tests.waiting import GENEROUS, until
 
 import hstore
 from hstore import fmin, hp, rand
@@ -45,7 +45,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Url]:
     try:
         with pymongo.MongoClient[Documents](f"mongodb://{place}/{end}", serverSelectionTimeoutMS=30_000) as client:
             client.admin.command("replSetInitiate", {"_id": "lab", "members": [{"_id": 0, "host": member}]})
-            wait_for(lambda: client.admin.command("hello")["isWritablePrimary"])
+            until(lambda: client.admin.command("hello")["isWritablePrimary"])
             client.admin.command("createUser", "root", pwd="x", roles=["root"])
         with pymongo.MongoClient[Documents](f"mongodb://root:x@{place}/{end}") as client:
             for command in re.findall(r"```json\n(.*?)```", PAGE.read_text(), re.DOTALL):
@@ -56,14 +56,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Url]:
         yield lambda user: f"mongodb://{user}:x@{place}/lab{end}"
     finally:
         process.terminate()
-        process.wait(30)
-
-
-def wait_for(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+        process.wait(GENEROUS)
 
 
 def search(url: str, max_evals: int) -> None:

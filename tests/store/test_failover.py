@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from replica_set import ReplicaSet
-from tests.waiting import until
+from tests.waiting import GENEROUS, until
 from tests.workers.serving import begin, enqueue
 
 import hstore
@@ -104,7 +104,7 @@ def test_a_search_loses_nothing_and_writes_nothing_twice_while_its_primary_is(
         thread.start()
         until(lambda: len(acknowledged) > N, "a search under way")
         fault(replica_set)
-        thread.join(timeout=60)
+        thread.join(timeout=GENEROUS)
         assert not thread.is_alive()
         assert not failures
         assert len(acknowledged) >= 4 * N
@@ -122,4 +122,4 @@ def test_what_an_election_takes_back_of_a_read_model_is_shown_again(replica_set:
         until(lambda: trials.count_documents({"exp": "e"}) == 2, "a document less")
         for _ in range(2):  # the first may be what hears of the election
             enqueue(experiment, 1)
-        until(lambda: trials.count_documents({"exp": "e"}) == 5, "all of them shown", seconds=20)
+        until(lambda: trials.count_documents({"exp": "e"}) == 5, "all of them shown")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.waiting import GENEROUS
 
 import hstore
 from hstore.engine.audit.replay import derive_again
@@ -42,7 +43,6 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
 
-@pytest.mark.timeout(200)
 def test_a_search_waits_for_room_on_the_disk_and_goes_on(small_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HSTORE_HOME", str(small_disk / "home"))
     server = ensure_server()
@@ -61,7 +61,7 @@ def test_a_search_waits_for_room_on_the_disk_and_goes_on(small_disk: Path, monke
     assert "waiting for the embedded MongoDB" in said
     assert search.poll() is None
     ballast.unlink()
-    _, rest = search.communicate(timeout=150)
+    _, rest = search.communicate(timeout=GENEROUS)
     assert search.returncode == 0, said + rest
     with hstore.open() as store:
         found = store.experiment("crowded")

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError, DuplicateKeyError
+from tests.waiting import GENEROUS
 
 from hstore.store import retry
 from hstore.store.attachments import MemoryAttachments
@@ -31,8 +32,7 @@ assert spec.loader is not None
 rollback_server = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(rollback_server)
 
-STEPS = 10_000
-EXAMPLES, STEPS_EACH = 130, 100
+STEPS_EACH = 100
 AT = dt.datetime(2026, 11, 21, tzinfo=dt.UTC)
 FAULTS = [None, None, None, "before", "after", "rolled back at once", "rolled back later"]
 CHAINS = [None, 0, 1, 2, 3]
@@ -62,7 +62,7 @@ class Agreement(RuleBasedStateMachine):
         blobs = MemoryAttachments()
         self.logs: list[EventLog] = [MemoryLog()]
         for collection in (self.real, self.fake):
-            waiting = RetryPolicy("the server", seconds=30)
+            waiting = RetryPolicy("the server", seconds=GENEROUS)
             self.logs.append(MongoLog(collection, fetch=blobs.get, put=blobs.put, retry=waiting))
         keys = ("space", "objective", "algorithm", "generator", "limits", "retries", "fingerprint")
         empty: dict[str, Any] = {key: {} for key in keys}
@@ -165,8 +165,12 @@ class Agreement(RuleBasedStateMachine):
                 assert [e.ver for e in read if e.tid == tid] == list(range(self.length(tid)))
 
 
-def test_ten_thousand_steps_of_writers_faults_and_rollbacks_leave_all_logs_equal(
-    mongo_store: Store, database: Database[Any], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("steps", "examples"),
+    [pytest.param(1000, 13, id="a thousand"), pytest.param(10_000, 130, id="ten thousand", marks=pytest.mark.long)],
+)
+def test_thousands_of_steps_of_writers_faults_and_rollbacks_leave_all_logs_equal(
+    mongo_store: Store, database: Database[Any], monkeypatch: pytest.MonkeyPatch, steps: int, examples: int
 ) -> None:
     monkeypatch.setattr(retry, "FIRST_PAUSE", 0.0002)
     Agreement.databases = (database,)
@@ -174,14 +178,14 @@ def test_ten_thousand_steps_of_writers_faults_and_rollbacks_leave_all_logs_equal
     run_state_machine_as_test(
         Agreement,
         settings=settings(
-            max_examples=EXAMPLES,
+            max_examples=examples,
             stateful_step_count=STEPS_EACH,
             deadline=None,
             derandomize=True,
             suppress_health_check=list(HealthCheck),
         ),
     )
-    assert Agreement.steps >= STEPS
+    assert Agreement.steps >= steps
 
 
 def test_the_server_that_rolls_back_is_the_real_one_in_all_else(mongo_store: Store, database: Database[Any]) -> None:

@@ -27,16 +27,15 @@ def after(*errors: Exception) -> Callable[[], str]:
     return attempt
 
 
-def test_what_passes_is_waited_for_and_said_once() -> None:
-    said: list[str] = []
-    waiting = RetryPolicy("the store", seconds=math.inf, say=said.append)
+def test_what_passes_is_waited_for_and_said_once(messages: list[str]) -> None:
+    waiting = RetryPolicy("the store", seconds=math.inf)
     errors = [
         AutoReconnect("gone"),
         ServerSelectionTimeoutError("none, Timeout: 2s"),
         OperationFailure("stepped down", 10107),
     ]
     assert waiting(after(*errors)) == "done"
-    assert said == ["waiting for the store: gone", "the store answers again"]
+    assert messages == ["waiting for the store: gone", "the store answers again"]
     assert waiting.recoveries == 1
 
 
@@ -57,14 +56,12 @@ def test_a_server_of_our_own_is_revived_between_attempts() -> None:
     assert len(revived) == 2
 
 
-def test_what_reviving_cannot_do_is_said_and_tried_again() -> None:
-    said: list[str] = []
-
+def test_what_reviving_cannot_do_is_said_and_tried_again(messages: list[str]) -> None:
     def restart() -> None:
         raise NoMongod("there is no mongod")
 
-    assert RetryPolicy("s", seconds=math.inf, restart=restart, say=said.append)(after(AutoReconnect("x"))) == "done"
-    assert "there is no mongod" in said
+    assert RetryPolicy("s", seconds=math.inf, restart=restart)(after(AutoReconnect("x"))) == "done"
+    assert "there is no mongod" in messages
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import pymongo
 import pytest
 from pymongo.database import Database
 from replica_set import free_ports
-from tests.waiting import until, until_read
+from tests.waiting import GENEROUS, until, until_read
 
 import hstore
 from hstore import Ctrl, fmin, hp, rand
@@ -28,7 +28,6 @@ from hstore.store.events import Cancelled, Done, Event, Failed, Noted, Reported,
 from hstore.store.server import find_mongod
 from hstore.store.store import Experiment
 
-SECONDS = 60.0
 Objective = Callable[[Any], Any]
 
 
@@ -66,9 +65,9 @@ class Worker:
 
     def end(self) -> int:
         """Return its exit code."""
-        code = self.process.wait(SECONDS)
+        code = self.process.wait(GENEROUS)
         for reader in self._readers:
-            reader.join(SECONDS)
+            reader.join(GENEROUS)
         return code
 
     def stop(self, number: int = signal.SIGTERM) -> int:
@@ -124,7 +123,7 @@ class Search:
     def until_finished(self) -> dict[str, int]:
         """Return how many trials there are of each state, once the search is over; it must be sound."""
         self.until(lambda: self.experiment.state.status == "finished" and not self.experiment.state.open)
-        self._thread.join(SECONDS)
+        self._thread.join(GENEROUS)
         assert not self._thread.is_alive()
         assert check(self._store, "e") == []
         return dict(self.experiment.state.counts)
@@ -146,7 +145,7 @@ class Search:
             return
         self._is_closed = True
         stop(self.experiment, "the test is over", now=True)
-        self._thread.join(SECONDS)
+        self._thread.join(GENEROUS)
         self._store.close()
 
 
@@ -205,7 +204,7 @@ def test_an_empty_database_is_waited_at(mongo_url: str, hire: Hire, begin: Begin
 def test_an_empty_database_is_left_by_who_does_not_wait(option: tuple[str, ...], mongo_url: str, hire: Hire) -> None:
     worker = hire(mongo_url, *option)
     assert worker.end() == 0, worker.said
-    assert "it took 0 trials" in worker.said
+    assert "(trials taken: 0)" in worker.said
 
 
 def test_an_experiment_that_is_not_there_is_said_at_once(mongo_url: str, hire: Hire) -> None:
@@ -288,7 +287,7 @@ def test_a_worker_that_is_started_twice_under_one_name_is_told_apart(mongo_url: 
     for worker in (first, second):
         worker.until("serves every open experiment")
     third = hire(mongo_url, "--name", "w")
-    third.until("a worker named w is there already, so this one is w~")
+    third.until("a worker named w is already running; this one is named w~")
     with hstore.open(mongo_url) as store:
         assert store.claims is not None
         claims = store.claims
@@ -316,7 +315,7 @@ def test_who_cannot_load_an_objective_says_so_and_claims_nothing(
     f = by_name(tmp_path, "def f(config): return config['x']")
     search = begin(mongo_url, f, 3)
     unable = hire(mongo_url, "--name", "unable", "-j", "2")
-    unable.until("takes nothing of 'e'")
+    unable.until("skipping 'e'")
     with hstore.open(mongo_url) as store:
         assert store.claims is not None
         claims = store.claims
@@ -338,7 +337,7 @@ def test_who_cannot_load_an_objective_says_so_and_claims_nothing(
 def test_who_refuses_one_search_serves_the_others(mongo_url: str, hire: Hire, begin: Begin, tmp_path: Path) -> None:
     begin(mongo_url, by_name(tmp_path, "def f(config): return config['x']"), 3)
     worker = hire(mongo_url)
-    worker.until("takes nothing of 'e'")
+    worker.until("skipping 'e'")
     fmin(
         lambda config: config["x"], {"x": hp.uniform("x", -1, 1)}, algo=rand.suggest, max_evals=3, rstate=0,
         verbose=False, experiment="another", store=mongo_url, workers=0,
@@ -454,14 +453,14 @@ def test_what_returns_after_it_was_cancelled_is_noted_and_stays_cancelled(
     worker = hire(mongo_url, "--grace", "600")
     until((tmp_path / "begun").exists)
     cancel(search, 0)
-    worker.until("trial 0 of 'e' was taken from this worker")
+    worker.until("trial 0 of 'e' was reassigned to another worker")
     (tmp_path / "go").touch()
     assert search.until_finished() == {"cancelled": 1, "done": 1}
     (noted,) = search.until(lambda: search.events(Noted, 0))
     assert noted.late["type"] == "done"
     assert noted.late["loss"] == 5.0
     assert worker.stop() == 143
-    assert "trial 0 of 'e' was taken from here; that it is done is noted beside it" in worker.said
+    assert "trial 0 of 'e' was reassigned; its late result (done) is saved as a note" in worker.said
 
 
 def test_what_does_not_return_after_it_was_cancelled_is_ended(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.waiting import until_read
+from tests.waiting import GENEROUS, until_read
 
 import hstore
 from hstore import fmin, hp, rand
@@ -19,8 +19,6 @@ from hstore.engine.search.control import pause, resume, retry, stop
 from hstore.store.errors import AllTrialsFailed
 from hstore.store.events import Finished
 from hstore.store.store import Experiment
-
-SECONDS = 60.0
 
 
 @contextmanager
@@ -73,7 +71,7 @@ class Search:
         return sum(self.experiment.state.counts.get(state, 0) for state in states)
 
     def join(self) -> None:
-        self._thread.join(SECONDS)
+        self._thread.join(GENEROUS)
         assert not self._thread.is_alive()
 
     def close(self) -> None:
@@ -141,7 +139,7 @@ def test_a_stop_without_a_driver_is_concluded_when_the_last_trial_has_ended(mong
             experiment = store.experiment("e")
             assert len(stop(experiment, "enough").running) == 2
             (tmp_path / "go").touch()
-            deadline = time.monotonic() + SECONDS
+            deadline = time.monotonic() + GENEROUS
             while sum(isinstance(event, Finished) for event in experiment.chain(None)) < 2:
                 assert time.monotonic() < deadline
                 experiment.wait(1.0)

@@ -37,7 +37,7 @@ def test_a_failure_whose_worker_did_not_live_to_queue_the_trial_again_is_made_go
 
 
 def after_keeping_house(experiment: Experiment) -> str:
-    house = Reaper(experiment.store, say=lambda _: None)
+    house = Reaper(experiment.store)
     house.keep(["e"])
     house.keep(["e"])
     experiment.refresh()

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from distributed import Client, LocalCluster
-from tests.waiting import until
+from tests.waiting import GENEROUS, until
 
 import hstore
 from hstore import fmin, hp, rand
@@ -67,7 +67,7 @@ def search(url: str | None, max_evals: int = N * JOBS, *, loads_in: float = 0.0,
         {"x": hp.uniform("x", -1, 1)},
         algo=rand.suggest,
         max_evals=max_evals,
-        timeout=60,  # a failure must not keep the executors waiting for ever
+        timeout=GENEROUS,  # a failure must not keep the executors waiting for ever
         rstate=np.random.default_rng(0),
         verbose=False,
         experiment="e",

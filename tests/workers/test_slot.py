@@ -1,14 +1,13 @@
 """Trials that take less time than it takes to hand them out: several are claimed at once, and none waits in vain."""
 
-import os
 import signal
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from tests.waiting import until_read
-from tests.workers.serving import DEADLINE, begin, is_over, worker
+from tests.waiting import GENEROUS, until_read
+from tests.workers.objectives import ODD, dies_once, kills_its_worker, raises, raises_once, reports, slow_once, square
+from tests.workers.serving import begin, is_over, worker
 
 from hstore.engine.audit.check import check
 from hstore.engine.evaluation import attempt
@@ -19,49 +18,6 @@ from hstore.store.store import Experiment, PendingEvent, Store
 from hstore.workers import run
 
 N = 24
-ODD = 0.3
-"""A point among the first N, at the twelfth."""
-
-
-def square(config: dict[str, Any]) -> float:
-    return float(config["x"] ** 2)
-
-
-def slow_once(config: dict[str, Any]) -> float:
-    if config["x"] == ODD:
-        time.sleep(3)  # longer than what counts as a moment here
-    return 0.0
-
-
-def raises(config: dict[str, Any]) -> float:
-    raise ValueError("never")
-
-
-def raises_once(config: dict[str, Any]) -> float:
-    if config["x"] == ODD:
-        raise ValueError("odd")
-    return 0.0
-
-
-def dies_once(config: dict[str, Any]) -> float:
-    if config["x"] == ODD:
-        os._exit(7)
-    return 0.0
-
-
-def kills_its_worker(config: dict[str, Any]) -> float:
-    if config["x"] == ODD and "SPARED" not in os.environ:
-        os.kill(os.getppid(), signal.SIGKILL)
-        time.sleep(600)  # dies with it
-    return 0.0
-
-
-def reports(expr: Any, memo: Any, ctrl: Any) -> float:
-    ctrl.report(0, 0.5)
-    return 0.0
-
-
-reports.fmin_pass_expr_memo_ctrl = True  # type: ignore[attr-defined]
 
 
 @pytest.fixture
@@ -162,7 +118,7 @@ def test_those_whose_worker_is_killed_are_taken_from_it(
 ) -> None:
     experiment = begin(mongo_store, "e", kills_its_worker, N)
     with worker(mongo_url, "--burst") as process:
-        assert process.wait(DEADLINE) == -signal.SIGKILL
+        assert process.wait(GENEROUS) == -signal.SIGKILL
     monkeypatch.setenv("SPARED", "1")
     with worker(mongo_url):
         until_read(experiment, is_over(experiment))

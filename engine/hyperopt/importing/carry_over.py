@@ -13,8 +13,11 @@ from hstore.engine.search.defaults import created_without_fmin
 from hstore.engine.space import Point, Space, compile_space, seen_space
 from hstore.store.errors import BadSearchSpace, CannotLoad, Conflict, InvalidName, InvalidValue, NotFound, SpaceChanged
 from hstore.store.events import Created, Document, Finished, Noted, Paused
+from hstore.store.messages import Log
 from hstore.store.store import Experiment, PendingEvent, Store
 from hstore.store.values import check_name
+
+LOG = Log("importing")
 
 BATCH = 25
 """Jobs that are appended at once; the first decision of each batch observes the ends of the batch before."""
@@ -169,24 +172,22 @@ def carry_over(
     found: Found,
     *,
     on_progress: Callable[[int], object] = lambda _: None,
-    say: Callable[[str], None] = lambda _: None,
 ) -> Imported:
     """Bring the log of experiment *found* to where its jobs in *source* are, whatever was imported of them before.
 
     on_progress is called with the number of jobs that were looked at. Raises `InvalidValue` if there is another
     experiment of that name, and `SpaceChanged` if it was imported with another space.
     """
-    return _Import(store, source, found, say).run(on_progress)
+    return _Import(store, source, found).run(on_progress)
 
 
 class _Import:
     """One import of one experiment."""
 
-    def __init__(self, store: Store, source: Source, found: Found, say: Callable[[str], None]) -> None:
+    def __init__(self, store: Store, source: Source, found: Found) -> None:
         self._store = store
         self._source = source
         self._found = found
-        self._say = say
         self._experiment = Experiment(store, found.name)
         self._known: dict[Key, int] = {}
         self._looked = 0
@@ -211,7 +212,7 @@ class _Import:
         self._append(self._conclusion)
         experiment.repair()
         if self._told > TOLD:
-            self._say(f"{found.name}: {self._told - TOLD} more values like these were imported as text")
+            LOG.warning(f"{found.name}: {self._told - TOLD} more values like these were imported as text")
         state = experiment.state
         return Imported(
             name=found.name,
@@ -349,9 +350,9 @@ class _Import:
 
     def _lose(self, name: str, whose: str) -> None:
         self._missing += 1
-        self._say(f"attachment {name!r:.80} of {whose} is not in {self._source.shown} any more")
+        LOG.warning(f"attachment {name!r:.80} of {whose} is not in {self._source.shown} any more")
 
     def _tell(self, message: str) -> None:
         self._told += 1
         if self._told <= TOLD:
-            self._say(message)
+            LOG.warning(message)

@@ -28,7 +28,7 @@ class HyperoptStore:
 
     default_name = "default"
 
-    def __init__(self, url: str, *, timeout: float, say: Callable[[str], None]) -> None:
+    def __init__(self, url: str, *, timeout: float) -> None:
         from gridfs import GridFS
 
         from hstore.store.retry import RetryPolicy
@@ -36,7 +36,7 @@ class HyperoptStore:
 
         place = parse(url)
         self.shown = place.shown
-        self._retrying = RetryPolicy(place.shown, seconds=timeout, say=say)
+        self._retrying = RetryPolicy(place.shown, seconds=timeout)
         self._database = connect(place)
         self._jobs = self._database[_collection(url)]
         try:

@@ -6,7 +6,7 @@ import codecs
 import datetime as dt
 import pickle
 from collections import OrderedDict, defaultdict, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -16,7 +16,10 @@ from uuid import UUID
 from hstore.engine.hyperopt.importing.jobs import Job
 from hstore.store.errors import InvalidValue, NotFound
 from hstore.store.events import Document
+from hstore.store.messages import Log
 from hstore.store.values import normalise
+
+LOG = Log("importing")
 
 ATTACHMENT = "ATTACH::"
 """Begins the names under which `Trials` keeps what belongs to a trial: ATTACH::tid::name."""
@@ -151,14 +154,13 @@ def _of_bson(module: str, name: str) -> Any:
 class HyperoptFile:
     """A pickle of `Trials`, or of a list of its documents; see `Source`. Raises `InvalidValue` for any other."""
 
-    def __init__(self, path: Path, *, say: Callable[[str], None]) -> None:
+    def __init__(self, path: Path) -> None:
         self.shown = str(path)
         self.default_name = path.name.partition(".")[0] or path.name
         self._documents, self._attachments, not_read = _unpickled(path)
-        self._say = say
         if not_read:
             some = ", ".join(not_read[:5]) + (f" and {len(not_read) - 5} more" if len(not_read) > 5 else "")
-            say(
+            LOG.warning(
                 f"{path} holds objects made by {some}: these are neither hyperopt's nor plain, and none of them is read"
             )
 
@@ -190,7 +192,7 @@ class HyperoptFile:
             return bytes(content)
         import json
 
-        self._say(f"attachment {name!r:.80} is a {type(content).__name__}: it is imported as JSON")
+        LOG.warning(f"attachment {name!r:.80} is a {type(content).__name__}: it is imported as JSON")
         plain = normalise(content, replace=lambda value, path, why: str(value)[:200])
         return json.dumps(plain, default=str).encode()
 

@@ -1,5 +1,6 @@
 """hyperopt.pyll.base: nodes, graphs, their evaluation, and the symbols that need no definition."""
 
+from hstore.engine.evaluation.impure_symbols import curtime, pdb_settrace
 from hstore.engine.space.evaluation import DEFAULT_MAX_PROGRAM_LEN, GarbageCollected, rec_eval
 from hstore.engine.space.expressions import Apply, Literal, MissingArgument, apply, as_apply, dfs
 from hstore.engine.space.functions import (
@@ -14,14 +15,12 @@ from hstore.engine.space.functions import (
     callpipe1,
     copy_call_method_pure,
     cos,
-    curtime,
     exp,
     identity,
     log,
     maximum,
     minimum,
     partial,
-    pdb_settrace,
     pos_args,
     pow,
     repeat,

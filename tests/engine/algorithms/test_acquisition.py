@@ -1,4 +1,4 @@
-"""What is best to try next: the criterion's slopes are its own, and doubt decides how much the unknown counts."""
+"""The acquisition function: its slopes are those of its values, and the exploration weight scales deviations."""
 
 import math
 
@@ -30,7 +30,7 @@ def rugged(n: int, *, n_failed: int = 0) -> Surrogate:
 
 
 @pytest.mark.parametrize("n_failed", [0, 3])
-@pytest.mark.parametrize("doubt", [1.0, 0.6])
+@pytest.mark.parametrize("exploration_weight", [1.0, 0.6])
 def test_the_slopes_of_the_criterion_are_those_of_its_values(exploration_weight: float, n_failed: int) -> None:
     model = rugged(12, n_failed=n_failed)
     criterion = Criterion(model, model.best, exploration_weight=exploration_weight)
@@ -44,7 +44,7 @@ def test_the_slopes_of_the_criterion_are_those_of_its_values(exploration_weight:
         assert slopes[:, j] == pytest.approx(numeric, rel=1e-3, abs=1e-4)
 
 
-def test_the_less_doubt_the_more_counts_what_is_expected() -> None:
+def test_a_smaller_exploration_weight_chooses_by_the_mean() -> None:
     model = rugged(8)
     rows = np.random.default_rng(2).random((2000, 2))
     mean, sigma = model.posterior.predict(model.features.of(rows))

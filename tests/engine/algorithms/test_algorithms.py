@@ -1,7 +1,9 @@
 """Algorithms are found by name, module or partial, and refuse settings that they do not have."""
 
+import inspect
 import json
 import math
+import pydoc
 from functools import partial
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -16,16 +18,16 @@ from hstore.engine.algorithms import (
     Algorithm,
     anneal,
     describe_algorithm,
+    known_algorithms,
     mix,
     named,
-    names,
     rand,
     resolve,
     tpe,
     why_unknown,
 )
 from hstore.engine.algorithms.history import History
-from hstore.engine.algorithms.names import PLUG_INS
+from hstore.engine.algorithms.known_algorithms import PLUG_INS
 from hstore.engine.space import compile_space, hp
 from hstore.store.errors import InvalidValue
 
@@ -81,7 +83,7 @@ def test_a_function_of_ones_own_comes_back_as_it_is() -> None:
 
 
 def test_what_is_no_algorithm_is_refused() -> None:
-    with pytest.raises(InvalidValue, match="is no algorithm"):
+    with pytest.raises(InvalidValue, match="is not an algorithm"):
         resolve(3)
 
 
@@ -123,7 +125,7 @@ def test_a_mix_may_hold_names_and_modules_and_mixes() -> None:
     assert second == {"name": "mix", "version": 1, "settings": {"p_suggest": [[1.0, RAND]]}}
 
 
-def test_a_mix_says_what_it_is_made_of_unless_told_otherwise() -> None:
+def test_a_mix_says_what_it_is_made_of_by_default() -> None:
     _, settings = resolve("mix")
     assert [(p, part["name"]) for p, part in settings["p_suggest"]] == [(0.1, "rand"), (0.2, "anneal"), (0.7, "tpe")]
 
@@ -139,7 +141,7 @@ def test_a_mix_says_what_it_is_made_of_unless_told_otherwise() -> None:
         (["rand", "tpe"], "must be a list of pairs"),
         (None, "must be a list of pairs"),
         ([(1.0, "tpee")], "no algorithm is called 'tpee'"),
-        ([(1.0, 3)], "3 is no algorithm"),
+        ([(1.0, 3)], "3 is not an algorithm"),
         ([(1.0, partial(tpe.suggest, gama=1))], "tpe has no setting 'gama'"),
     ],
 )
@@ -249,8 +251,8 @@ suggest = Algorithm(name="steady", version=3, is_portable=True, choose=choose)
 
 def test_a_plug_in_is_found_by_its_name_and_replayed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     offer(monkeypatch, tmp_path, PLUG_INS, "steady", OF_OUR_SHAPE)
-    monkeypatch.setattr(names, "_table", dict(ALGORITHMS))
-    monkeypatch.setattr(names, "ALGORITHMS", names._table)
+    monkeypatch.setattr(known_algorithms, "_table", dict(ALGORITHMS))
+    monkeypatch.setattr(known_algorithms, "ALGORITHMS", known_algorithms._table)
     algorithm, settings = resolve({"name": "steady", "settings": {"step": 0.25}})
     assert isinstance(algorithm, Algorithm)
     assert (algorithm.version, settings) == (3, {"step": 0.25})
@@ -270,7 +272,7 @@ def test_a_plug_in_may_be_a_function_in_hyperopts_shape(monkeypatch: pytest.Monk
     ("name", "code", "message"),
     [
         ("torn", "1 / 0", r"plug-in torn = plug_in_torn \(of plug_in_torn 1.0\) cannot be loaded: ZeroDivisionError"),
-        ("empty", "", "plug-in empty = plug_in_empty .* is no algorithm, but <module"),
+        ("empty", "", "plug-in empty = plug_in_empty .* is not an algorithm: <module"),
         ("other", OF_OUR_SHAPE, "plug-in other = plug_in_other .* is called 'steady'"),
     ],
 )
@@ -282,3 +284,18 @@ def test_a_broken_plug_in_is_named(
         resolve(name)
     with pytest.raises(InvalidValue, match=f"no algorithm is called 'nope'; there are: rand, .*, {name}"):
         resolve("nope")
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS.values(), ids=list(ALGORITHMS))
+def test_help_of_an_algorithm_says_what_it_does_and_which_settings_it_has(algorithm: Algorithm) -> None:
+    shown = pydoc.plain(pydoc.render_doc(algorithm))
+    first_line = (inspect.getdoc(algorithm.choose) or "").splitlines()[0]
+    assert first_line in shown
+    for setting in algorithm.defaults:
+        assert f"{setting}=" in shown
+    assert "Methods defined here" not in shown
+
+
+def test_help_of_auto_says_that_it_is_a_portfolio() -> None:
+    shown = pydoc.plain(pydoc.render_doc(ALGORITHMS["auto"]))
+    assert "Portfolio: a Gaussian process by default, others when it stalls." in shown

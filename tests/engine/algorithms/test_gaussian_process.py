@@ -1,4 +1,4 @@
-"""The process interpolates, its gradients are those of its values, and it believes what it is told to believe."""
+"""The process interpolates, its gradients are those of its values, and believed rows turn out as expected."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The columnar history says what was told, whatever the order and however it grew."""
+"""The columnar history holds what was recorded, in whichever order and however it grew."""
 
 import math
 import time

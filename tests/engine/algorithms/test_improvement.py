@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from bench.hypervolume import hypervolume
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hstore.engine.algorithms.hypervolume import hypervolume
 from hstore.engine.algorithms.improvement import Boxes, boxes, improvement, improvement_slopes
 
 K = pytest.mark.parametrize("k", [1, 2, 3])

@@ -8,7 +8,7 @@ import pytest
 
 from hstore.engine.algorithms import mtpe, rand
 from hstore.engine.algorithms.history import History
-from hstore.engine.algorithms.kernels import Mixture, Rows, Scales
+from hstore.engine.algorithms.kernels import KernelDensity, Rows, Scales
 from hstore.engine.space import Point, Space, compile_space, hp
 
 CONDITIONAL = {
@@ -17,7 +17,7 @@ CONDITIONAL = {
 }
 
 
-def mixture(space: Space, points: list[Point], *, width: float, exploration_weight: float) -> Mixture:
+def mixture(space: Space, points: list[Point], *, width: float, exploration_weight: float) -> KernelDensity:
     history = History(space)
     for point in points:
         history.add(point)
@@ -25,10 +25,10 @@ def mixture(space: Space, points: list[Point], *, width: float, exploration_weig
     rows = scales.rows(history)
     widths = np.maximum(width, 0.5 * np.where(np.isnan(rows.cells), 0.0, rows.cells))
     weights = np.full(len(points), 1.0 / (len(points) + 1.0))
-    return Mixture(scales, rows, weights, widths, np.full(len(scales.categorical), exploration_weight))
+    return KernelDensity(scales, rows, weights, widths, np.full(len(scales.categorical), exploration_weight))
 
 
-def densities(estimate: Mixture, numbers: Any, options: Any) -> np.ndarray:
+def densities(estimate: KernelDensity, numbers: Any, options: Any) -> np.ndarray:
     candidates = estimate.scales.resolve(np.asarray(numbers, dtype=np.float64), np.asarray(options, dtype=np.intp))
     return np.exp(estimate.log_density(candidates))
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from bench.hypervolume import hypervolume
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,7 +15,6 @@ from hstore.engine.algorithms import ALGORITHMS, auto, gp
 from hstore.engine.algorithms.acquisition import AcquisitionFunction
 from hstore.engine.algorithms.encoding import encoding
 from hstore.engine.algorithms.history import History
-from hstore.engine.algorithms.hypervolume import hypervolume
 from hstore.engine.algorithms.multiobjective import Joint, several
 from hstore.engine.algorithms.scalarise import maximin
 from hstore.engine.space import Point, Space, compile_space

@@ -100,7 +100,7 @@ def test_a_vector_of_another_length_than_the_first_is_a_failure() -> None:
         history.loss_vectors[0] = 0.0
 
 
-def test_what_a_history_knows_of_vectors_grows_is_copied_and_is_told_again() -> None:
+def test_what_a_history_knows_of_vectors_grows_is_copied_and_is_replaced() -> None:
     history = history_of(*[(None, [float(i), -float(i)], [float(i % 2)]) for i in range(150)])
     twin = history.copy()
     twin.observe(149, kind="void")

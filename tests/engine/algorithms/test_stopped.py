@@ -26,7 +26,7 @@ NAN, INF = math.nan, math.inf
         ([0.9], [4], [0.1, 0.3], [0.2]),
         ([0.9, NAN, INF, -INF, 0.7], [1, 1, 1, 1, 1], [0.2], [0.4, INF, INF, 0.2, 0.2]),
         ([-INF, NAN], [1, 2], [0.2], [0.2, INF]),
-        ([0.9, 0.7, 0.3], [NAN, NAN, 1], [0.2], [0.4, 0.2, 0.2]),  # at steps that nobody told
+        ([0.9, 0.7, 0.3], [NAN, NAN, 1], [0.2], [0.4, 0.2, 0.2]),  # at unknown steps
         ([1e308, -1e308], [1, 1], [1.7e308, 1.7e308], [INF, 1.7e308]),
         ([], [], [0.2], []),
     ],
@@ -67,13 +67,13 @@ def test_only_stopped_trials_are_given_another_loss() -> None:
     history = told((0.0, "ok", 0.5), (1.0, "pruned", 0.9, 1), (2.0, "fail", None), (3.0, "pruned", None))
     assert losses_as_if_ended(history).tolist() == [0.5, 0.5, INF, INF]
     assert history.losses.tolist() == [0.5, INF, INF, INF]
-    nobody = told((0.0, "ok", -INF), (1.0, "error", None), (2.0, "fail", 0.3), (4.0, "ok", -0.0))
-    assert losses_as_if_ended(nobody).tobytes() == nobody.losses.tobytes()
+    unstopped = told((0.0, "ok", -INF), (1.0, "error", None), (2.0, "fail", 0.3), (4.0, "ok", -0.0))
+    assert losses_as_if_ended(unstopped).tobytes() == unstopped.losses.tobytes()
 
 
 def test_gp_takes_a_stopped_trial_without_a_number_for_a_failed_one() -> None:
     trials = known(told((0.0, "ok", 0.5), (1.0, "pruned", 0.9, 1), (2.0, "pruned", NAN, 1), (3.0, "pruned", None)))
-    assert (trials.told.tolist(), trials.valid.tolist(), trials.failed.tolist()) == ([0, 1], [0], [2, 3])
+    assert (trials.with_loss.tolist(), trials.valid.tolist(), trials.failed.tolist()) == ([0, 1], [0], [2, 3])
 
 
 def halved(n: int, *, by: float = 1.0) -> History:

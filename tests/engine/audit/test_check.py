@@ -9,7 +9,7 @@ import pytest
 from pymongo.database import Database
 
 from hstore import Store, Trials, fmin, hp, tpe
-from hstore.engine.audit.check import Finding, check
+from hstore.engine.audit.check import Violation, check
 from hstore.engine.evaluation.ctrl import inject
 from hstore.store.errors import NotFound
 from hstore.store.events import Failed, Finished, Noted, Queued, Requeued, Reserved, Resumed, Running
@@ -39,7 +39,7 @@ def demo(mongo_store: Store) -> Store:
     return mongo_store
 
 
-def kinds(findings: list[Finding]) -> set[str]:
+def kinds(findings: list[Violation]) -> set[str]:
     return {finding.kind for finding in findings}
 
 
@@ -163,7 +163,7 @@ def _edit(collection: str, which: dict[str, Any], **values: Any) -> Damage:
         pytest.param(_write(3, "done", **DONE), "state", 3, id="a trial ends twice"),
         pytest.param(_write(3, "running", pid=1, python="3", hstore="0"), "state", 3, id="an ended trial runs"),
         pytest.param(_remove(tid=N - 1, ver=3), "open", N - 1, id="a trial has no end"),
-        pytest.param(_write(3, "requeued", why="again"), "open", 3, id="a trial was requeued and nobody took it"),
+        pytest.param(_write(3, "requeued", why="again"), "open", 3, id="a trial was requeued and no worker took it"),
         pytest.param(
             _edit("events", {"tid": 3, "type": "running"}, by="elsewhere:1:worker"), "holder", 3,
             id="another process writes",
@@ -223,7 +223,7 @@ def test_a_read_model_that_is_written_meanwhile_is_waited_for(demo: Store) -> No
         assert kinds(check(demo, "demo", timeout=timeout, on_progress=late)) == found
 
 
-def test_what_somebody_removed_from_the_end_is_found_when_the_number_of_trials_is_known(demo: Store) -> None:
+def test_what_was_removed_from_the_end_is_found_when_the_number_of_trials_is_known(demo: Store) -> None:
     assert demo.database is not None
     demo.database["events"].delete_many({"tid": N - 1})
     demo.database["events"].delete_many({"type": "finished"})

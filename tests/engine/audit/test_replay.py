@@ -9,7 +9,7 @@ import pytest
 
 from hstore import MongoTrials, Store, Trials, anneal, fmin, gp, hp, mix, rand, tpe
 from hstore.engine.algorithms import ALGORITHMS
-from hstore.engine.algorithms.names import _table
+from hstore.engine.algorithms.known_algorithms import _table
 from hstore.engine.audit.replay import derive_again
 from hstore.engine.search.fingerprint import fingerprint
 from hstore.store.events import Changed

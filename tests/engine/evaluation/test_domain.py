@@ -1,6 +1,5 @@
 """Domain and Ctrl: what an objective is called with, what becomes of what it returns, and of what it tells."""
 
-import logging
 import warnings
 from typing import Any
 
@@ -136,15 +135,15 @@ def test_a_ctrl_that_a_program_makes_speaks_for_its_trial() -> None:
 
 
 @pytest.mark.covers("base.Ctrl.info", "base.Ctrl.warn", "base.Ctrl.error", "base.Ctrl.debug")
-def test_what_a_ctrl_is_told_goes_to_a_logger(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG, logger="hstore.objective")
+def test_what_a_ctrl_is_told_goes_to_a_logger(logged: Any) -> None:
     ctrl = Ctrl()
     ctrl.info("a %s", 1)
     ctrl.warn("b")
     ctrl.error("c")
     ctrl.debug("d")
-    assert [record.levelname for record in caplog.records] == ["INFO", "WARNING", "ERROR", "DEBUG"]
-    assert caplog.records[0].getMessage() == "a 1"
+    assert [record.levelname for record in logged.records] == ["INFO", "WARNING", "ERROR", "DEBUG"]
+    assert logged.messages[0] == "a 1"
+    assert {record.name for record in logged.records} == {"hstore.objective"}
 
 
 @pytest.mark.covers("base.Ctrl.checkpoint", "base.Ctrl.attachments")

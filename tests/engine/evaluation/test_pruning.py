@@ -320,7 +320,11 @@ def test_a_pruner_that_fails_fails_the_trial_and_is_named() -> None:
 
 
 def test_replay_derives_what_a_plug_in_decided_where_it_is_installed(
-    trials: Trials, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    trials: Trials,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    messages: list[str],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     with monkeypatch.context() as patch:
         offer(patch, tmp_path, "hstore.pruners", "late", LATE, attribute=":late")
@@ -341,11 +345,11 @@ def test_replay_derives_what_a_plug_in_decided_where_it_is_installed(
     assert {why for _, why in report.skipped} == {"stopped early by late, which is not installed here"}
     with pytest.raises(InvalidValue, match="no pruner is called 'late'; there are: asha, hyperband, median"):
         search(trials, pruner="late", max_evals=9)
-    said: list[str] = []
-    referee = PruningSession(experiment, follows_all=True, say=said.append)
+    messages.clear()
+    referee = PruningSession(experiment, follows_all=True)
     assert (referee.pruner, referee.pruner) == (None, None)
-    assert len(said) == 1
-    assert said[0].endswith("no trial is stopped early here, by late, which is not installed here")
+    assert len(messages) == 1
+    assert messages[0].endswith("no trial is stopped early here, by late, which is not installed here")
 
 
 LATE = """

@@ -181,7 +181,7 @@ def test_a_plug_in_is_found_by_its_name(monkeypatch: pytest.MonkeyPatch, tmp_pat
     ("name", "code", "message"),
     [
         ("ripped", "1 / 0", r"plug-in ripped = .* \(of plug_in_ripped 1.0\) cannot be loaded: ZeroDivisionError"),
-        ("module", "", "plug-in module = plug_in_module .* is no pruner, but <module"),
+        ("module", "", "plug-in module = plug_in_module .* is not a pruner: <module"),
         ("renamed", OFFERED, "plug-in renamed = plug_in_renamed:level .* is called 'level'"),
     ],
 )
@@ -237,7 +237,7 @@ def test_median_compares_with_those_that_were_trained_to_the_end() -> None:
     assert rule.stops(9, curve([0.9, 0.81]), done)
     assert not rule.stops(9, curve([0.79, 0.9]), done), "its best so far counts"
     assert not rule.stops(9, curve([0.9, 0.81]), others(*[each.values for each in done.values()]))
-    assert not rule.stops(9, curve([0.9, 0.81, 0.8]), done), "nobody came that far"
+    assert not rule.stops(9, curve([0.9, 0.81, 0.8]), done), "no other trial came that far"
     assert not rule.stops(9, curve([0.9, 0.81]), dict(itertools.islice(done.items(), 2)))
     assert not pruners.median(min_steps=3).is_due(curve([1.0, 1.0]))
 

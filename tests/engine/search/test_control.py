@@ -223,7 +223,7 @@ def test_whoever_records_the_end_shows_what_a_dead_worker_did_not(mongo_store: S
     experiment.refresh()
     assert conclude(experiment, "max_evals").has(Finished)
     assert mongo_store.database is not None
-    until(lambda: mongo_store.database.trials.find_one({"tid": tid})["state"] == "done", seconds=10)  # type: ignore
+    until(lambda: mongo_store.database.trials.find_one({"tid": tid})["state"] == "done")  # type: ignore
 
 
 def test_a_paused_search_is_not_concluded(store: Store) -> None:

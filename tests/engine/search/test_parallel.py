@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.waiting import until
+from tests.waiting import GENEROUS, until
 
 import hstore
 from hstore import MongoTrials, Trials, fmin, hp, rand, tpe
@@ -24,7 +24,6 @@ from hstore.store.errors import InvalidValue
 from hstore.store.store import Experiment
 
 SPACE = {"x": hp.uniform("x", -1, 1), "c": hp.choice("c", [1, {"y": hp.uniform("y", 0, 1)}])}
-DEADLINE = 60.0
 
 quiet = partial(fmin, verbose=False, rstate=np.random.default_rng(0))
 
@@ -157,14 +156,12 @@ def test_a_search_that_ends_early_cancels_what_is_left(mongo_url: str, by: str) 
 
 
 def test_it_says_that_no_worker_is_there_and_how_to_start_one(
-    mongo_url: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    mongo_url: str, messages: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("hstore.engine.search.parallel.FIRST_WORD", 0.2)
-    said = ""
 
     def help_is_asked_for() -> bool:
-        nonlocal said
-        said += capfd.readouterr().err
+        said = "\n".join(messages)
         return "start one: hstore --store" in said and "worker alone" in said
 
     thread = threading.Thread(
@@ -175,7 +172,7 @@ def test_it_says_that_no_worker_is_there_and_how_to_start_one(
     thread.start()
     until(help_is_asked_for)
     with worker(mongo_url, "alone"):
-        thread.join(DEADLINE)
+        thread.join(GENEROUS)
     assert not thread.is_alive()
 
 
@@ -192,7 +189,7 @@ fmin(lambda c: c["x"] ** 2, {{"x": hp.uniform("x", -1, 1)}}, algo=rand.suggest, 
             until(lambda: store.models and sum(e["trials"] for e in store.models.overview()) >= wanted)  # noqa: B023
             driver.kill()
             driver.wait()
-        assert subprocess.run([sys.executable, "-c", code], timeout=DEADLINE, check=True).returncode == 0
+        assert subprocess.run([sys.executable, "-c", code], timeout=GENEROUS, check=True).returncode == 0
     assert len(sound(mongo_url, "go-on").trials) == 400
 
 
@@ -210,7 +207,7 @@ fmin(lambda c: time.sleep(600), {{"x": hp.uniform("x", -1, 1)}}, algo=rand.sugge
         assert claims is not None
         until(lambda: len([held for held in claims.held() if held.beat]) == 2)
         driver.send_signal(signal.SIGINT)
-        _, said = driver.communicate(timeout=DEADLINE)
+        _, said = driver.communicate(timeout=GENEROUS)
         assert "the same call continues experiment 'interrupted'" in said
         search = store.experiment("interrupted")
         assert Counter(trial.state for trial in search.trials) == {"queued": len(search.trials)}
@@ -229,7 +226,7 @@ from hstore import fmin, hp
 fmin(only_here.objective, {{"x": hp.uniform("x", -1, 1)}}, max_evals=4, verbose=False, experiment="elsewhere",
      store={mongo_url!r}, workers=2)
 """
-    ran = subprocess.run([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, timeout=DEADLINE)
+    ran = subprocess.run([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, timeout=GENEROUS)
     assert ran.returncode == 1
     assert "CannotLoad: no worker can load the objective: cannot import only_here:objective" in ran.stderr
     with hstore.open(mongo_url) as store:

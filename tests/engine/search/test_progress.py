@@ -7,8 +7,8 @@ import warnings
 import pytest
 
 from hstore import progress
-from hstore.engine.search.progress import say
 from hstore.std_out_err_redirect_tqdm import DummyTqdmFile, std_out_err_redirect_tqdm
+from hstore.store.messages import Log, shown_on_stderr
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -67,8 +67,8 @@ def test_lines_can_be_written_above_a_bar() -> None:
 
 
 def test_what_is_said_goes_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
-    with progress.default_callback(0, 5):
-        say("a word")
+    with shown_on_stderr(), progress.default_callback(0, 5):
+        Log("search").info("a word")
     printed = capsys.readouterr()
     assert printed.out == ""
     assert "hstore: a word" in printed.err

@@ -63,7 +63,7 @@ def test_a_search_for_two_things_yields_their_front_and_is_derived_again(trials:
 def test_an_algorithm_says_which_scalarisation_suits_it(monkeypatch: pytest.MonkeyPatch) -> None:
     weighed = replace(tpe.suggest, scalarisation="chebyshev")
     trials = Trials()
-    monkeypatch.setattr("hstore.engine.algorithms.names._table", {**ALGORITHMS, "tpe": weighed})
+    monkeypatch.setattr("hstore.engine.algorithms.known_algorithms._table", {**ALGORITHMS, "tpe": weighed})
     search(trials, algo=weighed)
     decisions = [trial.queued.algorithm or {} for trial in trials.experiment.trials if trial.queued]
     assert {decision.get("scalarised") for decision in decisions} == {None, "chebyshev 1"}
@@ -126,7 +126,7 @@ def test_auto_searches_conditional_spaces_in_batches(n: int) -> None:
 def test_a_log_of_gp_that_read_losses_by_chebyshev_weights_is_derived_again(monkeypatch: pytest.MonkeyPatch) -> None:
     before = replace(gp.suggest, scalarisation="chebyshev")
     trials = Trials()
-    monkeypatch.setattr("hstore.engine.algorithms.names._table", {**ALGORITHMS, "gp": before})
+    monkeypatch.setattr("hstore.engine.algorithms.known_algorithms._table", {**ALGORITHMS, "gp": before})
     search(trials, algo=before, max_evals=14)
     monkeypatch.undo()
     assert ALGORITHMS["gp"].scalarisation == "modelled"

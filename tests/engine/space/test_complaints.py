@@ -47,7 +47,7 @@ def test_low_equal_to_high_is_refused_even_at_zero(kind: str, low: float, high: 
         pyll_utils.validate_distribution_range(lambda *_: None)("x", low, high)
 
 
-def test_bounds_that_are_logarithms_by_mistake_are_told() -> None:
+def test_bounds_that_should_be_logarithms_are_named() -> None:
     with pytest.raises(
         BadSearchSpace, match=r"lr: .*the bounds of a log kind are logarithms: np.log\(1e-3\), not 1e-3"
     ):
@@ -127,7 +127,7 @@ def test_choices_and_ranges_of_nothing_are_refused_where_they_are_written(make: 
 
 
 @pytest.mark.covers("fmin.space_eval", "space_eval")
-def test_a_point_without_an_active_label_is_told_which() -> None:
+def test_a_point_without_an_active_label_is_refused_by_its_name() -> None:
     space = hp.choice("c", [1, hp.uniform("x", 0, 1)])
     assert space_eval(space, {"c": 0, "unknown": 3}) == 1
     with pytest.raises(AttributeError, match=r"^x: is active at this point but has no value"):
@@ -156,7 +156,7 @@ def test_a_sample_is_drawn_with_a_seed_a_generator_a_random_state_or_nothing() -
 
 
 @pytest.mark.covers("pyll_utils.expr_to_config", "pyll_utils.DuplicateLabel")
-def test_the_conditions_of_a_weighted_choice_are_known_and_a_label_used_twice_is_told() -> None:
+def test_the_conditions_of_a_weighted_choice_are_known_and_a_label_used_twice_is_named() -> None:
     hps: dict[str, Any] = {}
     pyll_utils.expr_to_config(hp.pchoice("p", [(0.5, 1), (0.5, hp.uniform("x", 0, 1))]), None, hps)
     assert hps["x"]["conditions"] == {(pyll_utils.EQ("p", 1),)}
@@ -219,7 +219,7 @@ def test_a_cycle_is_refused_not_walked_for_ever() -> None:
 
 
 @pytest.mark.covers("pyll.base.Apply.arg", "pyll.base.Apply.eval")
-def test_arguments_are_told_of_functions_with_stars_and_of_those_by_keyword_only() -> None:
+def test_arguments_are_named_of_functions_with_stars_and_of_those_by_keyword_only() -> None:
     def starred_for_a_test(a: Any, *rest: Any, flag: bool = False, **more: Any) -> Any:
         return a, rest, flag, more
 

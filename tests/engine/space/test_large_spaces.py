@@ -8,7 +8,7 @@ from bench.convolutional import LABELS, make_space
 
 from hstore import Trials, fmin, hp, pyll, tpe
 from hstore.engine.algorithms.history import History
-from hstore.engine.algorithms.names import ALGORITHMS
+from hstore.engine.algorithms.known_algorithms import ALGORITHMS
 from hstore.engine.space import Space, compile_space
 from hstore.store.digest import canonical
 

@@ -372,7 +372,7 @@ def test_functions_made_of_expressions_work_alike() -> None:
 
 
 @pytest.mark.covers("pyll.toposort", "pyll.base.toposort", "pyll.clone", "pyll.clone_merge", "pyll.base.clone_merge")
-def test_copies_replace_what_they_are_told_to_and_merge_what_is_equal() -> None:
+def test_copies_replace_what_is_given_and_merge_what_is_equal() -> None:
     for library in (OURS, THEIRS):
         x = library.scope.identity(library.scope.sin(3) + library.scope.sin(3))
         order = library.toposort(x)

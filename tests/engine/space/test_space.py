@@ -83,8 +83,8 @@ def test_an_object_that_is_no_data_leaves_its_text() -> None:
         (lambda: hp.uniform("lr", 0, 10**400), "lr: high must be finite"),
         (lambda: hp.uniform("lr", -1e308, 1e308), "lr: uniform over a range this wide"),
         (lambda: hp.quniform("lr", 0, 1e10, 1e-300), "lr: quniform over a range this wide"),
-        (lambda: hp.lognormal("lr", 700, 200), r"lr: exp\(2700\) is no finite number"),
-        (lambda: hp.loguniform("lr", -1000, 0), r"lr: exp\(-1000\) is no positive number"),
+        (lambda: hp.lognormal("lr", 700, 200), r"lr: exp\(2700\) is not a finite number"),
+        (lambda: hp.loguniform("lr", -1000, 0), r"lr: exp\(-1000\) is not a positive number"),
         (lambda: hp.choice("lr", {"a", "b"}), "lr: the options must have an order"),
         (lambda: cast(Any, hp.uniform)("lr", 0), "lr: .*missing a required argument: 'high'"),
         (lambda: cast(Any, hp.uniform)("lr", 0, 1, 2), "lr: .*too many positional arguments"),
@@ -215,11 +215,11 @@ def test_a_symbol_of_ones_own_is_looked_up_when_it_is_needed() -> None:
         ({"x": 0.5}, "c: has no value"),
         ({"x": 0.5, "c": 0, "y": 1.0}, "y: has a value, but is not active"),
         ({"x": 0.5, "c": 1}, "y: has no value"),
-        ({"x": 1.5, "c": 0}, "x: 1.5 is outside"),
-        ({"x": 0.5, "c": 2}, "c: 2 is outside"),
-        ({"x": 0.5, "c": 0.5}, "c: 0.5 is no value"),
-        ({"x": "0.5", "c": 0}, "x: '0.5' is no value"),
-        ({"x": math.nan, "c": 0}, "x: nan is no value"),
+        ({"x": 1.5, "c": 0}, "x=1.5 is out of range"),
+        ({"x": 0.5, "c": 2}, "c=2 is out of range"),
+        ({"x": 0.5, "c": 0.5}, "c=0.5 is not a value"),
+        ({"x": "0.5", "c": 0}, "x='0.5' is not a value"),
+        ({"x": math.nan, "c": 0}, "x=nan is not a value"),
         ({"x": 0.5, "c": 0, "z": 1}, "z: the space has no such label"),
     ],
 )
@@ -246,7 +246,7 @@ def test_readable_values_are_the_ones_that_were_meant() -> None:
     assert space.describe("C") == "lognormal(0, 1) if m = svm"
 
 
-def test_each_difference_of_two_spaces_is_told() -> None:
+def test_each_difference_of_two_spaces_is_named() -> None:
     old = compile_space({"x": hp.uniform("x", 0, 1), "gone": hp.normal("gone", 0, 1), "c": hp.choice("c", [1, 2])})
     new = compile_space({"x": hp.uniform("x", 0, 2), "c": hp.choice("c", [1, 3]), "new": hp.randint("new", 3)})
     assert old.differences(new) == [
@@ -307,7 +307,7 @@ def test_an_end_of_a_log_range_is_in_it_however_it_was_rounded() -> None:
     space.check({"lr": 0.1})
 
 
-def test_what_differs_in_the_last_digit_or_the_last_option_is_told_apart() -> None:
+def test_what_differs_in_the_last_digit_or_the_last_option_is_a_difference() -> None:
     def lines(a: Any, b: Any) -> list[str]:
         return compile_space(a).differences(compile_space(b))
 

@@ -41,7 +41,7 @@ def memory() -> Store:
 def source(jobs: Jobs) -> Iterator[HyperoptStore]:
     """hyperopt's store with a search in it."""
     jobs.a_search()
-    source = HyperoptStore(jobs.url, timeout=20, say=lambda _: None)
+    source = HyperoptStore(jobs.url, timeout=20)
     yield source
     source.close()
 
@@ -197,24 +197,23 @@ def test_an_experiment_that_is_another_is_left_alone(mongo_store: Store, jobs: J
 
 
 def test_an_attachment_that_hyperopt_lost_is_told_and_recorded(
-    memory: Store, jobs: Jobs, source: HyperoptStore
+    memory: Store, jobs: Jobs, source: HyperoptStore, messages: list[str]
 ) -> None:
     jobs.database["fs.chunks"].delete_many({"n": 1})  # of the model
-    told: list[str] = []
     (found,) = survey(source)
-    came = carry_over(memory, source, found, say=told.append)
+    came = carry_over(memory, source, found)
     trial = memory.experiment("digits").trials[0]
     assert (came.missing, list(trial.attachments)) == (1, ["log"])
     assert trial.queued is not None
     assert trial.queued.imported is not None
     assert trial.queued.imported["missing"] == ["model"]
-    assert "attachment 'model' of the job with tid 3" in told[0]
+    assert "attachment 'model' of the job with tid 3" in messages[0]
 
 
 def test_whoever_changes_what_was_imported_is_found_out(memory: Store, jobs: Jobs) -> None:
     for tid in range(1, 41):
         jobs.job(tid, 2, {"x": tid / 40})
-    source = HyperoptStore(jobs.url, timeout=20, say=lambda _: None)
+    source = HyperoptStore(jobs.url, timeout=20)
     assert imported(memory, source).status == "finished"
     source.close()
     for tid in (0, 39):  # observed by the decision after its batch, and by the end
@@ -268,7 +267,7 @@ def test_with_its_space_a_search_goes_on(mongo_store: Store, source: HyperoptSto
 def test_a_search_that_goes_on_knows_all_that_was_imported(mongo_store: Store, jobs: Jobs) -> None:
     for tid in range(1, 31):
         jobs.job(tid, 2, {"x": tid / 40, "n": 3.0})
-    source = HyperoptStore(jobs.url, timeout=20, say=lambda _: None)
+    source = HyperoptStore(jobs.url, timeout=20)
     imported(mongo_store, source, space=compile_space(SPACE))
     source.close()
     fmin(lambda p: p["x"], SPACE, max_evals=32, verbose=False, experiment="digits", store=mongo_store)
@@ -311,9 +310,9 @@ def test_a_space_is_found_by_its_name(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_a_store_without_jobs_is_said_to_have_none(mongo_url: str, jobs: Jobs) -> None:
     with pytest.raises(NotFound, match="there is no collection 'jobs'"):
-        HyperoptStore(jobs.url, timeout=20, say=lambda _: None)
+        HyperoptStore(jobs.url, timeout=20)
     jobs.database.create_collection("jobs")
-    source = HyperoptStore(jobs.url, timeout=20, say=lambda _: None)
+    source = HyperoptStore(jobs.url, timeout=20)
     with pytest.raises(NotFound, match="holds no jobs"):
         survey(source)
     source.close()

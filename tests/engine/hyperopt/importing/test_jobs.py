@@ -118,7 +118,7 @@ def test_a_label_that_is_inactive_there_is_left_out_of_the_point_and_kept_beside
 
 
 def test_a_point_outside_the_space_is_refused_by_tid_and_label() -> None:
-    with pytest.raises(BadSearchSpace, match=r"tid 4 was not drawn from this space: x: 0\.5 is outside"):
+    with pytest.raises(BadSearchSpace, match=r"tid 4 was not drawn from this space: x=0\.5 is out of range"):
         point_of(read_job(document()), compile_space({"x": hp.uniform("x", 0, 0.25)}))
 
 

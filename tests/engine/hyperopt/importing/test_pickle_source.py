@@ -45,7 +45,7 @@ def theirs() -> Any:
 
 def opened(path: Path, content: bytes) -> HyperoptFile:
     path.write_bytes(content)
-    return HyperoptFile(path, say=lambda _: None)
+    return HyperoptFile(path)
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
@@ -90,18 +90,18 @@ class Attack:
     ],
 )
 def test_whatever_is_neither_hyperopts_nor_plain_is_named_and_not_read(
-    hidden: Any, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    hidden: Any, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, messages: list[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     documents = [{"tid": 0, "state": 2, "misc": {"vals": {}}, "result": {"status": "ok", "loss": 1.0, "model": hidden}}]
     for protocol in (0, 2, 5):
-        said: list[str] = []
+        messages.clear()
         (tmp_path / "t.pkl").write_bytes(pickle.dumps(documents, protocol=protocol))
-        (document,) = HyperoptFile(tmp_path / "t.pkl", say=said.append).outlines()
-        assert name in said[0]
-        job = read_job(document, said.append)
+        (document,) = HyperoptFile(tmp_path / "t.pkl").outlines()
+        assert name in messages[0]
+        job = read_job(document, messages.append)
         assert job.result["loss"] == 1.0
-        assert "result.model" in said[1]
+        assert "result.model" in messages[1]
         assert name in str(job.result["model"])
     assert os.listdir() == ["t.pkl"]
 
@@ -114,7 +114,9 @@ class MyList(list):  # type: ignore[type-arg]
     """A container of somebody's own."""
 
 
-def test_trials_of_somebodys_own_kind_and_what_they_hold_of_his_are_read_without_his_code(tmp_path: Path) -> None:
+def test_trials_of_somebodys_own_kind_and_what_they_hold_of_his_are_read_without_his_code(
+    tmp_path: Path, messages: list[str]
+) -> None:
     documents: Any = MyTrials().new_trial_docs(
         [0], [None], [{"status": "ok", "loss": 1.0, "mine": MyList([1]), "more": {Path("x"), MyList}}],
         [{"tid": 0, "cmd": None, "idxs": {"x": [0]}, "vals": {"x": [0.5]}}],
@@ -122,12 +124,12 @@ def test_trials_of_somebodys_own_kind_and_what_they_hold_of_his_are_read_without
     trials = MyTrials()
     trials._dynamic_trials = documents
     for protocol in (0, 2, 5):
-        said: list[str] = []
+        messages.clear()
         (tmp_path / "t.pkl").write_bytes(pickle.dumps(trials, protocol=protocol))
-        (document,) = HyperoptFile(tmp_path / "t.pkl", say=said.append).outlines()
+        (document,) = HyperoptFile(tmp_path / "t.pkl").outlines()
         assert document["misc"]["vals"] == {"x": [0.5]}
         for kind in (f"{__name__}.MyList", f"{__name__}.MyTrials", "pathlib.PosixPath"):
-            assert kind in said[0]
+            assert kind in messages[0]
 
 
 def test_plain_values_of_all_kinds_come_through(tmp_path: Path) -> None:
@@ -155,9 +157,9 @@ def test_a_file_that_holds_no_trials_is_refused_in_one_line(content: bytes, mess
 
 def test_a_file_that_is_not_there_or_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match=r"there is no file .*nothing.pkl"):
-        HyperoptFile(tmp_path / "nothing.pkl", say=lambda _: None)
+        HyperoptFile(tmp_path / "nothing.pkl")
     with pytest.raises(InvalidValue, match="cannot be read: Is a directory"):
-        HyperoptFile(tmp_path, say=lambda _: None)
+        HyperoptFile(tmp_path)
 
 
 def test_a_space_that_was_made_with_hyperopts_hp_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,14 +1,13 @@
-"""Names: what a user calls a pruner, what a log calls it, and the pruner that both stand for."""
+"""The pruners that are known by name: ours and those of plug-ins."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, EntryPoints
 from reprlib import repr as short
 from types import MappingProxyType
 from typing import Any
 
-from hstore.engine.algorithms import entry_points
 from hstore.engine.pruners.asha import asha
 from hstore.engine.pruners.hyperband import hyperband
 from hstore.engine.pruners.median import median
@@ -28,7 +27,7 @@ def named(name: str) -> Pruner:
     """
     pruner = _found(name)
     if pruner is None:
-        known = ", ".join(dict.fromkeys((*PRUNERS, *sorted(entry_points.offered(PLUG_INS).names))))
+        known = ", ".join(dict.fromkeys((*PRUNERS, *sorted(_plug_ins().names))))
         raise InvalidValue(f"no pruner is called {name!r}; there are: {known}", path="pruner")
     return pruner
 
@@ -36,14 +35,22 @@ def named(name: str) -> Pruner:
 def _found(name: str) -> Pruner | None:
     if name in PRUNERS:
         return PRUNERS[name]
-    return next(map(_loaded, entry_points.offered(PLUG_INS).select(name=name)), None)
+    return next(map(_loaded, _plug_ins().select(name=name)), None)
+
+
+def _plug_ins() -> EntryPoints:
+    from hstore.engine.algorithms import entry_points  # here, for the algorithms come with it: most workers need none
+
+    return entry_points.offered(PLUG_INS)
 
 
 def _loaded(plug_in: EntryPoint) -> Pruner:
-    what, hint = entry_points.whole_name(plug_in), "mend or uninstall that package, or choose another pruner"
+    from hstore.engine.algorithms import entry_points
+
+    what, hint = entry_points.whole_name(plug_in), "repair or uninstall that package, or choose another pruner"
     found = entry_points.load(plug_in, hint=hint, path="pruner")
     if not isinstance(found, Pruner):
-        raise InvalidValue(f"{what} is no pruner, but {short(found)}", hint=hint, path="pruner")
+        raise InvalidValue(f"{what} is not a pruner: {short(found)}", hint=hint, path="pruner")
     if found.name != plug_in.name:
         raise InvalidValue(f"{what} is called {found.name!r}: a log could not be replayed", hint=hint, path="pruner")
     return found

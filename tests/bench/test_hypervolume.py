@@ -2,8 +2,8 @@ import math
 
 import numpy as np
 import pytest
+from bench.hypervolume import hypervolume
 
-from hstore.engine.algorithms.hypervolume import hypervolume
 from hstore.store.errors import InvalidValue
 
 

@@ -1,4 +1,4 @@
-"""Names: what a user calls an algorithm, what a log calls it, and the algorithm that both stand for."""
+"""The algorithms that are known by name: ours and those of plug-ins, and how the log names each."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -44,7 +44,7 @@ def named(name: str) -> Algorithm | CustomAlgorithm:
 
 def _loaded(plug_in: EntryPoint) -> Algorithm | CustomAlgorithm:
     what = entry_points.whole_name(plug_in)
-    hint = "mend or uninstall that package, or choose another algorithm"
+    hint = "repair or uninstall that package, or choose another algorithm"
     found = entry_points.load(plug_in, hint=hint, path="algo")
     if isinstance(found, ModuleType):
         found = getattr(found, "suggest", found)
@@ -53,7 +53,7 @@ def _loaded(plug_in: EntryPoint) -> Algorithm | CustomAlgorithm:
             raise InvalidValue(f"{what} is called {found.name!r}: a log could not be replayed", hint=hint, path="algo")
         register(found)
     elif not callable(found):
-        raise InvalidValue(f"{what} is no algorithm, but {short(found)}", hint=hint, path="algo")
+        raise InvalidValue(f"{what} is not an algorithm: {short(found)}", hint=hint, path="algo")
     return found  # type: ignore[no-any-return]
 
 
@@ -82,7 +82,7 @@ def resolve(algo: Any) -> tuple[Algorithm | CustomAlgorithm, dict[str, Any]]:
         is_ours = why_unknown(describe_algorithm(inner, settings)) is None
         return (inner, inner.plain(settings)) if is_ours else (partial(inner, **settings), {})
     if not callable(algo):
-        raise InvalidValue(f"{algo!r} is no algorithm: give a name, an Algorithm or a function", path="algo")
+        raise InvalidValue(f"{algo!r} is not an algorithm; pass a name, an Algorithm or a function", path="algo")
     return algo, {}
 
 

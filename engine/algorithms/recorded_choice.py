@@ -1,0 +1,63 @@
+"""Choose a point as the log records it: the one place where a history is scalarised and handed to an algorithm.
+
+The driver decides through it, `hstore replay` decides again through it, and an algorithm that is called as hyperopt's
+are goes through it too. So what is recorded and what is derived again come from the same code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from hstore.engine.algorithms.history import History
+from hstore.engine.algorithms.scalarise import describe, is_needed, scalarise
+from hstore.engine.space import Point, Space
+
+if TYPE_CHECKING:
+    from hstore.engine.algorithms.algorithm import Algorithm
+
+
+class RecordedChoice(NamedTuple):
+    """What an algorithm chose, and what the log has to say of the way in which it read the history."""
+
+    points: Sequence[Point]
+    """At least one, at most as many as were wanted."""
+    scalarised: str | None
+    """The scalarisation and its version, such as "maximin 1"; None if the algorithm read the history as it is."""
+
+    def described(self, algorithm: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the field `algorithm` of the decision, *algorithm* being what `describe_algorithm` returned."""
+        return algorithm if self.scalarised is None else {**algorithm, "scalarised": self.scalarised}
+
+
+def choose_recorded(
+    algorithm: Algorithm,
+    space: Space,
+    history: History,
+    *,
+    seed: int,
+    settings: Mapping[str, Any],
+    n: int | None = None,
+    recorded: Mapping[str, Any] | None = None,
+) -> RecordedChoice:
+    """Return what *algorithm* chooses after *history*, by the seed of the decision, and how the log names that.
+
+    A history of several losses or with constraints is scalarised first, as suits the algorithm.
+
+    seed: of the decision, as the log records it; the algorithm gets the one that `scalarise` makes of it.
+    settings: plain ones, see `Algorithm.plain`.
+    n: up to how many points are wanted by one seed, as hyperopt asks; None for one point, by `Algorithm.choose`.
+    recorded: the field `algorithm` of a decision that is made again. The history is then scalarised as it was for
+    that decision: an earlier version of the algorithm may have had another scalarisation.
+    Raises `Exhausted` if the algorithm has no point left.
+    """
+    scalarised = _scalarisation(algorithm, history) if recorded is None else recorded.get("scalarised")
+    if scalarised is not None:
+        history, seed = scalarise(history, scalarised.split()[0], seed=seed)
+    if n is None:
+        return RecordedChoice([algorithm.choose(space, history, seed=seed, **settings)], scalarised)
+    return RecordedChoice(algorithm.choose_all(space, history, n, seed=seed, **settings), scalarised)
+
+
+def _scalarisation(algorithm: Algorithm, history: History) -> str | None:
+    return describe(algorithm.scalarisation) if is_needed(history) else None
