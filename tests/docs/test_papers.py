@@ -42,7 +42,9 @@ def test_the_changelog_has_what_is_unreleased_first_then_the_versions() -> None:
 
 @pytest.mark.parametrize("paper", PAPERS, ids=lambda paper: str(paper.relative_to(ROOT)))
 def test_files_that_a_paper_names_by_their_path_are_there(paper: Path) -> None:
-    named = re.findall(r"`((?:store|engine|workers|cli|migrations|tests|docs|src|examples)/[\w./-]*)`", paper.read_text())
+    named = re.findall(
+        r"`((?:store|engine|workers|cli|migrations|tests|docs|src|examples)/[\w./-]*)`", paper.read_text()
+    )
     written = [path for path in named if not re.search(r"NAME|NNNN", path)]
     assert [path for path in written if not (ROOT / path).exists()] == []
 
