@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from bench.hypervolume import hypervolume
 from bench.table import show
 from hstore import Trials, fmin, hp
+from hstore.engine.algorithms import named
 from hstore.engine.space import compile_space
 from hstore.engine.space.parameter import Parameter
 

@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -337,6 +337,25 @@ class Experiment:
     def _tail(self, tid: Chain) -> tuple[int, bytes]:
         chain = self._chains.get(tid)
         return (len(chain) - 1, self.digest(tid, len(chain) - 1)) if chain else (-1, b"")
+
+    def append_decided(
+        self, decide: Callable[[], Sequence[PendingEvent]], *, more_to_come: bool = False
+    ) -> list[Event]:
+        """Append what *decide* returns, asking it again whenever another writer was first; return what was appended.
+
+        decide: called with nothing; what others wrote has been read and folded by the time it is called again. An empty
+            answer ends it. It raises what it likes, and nothing is written then.
+        """
+        while True:
+            pending = decide()
+            if not pending:
+                return []
+            events = self.compose(*pending)
+            try:
+                self.append(events, more_to_come=more_to_come)
+            except Conflict:
+                continue
+            return events
 
     def append(self, events: Sequence[Event], *, more_to_come: bool = False, not_yet: Collection[int] = ()) -> None:
         """Make *events* durable, fold them, bring the read models up to them (unless *more_to_come* at once).

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hstore import Trials, fmin, hp
-from hstore.engine.algorithms import ALGORITHMS, Algorithm, choose_recorded
+from hstore.engine.algorithms import ALGORITHMS, Algorithm, choose_recorded, named
 from hstore.engine.algorithms.history import History
 from hstore.engine.algorithms.scalarise import scalarise
 from hstore.engine.audit.replay import derive_again
@@ -38,7 +38,7 @@ def objective(config: Mapping[str, Any], n_losses: int, n_constraints: int) -> A
 def search(algo: str, n_losses: int, n_constraints: int, *, seed: int, n: int, queue: int = 1) -> Trials:
     trials = Trials()
     fmin(
-        lambda config: objective(config, n_losses, n_constraints), SPACE, algo=algo, max_evals=n, trials=trials,
+        lambda config: objective(config, n_losses, n_constraints), SPACE, algo=named(algo), max_evals=n, trials=trials,
         max_queue_len=queue, rstate=seed, verbose=False, catch_eval_exceptions=True,
         objectives=n_losses if n_losses > 1 else None, show_progressbar=False, return_argmin=False,
     )  # fmt: skip
