@@ -6,6 +6,7 @@ printed, … standing for anything. Blocks marked console hold commands that com
 
 import builtins
 import dataclasses
+import logging
 import os
 import re
 import shlex
@@ -95,6 +96,7 @@ def test_a_page_runs_and_prints_what_it_states(
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("HSTORE_URL", mongo_url)
+    monkeypatch.setattr(logging.getLogger("hstore"), "handlers", [])  # a page may add one
     program = Program(page, mongo_url)
     for line, kind, text in blocks(page):
         if kind == "python":
