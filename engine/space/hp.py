@@ -9,6 +9,7 @@ import functools
 import inspect
 import math
 import numbers
+import warnings
 from collections.abc import Callable, KeysView, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, ParamSpec
@@ -26,6 +27,7 @@ __all__ = [
 P = ParamSpec("P")
 LARGEST_LOG, SMALLEST_LOG = 709.0, -745.0
 """Between these, exp is a finite number and not 0."""
+_ROUNDED = 0.005  # by which a probability may be off that was rounded to two digits
 
 
 def _refusing(function: Callable[P, Apply]) -> Callable[P, Apply]:
@@ -123,7 +125,11 @@ def choice(label: str, options: Any) -> Apply:
 
 @_refusing
 def pchoice(label: str, p_options: Any) -> Apply:
-    """Return one of the options of [(probability, option), …], which add up to 1."""
+    """Return one of the options of [(probability, option), …].
+
+    The probabilities should add up to 1. As in hyperopt, the last option gets what the others leave: of 0.33, 0.33 and
+    0.33 the third is drawn with 0.34. A `UserWarning` says so if the difference is more than rounding to two digits.
+    """
     label = check_label(label)
     pairs = _options(label, p_options)
     if not all(hasattr(pair, "__len__") and not isinstance(pair, (str, Apply)) and len(pair) == 2 for pair in pairs):
@@ -131,10 +137,16 @@ def pchoice(label: str, p_options: Any) -> Apply:
     p = [float(_constant(label, "probability", probability)) for probability, _ in pairs]
     if any(x < 0 for x in p):
         raise BadSearchSpace(f"{label}: a probability is negative: {min(p)}")
-    if abs(math.fsum(p) - 1) > 1e-6:
+    if math.fsum(p[:-1]) > 1 + 1e-6 or max(p) > 1 + 1e-6 or not any(p):
         raise BadSearchSpace(f"{label}: the probabilities must add up to 1, not to {math.fsum(p):g}")
-    if math.fsum(p[:-1]) > 1:  # within 1e-6, but numpy draws only what is within 1e-12
+    if math.fsum(p[:-1]) > 1 or max(p) > 1:  # within 1e-6, but numpy draws only what is within 1e-12
         p = [x / math.fsum(p) for x in p]
+    if abs(math.fsum(p) - 1) > _ROUNDED * len(p) + 1e-9:
+        warnings.warn(
+            f"{label}: the probabilities add up to {math.fsum(p):g}, not to 1: as in hyperopt, the last option is "
+            f"drawn with probability {max(0.0, 1 - math.fsum(p[:-1])):g} instead of {p[-1]:g}",
+            UserWarning, stacklevel=3,
+        )  # fmt: skip
     drawn = _param(label, "categorical", as_apply(p))
     return scope.switch(drawn, *(_option(label, option) for _, option in pairs))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -14,6 +15,9 @@ from hstore.store.errors import BadSearchSpace
 
 LARGEST_UNORDERED = 10_000
 """Values of a randint up to which algorithms learn about each on its own, as hyperopt does."""
+
+SUMS_TO_1 = 1e-6
+"""How far from 1 the sum of probabilities may be for it to count as 1."""
 
 Value: TypeAlias = float | int
 Point: TypeAlias = dict[str, Value]
@@ -36,7 +40,7 @@ class Parameter:
     sigma: float | None = None
     q: float | None = None
     p: tuple[float, ...] | None = None
-    """Probability of each option of a pchoice."""
+    """Probability of each option of a pchoice, as it was given; see `probabilities`."""
     options: tuple[Any, ...] | None = None
     """Readable value of each option of a choice or pchoice."""
     conditions: tuple[Condition, ...] = ()
@@ -65,6 +69,14 @@ class Parameter:
         assert self.low is not None
         assert self.high is not None
         return int(self.high - self.low)
+
+    @property
+    def probabilities(self) -> tuple[float, ...] | None:
+        """The probability with which each option of a pchoice is drawn: the last one gets what the others leave."""
+        p = self.p
+        if p is None or abs(math.fsum(p) - 1.0) <= SUMS_TO_1:
+            return p
+        return (*p[:-1], max(0.0, 1.0 - math.fsum(p[:-1])))
 
     @property
     def is_range(self) -> bool:

@@ -237,7 +237,7 @@ def test_a_whole_point_with_two_choices_between_ranges_is_read_back() -> None:
     space = compile_space(
         {
             "m": hp.choice("c", [hp.uniform("a", 0, 1), hp.uniform("b", 10, 20)]),
-            "n": [hp.choice("e", [3.0, hp.normal("f", 0, 1)])],
+            "n": [hp.choice("e", [3.0, hp.uniform("f", 0, 1)])],
         }
     )
     rng = np.random.default_rng(2)
