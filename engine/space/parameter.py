@@ -19,6 +19,9 @@ LARGEST_UNORDERED = 10_000
 SUMS_TO_1 = 1e-6
 """How far from 1 the sum of probabilities may be for it to count as 1."""
 
+HALF = 0.5 - 2.0**-20
+"""Steps by which `hp.int` and `hp.float` draw beyond their bounds, so that the ends are as likely as other values."""
+
 Value: TypeAlias = float | int
 Point: TypeAlias = dict[str, Value]
 """Raw value per active label, as hyperopt's `vals`: a choice's is its index, a uniformint's a float."""
@@ -124,6 +127,12 @@ class Parameter:
             if self.p is not None:
                 options = [f"{_short(p)}: {option}" for p, option in zip(self.p, options, strict=True)]
             return f"{self.kind}({', '.join(options[:8])}{', …' if len(options) > 8 else ''})"
+        if self.q is not None and self.low is not None and abs(abs(self.low / self.q % 1.0 - 0.5) - 2.0**-20) < 1e-9:
+            low, high = self.bounds
+            if self.kind == "uniformint":
+                return f"int({_short(low)}, {_short(high)})"
+            if self.kind == "quniform":
+                return f"float({_short(low)}, {_short(high)}, step={_short(self.q)})"
         numbers = (self.low, self.high, self.mu, self.sigma, None if self.kind == "uniformint" else self.q)
         return f"{self.kind}({', '.join(_short(x) for x in numbers if x is not None)})"
 
