@@ -342,6 +342,8 @@ def test_probabilities_that_were_rounded_are_taken_as_they_are(p: list[float]) -
         ([0.3, 0.3], "0.7 instead of 0.3"),
         ([0.5, 0.5, 0.5], "0 instead of 0.5"),
         ([1, 1], "0 instead of 1"),
+        ([0.9, 0.8], "0.1 instead of 0.8"),
+        ([0.5, 0.2], "0.5 instead of 0.2"),
         ([0.5, 0.6], "0.5 instead of 0.6"),
     ],
 )
