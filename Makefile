@@ -130,6 +130,7 @@ bench-quality: $(VENV)/dev
 faults: $(VENV)/dev
 	$(BIN)/python -m faults
 	$(BIN)/python -m faults --controls
+	$(BIN)/python -m faults.pickles
 	$(BIN)/pytest -m long
 
 format: $(VENV)/dev
