@@ -43,7 +43,7 @@ def new_point(space: Space, history: History, proposals: Iterable[Point], *, see
     found its best point there; after 64 draws from the prior that were all tried the last one is returned. With
     *repeats* it is the first proposal, whatever was tried. Raises `Exhausted` when a finite space has no untried point.
     """
-    if repeats:
+    if repeats or not space.labels:  # without hyperparameters every trial is the same, as in hyperopt
         return next(iter(proposals))
     tried = Tried(space, history)
     for _, point in zip(range(_PROPOSALS), proposals, strict=False):

@@ -39,6 +39,19 @@ def test_a_space_with_nothing_to_search_warns_of_what_was_probably_meant(space: 
     assert len(calls) == 3
 
 
+@pytest.mark.parametrize("algo", ["auto", "gp", "mtpe", "qmc", "rand", "tpe", "anneal"])
+def test_every_algorithm_evaluates_it_as_often_as_was_asked_for(algo: Any) -> None:
+    calls: list[Any] = []
+
+    def objective(config: Any) -> float:
+        calls.append(config)
+        return 0.0
+
+    with pytest.warns(UserWarning, match="nothing to search|same configuration"):
+        fmin(objective, {"x": 3.0}, algo=algo, max_evals=8, verbose=False)
+    assert calls == [{"x": 3.0}] * 8
+
+
 @pytest.mark.parametrize(
     "space", [{"x": hp.uniform("x", 0, 1), "y": [1, 2]}, hp.choice("c", ["a"]), [hp.int("n", 1, 2), (0, 1)]]
 )
