@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from bson import json_util
 from bson.binary import UuidRepresentation
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 from pymongo.database import Database
+from tests.cli.commands import run
 
 from hstore import fmin, hp, rand
 from hstore.cli.app import app
@@ -30,10 +31,6 @@ def demo(mongo_url: str) -> str:
         store=mongo_url,
     )  # fmt: skip
     return mongo_url
-
-
-def run(url: str, *args: str) -> Result:
-    return CliRunner().invoke(app, ["--store", url, *args])
 
 
 @pytest.mark.parametrize("error", [AssertionError(), AttributeError("items"), KeyError(99), TypeError("list")])

@@ -16,9 +16,9 @@ import click
 import numpy as np
 import pytest
 from bson import json_util
-from click.testing import CliRunner, Result
 from pymongo.database import Database
 from pymongo.read_concern import ReadConcern
+from tests.cli.commands import run
 from tests.waiting import GENEROUS
 
 import hstore
@@ -54,10 +54,6 @@ def demo(mongo_url: str) -> str:
         catch_eval_exceptions=True,
     )
     return mongo_url
-
-
-def run(url: str, *args: str) -> Result:
-    return CliRunner().invoke(app, ["--store", url, *args])
 
 
 def python(*args: str, stdout: int = subprocess.PIPE) -> subprocess.CompletedProcess[str]:

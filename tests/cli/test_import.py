@@ -10,10 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 from hyperopt_store import Jobs, hyperopt_store
-
-from hstore.cli.app import app
+from tests.cli.commands import run
 
 
 @pytest.fixture
@@ -22,10 +20,6 @@ def jobs(mongo_url: str) -> Iterator[Jobs]:
     with hyperopt_store(mongo_url) as jobs:
         jobs.a_search()
         yield jobs
-
-
-def run(url: str, *args: str) -> Result:
-    return CliRunner().invoke(app, ["--store", url, *args])
 
 
 def test_what_was_imported_is_listed_shown_verified_checked_and_rebuilt(mongo_url: str, jobs: Jobs) -> None:

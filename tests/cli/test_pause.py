@@ -1,16 +1,11 @@
 """`hstore pause`, `resume` and `stop`: what they write, what they say, and what they leave alone."""
 
 import pytest
-from click.testing import CliRunner, Result
 from histories import begin
+from tests.cli.commands import run
 
-from hstore.cli.app import app
 from hstore.store.events import Queued, Reserved, Running
 from hstore.store.store import Experiment, Store
-
-
-def run(url: str, *args: str) -> Result:
-    return CliRunner().invoke(app, ["--store", url, *args])
 
 
 @pytest.fixture

@@ -3,10 +3,9 @@
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 from histories import begin
+from tests.cli.commands import run
 
-from hstore.cli.app import app
 from hstore.engine.search.control import pause, stop
 from hstore.store.events import Done, Event, Failed, Queued, Reserved, Running
 from hstore.store.store import Experiment, Store
@@ -16,10 +15,6 @@ ENDS: list[tuple[type[Event], dict[str, Any]]] = [
     (Failed, {"error": "ValueError", "message": "no", "final": True}),
     (Failed, {"error": "Lost", "message": "silent", "final": True, "cause": "lost"}),
 ]
-
-
-def run(url: str, *args: str) -> Result:
-    return CliRunner().invoke(app, ["--store", url, *args])
 
 
 @pytest.fixture

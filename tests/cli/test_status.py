@@ -12,19 +12,14 @@ import time
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 from histories import begin
+from tests.cli.commands import run
 from tests.waiting import GENEROUS
 
-from hstore.cli.app import app
 from hstore.cli.status import ago, span
 from hstore.engine.search.control import pause, stop
 from hstore.store.events import Changed, Done, Queued, Reserved, Running
 from hstore.store.store import Experiment, Store
-
-
-def run(url: str, *args: str) -> Result:
-    return CliRunner().invoke(app, ["--store", url, *args])
 
 
 def queue(experiment: Experiment, n: int) -> None:
