@@ -28,7 +28,12 @@ class Migration:
         return up
 
 
-MIGRATIONS = (Migration(1, "create_collections"), Migration(2, "workers"), Migration(3, "jobs_view"))
+MIGRATIONS = (
+    Migration(1, "create_collections"),
+    Migration(2, "workers"),
+    Migration(3, "jobs_view"),
+    Migration(4, "wakeups"),
+)
 
 
 def pending(applied: Iterable[int]) -> list[Migration]:

@@ -214,12 +214,12 @@ class Claims:
 class Wakeups:
     """Wakes an idle worker. A hint: it looks again by itself from time to time.
 
-    By the bell, a small capped collection that is written to when there is something to take: unlike a change stream it
-    wakes nobody for anything else, and a standalone server has it as well.
+    It listens to `wakeups`, a small capped collection that is written to when there is something to take. A change
+    stream would wake the worker for every other write too, and a standalone server has none.
     """
 
     def __init__(self, database: Database[Document]) -> None:
-        self._bell: Collection[Document] = database.get_collection("bell", read_concern=ReadConcern("local"))
+        self._wakeups: Collection[Document] = database.get_collection("wakeups", read_concern=ReadConcern("local"))
         self._cursor: Any = None
         self._timeout = 0.0
 
@@ -234,10 +234,10 @@ class Wakeups:
             if self._cursor is None:
                 self._listen(timeout)
                 return False
-            has_rung = next(self._cursor, None) is not None
+            is_woken = next(self._cursor, None) is not None
             if not self._cursor.alive:
                 self.close()
-            return has_rung
+            return is_woken
         except OperationFailure:  # the cursor was overtaken, or the collection is not one to wait for
             self.close()
             time.sleep(min(timeout, POLL_SECONDS))
@@ -247,11 +247,11 @@ class Wakeups:
 
     def _listen(self, timeout: float) -> None:
         self._timeout = timeout
-        last = self._bell.find_one(sort=[("$natural", pymongo.DESCENDING)])
+        last = self._wakeups.find_one(sort=[("$natural", pymongo.DESCENDING)])
         if last is None:  # nobody can wait in an empty collection
             time.sleep(min(timeout, POLL_SECONDS))
             return
-        cursor = self._bell.find({"at": {"$gt": last["at"]}}, cursor_type=pymongo.CursorType.TAILABLE_AWAIT)
+        cursor = self._wakeups.find({"at": {"$gt": last["at"]}}, cursor_type=pymongo.CursorType.TAILABLE_AWAIT)
         self._cursor = cursor.max_await_time_ms(max(1, int(timeout * 1000)))
 
     def close(self) -> None:

@@ -44,8 +44,10 @@ class ReadModels:
         }
         self._trials: Collection[Document] = database.get_collection("trials", **light)
         self._experiments: Collection[Document] = database.get_collection("experiments", **light)
-        # Nobody waits for the bell: it is only a hint.
-        self._wakeups: Collection[Document] = database.get_collection("bell", write_concern=pymongo.WriteConcern(w=0))
+        # A wakeup is only a hint, so its write is not waited for.
+        self._wakeups: Collection[Document] = database.get_collection(
+            "wakeups", write_concern=pymongo.WriteConcern(w=0)
+        )
         self._retrying = retry
         self._trials_waiting: dict[tuple[str, int], Trial] = {}
         self._leases: dict[tuple[str, int], tuple[str, float]] = {}
@@ -128,7 +130,7 @@ class ReadModels:
             self._notify()
 
     def _notify(self) -> None:
-        """Wake who waits for something to take: see `claims.Wakeups`."""
+        """Wake idle workers: see `claims.Wakeups`."""
         with contextlib.suppress(PyMongoError):
             self._wakeups.insert_one({"at": bson.Timestamp(0, 0)})
 
