@@ -18,7 +18,8 @@ from uuid import UUID
 import bson
 import msgpack
 
-from hstore.store.events import SPILL_ABOVE, Document, Event, Unreadable, spill, to_document
+from hstore.store.event_documents import SPILL_ABOVE, spill, to_document
+from hstore.store.events import Document, Event, Unreadable
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MILLISECOND = dt.timedelta(milliseconds=1)

@@ -1,17 +1,14 @@
-"""The events: immutable facts about an experiment, to and from the documents that MongoDB holds."""
+"""The events: immutable facts about an experiment. How they are stored is in `event_documents`."""
 
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 from uuid import UUID
 
 import bson
-
-from hstore.store.errors import InvalidEvent, NotFound, VerificationFailed
 
 Data = Mapping[str, Any]
 Document = dict[str, Any]
@@ -19,8 +16,6 @@ Document = dict[str, Any]
 EVENT_BYTES = 64 * 1024
 """The most a stored event may take; the validator of every store says the same."""
 
-SPILL_ABOVE = EVENT_BYTES - len(b"\x11ts\0" + 8 * b"\0")
-"""Bytes of a document that has no `ts` yet: what fits is never spilled, whoever wrote it, so its digest is the same."""
 CAUSES = ("lost", "interrupted", "failed", "timeout")
 """Why an attempt may come to nothing: its worker was silent for too long, or was told to go; the objective raised or
 its process died; it took too long. A retry policy says how often each may happen to a trial before that is its end."""
@@ -28,7 +23,6 @@ RELEASED = "released"
 """Why there was no attempt at all: whoever had claimed the trial did not come to begin it. No policy counts that."""
 
 NOTHING: Data = {}
-EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 CODEC: bson.CodecOptions[Document] = bson.CodecOptions(
     tz_aware=True,
@@ -65,7 +59,21 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Queued(Event):
+class TrialEvent(Event):
+    """What all events share that only the chain of a trial can hold."""
+
+    tid: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExperimentEvent(Event):
+    """What all events share that only the experiment's own chain can hold."""
+
+    tid: None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queued(TrialEvent):
     """The decision that trial *tid* is to be this point, and what was newly known when it was made."""
 
     type: ClassVar[str] = "queued"
@@ -84,7 +92,7 @@ class Queued(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reserved(Event):
+class Reserved(TrialEvent):
     """A worker took the trial; from now on it alone holds the next *ver*."""
 
     type: ClassVar[str] = "reserved"
@@ -96,7 +104,7 @@ class Reserved(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Running(Event):
+class Running(TrialEvent):
     """The objective is being called."""
 
     type: ClassVar[str] = "running"
@@ -108,7 +116,7 @@ class Running(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reported(Event):
+class Reported(TrialEvent):
     """The objective told something on its way: a value at a step, a partial result, or an attachment."""
 
     type: ClassVar[str] = "reported"
@@ -123,7 +131,7 @@ class Reported(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Done(Event):
+class Done(TrialEvent):
     """The objective returned."""
 
     type: ClassVar[str] = "done"
@@ -141,7 +149,7 @@ class Done(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failed(Event):
+class Failed(TrialEvent):
     """The objective raised, or its process died; *final* if the retry policy leaves no other attempt."""
 
     type: ClassVar[str] = "failed"
@@ -158,7 +166,7 @@ class Failed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Requeued(Event):
+class Requeued(TrialEvent):
     """The trial is to be taken again: its lease ended, it was released, interrupted or is to be retried."""
 
     type: ClassVar[str] = "requeued"
@@ -168,7 +176,7 @@ class Requeued(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cancelled(Event):
+class Cancelled(TrialEvent):
     """The trial will not be evaluated any more."""
 
     type: ClassVar[str] = "cancelled"
@@ -177,7 +185,7 @@ class Cancelled(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Noted(Event):
-    """Something was written beside a trial or an experiment; no state changes."""
+    """A note on a trial or on the experiment itself (no *tid*); no state changes."""
 
     type: ClassVar[str] = "noted"
     note: str | None = None
@@ -192,7 +200,7 @@ class Noted(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Created(Event):
+class Created(ExperimentEvent):
     """The experiment began: all that its suggestions depend on."""
 
     type: ClassVar[str] = "created"
@@ -209,7 +217,7 @@ class Created(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Changed(Event):
+class Changed(ExperimentEvent):
     """A limit, the algorithm, the objective or the pruner is another from here on."""
 
     type: ClassVar[str] = "changed"
@@ -221,7 +229,7 @@ class Changed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Paused(Event):
+class Paused(ExperimentEvent):
     """No trial is to be suggested or taken until `Resumed`."""
 
     type: ClassVar[str] = "paused"
@@ -229,7 +237,7 @@ class Paused(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Resumed(Event):
+class Resumed(ExperimentEvent):
     """The search goes on."""
 
     type: ClassVar[str] = "resumed"
@@ -237,7 +245,7 @@ class Resumed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finished(Event):
+class Finished(ExperimentEvent):
     """The search ended; *observed* and *decision* commit to all that no decision came after."""
 
     type: ClassVar[str] = "finished"
@@ -248,7 +256,7 @@ class Finished(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Forked(Event):
+class Forked(ExperimentEvent):
     """The experiment went on from another one's first trials."""
 
     type: ClassVar[str] = "forked"
@@ -281,190 +289,8 @@ TYPES: dict[str, type[Event]] = {
     )
 }  # fmt: skip
 
-_SHAPES: dict[str, tuple[type, ...]] = {
-    "str": (str,), "int": (int,), "float": (float, int), "bool": (bool,), "bytes": (bytes,), "Data": (dict, Mapping),
-    "Sequence[str]": (list,), "Sequence[int]": (list,), "Sequence[float]": (list,), "Sequence[Sequence[Any]]": (list,),
-}  # fmt: skip
-_ENVELOPE = frozenset(f.name for f in fields(Event))
-_DATA = {kind: tuple(f.name for f in fields(kind) if f.name not in _ENVELOPE) for kind in TYPES.values()}
-_SHAPE = {
-    kind: {
-        "prev": (bytes,),
-        "imported": _SHAPES["Data"],
-        **{f.name: _SHAPES[str(f.type).removesuffix(" | None")] for f in fields(kind) if f.name not in _ENVELOPE},
-    }
-    for kind in TYPES.values()
-}
-_WRITTEN = {
-    kind: tuple(f.name for f in fields(kind) if f.name not in _ENVELOPE and not str(f.type).endswith(" | None"))
-    for kind in TYPES.values()
-}
-"""What every document of a type holds; fields that may be None are left out when they are."""
-
 
 def happened(event: Event) -> dt.datetime:
     """Return when *event* happened: when it was written, or for one that was imported what its own store says."""
     at = event.imported.get("at") if event.imported is not None else None
     return at if isinstance(at, dt.datetime) else event.at
-
-
-def _are(kind: type) -> Callable[[Any], bool]:
-    return lambda items: all(isinstance(item, kind) for item in items)
-
-
-def _are_numbers(items: Any) -> bool:
-    return all(isinstance(item, (int, float)) and not isinstance(item, bool) for item in items)
-
-
-def _is_pruning(pruning: Any) -> bool:
-    seen = pruning.get("seen")
-    if not isinstance(pruning.get("pruner"), Mapping) or not isinstance(seen, Mapping):
-        return False
-    lists = [seen.get("ended"), seen.get("open")]
-    return all(isinstance(pairs, list) and all(map(_is_pair, pairs)) for pairs in lists)
-
-
-def _is_pair(items: Any) -> bool:
-    return isinstance(items, list) and len(items) == 2 and all(isinstance(item, int) for item in items)
-
-
-def _is_observed(entries: Any) -> bool:
-    return all(
-        isinstance(entry, list)
-        and len(entry) == 3
-        and (entry[0] is None or isinstance(entry[0], int))
-        and isinstance(entry[1], int)
-        and isinstance(entry[2], bytes)
-        for entry in entries
-    )
-
-
-_PARTS: dict[str, Callable[[Any], bool]] = {
-    "observed": _is_observed,
-    "tags": _are(str),
-    "about": _are(int),
-    "batch": _are(int),
-    "losses": _are_numbers,
-    "constraints": _are_numbers,
-    "pruning": _is_pruning,
-    "attachment": lambda attachment: isinstance(attachment.get("name"), str),
-}
-"""What else is asked of the values of some fields, so that no reader has to."""
-
-
-def to_document(event: Event) -> Document:
-    """Return *event* as a document of `events`, without the `ts` that the server fills.
-
-    A field that is None is left out. See `spill` for data too large for an event.
-    """
-    data = {name: value for name in _DATA[type(event)] if (value := getattr(event, name)) is not None}
-    if event.prev is not None:
-        data["prev"] = event.prev
-    if event.imported is not None:
-        data["imported"] = event.imported
-    if event.extra:
-        data.update(event.extra)
-    document: Document = {"_id": event.id, "exp": event.exp}
-    if event.tid is not None:
-        document["tid"] = event.tid
-    document |= {
-        "ver": event.ver, "type": event.type, "v": event.v, "at": event.at, "by": event.by, "data": data,
-    }  # fmt: skip
-    return document
-
-
-def from_document(document: Document, fetch: Callable[[bytes], bytes] | None = None) -> Event:
-    """Return the event that *document* holds; one of an unknown type or shape becomes `Unreadable`.
-
-    *fetch* returns the content of an attachment by its SHA-256; it is called only for spilled data.
-    """
-    kind = TYPES.get(document["type"])
-    if kind is None or document["v"] != kind.v:
-        return _unreadable(document, f"type {document['type']!r} version {document['v']} is not known here")
-    data = document["data"]
-    if "spilled" in data:
-        try:
-            data = unspill(data, fetch)
-        except (NotFound, VerificationFailed, bson.errors.BSONError, KeyError, TypeError, AttributeError) as error:
-            return _unreadable(document, f"what was moved out of it cannot be had: {error}")
-    shape = _SHAPE[kind]
-    known: Document = {}
-    extra: Document = {}
-    for name, value in data.items():
-        wanted = shape.get(name)
-        if wanted is None or value is None:  # a null of another program is kept for its digest, and means nothing
-            extra[name] = value
-        elif isinstance(value, wanted) and (name not in _PARTS or _PARTS[name](value)):
-            known[name] = value
-        else:
-            return _unreadable(document, f"its {name} cannot be {value!r:.80}")
-    for name in _WRITTEN[kind]:
-        if name not in known:
-            return _unreadable(document, f"its {name} is missing")
-    at, ts = document["at"], document.get("ts")
-    if not isinstance(at, dt.datetime):
-        return _unreadable(document, "it was written after the year 9999, or before the year 1")
-    return kind(
-        exp=document["exp"],
-        tid=document.get("tid"),
-        ver=document["ver"],
-        id=document["_id"],
-        at=at,
-        by=document["by"],
-        ts=None if ts is None else (ts.time, ts.inc),
-        extra=extra or NOTHING,
-        **known,
-    )
-
-
-def _unreadable(document: Document, why: str) -> Unreadable:
-    return unreadable(document, why, bson.encode(document, codec_options=CODEC))
-
-
-def unreadable(envelope: Document, why: str, raw: bytes) -> Unreadable:
-    """Return what stands for a document of which only its *envelope* can be understood, and not all of that perhaps."""
-    at = envelope["at"]
-    return Unreadable(
-        exp=envelope["exp"],
-        tid=envelope.get("tid"),
-        ver=envelope["ver"],
-        id=envelope["_id"],
-        at=at if isinstance(at, dt.datetime) else EPOCH,
-        by=envelope["by"],
-        why=why,
-        raw=raw,
-    )
-
-
-def spill(document: Document) -> tuple[Document, dict[bytes, bytes]]:
-    """Return *document* small enough for a store, and the blobs (by SHA-256) that hold what was moved out of its data.
-
-    The largest values go first. In their place `data.spilled` maps their names to SHA-256 and length;
-    a blob is the BSON of {"value": …}. What fits comes back as it is. Raises `InvalidEvent` if moving
-    values out is not enough.
-    """
-    if len(bson.encode(document, codec_options=CODEC)) <= SPILL_ABOVE:
-        return document, {}
-    data = dict(document["data"])
-    sizes = {name: bson.encode({"value": value}, codec_options=CODEC) for name, value in data.items()}
-    spilled: dict[str, Any] = {}
-    blobs: dict[bytes, bytes] = {}
-    for name, blob in sorted(sizes.items(), key=lambda item: (-len(item[1]), item[0])):
-        digest = hashlib.sha256(blob).digest()
-        blobs[digest] = blob
-        del data[name]
-        spilled[name] = {"sha256": digest, "length": len(blob)}
-        small = document | {"data": data | {"spilled": spilled}}
-        if len(bson.encode(small, codec_options=CODEC)) <= SPILL_ABOVE:
-            return small, blobs
-    raise InvalidEvent(f"an event of type {document['type']} is too large even without its data")
-
-
-def unspill(data: Data, fetch: Callable[[bytes], bytes] | None) -> Document:
-    """Return *data* with what `spill` moved out put back."""
-    whole = {name: value for name, value in data.items() if name != "spilled"}
-    for name, place in data["spilled"].items():
-        if fetch is None:
-            raise InvalidEvent(f"{name} is kept in an attachment and nothing was given to fetch it with")
-        whole[name] = bson.decode(fetch(place["sha256"]), codec_options=CODEC)["value"]
-    return whole

@@ -10,17 +10,16 @@ from typing import Any, Protocol, TypeAlias
 from hstore.store.events import Document, Event
 
 ReportRow: TypeAlias = tuple[int, int, str, Mapping[str, Any]]
-"""Of an event, tid, ver, type and of its data those of `REPORT_ROW_FIELDS` that it has."""
+"""tid, ver and type of an event, and those of `REPORT_ROW_FIELDS` that its data has."""
 REPORT_ROW_FIELDS = ("step", "value", "status", "pruned", "final", "void")
 EVERY_TRIAL = 2**62
 """As `ReadCursor.last`: no trial but those of `ReadCursor.open` is asked for."""
 
 
-def report_row(event: Event) -> ReportRow:
-    """Return the slip of an event of a trial."""
-    assert event.tid is not None
+def report_row(tid: int, event: Event) -> ReportRow:
+    """Return the row of *event* of trial *tid*."""
     data = ((name, getattr(event, name, None)) for name in REPORT_ROW_FIELDS)
-    return event.tid, event.ver, event.type, {name: value for name, value in data if value is not None}
+    return tid, event.ver, event.type, {name: value for name, value in data if value is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

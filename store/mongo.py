@@ -18,7 +18,8 @@ from pymongo.errors import AutoReconnect, BulkWriteError, DuplicateKeyError, Ope
 
 from hstore.store.digest import digest_event
 from hstore.store.errors import Conflict, InvalidEvent, VerificationFailed
-from hstore.store.events import CODEC, Document, Event, from_document, spill, to_document, unreadable
+from hstore.store.event_documents import from_document, spill, to_document, unreadable
+from hstore.store.events import CODEC, Document, Event
 from hstore.store.log import EVERY_TRIAL, REPORT_ROW_FIELDS, ReadCursor, ReportRow
 from hstore.store.retry import RetryPolicy, is_duplicate
 

@@ -23,6 +23,7 @@ from hstore.store.events import Created, Document, Event, Queued
 from hstore.store.fold import State, Trial, evolve, why_not
 from hstore.store.log import EVERY_TRIAL, EventLog, ReadCursor
 from hstore.store.memory import MemoryLog
+from hstore.store.null_objects import NoClaims, NoReadModels
 from hstore.store.values import check_name
 
 if TYPE_CHECKING:
@@ -81,9 +82,11 @@ class Store:
     ) -> None:
         self.log = log
         self.attachments = attachments
-        self.models = models
-        self.claims = claims
-        """Tickets, leases and who is there; None in memory, where there is but one process."""
+        self.is_durable = models is not None
+        """Whether what is appended outlives this process: False for a store in memory."""
+        self.models: ReadModels | NoReadModels = NoReadModels() if models is None else models
+        self.claims: Claims | NoClaims = NoClaims() if claims is None else claims
+        """Tickets, leases and who is there."""
         self.database = database
         """MongoDB itself, for queries; None in memory."""
         self.url = url
@@ -117,11 +120,6 @@ class Store:
         return experiment
 
     @property
-    def is_durable(self) -> bool:
-        """Whether what is appended outlives this process."""
-        return self.models is not None
-
-    @property
     def timeout(self) -> float:
         """Seconds that a server which does not answer is waited for before `StoreUnreachable` is raised."""
         return getattr(self.log, "timeout", math.inf)
@@ -133,7 +131,7 @@ class Store:
 
     def for_thread(self) -> Store:
         """Return another handle on the same connection, for another thread to append through; not to be closed."""
-        if self.models is None:
+        if not self.is_durable:
             return self
         twin = copy(self)
         twin.models = self.models.for_thread()
@@ -141,7 +139,7 @@ class Store:
 
     def close(self) -> None:
         """Let go of the connection; an embedded server that nobody else uses stops."""
-        if self.models is not None and not self._is_closed:
+        if not self._is_closed:
             self.models.flush()
         self._is_closed = True
         close = getattr(self.log, "close", None)
@@ -370,27 +368,25 @@ class Experiment:
             self.refresh()
             raise
         self._take(events)
-        if self.store.models is not None:
-            chains, whole = {event.tid for event in events}, self._only is None
-            if chains - set(not_yet):
-                self.store.models.project(self.state, chains - set(not_yet), later=more_to_come, whole=whole)
-            if chains & set(not_yet):
-                self.store.models.project(self.state, chains & set(not_yet), later=True, whole=whole)
+        chains, whole = {event.tid for event in events}, self._only is None
+        if chains - set(not_yet):
+            self.store.models.project(self.state, chains - set(not_yet), later=more_to_come, whole=whole)
+        if chains & set(not_yet):
+            self.store.models.project(self.state, chains & set(not_yet), later=True, whole=whole)
 
     def project(self, tid: int, *, lease: float | None = None) -> None:
         """Bring the document of trial *tid* up to what was read here, if it lags behind.
 
         lease: seconds that whoever holds it has from now on, since nobody has shown yet that it is held.
         """
-        if self.store.models is not None and tid in self.state.trials:
+        if tid in self.state.trials:
             if lease is not None:
                 self.store.models.lease(self.name, tid, "", lease)
             self.store.models.project(self.state, {tid}, whole=self._only is None)
 
     def repair(self) -> None:
         """Bring the read models up to the log, whoever died before doing so."""
-        if self.store.models is not None:
-            self.store.models.repair(self.state)
+        self.store.models.repair(self.state)
 
     def _take(self, events: Sequence[Event]) -> None:
         for event in events:
