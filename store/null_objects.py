@@ -14,7 +14,7 @@ from hstore.store.log import EVERY_TRIAL, ReadCursor
 
 if TYPE_CHECKING:
     from hstore.store.claims import ActiveLease, TrialKey
-    from hstore.store.fold import State
+    from hstore.store.state import State
 
 
 class NoReadModels:

@@ -14,9 +14,10 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 from pymongo.read_concern import ReadConcern
 
 from hstore.store.events import CODEC, Cancelled, Document, Failed, Requeued, happened
-from hstore.store.fold import HELD, UNFINISHED, State, Trial
+from hstore.store.fold import HELD, UNFINISHED, Trial
 from hstore.store.log import ReadCursor
 from hstore.store.retry import RetryPolicy
+from hstore.store.state import State
 from hstore.store.values import as_loss
 
 if TYPE_CHECKING:

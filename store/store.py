@@ -20,10 +20,11 @@ from hstore.store.attachments import Attachments, MemoryAttachments
 from hstore.store.digest import digest_event
 from hstore.store.errors import Conflict, InvalidEvent, NotFound
 from hstore.store.events import Created, Document, Event, Queued
-from hstore.store.fold import State, Trial, evolve, why_not
+from hstore.store.fold import Trial, evolve, why_not
 from hstore.store.log import EVERY_TRIAL, EventLog, ReadCursor
 from hstore.store.memory import MemoryLog
 from hstore.store.null_objects import NoClaims, NoReadModels
+from hstore.store.state import State
 from hstore.store.values import check_name
 
 if TYPE_CHECKING:
@@ -228,16 +229,18 @@ class Experiment:
         if self._only is not None:
             vers = {tid: self.state.trials[tid].ver if tid in self.state.trials else -1 for tid in self._only}
             return ReadCursor(header=self.state.ver, last=EVERY_TRIAL, open=vers)
-        watched = {tid: self.state.trials[tid].ver for tid in self.state.watched if tid in self.state.trials}
+        watched = {
+            tid: self.state.trials[tid].ver for tid in self.state.observations.watched if tid in self.state.trials
+        }
         return ReadCursor(header=self.state.ver, last=len(self.state.trials) - 1, open={**watched, **self.state.open})
 
     def refresh(self) -> list[Event]:
         """Read and fold what is new in the log; return it."""
         with _uncollected():
-            watched = len(self.state.watched)
+            watched = len(self.state.observations.watched)
             news = self.store.log.read(self.name, self.known)
             self._take(news)
-            if self._only is None and len(self.state.watched) > watched:
+            if self._only is None and len(self.state.observations.watched) > watched:
                 # Chains that were taken to have ended go on, and were not asked for.
                 more = self.store.log.read(self.name, self.known)
                 self._take(more)
@@ -300,7 +303,7 @@ class Experiment:
         trials, state = self.state.trials, self.state
         return [
             [chain, ver := state.ver if chain is None else trials[chain].ver, self.digest(chain, ver)]
-            for chain in state.unobserved
+            for chain in state.observations.unobserved
         ]
 
     def compose(self, *pending: PendingEvent) -> list[Event]:

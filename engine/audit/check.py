@@ -28,8 +28,9 @@ from hstore.store.events import (
     Running,
     Unreadable,
 )
-from hstore.store.fold import UNFINISHED, State, Trial, evolve, why_not
+from hstore.store.fold import UNFINISHED, Trial, evolve, why_not
 from hstore.store.memory import MemoryLog
+from hstore.store.state import State
 from hstore.store.store import Experiment, Store
 from hstore.store.verify import verify
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from hstore.store.claims import Claims, Wakeups
-from hstore.store.fold import State
 from hstore.store.null_objects import NoClaims, NoReadModels, NoWakeups
 from hstore.store.read_models import ReadModels
+from hstore.store.state import State
 from hstore.store.store import Store
 
 
