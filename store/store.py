@@ -24,6 +24,7 @@ from hstore.store.fold import Trial, evolve, why_not
 from hstore.store.log import EVERY_TRIAL, EventLog, ReadCursor
 from hstore.store.memory import MemoryLog
 from hstore.store.null_objects import NoClaims, NoReadModels
+from hstore.store.received import Received
 from hstore.store.state import State
 from hstore.store.values import check_name
 
@@ -173,9 +174,9 @@ class Experiment:
         self.name = name
         self._only = None if only is None else set(only)
         self.state = State(name)
-        self.received: list[Event] = []
-        """All events in the order in which this process learnt of them."""
         self._chains: dict[Chain, list[Event]] = {}
+        self.received = Received(self._chains)
+        """All events in the order in which this process read them; none where *only* some trials are read."""
         self._digests: dict[Chain, list[bytes]] = {}
         self._composed: dict[uuid.UUID, bytes] = {}
 
