@@ -25,7 +25,7 @@ from hstore.store.events import (
 )
 
 SPILL_ABOVE = EVENT_BYTES - len(b"\x11ts\0" + 8 * b"\0")
-"""Bytes of a document that has no `ts` yet: what fits is never spilled, whoever wrote it, so its digest is the same."""
+"""Bytes of a document that has no `ts` yet: what fits is never spilled, by any writer: its digest is the same."""
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 _SHAPES: dict[str, tuple[type, ...]] = {
@@ -135,7 +135,7 @@ def from_document(document: Document, fetch: Callable[[bytes], bytes] | None = N
         try:
             data = unspill(data, fetch)
         except (NotFound, VerificationFailed, bson.errors.BSONError, KeyError, TypeError, AttributeError) as error:
-            return _unreadable(document, f"what was moved out of it cannot be had: {error}")
+            return _unreadable(document, f"its spilled data cannot be fetched: {error}")
     shape = _SHAPE[kind]
     known: Document = {}
     extra: Document = {}
@@ -175,7 +175,7 @@ def _unreadable(document: Document, why: str) -> Unreadable:
 
 
 def unreadable(envelope: Document, why: str, raw: bytes) -> Unreadable:
-    """Return what stands for a document of which only its *envelope* can be understood, and not all of that perhaps."""
+    """Return the event that stands for a document of which only the *envelope* can be decoded, perhaps in part."""
     at = envelope["at"]
     return Unreadable(
         exp=envelope["exp"],
@@ -218,6 +218,6 @@ def unspill(data: Data, fetch: Callable[[bytes], bytes] | None) -> Document:
     whole = {name: value for name, value in data.items() if name != "spilled"}
     for name, place in data["spilled"].items():
         if fetch is None:
-            raise InvalidEvent(f"{name} is kept in an attachment and nothing was given to fetch it with")
+            raise InvalidEvent(f"{name} is in an attachment, and nothing was given to fetch it with")
         whole[name] = bson.decode(fetch(place["sha256"]), codec_options=CODEC)["value"]
     return whole

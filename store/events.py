@@ -5,22 +5,25 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NewType
 from uuid import UUID
 
 import bson
 
 Data = Mapping[str, Any]
 Document = dict[str, Any]
+TrialNumber = NewType("TrialNumber", int)
+"""A trial's number in the log, its place among the decisions: 0, 1, 2, … without gaps. A document of hyperopt's may
+have another tid, which its program chose; a type checker refuses to take one for the other."""
 
 EVENT_BYTES = 64 * 1024
-"""The most a stored event may take; the validator of every store says the same."""
+"""The most bytes a stored event may take; the validator of every store has the same limit."""
 
 CAUSES = ("lost", "interrupted", "failed", "timeout")
-"""Why an attempt may come to nothing: its worker was silent for too long, or was told to go; the objective raised or
-its process died; it took too long. A retry policy says how often each may happen to a trial before that is its end."""
+"""Why an attempt failed: its worker missed its heartbeat, or was told to stop; the objective raised or its
+process died; it took too long. A retry policy says how often each may happen before the trial has failed for good."""
 RELEASED = "released"
-"""Why there was no attempt at all: whoever had claimed the trial did not come to begin it. No policy counts that."""
+"""Why there was no attempt: the worker that had claimed the trial gave it back before it began. No policy counts it."""
 
 NOTHING: Data = {}
 
@@ -34,7 +37,7 @@ CODEC: bson.CodecOptions[Document] = bson.CodecOptions(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """What all events share: whose chain (`exp`, `tid`; no tid: the experiment's own), the place `ver` there, who."""
+    """What all events share: chain (`exp`, `tid`; no tid: the experiment's own), place there (`ver`) and writer."""
 
     type: ClassVar[str]
     v: ClassVar[int] = 1
@@ -50,8 +53,8 @@ class Event:
     prev: bytes | None = None
     """Digest of what this event follows: its chain so far, or for a decision the decision before (see `seal`)."""
     imported: Data | None = None
-    """Of what was not written as it happened but carried over: `at`, when it did, as far as its own store said, and
-    on a beginning whatever else that said of it and no field here holds. See `happened`."""
+    """Of an event that was imported: `at`, when it happened, as far as its own store recorded it, and what else that
+    recorded and no field here holds. See `happened`."""
     ts: tuple[int, int] | None = field(default=None, compare=False)
     """Filled by the store on arrival (seconds, counter); for listing only."""
     extra: Data = field(default_factory=lambda: NOTHING)
@@ -80,7 +83,7 @@ class Queued(TrialEvent):
     point: Data
     params: Data
     observed: Sequence[Sequence[Any]] = field(default_factory=list)
-    """[tid or None, ver, digest] of each chain whose news this decision was the first to know of, in order."""
+    """[tid or None, ver, digest] of each chain that has news which this decision was the first to know, in order."""
     source: str = "suggested"
     """suggested by an algorithm; enqueued by a person; injected by an objective; imported from another store."""
     seed: int | None = None
@@ -117,7 +120,7 @@ class Running(TrialEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reported(TrialEvent):
-    """The objective told something on its way: a value at a step, a partial result, or an attachment."""
+    """The objective reported something while it ran: a value at a step, a partial result, or an attachment."""
 
     type: ClassVar[str] = "reported"
     step: int | None = None
@@ -126,7 +129,7 @@ class Reported(TrialEvent):
     attachment: Data | None = None
     """name, sha256, length."""
     pruning: Data | None = None
-    """Of a value after which the trial was told to stop: the `pruner` (name, version, settings), and what it had `seen`
+    """Of a value after which the trial is to stop early: the `pruner` (name, version, settings), and what it had `seen`
     of other trials: [first, last] tid of each run of those that had `ended`, and [tid, ver] of each that was `open`."""
 
 
@@ -139,11 +142,11 @@ class Done(TrialEvent):
     status: str
     loss: float | None = None
     losses: Sequence[float] | None = None
-    """Of a search for several things at once: one for each."""
+    """Of a search with several losses: one for each objective."""
     constraints: Sequence[float] | None = None
     """Each is kept if it is at most 0."""
     pruned: bool | None = None
-    """True of a trial that stopped early because its pruner said so, or by raising `Pruned`."""
+    """True of a trial that its pruner stopped early, or that raised `Pruned`."""
     duration: float | None = None
     """Seconds."""
 
@@ -167,12 +170,12 @@ class Failed(TrialEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requeued(TrialEvent):
-    """The trial is to be taken again: its lease ended, it was released, interrupted or is to be retried."""
+    """The trial goes back to the queue: its lease ended, or it was released, interrupted or is to be retried."""
 
     type: ClassVar[str] = "requeued"
     why: str
     cause: str | None = None
-    """One of `CAUSES`, which the retry policy counts, or `RELEASED`; None: by hand, which begins the count anew."""
+    """One of `CAUSES`, which the retry policy counts, or `RELEASED`; None: by hand, which resets the count."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,7 +196,7 @@ class Noted(Event):
     void: bool | None = None
     """True takes the trial out of what algorithms see, False puts it back."""
     late: Data | None = None
-    """What a lost attempt still brought."""
+    """The result that a lost attempt still brought."""
     attachment: Data | None = None
     about: Sequence[int] | None = None
     """On the experiment's chain: ended trials whose chains are about to go on, so that readers look there again."""
@@ -201,7 +204,7 @@ class Noted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Created(ExperimentEvent):
-    """The experiment began: all that its suggestions depend on."""
+    """The experiment began; holds all that its suggestions depend on."""
 
     type: ClassVar[str] = "created"
     space: Data
@@ -218,7 +221,7 @@ class Created(ExperimentEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changed(ExperimentEvent):
-    """A limit, the algorithm, the objective or the pruner is another from here on."""
+    """A limit, the algorithm, the objective or the pruner was replaced."""
 
     type: ClassVar[str] = "changed"
     limits: Data | None = None
@@ -230,7 +233,7 @@ class Changed(ExperimentEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Paused(ExperimentEvent):
-    """No trial is to be suggested or taken until `Resumed`."""
+    """No trial is suggested or started until `Resumed`."""
 
     type: ClassVar[str] = "paused"
     why: str
@@ -246,7 +249,7 @@ class Resumed(ExperimentEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished(ExperimentEvent):
-    """The search ended; *observed* and *decision* commit to all that no decision came after."""
+    """The search ended; *observed* and *decision* commit to all that happened after the last decision."""
 
     type: ClassVar[str] = "finished"
     why: str
@@ -291,6 +294,6 @@ TYPES: dict[str, type[Event]] = {
 
 
 def happened(event: Event) -> dt.datetime:
-    """Return when *event* happened: when it was written, or for one that was imported what its own store says."""
+    """Return when *event* happened: when it was written, or if it was imported the time that its own store recorded."""
     at = event.imported.get("at") if event.imported is not None else None
     return at if isinstance(at, dt.datetime) else event.at

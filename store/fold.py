@@ -21,6 +21,7 @@ from hstore.store.events import (  # fmt: skip
     Requeued,
     Reserved,
     Running,
+    TrialNumber,
 )
 
 TrialState: TypeAlias = Literal["queued", "reserved", "running", "done", "failed", "cancelled"]
@@ -47,7 +48,7 @@ FOLLOWS: Mapping[str, frozenset[str]] = MappingProxyType(
 class Trial:
     """One point and what became of it: the events that still matter, and what follows from them."""
 
-    tid: int
+    tid: TrialNumber
     ver: int
     """Place of the last event in the chain; the next one goes to ver + 1."""
     state: TrialState
@@ -61,7 +62,7 @@ class Trial:
     notes: tuple[Noted, ...] = ()
     is_void: bool = False
     retries: Mapping[str, int] = field(default_factory=lambda: NOTHING)
-    """How often the trial was requeued, by cause, since a person last asked for it."""
+    """How often the trial was requeued, by cause, since a person last requeued it."""
 
     @property
     def point(self) -> Data:
@@ -91,7 +92,7 @@ class Trial:
 
     @property
     def constraints(self) -> Sequence[float] | None:
-        """What the result says of its constraints, each kept if it is at most 0; None if it says nothing."""
+        """The constraints in the result, each kept if it is at most 0; None if it has none."""
         return self.end.constraints if isinstance(self.end, Done) else None
 
     @property
@@ -106,7 +107,7 @@ class Trial:
 
     @property
     def is_pruned(self) -> bool:
-        """Whether it was stopped early because what it had reported was hopeless."""
+        """Whether it was stopped early, since what it had reported was hopeless."""
         return isinstance(self.end, Done) and bool(self.end.pruned)
 
     @property
@@ -150,7 +151,7 @@ def evolve(trial: Trial | None, event: Event) -> Trial:
     if trial is None:
         assert event.tid is not None
         queued = event if isinstance(event, Queued) else None
-        return Trial(tid=event.tid, ver=event.ver, state="queued", queued=queued, last=event)
+        return Trial(tid=TrialNumber(event.tid), ver=event.ver, state="queued", queued=queued, last=event)
     ver = event.ver
     match event:
         case Queued():
@@ -180,7 +181,7 @@ def evolve(trial: Trial | None, event: Event) -> Trial:
         case Noted(void=void):
             is_void = trial.is_void if void is None else void
             return replace(trial, ver=ver, notes=(*trial.notes, event), is_void=is_void, last=event)
-        case _:  # one that no reader can decode, or of the experiment's chain: the place is taken, no more
+        case _:  # unreadable, or of the experiment's chain: the place is taken, nothing else changes
             return replace(trial, ver=ver, last=event)
 
 

@@ -1,4 +1,4 @@
-"""MemoryLog: the log of a search that needs no server. Picklable, gone with its process."""
+"""MemoryLog: the log of a search that needs no server. Picklable, lost with its process."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """Null objects: what a store in memory has in place of read models and claims. They do nothing and find nothing.
 
-One process holds such a store, and it asks the log itself, so there is nothing to derive and nobody to claim against.
+One process holds such a store, and it asks the log itself: there is nothing to derive, and no other process that could
+claim a trial.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ class NoReadModels:
 
 
 class NoClaims:
-    """See `Claims`, whose interface this is. No trial is ever handed out, and no worker is there."""
+    """See `Claims`, whose interface this is. No trial has a ticket, and there are no workers."""
 
     def take_ticket(self, session: str, experiments: Sequence[str], *, seconds: float) -> TrialKey | None:
         """Return None: there is no ticket to take."""

@@ -31,7 +31,7 @@ from hstore.store.ranking import Ranking
 
 
 class State:
-    """All of one experiment, folded. Grows by `take`; what it hands out never changes."""
+    """All of one experiment, folded. Grows by `take`; the values that it returns never change."""
 
     def __init__(self, exp: str) -> None:
         self.exp = exp
@@ -47,10 +47,10 @@ class State:
         self.pruner: Data = NOTHING
         """Empty: none."""
         self.pruned = 0
-        """How many trials were stopped early by it."""
+        """How many trials it stopped early."""
         self.notes: tuple[Noted, ...] = ()
         self.last: Event | None = None
-        """The latest event by its writer's clock, whatever the order of reading."""
+        """The latest event by its writer's clock, in whatever order they were read."""
         self.events = 0
         """Number of events taken."""
         self.unreadable: tuple[Unreadable, ...] = ()
@@ -106,9 +106,14 @@ class State:
         """Return `best`, or raise `AllTrialsFailed`."""
         best = self.best
         if best is None:
-            hint = "it searches for several things at once: see `pareto`" if self.pareto else ""
-            raise AllTrialsFailed(f"no trial of {self.exp!r} has a loss yet, so there is no best", hint=hint)
+            hint = "it has several losses: see `pareto`" if self.pareto else ""
+            raise AllTrialsFailed(f"no trial of {self.exp!r} finished with a usable loss{self._failures()}", hint=hint)
         return best
+
+    def _failures(self) -> str:
+        """Return how many trials failed, and of what the last one did, for a message; empty if none has."""
+        errors = [trial.error for _, trial in sorted(self._trials.items()) if trial.error is not None]
+        return f" ({len(errors)} failed; last error: {errors[-1]:.200})" if errors else ""
 
     def take(self, events: Iterable[Event]) -> None:
         """Fold *events* in; per chain they come in order and without gaps, chains may come in any order."""
@@ -124,7 +129,7 @@ class State:
                 self._take_trial(event.tid, event)
 
     def evict(self, tid: int) -> None:
-        """Let go of trial *tid*, for whoever follows some trials only."""
+        """Forget trial *tid*, for a reader that follows some trials only."""
         trial = self._trials.pop(tid, None)
         if trial is not None:
             self._counts[trial.state] -= 1

@@ -5,7 +5,7 @@ import math
 import random
 import uuid
 from itertools import pairwise
-from typing import Any
+from typing import Any, NewType
 
 import pytest
 from histories import begin, live
@@ -30,6 +30,7 @@ from hstore.store.events import (
     Reserved,
     Resumed,
     Running,
+    TrialNumber,
     Unreadable,
 )
 from hstore.store.fold import FOLLOWS, evolve, why_not
@@ -278,3 +279,24 @@ def test_the_best_is_what_looking_at_all_trials_finds(
             if trial.loss is not None and not math.isnan(trial.loss) and not trial.is_void
         ]
         assert (state.best.tid if state.best else None) == (min(ranked)[1] if ranked else None)
+
+
+def test_a_checker_refuses_to_take_another_numbering_for_a_trials_number() -> None:
+    """That the comments below are needed is what mypy checks: it complains of one that ignores nothing."""
+    document_tid = NewType("document_tid", int)
+    (trial,) = fold("e", chain(Reserved)).trials.values()
+
+    def number_of(tid: TrialNumber) -> int:
+        return tid
+
+    assert number_of(trial.tid) == 0
+    assert number_of(document_tid(0)) == 0  # type: ignore[arg-type]
+    assert trial.tid == document_tid(0)  # type: ignore[comparison-overlap]
+
+
+def test_a_search_without_a_best_says_how_many_trials_failed_and_why() -> None:
+    with pytest.raises(AllTrialsFailed, match=r"no trial of 'e' finished with a usable loss$"):
+        fold("e", chain(Reserved, Running)).require_best()
+    failed = [*chain(Reserved, Running, Failed), *chain(Reserved, Running, Failed, tid=1)]
+    with pytest.raises(AllTrialsFailed, match=r"usable loss \(2 failed; last error: \w+: .+\)$"):
+        fold("e", failed).require_best()
