@@ -66,7 +66,8 @@ def _coming(experiment: Experiment) -> Iterator[Event]:
 def _stored(event: Event) -> Document:
     from bson import Timestamp
 
-    from hstore.store.events import Unreadable, spill, to_document
+    from hstore.store.event_documents import spill, to_document
+    from hstore.store.events import Unreadable
 
     if isinstance(event, Unreadable):
         return {"tid": event.tid, "ver": event.ver, **event.stored()}

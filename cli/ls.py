@@ -21,7 +21,6 @@ def ls(session: Session, as_json: bool) -> None:
     hstore --store mongodb://host/db ls --json
     """
     models = session.store.models
-    assert models is not None
     experiments = models.overview()
     if as_json:
         import json

@@ -22,6 +22,5 @@ def rebuild(session: Session, experiment: str) -> None:
     hstore rebuild digits
     """
     with session.experiment(experiment) as found:
-        assert session.store.models is not None
         session.store.models.rebuild(found.state)
     click.echo(f"{experiment}: {len(found.trials) + 1} documents rebuilt from {found.state.events} events", err=True)

@@ -116,18 +116,16 @@ def _survey(experiment: Experiment) -> dict[str, Any]:
         "held": (held := _held(experiment, moment)),
         "workers": [],
     }
-    if (claims := experiment.store.claims) is not None:
-        # Of a search that has finished workers take nothing, but they may still hold what they took.
-        holders = {each["worker"] for each in held}
-        there = [_worker(document) for document in claims.workers()]
-        survey["workers"] = [w for w in there if experiment.name in (w["experiments"] or ()) or w["name"] in holders]
+    # Of a search that has finished workers take nothing, but they may still hold what they took.
+    holders = {each["worker"] for each in held}
+    there = [_worker(document) for document in experiment.store.claims.workers()]
+    survey["workers"] = [w for w in there if experiment.name in (w["experiments"] or ()) or w["name"] in holders]
     return survey
 
 
 def _held(experiment: Experiment, moment: dt.datetime) -> list[dict[str, Any]]:
     """Return who holds which trial, since when by the holder's clock, and when that was last confirmed."""
-    claims = experiment.store.claims
-    leases = {} if claims is None else {held.tid: held for held in claims.held([experiment.name])}
+    leases = {held.tid: held for held in experiment.store.claims.held([experiment.name])}
     told = []
     for tid in sorted(experiment.state.open):
         trial = experiment.state.trials[tid]
@@ -219,8 +217,6 @@ def _until(survey: dict[str, Any]) -> str:
 
 
 def _survey_all(store: Store) -> dict[str, Any]:
-    assert store.models is not None
-    assert store.claims is not None
     tally = store.models.tally()
     experiments = []
     for document in store.models.overview():

@@ -42,14 +42,12 @@ class Reaper:
 
         That is so while a trial is held, or seems to wait for a worker: one that died at once may have had it.
         """
-        assert self.store.claims is not None
         now = time.monotonic()
         held = self.store.claims.held()
         for trial in [*self._silence.look(held, now=now), *self._gone(held)]:
             self.take_back(trial.exp, trial.tid)
         if now - self._repaired >= REPAIR_SECONDS:
             self._repaired = now
-            assert self.store.models is not None
             for name in {*experiments, *self.store.models.ending()}:
                 self._repair(name)
         return bool(held) or (bool(experiments) and self.store.claims.is_anything_queued(experiments))
@@ -103,10 +101,8 @@ class Reaper:
     def _repair(self, name: str) -> None:
         """Bring the read models of experiment *name* up to its log where their writer died or was cut off."""
         models = self.store.models
-        assert models is not None
         chains = {event.tid for event in self.store.log.read(name, models.lagging(name))}
-        for tid in chains - {None}:
-            assert tid is not None
+        for tid in [tid for tid in chains if tid is not None]:
             experiment = Experiment(self.store, name, only=())
             experiment.load_trial(tid)
             experiment.project(tid, lease=self.lease)

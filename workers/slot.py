@@ -123,7 +123,6 @@ class Work:
     @property
     def tid(self) -> int:
         """The trial."""
-        assert self.taken.tid is not None
         return self.taken.tid
 
     @property
@@ -190,8 +189,7 @@ class Slot:
             any_taken = True
             while self._waiting:
                 self._evaluate(self._waiting.popleft())
-        if self.store.models is not None:
-            self.store.models.flush()
+        self.store.models.flush()
         return any_taken
 
     def _take(self) -> bool:
@@ -210,7 +208,6 @@ class Slot:
 
     def _tickets(self) -> list[TrialKey]:
         """Return trials, of one experiment, that nobody else is about to take."""
-        assert self.store.claims is not None
         names, limit = self.worker.experiments(), self.worker.max_jobs_per_child
         wanted = self._at_once if len(names) == 1 else 1  # of several experiments in turn
         if limit is not None:
@@ -244,7 +241,6 @@ class Slot:
                 version = self.evaluator.load(key, spec)
             except CannotLoad as error:
                 self.worker.refuse(experiment, error)
-                assert self.store.claims is not None
                 for trial in trials:
                     self.store.claims.give_back(self.worker.session, (name, trial.tid))
                 trials = []
@@ -293,7 +289,7 @@ class Slot:
                 assert event.tid is not None
                 experiment.project(event.tid)
             # A claim that went through is what the rest of its trial, if it did not, goes behind.
-            claims = {event.tid: event for event in events[:done] if isinstance(event, Reserved)}
+            claims: dict[int | None, Reserved] = {e.tid: e for e in events[:done] if isinstance(e, Reserved)}
             left = [(behind or claims.get(planned[1]), planned) for behind, planned in left[done:]]
         for tid in {ending.work.tid for ending in endings} - {tid for _, tid, _ in pending} - set(keep):
             experiment.evict(tid)

@@ -25,7 +25,7 @@ from hstore.engine.evaluation.heartbeat import BEATS_PER_LEASE, Heartbeat
 from hstore.engine.evaluation.objective_spec import ObjectiveSpec
 from hstore.engine.search.control import conclude_if_complete
 from hstore.store.errors import CannotLoad, HstoreError
-from hstore.store.events import Reserved
+from hstore.store.events import Cancelled, Done, Failed, Requeued, Reserved
 from hstore.store.fold import UNFINISHED
 from hstore.store.log import EVERY_TRIAL, ReadCursor
 from hstore.store.messages import Log, shown_on_stderr
@@ -76,7 +76,6 @@ class Worker:
     """Serve a store until the options or a signal end it. `WorkerContext` says what slots ask of it."""
 
     def __init__(self, store: Store, terms: WorkerOptions) -> None:
-        assert store.claims is not None
         self.store = store
         self.claims = store.claims
         self.terms = terms
@@ -176,7 +175,6 @@ class Worker:
 
     def began(self, slot: Slot, taken: Reserved) -> None:
         """See `WorkerContext`."""
-        assert taken.tid is not None
         with self._gate:
             self._asking -= 1
             self._jobs += 1
@@ -188,12 +186,10 @@ class Worker:
 
     def goes_on(self, taken: Reserved) -> None:
         """See `WorkerContext`."""
-        assert taken.tid is not None
         self.claims.extend(self.session, {(taken.exp, taken.tid): taken.ver}, seconds=self.lease)
 
     def ended(self, slot: Slot, taken: Reserved, kind: str) -> None:
         """See `WorkerContext`."""
-        assert taken.tid is not None
         self.heartbeat.let_go((taken.exp, taken.tid))
         with self._gate:
             del self._holding[slot.number]
@@ -299,7 +295,6 @@ class Worker:
 
     def _conclude(self) -> None:
         """Record the end of searches that were seen through here: there may be no driver, and no worker that stays."""
-        assert self.store.models is not None
         for name in sorted(self._served):
             counts, _ = self.store.models.counts(name)
             if not UNFINISHED & set(counts):
@@ -414,7 +409,6 @@ class Worker:
             self._is_waiting_for_slots = False
 
     def _look_at_experiments(self) -> None:
-        assert self.store.models is not None
         found = self.store.models.open_experiments()
         wanted = self.terms.experiments
         names = [name for name in found if not wanted or name in wanted]
@@ -439,15 +433,13 @@ class Worker:
             holding = list(self._holding.values())
         by_experiment: dict[str, dict[int, tuple[Slot, Reserved]]] = defaultdict(dict)
         for slot, taken in holding:
-            assert taken.tid is not None
             by_experiment[taken.exp][taken.tid] = slot, taken
         for exp, trials in by_experiment.items():
             known = ReadCursor(
                 header=EVERY_TRIAL, last=EVERY_TRIAL, open={tid: taken.ver for tid, (_, taken) in trials.items()}
             )
             for event in self.store.log.read(exp, known):
-                assert event.tid is not None
-                if event.type in ("requeued", "cancelled", "failed", "done") and event.by != trials[event.tid][1].by:
+                if isinstance(event, (Requeued, Cancelled, Failed, Done)) and event.by != trials[event.tid][1].by:
                     self._lose(*trials[event.tid])
         now_ = time.monotonic()
         for slot, taken in holding:

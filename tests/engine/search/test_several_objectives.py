@@ -17,7 +17,7 @@ from hstore.engine.audit.check import check
 from hstore.engine.audit.replay import derive_again
 from hstore.store.errors import AllTrialsFailed, InvalidLoss, InvalidValue
 from hstore.store.events import Changed, Noted
-from hstore.store.fold import dominates
+from hstore.store.ranking import dominates
 from hstore.store.read_models import experiment_document, trial_document
 from hstore.store.verify import verify
 
