@@ -146,7 +146,7 @@ def test_no_port_is_opened_under_the_feet_of_others(hstore: Hstore, home: Path) 
     try:
         refused = hstore("start", "--port", "0")
         assert refused.returncode != 0
-        assert "while others use the server" in refused.stderr
+        assert "while other processes use the server" in refused.stderr
         assert not server.is_kept
     finally:
         server.release()
