@@ -28,7 +28,7 @@ def run(url: str, *args: str) -> Result:
 
 def test_a_sound_search_is_called_so(demo: str) -> None:
     told = run(demo, "demo", "--max-evals", "3")
-    assert (told.exit_code, told.stdout) == (0, "demo: sound\n")
+    assert (told.exit_code, told.stdout) == (0, "demo: OK\n")
     assert json.loads(run(demo, "demo", "--json").stdout) == {"exp": "demo", "is_sound": True, "findings": []}
 
 

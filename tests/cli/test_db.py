@@ -58,7 +58,7 @@ def test_start_keeps_the_server_until_stop(hstore: Hstore, home: Path) -> None:
     assert hstore("stop").stderr == "stopped\n"
     assert pid is not None
     assert not psutil.pid_exists(pid)
-    assert hstore("stop").stderr == "was not running\n"
+    assert hstore("stop").stderr == "not running\n"
 
 
 def test_start_twice_is_start_once(hstore: Hstore, home: Path) -> None:

@@ -34,12 +34,12 @@ def test_what_was_imported_is_listed_shown_verified_checked_and_rebuilt(mongo_ur
     assert told.stdout.splitlines()[1].split() == [
         "digits", "paused", "1", "cancelled", "2", "done", "1", "failed", "2", "queued", "6", "26", "3", "not", "known",
     ]  # fmt: skip
-    assert "digits: 2 trials queued: they can be evaluated once it is imported with --space" in told.stderr
+    assert "digits: 2 trials queued; to evaluate them, import again with --space" in told.stderr
     for command in ("ls", "show digits", "show digits 1", "status digits", "verify digits", "check digits",
                     "replay digits", "rebuild digits", "check digits", "log digits"):  # fmt: skip
         shown = run(mongo_url, *command.split())
         assert (shown.exit_code, command) == (0, command)
-    assert run(mongo_url, "check", "digits").stdout == "digits: sound\n"
+    assert run(mongo_url, "check", "digits").stdout == "digits: OK\n"
     one = run(mongo_url, "show", "digits", "0").stdout
     assert "imported from hyperopt's tid 3 on 20" in one
     assert "2014-03-01 12:00:03.250" in one
@@ -66,7 +66,7 @@ def test_with_a_space_queued_trials_wait_for_resume(
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     told = run(mongo_url, "import", "--from-hyperopt", jobs.url, "--space", "their_search:SPACE")
-    assert "`hstore resume digits` lets workers take them" in told.stderr
+    assert "`hstore resume digits` starts them on workers" in told.stderr
     assert "n: uniformint(1, 9)" in run(mongo_url, "show", "digits").stdout
     assert run(mongo_url, "resume", "digits").exit_code == 0
 
