@@ -180,8 +180,9 @@ def _origin(experiment: Experiment, trial: Trial) -> Iterator[str]:
     if trial.queued.source != "suggested":
         yield f"{text(trial.queued.source)}, not suggested by an algorithm"
     if (said := trial.queued.imported) is not None:
-        origin = text(f"{said.get('from')}, tid {said.get('tid')}")
-        yield f"imported on {trial.queued.at:%Y-%m-%d %H:%M:%S} from {origin}; the times below are the original ones"
+        origin = text(f"{said.get('from')}'s tid {said.get('tid')}")
+        when = f"{trial.queued.at:%Y-%m-%d %H:%M:%S}"
+        yield f"imported from {origin} on {when}; the times below are the original ones"
 
 
 def _losses(trial: Trial) -> Iterator[str]:

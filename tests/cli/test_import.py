@@ -93,10 +93,10 @@ def test_a_pickle_is_imported_where_hyperopt_is_not_installed(mongo_url: str, tm
     ("source", "code", "message"),
     [
         ("/nothing.pkl", 3, "there is no file /nothing.pkl (a URL of a store begins with mongo:// or mongodb://)"),
-        ("mongo://host/jobs", 2, "mongo://host/jobs is not hyperopt's mongo://host:port/db/jobs"),
-        ("mongodb://host", 2, "mongodb://host names no database"),
+        ("mongo://host/jobs", 2, "the URL is not hyperopt's mongo://host:port/db/jobs"),
+        ("mongodb://host", 2, "the URL of the store names no database"),
         ("{store}", 3, "there is no collection 'jobs' in"),
-        ("{jobs}&authSource=admin", 5, "does not let us in"),
+        ("{jobs}&authSource=admin", 5, "authentication failed"),
         ("mongo://me@localhost:1/db/jobs", 2, ".hyperopt cannot be read: No such file or directory (put the password"),
         (
             "ssh+mongo://far:1/db/jobs",
