@@ -68,7 +68,9 @@ def worker(session: Session, /, experiments: tuple[str, ...], workdir: Path | No
     from hstore.workers.worker import WorkerOptions, serve
 
     if terms["isolate"] == "none" and terms["trial_timeout"] is not None:
-        raise click.UsageError("--trial-timeout needs --isolate process: nobody can end a call in the worker's own")
+        raise click.UsageError(
+            "--trial-timeout needs --isolate process: a call in the worker's own process cannot be ended"
+        )
     if workdir is not None:
         workdir.mkdir(parents=True, exist_ok=True)
         terms["workdir"] = workdir

@@ -33,8 +33,8 @@ def demo(mongo_store: Store, mongo_url: str) -> str:
 def test_it_queues_points_and_shows_how_they_were_read(demo: str, mongo_store: Store) -> None:
     shown = run(demo, "enqueue", "demo", '{"x": 0.5, "n": 3, "m": "a"}', '{"x": 1, "n": {"value": 2}, "m": 1, "y": 0}')
     assert shown.exit_code == 0
-    assert shown.stdout == "trial  parameters\n3      m=a, x=0.5, n=3\n4      m=1, y=0, x=1, n=2\n"
-    assert shown.stderr == "demo: queued: trials 3, 4; max_evals is 5 now; the search is open again\n"
+    assert shown.stdout == "trial  parameters\n3      m=a, n=3, x=0.5\n4      m=1, n=2, x=1, y=0\n"
+    assert shown.stderr == "demo: queued: trials 3, 4; max_evals is now 5; the experiment is open again\n"
     search(mongo_store)  # the next fmin evaluates them
     after = mongo_store.experiment("demo")
     assert (after.state.counts, after.state.status) == ({"done": 5}, "finished")
@@ -72,7 +72,7 @@ def test_a_paused_search_stays_paused(demo: str, mongo_store: Store) -> None:
     resume(experiment, "test")
     pause(experiment, "test")
     shown = run(demo, "enqueue", "demo", '{"x": 0.5, "n": 0, "m": 0}')
-    assert shown.stderr.endswith("; the search is paused (`hstore resume demo`)\n")
+    assert shown.stderr.endswith("; the experiment is paused (`hstore resume demo`)\n")
 
 
 BAD: list[tuple[list[str], Any, str]] = [
@@ -83,15 +83,15 @@ BAD: list[tuple[list[str], Any, str]] = [
         None,
         "point 2: m: has no value, but is active at this point; nor has n",
     ),
-    (["{x: 0}"], None, "the point: {x: 0} is no JSON object: "),
-    (['{"x": NaN}'], None, "NaN is no number of JSON's"),
-    (['{"x": 0, "x": 1}'], None, "'x' is there twice"),
+    (["{x: 0}"], None, "the point: {x: 0} is not a JSON object: "),
+    (['{"x": NaN}'], None, "NaN is not a JSON number"),
+    (['{"x": 0, "x": 1}'], None, "'x' appears twice"),
     (["[1]"], None, "the point: a point is {label: value}, not [1]"),
-    (["[" * 100_000], None, "is no JSON object"),
+    (["[" * 100_000], None, "is not a JSON object"),
     (["-"], '{"x": 0, "n": 0, "m": 0}\n\n{"z": 1}', "stdin line 3: z: the space has no such label"),
-    (["-"], b'\xff{"x": 0}', "stdin line 1: it is not UTF-8"),
-    (["-"], "\n \n", "there is no point in what was read"),
-    ([], None, "give points, --file, or - to read them from stdin"),
+    (["-"], b'\xff{"x": 0}', "stdin line 1 is not UTF-8"),
+    (["-"], "\n \n", "the input contains no points"),
+    ([], None, "give POINT…, --file, or - to read them from stdin"),
     (["--file", "/nothing/such"], None, "No such file"),
 ]
 

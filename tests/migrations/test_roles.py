@@ -119,7 +119,7 @@ def test_a_worker_is_told_of_news_and_need_not_ask(url: Url) -> None:
 def test_only_the_owner_rebuilds(url: Url) -> None:
     search(url("worker"), 1)
     for user in ("worker", "reader"):
-        with pytest.raises(StoreUnreachable, match="does not let us in"):
+        with pytest.raises(StoreUnreachable, match="not authorized"):
             rebuild(url(user))
     rebuild(url("owner"))
 

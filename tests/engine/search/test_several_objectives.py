@@ -297,7 +297,7 @@ def test_workers_evaluate_several_losses_and_commands_show_them(mongo_url: str, 
         assert result.exit_code == 0
         return result.stdout
 
-    assert f"front      {len(front)} trials than which none is better" in run("show", "two")
+    assert f"Pareto front: {len(front)} trials" in run("show", "two")
     assert len(json.loads(run("show", "two", "--json"))["pareto"]) == len(front)
     assert f"front      {len(front)} trials" in run("status", "two")
     ends = [f"{min(each):.6g} … {max(each):.6g}" for each in zip(*losses, strict=True)]

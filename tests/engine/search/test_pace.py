@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from hstore.cli.eta import pace
+from hstore.engine.search.pace import pace
 from hstore.store.events import Cancelled, Created, Done, Event, Queued, Reserved
 from hstore.store.state import State, fold
 
