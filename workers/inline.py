@@ -10,7 +10,8 @@ from typing import Any
 
 from hstore.engine.evaluation import attempt
 from hstore.engine.evaluation.domain import Domain, version
-from hstore.engine.evaluation.objective_spec import ObjectiveSpec, prepare
+from hstore.engine.evaluation.objective_spec import ObjectiveSpec, load
+from hstore.engine.evaluation.script import Script
 from hstore.workers.child import Outcome
 from hstore.workers.evaluator import RemoteCtrl, show_logging
 
@@ -23,7 +24,7 @@ class Inline:
         self.jobs = 0
         self.error: BaseException | None = None
         """What the last objective raised, if it did."""
-        self._domains: dict[str, Domain] = {}
+        self._domains: dict[str, tuple[Domain, Script]] = {}
         show_logging()
 
     @property
@@ -38,8 +39,8 @@ class Inline:
     def load(self, key: str, spec: ObjectiveSpec) -> str | None:
         """See `TrialExecutor.load`."""
         if key not in self._domains:
-            self._domains[key] = prepare(spec)
-        return version(self._domains[key].fn)
+            self._domains[key] = load(spec)
+        return version(self._domains[key][0].fn)
 
     def evaluate(
         self, key: str, job: Mapping[str, Any], *, serve: Callable[..., Any], time_limit: float | None = None,
@@ -52,7 +53,9 @@ class Inline:
         began, self.error = time.monotonic(), None
         try:
             os.chdir(self.workdir)  # the last objective may have gone elsewhere
-            result = self._domains[key].evaluate(job["point"], RemoteCtrl(serve, job))
+            domain, script = self._domains[key]
+            with script.as_main():
+                result = domain.evaluate(job["point"], RemoteCtrl(serve, job))
             plain = attempt.plain_result(result, said.append)
         except BaseException as error:  # noqa: BLE001 - SystemExit ends this trial, not the worker
             self.error = error
