@@ -39,7 +39,7 @@ class Script:
 
     def unpickle(self, content: bytes) -> Any:
         """Return what cloudpickle made *content* of; raises what the pickle raises."""
-        reader = _Unpickler(content, self._lines)
+        reader = _ScriptUnpickler(content, self._lines)
         found = reader.load()
         made = [each for each in reader.made if getattr(each, "__module__", None) == "__main__"]
         for each in made:
@@ -74,7 +74,7 @@ def _shared(names: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in names.items() if not name.startswith("__")}
 
 
-class _Unpickler(pickle.Unpickler):
+class _ScriptUnpickler(pickle.Unpickler):
     """Gives code its file name back, and lists in `made` the functions and classes that came by value."""
 
     def __init__(self, content: bytes, lines: SourceLines) -> None:

@@ -18,7 +18,7 @@ from hstore.engine.space import compile_space
 from hstore.store.attachments import MemoryAttachments
 from hstore.workers.child import Child
 from hstore.workers.inline import Inline
-from hstore.workers.slot import TrialExecutor
+from hstore.workers.trial_executor import TrialExecutor
 
 SPACE = compile_space({"x": hp.uniform("x", -5, 5)})
 POOLS = """
