@@ -163,7 +163,7 @@ def test_a_note_that_came_in_between_moves_what_is_ours_behind_it(
     store: Store, mine: Experiment, meanwhile: Any, tid: int
 ) -> None:
     (first,) = held(mine, 0)
-    meanwhile(store, writes((Noted, tid, {"why": "look at this"})))
+    meanwhile(store, writes((Noted, tid, {"note": "look at this"})))
     batch = Batch(mine, lease=1.0)
     batch.end(first, [done(0)])
     batch.take(claims_of(1, 2))
@@ -186,7 +186,7 @@ def test_a_note_between_a_claim_and_what_goes_behind_it_costs_neither(
         if len(parts) == 1:
             append(log, events[:1])
             other = store.experiment("e")
-            append(log, other.compose((Noted, 1, {"why": "in between"})))
+            append(log, other.compose((Noted, 1, {"note": "in between"})))
             events = events[1:]
         append(log, events)
 
