@@ -24,7 +24,8 @@ from typing import Any
 from hstore.engine.evaluation import attempt
 from hstore.engine.evaluation.ctrl import Ctrl
 from hstore.engine.evaluation.domain import Domain, version
-from hstore.engine.evaluation.objective_spec import ObjectiveSpec, prepare, short
+from hstore.engine.evaluation.objective_spec import ObjectiveSpec, load, short
+from hstore.engine.evaluation.script import Script
 from hstore.store.errors import CannotLoad, InvalidValue
 from hstore.store.values import normalise
 
@@ -126,7 +127,7 @@ class Evaluator:
         self.line = line
         self.workdir = workdir
         self.pid = os.getpid()
-        self.domains: dict[str, Domain] = {}
+        self.domains: dict[str, tuple[Domain, Script]] = {}
         self._asking = threading.Lock()
         self._job: Mapping[str, Any] | None = None
         """The one under way."""
@@ -152,12 +153,12 @@ class Evaluator:
     def _load(self, key: str, spec: ObjectiveSpec) -> tuple[str, Any]:
         try:
             os.chdir(self.workdir)
-            self.domains[key] = prepare(spec)
+            self.domains[key] = load(spec)
         except CannotLoad as error:
             return "unloadable", (str(error), error.hint)
         except BaseException as error:  # noqa: BLE001 - say it in one line, whatever it is
             return "unloadable", (short(error), "")
-        return "loaded", version(self.domains[key].fn)
+        return "loaded", version(self.domains[key][0].fn)
 
     def _evaluate(self, key: str, job: Mapping[str, Any]) -> tuple[str, Any, list[str]]:
         said: list[str] = []
@@ -166,7 +167,9 @@ class Evaluator:
         self._job = job
         try:
             os.chdir(self.workdir)  # the last objective may have gone elsewhere
-            result = self.domains[key].evaluate(job["point"], RemoteCtrl(partial(self._ask, job), job))
+            domain, script = self.domains[key]
+            with script.as_main():
+                result = domain.evaluate(job["point"], RemoteCtrl(partial(self._ask, job), job))
             duration = time.monotonic() - began
             answer: tuple[str, Any] = ("done", attempt.done(attempt.plain_result(result, said.append), duration))
         except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt end this trial, not the worker

@@ -15,7 +15,8 @@ from hstore.store.errors import ReserveTimeout
 from hstore.store.messages import shown_on_stderr
 from hstore.store.store import Experiment
 from hstore.workers.inline import Inline
-from hstore.workers.worker import Worker, WorkerOptions
+from hstore.workers.options import WorkerOptions
+from hstore.workers.worker import Worker
 
 if TYPE_CHECKING:
     from hstore.engine.hyperopt.mongo_jobs import MongoJobs
@@ -71,12 +72,12 @@ class MongoWorker:
         self._wait_for_experiment(reserve_timeout, deadline)
         name = str(host_id[0] if isinstance(host_id, (list, tuple)) and host_id else host_id) if host_id else None
         with self._in_workdir(erase_created_workdir) as workdir, self._logged(), shown_on_stderr():
-            terms = WorkerOptions(
+            options = WorkerOptions(
                 experiments=() if self.exp_key is None else (self.exp_key,), max_jobs=1, isolate="none", quiet=True,
                 max_idle=None if not reserve_timeout else max(0.0, deadline - time.monotonic()),
                 poll_interval=self.poll_interval, workdir=workdir, name=name,
             )  # fmt: skip
-            worker = Worker(self.mj.store, terms)
+            worker = Worker(self.mj.store, options)
             worker.run()
         evaluator = worker.slots[0].evaluator
         assert isinstance(evaluator, Inline)

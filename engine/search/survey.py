@@ -52,8 +52,7 @@ def held_trials(experiment: Experiment, moment: dt.datetime) -> list[dict[str, A
     Of each `tid`, `worker`, `attempt`, `seconds` (since it was reserved, by the clock of its worker), `heartbeat_age`
     (seconds; None without a lease) and `is_silent` (whether its lease has run out).
     """
-    claims = experiment.store.claims
-    leases = {} if claims is None else {held.tid: held for held in claims.held([experiment.name])}
+    leases = {held.tid: held for held in experiment.store.claims.held([experiment.name])}
     held = []
     for tid in sorted(experiment.state.open):
         trial = experiment.state.trials[tid]

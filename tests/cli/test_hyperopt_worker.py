@@ -1,4 +1,4 @@
-"""`hyperopt-mongo-worker`: scripts that call hyperopt's program find the same flags, and a worker behind them."""
+"""`hstore-mongo-worker`: scripts that call hyperopt's program find the same flags, and a worker behind them."""
 
 import os
 import signal
@@ -84,7 +84,7 @@ def test_the_defaults_are_hyperopts_where_they_were_sane(asked: list[Any], capsy
         "poll_interval": 5.0, "isolate": "process",
     }  # fmt: skip
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("hyperopt-mongo-worker: unlike hyperopt's: without --mongo it is mongodb://localhost:27017/")
+    assert line.startswith("hstore-mongo-worker: unlike hyperopt's: without --mongo it is mongodb://localhost:27017/")
 
 
 def test_every_flag_reaches_the_worker(asked: list[Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

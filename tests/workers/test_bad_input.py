@@ -452,7 +452,7 @@ def test_what_returns_after_it_was_cancelled_is_noted_and_stays_cancelled(
     worker = hire(mongo_url, "--grace", "600")
     until((tmp_path / "begun").exists)
     cancel(search, 0)
-    worker.until("trial 0 of 'e' was reassigned to another worker")
+    worker.until("trial 0 of 'e' was cancelled")
     (tmp_path / "go").touch()
     assert search.until_finished() == {"cancelled": 1, "done": 1}
     (noted,) = search.until(lambda: search.events(Noted, 0))
