@@ -1,4 +1,7 @@
-"""hyperopt.base: trials, what they are made of, and what an objective is handed."""
+"""Trials, the documents that they hold, and `Ctrl` and `Domain`, which evaluate them.
+
+The names are those of hyperopt.base.
+"""
 
 from hstore.engine.evaluation.ctrl import Ctrl
 from hstore.engine.evaluation.domain import Domain

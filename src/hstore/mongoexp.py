@@ -1,4 +1,7 @@
-"""hyperopt.mongoexp: searches in a MongoDB, and those who work on them."""
+"""Searches in a MongoDB: their trials, and the workers that evaluate them.
+
+The names are those of hyperopt.mongoexp.
+"""
 
 from hstore.cli.hyperopt_worker import main, main_worker, main_worker_helper, number_of_jobs_in_db
 from hstore.engine.hyperopt.documents import (
