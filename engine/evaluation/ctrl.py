@@ -162,7 +162,8 @@ class Ctrl:
             docs = self.trials.source_trial_docs(tids, specs or [None] * len(tids), results, miscs, sources)
             return self.trials.insert_trial_docs([{**doc, "state": 2} for doc in docs])  # type: ignore[no-any-return]
         found = [(misc["vals"], result) for misc, result in zip(miscs, results, strict=True)]
-        return inject(self.experiment, found, from_tid=self.tid)
+        numbers = inject(self.experiment, found, from_tid=self.tid)
+        return numbers if self.trials is None else self.trials.documents.tids_of(numbers)
 
     def append_report(self, **data: Any) -> None:
         """Append a `reported` event; raises `Conflict` if the trial is no longer ours."""

@@ -15,18 +15,23 @@ from hstore.engine.evaluation.attachments import ChainAttachments
 from hstore.engine.evaluation.ctrl import Ctrl, inject
 from hstore.engine.evaluation.heartbeat import Heartbeat
 from hstore.engine.evaluation.results import STATUS_NEW, as_result
+from hstore.engine.hyperopt.document_view import Documents
 from hstore.engine.hyperopt.documents import (
-    JOB_STATE_CANCEL,
     JOB_STATE_DONE,
     JOB_STATE_ERROR,
     JOB_STATE_NEW,
     JOB_STATE_RUNNING,
+    JOB_STATES,
+    TrialNumber,
+    job_id,
 )
+from hstore.engine.hyperopt.job_events import Said, end_of, error_of, progress_of
 from hstore.engine.search.points import enqueue
 from hstore.store.errors import Conflict, InvalidValue, OperationFailure
-from hstore.store.events import RELEASED, Cancelled, Document, Done, Queued, Reported, Requeued, Reserved
+from hstore.store.events import RELEASED, Document, Queued, Reserved
+from hstore.store.fold import Trial
 from hstore.store.messages import Log
-from hstore.store.store import Experiment, PendingEvent, Store, now
+from hstore.store.store import Experiment, Store, now
 from hstore.store.values import normalise
 
 if TYPE_CHECKING:
@@ -147,14 +152,16 @@ class MongoJobs:
 
     def jobs_running(self, cursor: bool = False) -> Any:
         """Return those that a worker holds and keeps alive."""
-        dead = self._dead()
-        found = [job for job in self._found({"state": JOB_STATE_RUNNING}) if _place(job) not in dead]
-        return iter(found) if cursor else found
+        return self._held(cursor, is_dead=False)
 
     def jobs_dead(self, cursor: bool = False) -> Any:
         """Return those whose worker fell silent, so that they will be queued again."""
-        dead = self._dead()
-        found = [job for job in self._found({"state": JOB_STATE_RUNNING}) if _place(job) in dead]
+        return self._held(cursor, is_dead=True)
+
+    def _held(self, cursor: bool, *, is_dead: bool) -> Any:
+        dead = {(held.exp, held.tid) for held in self._claims.held() if held.is_over}
+        running = self._found({"state": JOB_STATE_RUNNING})
+        found = [job for job in running if ((job["_id"]["exp"], job["_id"]["tid"]) in dead) is is_dead]
         return iter(found) if cursor else found
 
     def _in_state(self, state: int, cursor: bool) -> Any:
@@ -163,9 +170,6 @@ class MongoJobs:
 
     def _found(self, query: Mapping[str, Any]) -> list[Document]:
         return self._retrying(lambda: list(self.jobs.find(query, sort=[("exp_key", 1), ("tid", 1)])))
-
-    def _dead(self) -> set[tuple[str, int]]:
-        return {(held.exp, held.tid) for held in self._claims.held() if held.is_over}
 
     # -- attachments --------------------------------------------------------------------------------------------
 
@@ -192,11 +196,28 @@ class MongoJobs:
             raise OperationFailure(f"Attachment not found: {name}") from None
 
     def _attachments(self, doc: Mapping[str, Any]) -> ChainAttachments:
-        name, tid = _place(doc)
+        name, number = self._trial_of(doc)
         experiment = Experiment(self.store, name, only=())
-        if experiment.load_trial(tid) is None:
-            raise OperationFailure(f"there is no job {tid} of {name!r} in {self.store.url}")
-        return ChainAttachments(experiment, tid)
+        if experiment.load_trial(number) is None:
+            raise self._no_job(doc)
+        return ChainAttachments(experiment, number)
+
+    def _trial_of(self, doc: Mapping[str, Any]) -> tuple[str, TrialNumber]:
+        """Return the experiment and the number of the trial of *doc*, one of these jobs or of `MongoTrials`.
+
+        Raises `OperationFailure` if there is none.
+        """
+        if (job := job_id(doc)) is not None:
+            return job
+        name = _name(doc)
+        documents = Documents(Experiment(self.store, name), doc.get("exp_key"))
+        documents.refresh()
+        if (number := documents.number_of(doc)) is None:
+            raise self._no_job(doc)
+        return name, number
+
+    def _no_job(self, doc: Mapping[str, Any]) -> OperationFailure:
+        return OperationFailure(f"there is no job {doc['tid']} of {_name(doc)!r} in {self.store.url}")
 
     # -- writing ------------------------------------------------------------------------------------------------
 
@@ -276,56 +297,30 @@ class MongoJobs:
         brought up to that. Raises `OperationFailure` if the job is not, or no longer, reserved here, and for what
         never changes.
         """
-        place = _place(doc)
-        if place not in self._reserved:
+        key = self._trial_of(doc)
+        if key not in self._reserved:
             raise OperationFailure(
-                f"job {place[1]} of {place[0]!r} is not reserved by this process",
-                hint=f"{_KEPT_BY_THE_LOG}: only who reserves a job tells what becomes of it",
+                f"job {key[1]} of {key[0]!r} is not reserved by this process",
+                hint=f"{_KEPT_BY_THE_LOG}: only the process that reserved a job reports what becomes of it",
             )
         if fixed := sorted(set(dct) - CHANGEABLE):
             raise OperationFailure(f"{', '.join(fixed)} of a job cannot be changed", hint=_KEPT_BY_THE_LOG)
-        experiment, taken = self._reserved[place]
-        merged = {**doc, **dct}
-        pending, is_end = self._drafts(experiment, place[1], merged, dct)
+        experiment, taken = self._reserved[key]
+        said = _said({**doc, **dct}, dct, experiment.state.trials[key[1]])
+        trial, created = experiment.state.trials[key[1]], experiment.state.created
+        assert created is not None
+        end = end_of(said, key[1], trial=trial, retries=created.retries)
         try:
-            if pending:
+            if pending := end or progress_of(said, key[1]):
                 attempt.append_held(experiment, taken, pending)
-            self._claims.extend(self._session, {} if is_end else {place: taken.ver}, seconds=LEASE_SECONDS)
+            self._claims.extend(self._session, {} if end else {key: taken.ver}, seconds=LEASE_SECONDS)
         except Conflict as error:
-            self._let_go(place)
-            raise OperationFailure(f"job {place[1]} of {place[0]!r} was taken from this process") from error
-        if is_end:
-            self._let_go(place)
+            self._let_go(key)
+            raise OperationFailure(f"job {key[1]} of {key[0]!r} was taken from this process") from error
+        if end:
+            self._let_go(key)
         doc |= dct
         return doc
-
-    def _drafts(
-        self, experiment: Experiment, tid: int, job: Mapping[str, Any], dct: Mapping[str, Any]
-    ) -> tuple[list[PendingEvent], bool]:
-        """Return what the log is to hear of *job*, which has just got *dct*, and whether that ends the attempt."""
-        result: Mapping[str, Any] = job.get("result") or {"status": STATUS_NEW}
-        match dct.get("state", JOB_STATE_RUNNING):
-            case state if state == JOB_STATE_RUNNING:
-                is_news = "result" in dct
-                return ([(Reported, tid, {"result": normalise(dict(result), path="result")})] if is_news else []), False
-            case state if state == JOB_STATE_DONE:
-                plain = attempt.plain_result(as_result(result), LOG.warning)
-                began = experiment.state.trials[tid].running
-                assert began is not None
-                return [(Done, tid, attempt.done(plain, (now() - began.at).total_seconds()))], True
-            case state if state == JOB_STATE_ERROR:
-                kind, message = [*(job.get("error") or job["misc"].get("error") or ()), "", ""][:2]
-                created = experiment.state.created
-                assert created is not None
-                kind = str(kind).removeprefix("<class '").removesuffix("'>") or "unknown"
-                failure = {"error": kind, "message": str(message)[: attempt.LONGEST_MESSAGE]}
-                return attempt.after(experiment.state.trials[tid], "failed", failure, created.retries), True
-            case state if state == JOB_STATE_CANCEL:
-                return [(Cancelled, tid, {"why": "cancelled by its worker"})], True
-            case state if state == JOB_STATE_NEW:
-                return [(Requeued, tid, {"why": "put back by its worker", "cause": RELEASED})], True
-            case other:
-                raise OperationFailure(f"{other!r} is no state of a job")
 
     def _let_go(self, place: tuple[str, int]) -> None:
         del self._reserved[place]
@@ -356,8 +351,27 @@ def _name(doc: Mapping[str, Any]) -> str:
     return doc.get("exp_key") or "default"
 
 
-def _place(doc: Mapping[str, Any]) -> tuple[str, int]:
-    return _name(doc), doc["tid"]
+def _said(job: Mapping[str, Any], dct: Mapping[str, Any], trial: Trial) -> Said:
+    """Return what *job* says of its *trial* now that it has got *dct*."""
+    state = dct.get("state", JOB_STATE_RUNNING)
+    if state not in JOB_STATES:
+        raise OperationFailure(f"{state!r} is no state of a job")
+    result = job.get("result") or {"status": STATUS_NEW}
+    if state == JOB_STATE_DONE:
+        result = attempt.plain_result(as_result(result), LOG.warning)
+    elif state == JOB_STATE_RUNNING and "result" in dct:
+        result = normalise(dict(result), path="result")
+    else:
+        result = None
+    assert trial.running is not None
+    return Said(
+        state=state,
+        result=result,
+        error=error_of(job.get("error") or job["misc"].get("error")),
+        duration=(now() - trial.running.at).total_seconds(),
+        why="put back by its worker" if state == JOB_STATE_NEW else "cancelled by its worker",
+        cause=RELEASED if state == JOB_STATE_NEW else None,
+    )
 
 
 def _active(job: Mapping[str, Any]) -> dict[str, Any]:
@@ -380,7 +394,7 @@ class MongoCtrl(Ctrl):
     __module__ = "hstore.mongoexp"
 
     def __init__(self, trials: MongoTrials, current_trial: Mapping[str, Any], read_only: bool) -> None:
-        super().__init__(trials, experiment=trials.experiment, number=current_trial["tid"])
+        super().__init__(trials, experiment=trials.experiment, number=trials.documents.number_of(current_trial))
         self.read_only = read_only
 
     def checkpoint(self, r: Mapping[str, Any] | None = None, *, result: Mapping[str, Any] | None = None) -> None:

@@ -175,7 +175,8 @@ class Driver:
         """Return what a user's own algorithm chose for up to *size* trials, in one call."""
         self.trials.refresh()
         seed = self._seeds[self._observed_history.suggested]
-        documents = algorithm([*range(first, first + size)], self.domain, self.trials, seed, **self.settings)
+        new_ids = self.trials.documents.tids_to_come(range(first, first + size))
+        documents = algorithm(new_ids, self.domain, self.trials, seed, **self.settings)
         if len(documents) > size:
             raise InvalidValue(
                 f"{self._described['name']} returned {len(documents)} documents for {size} new ids", path="algo"

@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from hstore.engine.evaluation.objective_spec import looked_up
-from hstore.engine.hyperopt.importing.jobs import IMPORTED, Job, Key, drafts_of, is_to_do, key_of, point_of, read_job
+from hstore.engine.hyperopt.importing.jobs import (
+    IMPORTED,
+    Job,
+    Key,
+    events_to_import,
+    is_to_do,
+    key_of,
+    point_of,
+    read_job,
+)
 from hstore.engine.search.defaults import created_without_fmin
 from hstore.engine.space import Point, Space, compile_space, seen_space
 from hstore.store.errors import BadSearchSpace, CannotLoad, Conflict, InvalidName, InvalidValue, NotFound, SpaceChanged
@@ -326,7 +335,7 @@ class _Import:
             if job.key not in kept:
                 kept[job.key] = self._kept(job)
             attachments, missing = kept[job.key]
-            pending += drafts_of(
+            pending += events_to_import(
                 job, tid, trial=trial, space=space if space.is_known else None, observed=observed,
                 attachments=attachments, missing=missing,
             )  # fmt: skip

@@ -322,7 +322,7 @@ def test_documents_that_are_no_jobs_stop_the_import_before_anything_is_written(
     memory: Store, jobs: Jobs, source: HyperoptStore
 ) -> None:
     jobs.database["jobs"].insert_one({"exp_key": "digits", "tid": 30, "params": {"x": 1}})
-    with pytest.raises(InvalidValue, match=r"the job with tid 30 \(_id .*\) is none of hyperopt's"):
+    with pytest.raises(InvalidValue, match=r"the job with tid 30 \(_id .*\) is not a valid hyperopt document"):
         imported(memory, source)
     assert memory.experiments() == []
 
