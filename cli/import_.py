@@ -11,7 +11,8 @@ import click
 
 if TYPE_CHECKING:
     from hstore.cli.session import Session
-    from hstore.engine.hyperopt.importing.carry_over import Imported, Source
+    from hstore.engine.hyperopt.importing.carry_over import Imported
+    from hstore.engine.hyperopt.importing.survey import Source
 
 TIMEOUT = 5.0
 """Seconds that hyperopt's server may take to answer."""
@@ -47,7 +48,8 @@ def import_(
     hstore import --from-hyperopt mongodb://user@host/db --exp-key digits --space train:SPACE
     hstore import --from-hyperopt trials.pkl --name old-digits
     """
-    from hstore.engine.hyperopt.importing.carry_over import carry_over, load_space, survey
+    from hstore.engine.hyperopt.importing.carry_over import carry_over
+    from hstore.engine.hyperopt.importing.survey import load_space, survey
 
     if space_ref is not None:
         sys.path.insert(0, os.getcwd())  # as python itself does

@@ -11,7 +11,8 @@ from hstore.engine.hyperopt.documents import (
     JOB_STATE_RUNNING,
     JOB_STATES,
 )
-from hstore.engine.hyperopt.mongo_jobs import MongoCtrl, MongoJobs, exec_import
+from hstore.engine.hyperopt.mongo_ctrl import MongoCtrl, exec_import
+from hstore.engine.hyperopt.mongo_jobs import MongoJobs
 from hstore.engine.hyperopt.mongo_trials import MongoTrials
 from hstore.engine.hyperopt.mongo_url import connection_from_string, connection_with_tunnel
 from hstore.store.errors import DomainSwapError, InvalidMongoTrial, OperationFailure, ReserveTimeout, Shutdown, WaitQuit

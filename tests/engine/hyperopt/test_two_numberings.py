@@ -3,12 +3,11 @@ taken for the other."""
 
 from typing import Any
 
-import pytest
-
 from hstore import Ctrl, MongoTrials, Store, Trials, fmin, hp, rand, tpe
 from hstore.engine.audit.check import check
 from hstore.engine.hyperopt.documents import JOB_STATE_DONE, JOB_STATE_NEW
-from hstore.engine.hyperopt.mongo_jobs import MongoCtrl, MongoJobs
+from hstore.engine.hyperopt.mongo_ctrl import MongoCtrl
+from hstore.engine.hyperopt.mongo_jobs import MongoJobs
 from hstore.store.open_store import open_store
 
 SPACE = {"x": hp.uniform("x", 0, 1)}
@@ -59,9 +58,9 @@ def test_after_delete_all_the_front_is_that_of_the_log() -> None:
     assert [point["x"] for point in found] == front(trials) == front_of_the_log(trials)
 
 
-def test_after_delete_all_of_some_the_front_is_that_of_the_others(trials: Trials) -> None:
-    if not isinstance(trials, MongoTrials):
-        pytest.skip("only MongoTrials delete some")
+def test_after_delete_all_of_some_the_front_is_that_of_the_others(mongo_store: Store) -> None:
+    trials = MongoTrials(mongo_store, exp_key="some")
+    trials.asynchronous = False
     search(trials, 6, two_losses, objectives=2)
     kept = front(trials)[1::2]
     for doc in trials.trials[::2]:
