@@ -17,6 +17,9 @@ from hstore.engine.space.hp import (
     uniform,
     uniformint,
 )
+from hstore.engine.space.natural_bounds import float as float  # not in __all__: `import *` would hide built-ins
+from hstore.engine.space.natural_bounds import int as int
+from hstore.engine.space.natural_bounds import log as log
 
 __all__ = [
     "choice",
