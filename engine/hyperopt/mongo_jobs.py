@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from hstore.engine.evaluation import attempt
 from hstore.engine.evaluation.attachments import ChainAttachments
-from hstore.engine.evaluation.ctrl import Ctrl, inject
+from hstore.engine.evaluation.ctrl import inject
 from hstore.engine.evaluation.heartbeat import Heartbeat
 from hstore.engine.evaluation.results import STATUS_NEW, as_result
+from hstore.engine.hyperopt.ctrl import Ctrl
 from hstore.engine.hyperopt.documents import (
     JOB_STATE_CANCEL,
     JOB_STATE_DONE,

@@ -35,8 +35,7 @@ if TYPE_CHECKING:
         tpe,
         utils,
     )
-    from hstore.engine.evaluation.ctrl import Ctrl
-    from hstore.engine.evaluation.domain import Domain, Pruned
+    from hstore.engine.evaluation.domain import Pruned
     from hstore.engine.evaluation.results import (
         STATUS_FAIL,
         STATUS_NEW,
@@ -46,6 +45,7 @@ if TYPE_CHECKING:
         STATUS_SUSPENDED,
     )
     from hstore.engine.fmin import fmin, fmin_pass_expr_memo_ctrl, generate_trials_to_calculate, partial
+    from hstore.engine.hyperopt.ctrl import Ctrl
     from hstore.engine.hyperopt.documents import (
         JOB_STATE_CANCEL,
         JOB_STATE_DONE,
@@ -54,6 +54,7 @@ if TYPE_CHECKING:
         JOB_STATE_RUNNING,
         JOB_STATES,
     )
+    from hstore.engine.hyperopt.domain import Domain
     from hstore.engine.hyperopt.fmin_iter import FMinIter
     from hstore.engine.hyperopt.mongo_trials import MongoTrials
     from hstore.engine.hyperopt.trials import Trials, trials_from_docs
@@ -66,8 +67,8 @@ if TYPE_CHECKING:
 
 # Where each public name lives. They are imported when first asked for: `import hstore` costs next to nothing.
 _PLACES = {
-    "Ctrl": "engine.evaluation.ctrl:Ctrl",
-    "Domain": "engine.evaluation.domain:Domain",
+    "Ctrl": "engine.hyperopt.ctrl:Ctrl",
+    "Domain": "engine.hyperopt.domain:Domain",
     "Experiment": "store.store:Experiment",
     "FMinIter": "engine.hyperopt.fmin_iter:FMinIter",
     "JOB_STATES": "engine.hyperopt.documents:JOB_STATES",
