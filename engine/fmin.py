@@ -6,6 +6,7 @@ import functools
 import inspect
 import math
 import os
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -29,6 +30,7 @@ from hstore.engine.search.options import (
 )
 from hstore.engine.search.progress import ProgressCallback
 from hstore.engine.space import Apply, Space, compile_space, space_eval
+from hstore.engine.space.constant_spaces import why_nothing_is_searched
 from hstore.store.errors import BadSearchSpace, InvalidAnnotatedParameter, InvalidValue
 from hstore.store.messages import shown_on_stderr
 from hstore.store.store import Store
@@ -158,6 +160,8 @@ def _domain(fn: Callable[..., Any], space: Any, options: SearchOptions, pass_exp
     compiled = space if isinstance(space, Space) else compile_space(space)
     if not compiled.is_known:
         raise BadSearchSpace("the space is not known: only points of it were imported", hint="give fmin the space")
+    if not len(compiled):
+        warnings.warn(why_nothing_is_searched(space), UserWarning, stacklevel=3)
     domain = Domain(fn, compiled, pass_expr_memo_ctrl=pass_expr_memo_ctrl, objectives=options.objectives)
     if options.pruner is not None and not domain.can_report:
         raise InvalidValue(

@@ -28,11 +28,11 @@ _Propose = Callable[[Encoding, NDArray[np.float64], np.random.Generator, int], N
 def choose(space: Space, history: History, *, seed: int, repeats: bool = False) -> Point:
     """Portfolio: a Gaussian process by default, others when it stalls.
 
-    `gp` chooses the points. After 10 trials without a better loss, every fourth trial is chosen in one of three other
-    ways, the one that has found a better loss most often so far: a step away from a good trial, in one label or a few;
-    a point distributed as the best trials are, as in CMA-ES; or `mtpe`. These do not rely on a model of the loss, so a
-    model that is wrong does not mislead them. A finite space is searched without repeating a point, unless *repeats*
-    is true. Several losses, and constraints, are left to `gp`.
+    `gp` chooses the points. After 10 trials without a better loss, every fourth trial is chosen in one of three
+    other ways, the one that has found a better loss most often so far: a step away from a good trial, in one label
+    or a few; a point distributed as the best trials are, as in CMA-ES; or `mtpe`. These do not rely on a model of
+    the loss, so a model that is wrong does not mislead them. No point is tried twice, unless *repeats* is true.
+    Several losses, and constraints, are left to `gp`.
     """
     if is_needed(history):
         return gp.choose(space, history, seed=seed, repeats=repeats)
@@ -71,4 +71,4 @@ def _near_the_best(propose: _Propose) -> Callable[[Space, History, int, bool], P
 
 ARMS = (_gp, _near_the_best(steps), _near_the_best(offspring), _mtpe)
 
-suggest = Algorithm(name="auto", version=2, is_portable=False, choose=choose, scalarisation="modelled")
+suggest = Algorithm(name="auto", version=3, is_portable=False, choose=choose, scalarisation="modelled")

@@ -60,8 +60,8 @@ def choose(
 
     *sigma0* is the deviation that it begins with, in parts of the range of a bounded label or in deviations of a normal
     one; *n_population* the number of trials in a generation, 0 for 4 + 3 ln(labels). *categorical* labels and
-    what depends on them are refused, or with "random" drawn from the prior. Failed trials count as the worst. On
-    a finite space no point is tried twice, unless *repeats*. Raises InvalidValue for labels that it cannot search, and
+    what depends on them are refused, or with "random" drawn from the prior. Failed trials count as the worst. No
+    point is tried twice, unless *repeats*. Raises InvalidValue for labels that it cannot search, and
     without the package cmaes.
     """
     _check(space, categorical)
@@ -160,7 +160,7 @@ def _begun(bounds: Floats, sigma0: float, n: int, restarts: int, key: bytes) -> 
 
 suggest = Algorithm(
     name="cmaes",
-    version=1,
+    version=2,
     is_portable=False,
     choose=choose,
     limits={"sigma0": (1e-6, 10), "n_population": (0, 10_000)},

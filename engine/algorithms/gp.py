@@ -32,8 +32,8 @@ def choose(space: Space, history: History, *, seed: int, n_startup_jobs: int = 5
     """Model the loss by a Gaussian process, and choose the point of the greatest expected improvement.
 
     The first *n_startup_jobs* trials are spread over the space. Pending trials count as if they had turned out as
-    expected; near trials that failed or returned a loss that is not finite, fewer points are tried. A finite space is
-    searched without repeating a point, unless *repeats* is true. Several losses, and constraints, are modelled one by
+    expected; near trials that failed or returned a loss that is not finite, fewer points are tried. No point is
+    tried twice, unless *repeats* is true. Several losses, and constraints, are modelled one by
     one, and the expected improvement is that of the Pareto front.
     """
     if is_needed(history):
@@ -73,4 +73,4 @@ def _proposals(space: Space, history: History, seed: int, n_startup_jobs: int) -
     yield from map(code.point, order)
 
 
-suggest = Algorithm(name="gp", version=2, is_portable=False, choose=choose, scalarisation="modelled")
+suggest = Algorithm(name="gp", version=3, is_portable=False, choose=choose, scalarisation="modelled")

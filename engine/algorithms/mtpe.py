@@ -51,9 +51,9 @@ def choose(
     """A modern TPE: choose the point that is likeliest among good trials compared with bad ones.
 
     *n_EI_candidates* whole points are drawn and compared. The best share *gamma* of the trials with a loss is good. The
-    first *n_startup_jobs* points are spread over the space. *prior_weight* is the weight of the prior, in trials. A
-    finite space is searched without repeating a point, unless *repeats* is true; `Exhausted` is raised when all points
-    were tried.
+    first *n_startup_jobs* points are spread over the space. *prior_weight* is the weight of the prior, in trials.
+    No point is tried twice, unless *repeats* is true; `Exhausted` is raised when all points of a finite space were
+    tried.
     """
     kinds, losses = history.kinds, losses_as_if_ended(history)
     ranked = np.flatnonzero(((kinds == OK) | (kinds == PRUNED)) & (losses < np.inf))
@@ -134,7 +134,7 @@ def _total(x: NDArray[np.float64]) -> Floats:
 
 suggest = Algorithm(
     name="mtpe",
-    version=1,
+    version=2,
     is_portable=True,
     choose=choose,
     limits={

@@ -10,10 +10,10 @@ from hstore.engine.space import Point, Space
 def choose(space: Space, history: History, *, seed: int, repeats: bool = False) -> Point:
     """Quasi-random search: take the next point of a scrambled Sobol sequence over the quantiles of the prior.
 
-    Losses have no influence. A finite space is searched without repeating a point, unless *repeats* is true;
+    Losses have no influence. No point is tried twice, unless *repeats* is true;
     `Exhausted` is raised when all points were tried.
     """
     return new_point(space, history, spread_points(space, history, seed), seed=seed, repeats=repeats)
 
 
-suggest = Algorithm(name="qmc", version=1, is_portable=True, choose=choose)
+suggest = Algorithm(name="qmc", version=2, is_portable=True, choose=choose)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from hstore.engine.evaluation.attachments import ChainAttachments
 from hstore.engine.evaluation.attempt import append_held, begin, claim, done, is_held
 from hstore.engine.evaluation.results import as_result
-from hstore.engine.plain_numbers import as_real, as_whole
+from hstore.engine.plain_numbers import as_real
 from hstore.engine.pruners.curves import Curve
 from hstore.engine.space import Space
 from hstore.store.errors import InvalidValue
@@ -50,13 +50,15 @@ class BaseCtrl(ABC):
         """Record *value* at *step*, such as the validation loss after an epoch: smaller is better.
 
         If the search has a pruner, it is asked now whether the trial should go on; `should_stop` returns its answer.
-        With several losses too, the pruner sees this number alone. Raises `InvalidValue` for what is not a number.
+        With several losses too, the pruner sees this number alone. Raises `InvalidValue` for a value that is
+        not a number, and for a step that is not a whole number.
         """
         plain_step, plain_value = _as_int(step), _as_float(value)
         if plain_step is None or plain_value is None:
             raise InvalidValue(
                 f"ctrl.report takes a whole number and a number, not {step!r:.40} and {value!r:.80}",
-                hint="of several losses, report one number that says how the trial is getting on", path="value",
+                hint="of several losses, report one number that says how the trial is getting on; "
+                "count parts of an epoch in batches", path="value",
             )  # fmt: skip
         self.last_report = plain_step, plain_value
         self.is_pruned = False  # it goes on, whatever it was told
@@ -165,9 +167,10 @@ class TrialCtrl(BaseCtrl):
 
 
 def _as_int(step: Any) -> int | None:
-    """Return a step as int() reads it; None if it cannot."""
+    """Return a step as an int; None if it has a fraction, which the log could not hold, or is no number."""
     try:
-        return int(step) if as_whole(step) is None else as_whole(step)
+        whole = int(step)
+        return whole if isinstance(step, str) or whole == step else None
     except (TypeError, ValueError, OverflowError):
         return None
 
