@@ -20,6 +20,7 @@ from hstore.engine.fmin import AlgorithmName
 ROOT = Path(__file__).parents[1]
 
 COMMAND = "a command is named like what it calls or prints"
+HYPEROPTS = "the core of it, and hyperopt's interface on top of that"
 MODULES_OF_ONE_NAME = {
     "check": ({"engine/audit", "cli"}, COMMAND),
     "log": ({"store", "cli"}, COMMAND),
@@ -31,6 +32,8 @@ MODULES_OF_ONE_NAME = {
         {"store", "engine/evaluation", "engine/hyperopt"},
         "one idea in three layers: contents by their hash, beside a trial, and under hyperopt's names",
     ),
+    "ctrl": ({"engine/evaluation", "engine/hyperopt"}, HYPEROPTS),
+    "domain": ({"engine/evaluation", "engine/hyperopt"}, HYPEROPTS),
 }
 """Module names that are used more than once: in which folders, and why."""
 CLASSES_OF_ONE_NAME = {

@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeAlias
 
 from hstore.engine.evaluation import attempt
 from hstore.engine.evaluation.attachments import ChainAttachments
-from hstore.engine.evaluation.ctrl import Ctrl, inject
+from hstore.engine.evaluation.ctrl import TrialCtrl, inject
 from hstore.engine.evaluation.objective_spec import ObjectiveSpec
 from hstore.engine.evaluation.pruning import PruningSession
 from hstore.store.claims import TrialKey
@@ -429,7 +429,7 @@ class _Served:
     def __init__(self, slot: Slot, work: Work) -> None:
         self.slot = slot
         self.work = work
-        self.ctrl = Ctrl(experiment=work.experiment, number=work.tid, referee=slot.referee(work.experiment))
+        self.ctrl = TrialCtrl(work.experiment, work.tid, pruning=slot.referee(work.experiment))
 
     def __call__(self, name: str, *arguments: Any) -> Any:
         self.slot.begin(self.work)

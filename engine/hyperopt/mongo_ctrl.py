@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from hstore.engine.evaluation.ctrl import Ctrl
+from hstore.engine.hyperopt.ctrl import Ctrl
 
 if TYPE_CHECKING:
     from hstore.engine.hyperopt.mongo_trials import MongoTrials

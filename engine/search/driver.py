@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from hstore.engine.algorithms import Algorithm, CustomAlgorithm, Exhausted, choose_recorded, describe_algorithm
-from hstore.engine.evaluation.domain import Domain
+from hstore.engine.evaluation.domain import BoundObjective
 from hstore.engine.search import control
 from hstore.engine.search.fingerprint import fingerprint
-from hstore.engine.search.limits import Limits
 from hstore.engine.search.observed_history import ObservedHistory
+from hstore.engine.search.options import Limits
 from hstore.engine.search.seeds import Seeds
 from hstore.engine.space import Point
 from hstore.store.errors import Conflict, InvalidValue
@@ -33,7 +33,7 @@ class Driver:
     """Decides what to try next, beside any number of other drivers on one experiment."""
 
     experiment: Experiment
-    domain: Domain
+    domain: BoundObjective
     algorithm: Algorithm | CustomAlgorithm
     settings: Mapping[str, Any]
     limits: Limits

@@ -8,13 +8,14 @@ from typing import Any
 # The public names by the module that defines them. A module is imported when one of its names is first asked for, so
 # `import hstore` costs next to nothing. Type checkers read `__init__.pyi`, which tests/test_layout.py compares to this.
 _NAMES = {
-    "engine.evaluation.ctrl": "Ctrl",
-    "engine.evaluation.domain": "Domain Pruned",
+    "engine.evaluation.domain": "Pruned",
     "engine.evaluation.results":
         "STATUS_FAIL STATUS_NEW STATUS_OK STATUS_RUNNING STATUS_STRINGS STATUS_SUSPENDED",
     "engine.fmin": "fmin fmin_pass_expr_memo_ctrl generate_trials_to_calculate partial",
+    "engine.hyperopt.ctrl": "Ctrl",
     "engine.hyperopt.documents":
         "JOB_STATES JOB_STATE_CANCEL JOB_STATE_DONE JOB_STATE_ERROR JOB_STATE_NEW JOB_STATE_RUNNING",
+    "engine.hyperopt.domain": "Domain",
     "engine.hyperopt.fmin_iter": "FMinIter",
     "engine.hyperopt.mongo_trials": "MongoTrials",
     "engine.hyperopt.trials": "Trials trials_from_docs",

@@ -29,8 +29,7 @@ from hstore import (
     tpe as tpe,
     utils as utils,
 )
-from hstore.engine.evaluation.ctrl import Ctrl as Ctrl
-from hstore.engine.evaluation.domain import Domain as Domain, Pruned as Pruned
+from hstore.engine.evaluation.domain import Pruned as Pruned
 from hstore.engine.evaluation.results import (
     STATUS_FAIL as STATUS_FAIL,
     STATUS_NEW as STATUS_NEW,
@@ -45,6 +44,7 @@ from hstore.engine.fmin import (
     generate_trials_to_calculate as generate_trials_to_calculate,
     partial as partial,
 )
+from hstore.engine.hyperopt.ctrl import Ctrl as Ctrl
 from hstore.engine.hyperopt.documents import (
     JOB_STATE_CANCEL as JOB_STATE_CANCEL,
     JOB_STATE_DONE as JOB_STATE_DONE,
@@ -53,6 +53,7 @@ from hstore.engine.hyperopt.documents import (
     JOB_STATE_RUNNING as JOB_STATE_RUNNING,
     JOB_STATES as JOB_STATES,
 )
+from hstore.engine.hyperopt.domain import Domain as Domain
 from hstore.engine.hyperopt.fmin_iter import FMinIter as FMinIter
 from hstore.engine.hyperopt.mongo_trials import MongoTrials as MongoTrials
 from hstore.engine.hyperopt.trials import Trials as Trials, trials_from_docs as trials_from_docs

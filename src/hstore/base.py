@@ -3,8 +3,6 @@
 The names are those of hyperopt.base.
 """
 
-from hstore.engine.evaluation.ctrl import Ctrl
-from hstore.engine.evaluation.domain import Domain
 from hstore.engine.evaluation.results import (
     STATUS_FAIL,
     STATUS_NEW,
@@ -14,6 +12,7 @@ from hstore.engine.evaluation.results import (
     STATUS_SUSPENDED,
 )
 from hstore.engine.fmin import validate_loss_threshold, validate_timeout
+from hstore.engine.hyperopt.ctrl import Ctrl
 from hstore.engine.hyperopt.documents import (
     JOB_STATE_CANCEL,
     JOB_STATE_DONE,
@@ -29,6 +28,7 @@ from hstore.engine.hyperopt.documents import (
     miscs_update_idxs_vals,
     spec_from_misc,
 )
+from hstore.engine.hyperopt.domain import Domain
 from hstore.engine.hyperopt.losses import pmin_sampled
 from hstore.engine.hyperopt.trials import Trials, trials_from_docs
 from hstore.store.errors import AllTrialsFailed, DuplicateLabel, InvalidLoss, InvalidResultStatus, InvalidTrial
