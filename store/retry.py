@@ -82,6 +82,7 @@ class RetryPolicy:
                 result = attempt()
             except PyMongoError as error:
                 reason = self._reason_to_wait(error)
+                let_go(error)
             except StoreUnreachable as error:
                 if not error.values.get("is_transient"):
                     raise
@@ -163,6 +164,15 @@ def _code(error: PyMongoError) -> int | None:
         failures = [*error.details.get("writeConcernErrors", ()), *error.details.get("writeErrors", ())]
         return failures[0].get("code") if failures else None
     return error.code if isinstance(error, OperationFailure) else None
+
+
+def let_go(error: BaseException) -> None:
+    """Let go of the frames that *error*, which has been dealt with, was raised through.
+
+    pymongo's own frames hold the errors of writes that it may retry. So these frames, those that called them and the store
+    would stay until Python's garbage collector runs.
+    """
+    error.__traceback__ = None
 
 
 def is_duplicate(error: PyMongoError) -> bool:

@@ -137,7 +137,7 @@ class SearchCall:
                 self._interrupted(driver)
                 raise
             finally:
-                driver.limits = whole
+                driver.limits, driver.on_progress = whole, _ignore  # which held this call, and so the store, for ever
                 self._leave(driver)
                 self._draw_seeds(experiment, before)
         self.trials.refresh()
@@ -162,8 +162,7 @@ class SearchCall:
         """Stop the workers that were started here, and bring the read models up to the log."""
         if isinstance(driver, ParallelDriver) and driver.team is not None:
             driver.team.stop()
-        if driver.experiment.store.models is not None:
-            driver.experiment.store.models.flush()
+        driver.experiment.store.models.flush()
 
     def _draw_seeds(self, experiment: Experiment, before: int) -> None:
         """Draw from the caller's generator a seed for each suggestion, as hyperopt does and its callers rely on."""
@@ -180,6 +179,10 @@ class SearchCall:
                 _save(self.trials, Path(self.options.trials_save_file))
 
         return progress
+
+
+def _ignore(experiment: Experiment) -> None:
+    """Do nothing with a trial that ended between two calls."""
 
 
 def _show_best(bar: Any, experiment: Experiment) -> None:
