@@ -19,11 +19,13 @@ No other user may write to the home: who can move `run` can put another one in i
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
 import secrets
 import stat
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
@@ -85,10 +87,7 @@ class ServerHome:
         """Return mongod.log, opened for appending; one that has grown long is moved to mongod.log.1 first."""
         if self.log.exists() and self.log.lstat().st_size > LOG_LIMIT:
             self.log.replace(self.log.with_suffix(".log.1"))
-        try:
-            return open_private(self.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-        except OSError as error:
-            raise StoreUnreachable(f"cannot write {self.log}: {error.strerror}", hint="remove it") from error
+        return open_private(self.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
     def log_since(self, size: int) -> str:
         """Return what was appended to mongod.log after its first *size* bytes."""
@@ -127,13 +126,21 @@ class ServerHome:
         if not listening:
             self._port.unlink(missing_ok=True)
             return
-        write_private(self.keyfile, secrets.token_urlsafe(48))
+        write_private(self.keyfile, b64encode(secrets.token_bytes(48)).decode())
         write_private(self._port, json.dumps(listening))
 
 
 def open_private(path: Path, flags: int) -> int:
-    """Return file *path*, opened with *flags*; a new one is for this user alone. Raises OSError if it is a link."""
-    return os.open(path, flags | os.O_NOFOLLOW, 0o600)
+    """Return file *path*, opened with *flags*; a new one is for this user alone.
+
+    Raises `StoreUnreachable` if it is a symbolic link, which may lead anywhere, and OSError if it cannot be opened.
+    """
+    try:
+        return os.open(path, flags | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise StoreUnreachable(f"{path} is a symbolic link", hint="remove it") from None
+        raise
 
 
 def write_private(path: Path, text: str) -> None:
