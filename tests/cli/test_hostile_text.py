@@ -1,5 +1,6 @@
 """A store whose every string steers terminals, read by every command: no control or bidi character is printed."""
 
+import ast
 import dataclasses
 import json
 import logging
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import types
 import typing
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -199,3 +201,10 @@ def test_messages_on_stderr_steer_nothing(capfd: pytest.CaptureFixture[str]) -> 
     printed = capfd.readouterr().err
     assert not steers(printed)
     assert len(printed.splitlines()) == 2
+
+
+def test_commands_print_through_one_module_only() -> None:
+    for file in (Path(__file__).parents[2] / "cli").glob("*.py"):
+        calls = {ast.unparse(node.func) for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call)}
+        printing = calls & {"click.echo", "click.secho", "print", "sys.stdout.write", "sys.stderr.write"}
+        assert not printing or file.name in ("printing.py", "hyperopt_worker.py"), file.name
