@@ -147,7 +147,7 @@ def _refusal(code: int | None, text: str) -> tuple[str, str] | None:
     if "requires authentication" in text:
         return f"authentication required: {text}", "add user and password to the URL: mongodb://user:password@host/db"
     problem = text if text.startswith("not authorized") else f"not authorized: {text}"
-    return problem, "give the user a role that allows it; docs/security.md lists what each program needs"
+    return problem, "give the user a role that allows it; docs/roles.md lists what each program needs"
 
 
 def _file_limit() -> int:
