@@ -132,7 +132,7 @@ class Evaluator:
         self._job: Mapping[str, Any] | None = None
         """The one under way."""
         self._outputs = [(number, os.dup(number)) for number in (1, 2)]
-        os.register_at_fork(after_in_child=line.close)  # else nobody would hear of our end while that lives
+        os.register_at_fork(after_in_child=line.close)  # else the worker would not see our end while the fork lives
 
     def run(self) -> None:
         """Answer one message after the other."""
@@ -207,7 +207,7 @@ class Evaluator:
 
 
 def show_logging() -> None:
-    """Have what objectives tell by `Ctrl.info` and the like go to stderr, unless they set up logging themselves."""
+    """Print what objectives log by `Ctrl.info` and the like on stderr, unless they set up logging themselves."""
     logger = logging.getLogger("hstore.objective")
     if not logger.handlers:
         handler = logging.StreamHandler()

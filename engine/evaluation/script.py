@@ -33,7 +33,7 @@ class Script:
     def __init__(self, source: bytes | None = None) -> None:
         self.source = source
         self.names: dict[str, Any] = {}
-        """What stands in its `__main__`, as far as it came along."""
+        """The names of its `__main__` that came along, with their values."""
         self._pickles: list[bytes] = []
         self._lines = SourceLines(source)
 
@@ -125,7 +125,7 @@ def carry(name: str, pickles: list[bytes], source: bytes | None) -> str:
 
 
 def carried() -> dict[str, Any]:
-    """Return what stands in `__main__` of the process that has spawned this one."""
+    """Return the names of `__main__` in the process that has spawned this one."""
     pickles, source = _carried
     script = Script(source)
     for content in pickles:
