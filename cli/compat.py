@@ -1,4 +1,4 @@
-"""`python -m hstore.compat`: run a program that was written for hyperopt, as it is, with hstore."""
+"""`python -m hstore.compat`: run a program that was written for hyperopt on hstore, unchanged."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WORKER = "from hstore.cli.hyperopt_worker import main"
     context_settings={
         "help_option_names": ["-h", "--help"],
         "ignore_unknown_options": True,
-        "allow_interspersed_args": False,  # what comes after SCRIPT is for it
+        "allow_interspersed_args": False,  # the arguments after SCRIPT are its own
         "max_content_width": 110,
     }
 )
@@ -31,8 +31,8 @@ WORKER = "from hstore.cli.hyperopt_worker import main"
 def compat(is_module: bool, folder: Path | None, script: str | None, args: tuple[str, ...]) -> Callable[[], object]:
     """Run SCRIPT with ARGS as python does, but for `import hyperopt`, which yields hstore.
 
-    Nothing in SCRIPT, or in the packages that it uses, needs to be changed, and hyperopt need not be installed.
-    Python processes that it starts have the same.
+    SCRIPT and the packages that it uses need no change, and hyperopt need not be installed. The same holds in the
+    Python processes that SCRIPT starts.
 
     \b
     python -m hstore.compat search.py --evals 100
@@ -52,12 +52,12 @@ def compat(is_module: bool, folder: Path | None, script: str | None, args: tuple
     if is_module:
         install()
         if not _is_there(script):
-            raise click.BadParameter(f"there is no module {script}", param_hint="SCRIPT")
+            raise click.BadParameter(f"no module named {script}", param_hint="SCRIPT")
         return lambda: runpy.run_module(script, run_name="__main__", alter_sys=True)
     if not Path(script).exists():
-        raise click.BadParameter(f"there is no file {script}", param_hint="SCRIPT")
+        raise click.BadParameter(f"no such file: {script}", param_hint="SCRIPT")
     if not sys.flags.safe_path:
-        sys.path[0] = str(Path(script).resolve().parent)  # where -m has put the current folder
+        sys.path[0] = str(Path(script).resolve().parent)  # `python -m` has put the current folder there
     install()
     return lambda: runpy.run_path(script, run_name="__main__")
 
@@ -81,12 +81,12 @@ def install_worker(folder: Path) -> Path:
 def _is_there(module: str) -> bool:
     try:
         return find_spec(module) is not None
-    except ModuleNotFoundError:  # not even its package
+    except ModuleNotFoundError:  # its package is missing
         return False
 
 
 def main() -> None:
-    """Run the command line; what the program raises, it raises as if python had run it."""
+    """Run the command line; an error of the program ends it as it would under python."""
     try:
         program = compat.main(prog_name="python -m hstore.compat", standalone_mode=False)
     except click.ClickException as error:

@@ -151,7 +151,7 @@ def _wait_for_work(url: str, exp_key: str | None, idle: float | None, most: int 
                 say(f"waiting for experiment {exp_key!r} to be created")
                 if not experiment.wait(math.inf if idle is None else idle):
                     return f"experiment {exp_key!r} was not created within {idle:g} s"
-        if most is not None and store.models is not None:
+        if most is not None:
             trials = sum(document.get("trials", 0) for document in store.models.overview())
             if trials >= most:
                 return f"exiting: the database already holds {trials} trials (--max-jobs-in-db)"
@@ -181,7 +181,6 @@ def number_of_jobs_in_db(options: Any) -> int:
     from hstore.store.open_store import open_store
 
     with open_store(as_url(options.mongo)) as store:
-        assert store.models is not None
         return sum(document.get("trials", 0) for document in store.models.overview())
 
 

@@ -6,6 +6,7 @@ import functools
 import inspect
 import math
 import os
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from hstore.engine.hyperopt.trials import Trials
 from hstore.engine.search.defaults import RETRIES
 from hstore.engine.search.progress import ProgressCallback
 from hstore.engine.space import Apply, Space, compile_space, space_eval
+from hstore.engine.space.constant_spaces import why_nothing_is_searched
 from hstore.store.errors import BadSearchSpace, InvalidAnnotatedParameter, InvalidValue
 from hstore.store.events import CAUSES
 from hstore.store.messages import shown_on_stderr
@@ -123,6 +125,8 @@ def fmin(
     compiled = space if isinstance(space, Space) else compile_space(space)
     if not compiled.is_known:
         raise BadSearchSpace("the space is not known: only points of it were imported", hint="give fmin the space")
+    if not len(compiled):
+        warnings.warn(why_nothing_is_searched(space), UserWarning, stacklevel=2)
     rule = None if pruner is None else pruners.resolve(pruner)
     _check_objectives(objectives, loss_threshold)
     domain = Domain(fn, compiled, pass_expr_memo_ctrl=pass_expr_memo_ctrl, objectives=objectives)

@@ -17,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 import hstore
-from hstore import fmin, hp, tpe
+from hstore import fmin, hp
 
 EXPERIMENT = "digits"
 
@@ -77,7 +77,7 @@ def main() -> None:
     with hstore.open() as store:
         print(f"experiment {EXPERIMENT!r} in {store.url}", flush=True)
         fmin(
-            objective, SPACE, algo=tpe.suggest, max_evals=60, rstate=np.random.default_rng(0),
+            objective, SPACE, max_evals=60, rstate=np.random.default_rng(0),
             experiment=EXPERIMENT, store=store,
         )  # fmt: skip
         best = store.experiment(EXPERIMENT).best

@@ -74,21 +74,30 @@ def can_build() -> bool:
         return False
 
 
-@pytest.mark.skipif(not can_build(), reason="setuptools is older than the build needs (77)")
-@pytest.mark.parametrize("links", ["links", "text files"])
-def test_a_wheel_holds_every_module_and_works_by_itself(links: str, tmp_path: Path) -> None:
-    checkout, installed = tmp_path / "checkout", tmp_path / "installed"
+needs_setuptools = pytest.mark.skipif(not can_build(), reason="setuptools is older than the build needs (77)")
+
+
+@pytest.fixture(params=["links", "text files"])
+def checkout(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A copy of what is installed, with links in src/hstore or with what git on Windows makes of them."""
+    checkout = tmp_path / "checkout"
     checkout.mkdir()
     for name in FILES:
         shutil.copy(ROOT / name, checkout)
     for name in ["src", *FOLDERS]:
         ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
         shutil.copytree(ROOT / name, checkout / name, symlinks=True, ignore=ignored)
-    if links == "text files":
+    if request.param == "text files":
         for folder in FOLDERS:
             link = checkout / "src" / "hstore" / folder
             link.unlink()
             link.write_text(f"../../{folder}")
+    return checkout
+
+
+@needs_setuptools
+def test_a_wheel_holds_every_module_and_works_by_itself(checkout: Path, tmp_path: Path) -> None:
+    installed = tmp_path / "installed"
     pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", tmp_path, checkout)
     [wheel] = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
@@ -100,6 +109,22 @@ def test_a_wheel_holds_every_module_and_works_by_itself(links: str, tmp_path: Pa
     names.remove("hstore.engine.hyperopt.as_hyperopt.hyperopt")  # runs under the name hyperopt alone
     run(installed, tmp_path, EVERY_MODULE, str(installed), *sorted(names))
     assert run(installed, tmp_path, A_SEARCH).startswith("{'x': ")
+
+
+@needs_setuptools
+def test_an_editable_install_goes_by_the_links_where_they_are_links(checkout: Path, tmp_path: Path) -> None:
+    installed = tmp_path / "installed"
+    build = f"from setuptools import build_meta; build_meta.build_editable({str(tmp_path)!r})"
+    done = subprocess.run([sys.executable, "-c", build], capture_output=True, text=True, check=False, cwd=checkout)
+    assert done.returncode == 0, done.stderr
+    [wheel] = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(installed)
+    code = f"import site; site.addsitedir({str(installed)!r}); import hstore.store.errors as e; print(e.__file__)"
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=False)
+    has_links = (checkout / "src" / "hstore" / "store").is_symlink()
+    folder = checkout / "src" / "hstore" / "store" if has_links else checkout / "store"
+    assert done.stdout.strip() == str(folder / "errors.py"), done.stderr
 
 
 def pip(*arguments: str | Path) -> None:

@@ -35,7 +35,6 @@ class MaintenanceLoop:
         leaving: Leaving,
         presence: Presence,
     ) -> None:
-        assert store.claims is not None
         self.worker = worker
         self.store = store
         self.claims = store.claims

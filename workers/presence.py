@@ -9,6 +9,7 @@ from typing import Any
 
 from hstore.engine.evaluation.heartbeat import BEATS_PER_LEASE
 from hstore.store.claims import Claims
+from hstore.store.null_objects import NoClaims
 
 MOST_OFTEN = 0.5
 """Seconds between two writes at least."""
@@ -21,7 +22,7 @@ class Presence:
     """
 
     def __init__(
-        self, claims: Claims, session: str, name: str, *, seconds: float, about: Callable[[], dict[str, Any]]
+        self, claims: Claims | NoClaims, session: str, name: str, *, seconds: float, about: Callable[[], dict[str, Any]]
     ) -> None:
         self.name = name
         self._claims = claims

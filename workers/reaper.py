@@ -44,14 +44,12 @@ class Reaper:
 
         That is so while a trial is held or queued: the worker that has just taken it may have died.
         """
-        assert self.store.claims is not None
         now = time.monotonic()
         held = self.store.claims.held()
         for trial in [*self._silence.look(held, now=now), *self._dead(held)]:
             self.requeue(trial.exp, trial.tid)
         if now - self._repaired >= REPAIR_SECONDS:
             self._repaired = now
-            assert self.store.models is not None
             for name in {*experiments, *self.store.models.ending()}:
                 self._repair(name)
         return bool(held) or (bool(experiments) and self.store.claims.is_anything_queued(experiments))
@@ -105,10 +103,8 @@ class Reaper:
     def _repair(self, name: str) -> None:
         """Bring the read models of experiment *name* up to its log if their writer died or lost its connection."""
         models = self.store.models
-        assert models is not None
         chains = {event.tid for event in self.store.log.read(name, models.lagging(name))}
-        for tid in chains - {None}:
-            assert tid is not None
+        for tid in [tid for tid in chains if tid is not None]:
             experiment = Experiment(self.store, name, only=())
             experiment.load_trial(tid)
             experiment.project(tid, lease=self.lease)

@@ -44,7 +44,6 @@ class ServedExperiments:
 
         One that was skipped is served again once its objective has changed.
         """
-        assert self.store.models is not None
         if self.missing:
             self.find_missing()
         found = self.store.models.open_experiments()

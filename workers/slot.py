@@ -45,7 +45,6 @@ class Work:
     @property
     def tid(self) -> int:
         """The trial."""
-        assert self.taken.tid is not None
         return self.taken.tid
 
     @property
@@ -108,8 +107,7 @@ class Slot:
             any_taken = True
             while self._waiting:
                 self._evaluate(self._waiting.popleft())
-        if self.store.models is not None:
-            self.store.models.flush()
+        self.store.models.flush()
         return any_taken
 
     def _take(self) -> bool:
@@ -128,7 +126,6 @@ class Slot:
 
     def _tickets(self) -> list[TrialKey]:
         """Return trials of one experiment that no other worker is about to take."""
-        assert self.store.claims is not None
         names, limit = self.worker.experiments(), self.worker.max_jobs_per_child
         wanted = self._at_once if len(names) == 1 else 1  # of several experiments in turn
         if limit is not None:
@@ -162,7 +159,6 @@ class Slot:
                 version = self.evaluator.load(key, spec)
             except CannotLoad as error:
                 self.worker.refuse(experiment, error)
-                assert self.store.claims is not None
                 for trial in trials:
                     self.store.claims.give_back(self.worker.session, (name, trial.tid))
                 trials = []

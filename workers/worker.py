@@ -42,7 +42,6 @@ class Worker:
     """Serve a store until the options or a signal end it. `WorkerContext` says what slots ask of it."""
 
     def __init__(self, store: Store, options: WorkerOptions) -> None:
-        assert store.claims is not None
         self.store = store
         self.options = options
         self.session = uuid.uuid4().hex
@@ -116,7 +115,6 @@ class Worker:
     def goes_on(self, taken: Reserved) -> None:
         """See `WorkerContext`."""
         assert taken.tid is not None
-        assert self.store.claims is not None
         self.store.claims.extend(self.session, {(taken.exp, taken.tid): taken.ver}, seconds=self.lease)
 
     def ended(self, slot: Interruptible, taken: Reserved, kind: str) -> None:
@@ -224,7 +222,6 @@ class Worker:
         return False
 
     def _is_anything_left(self) -> bool:
-        assert self.store.claims is not None
         names = self.experiments()
         return bool(self._served.missing) or (bool(names) and self.store.claims.is_anything_queued(names))
 
@@ -247,7 +244,6 @@ class Worker:
 
     def _conclude(self) -> None:
         """Record the end of the searches that were completed here: they may have no driver, and no other worker."""
-        assert self.store.models is not None
         for name in sorted(self._evaluated):
             counts, _ = self.store.models.counts(name)
             if not UNFINISHED & set(counts):

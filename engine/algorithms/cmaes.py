@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from hstore.engine.algorithms.algorithm import Algorithm
 from hstore.engine.algorithms.history import PENDING, VOID, History
 from hstore.engine.algorithms.kernels import Scales
-from hstore.engine.algorithms.novelty import new_point
+from hstore.engine.algorithms.novelty import Repeats, new_point
 from hstore.engine.space import Point, Space
 from hstore.store.errors import InvalidValue
 
@@ -54,14 +54,14 @@ def choose(
     sigma0: float = 0.25,
     n_population: int = 0,
     categorical: str = "refuse",
-    repeats: bool = False,
+    repeats: Repeats = False,
 ) -> Point:
     """CMA-ES: draw a point from the normal distribution that it has adapted to the trials that ended, in their order.
 
     *sigma0* is the deviation that it begins with, in parts of the range of a bounded label or in deviations of a normal
     one; *n_population* the number of trials in a generation, 0 for 4 + 3 ln(labels). *categorical* labels and
-    what depends on them are refused, or with "random" drawn from the prior. Failed trials count as the worst. On
-    a finite space no point is tried twice, unless *repeats*. Raises InvalidValue for labels that it cannot search, and
+    what depends on them are refused, or with "random" drawn from the prior. Failed trials count as the worst. No
+    point is tried twice, unless *repeats*. Raises InvalidValue for labels that it cannot search, and
     without the package cmaes.
     """
     _check(space, categorical)
@@ -160,7 +160,8 @@ def _begun(bounds: Floats, sigma0: float, n: int, restarts: int, key: bytes) -> 
 
 suggest = Algorithm(
     name="cmaes",
-    version=1,
+    version=2,
+    older={1: {"repeats": "endless"}},
     is_portable=False,
     choose=choose,
     limits={"sigma0": (1e-6, 10), "n_population": (0, 10_000)},

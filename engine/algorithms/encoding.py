@@ -142,10 +142,10 @@ class Encoding:
             scale = self.scales[j]
             column = rows[:, j]
             if scale is None:
-                if parameter.p is None:
+                if (p := parameter.probabilities) is None:
                     column[:] = np.minimum(np.floor(column * self.n_options[j]), self.n_options[j] - 1)
                 else:
-                    bounds = np.cumsum(parameter.p)
+                    bounds = np.cumsum(p)
                     column[:] = np.minimum(np.searchsorted(bounds, column * bounds[-1], "right"), len(bounds) - 1)
             elif parameter.is_normal:
                 column[:] = np.clip(MIDDLE + rng.standard_normal(n) / _SIGMAS, scale.lowest, scale.highest)

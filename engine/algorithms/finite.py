@@ -16,8 +16,8 @@ Chosen = tuple[tuple[str, Value], ...]
 def levels(parameter: Parameter) -> tuple[int, Callable[[int], Value]]:
     """Return how many values *parameter*, a finite one, can have, and the function from their numbers to them."""
     low, high, q = parameter.low, parameter.high, parameter.q
-    if parameter.p is not None:
-        drawn = [option for option, p in enumerate(parameter.p) if p > 0.0]
+    if parameter.probabilities is not None:
+        drawn = [option for option, p in enumerate(parameter.probabilities) if p > 0.0]
         return len(drawn), drawn.__getitem__
     assert low is not None
     assert high is not None

@@ -240,7 +240,8 @@ class KernelDensity:
             np.append(self.rows.options[:, k], -1),
             self.prior_shares[k],
         )
-        prior = np.full(len(drawn), 1.0 / parameter.n_options) if parameter.p is None else np.array(parameter.p)[drawn]
+        p = parameter.probabilities
+        prior = np.full(len(drawn), 1.0 / parameter.n_options) if p is None else np.array(p)[drawn]
         by_prior = np.log(np.maximum(prior, _LEAST_PRIOR))[:, None]
         other, same = (
             np.log(share) + by_prior,
@@ -267,9 +268,9 @@ def _breadth(parameter: Parameter) -> float:
 
 def _options_at(parameter: Parameter, quantiles: Floats) -> NDArray[np.intp]:
     n = parameter.n_options  # which may be too many to list
-    if parameter.p is None:
+    if (p := parameter.probabilities) is None:
         return np.minimum(quantiles * n, n - 1).astype(np.intp)
-    return np.minimum(np.searchsorted(np.cumsum(parameter.p), quantiles, side="right"), n - 1)
+    return np.minimum(np.searchsorted(np.cumsum(p), quantiles, side="right"), n - 1)
 
 
 def _log_prior_at(x: Floats, scales: Scales) -> Floats:

@@ -25,7 +25,7 @@ from hstore.engine import portable
 from hstore.engine.algorithms.algorithm import Algorithm
 from hstore.engine.algorithms.history import OK, PRUNED, VOID, History
 from hstore.engine.algorithms.kernels import Candidates, Floats, KernelDensity, Rows, Scales
-from hstore.engine.algorithms.novelty import new_point
+from hstore.engine.algorithms.novelty import Repeats, new_point
 from hstore.engine.algorithms.prior import spread_points
 from hstore.engine.algorithms.stopped import losses_as_if_ended
 from hstore.engine.space import Point, Space
@@ -46,14 +46,14 @@ def choose(
     n_EI_candidates: int = 64,  # noqa: N803
     gamma: float = 0.1,
     prior_weight: float = 1.0,
-    repeats: bool = False,
+    repeats: Repeats = False,
 ) -> Point:
     """A modern TPE: choose the point that is likeliest among good trials compared with bad ones.
 
     *n_EI_candidates* whole points are drawn and compared. The best share *gamma* of the trials with a loss is good. The
-    first *n_startup_jobs* points are spread over the space. *prior_weight* is the weight of the prior, in trials. A
-    finite space is searched without repeating a point, unless *repeats* is true; `Exhausted` is raised when all points
-    were tried.
+    first *n_startup_jobs* points are spread over the space. *prior_weight* is the weight of the prior, in trials.
+    No point is tried twice, unless *repeats* is true; `Exhausted` is raised when all points of a finite space were
+    tried.
     """
     kinds, losses = history.kinds, losses_as_if_ended(history)
     ranked = np.flatnonzero(((kinds == OK) | (kinds == PRUNED)) & (losses < np.inf))
@@ -134,7 +134,8 @@ def _total(x: NDArray[np.float64]) -> Floats:
 
 suggest = Algorithm(
     name="mtpe",
-    version=1,
+    version=2,
+    older={1: {"repeats": "endless"}},
     is_portable=True,
     choose=choose,
     limits={

@@ -37,14 +37,15 @@ def value_at(parameter: Parameter, quantile: float) -> Value:
 
 def _option_at(parameter: Parameter, quantile: float) -> int:
     n = parameter.n_options
-    if parameter.p is None:
+    probabilities = parameter.probabilities
+    if probabilities is None:
         return min(int(quantile * n), n - 1)
     below = 0.0
-    for option, probability in enumerate(parameter.p):
+    for option, probability in enumerate(probabilities):
         below += probability
         if quantile < below:
             return option
-    return max(option for option, probability in enumerate(parameter.p) if probability > 0.0)
+    return max(option for option, probability in enumerate(probabilities) if probability > 0.0)
 
 
 def spread_points(space: Space, history: History, seed: int) -> Iterator[Point]:

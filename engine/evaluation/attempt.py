@@ -54,7 +54,6 @@ _version = ""
 
 def is_held(experiment: Experiment, taken: Reserved) -> bool:
     """Return whether, as far as *experiment* was read, the trial is still held by the claim *taken*."""
-    assert taken.tid is not None
     trial = experiment.state.trials[taken.tid]
     return trial.reserved is not None and trial.reserved.id == taken.id and not trial.is_finished
 

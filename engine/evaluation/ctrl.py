@@ -108,14 +108,16 @@ class Ctrl:
         """Record *value* at *step*, such as the validation loss after an epoch: smaller is better.
 
         Where the search has a pruner, it is asked now whether to go on; `should_stop` tells. It goes by this number
-        alone, however many losses there are. Raises `InvalidValue` for what is no number.
+        alone, however many losses there are. Raises `InvalidValue` for a value that is not a number, and for a step
+        that is not a whole number.
         """
         try:
-            self.last_report = int(step), float(value)
+            self.last_report = _whole(step), float(value)
         except (TypeError, ValueError, OverflowError):
             raise InvalidValue(
                 f"ctrl.report takes a whole number and a number, not {step!r:.40} and {value!r:.80}",
-                hint="of several losses, report one number that says how the trial is getting on", path="value",
+                hint="of several losses, report one number that says how the trial is getting on; "
+                "count parts of an epoch in batches", path="value",
             ) from None  # fmt: skip
         self.is_pruned = False  # it goes on, whatever it was told
         self._is_hopeless = self.judge(*self.last_report)
@@ -205,3 +207,11 @@ def inject(
             tids.append(tid)
             break
     return tids
+
+
+def _whole(step: Any) -> int:
+    """Return *step* as an int; raises `ValueError` if it has a fraction, which the log could not hold."""
+    whole = int(step)
+    if not isinstance(step, str) and whole != step:
+        raise ValueError(step)
+    return whole

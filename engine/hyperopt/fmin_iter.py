@@ -219,8 +219,7 @@ class FMinIter:
                 driver.limits = whole
                 if team is not None:
                     team.stop()
-                if experiment.store.models is not None:
-                    experiment.store.models.flush()
+                experiment.store.models.flush()
                 # hyperopt draws a seed from the caller's generator per suggestion, which callers rely on.
                 trials = experiment.state.trials
                 made = (trials[tid].queued for tid in range(before, len(trials)))

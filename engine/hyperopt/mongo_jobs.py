@@ -63,7 +63,7 @@ class MongoJobs:
 
         from hstore.store.retry import RetryPolicy
 
-        if store.database is None or store.claims is None:
+        if store.database is None:
             raise InvalidValue("there are no jobs but in a MongoDB", hint="Trials in memory have `trials`")
         self.store = store
         self.config_name = config_name
@@ -234,7 +234,6 @@ class MongoJobs:
         """
         if cond:
             raise OperationFailure(f"reserve takes no condition: {cond!r:.80}", hint="give it an exp_key, or none")
-        assert self.store.models is not None
         names = [name for name in self.store.models.open_experiments() if exp_key in (None, name)]
         worker = str(host_id[0] if isinstance(host_id, (list, tuple)) and host_id else host_id or socket.gethostname())
         while names and (place := self._claims.take_ticket(self._session, names, seconds=TICKET_SECONDS)):

@@ -39,8 +39,9 @@ class SerialDriver(Driver):
         self._objective = describe(self.domain.fn)["version"]
         self._referee = PruningSession(self.experiment, follows_all=True, given=self.pruner)
         self._session = uuid.uuid4().hex
+        # In memory no other process can take a trial away, so it needs no thread that keeps its lease alive.
         claims = self.experiment.store.claims
-        self._heartbeat = None if claims is None else Heartbeat(claims, self._session, lease=LEASE_SECONDS)
+        self._heartbeat = Heartbeat(claims, self._session, lease=LEASE_SECONDS) if self._is_durable else None
 
     def run(self) -> str:
         """See `Driver.run`."""
@@ -115,9 +116,7 @@ class SerialDriver(Driver):
         return [tid for tid in range(first, first + size) if tid in self.experiment.state.open]
 
     def _claim(self, tid: int, *, attempts: int) -> list[PendingEvent]:
-        models = self.experiment.store.models
-        if models is not None:
-            models.lease(self.experiment.name, tid, self._session, LEASE_SECONDS)
+        self.experiment.store.models.lease(self.experiment.name, tid, self._session, LEASE_SECONDS)
         return [
             attempt.claim(tid, attempts=attempts, worker=author()),
             attempt.begin(tid, pid=os.getpid(), objective=self._objective),
@@ -155,6 +154,5 @@ class SerialDriver(Driver):
 
     def _end(self, taken: Reserved, end: PendingEvent) -> None:
         if self._heartbeat is not None:
-            assert taken.tid is not None
             self._heartbeat.let_go((self.experiment.name, taken.tid))
         attempt.record_end(self.experiment, taken, [end], more_to_come=True)

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from hstore.engine import portable
-from hstore.engine.space.parameter import Parameter, Value
 from hstore.store.errors import BadSearchSpace
+
+if TYPE_CHECKING:
+    from hstore.engine.space.parameter import Parameter, Value
 
 
 def _unknown(parameter: Parameter, rng: np.random.Generator) -> float:
     raise BadSearchSpace(f"{parameter.label}: what it is drawn from is not known", label=parameter.label)
 
 
-Draw: TypeAlias = Callable[[Parameter, np.random.Generator], Value]
+Draw: TypeAlias = "Callable[[Parameter, np.random.Generator], Value]"
 
 
 def _uniform(parameter: Parameter, rng: np.random.Generator) -> float:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hstore.engine.space.expressions import Apply, Literal, as_apply
-from hstore.engine.space.symbols import implementation
+from hstore.engine.space.implementations import implementation
 from hstore.store.errors import MissingValue
 
 DEFAULT_MAX_PROGRAM_LEN = 100_000
@@ -147,3 +147,11 @@ def _call(node: Apply, values: Mapping[Apply, Any], deepcopy_inputs: bool) -> An
 
 STOCHASTIC: set[str] = set()
 """The names of symbols that draw: `hstore.engine.space.stochastic` adds those of hyperopt, users may add theirs."""
+
+
+def _eval(node: Apply, memo: Mapping[Apply, Any] | None = None) -> Any:
+    """Return the value; *memo* gives those of some nodes. The same as `rec_eval`."""
+    return rec_eval(node, memo=memo, print_node_on_error=False)
+
+
+Apply.eval = _eval  # here, since nodes must not know who evaluates them

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, SupportsIndex, TextIO
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, ClassVar, SupportsIndex, TextIO
 from typing import Literal as Only
 
+from hstore.engine.space.implementations import implementation
 from hstore.store.errors import BadSearchSpace
 
 MAX_NESTING = 100
@@ -24,6 +25,9 @@ class Apply:
     o_len: how many items the value has, None if that is not known before it is evaluated.
     pure: whether equal inputs give equal values, so that `clone_merge` may make one node of two.
     """
+
+    eval: ClassVar[Callable[..., Any]]
+    """The value of the node, given those of some nodes: set by `evaluation`."""
 
     __slots__ = ("__weakref__", "define_params", "name", "named_args", "o_len", "pos_args", "pure")
     __array_ufunc__ = None  # so that numpy leaves `np.float64(2) * node` to the node
@@ -55,20 +59,12 @@ class Apply:
         A parameter like *args has a tuple of nodes, one like **kwargs a dict. Raises TypeError for arguments that the
         function does not take, and for functions whose signature Python cannot read.
         """
-        from hstore.engine.space.symbols import implementation
-
         try:
             signature = inspect.signature(implementation(self.name))
         except ValueError:
             raise TypeError(f"{self.name} has no signature that Python can read") from None
         given = signature.bind_partial(*self.pos_args, **dict(self.named_args)).arguments
         return {name: given.get(name, MissingArgument) for name in signature.parameters}
-
-    def eval(self, memo: Mapping[Apply, Any] | None = None) -> Any:
-        """Return the value; *memo* gives those of some nodes. The same as `rec_eval`."""
-        from hstore.engine.space.evaluation import rec_eval
-
-        return rec_eval(self, memo=memo, print_node_on_error=False)
 
     def set_kwarg(self, name: str, value: Any) -> None:
         """Give the argument *name*, in place; one that is given by position is refused."""
@@ -84,8 +80,6 @@ class Apply:
 
     def _positional(self) -> list[str]:
         """Return the names of the parameters that are given by position, as far as its signature is known."""
-        from hstore.engine.space.symbols import implementation
-
         try:
             return list(inspect.signature(implementation(self.name)).parameters)[: len(self.pos_args)]
         except (ValueError, BadSearchSpace):

@@ -1,4 +1,4 @@
-"""The twelve kinds of hyperparameter: each function returns an expression that stands for its value.
+"""hyperopt's twelve kinds of hyperparameter: each function returns an expression that stands for its value.
 
 A bad argument is refused here, where it was written, with a `BadSearchSpace` that names the label.
 """
@@ -9,6 +9,7 @@ import functools
 import inspect
 import math
 import numbers
+import warnings
 from collections.abc import Callable, KeysView, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, ParamSpec
@@ -26,9 +27,12 @@ __all__ = [
 P = ParamSpec("P")
 LARGEST_LOG, SMALLEST_LOG = 709.0, -745.0
 """Between these, exp is a finite number and not 0."""
+SMALLEST_LOW, LARGEST_HIGH = 0.1, 50.0
+"""Positive bounds of a log kind up to the first, and those beyond the second, are hardly meant as logarithms."""
+_ROUNDED = 0.005  # by which a probability may be off that was rounded to two digits
 
 
-def _refusing(function: Callable[P, Apply]) -> Callable[P, Apply]:
+def refusing(function: Callable[P, Apply]) -> Callable[P, Apply]:
     """Make of missing, surplus and unknown arguments a `WrongArgument` that names the label."""
     signature = inspect.signature(function)
 
@@ -45,61 +49,65 @@ def _refusing(function: Callable[P, Apply]) -> Callable[P, Apply]:
     return checked
 
 
-@_refusing
+@refusing
 def uniform(label: str, low: Any, high: Any) -> Apply:
     """Return a float, uniform in [low, high)."""
-    return _number(label, "uniform", "float", low=low, high=high)
+    return number(label, "uniform", "float", low=low, high=high)
 
 
-@_refusing
+@refusing
 def quniform(label: str, low: Any, high: Any, q: Any) -> Apply:
     """Return round(uniform / q) * q."""
-    return _number(label, "quniform", "float", low=low, high=high, q=q)
+    return number(label, "quniform", "float", low=low, high=high, q=q)
 
 
-@_refusing
+@refusing
 def uniformint(label: str, low: Any, high: Any) -> Apply:
     """Return an int in [low, high], both ends at half the weight of the others, as in hyperopt."""
-    return _number(label, "quniform", "int", low=low, high=high, q=1.0)
+    return number(label, "quniform", "int", low=low, high=high, q=1.0)
 
 
-@_refusing
+@refusing
 def loguniform(label: str, low: Any, high: Any) -> Apply:
     """Return exp(uniform(low, high)): the bounds are logarithms."""
-    return _number(label, "loguniform", "float", low=low, high=high)
+    drawn = number(label, "loguniform", "float", low=low, high=high)
+    _warn_of_plain_bounds(label, "loguniform", low, high)
+    return drawn
 
 
-@_refusing
+@refusing
 def qloguniform(label: str, low: Any, high: Any, q: Any) -> Apply:
     """Return round(exp(uniform(low, high)) / q) * q: the bounds are logarithms."""
-    return _number(label, "qloguniform", "float", low=low, high=high, q=q)
+    drawn = number(label, "qloguniform", "float", low=low, high=high, q=q)
+    _warn_of_plain_bounds(label, "qloguniform", low, high)
+    return drawn
 
 
-@_refusing
+@refusing
 def normal(label: str, mu: Any, sigma: Any) -> Apply:
     """Return a float, normal around *mu*."""
-    return _number(label, "normal", "float", mu=mu, sigma=sigma)
+    return number(label, "normal", "float", mu=mu, sigma=sigma)
 
 
-@_refusing
+@refusing
 def qnormal(label: str, mu: Any, sigma: Any, q: Any) -> Apply:
     """Return round(normal / q) * q."""
-    return _number(label, "qnormal", "float", mu=mu, sigma=sigma, q=q)
+    return number(label, "qnormal", "float", mu=mu, sigma=sigma, q=q)
 
 
-@_refusing
+@refusing
 def lognormal(label: str, mu: Any, sigma: Any) -> Apply:
     """Return exp(normal(mu, sigma))."""
-    return _number(label, "lognormal", "float", mu=mu, sigma=sigma)
+    return number(label, "lognormal", "float", mu=mu, sigma=sigma)
 
 
-@_refusing
+@refusing
 def qlognormal(label: str, mu: Any, sigma: Any, q: Any) -> Apply:
     """Return round(exp(normal(mu, sigma)) / q) * q."""
-    return _number(label, "qlognormal", "float", mu=mu, sigma=sigma, q=q)
+    return number(label, "qlognormal", "float", mu=mu, sigma=sigma, q=q)
 
 
-@_refusing
+@refusing
 def randint(label: str, *args: Any, low: Any = None, high: Any = None, upper: Any = None) -> Apply:
     """Return an int: `randint(label, upper)` in [0, upper), `randint(label, low, high)` in [low, high)."""
     label = check_label(label)
@@ -109,11 +117,11 @@ def randint(label: str, *args: Any, low: Any = None, high: Any = None, upper: An
         raise WrongArgument(f"{label}: randint takes an upper bound, or a lower and an upper one", label=label)
     bounds = [_whole(label, "bound", value) for value in bounds]
     start, stop = bounds if len(bounds) == 2 else (0, bounds[0])
-    _check_range(label, start, stop)
+    check_range(label, start, stop)
     return scope.int(_param(label, "randint", *bounds))
 
 
-@_refusing
+@refusing
 def choice(label: str, options: Any) -> Apply:
     """Return one of *options*, each as likely as any other; only what was chosen is evaluated."""
     label = check_label(label)
@@ -121,20 +129,30 @@ def choice(label: str, options: Any) -> Apply:
     return scope.switch(_param(label, "randint", len(listed)), *(_option(label, option) for option in listed))
 
 
-@_refusing
+@refusing
 def pchoice(label: str, p_options: Any) -> Apply:
-    """Return one of the options of [(probability, option), …], which add up to 1."""
+    """Return one of the options of [(probability, option), …].
+
+    The probabilities should add up to 1. As in hyperopt, the last option gets what the others leave: of 0.33, 0.33 and
+    0.33 the third is drawn with 0.34. A `UserWarning` says so if the difference is more than rounding to two digits.
+    """
     label = check_label(label)
     pairs = _options(label, p_options)
     if not all(hasattr(pair, "__len__") and not isinstance(pair, (str, Apply)) and len(pair) == 2 for pair in pairs):
         raise WrongArgument(f"{label}: pchoice takes a list of (probability, option) pairs")
-    p = [float(_constant(label, "probability", probability)) for probability, _ in pairs]
+    p = [float(constant(label, "probability", probability)) for probability, _ in pairs]
     if any(x < 0 for x in p):
         raise BadSearchSpace(f"{label}: a probability is negative: {min(p)}")
-    if abs(math.fsum(p) - 1) > 1e-6:
+    if math.fsum(p[:-1]) > 1 + 1e-6 or max(p) > 1 + 1e-6 or not any(p):
         raise BadSearchSpace(f"{label}: the probabilities must add up to 1, not to {math.fsum(p):g}")
-    if math.fsum(p[:-1]) > 1:  # within 1e-6, but numpy draws only what is within 1e-12
+    if math.fsum(p[:-1]) > 1 or max(p) > 1:  # within 1e-6, but numpy draws only what is within 1e-12
         p = [x / math.fsum(p) for x in p]
+    if abs(math.fsum(p) - 1) > _ROUNDED * len(p) + 1e-9:
+        warnings.warn(
+            f"{label}: the probabilities add up to {math.fsum(p):g}, not to 1: as in hyperopt, the last option is "
+            f"drawn with probability {max(0.0, 1 - math.fsum(p[:-1])):g} instead of {p[-1]:g}",
+            UserWarning, stacklevel=3,
+        )  # fmt: skip
     drawn = _param(label, "categorical", as_apply(p))
     return scope.switch(drawn, *(_option(label, option) for _, option in pairs))
 
@@ -156,9 +174,10 @@ def _param(label: str, distribution: str, *args: Any, **kwargs: Any) -> Apply:
     return scope.hyperopt_param(label, getattr(scope, distribution)(*args, **kwargs))
 
 
-def _number(label: Any, distribution: str, cast: str, **arguments: Any) -> Apply:
+def number(label: Any, distribution: str, cast: str, **arguments: Any) -> Apply:
+    """Return the draw of *label* from *distribution*, as a "float" or an "int"; raises for arguments out of range."""
     label = check_label(label)
-    values = {name: _constant(label, name, value) for name, value in arguments.items()}
+    values = {name: constant(label, name, value) for name, value in arguments.items()}
     low, high, mu, sigma, q = (values.get(name) for name in ("low", "high", "mu", "sigma", "q"))
     for name, value in (("sigma", sigma), ("q", q)):
         if value is not None and not value > 0:
@@ -166,7 +185,7 @@ def _number(label: Any, distribution: str, cast: str, **arguments: Any) -> Apply
     is_log = "log" in distribution
     logs = "; the bounds of a log kind are logarithms: np.log(1e-3), not 1e-3" if is_log else ""
     if low is not None and high is not None:
-        _check_range(label, low, high, logs)
+        check_range(label, low, high, logs)
     # Nothing is drawn farther than ten sigma from the mean.
     least, greatest = (low, high) if mu is None or sigma is None else (mu - 10 * sigma, mu + 10 * sigma)
     assert least is not None
@@ -186,7 +205,18 @@ def _number(label: Any, distribution: str, cast: str, **arguments: Any) -> Apply
     return scope.int(drawn) if cast == "int" else drawn
 
 
-def _constant(label: str, name: str, value: Any) -> float | int:
+def _warn_of_plain_bounds(label: Any, kind: str, low: Any, high: Any) -> None:
+    """Warn if the bounds of a log kind look like values, not like logarithms: 1e-5 and 0.1, say."""
+    low, high = constant(label, "low", low), constant(label, "high", high)
+    if 0 < low <= SMALLEST_LOW or high > LARGEST_HIGH:
+        warnings.warn(
+            f"{label}: the bounds of {kind} are logarithms, so it draws from {math.exp(low):g} to {math.exp(high):g}; "
+            f'for values from {low:g} to {high:g} write hp.log("{label}", {low:g}, {high:g})',
+            UserWarning, stacklevel=4,
+        )  # fmt: skip
+
+
+def constant(label: str, name: str, value: Any) -> float | int:
     """Return the finite number that *value* is; arithmetic on constants is worked out, what is drawn is refused."""
     if isinstance(value, Apply):
         if any(node.name == "hyperopt_param" for node in dfs(value)):
@@ -209,7 +239,7 @@ def _constant(label: str, name: str, value: Any) -> float | int:
 
 
 def _whole(label: str, name: str, value: Any) -> int:
-    number = _constant(label, name, value)
+    number = constant(label, name, value)
     if number != int(number) or abs(number) > 2**53:
         raise BadSearchSpace(f"{label}: a {name} must be a whole number of at most 2**53, not {number:g}")
     return int(number)
@@ -251,13 +281,14 @@ def validate_distribution_range(f: Callable[..., Any]) -> Callable[..., Any]:
     def checked(label: Any, *args: Any, **kwargs: Any) -> Any:
         given = {**dict(zip(("low", "high"), args, strict=False)), **kwargs}
         if "low" in given and "high" in given:
-            _check_range(label, _constant(label, "low", given["low"]), _constant(label, "high", given["high"]))
+            check_range(label, constant(label, "low", given["low"]), constant(label, "high", given["high"]))
         return f(label, *args, **kwargs)
 
     return checked
 
 
-def _check_range(label: Any, low: float, high: float, hint: str = "") -> None:
+def check_range(label: Any, low: float, high: float, hint: str = "") -> None:
+    """Raise `BadSearchSpace` unless *low* is less than *high*."""
     if not low < high:
         raise BadSearchSpace(
             f"{label}: low must be less than high, but {low:g} is not less than {high:g}{hint}", label=label

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -11,6 +12,12 @@ if TYPE_CHECKING:
 
 LARGEST_UNORDERED = 10_000
 """Values of a randint up to which algorithms learn about each on its own, as hyperopt does."""
+
+SUMS_TO_1 = 1e-6
+"""How far from 1 the sum of probabilities may be for it to count as 1."""
+
+HALF = 0.5 - 2.0**-20
+"""Steps by which `hp.int` and `hp.float` draw beyond their bounds, so that the ends are as likely as other values."""
 
 Value: TypeAlias = float | int
 Point: TypeAlias = dict[str, Value]
@@ -33,7 +40,7 @@ class Parameter:
     sigma: float | None = None
     q: float | None = None
     p: tuple[float, ...] | None = None
-    """Probability of each option of a pchoice."""
+    """Probability of each option of a pchoice, as it was given; see `probabilities`."""
     options: tuple[Any, ...] | None = None
     """Readable value of each option of a choice or pchoice."""
     conditions: tuple[Condition, ...] = ()
@@ -62,6 +69,14 @@ class Parameter:
         assert self.low is not None
         assert self.high is not None
         return int(self.high - self.low)
+
+    @property
+    def probabilities(self) -> tuple[float, ...] | None:
+        """The probability with which each option of a pchoice is drawn: the last one gets what the others leave."""
+        p = self.p
+        if p is None or abs(math.fsum(p) - 1.0) <= SUMS_TO_1:
+            return p
+        return (*p[:-1], max(0.0, 1.0 - math.fsum(p[:-1])))
 
     @property
     def is_range(self) -> bool:
@@ -115,6 +130,12 @@ class Parameter:
             if self.p is not None:
                 options = [f"{_short(p)}: {option}" for p, option in zip(self.p, options, strict=True)]
             return f"{self.kind}({', '.join(options[:8])}{', …' if len(options) > 8 else ''})"
+        if self.q is not None and self.low is not None and abs(abs(self.low / self.q % 1.0 - 0.5) - 2.0**-20) < 1e-9:
+            low, high = self.bounds
+            if self.kind == "uniformint":
+                return f"int({_short(low)}, {_short(high)})"
+            if self.kind == "quniform":
+                return f"float({_short(low)}, {_short(high)}, step={_short(self.q)})"
         numbers = (self.low, self.high, self.mu, self.sigma, None if self.kind == "uniformint" else self.q)
         return f"{self.kind}({', '.join(_short(x) for x in numbers if x is not None)})"
 

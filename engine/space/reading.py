@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from hstore.engine.space.compiling import chooser, label_of
@@ -18,6 +18,8 @@ EXPLICIT = ("index", "value")
 """{"index": 2} and {"value": 2} say which of both is meant, where a bare 2 could be either."""
 
 Ints: TypeAlias = typing.Literal["index", "value", "ask"]
+Fits: TypeAlias = Callable[[str, float], bool]
+"""Whether a number can be drawn for a label."""
 
 
 class PointReader:
@@ -52,7 +54,8 @@ class PointReader:
             raise InvalidPoint(f"a point is {{label: value}}, not {short_repr(given)}")
         values = dict(given)
         if unknown := [label for label in values if label not in self.space]:
-            values = _bound(self.space.expression, values) or self._refuse_unknown(unknown[0])
+            whole = self.space.expression
+            values = _bound(whole, values, self._fits) or _bound(whole, values) or self._refuse_unknown(unknown[0])
         point: Point = {}
         missing = []
         for parameter in self.space:
@@ -120,16 +123,9 @@ class PointReader:
         return "index" if self._ints == "index" and _has_options_like_indices(parameter) else "value"
 
     def _option(self, parameter: Parameter, value: Any, *, is_sure: bool) -> tuple[Value, Mapping[str, Any]]:
-        found: list[tuple[int, Mapping[str, Any]]] = []
-        is_bare_float = isinstance(value, float) and not is_sure and _has_options_like_indices(parameter)
-        for i, (node, readable) in enumerate(zip(self._options[parameter.label], parameter.options or (), strict=True)):
-            if is_bare_float and not isinstance(readable, float):
-                continue  # 2.0 is what a table makes of an index and of an option alike
-            bound = _bound(node, value)
-            if bound is not None:
-                found.append((i, bound))
-            elif _is_same(readable, value):
-                found.append((i, {}))
+        # Without an option that can have this value, the error names the label whose range it is out of.
+        found = self._options_with(parameter, value, is_sure, self._fits)
+        found = found or self._options_with(parameter, value, is_sure, _fits_any)
         if len(found) == 1:
             return found[0]
         if found:
@@ -139,6 +135,26 @@ class PointReader:
                 hint=f"give the index of one: {which}",
             )  # fmt: skip
         raise _refused(parameter, value)
+
+    def _options_with(
+        self, parameter: Parameter, value: Any, is_sure: bool, fits: Fits
+    ) -> list[tuple[int, Mapping[str, Any]]]:
+        """Return the options that can have *value*, each with what it says of other labels."""
+        found: list[tuple[int, Mapping[str, Any]]] = []
+        is_bare_float = isinstance(value, float) and not is_sure and _has_options_like_indices(parameter)
+        for i, (node, readable) in enumerate(zip(self._options[parameter.label], parameter.options or (), strict=True)):
+            if is_bare_float and not isinstance(readable, float):
+                continue  # 2.0 is what a table makes of an index and of an option alike
+            bound = _bound(node, value, fits)
+            if bound is not None:
+                found.append((i, bound))
+            elif _is_same(readable, value):
+                found.append((i, {}))
+        return found
+
+    def _fits(self, label: str, value: float) -> bool:
+        parameter = self.space[label]
+        return parameter.options is not None or _is_in_range(parameter, value)
 
 
 def accepted(parameter: Parameter) -> str:
@@ -180,11 +196,15 @@ def _refused(parameter: Parameter, value: Any) -> InvalidPoint:
 
 
 def _number(parameter: Parameter, value: Any) -> Value:
-    low, high = parameter.bounds
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not is_number or not low <= value <= high or (_is_whole(parameter) and value % 1 != 0):
+    if not is_number or not _is_in_range(parameter, value):
         raise _refused(parameter, value)
     return int(value) if parameter.is_categorical else float(value)
+
+
+def _is_in_range(parameter: Parameter, value: float) -> bool:
+    low, high = parameter.bounds
+    return low <= value <= high and not (_is_whole(parameter) and value % 1 != 0)
 
 
 def _is_whole(parameter: Parameter) -> bool:
@@ -227,16 +247,23 @@ def _uncast(node: Apply) -> Apply:
     return node
 
 
-def _bound(node: Apply, value: Any) -> dict[str, Any] | None:
-    """Return {label: value} with which *node* evaluates to *value*; None if it cannot, or nothing says how."""
+def _fits_any(label: str, value: float) -> bool:
+    return True
+
+
+def _bound(node: Apply, value: Any, fits: Fits = _fits_any) -> dict[str, Any] | None:
+    """Return {label: value} with which *node* evaluates to *value*; None if it cannot, or nothing says how.
+
+    fits: whether a number can be drawn for a label. Without it each number can.
+    """
     node, value = _uncast(node), _scalar(value)
     if isinstance(node, Literal):
         return {} if _is_same(node.obj, value) else None
     if node.name == "hyperopt_param":
         is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        return {label_of(node): value} if is_number else None
+        return {label_of(node): value} if is_number and fits(label_of(node), value) else None
     if (choice := _chosen_by(node)) is not None:
-        is_one = any(_bound(option, value) is not None for option in node.pos_args[1:])
+        is_one = any(_bound(option, value, fits) is not None for option in node.pos_args[1:])
         return {choice: {"value": value}} if is_one else None
     pairs: list[tuple[Apply, Any]]
     if node.name == "pos_args" and isinstance(value, (list, tuple)) and len(value) == len(node.pos_args):
@@ -252,7 +279,7 @@ def _bound(node: Apply, value: Any) -> dict[str, Any] | None:
         return None
     bound: dict[str, Any] = {}
     for child, part in pairs:
-        inner = _bound(child, part)
+        inner = _bound(child, part, fits)
         if inner is None or any(label in bound and not _is_same(bound[label], inner[label]) for label in inner):
             return None
         bound |= inner

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from hstore.engine.space.expressions import Apply, as_apply
-from hstore.store.errors import BadSearchSpace
+from hstore.engine.space.implementations import IMPLEMENTATIONS
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -37,8 +37,9 @@ class SymbolTable:
     Python's own names are methods here; all others are defined.
     """
 
-    def __init__(self) -> None:
-        self._impls: dict[str, Callable[..., Any]] = {
+    def __init__(self, implementations: dict[str, Callable[..., Any]] | None = None) -> None:
+        self._impls = {} if implementations is None else implementations
+        self._impls |= {
             function.__name__: function for function in (dict, float, getattr, int, len, list, max, min, range)
         }
         self._impls["map"] = _map
@@ -160,15 +161,4 @@ def _map(fn: Callable[[Any], Any], seq: Iterable[Any]) -> Any:
     return as_apply(results) if any(isinstance(result, Apply) for result in results) else results
 
 
-scope = SymbolTable()
-
-
-def implementation(name: str) -> Callable[..., Any]:
-    """Return the function of symbol *name*; raises `BadSearchSpace` if this process defines none."""
-    try:
-        return scope._impls[name]
-    except KeyError:
-        raise BadSearchSpace(
-            f"the space uses scope.{name}, which this process does not define",
-            hint="import the module that has @scope.define on it",
-        ) from None
+scope = SymbolTable(IMPLEMENTATIONS)

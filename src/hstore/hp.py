@@ -1,4 +1,4 @@
-"""hyperopt.hp: the distributions of hyperparameters."""
+"""hyperopt.hp: the distributions of hyperparameters, and `log`, `int` and `float`, which take bounds as values."""
 
 from hstore.engine.space.hp import (
     choice,
@@ -14,6 +14,9 @@ from hstore.engine.space.hp import (
     uniform,
     uniformint,
 )
+from hstore.engine.space.natural_bounds import float as float  # not in __all__: `import *` would hide built-ins
+from hstore.engine.space.natural_bounds import int as int
+from hstore.engine.space.natural_bounds import log as log
 
 __all__ = [
     "choice",

@@ -58,7 +58,7 @@ def test_start_keeps_the_server_until_stop(hstore: Hstore, home: Path) -> None:
     assert hstore("stop").stderr == "stopped\n"
     assert pid is not None
     assert not psutil.pid_exists(pid)
-    assert hstore("stop").stderr == "was not running\n"
+    assert hstore("stop").stderr == "not running\n"
 
 
 def test_start_twice_is_start_once(hstore: Hstore, home: Path) -> None:
@@ -146,7 +146,7 @@ def test_no_port_is_opened_under_the_feet_of_others(hstore: Hstore, home: Path) 
     try:
         refused = hstore("start", "--port", "0")
         assert refused.returncode != 0
-        assert "while others use the server" in refused.stderr
+        assert "while other processes use the server" in refused.stderr
         assert not server.is_kept
     finally:
         server.release()

@@ -211,7 +211,7 @@ def test_a_forked_child_is_a_user_as_well(home: Path) -> None:
         parent.wait()
         with using(home) as server:
             assert server.pid == pid
-        assert not EmbeddedServer(home)._try_lock("users.lock")
+        assert not EmbeddedServer(home)._locks.attempt("users.lock")
         parent.stdin.close()
     until(lambda: not processes(home))
 
@@ -340,7 +340,7 @@ def test_a_mongod_that_dies_says_why(home: Path) -> None:
 
 def test_a_program_that_is_no_mongod_says_so(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HSTORE_MONGOD", shutil.which("false") or "")
-    with pytest.raises(StoreUnreachable, match="does not start: it said nothing"):
+    with pytest.raises(StoreUnreachable, match="does not start: it logged nothing"):
         ensure_server(home)
 
 
@@ -355,7 +355,7 @@ def test_a_program_that_cannot_be_run_says_so(home: Path, tmp_path: Path, monkey
 
 def test_no_mongod_is_one_line_that_says_what_to_do(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    monkeypatch.setattr("hstore.store.server._mongod_of_the_wheel", lambda: None)
+    monkeypatch.setattr("hstore.store.mongod_program._mongod_of_the_wheel", lambda: None)
     with pytest.raises(NoMongod) as caught:
         ensure_server(home)
     assert "\n" not in str(caught.value)

@@ -6,13 +6,13 @@ import codecs
 import datetime as dt
 import pickle
 from collections import OrderedDict, defaultdict, deque
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from hstore.engine.hyperopt.importing import numpy_values
 from hstore.engine.hyperopt.importing.jobs import Job
 from hstore.store.errors import InvalidValue, NotFound
 from hstore.store.events import Document
@@ -75,6 +75,19 @@ def _latin1(text: str, encoding: str = "latin1") -> bytes:
     return codecs.encode(text, "latin1" if encoding == "latin1" else "utf-8")
 
 
+def _bytes_of(kind: type[bytes] | type[bytearray]) -> Callable[..., Any]:
+    """Return what makes bytes of bytes, text or a list of integers, and not of a number, which may be any size."""
+
+    def make(source: Any = b"", encoding: str = "latin1") -> Any:
+        if isinstance(source, str):
+            return kind(_latin1(source, encoding))
+        if not isinstance(source, (bytes, bytearray, list)):
+            raise pickle.UnpicklingError(f"bytes made of a {type(source).__name__}")
+        return kind(source)
+
+    return make
+
+
 def _reconstructed(kind: type, base: type, state: object) -> object:
     """Make what the oldest protocols make of an instance; only of the stand-ins, whose state is set afterwards."""
     if kind is not PickledTrials and not issubclass(kind, NotRead):
@@ -83,26 +96,23 @@ def _reconstructed(kind: type, base: type, state: object) -> object:
 
 
 _PLAIN: dict[str, dict[str, Any]] = {
-    "builtins": {t.__name__: t for t in (set, frozenset, list, dict, tuple, bytes, bytearray, complex, int, float, str)}
-    | {"bool": bool, "object": object},
+    "builtins": {t.__name__: t for t in (set, frozenset, list, dict, tuple, complex, float)}
+    | {"bool": bool, "object": object, "bytes": _bytes_of(bytes), "bytearray": _bytes_of(bytearray)},
     "datetime": {t.__name__: t for t in (dt.datetime, dt.date, dt.time, dt.timedelta, dt.timezone)},
     "collections": {"OrderedDict": OrderedDict, "defaultdict": defaultdict, "deque": deque},
     "uuid": {"UUID": UUID},
     "_codecs": {"encode": _latin1},
     "copyreg": {"_reconstructor": _reconstructed},
 }
-_NUMPYS = {
-    ("multiarray", "scalar"), ("multiarray", "_reconstruct"), ("numeric", "_frombuffer"),
-}  # fmt: skip
-"""Of numpy.core, or numpy._core as it is called now: what makes numbers and arrays of bytes."""
-
-
 _PYTHON_2 = {"__builtin__": "builtins", "copy_reg": "copyreg"}
 """Names of modules in pickles of the protocols that Python 2 could read."""
 
 
-class _Unpickler(pickle.Unpickler):
-    """Makes plain values, numpy's arrays and stand-ins; of whatever else a pickle asks for it keeps the name."""
+class _Unpickler(pickle._Unpickler):
+    """Makes plain values, numpy's numbers and stand-ins; of whatever else a pickle asks for it keeps the name.
+
+    Python's own unpickler, not the one in C: that one believes what a pickle says of the size of its memo.
+    """
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -115,32 +125,12 @@ class _Unpickler(pickle.Unpickler):
             return _STAND_INS[module, name]
         found = _PLAIN.get(module, {}).get(name)
         if found is None:
-            found = _of_bson(module, name) or _of_numpy(module, name)
+            found = _of_bson(module, name) or numpy_values.stand_in(module, name)
         if found is None:
             path = f"{module}.{name}"
             called = {"of": path, "__module__": module, "__qualname__": name}  # in messages
             found = self.not_read.setdefault(path, type(path, (NotRead,), called))
         return found
-
-
-def _of_numpy(module: str, name: str) -> Any:
-    package, _, rest = module.partition(".")
-    if package != "numpy":
-        return None
-    import numpy as np
-
-    if not rest and name in ("ndarray", "dtype"):
-        return getattr(np, name)
-    if not rest and isinstance(kind := getattr(np, name, None), type) and issubclass(kind, np.generic):
-        return kind
-    if rest.startswith("dtypes") and name.endswith("DType"):
-        return getattr(np.dtypes, name, None)
-    core, _, part = rest.partition(".")
-    if core in ("core", "_core") and (part, name) in _NUMPYS:
-        with suppress(ImportError):
-            return getattr(import_module(f"numpy._core.{part}"), name)
-        return getattr(import_module(f"numpy.core.{part}"), name)  # of numpy 1
-    return None
 
 
 def _of_bson(module: str, name: str) -> Any:
@@ -200,6 +190,32 @@ class HyperoptFile:
         """See `Source.close`."""
 
 
+def _check_size(found: Any, limit: int) -> None:
+    """Raise `UnpicklingError` if *found*, written out, has more than *limit* values.
+
+    A pickle of a few bytes can name one list a billion times over; whoever writes it out never comes to an end.
+    """
+    sizes: dict[int, int] = {}
+    stack: list[tuple[Any, bool]] = [(found, False)]
+    while stack:
+        value, is_done = stack.pop()
+        inner = vars(value) if isinstance(value, (PickledTrials, NotRead)) else value
+        if isinstance(inner, Mapping):
+            parts = [*inner.keys(), *inner.values()]
+        elif isinstance(inner, (list, tuple, set, frozenset, deque)):
+            parts = list(inner)
+        else:
+            continue
+        if is_done:
+            sizes[id(value)] = 1 + sum(sizes.get(id(part), 1) for part in parts)
+            if sizes[id(value)] > limit:
+                raise pickle.UnpicklingError("it names the same values over and over")
+        elif id(value) not in sizes:
+            sizes[id(value)] = 1  # a cycle ends here
+            stack.append((value, True))
+            stack.extend((part, False) for part in parts)
+
+
 def _unpickled(path: Path) -> tuple[list[Document], dict[str, Any], list[str]]:
     """Return the documents and attachments that are pickled at *path*, and the names of what was not read."""
     try:
@@ -207,6 +223,7 @@ def _unpickled(path: Path) -> tuple[list[Document], dict[str, Any], list[str]]:
             # Strings that a Python 2 pickled have no encoding of their own; this one gives all of them back.
             unpickler = _Unpickler(file, encoding="latin1")
             found = unpickler.load()
+        _check_size(found, 64 * path.stat().st_size)
     except FileNotFoundError as error:
         raise NotFound(
             f"there is no file {path}", hint="a URL of a store begins with mongo:// or mongodb://"

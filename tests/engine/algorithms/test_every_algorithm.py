@@ -302,3 +302,21 @@ def is_alike(one: dict[str, str], other: dict[str, str]) -> bool:
         math.isclose(float.fromhex(one[label]), float.fromhex(other[label]), rel_tol=1e-3, abs_tol=1e-3)
         for label in one
     )
+
+
+@pytest.mark.parametrize("name", [name for name in ALGORITHMS if name != "cmaes"])
+@pytest.mark.parametrize("p", [[0.33] * 3, [0.3, 0.3], [0.9, 0.0]], ids=str)
+@pytest.mark.filterwarnings("ignore:c. the probabilities add up to")
+def test_every_algorithm_searches_probabilities_that_do_not_add_up_to_1(name: str, p: list[float]) -> None:
+    searched = compile_space({"c": hp.pchoice("c", list(zip(p, "abc", strict=False))), "x": hp.quniform("x", 0, 9, 1)})
+    history = History(searched)
+    taken = set()
+    for seed in range(26):
+        try:
+            point = ALGORITHMS[name].choose(searched, history, seed=seed)
+        except Exhausted:
+            break
+        searched.check(point)
+        taken.add(point["c"])
+        history.observe(history.add(point), kind="ok", loss=(point["x"] - 4.0) ** 2 - point["c"])
+    assert taken == set(range(len(p)))

@@ -28,8 +28,8 @@ pytestmark = [
 ]
 
 Build = Callable[[Any], Any]
-StrategyState = float | dict[str, Any]
-Tell = Callable[[Point, int], StrategyState]
+Outcome = float | dict[str, Any]
+Tell = Callable[[Point, int], Outcome]
 
 KINDS: dict[str, Build] = {
     "uniform": lambda hp: hp.uniform("x", -2, 3),
@@ -102,8 +102,8 @@ def smooth(point: Point, tid: int) -> float:
     return math.fsum((v - 1.3) ** 2 + math.sin(5 * v) for v in point.values()) + 1e-7 * tid
 
 
-def treacherous(point: Point, tid: int) -> StrategyState:
-    outcomes: dict[int, StrategyState] = {
+def treacherous(point: Point, tid: int) -> Outcome:
+    outcomes: dict[int, Outcome] = {
         1: {"status": "fail"},
         2: {"status": "ok", "loss": math.nan},
         4: {"status": "ok", "loss": math.inf},
@@ -288,3 +288,15 @@ def test_a_mix_calls_a_function_of_ones_own_with_the_same_seed() -> None:
     for seed in range(30):
         arguments = ([5, 6], "a domain", "trials", seed, [(0.3, mine), (0.7, other)])
         assert mix.suggest(*arguments) == hyperopt.mix.suggest(*arguments)
+
+
+@pytest.mark.filterwarnings("ignore:c. the probabilities add up to")
+@pytest.mark.parametrize("name", ["rand", "tpe", "anneal"])
+@pytest.mark.parametrize(
+    "p", [[0.33] * 3, [0.17] * 6, [0.143] * 7, [0.3, 0.3], [0.5, 0.5, 0.5], [1, 1], [0.9999, 0.0]], ids=str
+)
+def test_probabilities_that_do_not_add_up_to_1_are_taken_as_hyperopt_takes_them(name: str, p: list[float]) -> None:
+    def build(hp: Any) -> Any:
+        return {"c": hp.pchoice("c", [(q, k) for k, q in enumerate(p)]), "x": hp.uniform("x", 0, 1)}
+
+    assert_same(build, name, smooth, 0, 60)

@@ -1,6 +1,8 @@
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -391,6 +393,33 @@ def test_with_several_losses_a_pruner_goes_by_the_one_number_that_was_reported()
     with pytest.raises(InvalidValue, match=r"ctrl.report takes .* a number, not 1 and \[.*, 1.0\]") as caught:
         search(Trials(), greedy, objectives=2)
     assert "of several losses, report one number" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "step", [0.25, 1.5, -0.5, math.nan, math.inf, Decimal("2.5"), Fraction(1, 3), np.float32(0.1), "0.5", None],
+)  # fmt: skip
+def test_a_step_with_a_fraction_is_refused(step: Any) -> None:
+    def objective(config: Mapping[str, Any], ctrl: Any) -> float:
+        ctrl.report(step, 1.0)
+        return 1.0
+
+    with pytest.raises(InvalidValue, match=r"ctrl.report takes a whole number and a number, not") as caught:
+        search(Trials(), objective, max_evals=1)
+    assert "count parts of an epoch in batches" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "step", [3, 3.0, True, np.int64(3), np.float64(3.0), np.array(3.0), Decimal("3.0"), Fraction(6, 2), 2**60 + 1],
+)  # fmt: skip
+def test_a_whole_step_is_kept_as_it_is_whatever_its_type(step: Any) -> None:
+    def objective(config: Mapping[str, Any], ctrl: Any) -> float:
+        ctrl.report(step, 1.0)
+        return 1.0
+
+    trials = Trials()
+    search(trials, objective, max_evals=1)
+    (report,) = trials.experiment.trials[0].reports
+    assert (type(report.step), report.step) == (int, int(step))
 
 
 def test_what_cannot_be_meant_is_refused() -> None:

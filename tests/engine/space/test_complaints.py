@@ -93,8 +93,8 @@ def test_a_dict_whose_keys_have_no_order_is_a_space() -> None:
     assert space_eval({2: hp.uniform("x", 0, 1), "a": 1}, {"x": 0.5}) == {2: 0.5, "a": 1}
 
 
-def test_probabilities_that_do_not_add_up_are_refused() -> None:
-    for pairs in ([(0.9, "a"), (0.8, "b")], [(0.5, "a"), (0.2, "b")], [(-0.5, "a"), (1.5, "b")]):
+def test_probabilities_that_hyperopt_cannot_draw_either_are_refused() -> None:
+    for pairs in ([(0.9, "a"), (0.8, "b"), (0.1, "c")], [(1.5, "a"), (0.2, "b")], [(-0.5, "a"), (1.5, "b")]):
         with pytest.raises(ValueError, match=r"^c: "):
             hp.pchoice("c", pairs)
 

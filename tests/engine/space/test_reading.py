@@ -181,6 +181,70 @@ def test_options_that_look_alike_are_chosen_by_index() -> None:
     assert read({"c": {"k": "a", "y": 0.5}}, space=space) == {"c": 1, "y": 0.5}
 
 
+RANGES = {
+    "apart": lambda: hp.choice("c", [hp.uniform("a", 0, 1), hp.uniform("b", 10, 20)]),
+    "a constant outside a range": lambda: hp.choice("c", [0.0, hp.loguniform("a", -7, 4)]),
+    "no limit or one": lambda: hp.choice("c", [-1, hp.uniformint("a", 1, 9)]),
+    "whole or not": lambda: hp.choice("c", [hp.uniformint("a", 4, 9), hp.uniform("b", 0, 3), hp.randint("r", 20, 30)]),
+    "within an option": lambda: hp.choice(
+        "c", [{"k": "u", "x": hp.uniform("a", 0, 1)}, {"k": "u", "x": hp.uniform("b", 10, 20)}]
+    ),
+    "within a list": lambda: hp.choice(
+        "c", [[hp.normal("a", 0, 1), hp.uniform("b", 0, 1)], [1, hp.uniform("d", 2, 3)]]
+    ),
+    "within another choice": lambda: hp.choice(
+        "c", [hp.choice("e", [hp.uniform("a", 0, 1), hp.uniform("b", 2, 3)]), hp.quniform("d", 10, 20, 5)]
+    ),
+    "weighted": lambda: hp.pchoice("c", [(0.5, hp.uniform("a", 0, 1)), (0.5, hp.lognormal("b", 0, 1))]),
+}
+
+
+@pytest.mark.parametrize(
+    ("ranges", "given", "wanted"),
+    [
+        ("apart", 15.0, {"c": 1, "b": 15.0}),
+        ("apart", 15, {"c": 1, "b": 15.0}),
+        ("apart", np.float32(0.5), {"c": 0, "a": 0.5}),
+        ("apart", 10.0, {"c": 1, "b": 10.0}),
+        ("a constant outside a range", 0.0, {"c": 0}),
+        ("a constant outside a range", 3.5, {"c": 1, "a": 3.5}),
+        ("no limit or one", -1, {"c": 0}),
+        ("no limit or one", 7, {"c": 1, "a": 7.0}),
+        ("whole or not", 2.5, {"c": 1, "b": 2.5}),
+        ("whole or not", 6.0, {"c": 0, "a": 6.0}),
+        ("whole or not", 25, {"c": 2, "r": 25}),
+        ("within an option", {"k": "u", "x": 12.0}, {"c": 1, "b": 12.0}),
+        ("within a list", [1, 2.5], {"c": 1, "d": 2.5}),
+        ("within a list", [1, 0.5], {"c": 0, "a": 1.0, "b": 0.5}),
+        ("within another choice", 2.5, {"c": 0, "e": 1, "b": 2.5}),
+        ("within another choice", 15.0, {"c": 1, "d": 15.0}),
+        ("weighted", 7.0, {"c": 1, "b": 7.0}),
+    ],
+)
+def test_a_value_for_a_choice_between_ranges_finds_the_range_it_lies_in(ranges: str, given: Any, wanted: Any) -> None:
+    assert read({"c": given}, space=compile_space(RANGES[ranges]())) == wanted
+
+
+def test_a_value_in_several_ranges_is_asked_about_and_one_in_none_is_out_of_range() -> None:
+    overlapping = compile_space(hp.choice("c", [hp.uniform("a", 0, 5), hp.uniform("b", 3, 9)]))
+    assert read({"c": 2.0}, space=overlapping) == {"c": 0, "a": 2.0}
+    assert why({"c": 4.0}, space=overlapping) == "c: 4.0 is several of its options (give the index of one: 0, 1)"
+    alone = compile_space(hp.choice("c", ["none", hp.uniform("a", 0, 5)]))
+    assert why({"c": 7.0}, space=alone).startswith("a=7.0 is out of range")
+
+
+def test_a_whole_point_with_two_choices_between_ranges_is_read_back() -> None:
+    space = compile_space(
+        {
+            "m": hp.choice("c", [hp.uniform("a", 0, 1), hp.uniform("b", 10, 20)]),
+            "n": [hp.choice("e", [3.0, hp.uniform("f", 0, 1)])],
+        }
+    )
+    rng = np.random.default_rng(2)
+    for point in (space.sample(rng) for _ in range(20)):
+        assert read(space_eval(space, point), space=space) == point
+
+
 def test_a_draw_that_the_space_rounds_to_an_int_need_not_be_whole() -> None:
     space = compile_space(scope.int(hp.uniform("n", 0, 9)))
     point = read({"n": 3.7}, space=space)

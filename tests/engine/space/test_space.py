@@ -92,7 +92,10 @@ def test_an_object_that_is_no_data_leaves_its_text() -> None:
         (lambda: cast(Any, hp.choice)("lr", options=[1], p=[1]), "lr: .*unexpected keyword argument 'p'"),
         (lambda: hp.choice("lr", []), "lr: there are no options"),
         (lambda: hp.choice("lr", (i for i in range(3))), "lr: the options must be a list"),
-        (lambda: hp.pchoice("lr", [(0.5, 1), (0.6, 2)]), "lr: the probabilities must add up to 1, not to 1.1"),
+        (lambda: hp.pchoice("lr", [(0.5, 1), (0.6, 2), (0, 3)]), "lr: the probabilities must add up to 1, not to 1.1"),
+        (lambda: hp.pchoice("lr", [(2, 1), (1, 2)]), "lr: the probabilities must add up to 1, not to 3"),
+        (lambda: hp.pchoice("lr", [(0.1, 1), (1.5, 2)]), "lr: the probabilities must add up to 1, not to 1.6"),
+        (lambda: hp.pchoice("lr", [(0, 1), (0, 2)]), "lr: the probabilities must add up to 1, not to 0"),
         (lambda: hp.pchoice("lr", [(-0.5, 1), (1.5, 2)]), "lr: a probability is negative"),
         (lambda: hp.pchoice("lr", [1, 2]), "lr: pchoice takes"),
         (lambda: hp.uniform(cast(str, 3), 0, 1), "needs a string as its label"),
@@ -318,3 +321,35 @@ def test_what_differs_in_the_last_digit_or_the_last_option_is_a_difference() -> 
     assert lines(hp.pchoice("c", [(0.5, 1), (0.5, 2)]), hp.pchoice("c", [(0.25, 1), (0.75, 2)])) == [
         "c: pchoice(0.5: 1, 0.5: 2) is now pchoice(0.25: 1, 0.75: 2)"
     ]
+
+
+@pytest.mark.parametrize(
+    "p", [[1 / 3] * 3, [0.33] * 3, [0.17] * 6, [0.333] * 3, [0.143] * 7, [0.9999, 0.0], [0.67, 0.34], [1.0]]
+)
+def test_probabilities_that_were_rounded_are_taken_as_they_are(p: list[float]) -> None:
+    space = compile_space(hp.pchoice("c", list(zip(p, "abcdefg", strict=False))))
+    parameter = space["c"]
+    assert parameter.p == tuple(p)
+    assert parameter.probabilities is not None
+    assert math.fsum(parameter.probabilities) == pytest.approx(1.0)
+    assert parameter.probabilities[:-1] == tuple(p[:-1])
+    assert Space.from_data(space.to_data())["c"] == parameter
+
+
+@pytest.mark.parametrize(
+    ("p", "last"),
+    [
+        ([0.3, 0.3], "0.7 instead of 0.3"),
+        ([0.5, 0.5, 0.5], "0 instead of 0.5"),
+        ([1, 1], "0 instead of 1"),
+        ([0.9, 0.8], "0.1 instead of 0.8"),
+        ([0.5, 0.2], "0.5 instead of 0.2"),
+        ([0.5, 0.6], "0.5 instead of 0.6"),
+    ],
+)
+def test_probabilities_that_do_not_add_up_warn_of_what_the_last_option_gets(p: list[float], last: str) -> None:
+    with pytest.warns(UserWarning, match=f"c: the probabilities add up to .* with probability {last}"):
+        space = compile_space(hp.pchoice("c", list(zip(p, "abc", strict=False))))
+    rng = np.random.default_rng(0)
+    drawn = np.bincount([space.sample(rng)["c"] for _ in range(3000)], minlength=len(p)) / 3000
+    assert drawn == pytest.approx(space["c"].probabilities, abs=0.03)
