@@ -114,7 +114,6 @@ class Worker:
 
     def goes_on(self, taken: Reserved) -> None:
         """See `WorkerContext`."""
-        assert taken.tid is not None
         self.store.claims.extend(self.session, {(taken.exp, taken.tid): taken.ver}, seconds=self.lease)
 
     def ended(self, slot: Interruptible, taken: Reserved, kind: str) -> None:
