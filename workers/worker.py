@@ -257,7 +257,8 @@ class Worker:
         finally:
             self.store.timeout = timeout
         if not self.options.quiet:
-            self.say(f"worker {self.name} exiting: {self._leaving.why} (trials taken: {self._leaving.jobs})")
+            trials = "1 trial" if self._leaving.jobs == 1 else f"{self._leaving.jobs} trials"
+            self.say(f"worker {self.name} exiting: {self._leaving.why} ({trials})")
 
     def _about(self) -> dict[str, Any]:
         """Return what the worker's entry says of it."""
