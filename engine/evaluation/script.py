@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import pickle
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.machinery import ModuleSpec
@@ -59,15 +60,41 @@ class Script:
 
     @contextmanager
     def as_main(self) -> Iterator[None]:
-        """Let the script be `__main__` meanwhile, if anything of it came along."""
-        before = sys.modules["__main__"]
-        if self.names:
-            sys.modules["__main__"] = self.as_module()
+        """Let the script be `__main__` meanwhile, if anything of it came along.
+
+        Of several threads that do so at once, the last to enter has its script there: a process has one `__main__`.
+        """
         self._lines.show()  # two objectives may come from different states of one file
+        if not self.names:
+            yield
+            return
+        module = self.as_module()
+        _put_on_top(module)
         try:
             yield
         finally:
-            sys.modules["__main__"] = before
+            _take_away(module)
+
+
+_lock = threading.Lock()
+_mains: list[ModuleType] = []
+"""The process's own `__main__`, and those that stand in its place, the latest last; empty if there are none."""
+
+
+def _put_on_top(module: ModuleType) -> None:
+    with _lock:
+        if not _mains:
+            _mains.append(sys.modules["__main__"])
+        _mains.append(module)
+        sys.modules["__main__"] = module
+
+
+def _take_away(module: ModuleType) -> None:
+    with _lock:
+        _mains.remove(module)
+        sys.modules["__main__"] = _mains[-1]
+        if len(_mains) == 1:
+            _mains.clear()
 
 
 def _shared(names: dict[str, Any]) -> dict[str, Any]:
