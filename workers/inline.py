@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hstore.engine.evaluation import attempt
-from hstore.engine.evaluation.domain import Domain, version
+from hstore.engine.evaluation.domain import BoundObjective, version
 from hstore.engine.evaluation.objective_spec import ObjectiveSpec, load
 from hstore.engine.evaluation.script import Script
 from hstore.workers.evaluator import RemoteCtrl, show_logging
@@ -24,7 +24,7 @@ class Inline:
         self.jobs = 0
         self.error: BaseException | None = None
         """What the last objective raised, if it did."""
-        self._domains: dict[str, tuple[Domain, Script]] = {}
+        self._domains: dict[str, tuple[BoundObjective, Script]] = {}
         show_logging()
 
     @property

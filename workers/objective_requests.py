@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from hstore.engine.evaluation.ctrl import Ctrl, inject
+from hstore.engine.evaluation.ctrl import TrialCtrl, inject
 from hstore.engine.evaluation.pruning import PruningSession
 from hstore.store.store import Experiment
 
@@ -26,7 +26,7 @@ class ObjectiveRequests:
         begin: Callable[[], None],
         is_unwanted: Callable[[], bool],
     ) -> None:
-        self.ctrl = Ctrl(experiment=experiment, number=tid, referee=pruning)
+        self.ctrl = TrialCtrl(experiment, tid, pruning=pruning)
         self._begin = begin
         self._is_unwanted = is_unwanted
 

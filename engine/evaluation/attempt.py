@@ -1,4 +1,4 @@
-"""One attempt at a trial: how it is claimed, what it tells, how it ends, whatever others write beside it meanwhile."""
+"""One attempt at a trial: how it is claimed, what it reports, how it ends, while other processes write beside it."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def is_held(experiment: Experiment, taken: Reserved) -> bool:
 def append_held(
     experiment: Experiment, taken: Reserved, pending: Sequence[PendingEvent], *, more_to_come: bool = False
 ) -> None:
-    """Append *pending* to the chain of a trial that we hold, behind whatever others note there.
+    """Append *pending* to the chain of a trial that we hold, behind what others note there.
 
     Raises `Conflict` once the trial is no longer held by the claim *taken*.
     """
@@ -82,7 +82,7 @@ def record_end(
     experiment: Experiment, taken: Reserved, pending: Sequence[PendingEvent], *,
     more_to_come: bool = False,
 ) -> bool:  # fmt: skip
-    """End the attempt with *pending*; return False if the trial was no longer ours, and they were noted beside it."""
+    """End the attempt with *pending*; return False if the trial was reassigned, and its late result saved as a note."""
     if is_held(experiment, taken):
         try:
             append_held(experiment, taken, pending, more_to_come=more_to_come)
@@ -91,25 +91,20 @@ def record_end(
         else:
             return True
     end = next(planned for planned in pending if planned[0] is not Running)
-    if end[0] is not Requeued:  # of one that came to nothing there is nothing to keep
+    if end[0] is not Requeued:  # an attempt without a result leaves nothing to keep
         note_late(experiment, end)
     return False
 
 
 def note_late(experiment: Experiment, end: PendingEvent) -> None:
-    """Write *end* beside its trial, which is no longer ours: nothing is thrown away."""
+    """Save *end* as a note on its trial, which was reassigned: no result is thrown away."""
     kind, tid, data = end
     LOG.warning(
         f"trial {tid} of {experiment.name!r} was reassigned; its late result ({kind.type}) is saved as a note",
         experiment=experiment.name,
         trial=tid,
     )
-    while True:
-        try:
-            experiment.append(experiment.compose((Noted, tid, {"late": {"type": kind.type, **data}})))
-        except Conflict:
-            continue  # each conflict is another event on the chain; the next place is free soon
-        return
+    experiment.append_decided(lambda: [(Noted, tid, {"late": {"type": kind.type, **data}})])
 
 
 def after(trial: Trial, cause: str, failure: Mapping[str, Any], policy: Mapping[str, int]) -> list[PendingEvent]:

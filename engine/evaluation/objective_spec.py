@@ -1,4 +1,4 @@
-"""Recipes: an objective and its space as a log holds them, and how another process makes a `Domain` of them again."""
+"""ObjectiveSpec: an objective and its space as a log holds them, and how another process loads them again."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from importlib.metadata import version as version_of
 from types import CodeType
 from typing import Any
 
-from hstore.engine.evaluation.domain import Domain, describe, pickled
+from hstore.engine.evaluation.domain import BoundObjective, describe, pickled
 from hstore.engine.evaluation.script import Script
 from hstore.engine.evaluation.source_lines import lines_of
 from hstore.engine.space import Space
@@ -45,7 +45,7 @@ class ObjectiveSpec:
     """Lines of what is pickled, for tracebacks."""
 
 
-def record(domain: Domain, attachments: Attachments | None) -> dict[str, Any]:
+def record(domain: BoundObjective, attachments: Attachments | None) -> dict[str, Any]:
     """Return what `created` says of the objective of *domain*; its pickles go into *attachments*, if there are any."""
     data = describe(domain.fn)
     if domain.pass_expr_memo_ctrl:
@@ -120,17 +120,19 @@ def _fetched(kept: Data | None, attachments: Attachments) -> bytes | None:
     return content
 
 
-def prepare(spec: ObjectiveSpec) -> Domain:
+def prepare(spec: ObjectiveSpec) -> BoundObjective:
     """Return the objective of *spec* with its space, ready to be called; runs its code. Raises `CannotLoad`."""
     return load(spec)[0]
 
 
-def load(spec: ObjectiveSpec) -> tuple[Domain, Script]:
+def load(spec: ObjectiveSpec) -> tuple[BoundObjective, Script]:
     """Return what `prepare` does, and what came along of the script that the objective was defined in."""
     script = Script(spec.source)
     fn = _objective(spec, script)
     pass_expr_memo_ctrl = spec.pass_expr_memo_ctrl or None
-    domain = Domain(fn, _space(spec, script), pass_expr_memo_ctrl=pass_expr_memo_ctrl, objectives=spec.objectives)
+    domain = BoundObjective(
+        fn, _space(spec, script), pass_expr_memo_ctrl=pass_expr_memo_ctrl, objectives=spec.objectives
+    )
     _check_signature(domain, spec.name)
     return domain, script
 
@@ -218,7 +220,7 @@ def short(error: BaseException) -> str:
     return " ".join(f"{type(error).__name__}: {text}".split())[:300]
 
 
-def _check_signature(domain: Domain, name: str) -> None:
+def _check_signature(domain: BoundObjective, name: str) -> None:
     try:
         signature = inspect.signature(domain.fn)
     except (ValueError, TypeError):  # written in C

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from hstore.engine.algorithms import Algorithm, CustomAlgorithm, Exhausted, choose_recorded, describe_algorithm
-from hstore.engine.evaluation.domain import Domain
+from hstore.engine.evaluation.domain import BoundObjective
 from hstore.engine.search import control
 from hstore.engine.search.fingerprint import fingerprint
-from hstore.engine.search.limits import Limits
 from hstore.engine.search.observed_history import ObservedHistory
+from hstore.engine.search.options import Limits
 from hstore.engine.search.seeds import Seeds
 from hstore.engine.space import Point
 from hstore.store.errors import Conflict, InvalidValue
@@ -33,7 +33,7 @@ class Driver:
     """Decides what to try next, beside any number of other drivers on one experiment."""
 
     experiment: Experiment
-    domain: Domain
+    domain: BoundObjective
     algorithm: Algorithm | CustomAlgorithm
     settings: Mapping[str, Any]
     limits: Limits
@@ -175,7 +175,8 @@ class Driver:
         """Return what a user's own algorithm chose for up to *size* trials, in one call."""
         self.trials.refresh()
         seed = self._seeds[self._observed_history.suggested]
-        documents = algorithm([*range(first, first + size)], self.domain, self.trials, seed, **self.settings)
+        new_ids = self.trials.documents.tids_to_come(range(first, first + size))
+        documents = algorithm(new_ids, self.domain, self.trials, seed, **self.settings)
         if len(documents) > size:
             raise InvalidValue(
                 f"{self._described['name']} returned {len(documents)} documents for {size} new ids", path="algo"

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
 from hstore.engine.evaluation import attempt
-from hstore.engine.evaluation.ctrl import Ctrl
+from hstore.engine.evaluation.ctrl import BaseCtrl, TrialCtrl
 from hstore.engine.evaluation.domain import describe
 from hstore.engine.evaluation.heartbeat import Heartbeat
 from hstore.engine.evaluation.process_identity import is_dead
@@ -32,12 +33,14 @@ class SerialDriver(Driver):
     catch_eval_exceptions: bool = False
     pruner: Pruner | None = None
     """The one that fmin was given, while it is that of the experiment."""
+    make_ctrl: Callable[[int, PruningSession], BaseCtrl] | None = None
+    """Makes what objectives get as *ctrl*, of the trial's number and its pruning; `TrialCtrl` without it."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self._is_durable = self.experiment.store.is_durable
         self._objective = describe(self.domain.fn)["version"]
-        self._referee = PruningSession(self.experiment, follows_all=True, given=self.pruner)
+        self._pruning = PruningSession(self.experiment, follows_all=True, given=self.pruner)
         self._session = uuid.uuid4().hex
         # In memory no other process can take a trial away, so it needs no thread that keeps its lease alive.
         claims = self.experiment.store.claims
@@ -134,10 +137,9 @@ class SerialDriver(Driver):
         assert taken is not None
         if self._heartbeat is not None:
             self._heartbeat.hold((self.experiment.name, tid), taken.ver)
-        ctrl = Ctrl(self.trials, experiment=self.experiment, number=tid, referee=self._referee)
         began = time.monotonic()
         try:
-            result = self.domain.evaluate(trial.point, ctrl)
+            result = self.domain.evaluate(trial.point, self._ctrl(tid))
             if self._is_durable:
                 result = attempt.plain_result(result, partial(self._warn, trial=tid))
             end: PendingEvent = (Done, tid, attempt.done(result, time.monotonic() - began))
@@ -151,6 +153,11 @@ class SerialDriver(Driver):
             raise
         else:
             self._end(taken, end)
+
+    def _ctrl(self, tid: int) -> BaseCtrl:
+        if self.make_ctrl is None:
+            return TrialCtrl(self.experiment, tid, pruning=self._pruning)
+        return self.make_ctrl(tid, self._pruning)
 
     def _end(self, taken: Reserved, end: PendingEvent) -> None:
         if self._heartbeat is not None:

@@ -12,7 +12,7 @@ from typing import Any
 from hstore import hp
 from hstore.cli.app import run
 from hstore.engine.evaluation import objective_spec as objective_spec
-from hstore.engine.evaluation.domain import Domain
+from hstore.engine.hyperopt.domain import Domain
 from hstore.engine.search import seeds
 from hstore.engine.search.fingerprint import fingerprint
 from hstore.engine.space import compile_space

@@ -18,8 +18,8 @@ from tests.waiting import GENEROUS, until
 
 from hstore import hp
 from hstore.engine.evaluation import objective_spec as objective_spec
-from hstore.engine.evaluation.domain import Domain
 from hstore.engine.evaluation.objective_spec import ObjectiveSpec
+from hstore.engine.hyperopt.domain import Domain
 from hstore.engine.space import Space
 from hstore.engine.space.expressions import as_apply
 from hstore.store.attachments import MemoryAttachments

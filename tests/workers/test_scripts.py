@@ -14,7 +14,7 @@ import pytest
 
 from hstore import hp
 from hstore.engine.evaluation import objective_spec
-from hstore.engine.evaluation.domain import Domain
+from hstore.engine.evaluation.domain import BoundObjective
 from hstore.engine.evaluation.objective_spec import ObjectiveSpec
 from hstore.engine.evaluation.script import Script
 from hstore.engine.space import compile_space
@@ -121,7 +121,9 @@ def answer(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
 def recorded(fn: Callable[..., Any]) -> ObjectiveSpec:
     """Return what a worker reads of *fn*; that this process can read its source is forgotten."""
     attachments = MemoryAttachments()
-    found = objective_spec.fetch(objective_spec.record(Domain(fn, SPACE), attachments), SPACE.to_data(), attachments)
+    found = objective_spec.fetch(
+        objective_spec.record(BoundObjective(fn, SPACE), attachments), SPACE.to_data(), attachments
+    )
     linecache.clearcache()
     return found
 
