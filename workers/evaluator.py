@@ -1,8 +1,8 @@
-"""The evaluator: the program of a worker's child process. Loads objectives, calls them, tells its worker on the way.
+"""The evaluator: the program of a worker's child process. It loads objectives, calls them and passes on their requests.
 
-`python -m hstore.workers.evaluator FD`, where FD is one end of a socket pair. What comes and goes there is
-said in `hstore.workers.child`. It has no connection to the store: what an objective tells goes through the worker,
-which alone writes.
+`python -m hstore.workers.evaluator FD PID WORKDIR`: FD is one end of a socket pair, over which go the messages that
+`hstore.workers.child` describes; PID is the worker. The evaluator has no connection to the store: the worker alone
+writes.
 """
 
 from __future__ import annotations
