@@ -96,7 +96,7 @@ class MaintenanceLoop:
         if self._is_reaper or time.monotonic() >= self._next_election:
             self._is_reaper = self.claims.elect_reaper(self.worker.session, seconds=max(1.5 * tick, 5.0))
             self._next_election = time.monotonic() + 3 * tick  # the worker that is elected stays so
-        self._is_watching = self._is_reaper and self._reaper.keep(self.served.names)
+        self._is_watching = self._is_reaper and self._reaper.run_once(self.served.names)
 
     def look_at_experiments(self) -> None:
         """Find out which experiments are open."""

@@ -114,7 +114,6 @@ class Worker:
 
     def goes_on(self, taken: Reserved) -> None:
         """See `WorkerContext`."""
-        assert taken.tid is not None
         self.store.claims.extend(self.session, {(taken.exp, taken.tid): taken.ver}, seconds=self.lease)
 
     def ended(self, slot: Interruptible, taken: Reserved, kind: str) -> None:
@@ -258,7 +257,8 @@ class Worker:
         finally:
             self.store.timeout = timeout
         if not self.options.quiet:
-            self.say(f"worker {self.name} exiting: {self._leaving.why} (trials taken: {self._leaving.jobs})")
+            trials = "1 trial" if self._leaving.jobs == 1 else f"{self._leaving.jobs} trials"
+            self.say(f"worker {self.name} exiting: {self._leaving.why} ({trials})")
 
     def _about(self) -> dict[str, Any]:
         """Return what the worker's entry says of it."""
