@@ -210,7 +210,7 @@ class Created(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changed(Event):
-    """A limit, the algorithm, the objective or the pruner is another from here on."""
+    """A limit, the algorithm, the objective, the pruner or the generator of seeds is another from here on."""
 
     type: ClassVar[str] = "changed"
     limits: Data | None = None
@@ -218,6 +218,9 @@ class Changed(Event):
     objective: Data | None = None
     pruner: Data | None = None
     """Empty: none from here on."""
+    generator: Data | None = None
+    """As in `Created`, and `after`: how many suggestions there were. Its first seed is that of the first decision that
+    observes this event."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -220,6 +220,7 @@ class State:
         self.algorithm: Data = NOTHING
         self.objective: Data = NOTHING
         self.pruner: Data = NOTHING
+        self.generator: Data = NOTHING
         """Empty: none."""
         self.pruned = 0
         """How many trials were stopped early by it."""
@@ -370,12 +371,14 @@ class State:
                 self.created = event
                 self.limits, self.algorithm, self.objective = event.limits, event.algorithm, event.objective
                 self.pruner = event.pruner or NOTHING
+                self.generator = event.generator
                 return
             case Changed():
                 self.limits = self.limits if event.limits is None else event.limits
                 self.algorithm = self.algorithm if event.algorithm is None else event.algorithm
                 self.objective = self.objective if event.objective is None else event.objective
                 self.pruner = self.pruner if event.pruner is None else event.pruner
+                self.generator = self.generator if event.generator is None else event.generator
             case Paused(why=why):
                 self.status, self.why = "paused", why
             case Resumed():

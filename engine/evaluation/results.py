@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import decimal
 import numbers
 import sys
 from collections.abc import Mapping
@@ -42,7 +43,7 @@ def as_result(returned: Any, objectives: int | None = None) -> dict[str, Any]:
         status = result.get("status")
         if status not in STATUS_STRINGS:
             raise InvalidResultStatus(
-                f"the result's status is {status!r}", hint=f"it must be one of {', '.join(STATUS_STRINGS)}",
+                f"the result's status is {status!r}" if "status" in result else "the returned dict has no 'status'", hint=f"it must be one of {', '.join(STATUS_STRINGS)}",
                 result=returned,
             )  # fmt: skip
         if status == STATUS_OK:
@@ -75,7 +76,8 @@ def as_result(returned: Any, objectives: int | None = None) -> dict[str, Any]:
 
 def _as_loss(loss: Any, returned: Any) -> float:
     # complex and the like have no order; a string that reads as a number is hyperopt's habit.
-    if loss is not None and (not isinstance(loss, numbers.Number) or isinstance(loss, numbers.Real)):
+    is_real = not isinstance(loss, numbers.Number) or isinstance(loss, (numbers.Real, decimal.Decimal))
+    if loss is not None and is_real:
         try:
             return float(loss)
         except (TypeError, ValueError, OverflowError):

@@ -51,7 +51,7 @@ class Driver:
         created = self.experiment.state.created
         assert created is not None
         self._seeds = Seeds(created.generator)
-        self._observed_history = ObservedHistory(self.domain.space)
+        self._observed_history = ObservedHistory(self.domain.space, self._seeds)
         self._described = describe_algorithm(self.algorithm, self.settings)
 
     def run(self) -> str:
