@@ -29,8 +29,6 @@ from hstore.store.store import Experiment
 
 LOG = Log("search")
 
-LIMITS_REACHED = ("max_evals", "timeout", "loss_threshold", "early_stop", "exhausted")
-"""Why a search ends of itself."""
 LEAST_SECONDS = 1e-9
 """What is left of a timeout that is over: a driver then stops before it decides anything."""
 
