@@ -82,7 +82,7 @@ class Driver:
         return "loss_threshold" if self._is_good_enough() else None
 
     def _reopen(self) -> bool:
-        """Go on although another call of fmin ended the search, by a limit of its own; return False if there is no need.
+        """Go on although another call of fmin reached a limit and ended the search; return False if there is no need.
 
         What a person stopped stays so.
         """

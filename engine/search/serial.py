@@ -12,6 +12,7 @@ from functools import partial
 from hstore.engine.evaluation import attempt
 from hstore.engine.evaluation.ctrl import BaseCtrl, TrialCtrl
 from hstore.engine.evaluation.domain import describe
+from hstore.engine.evaluation.gate import left
 from hstore.engine.evaluation.heartbeat import Heartbeat
 from hstore.engine.evaluation.process_identity import is_dead
 from hstore.engine.evaluation.pruning import PruningSession
@@ -134,7 +135,7 @@ class SerialDriver(Driver):
         if trial.state == "queued":
             if not self._try(self._claim(tid, attempts=trial.attempt)):
                 return
-        elif trial.reserved is None or trial.reserved.worker != author():
+        elif trial.reserved is None or not self._is_ours(trial.reserved):
             return
         taken = self.experiment.state.trials[tid].reserved
         assert taken is not None
@@ -146,10 +147,16 @@ class SerialDriver(Driver):
         finally:
             UNDER_WAY.discard(taken.id)
 
+    def _is_ours(self, taken: Reserved) -> bool:
+        """Return whether this call claimed the trial, and has not begun: another in this thread has the same author."""
+        return taken.worker == author() and taken.id not in UNDER_WAY and attempt.is_held(self.experiment, taken)
+
     def _evaluate_taken(self, tid: int, taken: Reserved) -> None:
         began = time.monotonic()
         try:
-            result = self.domain.evaluate(self.experiment.state.trials[tid].point, self._ctrl(tid))
+            point, ctrl = self.experiment.state.trials[tid].point, self._ctrl(tid)
+            with left(self.experiment):
+                result = self.domain.evaluate(point, ctrl)
             if self._is_durable:
                 result = attempt.plain_result(result, partial(self._warn, trial=tid))
             end: PendingEvent = (Done, tid, attempt.done(result, time.monotonic() - began))

@@ -1,10 +1,11 @@
 """Several calls of fmin on one experiment: each goes on until a limit of its own."""
 
+import threading
 from typing import Any
 
 import pytest
 
-from hstore import MongoTrials, Store, Trials, fmin, hp, rand
+from hstore import Ctrl, MongoTrials, Store, Trials, fmin, hp, rand
 from hstore.engine.audit.check import check
 from hstore.engine.audit.replay import derive_again
 from hstore.engine.search import control
@@ -88,3 +89,50 @@ def test_a_call_that_is_content_with_the_loss_does_not_go_on(trials: Trials) -> 
 
     search(lambda x: x, 20, trials, loss_threshold=-8.0, early_stop_fn=callback)
     assert len(trials) == 2
+
+
+def test_an_inner_search_takes_what_the_outer_one_has_queued_and_none_is_evaluated_twice(trials: Trials) -> None:
+    calls: list[float] = []
+
+    def objective(x: float) -> float:
+        calls.append(x)
+        if len(calls) == 1:
+            search(objective, 4, trials)
+        return x**2
+
+    search(objective, 6, trials, max_queue_len=3)
+    assert len(trials) == len(calls) == len(set(calls)) == 6
+    assert is_sound(trials)
+
+
+@pytest.mark.parametrize("pair", [(10, 16), (16, 10), (12, 12)])
+def test_threads_that_share_trials_each_reach_their_number_of_trials(trials: Trials, pair: tuple[int, int]) -> None:
+    failures: list[BaseException] = []
+    calls: list[float] = []
+    both = threading.Barrier(2, timeout=60)
+    met = threading.Event()
+
+    def objective(x: float, ctrl: Ctrl) -> float:
+        if not met.is_set():  # the first trial of each thread is under way at the same time
+            both.wait()
+            met.set()
+        calls.append(x)
+        ctrl.report(0, x)
+        ctrl.attachments["x"] = b"1"
+        return x
+
+    def run(max_evals: int) -> None:
+        try:
+            search(objective, max_evals, trials)
+        except BaseException as error:  # noqa: BLE001 - the test tells it
+            failures.append(error)
+
+    threads = [threading.Thread(target=run, args=(n,)) for n in pair]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    trials.refresh()
+    assert max(pair) <= len(trials) == len(calls) <= max(pair) + 1
+    assert is_sound(trials)
