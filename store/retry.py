@@ -169,8 +169,8 @@ def _code(error: PyMongoError) -> int | None:
 def let_go(error: BaseException) -> None:
     """Let go of the frames that *error*, which has been dealt with, was raised through.
 
-    pymongo's own frames hold the errors of writes that it may retry. So these frames, those that called them and the store
-    would stay until Python's garbage collector runs.
+    pymongo's own frames hold the errors of writes that it may retry. So these frames, those that called them and the
+    store would stay until Python's garbage collector runs.
     """
     error.__traceback__ = None
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from hstore.engine.algorithms import Algorithm, describe_algorithm, resolve
 from hstore.engine.evaluation.domain import BoundObjective
+from hstore.engine.evaluation.gate import gate
 from hstore.engine.hyperopt.ctrl import Ctrl
 from hstore.engine.hyperopt.trials import Trials
 from hstore.engine.pruners import check_name
@@ -29,8 +30,6 @@ from hstore.store.store import Experiment
 
 LOG = Log("search")
 
-LIMITS_REACHED = ("max_evals", "timeout", "loss_threshold", "early_stop", "exhausted")
-"""Why a search ends of itself."""
 LEAST_SECONDS = 1e-9
 """What is left of a timeout that is over: a driver then stops before it decides anything."""
 
@@ -107,17 +106,25 @@ class SearchCall:
 
     def evaluate_queued(self, most: int | None = None) -> None:
         """Evaluate here what is queued, or the first *most* trials of that."""
-        driver = self.driver
-        serial = driver if isinstance(driver, SerialDriver) else self._serial(driver.limits)
-        serial.catch_eval_exceptions = self.catch_eval_exceptions
-        serial.evaluate_queued(most)
-        self.trials.refresh()
+        with gate(self.trials.experiment):
+            driver = self.driver
+            serial = driver if isinstance(driver, SerialDriver) else self._serial(driver.limits)
+            serial.catch_eval_exceptions = self.catch_eval_exceptions
+            serial.evaluate_queued(most)
+            self.trials.refresh()
 
     def search(self, most: int | None = None, *, ends: bool = False) -> None:
         """Search until there are *most* trials, all of them by default; *ends*: the search ends then.
 
         Raises what the objective raises, after recording it, unless `catch_eval_exceptions`.
         """
+        if self.options.parallel.workers is not None:  # it waits, for other processes, and appends little
+            self._search(most, ends=ends)
+            return
+        with gate(self.trials.experiment):
+            self._search(most, ends=ends)
+
+    def _search(self, most: int | None, *, ends: bool) -> None:
         driver = self.driver
         experiment, whole = driver.experiment, driver.limits
         most = whole.max_evals if most is None else min(most, whole.max_evals)

@@ -26,6 +26,8 @@ from hstore.store.store import Experiment, PendingEvent
 
 DISCARDED = "discarded"
 """Tags the note that voids a trial which hyperopt's view is to be without."""
+LIMITS_REACHED = ("max_evals", "timeout", "loss_threshold", "early_stop", "exhausted")
+"""Why a search ends of itself: a limit of the call of fmin that it ended for."""
 Which = Literal["failed", "lost"]
 """failed: all whose last attempt failed, lost ones included. lost: those whose workers were never heard of again."""
 
