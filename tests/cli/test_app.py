@@ -46,12 +46,8 @@ def test_an_error_on_a_log_that_was_tampered_with_says_that_the_log_is_corrupt(
         with pytest.raises(type(error)), session.experiment("demo"):
             raise error  # the log is sound
         database["events"].update_one({"tid": 2, "type": "queued"}, {"$set": {"data.point.x": 0.125}})
-        with (
-            pytest.raises(
-                VerificationFailed, match="the log of experiment .demo. is corrupt: event 0 of trial 2 was changed"
-            ),
-            session.experiment("demo"),
-        ):
+        said = "the log of experiment 'demo' is corrupt: event 0 of trial 2 was changed"
+        with pytest.raises(VerificationFailed, match=said), session.experiment("demo"):
             raise error
 
 
