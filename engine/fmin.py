@@ -138,7 +138,7 @@ def fmin(
             SearchCall(algo, domain, view, options).search(ends=True)
             return _answer(view, space, options, return_argmin=return_argmin)
     except KeyboardInterrupt as interrupt:
-        # What hstore and pymongo were in the middle of tells the user nothing: the message has said what to do.
+        # Where hstore and pymongo were interrupted does not help the user: the message has said what to do.
         raise interrupt.with_traceback(None) from None
 
 
