@@ -11,6 +11,7 @@ from typing import Any
 
 from hstore.engine.algorithms import Algorithm, describe_algorithm, resolve
 from hstore.engine.evaluation.domain import BoundObjective
+from hstore.engine.evaluation.pruning import PruningSession
 from hstore.engine.hyperopt.ctrl import Ctrl
 from hstore.engine.hyperopt.trials import Trials
 from hstore.engine.pruners import check_name
@@ -93,8 +94,13 @@ class SearchCall:
         return SerialDriver(
             experiment=view.experiment, domain=self.domain, algorithm=self._algorithm, settings=self._settings,
             limits=limits, trials=view, early_stop_fn=self.options.early_stop_fn, pruner=self.options.pruner,
-            make_ctrl=lambda tid, pruning: Ctrl(view, experiment=view.experiment, number=tid, pruning=pruning),
+            make_ctrl=self._ctrl,
         )  # fmt: skip
+
+    def _ctrl(self, number: int, pruning: PruningSession) -> Ctrl:
+        """Return the `Ctrl` of trial *number*; objectives see it, and all trials before it, in the trials."""
+        self.trials.follow()
+        return Ctrl(self.trials, experiment=self.trials.experiment, number=number, pruning=pruning)
 
     def _parallel(self, limits: Limits) -> ParallelDriver:
         experiment, parallel = self.trials.experiment, self.options.parallel
@@ -140,6 +146,7 @@ class SearchCall:
                 driver.limits = whole
                 self._leave(driver)
                 self._draw_seeds(experiment, before)
+                self.trials.follow()  # after an exception too: what was done can be looked at, and saved
         self.trials.refresh()
 
     def _seconds_left(self, limits: Limits) -> float | None:
@@ -192,13 +199,13 @@ def _show_best(bar: Any, experiment: Experiment) -> None:
 def _uncounted(experiment: Experiment) -> int:
     """Return how many trials there are that max_evals does not count.
 
-    In memory, as in hyperopt, those that raised or were cancelled in an earlier call. A durable search counts every
+    In memory, as in hyperopt, those that raised, or were cancelled or discarded, in an earlier call. A durable search counts every
     trial but those that were discarded, since what continues a killed search must not depend on where it was killed.
     """
     state = experiment.state
     if experiment.store.is_durable:
         return sum(map(is_discarded, state.trials.values()))
-    return state.counts.get("failed", 0) + state.counts.get("cancelled", 0)
+    return sum(trial.state in ("failed", "cancelled") or is_discarded(trial) for trial in state.trials.values())
 
 
 def _save(view: Trials, path: Path) -> None:

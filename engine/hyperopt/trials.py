@@ -88,15 +88,29 @@ class Trials:
 
     def refresh(self) -> None:
         """Bring log and view up to each other; only trials with news, and those that have not ended, are looked at."""
+        self.documents.refresh()
+        self._show()
+        self.unseen = 0
+
+    def follow(self) -> None:
+        """Bring the view up to what was read of the log: what `refresh` does, without asking a server.
+
+        In memory it is `refresh`, which subclasses may have made their own.
+        """
+        if not self.experiment.store.is_durable:
+            self.refresh()
+            return
+        self.documents.take_in()
+        self._show()
+
+    def _show(self) -> None:
         documents = self.documents
-        documents.refresh()
         if documents.changes != self._changes:
             self._trials, self._taken, self._changes = [], 0, documents.changes
         if len(documents.all) > self._taken:
-            news = filter(self._is_visible, documents.all[self._taken :])
-            self._trials = [*self._trials, *news]  # whoever holds the list from before the news keeps that
+            new = filter(self._is_visible, documents.all[self._taken :])
+            self._trials = [*self._trials, *new]  # a program that holds the list from before keeps that
             self._taken = len(documents.all)
-        self.unseen = 0
 
     def _is_visible(self, document: Mapping[str, Any]) -> bool:
         is_mine = self.exp_key is None or document["exp_key"] == self.exp_key
@@ -135,6 +149,10 @@ class Trials:
     @property
     def _dynamic_trials(self) -> list[dict[str, Any]]:
         return self.documents.all
+
+    @_dynamic_trials.setter
+    def _dynamic_trials(self, documents: Sequence[dict[str, Any]]) -> None:
+        self.documents.keep(documents)
 
     @property
     def _ids(self) -> set[DocumentTid]:
