@@ -199,8 +199,8 @@ def _show_best(bar: Any, experiment: Experiment) -> None:
 def _uncounted(experiment: Experiment) -> int:
     """Return how many trials there are that max_evals does not count.
 
-    In memory, as in hyperopt, those that raised, or were cancelled or discarded, in an earlier call. A durable search counts every
-    trial but those that were discarded, since what continues a killed search must not depend on where it was killed.
+    In memory, as in hyperopt, those that raised, or were cancelled or discarded, in an earlier call. A durable search
+    counts every trial but those that were discarded: what continues a killed search must not depend on where that was.
     """
     state = experiment.state
     if experiment.store.is_durable:
