@@ -30,7 +30,7 @@ from hstore.store.values import normalise
 
 LOG = Log("search")
 
-BY_HAND = "told by hand"
+BY_HAND = "changed by hand"
 
 
 def decision(document: Document, number: TrialNumber, space: Space, observed: Sequence[Sequence[Any]]) -> Document:
@@ -48,7 +48,7 @@ def decision(document: Document, number: TrialNumber, space: Space, observed: Se
         if not space.is_known or (label in space and _is_possible(space, label, plain)):
             point[label] = plain
         elif label in space:
-            raise InvalidTrial(f"{label}: {value!r:.60} is none of {space[label].describe()}:", document)
+            raise InvalidTrial(f"{label}: {value!r:.60} is out of range, {space[label].describe()}:", document)
     said: dict[str, Any] = {"from": INSERTED}
     if document["tid"] != number:
         said["tid"] = document["tid"]

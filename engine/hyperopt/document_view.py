@@ -187,14 +187,16 @@ class Documents:
             self.take_in()
 
     def forget_points(self) -> None:
-        """Let go of `points`, which the search has been given."""
+        """Remove `points`, which the search has been given."""
         if self.points:
             self._list.remove(self._waiting.take_points())
 
     def _begin(self, space: Space) -> None:
-        """Begin the search, unless another process was first, without an objective or an algorithm to name."""
+        """Begin the search, unless another process was first; its program evaluates, and asks an algorithm, itself."""
         if self.experiment.state.created is None:
-            self.experiment.begin(created_without_fmin(space, objective="of whoever tells", algorithm="asked for"))
+            self.experiment.begin(
+                created_without_fmin(space, objective="evaluated by its program", algorithm="asked by its program")
+            )
 
     # -- writing ------------------------------------------------------------------------------------------------
 
@@ -274,6 +276,6 @@ class Documents:
         return ChainAttachments(self.experiment, number)
 
     def evict(self) -> None:
-        """Let go of all: of the log too, which is in memory. Tids go on from where they were."""
+        """Remove all documents, and the log, which is in memory. Tids go on from where they were."""
         self._list.clear()
         self._begin_anew(Experiment(Store.in_memory(), self.experiment.name))

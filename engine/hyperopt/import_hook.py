@@ -20,7 +20,7 @@ from hstore.store.errors import HstoreError
 
 NAME = "hyperopt"
 VERSION = "0.3.0"
-"""Of the hyperopt whose names and behaviour hstore has; what programs that look at versions are told."""
+"""Of the hyperopt whose names and behaviour hstore has; what programs that look at versions see."""
 FOR_CHILDREN = Path(__file__).resolve().parent / "as_hyperopt"
 """On PYTHONPATH: holds a `hyperopt` that calls `install` and gives way to hstore."""
 

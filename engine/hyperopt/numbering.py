@@ -54,7 +54,7 @@ class Numbering:
         return self._tids[number]
 
     def to_come(self, numbers: Iterable[TrialNumber]) -> list[DocumentTid]:
-        """Return the tids that trials *numbers* will have, unless somebody inserts documents before them."""
+        """Return the tids that trials *numbers* will have, unless documents are inserted before them."""
         tids: list[DocumentTid] = []
         following = self._next
         for number in numbers:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 class Trials:
     """The trials of one experiment as hyperopt's documents. `Trials()` is a search in memory, without a server.
 
-    A document has `params` beside what hyperopt's have: the values that were meant, by active label. What is inserted,
+    A document has `params` beside what hyperopt's have: the actual values, by active label. What is inserted,
     and what is changed in the document of a trial that has not ended, becomes events of the experiment's log: the
     latter at the next `refresh`.
 
@@ -52,11 +52,11 @@ class Trials:
         self.exp_key = exp_key
         experiment = experiment or Experiment(Store.in_memory(), exp_key or "trials")
         self.documents = Documents(experiment, exp_key)
-        self._look_anew()
+        self._start_view()
         if refresh:
             self.refresh()
 
-    def _look_anew(self) -> None:
+    def _start_view(self) -> None:
         self._trials: list[dict[str, Any]] = []
         self._taken = 0
         self._changes = self.documents.changes
@@ -78,16 +78,16 @@ class Trials:
 
     def view(self, exp_key: str | None = None, refresh: bool = True) -> Trials:
         """Return another view of the same documents: of those with *exp_key*, if it is given."""
-        twin: Trials = object.__new__(type(self))
-        twin.__dict__.update(self.__dict__)
-        twin.exp_key = exp_key
-        twin._look_anew()
+        other: Trials = object.__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        other.exp_key = exp_key
+        other._start_view()
         if refresh:
-            twin.refresh()
-        return twin
+            other.refresh()
+        return other
 
     def refresh(self) -> None:
-        """Bring log and view up to each other; only trials with news, and those that have not ended, are looked at."""
+        """Bring log and view up to each other; only trials with new events, and those that have not ended, are read."""
         self.documents.refresh()
         self._show()
         self.unseen = 0
@@ -178,13 +178,13 @@ class Trials:
         return self.idxs_vals[1]
 
     def losses(self, bandit: Any = None) -> list[float | None]:
-        """Return the loss of each visible trial, None without one; *bandit*: a `Domain` that tells it of a result."""
+        """Return the loss of each visible trial, None without one; *bandit*: a `Domain` that reads it from results."""
         if bandit is None:
             return [doc["result"].get("loss") for doc in self._trials]
         return [bandit.loss(doc["result"], doc["spec"]) for doc in self._trials]
 
     def statuses(self, bandit: Any = None) -> list[str]:
-        """Return the status of each visible trial; *bandit*: a `Domain` that tells it of a result."""
+        """Return the status of each visible trial; *bandit*: a `Domain` that reads it from results."""
         if bandit is None:
             return [doc["result"].get("status") for doc in self._trials]
         return [bandit.status(doc["result"], doc["spec"]) for doc in self._trials]
@@ -200,7 +200,7 @@ class Trials:
         except TypeError:
             states = {None}  # type: ignore[arg-type]
         if not states <= set(JOB_STATES):
-            raise TypeError(f"{arg!r} is no job state or collection of them")
+            raise TypeError(f"{arg!r} is not a job state or a collection of job states")
         return sum(doc["state"] in states for doc in (self._trials if trials is None else trials))
 
     def count_by_state_unsynced(self, arg: int | Iterable[int]) -> int:
@@ -221,7 +221,7 @@ class Trials:
 
     @property
     def pareto(self) -> list[dict[str, Any]]:
-        """The documents of the trials with several losses than which none is better in one and nowhere worse, by tid.
+        """The documents of the Pareto front, by tid: of trials with several losses that no other trial dominates.
 
         Those that violate a constraint are not among them.
         """
@@ -236,13 +236,13 @@ class Trials:
 
     @property
     def best_params(self) -> Mapping[str, Any]:
-        """The values of the best trial that were meant: options rather than their indices, integers as integers."""
+        """The actual values of the best trial: options rather than their indices, integers as integers."""
         return dict(self.best_trial["params"])
 
     def history(self, space: Space) -> History:
         """Return what a search over *space* knows when it has taken in all that the log has.
 
-        It is kept, and grows by the news alone. Documents that were inserted before there was a space are read now.
+        It is kept, and only what is new is added. Documents that were inserted before there was a space are read now.
         """
         from hstore.engine.search.observed_history import ObservedHistory
 
@@ -300,8 +300,8 @@ class Trials:
     def insert_trial_docs(self, docs: Iterable[Mapping[str, Any]]) -> list[int]:
         """Add copies of *docs*, each in the state that it says, and return their tids.
 
-        They are seen after the next `refresh`. Raises `InvalidTrial` if one of them is none of a trial of these, and
-        TypeError for one with values that are not plain; nothing is added then.
+        They are seen after the next `refresh`. Raises `InvalidTrial` if one of them is not a valid document of
+        these trials, and TypeError for one with values that are not plain; nothing is added then.
         """
         return self._insert_trial_docs([self.assert_valid_trial(SONify(doc)) for doc in docs])
 
@@ -357,9 +357,9 @@ class Trials:
         return self.documents.tids_of(map(TrialNumber, enqueue(self.experiment, given).tids(Queued)))
 
     def delete_all(self) -> None:
-        """Let go of all trials and attachments; the numbering goes on, as in hyperopt. The next fmin begins anew."""
+        """Remove all trials and attachments. Tids go on, as in hyperopt; the next fmin begins a new search."""
         self.documents.evict()
-        self._look_anew()
+        self._start_view()
 
     # -- searching --------------------------------------------------------------------------------------------
 

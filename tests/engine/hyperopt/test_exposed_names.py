@@ -34,8 +34,11 @@ def test_every_name_that_a_module_of_hyperopt_exposes_is_there(module: str) -> N
         warnings.simplefilter("ignore")
         theirs = import_module(f"hyperopt{module and '.'}{module}")
     ours = import_module(f"hstore{module and '.'}{module}")
+    submodules = {name.rpartition(".")[2] for name in sys.modules if name.startswith("hyperopt.")}
+    is_hyperopt = module == ""  # whose attributes include each submodule that was imported by anyone
     wanted = {name for name in dir(theirs) if not name.startswith("__")} - ABSENT.get(module, set())
     missing = {name for name in wanted if not hasattr(ours, name)} - set(exposed_by(module))
+    missing -= submodules if is_hyperopt else set()
     assert missing == set()
 
 

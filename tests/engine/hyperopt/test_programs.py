@@ -125,3 +125,20 @@ def test_durable_trials_are_followed_without_asking_the_server(mongo_store: Stor
     trials.asynchronous = False
     search(trials, lambda config: float(len(trials)))
     assert trials.losses() == [1.0, 2.0, 3.0, 4.0]
+
+
+# -- the shape of documents ---------------------------------------------------------------------------------------
+
+
+def test_documents_have_hyperopts_values_and_pandas_reads_them(trials: Trials) -> None:
+    pd = pytest.importorskip("pandas")
+
+    search(trials, lambda config: {"status": "ok", "loss": config["x"]}, 3)
+    best = trials.best_trial
+    if isinstance(trials, MongoTrials):  # whose documents name their worker, as hyperopt's do
+        assert len(best["owner"]) == 1
+        return
+    assert {doc["owner"] for doc in trials.trials} == {None}
+    assert {doc["version"] for doc in trials.trials} == {0}
+    assert set(pd.DataFrame(best).columns) == set(best)
+    assert len(pd.DataFrame(trials.trials)) == 3
