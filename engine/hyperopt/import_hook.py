@@ -16,6 +16,7 @@ from typing import Any
 
 import hstore
 from hstore.engine.hyperopt.exposed_names import exposed_by, lookup
+from hstore.engine.space.expressions import ApplyType
 from hstore.store.errors import HstoreError
 
 NAME = "hyperopt"
@@ -130,6 +131,7 @@ def install() -> None:
             hint="call hstore.compat.install() before anything imports it, or run `python -m hstore.compat SCRIPT`",
         )
     sys.meta_path.insert(0, _Finder())
+    ApplyType.shown_in = f"{NAME}.pyll.base"  # some programs look for "hyperopt" in the text of a type
     folder = str(FOR_CHILDREN)
     sys.path.insert(1, folder)  # which workers are handed; what lies beside the script stays first
     paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path and path != folder]

@@ -13,6 +13,7 @@ from hstore.engine.algorithms import Algorithm, describe_algorithm, resolve
 from hstore.engine.evaluation.domain import BoundObjective
 from hstore.engine.evaluation.pruning import PruningSession
 from hstore.engine.hyperopt.ctrl import Ctrl
+from hstore.engine.hyperopt.program_driver import ProgramDriver
 from hstore.engine.hyperopt.trials import Trials
 from hstore.engine.pruners import check_name
 from hstore.engine.search import points as given_points
@@ -61,14 +62,18 @@ class SearchCall:
         """What searches; the first time it is asked for, the search is begun or continued."""
         if self._driver is None:
             limits = self._begin()
-            self._driver = self._serial(limits) if self.options.parallel.workers is None else self._parallel(limits)
+            if self._is_programs:
+                self._driver = self._programs(limits)
+            else:
+                is_serial = self.options.parallel.workers is None
+                self._driver = self._serial(limits) if is_serial else self._parallel(limits)
         return self._driver
 
     def _begin(self) -> Limits:
         """Begin or continue the experiment; return the limits with room for what max_evals does not count."""
         view, experiment, options = self.trials, self.trials.experiment, self.options
         if options.parallel.workers is not None:
-            if not experiment.store.is_durable:
+            if not experiment.store.is_durable and not self._is_programs:
                 raise InvalidValue("workers need a store", hint="add experiment='some-name'")
             if options.pruner is not None:
                 check_name(options.pruner)
@@ -97,9 +102,21 @@ class SearchCall:
             make_ctrl=self._ctrl,
         )  # fmt: skip
 
+    @property
+    def _is_programs(self) -> bool:
+        """Whether the program evaluates: by a subclass of `Trials` in memory that says it is asynchronous."""
+        is_asked = self.options.parallel.workers == 0 and self.trials.asynchronous
+        return is_asked and type(self.trials) is not Trials and not self.trials.experiment.store.is_durable
+
+    def _programs(self, limits: Limits) -> ProgramDriver:
+        return ProgramDriver(
+            experiment=self.trials.experiment, domain=self.domain, algorithm=self._algorithm, settings=self._settings,
+            limits=limits, trials=self.trials, early_stop_fn=self.options.early_stop_fn,
+        )  # fmt: skip
+
     def _ctrl(self, number: int, pruning: PruningSession) -> Ctrl:
         """Return the `Ctrl` of trial *number*; objectives see it, and all trials before it, in the trials."""
-        self.trials.follow()
+        self.trials.announce([number])
         return Ctrl(self.trials, experiment=self.trials.experiment, number=number, pruning=pruning)
 
     def _parallel(self, limits: Limits) -> ParallelDriver:

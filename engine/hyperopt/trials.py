@@ -45,6 +45,7 @@ class Trials:
     __module__ = "hstore"
 
     asynchronous = False
+    _is_announcing = False
 
     def __init__(
         self, exp_key: str | None = None, refresh: bool = True, *, experiment: Experiment | None = None
@@ -102,6 +103,20 @@ class Trials:
             return
         self.documents.take_in()
         self._show()
+
+    def announce(self, numbers: Iterable[int]) -> None:
+        """Show the trials *numbers*, which were just decided; subclasses in memory see them being inserted."""
+        self.follow()
+        hooks = ("insert_trial_docs", "_insert_trial_docs")
+        has_hooks = any(getattr(type(self), hook) is not getattr(Trials, hook) for hook in hooks)
+        if not has_hooks or self.experiment.store.is_durable:
+            return
+        self._is_announcing = True
+        try:
+            self.insert_trial_docs(self.documents.of_trials(map(TrialNumber, numbers)))
+        finally:
+            self._is_announcing = False
+        self.refresh()
 
     def _show(self) -> None:
         documents = self.documents
@@ -303,11 +318,14 @@ class Trials:
         They are seen after the next `refresh`. Raises `InvalidTrial` if one of them is not a valid document of
         these trials, and TypeError for one with values that are not plain; nothing is added then.
         """
+        if self._is_announcing:
+            return self._insert_trial_docs(list(docs))  # type: ignore[arg-type]
         return self._insert_trial_docs([self.assert_valid_trial(SONify(doc)) for doc in docs])
 
     def _insert_trial_docs(self, docs: Sequence[dict[str, Any]]) -> list[int]:
-        self.documents.insert(docs)
-        self.unseen += len(docs)
+        if not self._is_announcing:  # what is announced is in the log already
+            self.documents.insert(docs)
+            self.unseen += len(docs)
         return [doc["tid"] for doc in docs]
 
     def new_trial_ids(self, n: int) -> list[DocumentTid]:

@@ -64,7 +64,11 @@ def test_programs_reach_through_modules(tmp_path: Path) -> None:
         "from hyperopt.pyll.stochastic import np\n"
         "assert hyperopt.vectorize.VectorizeHelper and hyperopt.version('numpy')\n"
         "assert not hasattr(hyperopt.base, 'nothing_such')\n"
-        "import hstore\n"
+        "v = hyperopt.hp.choice('c', [1, hyperopt.hp.uniform('x', 0, 1)])\n"
+        "assert 'hyperopt' in str(type(v)).lower() and 'hyperopt' in repr(type(v)), type(v)\n"
+        "import pickle, hstore\n"
+        "assert type(v).__module__ == 'hstore.engine.space.expressions'\n"
+        "assert b'hyperopt' not in pickle.dumps(v), 'it loads wherever hstore is'\n"
         "assert hyperopt.base is hstore.base\n"
     )
     subprocess.run([sys.executable, "-m", "hstore.compat", str(script)], check=True)

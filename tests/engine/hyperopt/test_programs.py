@@ -1,13 +1,16 @@
 """What programs written for hyperopt do with trials while a search runs, after it failed, and with its inside."""
 
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import pytest
 
-from hstore import Ctrl, MongoTrials, Store, Trials, fmin, hp, rand
+from hstore import Ctrl, Domain, MongoTrials, Store, Trials, fmin, hp, rand
+from hstore.base import JOB_STATE_DONE, JOB_STATE_ERROR, JOB_STATE_NEW, spec_from_misc
 from hstore.engine.audit.check import check
+from hstore.store.errors import InvalidValue
 
 SPACE = {"x": hp.uniform("x", -1, 1), "c": hp.choice("c", ["a", {"y": hp.normal("y", 0, 1)}])}
 
@@ -115,8 +118,6 @@ def test_an_overridden_refresh_is_called_for_each_trial() -> None:
 
 
 def _space() -> Any:
-    from hstore import Domain
-
     return Domain(lambda config: 0.0, SPACE).space
 
 
@@ -125,6 +126,87 @@ def test_durable_trials_are_followed_without_asking_the_server(mongo_store: Stor
     trials.asynchronous = False
     search(trials, lambda config: float(len(trials)))
     assert trials.losses() == [1.0, 2.0, 3.0, 4.0]
+
+
+# -- subclasses of Trials -----------------------------------------------------------------------------------------
+
+
+def test_an_overridden_insert_sees_each_suggestion() -> None:
+    class Counting(Trials):
+        seen: list[int]
+
+        def insert_trial_docs(self, docs: Any) -> list[int]:
+            documents = list(docs)
+            self.seen = [*getattr(self, "seen", []), *(doc["tid"] for doc in documents)]
+            return super().insert_trial_docs(documents)
+
+    trials = Counting()
+    search(trials, lambda config: float(config["x"]), 5)
+    assert (trials.seen, trials.tids) == ([0, 1, 2, 3, 4], [0, 1, 2, 3, 4])
+    assert trials.experiment.state.counts == {"done": 5}
+
+
+class Own(Trials):
+    """Evaluates by itself."""
+
+    asynchronous = True
+
+    def evaluate(self, doc: dict[str, Any]) -> None:
+        domain = Domain(lambda config: config["x"] ** 2, SPACE)
+        doc["result"] = domain.evaluate(spec_from_misc(doc["misc"]), Ctrl(self, current_trial=doc))
+        doc["state"] = JOB_STATE_DONE
+
+
+class AtOnce(Own):
+    """Evaluates documents as they are inserted."""
+
+    def _insert_trial_docs(self, docs: Any) -> list[int]:
+        tids = super()._insert_trial_docs(docs)
+        for doc in docs:
+            self.evaluate(doc)
+        self.refresh()
+        return tids
+
+
+class InThreads(Own):
+    """Evaluates new documents in a pool of threads."""
+
+    def refresh(self) -> None:
+        super().refresh()
+        for doc in self._dynamic_trials:
+            if doc["state"] == JOB_STATE_NEW and doc["tid"] not in (begun := self.__dict__.setdefault("begun", set())):
+                begun.add(doc["tid"])
+                self.__dict__.setdefault("pool", ThreadPoolExecutor(2)).submit(self.evaluate, doc)
+
+
+class Failing(Own):
+    """Says that each second trial has failed."""
+
+    def _insert_trial_docs(self, docs: Any) -> list[int]:
+        tids = super()._insert_trial_docs(docs)
+        for doc in docs:
+            self.evaluate(doc)
+            if doc["tid"] % 2:
+                doc["state"], doc["misc"]["error"] = JOB_STATE_ERROR, ("<class 'ValueError'>", "odd")
+        return tids
+
+
+@pytest.mark.parametrize(("kind", "length"), [(AtOnce, 8), (InThreads, 8), (Failing, 4)])
+@pytest.mark.parametrize("max_queue_len", [1, 3])
+def test_trials_can_be_evaluated_in_a_pool_of_the_program(kind: type[Own], length: int, max_queue_len: int) -> None:
+    trials = kind()
+    best = search(trials, lambda config: config["x"] ** 2, 8, max_queue_len=max_queue_len)
+    assert (len(trials), trials.statuses()) == (length, ["ok"] * length)
+    assert best == trials.argmin
+    assert len(trials._dynamic_trials) == 8
+    assert not check(trials.experiment.store, trials.experiment.name)
+
+
+def test_asynchronous_trials_without_a_program_that_evaluates_need_a_store() -> None:
+    trials = Trials()
+    trials.asynchronous = True
+    with pytest.raises(InvalidValue, match="workers need a store"):
+        search(trials, lambda config: config["x"], 3)
 
 
 # -- the shape of documents ---------------------------------------------------------------------------------------
