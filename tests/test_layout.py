@@ -36,12 +36,7 @@ MODULES_OF_ONE_NAME = {
     "domain": ({"engine/evaluation", "engine/hyperopt"}, HYPEROPTS),
 }
 """Module names that are used more than once: in which folders, and why."""
-CLASSES_OF_ONE_NAME = {
-    "Outcome": (
-        {"engine/search/control.py", "workers/child.py"},
-        "what a request to a search, and what a call of an objective came to; no module uses both",
-    ),
-}
+CLASSES_OF_ONE_NAME: dict[str, tuple[set[str], str]] = {}
 """Class names that are defined more than once: in which files, and why."""
 
 

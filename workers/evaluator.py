@@ -1,8 +1,8 @@
-"""The evaluator: the program of a worker's child process. Loads objectives, calls them, tells its worker on the way.
+"""The evaluator: the program of a worker's child process. It loads objectives, calls them and passes on their requests.
 
-`python -m hstore.workers.evaluator FD`, where FD is one end of a socket pair. What comes and goes there is
-said in `hstore.workers.child`. It has no connection to the store: what an objective tells goes through the worker,
-which alone writes.
+`python -m hstore.workers.evaluator FD PID WORKDIR`: FD is one end of a socket pair, over which go the messages that
+`hstore.workers.child` describes; PID is the worker. The evaluator has no connection to the store: the worker alone
+writes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING, Any
 from hstore.engine.evaluation import attempt
 from hstore.engine.evaluation.ctrl import BaseCtrl
 from hstore.engine.evaluation.domain import BoundObjective, version
-from hstore.engine.evaluation.objective_spec import ObjectiveSpec, prepare, short
+from hstore.engine.evaluation.objective_spec import ObjectiveSpec, load, short
+from hstore.engine.evaluation.script import Script
 from hstore.engine.hyperopt.ctrl import Ctrl
 from hstore.store.errors import CannotLoad, HstoreError, InvalidValue
 from hstore.store.values import normalise
@@ -144,12 +145,12 @@ class Evaluator:
         self.line = line
         self.workdir = workdir
         self.pid = os.getpid()
-        self.domains: dict[str, BoundObjective] = {}
+        self.domains: dict[str, tuple[BoundObjective, Script]] = {}
         self._asking = threading.Lock()
         self._job: Mapping[str, Any] | None = None
         """The one under way."""
         self._outputs = [(number, os.dup(number)) for number in (1, 2)]
-        os.register_at_fork(after_in_child=line.close)  # else nobody would hear of our end while that lives
+        os.register_at_fork(after_in_child=line.close)  # else the worker would not see our end while the fork lives
 
     def run(self) -> None:
         """Answer one message after the other."""
@@ -170,12 +171,12 @@ class Evaluator:
     def _load(self, key: str, spec: ObjectiveSpec) -> tuple[str, Any]:
         try:
             os.chdir(self.workdir)
-            self.domains[key] = prepare(spec)
+            self.domains[key] = load(spec)
         except CannotLoad as error:
             return "unloadable", (str(error), error.hint)
         except BaseException as error:  # noqa: BLE001 - say it in one line, whatever it is
             return "unloadable", (short(error), "")
-        return "loaded", version(self.domains[key].fn)
+        return "loaded", version(self.domains[key][0].fn)
 
     def _evaluate(self, key: str, job: Mapping[str, Any]) -> tuple[str, Any, list[str]]:
         said: list[str] = []
@@ -184,7 +185,9 @@ class Evaluator:
         self._job = job
         try:
             os.chdir(self.workdir)  # the last objective may have gone elsewhere
-            result = self.domains[key].evaluate(job["point"], RemoteCtrl(partial(self._ask, job), job))
+            domain, script = self.domains[key]
+            with script.as_main():
+                result = domain.evaluate(job["point"], RemoteCtrl(partial(self._ask, job), job))
             duration = time.monotonic() - began
             answer: tuple[str, Any] = ("done", attempt.done(attempt.plain_result(result, said.append), duration))
         except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt end this trial, not the worker
@@ -222,7 +225,7 @@ class Evaluator:
 
 
 def show_logging() -> None:
-    """Have what objectives tell by `Ctrl.info` and the like go to stderr, unless they set up logging themselves."""
+    """Print what objectives log by `Ctrl.info` and the like on stderr, unless they set up logging themselves."""
     logger = logging.getLogger("hstore.objective")
     if not logger.handlers:
         handler = logging.StreamHandler()

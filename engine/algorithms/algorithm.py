@@ -44,6 +44,9 @@ class Algorithm:
     scalarisation: How = "maximin"
     """How several losses become the one that *choose* reads; see `scalarise`."""
 
+    older: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+    """Earlier versions whose points this one still chooses, each with the settings that make it do so."""
+
     limits: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """The least and the greatest value of settings that are numbers."""
 

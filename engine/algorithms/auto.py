@@ -15,7 +15,7 @@ from hstore.engine.algorithms.algorithm import Algorithm
 from hstore.engine.algorithms.candidates import offspring, steps, under_explored
 from hstore.engine.algorithms.encoding import Encoding, encoding
 from hstore.engine.algorithms.history import History
-from hstore.engine.algorithms.novelty import new_point
+from hstore.engine.algorithms.novelty import Repeats, new_point
 from hstore.engine.algorithms.portfolio import account
 from hstore.engine.algorithms.scalarise import is_needed
 from hstore.engine.algorithms.surrogate import known
@@ -25,14 +25,14 @@ _N_PROPOSALS = 8
 _Propose = Callable[[Encoding, NDArray[np.float64], np.random.Generator, int], NDArray[np.float64]]
 
 
-def choose(space: Space, history: History, *, seed: int, repeats: bool = False) -> Point:
+def choose(space: Space, history: History, *, seed: int, repeats: Repeats = False) -> Point:
     """Portfolio: a Gaussian process by default, others when it stalls.
 
     `gp` chooses the points. After 10 trials without a better loss, every fourth trial is chosen in one of three
     other ways, the one that has found a better loss most often so far: a step away from a good trial, in one label
     or a few; a point distributed as the best trials are, as in CMA-ES; or `mtpe`. These do not rely on a model of
-    the loss, so a model that is wrong does not mislead them. No point is tried twice, unless *repeats* is true.
-    Several losses, and constraints, are left to `gp`.
+    the loss, so a model that is wrong does not mislead them. No point is tried twice, unless *repeats* is true or,
+    for spaces that are not finite, "endless". Several losses, and constraints, are left to `gp`.
     """
     if is_needed(history):
         return gp.choose(space, history, seed=seed, repeats=repeats)
@@ -47,16 +47,16 @@ def _turn(history: History) -> int:
     return account(losses, len(ARMS)).turn(history.next_tid)
 
 
-def _gp(space: Space, history: History, seed: int, repeats: bool) -> Point:
+def _gp(space: Space, history: History, seed: int, repeats: Repeats) -> Point:
     return gp.choose(space, history, seed=seed, repeats=repeats)
 
 
-def _mtpe(space: Space, history: History, seed: int, repeats: bool) -> Point:
+def _mtpe(space: Space, history: History, seed: int, repeats: Repeats) -> Point:
     return mtpe.choose(space, history, seed=seed, repeats=repeats)
 
 
-def _near_the_best(propose: _Propose) -> Callable[[Space, History, int, bool], Point]:
-    def choose(space: Space, history: History, seed: int, repeats: bool) -> Point:
+def _near_the_best(propose: _Propose) -> Callable[[Space, History, int, Repeats], Point]:
+    def choose(space: Space, history: History, seed: int, repeats: Repeats) -> Point:
         return new_point(space, history, proposals(space, history, seed), seed=seed, repeats=repeats)
 
     def proposals(space: Space, history: History, seed: int) -> Iterator[Point]:
@@ -71,4 +71,11 @@ def _near_the_best(propose: _Propose) -> Callable[[Space, History, int, bool], P
 
 ARMS = (_gp, _near_the_best(steps), _near_the_best(offspring), _mtpe)
 
-suggest = Algorithm(name="auto", version=3, is_portable=False, choose=choose, scalarisation="modelled")
+suggest = Algorithm(
+    name="auto",
+    version=3,
+    older={2: {"repeats": "endless"}},
+    is_portable=False,
+    choose=choose,
+    scalarisation="modelled",
+)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from hstore.engine.algorithms.algorithm import Algorithm
 from hstore.engine.algorithms.history import PENDING, VOID, History
 from hstore.engine.algorithms.kernels import Scales
-from hstore.engine.algorithms.novelty import new_point
+from hstore.engine.algorithms.novelty import Repeats, new_point
 from hstore.engine.space import Point, Space
 from hstore.store.errors import InvalidValue
 
@@ -54,7 +54,7 @@ def choose(
     sigma0: float = 0.25,
     n_population: int = 0,
     categorical: str = "refuse",
-    repeats: bool = False,
+    repeats: Repeats = False,
 ) -> Point:
     """CMA-ES: draw a point from the normal distribution that it has adapted to the trials that ended, in their order.
 
@@ -161,6 +161,7 @@ def _begun(bounds: Floats, sigma0: float, n: int, restarts: int, key: bytes) -> 
 suggest = Algorithm(
     name="cmaes",
     version=2,
+    older={1: {"repeats": "endless"}},
     is_portable=False,
     choose=choose,
     limits={"sigma0": (1e-6, 10), "n_population": (0, 10_000)},

@@ -18,7 +18,7 @@ from hstore.engine.algorithms.algorithm import Algorithm
 from hstore.engine.algorithms.candidates import candidates, farthest_first, under_explored
 from hstore.engine.algorithms.encoding import encoding
 from hstore.engine.algorithms.history import History
-from hstore.engine.algorithms.novelty import new_point
+from hstore.engine.algorithms.novelty import Repeats, new_point
 from hstore.engine.algorithms.scalarise import is_needed
 from hstore.engine.algorithms.surrogate import known, surrogate
 from hstore.engine.algorithms.threads import one_thread
@@ -28,7 +28,7 @@ _FEWEST = 4  # losses that the model needs
 _LEAST_WEIGHT, _PER_TRIAL = 0.6, 100
 
 
-def choose(space: Space, history: History, *, seed: int, n_startup_jobs: int = 5, repeats: bool = False) -> Point:
+def choose(space: Space, history: History, *, seed: int, n_startup_jobs: int = 5, repeats: Repeats = False) -> Point:
     """Model the loss by a Gaussian process, and choose the point of the greatest expected improvement.
 
     The first *n_startup_jobs* trials are spread over the space. Pending trials count as if they had turned out as
@@ -73,4 +73,6 @@ def _proposals(space: Space, history: History, seed: int, n_startup_jobs: int) -
     yield from map(code.point, order)
 
 
-suggest = Algorithm(name="gp", version=3, is_portable=False, choose=choose, scalarisation="modelled")
+suggest = Algorithm(
+    name="gp", version=3, older={2: {"repeats": "endless"}}, is_portable=False, choose=choose, scalarisation="modelled"
+)

@@ -25,7 +25,7 @@ from hstore.engine import portable
 from hstore.engine.algorithms.algorithm import Algorithm
 from hstore.engine.algorithms.history import OK, PRUNED, VOID, History
 from hstore.engine.algorithms.kernels import Candidates, Floats, KernelDensity, Rows, Scales
-from hstore.engine.algorithms.novelty import new_point
+from hstore.engine.algorithms.novelty import Repeats, new_point
 from hstore.engine.algorithms.prior import spread_points
 from hstore.engine.algorithms.stopped import losses_as_if_ended
 from hstore.engine.space import Point, Space
@@ -46,7 +46,7 @@ def choose(
     n_EI_candidates: int = 64,  # noqa: N803
     gamma: float = 0.1,
     prior_weight: float = 1.0,
-    repeats: bool = False,
+    repeats: Repeats = False,
 ) -> Point:
     """A modern TPE: choose the point that is likeliest among good trials compared with bad ones.
 
@@ -135,6 +135,7 @@ def _total(x: NDArray[np.float64]) -> Floats:
 suggest = Algorithm(
     name="mtpe",
     version=2,
+    older={1: {"repeats": "endless"}},
     is_portable=True,
     choose=choose,
     limits={

@@ -31,7 +31,7 @@ from hstore.engine.algorithms.encoding import Encoding, encoding
 from hstore.engine.algorithms.gaussian_process import Posterior
 from hstore.engine.algorithms.history import ERROR, FAIL, OK, PENDING, PRUNED, History
 from hstore.engine.algorithms.improvement import Boxes, boxes, improvement, improvement_slopes
-from hstore.engine.algorithms.novelty import new_point
+from hstore.engine.algorithms.novelty import Repeats, new_point
 from hstore.engine.algorithms.scalarise import chebyshev, maximin, random_weights, violation
 from hstore.engine.algorithms.surrogate import KnownTrials, Surrogate, constraint, kept_of, surrogate
 from hstore.engine.algorithms.threads import one_thread
@@ -114,7 +114,7 @@ def _ranks(
     return ranks
 
 
-def choose(space: Space, history: History, *, seed: int, n_startup_jobs: int, repeats: bool) -> Point:
+def choose(space: Space, history: History, *, seed: int, n_startup_jobs: int, repeats: Repeats) -> Point:
     """Return the point of the greatest expected improvement of the front; see `gp.choose`.
 
     As long as no trial keeps all constraints, it is the point that most likely keeps them. More than three losses are

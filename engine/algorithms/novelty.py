@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,8 @@ from hstore.engine.algorithms.history import VOID, History
 from hstore.engine.space import Point, Space
 
 _PROPOSALS = 64
+
+Repeats: TypeAlias = bool | Literal["endless"]
 
 
 class Tried:
@@ -35,15 +38,20 @@ class Tried:
         return bool((self._rows == row).all(axis=1).any())
 
 
-def new_point(space: Space, history: History, proposals: Iterable[Point], *, seed: int, repeats: bool = False) -> Point:
+def new_point(
+    space: Space, history: History, proposals: Iterable[Point], *, seed: int, repeats: Repeats = False
+) -> Point:
     """Return the first of *proposals* that was not tried; if all of the first 64 were, some point that was not.
 
-    What was tried are finished and pending trials, but not void ones: a deterministic objective would return the same
-    again. Where a space is not finite, its corners, bounds and grids are tried again and again by a search that has
-    found its best point there; after 64 draws from the prior that were all tried the last one is returned. With
-    *repeats* it is the first proposal, whatever was tried. Raises `Exhausted` when a finite space has no untried point.
+    What was tried are finished and pending trials, but not void ones: a deterministic objective would return the
+    same again. Where a space is not finite, its corners, bounds and grids are tried again and again by a search
+    that has found its best point there; after 64 draws from the prior that were all tried the last one is returned.
+    With *repeats* it is the first proposal, whatever was tried; with "endless" it is so where the space is not
+    finite. Raises `Exhausted` when a finite space has no untried point.
     """
-    if repeats or not space.labels:  # without hyperparameters every trial is the same, as in hyperopt
+    if (
+        repeats is True or not space.labels or (repeats == "endless" and endless(space) is not None)
+    ):  # without hyperparameters every trial is the same, as in hyperopt
         return next(iter(proposals))
     tried = Tried(space, history)
     for _, point in zip(range(_PROPOSALS), proposals, strict=False):

@@ -48,12 +48,14 @@ def choose_recorded(
     settings: plain ones, see `Algorithm.plain`.
     n: up to how many points are wanted by one seed, as hyperopt asks; None for one point, by `Algorithm.choose`.
     recorded: the field `algorithm` of a decision that is made again. The history is then scalarised as it was for
-    that decision: an earlier version of the algorithm may have had another scalarisation.
+    that decision, and the point chosen as the version did that made it: see `Algorithm.older`.
     Raises `Exhausted` if the algorithm has no point left.
     """
     scalarised = _scalarisation(algorithm, history) if recorded is None else recorded.get("scalarised")
     if scalarised is not None:
         history, seed = scalarise(history, scalarised.split()[0], seed=seed)
+    if recorded is not None:
+        settings = {**algorithm.older.get(recorded.get("version", algorithm.version), {}), **settings}
     if n is None:
         return RecordedChoice([algorithm.choose(space, history, seed=seed, **settings)], scalarised)
     return RecordedChoice(algorithm.choose_all(space, history, n, seed=seed, **settings), scalarised)

@@ -22,11 +22,11 @@ LOG = Log("attempt")
 LONGEST_MESSAGE, LONGEST_TRACEBACK = 4000, 20_000
 
 WHY = {
-    "lost": "its worker fell silent",
-    "interrupted": "its worker was told to stop",
+    "lost": "its worker missed its heartbeat",
+    "interrupted": "its worker was stopped",
     "failed": "to be tried again after a failure",
     "timeout": "to be tried again after it took too long",
-    RELEASED: "its worker did not come to begin it",
+    RELEASED: "its worker had claimed it and did not start it",
 }
 """The `why` of a requeued trial by the cause of it."""
 
@@ -54,7 +54,6 @@ _version = ""
 
 def is_held(experiment: Experiment, taken: Reserved) -> bool:
     """Return whether, as far as *experiment* was read, the trial is still held by the claim *taken*."""
-    assert taken.tid is not None
     trial = experiment.state.trials[taken.tid]
     return trial.reserved is not None and trial.reserved.id == taken.id and not trial.is_finished
 

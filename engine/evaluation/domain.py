@@ -5,8 +5,10 @@ from __future__ import annotations
 import functools
 import hashlib
 import inspect
+import io
 import platform
 import sys
+from collections import ChainMap
 from collections.abc import Callable, Mapping
 from types import CodeType
 from typing import Any
@@ -145,12 +147,28 @@ def _code(code: CodeType) -> str:
     return f"{code.co_code.hex()} {code.co_names} {code.co_varnames} {[text(c) for c in code.co_consts]}"
 
 
-def pickled(fn: Callable[..., Any]) -> bytes | None:
-    """Return *fn* by cloudpickle, or None if it cannot be pickled or is larger than `LARGEST_PICKLE`."""
+def pickled(fn: Callable[..., Any], codes: list[CodeType] | None = None) -> bytes | None:
+    """Return *fn* by cloudpickle, or None if it cannot be pickled or is larger than `LARGEST_PICKLE`.
+
+    codes: the code of all functions that the pickle holds is added to it.
+    """
     import cloudpickle
 
+    class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # it has no types
+        def __init__(self, file: io.BytesIO) -> None:
+            # Of the instance, and before the base class looks: its own table is that of all picklers.
+            self.dispatch_table = ChainMap({CodeType: self._reduce_code}, cloudpickle.Pickler.dispatch_table)
+            super().__init__(file)
+
+        def _reduce_code(self, code: CodeType) -> Any:
+            if codes is not None:
+                codes.append(code)
+            return cloudpickle.Pickler.dispatch_table[CodeType](code)
+
+    file = io.BytesIO()
     try:
-        content: bytes = cloudpickle.dumps(fn)
+        Pickler(file).dump(fn)
     except Exception:  # noqa: BLE001 - whatever the user's object raises when it is pickled
         return None
+    content = file.getvalue()
     return content if len(content) <= LARGEST_PICKLE else None

@@ -15,14 +15,13 @@ from hstore.engine.hyperopt.documents import (
     JOB_STATE_NEW,
     JOB_STATE_RUNNING,
     JOB_STATES,
-    TrialNumber,
     vals_of,
 )
 from hstore.engine.hyperopt.job_events import Said, aware, end_of, error_of, progress_of
 from hstore.engine.hyperopt.numbering import INSERTED
 from hstore.engine.space import Point, Space
 from hstore.store.errors import InvalidTrial
-from hstore.store.events import Document, Requeued
+from hstore.store.events import Document, Requeued, TrialNumber
 from hstore.store.fold import HELD, Trial
 from hstore.store.messages import Log
 from hstore.store.store import PendingEvent, author

@@ -8,7 +8,6 @@ from typing import Any
 from hstore.engine.hyperopt.documents import (
     JOB_STATE_RUNNING,
     JOB_VALID_STATES,
-    TrialNumber,
     is_same,
     new_document,
     new_misc,
@@ -18,7 +17,7 @@ from hstore.engine.hyperopt.documents import (
 from hstore.engine.hyperopt.numbering import Numbering
 from hstore.engine.search.control import is_discarded
 from hstore.engine.space import Space
-from hstore.store.events import Document
+from hstore.store.events import Document, TrialNumber
 from hstore.store.fold import Trial
 from hstore.store.store import Experiment
 

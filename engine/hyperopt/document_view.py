@@ -14,7 +14,6 @@ from hstore.engine.hyperopt.documents import (
     JOB_STATE_ERROR,
     STATE_OF,
     DocumentTid,
-    TrialNumber,
     generate_trial,
     tid_of,
     vals_of,
@@ -25,7 +24,7 @@ from hstore.engine.search import control
 from hstore.engine.search.defaults import created_without_fmin
 from hstore.engine.space import Space, seen_space
 from hstore.store.errors import Conflict, InvalidPoint
-from hstore.store.events import Document, Queued
+from hstore.store.events import Document, Queued, TrialNumber
 from hstore.store.store import Experiment, PendingEvent, Store
 
 BATCH = 25

@@ -11,13 +11,11 @@ import numpy as np
 
 from hstore.engine.evaluation.results import STATUS_NEW
 from hstore.store.errors import InvalidTrial
-from hstore.store.events import Document, Failed, happened
+from hstore.store.events import Document, Failed, TrialNumber, happened
 from hstore.store.fold import Trial
 
 DocumentTid = NewType("DocumentTid", int)
-"""The tid of a document, which the program that inserted it may have chosen."""
-TrialNumber = NewType("TrialNumber", int)
-"""The number of a trial in the log of its experiment; see `numbering`."""
+"""The tid of a document, which the program that inserted it may have chosen; see `numbering`."""
 
 JOB_STATE_NEW = 0
 JOB_STATE_RUNNING = 1

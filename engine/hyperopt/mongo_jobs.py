@@ -15,13 +15,12 @@ from hstore.engine.hyperopt.documents import (
     JOB_STATE_ERROR,
     JOB_STATE_NEW,
     JOB_STATE_RUNNING,
-    TrialNumber,
     job_id,
 )
 from hstore.engine.hyperopt.mongo_reservations import Reservations
 from hstore.engine.search.points import enqueue
 from hstore.store.errors import InvalidValue, OperationFailure
-from hstore.store.events import Document, Queued
+from hstore.store.events import Document, Queued, TrialNumber
 from hstore.store.store import Experiment, Store
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ class MongoJobs:
 
         from hstore.store.retry import RetryPolicy
 
-        if store.database is None or store.claims is None:
+        if store.database is None:
             raise InvalidValue("there are no jobs but in a MongoDB", hint="Trials in memory have `trials`")
         self.store = store
         self.config_name = config_name
@@ -239,7 +238,6 @@ class MongoJobs:
         """
         if cond:
             raise OperationFailure(f"reserve takes no condition: {cond!r:.80}", hint="give it an exp_key, or none")
-        assert self.store.models is not None
         names = [name for name in self.store.models.open_experiments() if exp_key in (None, name)]
         worker = str(host_id[0] if isinstance(host_id, (list, tuple)) and host_id else host_id or socket.gethostname())
         key = self._reservations.reserve(names, worker)

@@ -10,13 +10,14 @@ from typing import Any
 from hstore.engine.evaluation import attempt
 from hstore.engine.evaluation.heartbeat import Heartbeat
 from hstore.engine.evaluation.results import STATUS_NEW, as_result
-from hstore.engine.hyperopt.documents import JOB_STATE_DONE, JOB_STATE_NEW, JOB_STATE_RUNNING, JOB_STATES, TrialNumber
+from hstore.engine.hyperopt.documents import JOB_STATE_DONE, JOB_STATE_NEW, JOB_STATE_RUNNING, JOB_STATES
 from hstore.engine.hyperopt.job_events import Said, end_of, error_of, progress_of
 from hstore.store.claims import Claims
 from hstore.store.errors import Conflict, OperationFailure
-from hstore.store.events import RELEASED, Reserved
+from hstore.store.events import RELEASED, Reserved, TrialNumber
 from hstore.store.fold import Trial
 from hstore.store.messages import Log
+from hstore.store.null_objects import NoClaims
 from hstore.store.store import Experiment, PendingEvent, Store, author, now
 from hstore.store.values import normalise
 
@@ -31,7 +32,7 @@ Key = tuple[str, TrialNumber]
 class Reservations:
     """The jobs that this process holds; their leases are extended in the background until `stop`."""
 
-    def __init__(self, store: Store, claims: Claims) -> None:
+    def __init__(self, store: Store, claims: Claims | NoClaims) -> None:
         self._store = store
         self._claims = claims
         self._session = uuid.uuid4().hex

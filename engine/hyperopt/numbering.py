@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from hstore.engine.hyperopt.documents import DocumentTid, TrialNumber
+from hstore.engine.hyperopt.documents import DocumentTid
+from hstore.store.events import TrialNumber
 from hstore.store.fold import Trial
 
 INSERTED = "inserted"

@@ -6,11 +6,13 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from hstore.engine.algorithms import Algorithm, describe_algorithm, resolve
 from hstore.engine.evaluation.domain import BoundObjective
+from hstore.engine.evaluation.gate import gate
 from hstore.engine.evaluation.pruning import PruningSession
 from hstore.engine.hyperopt.ctrl import Ctrl
 from hstore.engine.hyperopt.program_driver import ProgramDriver
@@ -31,8 +33,6 @@ from hstore.store.store import Experiment
 
 LOG = Log("search")
 
-LIMITS_REACHED = ("max_evals", "timeout", "loss_threshold", "early_stop", "exhausted")
-"""Why a search ends of itself."""
 LEAST_SECONDS = 1e-9
 """What is left of a timeout that is over: a driver then stops before it decides anything."""
 
@@ -99,7 +99,7 @@ class SearchCall:
         return SerialDriver(
             experiment=view.experiment, domain=self.domain, algorithm=self._algorithm, settings=self._settings,
             limits=limits, trials=view, early_stop_fn=self.options.early_stop_fn, pruner=self.options.pruner,
-            make_ctrl=self._ctrl,
+            make_ctrl=partial(_ctrl, view),
         )  # fmt: skip
 
     @property
@@ -114,11 +114,6 @@ class SearchCall:
             limits=limits, trials=self.trials, early_stop_fn=self.options.early_stop_fn,
         )  # fmt: skip
 
-    def _ctrl(self, number: int, pruning: PruningSession) -> Ctrl:
-        """Return the `Ctrl` of trial *number*; objectives see it, and all trials before it, in the trials."""
-        self.trials.announce([number])
-        return Ctrl(self.trials, experiment=self.trials.experiment, number=number, pruning=pruning)
-
     def _parallel(self, limits: Limits) -> ParallelDriver:
         experiment, parallel = self.trials.experiment, self.options.parallel
         team = LocalWorkers(experiment, parallel.workers, grace=parallel.grace) if parallel.workers else None
@@ -130,17 +125,25 @@ class SearchCall:
 
     def evaluate_queued(self, most: int | None = None) -> None:
         """Evaluate here what is queued, or the first *most* trials of that."""
-        driver = self.driver
-        serial = driver if isinstance(driver, SerialDriver) else self._serial(driver.limits)
-        serial.catch_eval_exceptions = self.catch_eval_exceptions
-        serial.evaluate_queued(most)
-        self.trials.refresh()
+        with gate(self.trials.experiment):
+            driver = self.driver
+            serial = driver if isinstance(driver, SerialDriver) else self._serial(driver.limits)
+            serial.catch_eval_exceptions = self.catch_eval_exceptions
+            serial.evaluate_queued(most)
+            self.trials.refresh()
 
     def search(self, most: int | None = None, *, ends: bool = False) -> None:
         """Search until there are *most* trials, all of them by default; *ends*: the search ends then.
 
         Raises what the objective raises, after recording it, unless `catch_eval_exceptions`.
         """
+        if self.options.parallel.workers is not None:  # it waits, for other processes, and appends little
+            self._search(most, ends=ends)
+            return
+        with gate(self.trials.experiment):
+            self._search(most, ends=ends)
+
+    def _search(self, most: int | None, *, ends: bool) -> None:
         driver = self.driver
         experiment, whole = driver.experiment, driver.limits
         most = whole.max_evals if most is None else min(most, whole.max_evals)
@@ -160,7 +163,7 @@ class SearchCall:
                 self._interrupted(driver)
                 raise
             finally:
-                driver.limits = whole
+                driver.limits, driver.on_progress = whole, _ignore  # which held this call, and so the store, for ever
                 self._leave(driver)
                 self._draw_seeds(experiment, before)
                 self.trials.follow()  # after an exception too: what was done can be looked at, and saved
@@ -186,8 +189,7 @@ class SearchCall:
         """Stop the workers that were started here, and bring the read models up to the log."""
         if isinstance(driver, ParallelDriver) and driver.team is not None:
             driver.team.stop()
-        if driver.experiment.store.models is not None:
-            driver.experiment.store.models.flush()
+        driver.experiment.store.models.flush()
 
     def _draw_seeds(self, experiment: Experiment, before: int) -> None:
         """Draw from the caller's generator a seed for each suggestion, as hyperopt does and its callers rely on."""
@@ -204,6 +206,16 @@ class SearchCall:
                 _save(self.trials, Path(self.options.trials_save_file))
 
         return progress
+
+
+def _ignore(experiment: Experiment) -> None:
+    """Do nothing with a trial that ended between two calls."""
+
+
+def _ctrl(view: Trials, number: int, pruning: PruningSession) -> Ctrl:
+    """Return the `Ctrl` of trial *number*; objectives see that trial, and all before it, in the trials."""
+    view.announce([number])
+    return Ctrl(view, experiment=view.experiment, number=number, pruning=pruning)
 
 
 def _show_best(bar: Any, experiment: Experiment) -> None:

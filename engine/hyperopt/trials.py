@@ -14,7 +14,6 @@ from hstore.engine.hyperopt.documents import (
     JOB_VALID_STATES,
     DocumentTid,
     SONify,
-    TrialNumber,
     check_document,
     miscs_to_idxs_vals,
     new_document,
@@ -24,6 +23,7 @@ from hstore.engine.hyperopt.documents import (
 from hstore.engine.hyperopt.losses import average_best_error, best_of
 from hstore.engine.space import Space
 from hstore.store.errors import AllTrialsFailed
+from hstore.store.events import TrialNumber
 from hstore.store.store import Experiment, Store
 
 if TYPE_CHECKING:

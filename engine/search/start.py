@@ -17,8 +17,8 @@ from hstore.engine.space import Point, Space
 from hstore.store.attachments import Attachments
 from hstore.store.errors import Conflict, SpaceChanged
 from hstore.store.events import Changed, Data, Queued, Resumed
-from hstore.store.fold import State
 from hstore.store.messages import Log
+from hstore.store.state import State
 from hstore.store.store import Experiment, PendingEvent
 
 LOG = Log("search")
@@ -113,7 +113,6 @@ def _continue(experiment: Experiment, start: SearchStart, added: int) -> None:
     """Record what differs from before, and that the search goes on if there is more to do."""
     state = experiment.state
     _refuse_another_space(state, start.domain.space)
-    _warn_of_another_generator(state, start)
     goes_on = state.status == "open" or bool(added) or not _is_complete(state, start.limits)
     if not goes_on:
         return
@@ -140,12 +139,20 @@ def _refuse_another_space(state: State, space: Space) -> None:
         )  # fmt: skip
 
 
-def _warn_of_another_generator(state: State, start: SearchStart) -> None:
-    assert state.created is not None
+def _another_generator(experiment: Experiment, start: SearchStart) -> Data | None:
+    """Return the generator to draw seeds from from now on, if the user gave another one than the experiment has."""
+    state = experiment.state
+    if start.options.rstate is None:
+        return None
     suggested = sum(trial.queued is not None and trial.queued.source == "suggested" for trial in state.trials.values())
-    is_given = start.options.rstate is not None
-    if is_given and not seeds.is_same(state.created.generator, start.generator, after=suggested):
-        LOG.warning(f"experiment {state.exp!r} goes on with the rstate that it began with", experiment=state.exp)
+    now = state.generator
+    if seeds.is_same(now, start.generator, after=suggested - now.get("after", 0)):
+        return None
+    if experiment.store.is_durable:
+        LOG.warning(
+            f"experiment {state.exp!r} goes on with another rstate from trial {len(state.trials)}", experiment=state.exp
+        )
+    return {**start.generator, "after": suggested}
 
 
 def _changes(experiment: Experiment, start: SearchStart, added: int) -> dict[str, Any]:
@@ -156,6 +163,8 @@ def _changes(experiment: Experiment, start: SearchStart, added: int) -> dict[str
         changed["limits"] = limits
     if state.algorithm != start.algorithm:
         changed["algorithm"] = start.algorithm
+    if generator := _another_generator(experiment, start):
+        changed["generator"] = generator
     if state.pruner != start.pruner:
         changed["pruner"] = start.pruner
     objective = start.objective

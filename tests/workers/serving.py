@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from hstore import hp
@@ -65,7 +66,8 @@ def worker(url: str, *options: str) -> Iterator[subprocess.Popen[str]]:
 
 def ran(url: str, *options: str) -> tuple[int, str]:
     """Return the exit code of `hstore worker` in this process, and what it said; its children are real all the same."""
-    with contextlib.redirect_stderr(io.StringIO()) as said, contextlib.redirect_stdout(io.StringIO()):
+    here = contextlib.chdir(Path.cwd())  # with --isolate none it goes to its folder
+    with here, contextlib.redirect_stderr(io.StringIO()) as said, contextlib.redirect_stdout(io.StringIO()):
         code = run(["--store", url, "worker", *QUICKLY, *options])
     return code, said.getvalue()
 

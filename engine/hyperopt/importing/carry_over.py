@@ -175,7 +175,7 @@ class _Import:
     def _conclusion(self) -> list[PendingEvent]:
         state = self._experiment.state
         is_to_finish = (state.status == "paused" and state.why == WHY) or (
-            state.status == "finished" and any(chain is not None for chain in state.unobserved)
+            state.status == "finished" and any(chain is not None for chain in state.observations.unobserved)
         )
         if state.open or not is_to_finish:
             return []

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hstore.engine.algorithms import ALGORITHMS, Algorithm
+from hstore.engine.algorithms import ALGORITHMS, Algorithm, choose_recorded, why_unknown
 from hstore.engine.algorithms.history import History
 from hstore.engine.algorithms.novelty import new_point
 from hstore.engine.space import Point, Space, compile_space, hp
@@ -76,3 +76,22 @@ def test_repeats_are_there_for_those_who_want_them() -> None:
     proposals = [{"x": 0.5}, {"x": 0.75}]
     assert new_point(space, history, proposals, seed=1) == {"x": 0.75}
     assert new_point(space, history, proposals, seed=1, repeats=True) == {"x": 0.5}
+    assert new_point(space, history, proposals, seed=1, repeats="endless") == {"x": 0.5}
+
+
+def test_a_decision_of_an_earlier_version_is_made_again_as_it_was() -> None:
+    expression, loss = SPACES["a corner of a cube"]
+    space, auto = compile_space(expression), ALGORITHMS["auto"]
+    assert (auto.version, set(auto.older)) == (3, {2})
+    history, differing = History(space), 0
+    for seed in range(60):
+        before = auto.choose(space, history, seed=seed, repeats="endless")
+        recorded = {"name": "auto", "version": 2, "settings": {}}
+        again = choose_recorded(auto, space, history, seed=seed, settings={}, recorded=recorded)
+        assert again.points == [before]
+        now = choose_recorded(auto, space, history, seed=seed, settings={}, recorded={**recorded, "version": 3})
+        differing += now.points != again.points
+        history.observe(history.add(before), kind="ok", loss=loss(before))
+    assert differing > 0
+    assert why_unknown({"name": "auto", "version": 2, "settings": {}}) is None
+    assert why_unknown({"name": "auto", "version": 1, "settings": {}}) == "auto 1, this hstore has auto 3"

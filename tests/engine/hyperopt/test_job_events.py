@@ -8,7 +8,7 @@ import pytest
 
 from hstore.engine.hyperopt.job_events import UNKNOWN, Said, aware, end_of, error_of, progress_of
 from hstore.store.errors import InvalidTrial
-from hstore.store.events import RELEASED, Cancelled, Done, Failed, Queued, Reported, Requeued
+from hstore.store.events import RELEASED, Cancelled, Done, Failed, Queued, Reported, Requeued, TrialNumber
 from hstore.store.fold import Trial
 
 NEW, RUNNING, DONE, ERROR, CANCEL = range(5)
@@ -42,7 +42,7 @@ def test_a_failure_that_the_search_allows_to_be_tried_again_is_requeued() -> Non
         exp="e", tid=0, ver=0, id=uuid.uuid4(), at=dt.datetime(2026, 1, 2, tzinfo=dt.UTC), by="", prev=None,
         point={}, params={}, source="suggested", observed=[],
     )  # fmt: skip
-    trial = Trial(tid=0, ver=2, state="running", queued=queued, last=queued)
+    trial = Trial(tid=TrialNumber(0), ver=2, state="running", queued=queued, last=queued)
     pending = end_of(Said(state=ERROR, error=("E", "no")), 0, trial=trial, retries={"failed": 1})
     assert [(kind, data.get("final")) for kind, _, data in pending] == [(Failed, False), (Requeued, None)]
     assert [kind for kind, _, _ in end_of(Said(state=ERROR), 0, trial=trial, retries={})] == [Failed]
