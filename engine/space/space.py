@@ -143,10 +143,10 @@ class Space:
                 lines.append(f"{label}: {theirs.describe()} is new")  # type: ignore[union-attr]
             elif theirs is None:
                 lines.append(f"{label}: {mine.describe()} is gone")
-            elif mine.describe() != theirs.describe():
-                lines.append(f"{label}: {mine.describe()} is now {theirs.describe()}")
             elif _drawn(mine) != _drawn(theirs):
-                lines.append(f"{label}: {_changed_option(mine, theirs)}")
+                lines.append(f"{label}: {mine.describe()} is now {theirs.describe()}")
+            elif (position := _changed_option(mine, theirs)) is not None:
+                lines.append(f"{label}: {_change(mine, theirs, position)}")
             elif mine.conditions != theirs.conditions:
                 lines.append(f"{label}: {self.describe(label)} is now {other.describe(label)}")
         return lines
@@ -158,13 +158,22 @@ def _is_ctrl_class(node: Apply) -> bool:
 
 def _drawn(parameter: Parameter) -> tuple[Any, ...]:
     p = parameter
-    options = p.options and tuple(map(repr, p.options))  # as text, in which a NaN equals itself
-    return p.kind, p.low, p.high, p.mu, p.sigma, p.q, p.p, options
+    n_options = None if p.options is None else len(p.options)
+    return p.kind, p.low, p.high, p.mu, p.sigma, p.q, p.p, n_options
 
 
-def _changed_option(mine: Parameter, theirs: Parameter) -> str:
-    pairs = enumerate(zip(mine.options or (), theirs.options or (), strict=False))
-    position, was, is_now = next((i, a, b) for i, (a, b) in pairs if repr(a) != repr(b))
+def _changed_option(mine: Parameter, theirs: Parameter) -> int | None:
+    """Return the position of the first option that is another one; None if there is none."""
+    pairs = enumerate(zip(mine.constants or (), theirs.constants or (), strict=True))
+    return next((i for i, (was, is_now) in pairs if not data.is_same(was, is_now)), None)
+
+
+def _change(mine: Parameter, theirs: Parameter, position: int) -> str:
+    if mine.describe() != theirs.describe():
+        return f"{mine.describe()} is now {theirs.describe()}"
+    was, is_now = ((p.options or ())[position] for p in (mine, theirs))
+    if repr(was) == repr(is_now):
+        return f"option {position} {was!r:.60} holds other values now"
     return f"option {position} {was!r:.60} is now {is_now!r:.60}"
 
 
