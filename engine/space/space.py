@@ -9,8 +9,9 @@ from hstore.engine.space import data
 from hstore.engine.space.compiling import label_of, parameters_of
 from hstore.engine.space.evaluation import evaluate
 from hstore.engine.space.expressions import Apply, Literal, as_apply, dfs
+from hstore.engine.space.out_of_reach import refuse_out_of_reach
 from hstore.engine.space.parameter import Parameter, Point, Value
-from hstore.store.errors import BadSearchSpace
+from hstore.store.errors import BadSearchSpace, InvalidPoint
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,6 +23,7 @@ class Space:
     __module__ = "hstore"
 
     def __init__(self, expression: Apply) -> None:
+        refuse_out_of_reach(expression)
         self.expression = expression
         found = parameters_of(expression)
         self.parameters: tuple[Parameter, ...] = tuple(found.values())
@@ -214,7 +216,16 @@ def seen_space(points: Iterable[Mapping[str, Value]]) -> Space:
 
 
 def space_eval(space: Any, hp_assignment: Mapping[str, Any]) -> Any:
-    """Return *space* with each hyperparameter replaced by its value in *hp_assignment* ({label: raw value})."""
+    """Return *space* with each hyperparameter replaced by its value in *hp_assignment* ({label: raw value}).
+
+    Raises `InvalidPoint`, naming the label, for values in lists, as a document's `misc.vals` has them.
+    """
+    for label, value in hp_assignment.items():
+        if isinstance(value, (list, tuple)):
+            raise InvalidPoint(
+                f"{label}={value!r:.60} is a list, where a point has one value for each label", label=label,
+                hint="trials.argmin is a point, and so is {label: v[0] for label, v in doc['misc']['vals'].items() if v}",
+            )  # fmt: skip
     if isinstance(space, Space):
         return space.evaluate(hp_assignment)
     expression = as_apply(space)  # evaluated as it is: what cannot be searched may still have a value
