@@ -224,7 +224,7 @@ def space_eval(space: Any, hp_assignment: Mapping[str, Any]) -> Any:
         if isinstance(value, (list, tuple)):
             raise InvalidPoint(
                 f"{label}={value!r:.60} is a list, where a point has one value for each label", label=label,
-                hint="trials.argmin is a point, and so is {label: v[0] for label, v in doc['misc']['vals'].items() if v}",
+                hint="trials.argmin is a point, as is {label: v[0] for label, v in doc['misc']['vals'].items() if v}",
             )  # fmt: skip
     if isinstance(space, Space):
         return space.evaluate(hp_assignment)
