@@ -13,7 +13,7 @@ from typing import Any
 
 from bench.table import show, verdict
 from hstore.store.events import Created, Done, Event, Queued, Reserved, Running
-from hstore.store.fold import fold
+from hstore.store.state import fold
 
 TRIALS = 10_000
 

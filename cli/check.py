@@ -1,4 +1,4 @@
-"""`hstore check`: hold an experiment against all that hstore promises of one."""
+"""`hstore check`: check an experiment for consistency."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import sys
 from typing import TYPE_CHECKING
 
 import click
+
+from hstore.cli.printing import print_json, print_text
 
 if TYPE_CHECKING:
     from hstore.cli.session import Session
@@ -15,16 +17,21 @@ FAILED = 6
 
 @click.command()
 @click.argument("experiment")
-@click.option("--max-evals", type=click.IntRange(min=0), metavar="N", help="The search is over, with N trials.")
+@click.option(
+    "--max-evals",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Also require that it has ended, with N trials.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
 def check(ctx: click.Context, experiment: str, max_evals: int | None, as_json: bool) -> None:
-    """Check all that must be true of EXPERIMENT, whatever died on the way.
+    """Check EXPERIMENT for consistency.
 
-    Every trial ended once, by the process that held it; ids and chains have no gaps; every end was observed by one
-    decision; there are no more trials than were asked for; what `verify` and `replay` find; and the collections
-    `trials` and `experiments` are what the log says (a finding of kind "lag" goes away with `hstore rebuild`).
-    A search that is not finished is checked as far as it went. Exit code 0 if all is well, 6 if not.
+    Each trial ended once, by the process that held it; numbers and chains have no gaps; each end was observed by one
+    decision; there are no more trials than max_evals; `hstore verify` and `hstore replay` find nothing; and the
+    collections `trials` and `experiments` agree with the log (`hstore rebuild` removes a finding of kind "lag").
+    An experiment that has not finished is checked as far as it went. Exit code 0 if nothing was found, 6 if not.
 
     \b
     hstore check digits
@@ -32,24 +39,21 @@ def check(ctx: click.Context, experiment: str, max_evals: int | None, as_json: b
     """
     from tqdm import tqdm
 
-    from hstore.cli.table import plain
+    from hstore.cli.table import text
     from hstore.engine.audit.check import check as examine
 
     session: Session = ctx.obj
     with tqdm(unit="decision", leave=False, disable=not sys.stderr.isatty(), file=sys.stderr) as bar:
         findings = examine(session.store, experiment, max_evals=max_evals, on_progress=bar.update)
     if as_json:
-        import json
         from dataclasses import asdict
 
-        from hstore.cli.table import for_json
-
-        found = {"exp": experiment, "is_sound": not findings, "findings": [asdict(finding) for finding in findings]}
-        click.echo(json.dumps(for_json(found), indent=1))
+        found = [asdict(finding) for finding in findings]
+        print_json({"exp": experiment, "is_sound": not findings, "findings": found})
     else:
         count = f"{len(findings)} finding{'s' if len(findings) > 1 else ''}"
-        click.echo(f"{experiment}: {f'FAILED, {count}' if findings else 'sound'}")
+        print_text(f"{experiment}: {f'FAILED, {count}' if findings else 'OK'}")
         for finding in findings:
-            click.echo(plain(finding))
+            print_text(text(finding))
     if findings:
         ctx.exit(FAILED)

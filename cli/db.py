@@ -1,18 +1,22 @@
-"""`hstore db`: the embedded server by hand."""
+"""`hstore db`: start, stop and inspect the embedded server."""
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from hstore.cli.printing import print_json, print_note, print_text
+
 if TYPE_CHECKING:
     from hstore.store.server import EmbeddedServer
 
+TITLES = {"kept": "stops", "users": "user pids", "bytes": "size", "tcp": "TCP URI", "uri": "URI"}
+"""The names of what `EmbeddedServer.status` returns, where people read others than programs."""
+
 
 def embedded_server() -> EmbeddedServer:
-    """Return the handle of the embedded server, which may or may not run."""
+    """Return the handle of the embedded server; this does not start it."""
     from hstore.store.server import EmbeddedServer, default_home
 
     return EmbeddedServer(default_home())
@@ -20,9 +24,9 @@ def embedded_server() -> EmbeddedServer:
 
 @click.group()
 def db() -> None:
-    """Start, stop and find the embedded MongoDB.
+    """Start, stop and inspect the embedded MongoDB.
 
-    It starts by itself when it is needed and stops when nobody uses it, so that these are seldom needed.
+    hstore starts it on demand and stops it after its last user, so these commands are seldom needed.
 
     \b
     hstore db status
@@ -33,10 +37,12 @@ def db() -> None:
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
-    help="Open 127.0.0.1:PORT to everyone on this machine; 0: any free one.",
+    help="Also listen on 127.0.0.1:PORT; 0 takes any free port.",
 )
 def start(port: int | None) -> None:
-    """Start the server and keep it until `hstore db stop`.
+    """Start the server; it runs until `hstore db stop`.
+
+    Prints the URI for MongoDB programs.
 
     \b
     hstore db start
@@ -44,13 +50,13 @@ def start(port: int | None) -> None:
     """
     server = embedded_server()
     server.keep(port=port)
-    click.echo(f"runs until `hstore db stop` (pid {server.pid})", err=True)
-    click.echo(server.tcp_uri or server.uri)
+    print_note(f"running until `hstore db stop` (pid {server.pid})")
+    print_text(server.tcp_uri or server.uri)
 
 
 @db.command()
 def stop() -> None:
-    """Stop the server, at once or when its last user is gone.
+    """Stop the server, now or after the last process that uses it.
 
     \b
     hstore db stop
@@ -59,55 +65,57 @@ def stop() -> None:
     pid = server.pid
     users = server.stop()
     if users is None:
-        click.echo("stopped" if pid else "was not running", err=True)
+        print_note("stopped" if pid else "not running")
     else:
-        who = f" (pid {', '.join(map(str, users))})" if users else ""
-        click.echo(f"still in use{who}; it stops when the last user is gone", err=True)
+        pids = f" (pid {', '.join(map(str, users))})" if users else ""
+        print_note(f"still in use{pids}; the server stops when these processes have ended")
 
 
 @db.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def status(as_json: bool) -> None:
-    """Say whether the server runs, since when, for whom, and where everything is.
+    """Show whether the server runs, which processes use it, and where its files are.
 
     \b
     hstore db status --json
     """
     report = embedded_server().status()
     if as_json:
-        click.echo(json.dumps(report))
+        print_json(report, indent=None)
         return
     for name, value in report.items():
         if value not in (None, []):
-            click.echo(f"{name:8} {_readable(name, value)}")
+            print_text(f"{TITLES.get(name, name):9} {_readable(name, value)}")
 
 
 @db.command()
 def uri() -> None:
-    """Print the URI under which any MongoDB program finds the server.
+    """Print the URI of the server, for any MongoDB program.
 
     \b
     mongosh "$(hstore db uri)"
     """
     server = embedded_server()
-    click.echo(server.uri)
+    print_text(server.uri)
     if server.pid is None:
-        click.echo("the server does not run; `hstore db start` starts it", err=True)
+        print_note("the server is not running; `hstore db start` starts it")
 
 
 @db.command()
 def path() -> None:
-    """Print the folder that holds the data.
+    """Print the folder of the database files.
 
-    For backups, while the server does not run.
+    Copy it for a backup while the server is not running.
 
     \b
     tar -c "$(hstore db path)"
     """
-    click.echo(embedded_server().data)
+    print_text(embedded_server().data)
 
 
 def _readable(name: str, value: Any) -> str:
+    if name == "kept":
+        return "with `hstore db stop`" if value else "after its last user"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if name == "bytes":

@@ -1,4 +1,4 @@
-"""`hstore enqueue`: have points evaluated that a person chose."""
+"""`hstore enqueue`: queue trials at points of your own."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
+from hstore.cli.printing import print_json, print_note, print_text
 from hstore.store.errors import InvalidPoint
 
 if TYPE_CHECKING:
@@ -20,15 +21,17 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("experiment")
 @click.argument("points", nargs=-1, metavar="[POINT]…")
-@click.option("--file", "-f", type=click.File("rb"), help="Points from this file, one a line; - is stdin.")
+@click.option("--file", "-f", type=click.File("rb"), help="Read points from this file, one per line; - is stdin.")
 @click.option(
     "--ints",
     type=click.Choice(["ask", "index", "value"]),
     default="ask",
     show_default=True,
-    help="What an int for a choice is where it could be an index and an option.",
+    help="How to read an int for a choice that could be an index or an option.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object: the trials, and how the search stands.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object: the trials, and the status of the experiment."
+)
 @click.pass_obj
 def enqueue(
     session: Session, experiment: str, points: tuple[str, ...], file: BinaryIO | None, ints: Ints, as_json: bool
@@ -36,15 +39,15 @@ def enqueue(
     """Queue trials of EXPERIMENT at points of your own.
 
     Workers or the next fmin evaluate them, and the algorithm learns from them. A POINT is a JSON object {label: value}
-    with a value for each label that is active there (`hstore show` lists them); - reads points from stdin, one a
-    line. Nothing is queued if one of them is not of the space.
+    with a value for each label that is active there (`hstore show` lists them); - reads points from stdin, one per
+    line. If one point does not fit the space, none is queued.
 
-    A choice takes one of its options, or the index of one. An int that could be either is refused: write
-    {"value": 2} or {"index": 2}, or say --ints value for all of them. An option with hyperparameters in it may give
+    For a choice give one of its options, or the index of one. An int that could be either is refused: write
+    {"value": 2} or {"index": 2}, or use --ints value for all of them. An option with hyperparameters in it may contain
     their values as well.
 
-    The trials count to max_evals, which is raised where it leaves no room. A search that had finished is opened
-    again; a paused one stays paused.
+    The trials count towards max_evals, which is raised if necessary. An experiment that had finished is opened again;
+    a paused one stays paused.
 
     \b
     hstore enqueue digits '{"model": "svm", "C": 10, "gamma": 0.01}'
@@ -53,24 +56,24 @@ def enqueue(
     hstore show digits --json | jq -c '.trials[].params' | hstore enqueue other - --ints value
     """
     if not points and file is None:
-        raise click.UsageError("give points, --file, or - to read them from stdin")
+        raise click.UsageError("no points given; give POINT…, --file, or - to read them from stdin")
     given = list(_given(points, file))
     if not given:
-        raise click.UsageError("there is no point in what was read")
+        raise click.UsageError("the input contains no points")
     from hstore.cli.pause import reason
-    from hstore.engine.search.points import enqueue as ask
+    from hstore.engine.search.points import enqueue as request
 
     names, read = [name for name, _ in given], [point for _, point in given]
     with session.experiment(experiment) as found:
-        outcome = ask(found, read, names=names, ints=ints, why=reason("enqueued", None))
+        outcome = request(found, read, names=names, ints=ints, why=reason("enqueued", None))
         if as_json:
-            click.echo(json.dumps(_data(found, outcome), indent=1))
+            print_json(_data(found, outcome))
         else:
-            _tell(found, outcome)
+            _report(found, outcome)
 
 
 def _given(points: tuple[str, ...], file: BinaryIO | None) -> Iterator[tuple[str, Any]]:
-    """Yield each point with what an error shall call it."""
+    """Yield each point with its name in error messages."""
     for i, text in enumerate(points):
         if text == "-":
             yield from _lines(click.open_file("-", "rb").read(), "stdin")
@@ -89,64 +92,58 @@ def _lines(content: bytes, name: str) -> Iterator[tuple[str, Any]]:
             try:
                 text = line.decode()
             except UnicodeDecodeError as error:
-                raise InvalidPoint(f"{where}: it is not UTF-8: {error.reason}") from None
+                raise InvalidPoint(f"{where} is not UTF-8: {error.reason}") from None
             yield where, _parsed(text, where)
 
 
 def _parsed(text: str, name: str) -> Any:
     try:
-        return json.loads(text, object_pairs_hook=_once, parse_constant=_refused)
+        return json.loads(text, object_pairs_hook=_without_duplicates, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise InvalidPoint(
-            f"{name}: {text.strip():.60} is no JSON object: {error}", hint="""one looks like '{"lr": 0.1}'"""
+            f"{name}: {text.strip():.60} is not a JSON object: {error}", hint="""example: '{"lr": 0.1}'"""
         ) from None
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
-            raise ValueError(f"{key!r} is there twice")
+            raise ValueError(f"{key!r} appears twice")
         found[key] = value
     return found
 
 
-def _refused(constant: str) -> Any:
-    raise ValueError(f"{constant} is no number of JSON's")
+def _refuse_constant(constant: str) -> Any:
+    raise ValueError(f"{constant} is not a JSON number")
 
 
 def _data(experiment: Experiment, outcome: Outcome) -> dict[str, Any]:
-    from hstore.cli.table import for_json
     from hstore.store.events import Queued, Resumed
 
     queued = [experiment.state.trials[tid] for tid in outcome.tids(Queued)]
-    trials = [{"tid": trial.tid, "params": dict(trial.params), "point": dict(trial.point)} for trial in queued]
-    document: dict[str, Any] = for_json(
-        {
-            "name": experiment.name,
-            "queued": trials,
-            "status": outcome.status,
-            "reopened": outcome.has(Resumed),
-            "limits": dict(experiment.state.limits),
-        }
-    )
-    return document
+    return {
+        "name": experiment.name,
+        "queued": [{"tid": trial.tid, "params": dict(trial.params), "point": dict(trial.point)} for trial in queued],
+        "status": outcome.status,
+        "reopened": outcome.has(Resumed),
+        "limits": dict(experiment.state.limits),
+    }
 
 
-def _tell(experiment: Experiment, outcome: Outcome) -> None:
-    from hstore.cli.pause import trials
-    from hstore.cli.table import named, render
+def _report(experiment: Experiment, outcome: Outcome) -> None:
+    from hstore.cli.table import by_label, named, render, text, trials
     from hstore.store.events import Changed, Queued, Resumed
 
-    tids, name = outcome.tids(Queued), experiment.name
+    tids, name = outcome.tids(Queued), text(experiment.name)
     rows: list[list[Any]] = [["trial", "parameters"]]
-    rows += [[tid, named(dict(experiment.state.trials[tid].params))] for tid in tids]
-    click.echo(render(rows))
-    told = f"queued: {trials(tids)}"
+    rows += [[tid, named(by_label(dict(experiment.state.trials[tid].params)))] for tid in tids]
+    print_text(render(rows))
+    news = f"queued: {trials(tids)}"
     if outcome.has(Changed):
-        told += f"; max_evals is {experiment.state.limits['max_evals']} now"
+        news += f"; max_evals is now {experiment.state.limits['max_evals']}"
     if outcome.has(Resumed):
-        told += "; the search is open again"
+        news += "; the experiment is open again"
     elif outcome.status == "paused":
-        told += f"; the search is paused (`hstore resume {name}`)"
-    click.echo(f"{name}: {told}", err=True)
+        news += f"; the experiment is paused (`hstore resume {name}`)"
+    print_note(f"{name}: {news}")

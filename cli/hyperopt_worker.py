@@ -1,4 +1,4 @@
-"""`hyperopt-mongo-worker`: `hstore worker` under hyperopt's name, with hyperopt's flags."""
+"""`hstore-mongo-worker`: `hstore worker` with the flags of hyperopt's `hyperopt-mongo-worker`."""
 
 from __future__ import annotations
 
@@ -10,39 +10,45 @@ from typing import Any, NoReturn
 
 import click
 
+PROGRAM = "hstore-mongo-worker"
 DEFAULT_URL = "mongodb://localhost:27017/hyperopt"
 
 
 def say(message: str) -> None:
     """Print *message* on stderr."""
-    click.echo(f"hyperopt-mongo-worker: {message}", err=True)
+    click.echo(f"{PROGRAM}: {message}", err=True)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.option("--mongo", metavar="HOST:PORT/DB", help="Default: $HSTORE_URL, else localhost:27017/hyperopt.")
-@click.option("--exp-key", metavar="KEY", help="Work for this experiment; for all of the database without it.")
+@click.option("--exp-key", metavar="KEY", help="Evaluate trials of this experiment; by default of all in the database.")
 @click.option(
     "--poll-interval", type=click.FloatRange(0, min_open=True), default=5.0, metavar="SECONDS", show_default=True,
-    help="Look for jobs at least so often; the worker is woken up sooner.",
+    help="Look for trials at least so often; new ones wake the worker up sooner.",
 )  # fmt: skip
 @click.option(
     "--reserve-timeout", default="120", metavar="SECONDS", show_default=True,
-    help="A failure is counted for each such time without a job; 0: never.",
+    help="Count a failure each time that no trial came for so long; 0: never.",
 )  # fmt: skip
-@click.option("--max-jobs", type=click.IntRange(min=1), metavar="N", help="Leave after N jobs.")
+@click.option("--max-jobs", type=click.IntRange(min=1), metavar="N", help="Exit after N trials.")
 @click.option(
     "--max-consecutive-failures", type=click.IntRange(min=1), default=4, metavar="N", show_default=True,
-    help="Leave after N failures in a row.",
+    help="Exit after N failures in a row.",
 )  # fmt: skip
 @click.option(
-    "--last-job-timeout", type=click.FloatRange(0), metavar="SECONDS", help="Take no new job after this time."
+    "--last-job-timeout", type=click.FloatRange(0), metavar="SECONDS", help="Start no more trials after this time."
 )
-@click.option("--max-jobs-in-db", type=click.IntRange(min=1), metavar="N", help="Begin only if there are fewer jobs.")
+@click.option(
+    "--max-jobs-in-db",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Start only if there are fewer than N trials.",
+)
 @click.option(
     "--workdir", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
-    help="The directory that jobs run in; made if missing. Default: the current one.",
+    help="Call objectives there; made if missing. Default: the current directory.",
 )  # fmt: skip
-@click.option("--no-subprocesses", is_flag=True, help="Evaluate in the worker's own process.")
+@click.option("--no-subprocesses", is_flag=True, help="Call objectives in the worker's own process.")
 def hyperopt_mongo_worker(
     mongo: str | None,
     exp_key: str | None,
@@ -57,11 +63,14 @@ def hyperopt_mongo_worker(
 ) -> int:
     """Evaluate the trials of searches in a MongoDB.
 
-    This is `hstore worker` with the flags of hyperopt's program of this name, for scripts that call it; for your own
-    use `hstore worker`, which has more of them.
+    This is `hstore worker` with the flags of hyperopt's program hyperopt-mongo-worker, for scripts that call that. For
+    new scripts use `hstore worker`, which can do more. To install it under hyperopt's name, in an environment without
+    hyperopt: python -m hstore.compat --install-worker DIR.
 
     \b
-    hyperopt-mongo-worker --mongo=db.example.org:27017/tuning --exp-key=mnist
+    hstore-mongo-worker --mongo=db.example.org:27017/tuning --exp-key=mnist
+
+    Exit codes: as `hstore worker` (see `hstore worker --help`).
     """
     from hstore.workers import run
 
@@ -101,32 +110,34 @@ def as_url(mongo: str | None) -> str:
 
 
 def as_idle_limit(reserve_timeout: str, failures: int) -> float | None:
-    """Return after how many seconds without a job hyperopt's worker has met as many *failures* as it may."""
+    """Return after how many seconds without a job hyperopt's worker has reached its number of *failures*."""
     if reserve_timeout.lower() == "none":
         return None
     try:
         seconds = float(reserve_timeout)
     except ValueError:
         raise click.BadParameter(
-            f"{reserve_timeout!r} is no number of seconds", param_hint="--reserve-timeout"
+            f"{reserve_timeout!r} is not a number of seconds", param_hint="--reserve-timeout"
         ) from None
     return seconds * failures if seconds > 0 else None
 
 
 def _differences(mongo: str | None, url: str, workdir: Path | None) -> list[str]:
-    """Return what hyperopt's worker would do without a flag, to nobody's use, and this one does not."""
+    """Return what this worker does otherwise than hyperopt's when a flag is not given."""
     from hstore.store.url import redacted
 
-    told = []
+    differences = []
     if mongo is None:
-        told.append(f"without --mongo it is {redacted(url)}")
+        differences.append(f"without --mongo it is {redacted(url)}")
     if workdir is None:
-        told.append("without --workdir jobs run in the current directory, and leave none of their own there")
-    return told
+        differences.append(
+            "without --workdir objectives run in the current directory, where none is made for each trial"
+        )
+    return differences
 
 
 def _wait_for_work(url: str, exp_key: str | None, idle: float | None, most: int | None) -> str | None:
-    """Wait for an experiment that has not begun, as hyperopt's worker does; return why to leave, if at all."""
+    """Wait for an experiment that does not exist yet, as hyperopt's worker does; return why to exit, if at all."""
     if exp_key is None and most is None:
         return None
     from hstore.store.open_store import open_store
@@ -137,14 +148,14 @@ def _wait_for_work(url: str, exp_key: str | None, idle: float | None, most: int 
             experiment = Experiment(store, exp_key)
             experiment.refresh()
             if not experiment.state.events:
-                say(f"waiting for an experiment {exp_key!r} to begin")
+                say(f"waiting for experiment {exp_key!r} to be created")
                 if not experiment.wait(math.inf if idle is None else idle):
-                    return f"no experiment {exp_key!r} began within {idle:g} s"
-        if most is not None and store.models is not None:
+                    return f"experiment {exp_key!r} was not created within {idle:g} s"
+        if most is not None:
             trials = sum(document.get("trials", 0) for document in store.models.overview())
             if trials >= most:
-                return f"there are {trials} jobs in the database already"
-            say("--max-jobs-in-db is looked at once, now: max_evals of fmin limits a search to the letter")
+                return f"exiting: the database already holds {trials} trials (--max-jobs-in-db)"
+            say("--max-jobs-in-db is checked only now, at the start; max_evals of fmin limits a search exactly")
     return None
 
 
@@ -155,10 +166,10 @@ def run(args: list[str] | None = None) -> int:
 
     try:
         with shown_on_stderr(always=True):
-            code = hyperopt_mongo_worker.main(args, prog_name="hyperopt-mongo-worker", standalone_mode=False)
+            code = hyperopt_mongo_worker.main(args, prog_name=PROGRAM, standalone_mode=False)
     except click.Abort:
         return 130
-    except Exception as error:  # noqa: BLE001 - nobody after us would make one line of it
+    except Exception as error:  # noqa: BLE001 - no caller would make one line of it
         failure = error if isinstance(error, click.ClickException) else Failure(error)
         failure.show()
         return failure.exit_code
@@ -170,7 +181,6 @@ def number_of_jobs_in_db(options: Any) -> int:
     from hstore.store.open_store import open_store
 
     with open_store(as_url(options.mongo)) as store:
-        assert store.models is not None
         return sum(document.get("trials", 0) for document in store.models.overview())
 
 
@@ -186,7 +196,7 @@ def main_worker_helper(options: Any, args: list[str]) -> int:
 
 
 def main() -> NoReturn:
-    """Run the command line and leave at once, without waiting for pymongo's threads."""
+    """Run the command line and exit at once, without waiting for pymongo's threads."""
     code = run()
     sys.stdout.flush()
     sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""`hstore migrate`: make an older store a current one."""
+"""`hstore migrate`: upgrade the schema of a store."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hstore.cli.printing import print_note, print_text
+
 if TYPE_CHECKING:
     from hstore.cli.session import Session
 
 
 @click.command()
-@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@click.option("--dry-run", is_flag=True, help="Only print the steps that would be applied.")
 @click.pass_obj
 def migrate(session: Session, dry_run: bool) -> None:
-    """Take the steps that lift an older store to this hstore.
+    """Upgrade the store's schema to this version of hstore.
 
     \b
     hstore migrate --dry-run
@@ -36,6 +38,6 @@ def migrate(session: Session, dry_run: bool) -> None:
         )
     steps = retrying(lambda: migrations.apply(database, by_version=version("hstore"), dry_run=dry_run))
     for step in steps:
-        click.echo(f"{'would apply' if dry_run else 'applied'} {step.number:04} {step.name}")
+        print_text(f"{'would apply' if dry_run else 'applied'} {step.number:04} {step.name}")
     if not steps:
-        click.echo("the store is current", err=True)
+        print_note("the schema is up to date")

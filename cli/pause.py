@@ -1,4 +1,4 @@
-"""`hstore pause`, `hstore resume`, `hstore stop`: what everyone at work on a search is to do."""
+"""`hstore pause`, `hstore resume`, `hstore stop`: suspend an experiment, continue it, end it."""
 
 from __future__ import annotations
 
@@ -6,38 +6,41 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hstore.cli.printing import print_note
+from hstore.cli.table import text, trials
+
 if TYPE_CHECKING:
     from hstore.cli.session import Session
     from hstore.engine.search.control import Outcome
 
-WHY = click.option("--why", metavar="TEXT", help="The reason, for the log; who asked is recorded anyway.")
+WHY = click.option("--why", metavar="TEXT", help="The reason, for the log; your user name is recorded as well.")
 
 
 @click.command()
 @click.argument("experiment")
-@click.option("--now", is_flag=True, help="Requeue running trials instead of letting them end.")
+@click.option("--now", is_flag=True, help="Requeue running trials at once.")
 @WHY
 @click.pass_obj
 def pause(session: Session, experiment: str, now: bool, why: str | None) -> None:
-    """Suggest and take nothing of EXPERIMENT for now.
+    """Pause EXPERIMENT: no new trials are suggested or started.
 
-    Until `hstore resume`. Trials that are running go on to their ends.
+    Running trials continue to their ends. `hstore resume` ends the pause.
 
     \b
     hstore pause digits
     hstore pause digits --now --why "the cluster goes down at six"
     """
-    from hstore.engine.search.control import pause as ask
+    from hstore.engine.search.control import pause as request
     from hstore.store.events import Paused, Requeued
 
     with session.experiment(experiment) as found:
-        outcome = ask(found, reason("paused", why), now=now)
+        outcome = request(found, reason("paused", why), now=now)
     requeued = outcome.tids(Requeued)
     if outcome.status == "finished":
-        _tell(experiment, f"has finished ({outcome.why}): there is nothing to pause", outcome, "stop")
+        _report(experiment, f"has finished ({text(outcome.why)}); nothing to pause", outcome, "stop")
         return
-    told = "is paused" if outcome.has(Paused) else f"was paused already ({outcome.why})"
-    _tell(experiment, told + (f"; requeued: {trials(requeued)}" if requeued else ""), outcome, "pause")
+    news = "is paused" if outcome.has(Paused) else f"is already paused ({text(outcome.why)})"
+    _report(experiment, news + (f"; requeued: {trials(requeued)}" if requeued else ""), outcome, "pause")
 
 
 @click.command()
@@ -45,74 +48,73 @@ def pause(session: Session, experiment: str, now: bool, why: str | None) -> None
 @WHY
 @click.pass_obj
 def resume(session: Session, experiment: str, why: str | None) -> None:
-    """Go on with EXPERIMENT after a pause or a stop.
+    """Continue EXPERIMENT after a pause or a stop.
 
-    Workers take what is queued at once. What suggests is a call of fmin: the one that is still waiting, or the same
-    again.
+    Workers start queued trials at once. New trials are suggested by the call of fmin that is still waiting, or by the
+    same call made again.
 
     \b
     hstore resume digits
     """
-    from hstore.engine.search.control import resume as ask
+    from hstore.engine.search.control import resume as request
 
     with session.experiment(experiment) as found:
         before = found.state.status
-        outcome = ask(found, reason("resumed", why))
-    told = "goes on" if outcome.written else "is open: there is nothing to resume"
+        outcome = request(found, reason("resumed", why))
+    news = "is resumed" if outcome.written else "is open; nothing to resume"
     if outcome.written and before == "finished":
-        told = "is open again; fmin with its name suggests more"
-    _tell(experiment, told, outcome)
+        news = "is open again; a call of fmin with its name suggests new trials"
+    _report(experiment, news, outcome)
 
 
 @click.command()
 @click.argument("experiment")
-@click.option("--now", is_flag=True, help="Cancel running trials instead of letting them end.")
+@click.option("--now", is_flag=True, help="Cancel running trials at once.")
 @WHY
 @click.pass_obj
 def stop(session: Session, experiment: str, now: bool, why: str | None) -> None:
-    """End EXPERIMENT.
+    """End EXPERIMENT: queued trials are cancelled.
 
-    What is queued is cancelled, what is running goes on to its end. `hstore retry` takes back the cancelling of a
-    trial; fmin with the same name goes on with the search.
+    Running trials continue to their ends. `hstore retry` queues a cancelled trial again; a call of fmin with the same
+    name continues the search.
 
     \b
     hstore stop digits
     hstore stop digits --now
     """
-    from hstore.engine.search.control import stop as ask
+    from hstore.engine.search.control import stop as request
     from hstore.store.events import Cancelled
 
     with session.experiment(experiment) as found:
         before = found.state.status
-        outcome = ask(found, reason("stopped", why), now=now)
-    told = f"had finished already ({outcome.why})" if before == "finished" else "is stopped"
+        outcome = request(found, reason("stopped", why), now=now)
+    news = f"has already finished ({text(outcome.why)})" if before == "finished" else "is stopped"
     cancelled = outcome.tids(Cancelled)
-    _tell(experiment, told + (f"; cancelled: {trials(cancelled)}" if cancelled else ""), outcome, "stop")
+    _report(experiment, news + (f"; cancelled: {trials(cancelled)}" if cancelled else ""), outcome, "stop")
 
 
 def reason(what: str, why: str | None) -> str:
-    """Return *why* something is done, with *what* it is and who asked for it."""
+    """Return the reason to record: *what* was done, by which user, and *why* if given."""
     import getpass
     import socket
 
     try:
-        who = getpass.getuser()
+        user = getpass.getuser()
     except (KeyError, OSError):  # a container whose user has no name
         import os
 
-        who = str(os.getuid())
-    reason = f"{what} by {who}@{socket.gethostname()}"
+        user = str(os.getuid())
+    reason = f"{what} by {user}@{socket.gethostname()}"
     return f"{reason}: {why}" if why else reason
 
 
-def trials(tids: list[int]) -> str:
-    """Return *tids* as a person lists them."""
-    shown = ", ".join(map(str, tids[:10])) + (f" and {len(tids) - 10} more" if len(tids) > 10 else "")
-    return f"trial {shown}" if len(tids) == 1 else f"trials {shown}"
+EFFECT_OF_NOW = {"pause": "requeues", "stop": "cancels"}
 
 
-def _tell(experiment: str, told: str, outcome: Outcome, command: str | None = None) -> None:
+def _report(experiment: str, news: str, outcome: Outcome, command: str | None = None) -> None:
     running = list(outcome.running)
     if running and command is not None:
-        told += f"; still running: {trials(running)} (`hstore {command} {experiment} --now` does not wait for that)"
-    click.echo(f"{experiment} {told}", err=True)
+        them = "it" if len(running) == 1 else "them"
+        news += f"; still running: {trials(running)}"
+        news += f" (`hstore {command} {text(experiment)} --now` {EFFECT_OF_NOW[command]} {them})"
+    print_note(f"{text(experiment)} {news}")

@@ -1,10 +1,12 @@
-"""`hstore rebuild`: derive what queries read again from the log."""
+"""`hstore rebuild`: rebuild the query collections from the log."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import click
+
+from hstore.cli.printing import print_note
 
 if TYPE_CHECKING:
     from hstore.cli.session import Session
@@ -14,14 +16,13 @@ if TYPE_CHECKING:
 @click.argument("experiment")
 @click.pass_obj
 def rebuild(session: Session, experiment: str) -> None:
-    """Derive again what queries read of EXPERIMENT.
+    """Rebuild the query collections from the event log.
 
-    Its documents in `trials` and `experiments` are dropped and made anew from its events.
+    The documents of EXPERIMENT in `trials` and `experiments` are removed and written again from its events.
 
     \b
     hstore rebuild digits
     """
     with session.experiment(experiment) as found:
-        assert session.store.models is not None
         session.store.models.rebuild(found.state)
-    click.echo(f"{experiment}: {len(found.trials) + 1} documents rebuilt from {found.state.events} events", err=True)
+    print_note(f"{experiment}: {len(found.trials) + 1} documents rebuilt from {found.state.events} events")

@@ -1,4 +1,4 @@
-"""`hstore replay`: make every suggestion again and compare."""
+"""`hstore replay`: recompute every suggestion and compare."""
 
 from __future__ import annotations
 
@@ -7,29 +7,33 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hstore.cli.printing import print_json, print_text
+
 if TYPE_CHECKING:
     from hstore.cli.session import Session
     from hstore.engine.audit.replay import Replay
 
 DIFFERENT = 6
 SHORT = 16
-"""Digits of a digest that are shown to people."""
+"""Hexadecimal digits of a digest that are shown."""
 
 
 @click.command()
 @click.argument("experiment")
-@click.option("--until", type=int, metavar="TID", help="The last trial to look at; all without it.")
+@click.option("--until", type=int, metavar="TID", help="Stop after trial TID; default: all trials.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
 def replay(ctx: click.Context, experiment: str, until: int | None, as_json: bool) -> None:
-    """Make every suggestion of EXPERIMENT again and compare bits.
+    """Recompute every suggestion of EXPERIMENT from the results known at the time, and compare.
 
-    Each from what it knew when it was made. Exit code 0 if all are the same, 6 if not.
+    Exit code 0 if all are reproduced, 6 if one differs.
 
     \b
     hstore replay digits
     hstore replay digits --until 30
     """
+    from dataclasses import asdict
+
     from tqdm import tqdm
 
     from hstore.engine.audit.replay import derive_again
@@ -39,49 +43,47 @@ def replay(ctx: click.Context, experiment: str, until: int | None, as_json: bool
         total = len(found.state.trials) if until is None else until + 1
         with tqdm(total=total, unit="decision", leave=False, disable=not sys.stderr.isatty(), file=sys.stderr) as bar:
             report = derive_again(found, until=until, on_progress=bar.update)
-    click.echo(_as_json(report) if as_json else _as_text(report))
+    if as_json:
+        print_json({**asdict(report), "is_same": report.is_same})
+    else:
+        print_text(_as_text(report))
     if not report.is_same:
         ctx.exit(DIFFERENT)
 
 
-def _as_json(report: Replay) -> str:
-    import json
-    from dataclasses import asdict
-
-    from hstore.cli.table import for_json
-
-    return json.dumps(for_json({**asdict(report), "is_same": report.is_same}), indent=1)
-
-
 def _as_text(report: Replay) -> str:
-    from hstore.cli.table import render
-    from hstore.engine.audit.replay import TOLERANCE
+    from hstore.cli.table import render, text
 
-    different = {difference.tid for difference in report.differences}
-    same = "all the same to the last bit"
-    if report.approximate == report.suggested:
-        same = f"all the same within {TOLERANCE:g} of each range"
-    elif report.approximate:
-        same = f"all the same, {report.approximate} of them within {TOLERANCE:g} of each range"
-    verdict = f"{len(different)} came out different" if different else same
-    if explained := {difference.tid for difference in report.differences if difference.is_explained}:
-        verdict += f", {len(explained)} of them made on another kind of machine, which may be the reason"
-    told = f", {verdict}" if report.suggested else ""  # of none it would be no praise
-    lines = [f"{report.exp}: {report.suggested} of {report.trials} decisions derived again{told}"]
+    verdict = f", {_verdict(report)}" if report.suggested else ""
+    lines = [f"{text(report.exp)}: {report.suggested} of {report.trials} decisions recomputed{verdict}"]
     if report.approximate:
         lines.append(f"made on another kind of machine, where bits cannot be compared: {report.approximate}")
     if report.pruned:
-        lines.append(f"decisions to stop a trial early derived again: {report.pruned}")
+        lines.append(f"pruning decisions recomputed: {report.pruned}")
     if report.given:
-        lines.append(f"given by a person or imported: {report.given}")
+        lines.append(f"not replayable (user-supplied or imported): {report.given}")
     by_reason: dict[str, list[int]] = {}
-    for tid, why in report.skipped:
-        by_reason.setdefault(why, []).append(tid)
-    for why, tids in by_reason.items():
+    for tid, reason in report.skipped:
+        by_reason.setdefault(reason, []).append(tid)
+    for reason, tids in by_reason.items():
         which = f"trial {tids[0]}" if len(tids) == 1 else f"{len(tids)} trials from {tids[0]} on"
-        lines.append(f"not derived again: {which}, {why}")
+        lines.append(f"not recomputed: {which}, {text(reason)}")
     if report.differences:
-        rows: list[list[Any]] = [["trial", "label", "recorded", "derived"]]
+        rows: list[list[Any]] = [["trial", "label", "recorded", "recomputed"]]
         rows += [[d.tid, d.label, repr(d.recorded), repr(d.derived)] for d in report.differences]
         lines.append(render(rows))
     return "\n".join([*lines, f"head {report.head.hex()[:SHORT]}"])
+
+
+def _verdict(report: Replay) -> str:
+    from hstore.engine.audit.replay import TOLERANCE
+
+    if different := {difference.tid for difference in report.differences}:
+        explained = {difference.tid for difference in report.differences if difference.is_explained}
+        cause = f", {len(explained)} of them made on another kind of machine, which may be the cause"
+        return f"{len(different)} different" + (cause if explained else "")
+    if report.approximate == report.suggested:
+        return f"reproduced within {TOLERANCE:g} of each range"
+    if report.approximate:
+        return f"reproduced, {report.approximate} of them within {TOLERANCE:g} of each range"
+    return "reproduced exactly"

@@ -1,4 +1,4 @@
-"""The session of one command: its store, opened when it is first asked for, and how errors are printed."""
+"""The session of one command: its store, opened when it is first needed, and how errors are printed."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ import click
 
 from hstore.store.errors import HstoreError, VerificationFailed
 from hstore.store.messages import shown_on_stderr
+from hstore.store.terminal_text import printable
 
 if TYPE_CHECKING:
     from hstore.store.store import Experiment, Store
 
 
 TIMEOUT = 5.0
-"""Seconds that a command waits for a server; a search waits as long as it takes."""
+"""Seconds that a command waits for a server; a search waits without a limit."""
 
 
 INTERRUPTED, OUR_MISTAKE = 130, 70
 
 
 class Session:
-    """What commands are handed: the store, opened when it is first asked for."""
+    """What each command gets: the store, opened when it is first needed."""
 
     def __init__(self, url: str | None) -> None:
         self.url = url
@@ -32,14 +33,14 @@ class Session:
 
     @cached_property
     def store(self) -> Store:
-        """The store that --store, $HSTORE_URL or nothing means."""
+        """The store of --store, of $HSTORE_URL, or the embedded one."""
         from hstore.store.open_store import open_store
 
         return open_store(self.url, patience=TIMEOUT, check_schema=self.check_schema)
 
     @contextmanager
     def experiment(self, name: str) -> Iterator[Experiment]:
-        """Hand out experiment *name*; what fails on it because somebody tampered with its log is no bug of ours."""
+        """Yield experiment *name*; if its log is corrupt, errors of the body become `VerificationFailed`."""
         try:
             yield self.store.experiment(name)
         except HstoreError:
@@ -51,7 +52,7 @@ class Session:
             if not findings:
                 raise
             raise VerificationFailed(
-                f"experiment {name!r} makes no sense any more: {findings[0].message}",
+                f"the log of experiment {name!r} is corrupt: {findings[0].message}",
                 hint=f"see `hstore verify {name}`",
             ) from error
 
@@ -70,17 +71,17 @@ class Failure(click.ClickException):
         elif isinstance(error, OSError):  # a full disk, say
             message, code = str(error), HstoreError.exit_code
         else:
-            message = f"this is a bug of hstore's, not yours: {type(error).__name__}: {error} (--debug shows where)"
+            message = f"this is a bug in hstore: {type(error).__name__}: {error} (--debug shows the traceback)"
             code = OUR_MISTAKE
-        super().__init__(" ".join(message.split()))
+        super().__init__(printable(" ".join(message.split())))
         self.exit_code = code  # type: ignore[misc]  # click reads it from the instance
 
 
 class Group(click.Group):
-    """A group whose commands may raise `HstoreError`."""
+    """A command group whose commands may raise `HstoreError`."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; an error of ours becomes click's."""
+        """Run the command; turn an `HstoreError` into a `Failure`."""
         try:
             with shown_on_stderr(always=True):
                 return super().invoke(ctx)

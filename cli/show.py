@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from hstore.cli.printing import print_json, print_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from hstore.store.store import Experiment
 
 LATEST, FRONT = 10, 20
+"""How many trials, and how many of a Pareto front, are shown at most."""
 
 
 @click.command()
@@ -23,7 +26,7 @@ LATEST, FRONT = 10, 20
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_obj
 def show(session: Session, experiment: str, tid: int | None, as_json: bool) -> None:
-    """Show EXPERIMENT, or its trial TID.
+    """Show EXPERIMENT, or its trial number TID.
 
     \b
     hstore show digits
@@ -31,18 +34,18 @@ def show(session: Session, experiment: str, tid: int | None, as_json: bool) -> N
     """
     with session.experiment(experiment) as found:
         if tid is None:
-            shown = _as_json(_experiment_data(found)) if as_json else _experiment_text(found)
+            view = _experiment_data(found) if as_json else _experiment_text(found)
         else:
-            found.chain(tid)  # says so if there is no such trial
+            found.chain(tid)  # raises NotFound
             trial = found.state.trials[tid]
-            shown = _as_json(_trial_data(found, trial)) if as_json else _trial_text(found, trial)
-    click.echo(shown)
+            view = _trial_data(found, trial) if as_json else _trial_text(found, trial)
+        if as_json:
+            print_json(view)
+        else:
+            print_text(view)
 
 
-def _as_json(data: dict[str, Any]) -> str:
-    from hstore.cli.table import for_json
-
-    return json.dumps(for_json(data), indent=1)
+# -- an experiment --------------------------------------------------------------------------------------------
 
 
 def _experiment_data(experiment: Experiment) -> dict[str, Any]:
@@ -68,54 +71,81 @@ def _space(experiment: Experiment) -> dict[str, str]:
     if created is None:
         return {}
     space = Space.from_data(created.space)
-    return {p.label: space.describe(p.label) for p in sorted(space, key=lambda p: p.label)}
-
-
-def _algorithm(described: Mapping[str, Any]) -> str:
-    from hstore.cli.table import named
-
-    settings = dict(described.get("settings", {}))
-    parts = settings.pop("p_suggest", ())  # of a mix: probabilities and algorithms
-    shown = f"{described.get('name')} {named(settings)}".rstrip()
-    return " of ".join(filter(None, (shown, ", ".join(f"{p:g} {_algorithm(part)}" for p, part in parts))))
+    return {label: space.describe(label) for label in sorted(space.labels)}
 
 
 def _experiment_text(experiment: Experiment) -> str:
-    from hstore.cli.table import counted, named, numbers, plain, render, text
+    parts = (_heading(experiment), _best(experiment), _front(experiment), _latest(experiment))
+    return "\n".join(line for lines in parts for line in lines)
+
+
+def _heading(experiment: Experiment) -> Iterator[str]:
+    from hstore.cli.table import counted, text
+
+    state = experiment.state
+    reason = f" ({text(state.why)})" if state.why else ""
+    yield f"experiment {text(experiment.name)}: {text(state.status)}{reason}"
+    yield f"algorithm  {_algorithm(state.algorithm)}"
+    if state.pruner:
+        yield f"pruner     {_algorithm(state.pruner)}"
+    yield f"trials     {counted(state.counts, state.pruned) or 'none yet'}"
+    yield f"head       {experiment.head.hex()}"
+    yield "space"
+    for label, distribution in _space(experiment).items():
+        yield f"  {text(label)}: {text(distribution)}"
+    if state.unreadable:
+        yield f"unreadable {', '.join(f'trial {e.tid} event {e.ver}' for e in state.unreadable)}"
+
+
+def _algorithm(described: Mapping[str, Any]) -> str:
+    from hstore.cli.table import named, text
+
+    settings = dict(described.get("settings", {}))
+    parts = settings.pop("p_suggest", ())  # of a mix: probabilities and algorithms
+    shown = f"{text(described.get('name'))} {named(settings)}".rstrip()
+    return " of ".join(filter(None, (shown, ", ".join(f"{text(p)} {_algorithm(part)}" for p, part in parts))))
+
+
+def _best(experiment: Experiment) -> Iterator[str]:
+    from hstore.cli.table import by_label, text
+
+    if (best := experiment.state.best) is not None:
+        yield f"best       trial {best.tid}, loss {text(best.loss)}"
+        for label, value in by_label(best.params).items():
+            yield f"  {text(label)} = {_exact(value)}"
+
+
+def _front(experiment: Experiment) -> Iterator[str]:
+    from hstore.cli.table import by_label, named, numbers, render
+
+    if front := experiment.state.pareto:
+        yield f"Pareto front: {len(front)} trials"
+        ordered = sorted(front, key=lambda trial: tuple(trial.losses or ()))
+        rows: list[list[Any]] = [["trial", "losses", "parameters"]]
+        rows += [[t.tid, numbers(t.losses), named(by_label(dict(t.params)))] for t in ordered[:FRONT]]
+        yield render(rows)
+        if len(front) > FRONT:
+            yield f"and {len(front) - FRONT} more"
+
+
+def _latest(experiment: Experiment) -> Iterator[str]:
+    from hstore.cli.table import by_label, named, numbers, render
     from hstore.store.events import happened
 
-    state, best = experiment.state, experiment.state.best
-    status = f"{state.status} ({state.why})" if state.why else state.status
-    counts = counted(state.counts, state.pruned) or "no trials yet"
-    lines = [
-        f"experiment {experiment.name}: {status}",
-        f"algorithm  {_algorithm(state.algorithm)}",
-        *([f"pruner     {_algorithm(state.pruner)}"] if state.pruner else []),
-        f"trials     {counts}",
-        f"head       {experiment.head.hex()}",
-        "space",
-        *(f"  {label}: {line}" for label, line in _space(experiment).items()),
-    ]
-    if state.unreadable:
-        lines.append(f"unreadable {', '.join(f'trial {e.tid} event {e.ver}' for e in state.unreadable)}")
-    if best is not None:
-        lines += [f"best       trial {best.tid}, loss {text(best.loss)}"]
-        lines += [f"  {label} = {plain(value)}" for label, value in best.params.items()]
-    if front := state.pareto:
-        lines.append(f"front      {len(front)} trials than which none is better in everything")
-        ordered = sorted(front, key=lambda trial: tuple(trial.losses or ()))
-        table: list[list[Any]] = [["trial", "losses", "parameters"]]
-        table += [[t.tid, numbers(t.losses), named(dict(t.params))] for t in ordered[:FRONT]]
-        lines += [render(table), *([f"and {len(front) - FRONT} more"] if len(front) > FRONT else [])]
-    if experiment.trials:
-        rows: list[list[Any]] = [["trial", "state", "loss", "s", "ended (UTC)", "parameters"]]
-        for trial in experiment.trials[-LATEST:]:
-            ended = happened(trial.end) if trial.end else None
-            told = numbers(trial.losses) or ("pruned" if trial.is_pruned else trial.status)
-            loss = told if trial.loss is None else trial.loss
-            rows.append([trial.tid, trial.state, loss, _seconds(trial.duration), ended, named(dict(trial.params))])
-        lines += [f"latest {min(LATEST, len(experiment.trials))} of {len(experiment.trials)} trials", render(rows)]
-    return "\n".join(lines)
+    if not experiment.trials:
+        return
+    rows: list[list[Any]] = [["trial", "state", "loss", "seconds", "ended (UTC)", "parameters"]]
+    for trial in experiment.trials[-LATEST:]:
+        ended = happened(trial.end) if trial.end else None
+        instead = numbers(trial.losses) or ("pruned" if trial.is_pruned else trial.status)
+        loss = instead if trial.loss is None else trial.loss
+        seconds = None if trial.duration is None else f"{trial.duration:.3g}"
+        rows.append([trial.tid, trial.state, loss, seconds, ended, named(by_label(dict(trial.params)))])
+    yield f"latest {min(LATEST, len(experiment.trials))} of {len(experiment.trials)} trials"
+    yield render(rows)
+
+
+# -- a trial --------------------------------------------------------------------------------------------------
 
 
 def _trial_data(experiment: Experiment, trial: Trial) -> dict[str, Any]:
@@ -135,51 +165,89 @@ def _trial_data(experiment: Experiment, trial: Trial) -> dict[str, Any]:
 
 
 def _trial_text(experiment: Experiment, trial: Trial) -> str:
-    from hstore.cli.table import numbers, plain, render, text
-    from hstore.store.events import happened
+    parts = (
+        _origin(experiment, trial), _losses(trial), _parameters(trial), _events(experiment, trial), _outcome(trial),
+    )  # fmt: skip
+    return "\n".join(line for lines in parts for line in lines)
 
-    lines = [f"trial {trial.tid} of {experiment.name}: {trial.state}"]
-    if trial.queued is not None and trial.queued.source != "suggested":
-        lines.append(f"{trial.queued.source}, not suggested by an algorithm")
+
+def _origin(experiment: Experiment, trial: Trial) -> Iterator[str]:
+    from hstore.cli.table import text
+
+    yield f"trial {trial.tid} of {text(experiment.name)}: {text(trial.state)}"
+    if trial.queued is None:
+        return
+    if trial.queued.source != "suggested":
+        yield f"{text(trial.queued.source)}, not suggested by an algorithm"
+    if (said := trial.queued.imported) is not None:
+        origin = text(f"{said.get('from')}'s tid {said.get('tid')}")
+        when = f"{trial.queued.at:%Y-%m-%d %H:%M:%S}"
+        yield f"imported from {origin} on {when}; the times below are the original ones"
+
+
+def _losses(trial: Trial) -> Iterator[str]:
+    from hstore.cli.table import numbers, text
+
     if trial.loss is not None:
-        lines.append(f"loss {text(trial.loss)} ({trial.status})")
+        yield f"loss {text(trial.loss)} ({text(trial.status)})"
     if trial.losses:
-        lines.append(f"losses {numbers(trial.losses)} ({trial.status})")
+        yield f"losses {numbers(trial.losses)} ({text(trial.status)})"
     if trial.constraints:
-        lines.append(f"constraints {numbers(trial.constraints)}: {'kept' if trial.is_feasible else 'violated'}")
+        yield f"constraints {numbers(trial.constraints)}: {'satisfied' if trial.is_feasible else 'violated'}"
     if trial.is_pruned:
         step, value = trial.last_report or (None, None)
-        lines.append(f"pruned at step {text(step)}, value {text(value)}")
-    if (said := trial.queued.imported if trial.queued else None) is not None:
-        # Of a log that anybody can write to: it may say anything.
-        since = f"{trial.queued.at:%Y-%m-%d %H:%M:%S}" if trial.queued else ""
-        whose = plain(f"{said.get('from')}'s tid {said.get('tid')}")
-        lines.append(f"imported from {whose} on {since}; its times are shown where it had them")
+        yield f"pruned at step {text(step)}, value {text(value)}"
     if trial.is_void:
-        lines.append("void: no algorithm sees it")
+        yield "void: algorithms ignore this trial"
     if trial.tags:
-        lines.append(f"tags {', '.join(trial.tags)}")
-    lines.append("parameters")
-    for label, value in trial.params.items():
+        yield f"tags {', '.join(map(text, trial.tags))}"
+
+
+def _parameters(trial: Trial) -> Iterator[str]:
+    from hstore.cli.table import by_label, text
+
+    yield "parameters"
+    for label, value in by_label(trial.params).items():
         raw = trial.point.get(label)
-        lines.append(f"  {label} = {plain(value)}" + ("" if raw == value else f"  (in the point: {plain(raw)})"))
-    rows: list[list[Any]] = [["ver", "event", "at (UTC)", "by"]]
+        yield f"  {text(label)} = {_exact(value)}" + ("" if raw == value else f"  (in the point: {_exact(raw)})")
+
+
+def _events(experiment: Experiment, trial: Trial) -> Iterator[str]:
+    from hstore.cli.table import render
+    from hstore.store.events import happened
+
+    rows: list[list[Any]] = [["ver", "event", "time (UTC)", "by"]]
     rows += [[e.ver, e.type, f"{happened(e):%Y-%m-%d %H:%M:%S.%f}"[:-3], e.by] for e in experiment.chain(trial.tid)]
-    lines += ["events", render(rows)]
+    yield "events"
+    yield render(rows)
+
+
+def _outcome(trial: Trial) -> Iterator[str]:
+    from hstore.cli.table import text
+
     if trial.result is not None:
-        lines += ["result", *(f"  {name} = {_short(value)}" for name, value in trial.result.items())]
+        yield "result"
+        for name, value in trial.result.items():
+            yield f"  {text(name)} = {_short(value)}"
     if trial.attachments:
-        lines += ["attachments", *(f"  {name}: {a['length']} bytes" for name, a in trial.attachments.items())]
+        yield "attachments"
+        for name, attachment in trial.attachments.items():
+            yield f"  {text(name)}: {text(attachment['length'])} bytes"
     if trial.error:
-        traceback = getattr(trial.end, "traceback", None) or ""
-        lines += [plain(trial.error), *map(plain, traceback.splitlines())]
-    return "\n".join(lines)
+        yield text(trial.error)
+        for line in str(getattr(trial.end, "traceback", None) or "").split("\n"):
+            yield text(line)
 
 
-def _seconds(duration: float | None) -> str | None:
-    return None if duration is None else f"{duration:.3g}"
+def _exact(value: Any) -> str:
+    """Return *value* in one line with all its digits."""
+    from hstore.cli.table import text
+
+    return text(str(value))
 
 
 def _short(value: Any) -> str:
-    shown = repr(value)
+    from hstore.cli.table import text
+
+    shown = text(repr(value))
     return shown if len(shown) <= 200 else shown[:197] + "…"

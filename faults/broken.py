@@ -89,11 +89,12 @@ def _ask_own_clock() -> None:
 
 def _never_repair() -> None:
     from hstore.store.read_models import ReadModels
+    from hstore.workers.batch import Batch
     from hstore.workers.reaper import Reaper
     from hstore.workers.slot import Slot
 
     _put(ReadModels, "repair", lambda *_: 0)
-    for owner, name in ((ReadModels, "flush"), (Reaper, "_repair"), (Slot, "_show_as_held")):
+    for owner, name in ((ReadModels, "flush"), (Reaper, "_repair"), (Slot, "_show_as_held"), (Batch, "_show_as_held")):
         _put(owner, name, lambda *_: None)
 
 

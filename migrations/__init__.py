@@ -11,24 +11,29 @@ from typing import Any, Literal
 from pymongo.database import Database
 
 SCHEMA = "schema"
-"""The collection that says which steps were applied."""
+"""The collection that records which steps were applied."""
 
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """A step: its number and the module that takes it, by `up(database)`."""
+    """A step: its number and name, which are those of its module; `up(database)` there applies it."""
 
     number: int
     name: str
 
     @property
     def up(self) -> Callable[[Database[dict[str, Any]]], None]:
-        """The step itself; taken twice it changes nothing more."""
+        """The step itself; applied twice it changes nothing more."""
         up: Callable[[Database[dict[str, Any]]], None] = import_module(f"{__name__}.m{self.number:04}_{self.name}").up
         return up
 
 
-MIGRATIONS = (Migration(1, "create_collections"), Migration(2, "workers"), Migration(3, "jobs_view"))
+MIGRATIONS = (
+    Migration(1, "create_collections"),
+    Migration(2, "workers"),
+    Migration(3, "jobs_view"),
+    Migration(4, "wakeups"),
+)
 
 
 def pending(applied: Iterable[int]) -> list[Migration]:
@@ -38,24 +43,24 @@ def pending(applied: Iterable[int]) -> list[Migration]:
 
 
 def applied(database: Database[dict[str, Any]]) -> list[int]:
-    """Return the numbers of the steps that *database* has gone, those of newer programs included."""
+    """Return the numbers of the steps that were applied to *database*, those of newer programs included."""
     return sorted(document["_id"] for document in database[SCHEMA].find({}, {"_id": 1}))
 
 
 def status(database: Database[dict[str, Any]]) -> Literal["fresh", "current", "older", "newer"]:
-    """Return how *database* stands to this program; fresh if it holds nothing of hstore's yet."""
+    """Return whether *database* is older or newer than this program; fresh if it holds nothing of hstore's yet."""
     numbers = applied(database)
     if any(number > MIGRATIONS[-1].number for number in numbers):
         return "newer"
     if not pending(numbers):
         return "current"
     if database["events"].find_one({}, {"_id": 1}) is None:
-        return "fresh"  # also if whoever was taking the steps is at it, or was killed between two of them
+        return "fresh"  # also if another process is applying the steps, or was killed between two of them
     return "older" if pending(applied(database)) else "current"
 
 
 def apply(database: Database[dict[str, Any]], *, by_version: str, dry_run: bool = False) -> list[Migration]:
-    """Take the pending steps and return them; with *dry_run* only return them. Two who do so at once harm nothing."""
+    """Apply the pending steps and return them; with *dry_run* only return them. Two processes may do so at once."""
     steps = pending(applied(database))
     for step in [] if dry_run else steps:
         step.up(database)

@@ -1,4 +1,4 @@
-"""Claims: tickets, leases and who is there. Hints beside the log, by the server's clock; losing them loses nothing."""
+"""Claims: tickets, leases and the presence of workers: hints beside the log, by the server's clock. All can be lost."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pymongo.read_concern import ReadConcern
 
 from hstore.store.events import Document
 from hstore.store.fold import HELD
-from hstore.store.retry import RetryPolicy
+from hstore.store.retry import RetryPolicy, let_go
 
 if TYPE_CHECKING:
     from pymongo.collection import Collection
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.05
 
 EXPIRY_SECONDS = 1.0
-"""A ticket that nobody made use of is found at most so long after it ran out."""
+"""Seconds: an unused ticket is found again at most so long after it ran out."""
 
 TrialKey = tuple[str, int]
-"""A trial: the name of its experiment, its tid."""
+"""A trial: the name of its experiment and its tid."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActiveLease:
-    """A trial that somebody holds, as its read model tells it."""
+    """A trial that a worker holds, as its read model shows it."""
 
     exp: str
     tid: int
@@ -49,14 +49,14 @@ class ActiveLease:
     age: float | None
     """Seconds since the lease was extended, by the server's clock."""
     is_over: bool
-    """Whether the server's clock says so; never for a lease that was not written."""
+    """Whether the lease has run out, by the server's clock; never for a lease that was not written."""
 
 
 class Claims:
     """Tickets and leases in `trials`, the presence of workers in `workers`.
 
-    Nothing here decides anything: a ticket only keeps two workers from racing, and a lease that is over only lets
-    somebody *try* to requeue the trial. What counts is who gets the next place in the trial's chain.
+    Nothing here decides anything: a ticket only keeps two workers from racing, and a lease that is over only
+    lets another process *try* to requeue the trial. What decides is who gets the next place in the trial's chain.
     """
 
     def __init__(self, database: Database[Document], retry: RetryPolicy) -> None:
@@ -70,9 +70,9 @@ class Claims:
     # -- tickets ----------------------------------------------------------------------------------------------
 
     def take_ticket(self, session: str, experiments: Sequence[str], *, seconds: float) -> TrialKey | None:
-        """Return the trial of *experiments* that was queued first and that nobody is about to take, or None.
+        """Return the trial of *experiments* that was queued first and has no ticket, or None; give it a ticket.
 
-        Nobody else is handed it for so many *seconds*. Whether it is still queued, its chain says.
+        No other worker gets it for so many *seconds*. Only its chain tells whether it is still queued.
         """
         names = list(experiments)
         query = {"exp": names[0] if len(names) == 1 else {"$in": names}, "state": "queued"}
@@ -100,7 +100,7 @@ class Claims:
         return found
 
     def give_back(self, session: str, place: TrialKey) -> None:
-        """Let go of a ticket that no use is made of, so that others need not wait until it lapses."""
+        """Give back a ticket that is not used; other workers need not wait then until it lapses."""
         exp, tid = place
         query = {"_id": {"exp": exp, "tid": tid}, "ticket.by": session}
         self._retrying(lambda: self._trials.update_one(query, {"$unset": {"ticket": ""}}))
@@ -111,7 +111,7 @@ class Claims:
         return self._retrying(lambda: self._trials.find_one(query, {"_id": 1})) is not None
 
     def wakeups(self) -> Wakeups:
-        """Return what an idle worker waits with."""
+        """Return what an idle worker waits for trials with."""
         return Wakeups(self._database)
 
     # -- leases -----------------------------------------------------------------------------------------------
@@ -129,7 +129,7 @@ class Claims:
             self._retrying(lambda: self._trials.bulk_write(updates, ordered=False))
 
     def held(self, experiments: Iterable[str] | None = None) -> list[ActiveLease]:
-        """Return the trials (of *experiments*, or all) that somebody holds, by experiment and tid."""
+        """Return the trials (of *experiments*, or all) that workers hold, by experiment and tid."""
         query: Document = {"state": {"$in": sorted(HELD)}}
         if experiments is not None:
             query["exp"] = {"$in": list(experiments)}
@@ -145,9 +145,9 @@ class Claims:
         return [_held(document) for document in found]
 
     def elect_reaper(self, session: str, seconds: float) -> bool:
-        """Return whether *session* is, for so many *seconds*, the one that looks after what others left behind.
+        """Return whether *session* is the reaper for so many *seconds*: the worker that requeues trials of silent ones.
 
-        One is enough. Which one does not matter, nor would it harm if there were two.
+        One is enough. Which one does not matter, and two would do no harm.
         """
         is_free = {"$or": [{"$eq": ["$by", session]}, {"$not": [{"$gt": ["$until", "$$NOW"]}]}]}
         until = {"$add": ["$$NOW", _ms(seconds)]}
@@ -158,33 +158,35 @@ class Claims:
                 now = self._workers.find_one_and_update(
                     {"_id": ""}, mine, upsert=True, return_document=ReturnDocument.AFTER
                 )
-            except DuplicateKeyError:
+            except DuplicateKeyError as error:
+                let_go(error)
                 return False
             return now is not None and now["by"] == session
 
         return self._retrying(take)
 
-    # -- who is there -----------------------------------------------------------------------------------------
+    # -- presence --------------------------------------------------------------------------------------------
 
     def take_name(self, name: str, session: str, seconds: float, about: Mapping[str, Any]) -> bool:
-        """Announce a worker unless another one is there under *name*; return whether it was free."""
+        """Announce a worker unless another one has *name*; return whether the name was free."""
         is_taken = {"$and": [{"$gt": [_until("$beat", "$seconds"), "$$NOW"]}, {"$ne": ["$session", session]}]}
-        told = {"$literal": {**about, "_id": name, "session": session, "seconds": seconds}}
-        presence = [{"$replaceWith": {"$cond": [is_taken, "$$ROOT", {"$mergeObjects": [told, {"beat": "$$NOW"}]}]}}]
+        about_it = {"$literal": {**about, "_id": name, "session": session, "seconds": seconds}}
+        presence = [{"$replaceWith": {"$cond": [is_taken, "$$ROOT", {"$mergeObjects": [about_it, {"beat": "$$NOW"}]}]}}]
 
         def take() -> bool:
             try:
                 found = self._workers.find_one_and_update(
                     {"_id": name}, presence, upsert=True, return_document=ReturnDocument.AFTER
                 )
-            except DuplicateKeyError:  # by another who came at the same moment
+            except DuplicateKeyError as error:  # another worker came at the same moment
+                let_go(error)
                 return False
             return found is not None and found["session"] == session
 
         return self._retrying(take)
 
     def announce(self, name: str, session: str, seconds: float, about: Mapping[str, Any]) -> None:
-        """Say that worker *name* is there for *seconds* from now, and what there is to know *about* it.
+        """Record that worker *name* is present for *seconds* from now, and what is to be known *about* it.
 
         A worker of that name and of another session is replaced.
         """
@@ -195,11 +197,11 @@ class Claims:
         self._retrying(lambda: self._workers.update_one({"_id": name}, presence, upsert=True))
 
     def leave(self, name: str, session: str) -> None:
-        """Take back what `announce` said."""
+        """Remove what `announce` recorded."""
         self._retrying(lambda: self._workers.delete_one({"_id": name, "session": session}))
 
     def workers(self, experiment: str | None = None) -> list[Document]:
-        """Return who is there (for *experiment*, or at all) by name: what was announced, and `age`, seconds since."""
+        """Return the workers present (for *experiment*, or all) by name: what was announced, and `age` in seconds."""
         query: Document = {"$expr": {"$gt": [_until("$beat", "$seconds"), "$$NOW"]}}
         if experiment is not None:
             query["experiments"] = experiment
@@ -214,48 +216,48 @@ class Claims:
 class Wakeups:
     """Wakes an idle worker. A hint: it looks again by itself from time to time.
 
-    By the bell, a small capped collection that is written to when there is something to take: unlike a change stream it
-    wakes nobody for anything else, and a standalone server has it as well.
+    It listens to `wakeups`, a small capped collection that is written to when there is something to take. A change
+    stream would wake the worker for every other write too, and a standalone server has none.
     """
 
     def __init__(self, database: Database[Document]) -> None:
-        self._bell: Collection[Document] = database.get_collection("bell", read_concern=ReadConcern("local"))
+        self._wakeups: Collection[Document] = database.get_collection("wakeups", read_concern=ReadConcern("local"))
         self._cursor: Any = None
         self._timeout = 0.0
 
     def wait(self, timeout: float) -> bool:
         """Return True as soon as there is something to take, False when it is time to look anyway.
 
-        The first call begins to listen and returns at once, for whoever looks then misses nothing.
+        The first call begins to listen and returns False at once: a caller that looks then misses nothing.
         """
-        if timeout != self._timeout:  # the server is told once how long it may keep us waiting
+        if timeout != self._timeout:  # the server learns once how long it may wait
             self.close()
         try:
             if self._cursor is None:
                 self._listen(timeout)
                 return False
-            has_rung = next(self._cursor, None) is not None
+            is_woken = next(self._cursor, None) is not None
             if not self._cursor.alive:
                 self.close()
-            return has_rung
+            return is_woken
         except OperationFailure:  # the cursor was overtaken, or the collection is not one to wait for
             self.close()
             time.sleep(min(timeout, POLL_SECONDS))
-        except PyMongoError:  # whoever asks next waits for the server, and says so
+        except PyMongoError:  # the caller's next query waits for the server, and reports it
             self.close()
         return False
 
     def _listen(self, timeout: float) -> None:
         self._timeout = timeout
-        last = self._bell.find_one(sort=[("$natural", pymongo.DESCENDING)])
-        if last is None:  # nobody can wait in an empty collection
+        last = self._wakeups.find_one(sort=[("$natural", pymongo.DESCENDING)])
+        if last is None:  # a tailable cursor on an empty collection dies at once
             time.sleep(min(timeout, POLL_SECONDS))
             return
-        cursor = self._bell.find({"at": {"$gt": last["at"]}}, cursor_type=pymongo.CursorType.TAILABLE_AWAIT)
+        cursor = self._wakeups.find({"at": {"$gt": last["at"]}}, cursor_type=pymongo.CursorType.TAILABLE_AWAIT)
         self._cursor = cursor.max_await_time_ms(max(1, int(timeout * 1000)))
 
     def close(self) -> None:
-        """Stop listening; the next `wait` begins anew."""
+        """Stop listening; the next `wait` begins again."""
         cursor, self._cursor = self._cursor, None
         if cursor is not None:
             with contextlib.suppress(PyMongoError):

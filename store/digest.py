@@ -1,4 +1,4 @@
-"""The seals: a canonical encoding of events, and the digests by which each decision commits to all before it.
+"""Digests: a canonical encoding of events, and the hashes by which each decision commits to all before it.
 
 The digest of an event is SHA-256 over the digest of the event before it in its chain (nothing for ver 0) and its
 own canonical form, so a chain's digest is that of its last event. Each event also carries, as `prev`, the digest of
@@ -18,7 +18,8 @@ from uuid import UUID
 import bson
 import msgpack
 
-from hstore.store.events import SPILL_ABOVE, Document, Event, Unreadable, spill, to_document
+from hstore.store.event_documents import SPILL_ABOVE, spill, to_document
+from hstore.store.events import Document, Event, Unreadable
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MILLISECOND = dt.timedelta(milliseconds=1)

@@ -3,30 +3,30 @@
 HstoreError                  anything below; `hint` says what to do next
 ├── Conflict                 another event has the place (exp, tid, ver): fenced, lost a race, already ended
 ├── InvalidValue             a value that the log cannot hold; names the path to it
-│   ├── InvalidName          a name of an experiment that no store can hold
-│   ├── InvalidPoint         a point that somebody gave and the space does not have; names the label
-│   ├── InvalidTrial         a document that is none of a trial; InvalidMongoTrial is hyperopt's, which nothing raises
-│   └── InvalidEvent         an event that does not follow from the chain it was to be appended to
+│   ├── InvalidName          a string that cannot name an experiment
+│   ├── InvalidPoint         a user's point that does not fit the space; names the label
+│   ├── InvalidTrial         a document that is not a trial; InvalidMongoTrial is hyperopt's, which nothing raises
+│   └── InvalidEvent         an event that its chain does not allow
 ├── NotFound                 no such experiment, trial or attachment
 ├── SpaceChanged             an experiment continued with another search space
 ├── StoreUnreachable         no MongoDB answers under the URL, or none can be started
-│   ├── BadUrl               the URL cannot be understood
-│   └── NoMongod             no mongod on this machine to embed
-├── SchemaMismatch           the store is of another version than the program
-├── VerificationFailed       the log is not what its digests say, or a replay differs
+│   ├── BadUrl               the URL is not understood
+│   └── NoMongod             no mongod program on this machine to embed
+├── SchemaMismatch           store and program differ in version
+├── VerificationFailed       the log contradicts its digests, or a replay differs from the record
 ├── BadSearchSpace           a space that cannot be searched; names the label
 │   ├── DuplicateLabel       two hyperparameters of one name
-│   ├── WrongArgument        an argument of a wrong kind, or one that there is not
-│   ├── MissingValue         a hyperparameter that a space is to be evaluated without a value of
-│   └── InvalidAnnotatedParameter  an annotation of an objective that is no hyperparameter
-├── OperationFailure         what hyperopt's MongoJobs cannot do with a job here
-├── ReserveTimeout           a worker of hyperopt's kind found no job in time
+│   ├── WrongArgument        an argument of a wrong kind, or an unknown or missing one
+│   ├── MissingValue         a space evaluated without the value of a hyperparameter
+│   └── InvalidAnnotatedParameter  an annotation of an objective that is not a hyperparameter
+├── OperationFailure         a request that hyperopt's MongoJobs cannot carry out on a job
+├── ReserveTimeout           hyperopt's MongoWorker found no job in time
 ├── Shutdown, WaitQuit, DomainSwapError    hyperopt's, for programs that catch them: nothing raises them
-├── CannotLoad               an objective that this process cannot have
+├── CannotLoad               an objective that this process cannot load
 ├── InvalidResult            what an objective returned cannot be used
 │   ├── InvalidLoss          no loss, or one that is not a real number
-│   └── InvalidResultStatus  a status that is none of hyperopt's five
-└── AllTrialsFailed          no trial has a loss, so there is no best
+│   └── InvalidResultStatus  a status that is not one of hyperopt's five
+└── AllTrialsFailed          no trial finished with a usable loss
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from typing import Any, ClassVar
 
 
 class HstoreError(Exception):
-    """Raised by hstore for what its user can mend; keyword values become attributes."""
+    """Raised by hstore for problems that its user can solve; keyword values become attributes."""
 
     exit_code: ClassVar[int] = 1
 
@@ -47,7 +47,7 @@ class HstoreError(Exception):
         self.values = values
 
     def __getattr__(self, name: str) -> Any:
-        # Only reached for what is no real attribute; `values` itself is missing while unpickling.
+        # Only reached for names without a real attribute; `values` itself is missing while unpickling.
         try:
             return self.__dict__["values"][name]
         except KeyError:
@@ -66,7 +66,7 @@ class Conflict(HstoreError):
 
 
 class InvalidValue(HstoreError, ValueError):
-    """Raised before anything is sent, for a value that no event can hold (`.path` says where it is)."""
+    """Raised before anything is sent, for a value that no event can hold (`.path`: where it is)."""
 
     exit_code = 2
 
@@ -76,11 +76,11 @@ class InvalidName(InvalidValue):
 
 
 class InvalidPoint(InvalidValue):
-    """Raised for a point that somebody gave and the space does not have; nothing was queued."""
+    """Raised for a user's point that does not fit the space; nothing was queued."""
 
 
 class InvalidTrial(InvalidValue):
-    """Raised for a document that is none of a trial; `.obj` is what was given. Nothing was inserted."""
+    """Raised for a document that is not a trial; `.obj` is what was given. Nothing was inserted."""
 
     def __init__(self, message: Any = "", obj: Any = None, *, hint: str = "", **values: Any) -> None:
         super().__init__(message, hint=hint, obj=obj, **values)
@@ -101,7 +101,7 @@ class InvalidEvent(InvalidValue):
 
 
 class NotFound(HstoreError, LookupError):
-    """Raised for an experiment, trial or attachment that is not there."""
+    """Raised for an experiment, trial or attachment that does not exist."""
 
     exit_code = 3
 
@@ -119,13 +119,13 @@ class StoreUnreachable(HstoreError, ConnectionError):
 
 
 class BadUrl(StoreUnreachable, ValueError):
-    """Raised for a URL that is no MongoDB URL with a database name."""
+    """Raised for a URL that is not a MongoDB URL with a database name."""
 
     exit_code = 2
 
 
 class NoMongod(StoreUnreachable):
-    """Raised when an embedded store is asked for and there is no mongod; install `hstore[embedded]`."""
+    """Raised when an embedded store is wanted and this machine has no mongod; install `hstore[embedded]`."""
 
 
 class SchemaMismatch(HstoreError):
@@ -141,7 +141,7 @@ class VerificationFailed(HstoreError):
 
 
 class BadSearchSpace(HstoreError, ValueError):
-    """Raised while a space is built, for what cannot be searched; the message names the label."""
+    """Raised while a space is built, for a part that cannot be searched; the message names the label."""
 
     exit_code = 2
 
@@ -159,14 +159,14 @@ class MissingValue(BadSearchSpace, AttributeError):
 
 
 class InvalidAnnotatedParameter(BadSearchSpace):
-    """Raised for an annotation of an objective, given as the space, that is no hyperparameter; `.result` is it."""
+    """Raised for an annotation of an objective, given as the space, that is not a hyperparameter (`.result`)."""
 
     def __init__(self, message: Any = "", *, hint: str = "", **values: Any) -> None:
         super().__init__(message, hint=hint, **{"result": message, **values})
 
 
 class OperationFailure(HstoreError):
-    """Raised for what cannot be done with a job: it is another's, has ended, has no such attachment, or stays."""
+    """Raised if a job is held by another worker, has ended, has no such attachment, or cannot be deleted."""
 
 
 class ReserveTimeout(HstoreError):
@@ -174,7 +174,7 @@ class ReserveTimeout(HstoreError):
 
 
 class Shutdown(HstoreError):
-    """hyperopt's, for a worker told to stop; what such a worker had is queued again here, and nothing raises it."""
+    """hyperopt's, for a worker told to stop; hstore requeues the trials of such a worker, and nothing raises it."""
 
 
 class WaitQuit(HstoreError):
@@ -182,7 +182,7 @@ class WaitQuit(HstoreError):
 
 
 class DomainSwapError(HstoreError):
-    """hyperopt's, for a worker that met another objective than before; it loads both here, and nothing raises it."""
+    """hyperopt's, for a worker that meets a second objective; a worker of hstore loads both, and nothing raises it."""
 
 
 class CannotLoad(HstoreError):
@@ -201,8 +201,8 @@ class InvalidLoss(InvalidResult):
 
 
 class InvalidResultStatus(InvalidResult):
-    """Raised when a result's status is none of `hstore.STATUS_STRINGS`."""
+    """Raised when a result's status is not one of `hstore.STATUS_STRINGS`."""
 
 
 class AllTrialsFailed(HstoreError):
-    """Raised when the best of a search is asked for and no trial has a loss."""
+    """Raised by a request for the best trial when no trial finished with a usable loss."""

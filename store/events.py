@@ -1,34 +1,31 @@
-"""The events: immutable facts about an experiment, to and from the documents that MongoDB holds."""
+"""The events: immutable facts about an experiment. How they are stored is in `event_documents`."""
 
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, NewType
 from uuid import UUID
 
 import bson
 
-from hstore.store.errors import InvalidEvent, NotFound, VerificationFailed
-
 Data = Mapping[str, Any]
 Document = dict[str, Any]
+TrialNumber = NewType("TrialNumber", int)
+"""A trial's number in the log, its place among the decisions: 0, 1, 2, … without gaps. A document of hyperopt's may
+have another tid, which its program chose; a type checker refuses to take one for the other."""
 
 EVENT_BYTES = 64 * 1024
-"""The most a stored event may take; the validator of every store says the same."""
+"""The most bytes a stored event may take; the validator of every store has the same limit."""
 
-SPILL_ABOVE = EVENT_BYTES - len(b"\x11ts\0" + 8 * b"\0")
-"""Bytes of a document that has no `ts` yet: what fits is never spilled, whoever wrote it, so its digest is the same."""
 CAUSES = ("lost", "interrupted", "failed", "timeout")
-"""Why an attempt may come to nothing: its worker was silent for too long, or was told to go; the objective raised or
-its process died; it took too long. A retry policy says how often each may happen to a trial before that is its end."""
+"""Why an attempt failed: its worker missed its heartbeat, or was told to stop; the objective raised or its
+process died; it took too long. A retry policy says how often each may happen before the trial has failed for good."""
 RELEASED = "released"
-"""Why there was no attempt at all: whoever had claimed the trial did not come to begin it. No policy counts that."""
+"""Why there was no attempt: the worker that had claimed the trial gave it back before it began. No policy counts it."""
 
 NOTHING: Data = {}
-EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 CODEC: bson.CodecOptions[Document] = bson.CodecOptions(
     tz_aware=True,
@@ -40,7 +37,7 @@ CODEC: bson.CodecOptions[Document] = bson.CodecOptions(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """What all events share: whose chain (`exp`, `tid`; no tid: the experiment's own), the place `ver` there, who."""
+    """What all events share: chain (`exp`, `tid`; no tid: the experiment's own), place there (`ver`) and writer."""
 
     type: ClassVar[str]
     v: ClassVar[int] = 1
@@ -56,8 +53,8 @@ class Event:
     prev: bytes | None = None
     """Digest of what this event follows: its chain so far, or for a decision the decision before (see `seal`)."""
     imported: Data | None = None
-    """Of what was not written as it happened but carried over: `at`, when it did, as far as its own store said, and
-    on a beginning whatever else that said of it and no field here holds. See `happened`."""
+    """Of an event that was imported: `at`, when it happened, as far as its own store recorded it, and what else that
+    recorded and no field here holds. See `happened`."""
     ts: tuple[int, int] | None = field(default=None, compare=False)
     """Filled by the store on arrival (seconds, counter); for listing only."""
     extra: Data = field(default_factory=lambda: NOTHING)
@@ -65,14 +62,28 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Queued(Event):
+class TrialEvent(Event):
+    """What all events share that only the chain of a trial can hold."""
+
+    tid: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExperimentEvent(Event):
+    """What all events share that only the experiment's own chain can hold."""
+
+    tid: None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queued(TrialEvent):
     """The decision that trial *tid* is to be this point, and what was newly known when it was made."""
 
     type: ClassVar[str] = "queued"
     point: Data
     params: Data
     observed: Sequence[Sequence[Any]] = field(default_factory=list)
-    """[tid or None, ver, digest] of each chain whose news this decision was the first to know of, in order."""
+    """[tid or None, ver, digest] of each chain that has news which this decision was the first to know, in order."""
     source: str = "suggested"
     """suggested by an algorithm; enqueued by a person; injected by an objective; imported from another store."""
     seed: int | None = None
@@ -84,7 +95,7 @@ class Queued(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reserved(Event):
+class Reserved(TrialEvent):
     """A worker took the trial; from now on it alone holds the next *ver*."""
 
     type: ClassVar[str] = "reserved"
@@ -96,7 +107,7 @@ class Reserved(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Running(Event):
+class Running(TrialEvent):
     """The objective is being called."""
 
     type: ClassVar[str] = "running"
@@ -108,8 +119,8 @@ class Running(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reported(Event):
-    """The objective told something on its way: a value at a step, a partial result, or an attachment."""
+class Reported(TrialEvent):
+    """The objective reported something while it ran: a value at a step, a partial result, or an attachment."""
 
     type: ClassVar[str] = "reported"
     step: int | None = None
@@ -118,12 +129,12 @@ class Reported(Event):
     attachment: Data | None = None
     """name, sha256, length."""
     pruning: Data | None = None
-    """Of a value after which the trial was told to stop: the `pruner` (name, version, settings), and what it had `seen`
+    """Of a value after which the trial is to stop early: the `pruner` (name, version, settings), and what it had `seen`
     of other trials: [first, last] tid of each run of those that had `ended`, and [tid, ver] of each that was `open`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Done(Event):
+class Done(TrialEvent):
     """The objective returned."""
 
     type: ClassVar[str] = "done"
@@ -131,17 +142,17 @@ class Done(Event):
     status: str
     loss: float | None = None
     losses: Sequence[float] | None = None
-    """Of a search for several things at once: one for each."""
+    """Of a search with several losses: one for each objective."""
     constraints: Sequence[float] | None = None
     """Each is kept if it is at most 0."""
     pruned: bool | None = None
-    """True of a trial that stopped early because its pruner said so, or by raising `Pruned`."""
+    """True of a trial that its pruner stopped early, or that raised `Pruned`."""
     duration: float | None = None
     """Seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failed(Event):
+class Failed(TrialEvent):
     """The objective raised, or its process died; *final* if the retry policy leaves no other attempt."""
 
     type: ClassVar[str] = "failed"
@@ -158,17 +169,17 @@ class Failed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Requeued(Event):
-    """The trial is to be taken again: its lease ended, it was released, interrupted or is to be retried."""
+class Requeued(TrialEvent):
+    """The trial goes back to the queue: its lease ended, or it was released, interrupted or is to be retried."""
 
     type: ClassVar[str] = "requeued"
     why: str
     cause: str | None = None
-    """One of `CAUSES`, which the retry policy counts, or `RELEASED`; None: by hand, which begins the count anew."""
+    """One of `CAUSES`, which the retry policy counts, or `RELEASED`; None: by hand, which resets the count."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cancelled(Event):
+class Cancelled(TrialEvent):
     """The trial will not be evaluated any more."""
 
     type: ClassVar[str] = "cancelled"
@@ -177,7 +188,7 @@ class Cancelled(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Noted(Event):
-    """Something was written beside a trial or an experiment; no state changes."""
+    """A note on a trial or on the experiment itself (no *tid*); no state changes."""
 
     type: ClassVar[str] = "noted"
     note: str | None = None
@@ -185,15 +196,15 @@ class Noted(Event):
     void: bool | None = None
     """True takes the trial out of what algorithms see, False puts it back."""
     late: Data | None = None
-    """What a lost attempt still brought."""
+    """The result that a lost attempt still brought."""
     attachment: Data | None = None
     about: Sequence[int] | None = None
     """On the experiment's chain: ended trials whose chains are about to go on, so that readers look there again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Created(Event):
-    """The experiment began: all that its suggestions depend on."""
+class Created(ExperimentEvent):
+    """The experiment began; holds all that its suggestions depend on."""
 
     type: ClassVar[str] = "created"
     space: Data
@@ -209,8 +220,8 @@ class Created(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Changed(Event):
-    """A limit, the algorithm, the objective or the pruner is another from here on."""
+class Changed(ExperimentEvent):
+    """A limit, the algorithm, the objective, the pruner or the generator of seeds was replaced."""
 
     type: ClassVar[str] = "changed"
     limits: Data | None = None
@@ -218,18 +229,21 @@ class Changed(Event):
     objective: Data | None = None
     pruner: Data | None = None
     """Empty: none from here on."""
+    generator: Data | None = None
+    """As in `Created`, and `after`: how many suggestions there were. Its first seed is that of the first decision that
+    observes this event."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Paused(Event):
-    """No trial is to be suggested or taken until `Resumed`."""
+class Paused(ExperimentEvent):
+    """No trial is suggested or started until `Resumed`."""
 
     type: ClassVar[str] = "paused"
     why: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Resumed(Event):
+class Resumed(ExperimentEvent):
     """The search goes on."""
 
     type: ClassVar[str] = "resumed"
@@ -237,8 +251,8 @@ class Resumed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finished(Event):
-    """The search ended; *observed* and *decision* commit to all that no decision came after."""
+class Finished(ExperimentEvent):
+    """The search ended; *observed* and *decision* commit to all that happened after the last decision."""
 
     type: ClassVar[str] = "finished"
     why: str
@@ -248,7 +262,7 @@ class Finished(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Forked(Event):
+class Forked(ExperimentEvent):
     """The experiment went on from another one's first trials."""
 
     type: ClassVar[str] = "forked"
@@ -281,190 +295,8 @@ TYPES: dict[str, type[Event]] = {
     )
 }  # fmt: skip
 
-_SHAPES: dict[str, tuple[type, ...]] = {
-    "str": (str,), "int": (int,), "float": (float, int), "bool": (bool,), "bytes": (bytes,), "Data": (dict, Mapping),
-    "Sequence[str]": (list,), "Sequence[int]": (list,), "Sequence[float]": (list,), "Sequence[Sequence[Any]]": (list,),
-}  # fmt: skip
-_ENVELOPE = frozenset(f.name for f in fields(Event))
-_DATA = {kind: tuple(f.name for f in fields(kind) if f.name not in _ENVELOPE) for kind in TYPES.values()}
-_SHAPE = {
-    kind: {
-        "prev": (bytes,),
-        "imported": _SHAPES["Data"],
-        **{f.name: _SHAPES[str(f.type).removesuffix(" | None")] for f in fields(kind) if f.name not in _ENVELOPE},
-    }
-    for kind in TYPES.values()
-}
-_WRITTEN = {
-    kind: tuple(f.name for f in fields(kind) if f.name not in _ENVELOPE and not str(f.type).endswith(" | None"))
-    for kind in TYPES.values()
-}
-"""What every document of a type holds; fields that may be None are left out when they are."""
-
 
 def happened(event: Event) -> dt.datetime:
-    """Return when *event* happened: when it was written, or for one that was imported what its own store says."""
+    """Return when *event* happened: when it was written, or if it was imported the time that its own store recorded."""
     at = event.imported.get("at") if event.imported is not None else None
     return at if isinstance(at, dt.datetime) else event.at
-
-
-def _are(kind: type) -> Callable[[Any], bool]:
-    return lambda items: all(isinstance(item, kind) for item in items)
-
-
-def _are_numbers(items: Any) -> bool:
-    return all(isinstance(item, (int, float)) and not isinstance(item, bool) for item in items)
-
-
-def _is_pruning(pruning: Any) -> bool:
-    seen = pruning.get("seen")
-    if not isinstance(pruning.get("pruner"), Mapping) or not isinstance(seen, Mapping):
-        return False
-    lists = [seen.get("ended"), seen.get("open")]
-    return all(isinstance(pairs, list) and all(map(_is_pair, pairs)) for pairs in lists)
-
-
-def _is_pair(items: Any) -> bool:
-    return isinstance(items, list) and len(items) == 2 and all(isinstance(item, int) for item in items)
-
-
-def _is_observed(entries: Any) -> bool:
-    return all(
-        isinstance(entry, list)
-        and len(entry) == 3
-        and (entry[0] is None or isinstance(entry[0], int))
-        and isinstance(entry[1], int)
-        and isinstance(entry[2], bytes)
-        for entry in entries
-    )
-
-
-_PARTS: dict[str, Callable[[Any], bool]] = {
-    "observed": _is_observed,
-    "tags": _are(str),
-    "about": _are(int),
-    "batch": _are(int),
-    "losses": _are_numbers,
-    "constraints": _are_numbers,
-    "pruning": _is_pruning,
-    "attachment": lambda attachment: isinstance(attachment.get("name"), str),
-}
-"""What else is asked of the values of some fields, so that no reader has to."""
-
-
-def to_document(event: Event) -> Document:
-    """Return *event* as a document of `events`, without the `ts` that the server fills.
-
-    A field that is None is left out. See `spill` for data too large for an event.
-    """
-    data = {name: value for name in _DATA[type(event)] if (value := getattr(event, name)) is not None}
-    if event.prev is not None:
-        data["prev"] = event.prev
-    if event.imported is not None:
-        data["imported"] = event.imported
-    if event.extra:
-        data.update(event.extra)
-    document: Document = {"_id": event.id, "exp": event.exp}
-    if event.tid is not None:
-        document["tid"] = event.tid
-    document |= {
-        "ver": event.ver, "type": event.type, "v": event.v, "at": event.at, "by": event.by, "data": data,
-    }  # fmt: skip
-    return document
-
-
-def from_document(document: Document, fetch: Callable[[bytes], bytes] | None = None) -> Event:
-    """Return the event that *document* holds; one of an unknown type or shape becomes `Unreadable`.
-
-    *fetch* returns the content of an attachment by its SHA-256; it is called only for spilled data.
-    """
-    kind = TYPES.get(document["type"])
-    if kind is None or document["v"] != kind.v:
-        return _unreadable(document, f"type {document['type']!r} version {document['v']} is not known here")
-    data = document["data"]
-    if "spilled" in data:
-        try:
-            data = unspill(data, fetch)
-        except (NotFound, VerificationFailed, bson.errors.BSONError, KeyError, TypeError, AttributeError) as error:
-            return _unreadable(document, f"what was moved out of it cannot be had: {error}")
-    shape = _SHAPE[kind]
-    known: Document = {}
-    extra: Document = {}
-    for name, value in data.items():
-        wanted = shape.get(name)
-        if wanted is None or value is None:  # a null of another program is kept for its digest, and means nothing
-            extra[name] = value
-        elif isinstance(value, wanted) and (name not in _PARTS or _PARTS[name](value)):
-            known[name] = value
-        else:
-            return _unreadable(document, f"its {name} cannot be {value!r:.80}")
-    for name in _WRITTEN[kind]:
-        if name not in known:
-            return _unreadable(document, f"its {name} is missing")
-    at, ts = document["at"], document.get("ts")
-    if not isinstance(at, dt.datetime):
-        return _unreadable(document, "it was written after the year 9999, or before the year 1")
-    return kind(
-        exp=document["exp"],
-        tid=document.get("tid"),
-        ver=document["ver"],
-        id=document["_id"],
-        at=at,
-        by=document["by"],
-        ts=None if ts is None else (ts.time, ts.inc),
-        extra=extra or NOTHING,
-        **known,
-    )
-
-
-def _unreadable(document: Document, why: str) -> Unreadable:
-    return unreadable(document, why, bson.encode(document, codec_options=CODEC))
-
-
-def unreadable(envelope: Document, why: str, raw: bytes) -> Unreadable:
-    """Return what stands for a document of which only its *envelope* can be understood, and not all of that perhaps."""
-    at = envelope["at"]
-    return Unreadable(
-        exp=envelope["exp"],
-        tid=envelope.get("tid"),
-        ver=envelope["ver"],
-        id=envelope["_id"],
-        at=at if isinstance(at, dt.datetime) else EPOCH,
-        by=envelope["by"],
-        why=why,
-        raw=raw,
-    )
-
-
-def spill(document: Document) -> tuple[Document, dict[bytes, bytes]]:
-    """Return *document* small enough for a store, and the blobs (by SHA-256) that hold what was moved out of its data.
-
-    The largest values go first. In their place `data.spilled` maps their names to SHA-256 and length;
-    a blob is the BSON of {"value": …}. What fits comes back as it is. Raises `InvalidEvent` if moving
-    values out is not enough.
-    """
-    if len(bson.encode(document, codec_options=CODEC)) <= SPILL_ABOVE:
-        return document, {}
-    data = dict(document["data"])
-    sizes = {name: bson.encode({"value": value}, codec_options=CODEC) for name, value in data.items()}
-    spilled: dict[str, Any] = {}
-    blobs: dict[bytes, bytes] = {}
-    for name, blob in sorted(sizes.items(), key=lambda item: (-len(item[1]), item[0])):
-        digest = hashlib.sha256(blob).digest()
-        blobs[digest] = blob
-        del data[name]
-        spilled[name] = {"sha256": digest, "length": len(blob)}
-        small = document | {"data": data | {"spilled": spilled}}
-        if len(bson.encode(small, codec_options=CODEC)) <= SPILL_ABOVE:
-            return small, blobs
-    raise InvalidEvent(f"an event of type {document['type']} is too large even without its data")
-
-
-def unspill(data: Data, fetch: Callable[[bytes], bytes] | None) -> Document:
-    """Return *data* with what `spill` moved out put back."""
-    whole = {name: value for name, value in data.items() if name != "spilled"}
-    for name, place in data["spilled"].items():
-        if fetch is None:
-            raise InvalidEvent(f"{name} is kept in an attachment and nothing was given to fetch it with")
-        whole[name] = bson.decode(fetch(place["sha256"]), codec_options=CODEC)["value"]
-    return whole

@@ -1,36 +1,27 @@
-"""The fold: what a trial and an experiment are, given their events. Pure; whatever is in the log can be folded."""
+"""The fold: what a trial is, given its events. Pure; whatever is in the log can be folded. `state`: the experiment."""
 
 from __future__ import annotations
 
-import math
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
-from hstore.store.errors import AllTrialsFailed
 from hstore.store.events import (  # fmt: skip
     NOTHING,
     RELEASED,
     Cancelled,
-    Changed,
-    Created,
     Data,
     Done,
     Event,
     Failed,
-    Finished,
-    Forked,
     Noted,
-    Paused,
     Queued,
     Reported,
     Requeued,
     Reserved,
-    Resumed,
     Running,
-    Unreadable,
+    TrialNumber,
 )
 
 TrialState: TypeAlias = Literal["queued", "reserved", "running", "done", "failed", "cancelled"]
@@ -57,7 +48,7 @@ FOLLOWS: Mapping[str, frozenset[str]] = MappingProxyType(
 class Trial:
     """One point and what became of it: the events that still matter, and what follows from them."""
 
-    tid: int
+    tid: TrialNumber
     ver: int
     """Place of the last event in the chain; the next one goes to ver + 1."""
     state: TrialState
@@ -71,7 +62,7 @@ class Trial:
     notes: tuple[Noted, ...] = ()
     is_void: bool = False
     retries: Mapping[str, int] = field(default_factory=lambda: NOTHING)
-    """How often the trial was requeued, by cause, since a person last asked for it."""
+    """How often the trial was requeued, by cause, since a person last requeued it."""
 
     @property
     def point(self) -> Data:
@@ -101,7 +92,7 @@ class Trial:
 
     @property
     def constraints(self) -> Sequence[float] | None:
-        """What the result says of its constraints, each kept if it is at most 0; None if it says nothing."""
+        """The constraints in the result, each kept if it is at most 0; None if it has none."""
         return self.end.constraints if isinstance(self.end, Done) else None
 
     @property
@@ -116,7 +107,7 @@ class Trial:
 
     @property
     def is_pruned(self) -> bool:
-        """Whether it was stopped early because what it had reported was hopeless."""
+        """Whether it was stopped early, since what it had reported was hopeless."""
         return isinstance(self.end, Done) and bool(self.end.pruned)
 
     @property
@@ -146,8 +137,8 @@ class Trial:
     @property
     def attachments(self) -> dict[str, Data]:
         """name, sha256 and length of each attachment, by its name; a later one of that name replaces it."""
-        told: list[Reported | Noted] = sorted((*self.reports, *self.notes), key=lambda event: event.ver)
-        return _attachments(event.attachment for event in told)
+        named: list[Reported | Noted] = sorted((*self.reports, *self.notes), key=lambda event: event.ver)
+        return latest_attachments(event.attachment for event in named)
 
     @property
     def tags(self) -> tuple[str, ...]:
@@ -160,7 +151,7 @@ def evolve(trial: Trial | None, event: Event) -> Trial:
     if trial is None:
         assert event.tid is not None
         queued = event if isinstance(event, Queued) else None
-        return Trial(tid=event.tid, ver=event.ver, state="queued", queued=queued, last=event)
+        return Trial(tid=TrialNumber(event.tid), ver=event.ver, state="queued", queued=queued, last=event)
     ver = event.ver
     match event:
         case Queued():
@@ -190,7 +181,7 @@ def evolve(trial: Trial | None, event: Event) -> Trial:
         case Noted(void=void):
             is_void = trial.is_void if void is None else void
             return replace(trial, ver=ver, notes=(*trial.notes, event), is_void=is_void, last=event)
-        case _:  # one that no reader can decode, or of the experiment's chain: the place is taken, no more
+        case _:  # unreadable, or of the experiment's chain: the place is taken, nothing else changes
             return replace(trial, ver=ver, last=event)
 
 
@@ -205,237 +196,7 @@ def why_not(trial: Trial | None, event: Event) -> str | None:
     return None
 
 
-class State:
-    """All of one experiment, folded. Grows by `take`; what it hands out never changes."""
-
-    def __init__(self, exp: str) -> None:
-        self.exp = exp
-        self.ver = -1
-        """Place of the last event in the experiment's own chain."""
-        self.created: Created | None = None
-        self.status: Literal["open", "paused", "finished"] = "open"
-        self.why: str | None = None
-        """Why the search is paused or finished."""
-        self.limits: Data = NOTHING
-        self.algorithm: Data = NOTHING
-        self.objective: Data = NOTHING
-        self.pruner: Data = NOTHING
-        """Empty: none."""
-        self.pruned = 0
-        """How many trials were stopped early by it."""
-        self.notes: tuple[Noted, ...] = ()
-        self.last: Event | None = None
-        """The latest event by its writer's clock, whatever the order of reading."""
-        self.events = 0
-        """Number of events taken."""
-        self.unreadable: tuple[Unreadable, ...] = ()
-        self.known: dict[int | None, int] = {}
-        """Up to which ver of each chain (None: the experiment's own) decisions have observed."""
-        self.watched: set[int] = set()
-        """Ended trials whose chains were announced to go on."""
-        self._trials: dict[int, Trial] = {}
-        self._counts: Counter[str] = Counter()
-        self._best: int | None = None
-        self._front: list[int] = []
-        self._open: dict[int, int] = {}
-        self._news: dict[int | None, int] = {}
-
-    @property
-    def trials(self) -> Mapping[int, Trial]:
-        """Trial by tid, read-only."""
-        return MappingProxyType(self._trials)
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """Number of trials by state."""
-        return {state: n for state, n in self._counts.items() if n}
-
-    @property
-    def open(self) -> Mapping[int, int]:
-        """Last known ver by tid of trials that have not ended."""
-        return MappingProxyType(self._open)
-
-    @property
-    def ended(self) -> int:
-        """Number of trials that have ended."""
-        return len(self._trials) - len(self._open)
-
-    @property
-    def attachments(self) -> dict[str, Data]:
-        """name, sha256 and length of each attachment of the experiment itself, by its name."""
-        return _attachments(note.attachment for note in self.notes)
-
-    @property
-    def best(self) -> Trial | None:
-        """The trial of status ok with the smallest loss, the first on ties; None if there is none.
-
-        Where results have constraints it is the best of those that violate none.
-        """
-        return None if self._best is None else self._trials[self._best]
-
-    @property
-    def pareto(self) -> list[Trial]:
-        """The trials with several losses, by tid, than which none is at least as good in all and better in one.
-
-        Those that violate a constraint are not among them, nor those with NaN among their losses.
-        """
-        return [self._trials[tid] for tid in self._front]
-
-    @property
-    def unobserved(self) -> list[int | None]:
-        """Chains (None: the experiment's) with ends, voids or changes that no decision observed, as they came in."""
-        return list(self._news)
-
-    def require_best(self) -> Trial:
-        """Return `best`, or raise `AllTrialsFailed`."""
-        best = self.best
-        if best is None:
-            hint = "it searches for several things at once: see `pareto`" if self._front else ""
-            raise AllTrialsFailed(f"no trial of {self.exp!r} has a loss yet, so there is no best", hint=hint)
-        return best
-
-    def take(self, events: Iterable[Event]) -> None:
-        """Fold *events* in; per chain they come in order and without gaps, chains may come in any order."""
-        for event in events:
-            self.events += 1
-            if self.last is None or _moment(event) >= _moment(self.last):
-                self.last = event
-            if isinstance(event, Unreadable):
-                self.unreadable = (*self.unreadable, event)
-            if event.tid is None:
-                self._take_header(event)
-            else:
-                self._take_trial(event.tid, event)
-
-    def evict(self, tid: int) -> None:
-        """Let go of trial *tid*, for whoever follows some trials only."""
-        trial = self._trials.pop(tid, None)
-        if trial is not None:
-            self._counts[trial.state] -= 1
-            self.pruned -= trial.is_pruned
-        self._open.pop(tid, None)
-        self._news.pop(tid, None)
-        self.watched.discard(tid)
-        if self._best == tid:
-            self._best = None
-        self._front = [other for other in self._front if other != tid]
-
-    def _take_trial(self, tid: int, event: Event) -> None:
-        before = self._trials.get(tid)
-        trial = evolve(before, event)
-        self._trials[tid] = trial
-        if isinstance(event, Queued):
-            self._observe(event.observed)
-        if before is None:
-            self._counts[trial.state] += 1
-            self._open[tid] = trial.ver
-            return
-        self.pruned += trial.is_pruned - before.is_pruned
-        if trial.state != before.state:
-            self._counts[before.state] -= 1
-            self._counts[trial.state] += 1
-        if trial.is_finished:
-            self._open.pop(tid, None)
-        else:  # a failure that is not final is no end: the chain goes on
-            self._open[tid] = trial.ver
-        if _end_of(trial) is not _end_of(before) or trial.is_void is not before.is_void:
-            self._tell(tid, trial.ver)
-            self._rank(tid, trial)
-
-    def _rank(self, tid: int, trial: Trial) -> None:
-        best = self.best
-        if tid == self._best:
-            ranked = [t for t in self._trials.values() if t.loss is not None and _is_ranked(t)]
-            self._best = min(ranked, key=_rank_of).tid if ranked else None
-        elif trial.loss is not None and _is_ranked(trial) and (best is None or _rank_of(trial) < _rank_of(best)):
-            self._best = tid
-        if tid in self._front:
-            ranked = [t for t in self._trials.values() if t.losses is not None and _is_ranked(t)]
-            self._front = []
-            for each in sorted(ranked, key=lambda t: t.tid):
-                self._join_front(each)
-        elif trial.losses is not None and _is_ranked(trial):
-            self._join_front(trial)
-
-    def _join_front(self, trial: Trial) -> None:
-        mine = trial.losses or ()
-        theirs = {tid: self._trials[tid].losses or () for tid in self._front}
-        if not any(dominates(losses, mine) or len(losses) != len(mine) for losses in theirs.values()):
-            self._front = sorted([trial.tid, *(tid for tid, losses in theirs.items() if not dominates(mine, losses))])
-
-    def _take_header(self, event: Event) -> None:
-        self.ver = event.ver
-        match event:
-            case Created():
-                self.created = event
-                self.limits, self.algorithm, self.objective = event.limits, event.algorithm, event.objective
-                self.pruner = event.pruner or NOTHING
-                return
-            case Changed():
-                self.limits = self.limits if event.limits is None else event.limits
-                self.algorithm = self.algorithm if event.algorithm is None else event.algorithm
-                self.objective = self.objective if event.objective is None else event.objective
-                self.pruner = self.pruner if event.pruner is None else event.pruner
-            case Paused(why=why):
-                self.status, self.why = "paused", why
-            case Resumed():
-                self.status, self.why = "open", None
-            case Finished(why=why):
-                self.status, self.why = "finished", why
-                self._observe(event.observed)
-            case Noted(about=about):
-                self.notes = (*self.notes, event)
-                self.watched.update(about or ())
-                return
-            case Forked() | _:
-                pass
-        self._tell(None, event.ver)
-
-    def _tell(self, chain: int | None, ver: int) -> None:
-        self._news.pop(chain, None)  # the latest news of a chain goes to the end of the line
-        if ver > self.known.get(chain, -1):
-            self._news[chain] = ver
-
-    def _observe(self, observed: Iterable[Any]) -> None:
-        for chain, ver, _ in observed:
-            known = self.known[chain] = max(ver, self.known.get(chain, -1))
-            if known >= self._news.get(chain, 2**63):
-                del self._news[chain]
-
-
-def _attachments(told: Iterable[Data | None]) -> dict[str, Data]:
-    latest = {attachment["name"]: attachment for attachment in told if attachment is not None}
+def latest_attachments(named: Iterable[Data | None]) -> dict[str, Data]:
+    """Return the last attachment of each name in *named*, in order; one that was removed since is left out."""
+    latest = {attachment["name"]: attachment for attachment in named if attachment is not None}
     return {name: attachment for name, attachment in latest.items() if not attachment.get("removed")}
-
-
-def _moment(event: Event) -> tuple[Any, ...]:
-    return event.at, event.tid is None, event.tid or 0, event.ver
-
-
-def _end_of(trial: Trial) -> Done | Failed | Cancelled | None:
-    return trial.end if trial.is_finished else None
-
-
-def dominates(one: Sequence[float], other: Sequence[float]) -> bool:
-    """Return whether the losses of *one* are nowhere worse than those of the *other*, and somewhere better."""
-    return all(a <= b for a, b in zip(one, other, strict=False)) and tuple(one) != tuple(other)
-
-
-def _is_ranked(trial: Trial) -> bool:
-    """Return whether *trial* is in the running: ok, with numbers for losses, and violating nothing."""
-    if trial.status != "ok" or trial.is_void or not trial.is_feasible:
-        return False
-    losses = [*(trial.losses or ()), *(() if trial.loss is None else (trial.loss,))]
-    return bool(losses) and not any(map(math.isnan, losses))
-
-
-def _rank_of(trial: Trial) -> tuple[float, int]:
-    assert trial.loss is not None
-    return trial.loss, trial.tid
-
-
-def fold(exp: str, events: Iterable[Event]) -> State:
-    """Return the state of *exp* after *events*."""
-    state = State(exp)
-    state.take(events)
-    return state

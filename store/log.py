@@ -10,29 +10,28 @@ from typing import Any, Protocol, TypeAlias
 from hstore.store.events import Document, Event
 
 ReportRow: TypeAlias = tuple[int, int, str, Mapping[str, Any]]
-"""Of an event, tid, ver, type and of its data those of `REPORT_ROW_FIELDS` that it has."""
+"""tid, ver and type of an event, and those of `REPORT_ROW_FIELDS` that its data has."""
 REPORT_ROW_FIELDS = ("step", "value", "status", "pruned", "final", "void")
 EVERY_TRIAL = 2**62
-"""As `ReadCursor.last`: no trial but those of `ReadCursor.open` is asked for."""
+"""As `ReadCursor.last`: no trials but those of `ReadCursor.open` are read."""
 
 
-def report_row(event: Event) -> ReportRow:
-    """Return the slip of an event of a trial."""
-    assert event.tid is not None
+def report_row(tid: int, event: Event) -> ReportRow:
+    """Return the row of *event* of trial *tid*."""
     data = ((name, getattr(event, name, None)) for name in REPORT_ROW_FIELDS)
-    return event.tid, event.ver, event.type, {name: value for name, value in data if value is not None}
+    return tid, event.ver, event.type, {name: value for name, value in data if value is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadCursor:
-    """What a reader has: chains are dense, so this is all it takes to ask for the rest."""
+    """How far a reader has read. Chains are dense, so this is enough to ask for the rest."""
 
     header: int = -1
     """Last ver of the experiment's own chain."""
     last: int = -1
     """Highest trial id."""
     open: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({}))
-    """Last ver by tid of the trials that can still bring news."""
+    """Last ver by tid of the trials whose chains can still go on."""
 
 
 class EventLog(Protocol):
@@ -43,10 +42,10 @@ class EventLog(Protocol):
     """
 
     def append(self, events: Sequence[Event]) -> None:
-        """Make *events* durable in their order; what was appended before, to the letter, is no error.
+        """Make *events* durable in their order; appending the same event again is no error.
 
         Raises `Conflict` if another event has the place of one of them: `.event` is that other event, `.mine` the one
-        that was refused; those before it in *events* are in the log, those after it are not.
+        that was refused. Those before it in *events* are in the log, those after it are not.
         Raises `InvalidEvent` for an event that no store may hold and `StoreUnreachable` if the timeout
         ends before the server answers (then the events may or may not be in the log: append them again).
         """
@@ -55,14 +54,14 @@ class EventLog(Protocol):
         """Return the events of *exp* that are not *known*, by tid (the experiment's own chain first), then ver."""
 
     def report_rows(self, exp: str, known: ReadCursor) -> list[ReportRow]:
-        """Return what learning curves are made of, of the events of trials that are not *known*, by tid, then ver.
+        """Return the rows that learning curves are made of, of events of trials that are not *known*, by tid and ver.
 
-        That is of all but decisions, and of their data only `REPORT_ROW_FIELDS`: a small part of what `read` returns. A
-        chain may have a hole for a moment, which the next call fills.
+        There is one for each event but decisions, with `REPORT_ROW_FIELDS` only: a small part of what `read` returns.
+        A chain may have a hole for a moment, which the next call fills.
         """
 
     def documents(self, exp: str) -> Iterator[Document]:
-        """Yield all events of *exp* as they are stored, in the order of `read`, for whoever checks or copies a log.
+        """Yield all events of *exp* as they are stored, in the order of `read`, to check or copy a log.
 
         One that cannot be decoded is yielded as {"raw": its BSON, …what of `exp`, `tid`, `ver`, `_id` could be read}.
         """

@@ -1,4 +1,4 @@
-"""MemoryLog: the log of a search that needs no server. Picklable, gone with its process."""
+"""MemoryLog: the log of a search that needs no server. Picklable, lost with its process."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 
 from hstore.store.digest import digest_event
 from hstore.store.errors import Conflict, InvalidEvent
-from hstore.store.events import Document, Event, to_document
+from hstore.store.event_documents import to_document
+from hstore.store.events import Document, Event
 from hstore.store.log import EVERY_TRIAL, ReadCursor, ReportRow, report_row
 
 
@@ -64,7 +65,8 @@ class MemoryLog:
     def report_rows(self, exp: str, known: ReadCursor) -> list[ReportRow]:
         """See `EventLog.report_rows`."""
         known = replace(known, header=EVERY_TRIAL)
-        return [report_row(event) for event in self.read(exp, known) if event.ver > 0]
+        news = self.read(exp, known)
+        return [report_row(event.tid, event) for event in news if event.tid is not None and event.ver > 0]
 
     def documents(self, exp: str) -> Iterator[Document]:
         """See `EventLog.documents`."""

@@ -18,9 +18,10 @@ from pymongo.errors import AutoReconnect, BulkWriteError, DuplicateKeyError, Ope
 
 from hstore.store.digest import digest_event
 from hstore.store.errors import Conflict, InvalidEvent, VerificationFailed
-from hstore.store.events import CODEC, Document, Event, from_document, spill, to_document, unreadable
+from hstore.store.event_documents import from_document, spill, to_document, unreadable
+from hstore.store.events import CODEC, Document, Event
 from hstore.store.log import EVERY_TRIAL, REPORT_ROW_FIELDS, ReadCursor, ReportRow
-from hstore.store.retry import RetryPolicy, is_duplicate
+from hstore.store.retry import RetryPolicy, is_duplicate, let_go
 
 if TYPE_CHECKING:
     from pymongo.collection import Collection
@@ -32,7 +33,7 @@ FIRST_POLL, LONGEST_POLL = 0.005, 0.25
 
 
 class MongoLog:
-    """See `EventLog`. Reads and writes with majority concern, so what it says is what no failover takes back.
+    """See `EventLog`. Reads and writes with majority concern: no failover takes back what it returns.
 
     fetch, put: content of an attachment by its SHA-256, for data too large for an event.
     A process that forks must open the store anew in the child.
@@ -54,7 +55,7 @@ class MongoLog:
 
     @property
     def timeout(self) -> float:
-        """Seconds that a server which does not answer is waited for."""
+        """Seconds to wait for a server that does not answer."""
         return self._retrying.seconds
 
     @timeout.setter
@@ -75,7 +76,7 @@ class MongoLog:
             inserted, is_refused = self._retrying(partial(self._insert, documents[done:]))
             done += inserted
             if is_refused:
-                # A duplicate proves nothing about durability (the original may be rolled back): see what is there.
+                # A duplicate proves nothing about durability (the original may be rolled back), so it is read back.
                 self._retrying(partial(self._confirm_durable, documents[done], events[done]))
                 done += 1
 
@@ -95,11 +96,13 @@ class MongoLog:
                 self._events.insert_one(documents[0])
             else:
                 self._events.insert_many(documents, ordered=True)
-        except DuplicateKeyError:
+        except DuplicateKeyError as error:
+            let_go(error)
             return 0, True
         except BulkWriteError as error:
             if not is_duplicate(error):  # which it is not if the write concern failed as well
                 raise
+            let_go(error)
             # Those before the duplicate are durable: a server waits for its majority even when it refuses the rest.
             return error.details["writeErrors"][0]["index"], True
         return len(documents), False
@@ -125,7 +128,7 @@ class MongoLog:
     # -- reading ----------------------------------------------------------------------------------------------
 
     def read(self, exp: str, known: ReadCursor = ReadCursor()) -> list[Event]:  # noqa: B008 - frozen
-        """See `EventLog.read`. Raises `VerificationFailed` for a log with a hole: somebody removed an event."""
+        """See `EventLog.read`. Raises `VerificationFailed` for a log with a hole: an event was removed."""
         query = _query(exp, known)
         events = self._retrying(lambda: self._find(query))
         if _hole(events, known) is not None:
@@ -202,10 +205,12 @@ class MongoLog:
                     if stream.try_next() is not None:
                         return True
             return False
-        except OperationFailure:  # a server without change streams
+        except OperationFailure as error:  # a server without change streams
+            let_go(error)
             return self._poll(exp, known, deadline)
-        except PyMongoError:
-            return True  # whoever reads next waits for the server, and says so
+        except PyMongoError as error:
+            let_go(error)
+            return True  # the caller's next read waits for the server, and reports it
 
     def _poll(self, exp: str, known: ReadCursor, deadline: float) -> bool:
         pause = FIRST_POLL
@@ -231,7 +236,7 @@ def _envelope(raw: bytes) -> Document:
 
 
 def _query(exp: str, known: ReadCursor) -> Document:
-    """Return the query for the events of *exp* that are not *known*: chains are dense, so places say it all."""
+    """Return the query for the events of *exp* that are not *known*: chains are dense, so places are enough."""
     if known == ReadCursor():
         return {"exp": exp}
     by_ver: dict[int, list[int]] = defaultdict(list)

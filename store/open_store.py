@@ -23,11 +23,14 @@ def open_store(
     """Return the store that *url* names: any MongoDB URI with a database, or hyperopt's mongo://host:port/db.
 
     Without *url* it is `$HSTORE_URL`, and without that the embedded server of this machine, started if it does not
-    run. A new database gets its collections. *patience*: seconds that a server may take to answer, now and later;
-    *check_schema*: False opens a store of another version as well.
+    run. A new database gets its collections.
+
+    patience: seconds that a server may take to answer, now and later. check_schema: False opens a store of another
+    version as well.
     Raises `BadUrl`, `NoMongod`, `StoreUnreachable`, `SchemaMismatch`.
     """
     from hstore.store.claims import Claims
+    from hstore.store.diagnosis import misconfiguration
     from hstore.store.gridfs_attachments import GridFSAttachments
     from hstore.store.mongo import MongoLog
     from hstore.store.read_models import ReadModels
@@ -42,10 +45,11 @@ def open_store(
         server = ensure_server()
         url = server.uri
     place = parse(url)
-    # A server of our own that does not answer at once has died: it is started again, not waited for.
-    database = connect(place, **({} if server is None else {"serverSelectionTimeoutMS": 300}))
     where = place.shown if server is None else f"the embedded MongoDB in {server.home}"
     retry = RetryPolicy(where, seconds=patience, restart=server.ensure if server is not None else None)
+    # An embedded server that does not answer at once has died: it is started again, not waited for.
+    database = retry(lambda: connect(place, **({} if server is None else {"serverSelectionTimeoutMS": 300})))
+    retry.explain = lambda: misconfiguration(database.client, place.hosts)
     attachments = GridFSAttachments(database, retry)
     log = MongoLog(database["events"], fetch=attachments.get, put=attachments.put, retry=retry)
     models = ReadModels(database, retry)

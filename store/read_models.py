@@ -14,9 +14,10 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 from pymongo.read_concern import ReadConcern
 
 from hstore.store.events import CODEC, Cancelled, Document, Failed, Requeued, happened
-from hstore.store.fold import HELD, UNFINISHED, State, Trial
+from hstore.store.fold import HELD, UNFINISHED, Trial
 from hstore.store.log import ReadCursor
-from hstore.store.retry import RetryPolicy
+from hstore.store.retry import RetryPolicy, let_go
+from hstore.store.state import State
 from hstore.store.values import as_loss
 
 if TYPE_CHECKING:
@@ -30,22 +31,24 @@ RESULT_BYTES = 16 * 1024
 LONGEST_FRONT = 200
 """Trials of a Pareto front that `experiments` shows."""
 BATCH = 100
-"""Documents that are sent at once; of the largest that is as much as a slow line takes in time."""
+"""Documents sent at once; if all are as large as they can be, a slow line still takes them in time."""
 
 
 class ReadModels:
-    """Keeps the documents of trials and experiments, each guarded by how much of the log it knows (`ver`, `events`)."""
+    """Keeps the documents of trials and experiments, each guarded by how much of the log is in it (`ver`, `events`)."""
 
     def __init__(self, database: Database[Document], retry: RetryPolicy) -> None:
-        # What is lost here is derived again, so nobody waits for a majority to have it.
+        # What is lost here is derived again, so writes do not wait for a majority.
         light: dict[str, Any] = {
             "write_concern": pymongo.WriteConcern(w=1),
             "read_concern": ReadConcern("local"),
         }
         self._trials: Collection[Document] = database.get_collection("trials", **light)
         self._experiments: Collection[Document] = database.get_collection("experiments", **light)
-        # Nobody waits for the bell: it is only a hint.
-        self._wakeups: Collection[Document] = database.get_collection("bell", write_concern=pymongo.WriteConcern(w=0))
+        # A wakeup is only a hint, so its write is not waited for.
+        self._wakeups: Collection[Document] = database.get_collection(
+            "wakeups", write_concern=pymongo.WriteConcern(w=0)
+        )
         self._retrying = retry
         self._trials_waiting: dict[tuple[str, int], Trial] = {}
         self._leases: dict[tuple[str, int], tuple[str, float]] = {}
@@ -54,18 +57,18 @@ class ReadModels:
         self._server_epoch: tuple[Any, ...] | None = None
 
     def for_thread(self) -> ReadModels:
-        """Return the same for another thread: what is put off here is not put off there."""
+        """Return the same for another thread, with a queue of writes of its own."""
         return ReadModels(self._trials.database, self._retrying)
 
     def lease(self, exp: str, tid: int, by: str, seconds: float) -> None:
-        """Write with the next document of trial *tid* that session *by* has a lease on it, from then on."""
+        """Write with the next document of trial *tid* that session *by* has a lease on it for *seconds* from then."""
         self._leases[exp, tid] = by, seconds
 
     def project(self, state: State, chains: Iterable[int | None], *, later: bool = False, whole: bool = True) -> None:
-        """Bring the documents of *chains* (None: the experiment's own) up to *state*; what they know changes nothing.
+        """Bring the documents of *chains* (None: the experiment's own) up to *state*; those that are up to date stay.
 
-        later: let it wait for the next call, which costs a round trip less; for a writer that appends again at once.
-        whole: False if *state* holds some trials only, and so cannot tell how the experiment stands.
+        later: let it wait for the next call, which saves a round trip; for a writer that appends again at once.
+        whole: False if *state* holds some trials only; the document of the experiment stays as it is then.
         """
         chains = set(chains)
         for tid in chains - {None}:
@@ -82,7 +85,7 @@ class ReadModels:
             newest = self._experiments_waiting[state.exp] = state
         if later:
             return
-        if self._has_failed_over():  # which may have taken back what was shown
+        if self._has_failed_over():  # which may have rolled back what was written
             self.flush()
             return
         self._write_waiting_trials()
@@ -92,7 +95,7 @@ class ReadModels:
             self._notify()
 
     def flush(self) -> None:
-        """Write what `project` has put off, and what got lost."""
+        """Write what `project` has deferred, and what got lost."""
         self._write_waiting_trials()
         for state in list(self._experiments_waiting.values()):
             self.repair(state)
@@ -100,7 +103,7 @@ class ReadModels:
     def _has_failed_over(self) -> bool:
         """Return whether, since the last call, the server was away or another one was elected.
 
-        The driver repeats what an election interrupted, so that nobody else hears of it.
+        pymongo repeats what an election interrupted, so no caller gets an error.
         """
         before = self._server_epoch
         self._server_epoch = (
@@ -128,12 +131,12 @@ class ReadModels:
             self._notify()
 
     def _notify(self) -> None:
-        """Wake who waits for something to take: see `claims.Wakeups`."""
+        """Wake idle workers: see `claims.Wakeups`."""
         with contextlib.suppress(PyMongoError):
             self._wakeups.insert_one({"at": bson.Timestamp(0, 0)})
 
     def _update(self, trial: Trial) -> tuple[Document, Document]:
-        """Return the update that shows *trial*; tickets and leases go with the claims that they are for."""
+        """Return the update that writes *trial*; it removes tickets and leases whose claims are over."""
         is_held = trial.state in HELD
         over = {"ticket": is_held or isinstance(trial.last, Requeued), "lease": not is_held}
         fields = TRIAL_FIELDS | {name for name, is_over in over.items() if is_over}
@@ -151,7 +154,7 @@ class ReadModels:
         self.repair(state)
 
     def repair(self, state: State) -> int:
-        """Derive again the documents of trials that lag behind *state* (their writer died); return how many did."""
+        """Derive again the documents of trials that lag behind *state* (their writer died); return how many lagged."""
         found = self._retrying(lambda: list(self._trials.find({"exp": state.exp}, {"tid": 1, "ver": 1, "_id": 0})))
         shown = {document["tid"]: document["ver"] for document in found}
         lagging = [trial for tid, trial in state.trials.items() if shown.get(tid, -1) < trial.ver]
@@ -160,9 +163,9 @@ class ReadModels:
         return len(lagging)
 
     def lagging(self, exp: str) -> ReadCursor:
-        """Return what of *exp* the documents know, to ask the log for the rest: what their writer did not live to show.
+        """Return how far the documents of *exp* are, to read the rest from the log: their writer may have died.
 
-        Trials that ended count as known.
+        Trials that ended count as up to date.
         """
 
         def look() -> ReadCursor:
@@ -179,29 +182,29 @@ class ReadModels:
         return self._retrying(look)
 
     def shown(self, exp: str) -> tuple[list[Document], Document | None]:
-        """Return the documents of the trials of *exp*, and its own if there is one, as they are."""
+        """Return the documents of the trials of *exp*, and the document of *exp* if there is one, as they are."""
         trials = self._retrying(lambda: list(self._trials.find({"exp": exp})))
         return trials, self._retrying(lambda: self._experiments.find_one({"_id": exp}))
 
     def counts(self, exp: str) -> tuple[dict[str, int], dict[str, int]]:
-        """Return the number of trials by state as their documents say, and as the experiment's document says."""
+        """Return the number of trials by state in their documents, and in the experiment's document."""
         group: list[Document] = [{"$match": {"exp": exp}}, {"$group": {"_id": "$state", "n": {"$sum": 1}}}]
         found = self._retrying(lambda: list(self._trials.aggregate(group)))
         about = self._retrying(lambda: self._experiments.find_one({"_id": exp}, {"counts": 1})) or {}
         return {d["_id"]: d["n"] for d in found}, about.get("counts", {})
 
     def nonfinal_failures(self, exp: str) -> set[int]:
-        """Return the tids of trials that failed, but not for good, and were not queued again."""
+        """Return the tids of trials that failed, not for good, and have not been requeued."""
         query = {"exp": exp, "state": "failed", "final": False}
         return {d["tid"] for d in self._retrying(lambda: list(self._trials.find(query, {"tid": 1})))}
 
     def open_experiments(self) -> list[str]:
-        """Return the names of the experiments whose trials are to be taken, sorted."""
+        """Return the names of the experiments whose trials workers may take, sorted."""
         found = self._retrying(lambda: list(self._experiments.find({"status": "open"}, {"_id": 1})))
         return sorted(document["_id"] for document in found)
 
     def ending(self) -> list[str]:
-        """Return the names of the experiments that had finished while trials of them had not, sorted."""
+        """Return the names of the experiments that are finished and have trials that are not, sorted."""
         query = {"status": "finished", "$or": [{f"counts.{state}": {"$gt": 0}} for state in sorted(UNFINISHED)]}
         found = self._retrying(lambda: list(self._experiments.find(query, {"_id": 1})))
         return sorted(document["_id"] for document in found)
@@ -213,7 +216,7 @@ class ReadModels:
     def tally(self) -> dict[str, dict[str, tuple[int, float | None]]]:
         """Return how many trials of each experiment are in each state, and the smallest loss among them.
 
-        Where no driver runs, `overview` lags behind that.
+        Where no driver runs, `overview` lags behind.
         """
         is_ranked = {"$and": [{"$eq": ["$status", "ok"]}, {"$ne": ["$void", True]}]}
         group = {"_id": {"exp": "$exp", "state": "$state"}, "n": {"$sum": 1},
@@ -225,9 +228,9 @@ class ReadModels:
 
 
 def _guarded(document: Document, fields: frozenset[str], guard: str) -> tuple[Document, Document]:
-    """Return (filter, update) that make *document* of what has its `_id`, unless that knows as much already.
+    """Return (filter, update) that write *document*, unless the stored one reflects as much of the log already.
 
-    Fields of others beside ours (tickets, leases) stay; ours that no longer apply go.
+    Fields that others write beside ours (tickets, leases) stay; ours that no longer apply are removed.
     """
     update: Document = {"$set": document}
     if gone := fields - document.keys():
@@ -241,11 +244,12 @@ def _write(collection: Collection[Document], updates: list[tuple[Document, Docum
             collection.update_one(*updates[0], upsert=True)
         else:
             collection.bulk_write([pymongo.UpdateOne(*update, upsert=True) for update in updates], ordered=False)
-    except DuplicateKeyError:
-        pass  # the guard did not match, and the upsert met the document: it knows as much or more
+    except DuplicateKeyError as error:
+        let_go(error)  # the guard did not match, and the upsert met the document: it reflects as much or more
     except BulkWriteError as error:
         if error.details["writeConcernErrors"] or any(e["code"] != 11000 for e in error.details["writeErrors"]):
             raise
+        let_go(error)
 
 
 TRIAL_FIELDS = frozenset(

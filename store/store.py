@@ -1,4 +1,4 @@
-"""Store and Experiment: what everyone else is handed. Reading, folding and appending meet here."""
+"""Store and Experiment: the interface to a log. Reading, folding and appending meet here."""
 
 from __future__ import annotations
 
@@ -19,10 +19,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from hstore.store.attachments import Attachments, MemoryAttachments
 from hstore.store.digest import digest_event
 from hstore.store.errors import Conflict, InvalidEvent, NotFound
-from hstore.store.events import Created, Document, Event, Queued
-from hstore.store.fold import State, Trial, evolve, why_not
+from hstore.store.events import Created, Document, Event, Queued, TrialEvent
+from hstore.store.fold import Trial, evolve, why_not
 from hstore.store.log import EVERY_TRIAL, EventLog, ReadCursor
 from hstore.store.memory import MemoryLog
+from hstore.store.null_objects import NoClaims, NoReadModels
+from hstore.store.received import Received
+from hstore.store.state import State
 from hstore.store.values import check_name
 
 if TYPE_CHECKING:
@@ -34,9 +37,9 @@ if TYPE_CHECKING:
 
 Chain: TypeAlias = int | None
 QUICK_LOOKS = (0.002, 0.004, 0.008, 0.016, 0.032)
-"""Seconds before each of the first looks for news."""
+"""Seconds before each of the first looks for new events."""
 PendingEvent: TypeAlias = tuple[type[Event], Chain, Mapping[str, Any]]
-"""An event to be: its class, whose chain it goes on (a tid; None: the experiment's own), its data."""
+"""An event that is decided but not in the log: its class, its chain (a tid; None: the experiment's own), its data."""
 
 
 def author() -> str:
@@ -52,7 +55,7 @@ def now() -> dt.datetime:
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """Keep Python from looking for cycles among events while they are made by the ten thousand: there are none."""
+    """Keep Python from looking for cycles while events are made by the ten thousand: there are none among them."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -81,9 +84,11 @@ class Store:
     ) -> None:
         self.log = log
         self.attachments = attachments
-        self.models = models
-        self.claims = claims
-        """Tickets, leases and who is there; None in memory, where there is but one process."""
+        self.is_durable = models is not None
+        """Whether what is appended outlives this process: False for a store in memory."""
+        self.models: ReadModels | NoReadModels = NoReadModels() if models is None else models
+        self.claims: Claims | NoClaims = NoClaims() if claims is None else claims
+        """Tickets, leases and who is there."""
         self.database = database
         """MongoDB itself, for queries; None in memory."""
         self.url = url
@@ -117,13 +122,8 @@ class Store:
         return experiment
 
     @property
-    def is_durable(self) -> bool:
-        """Whether what is appended outlives this process."""
-        return self.models is not None
-
-    @property
     def timeout(self) -> float:
-        """Seconds that a server which does not answer is waited for before `StoreUnreachable` is raised."""
+        """Seconds to wait for a server that does not answer before `StoreUnreachable` is raised."""
         return getattr(self.log, "timeout", math.inf)
 
     @timeout.setter
@@ -133,15 +133,15 @@ class Store:
 
     def for_thread(self) -> Store:
         """Return another handle on the same connection, for another thread to append through; not to be closed."""
-        if self.models is None:
+        if not self.is_durable:
             return self
-        twin = copy(self)
-        twin.models = self.models.for_thread()
-        return twin
+        for_thread = copy(self)
+        for_thread.models = self.models.for_thread()
+        return for_thread
 
     def close(self) -> None:
-        """Let go of the connection; an embedded server that nobody else uses stops."""
-        if self.models is not None and not self._is_closed:
+        """Close the connection; an embedded server that no other process uses stops."""
+        if not self._is_closed:
             self.models.flush()
         self._is_closed = True
         close = getattr(self.log, "close", None)
@@ -174,9 +174,9 @@ class Experiment:
         self.name = name
         self._only = None if only is None else set(only)
         self.state = State(name)
-        self.received: list[Event] = []
-        """All events in the order in which this process learnt of them."""
         self._chains: dict[Chain, list[Event]] = {}
+        self.received = Received(self._chains)
+        """All events in the order in which this process read them; none where *only* some trials are read."""
         self._digests: dict[Chain, list[bytes]] = {}
         self._composed: dict[uuid.UUID, bytes] = {}
 
@@ -192,7 +192,7 @@ class Experiment:
 
     @property
     def pareto(self) -> list[Trial]:
-        """The trials that no other is better than in everything, of a search for several things at once."""
+        """The Pareto front, by tid, of a search with several losses."""
         return self.state.pareto
 
     @property
@@ -202,13 +202,10 @@ class Experiment:
         return [event for chain in chains for event in self._chains[chain]]
 
     def begin(self, created: Mapping[str, Any]) -> bool:
-        """Begin the experiment with the data of a `Created`; return False if another process was first."""
+        """Begin the experiment with *created*, the data of a `Created`; return False if it has begun already."""
         check_name(self.name)
-        try:
-            self.append(self.compose((Created, None, created)))
-        except Conflict:
-            return False
-        return True
+        beginning: list[PendingEvent] = [(Created, None, created)]
+        return bool(self.append_decided(lambda: beginning if self.state.ver < 0 else []))
 
     def chain(self, tid: Chain) -> Sequence[Event]:
         """Return the events of one trial, or of the experiment itself for None; raises `NotFound`."""
@@ -226,21 +223,23 @@ class Experiment:
 
     @property
     def known(self) -> ReadCursor:
-        """What has been read, as `EventLog.read` wants to hear it."""
+        """How far the log has been read, for `EventLog.read`."""
         if self._only is not None:
             vers = {tid: self.state.trials[tid].ver if tid in self.state.trials else -1 for tid in self._only}
             return ReadCursor(header=self.state.ver, last=EVERY_TRIAL, open=vers)
-        watched = {tid: self.state.trials[tid].ver for tid in self.state.watched if tid in self.state.trials}
+        watched = {
+            tid: self.state.trials[tid].ver for tid in self.state.observations.watched if tid in self.state.trials
+        }
         return ReadCursor(header=self.state.ver, last=len(self.state.trials) - 1, open={**watched, **self.state.open})
 
     def refresh(self) -> list[Event]:
         """Read and fold what is new in the log; return it."""
         with _uncollected():
-            watched = len(self.state.watched)
+            watched = len(self.state.observations.watched)
             news = self.store.log.read(self.name, self.known)
             self._take(news)
-            if self._only is None and len(self.state.watched) > watched:
-                # Chains that were taken to have ended go on, and were not asked for.
+            if self._only is None and len(self.state.observations.watched) > watched:
+                # Chains that had ended go on, and were not read.
                 more = self.store.log.read(self.name, self.known)
                 self._take(more)
                 news += more
@@ -258,7 +257,7 @@ class Experiment:
         return [self.state.trials.get(tid) for tid in tids]
 
     def evict(self, tid: int) -> None:
-        """Let go of what was read of trial *tid*, if it was looked at."""
+        """Forget what was read of trial *tid*, if it was loaded."""
         if self._only is not None:
             self._only.discard(tid)
             self._chains.pop(tid, None)
@@ -268,8 +267,7 @@ class Experiment:
     def poll(self, timeout: float) -> list[Event]:
         """Read and fold what is new as soon as there is anything, or after *timeout* seconds; return it.
 
-        Looks a few times before it goes to sleep: where much is going on, news come sooner than a wake-up call
-        can be ordered.
+        Looks a few times before it sleeps: in a busy search new events come sooner than a change stream opens.
         """
         for pause in QUICK_LOOKS:
             pause = min(pause, timeout)
@@ -298,15 +296,15 @@ class Experiment:
         return self.digest(last, 0) if last >= 0 else self.digest(None, 0)
 
     def observed(self) -> list[list[Any]]:
-        """Return [tid or None, ver, digest] of each chain with news that no decision has observed, in reading order."""
+        """Return [tid or None, ver, digest] of each chain with news that no decision observed, as they were read."""
         trials, state = self.state.trials, self.state
         return [
             [chain, ver := state.ver if chain is None else trials[chain].ver, self.digest(chain, ver)]
-            for chain in state.unobserved
+            for chain in state.observations.unobserved
         ]
 
     def compose(self, *pending: PendingEvent) -> list[Event]:
-        """Return the events of *pending*, each put at the end of its chain (one draft builds on those before it).
+        """Return the events of *pending*, each put at the end of its chain (one builds on those before it).
 
         Raises `InvalidEvent` for one that its chain does not allow. Nothing is written.
         """
@@ -327,6 +325,8 @@ class Experiment:
                 if why := why_not(trial, event):
                     raise InvalidEvent(f"{self.name!r} trial {tid} cannot be {event.type} now: {why}")
                 trials[tid] = evolve(trial, event)
+            elif issubclass(kind, TrialEvent):
+                raise InvalidEvent(f"an event of type {event.type} is of a trial, and no trial was named")
             digest = self._composed[event.id] = digest_event(event, after)
             tails[tid] = (ver + 1, digest)
             if kind is Queued:
@@ -344,7 +344,7 @@ class Experiment:
         """Append what *decide* returns, asking it again whenever another writer was first; return what was appended.
 
         decide: called with nothing; what others wrote has been read and folded by the time it is called again. An empty
-            answer ends it. It raises what it likes, and nothing is written then.
+            answer ends it. What it raises passes through, and nothing is written.
         """
         while True:
             pending = decide()
@@ -360,7 +360,8 @@ class Experiment:
     def append(self, events: Sequence[Event], *, more_to_come: bool = False, not_yet: Collection[int] = ()) -> None:
         """Make *events* durable, fold them, bring the read models up to them (unless *more_to_come* at once).
 
-        not_yet: trials whose documents may wait for the next append, or for `show`: what soon ends is shown once.
+        not_yet: trials whose documents may wait for the next append, or for `project`: one that soon ends is then
+            written once.
         Raises `Conflict` if another writer was first; what it wrote has been read and folded then.
         """
         try:
@@ -370,27 +371,25 @@ class Experiment:
             self.refresh()
             raise
         self._take(events)
-        if self.store.models is not None:
-            chains, whole = {event.tid for event in events}, self._only is None
-            if chains - set(not_yet):
-                self.store.models.project(self.state, chains - set(not_yet), later=more_to_come, whole=whole)
-            if chains & set(not_yet):
-                self.store.models.project(self.state, chains & set(not_yet), later=True, whole=whole)
+        chains, whole = {event.tid for event in events}, self._only is None
+        if chains - set(not_yet):
+            self.store.models.project(self.state, chains - set(not_yet), later=more_to_come, whole=whole)
+        if chains & set(not_yet):
+            self.store.models.project(self.state, chains & set(not_yet), later=True, whole=whole)
 
     def project(self, tid: int, *, lease: float | None = None) -> None:
         """Bring the document of trial *tid* up to what was read here, if it lags behind.
 
-        lease: seconds that whoever holds it has from now on, since nobody has shown yet that it is held.
+        lease: seconds that its holder has from now on; the lease is not in the document yet if that lags behind.
         """
-        if self.store.models is not None and tid in self.state.trials:
+        if tid in self.state.trials:
             if lease is not None:
                 self.store.models.lease(self.name, tid, "", lease)
             self.store.models.project(self.state, {tid}, whole=self._only is None)
 
     def repair(self) -> None:
-        """Bring the read models up to the log, whoever died before doing so."""
-        if self.store.models is not None:
-            self.store.models.repair(self.state)
+        """Bring the read models up to the log, if a writer died before it did."""
+        self.store.models.repair(self.state)
 
     def _take(self, events: Sequence[Event]) -> None:
         for event in events:

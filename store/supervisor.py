@@ -1,7 +1,7 @@
 """Runs the embedded mongod: starts it, starts it again when it dies, stops it when its last user is gone.
 
-A program of its own, `python -I -S supervisor.py LOCK COMMAND…`, run by `hstore.store.server` in its home;
-what the files mean is said there. It knows nothing of hstore and imports little, so that it stays small.
+A program of its own, `python -I -S supervisor.py LOCK COMMAND…`, run by `hstore.store.server_process` in the folder
+that `hstore.store.server_home` describes. It imports nothing of hstore, and little else, to use little memory.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import resource
 import signal
 import sys
 import threading
@@ -19,11 +20,11 @@ LINGER = 1.0
 TIMEOUT = 10.0
 """Seconds that mongod gets to stop by itself."""
 SHORT_LIFE = 3.0
-"""Seconds within which a mongod that dies is not started again: whoever waits for it shall hear why."""
+"""Seconds within which a mongod that dies is not started again: the process that waits for it reports the cause."""
 
 
 class Supervisor:
-    """The keeper of one mongod."""
+    """Keeps one mongod running as long as it has users."""
 
     def __init__(self, lock: int, command: list[str]) -> None:
         self.lock = lock
@@ -41,7 +42,7 @@ class Supervisor:
             began = time.monotonic()
             self.pid = self.pid or os.posix_spawn(self.command[0], self.command, os.environ)
             write_pids(self.lock, os.getpid(), self.pid)
-            if self.is_stopping:  # told so before there was a mongod to pass it on to
+            if self.is_stopping:  # the signal came before there was a mongod to pass it on to
                 self.stop()
             wait_for_end(self.pid, self.data)
             if self.is_stopping or time.monotonic() - began < SHORT_LIFE:
@@ -49,7 +50,7 @@ class Supervisor:
             self.pid = 0
 
     def stop(self) -> None:
-        """Tell mongod to end, and see to it that it does."""
+        """Ask mongod to end, and kill it if it does not within `TIMEOUT`."""
         self.is_stopping = True
         if self.pid:
             signal.signal(signal.SIGALRM, lambda *_: kill(self.pid, signal.SIGKILL))
@@ -57,10 +58,10 @@ class Supervisor:
             kill(self.pid, signal.SIGTERM)
 
     def stop_after_last_user(self) -> None:
-        """Stop when nobody holds `users.lock` any more; newcomers then wait for the end of this process."""
-        users = os.open("run/users.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        """Stop when no process holds `users.lock` any more; newcomers then wait for the end of this process."""
+        users = os.open("run/users.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         while True:
-            fcntl.flock(users, fcntl.LOCK_EX)  # the kernel gives it to us, however the last user ended
+            fcntl.flock(users, fcntl.LOCK_EX)  # the kernel grants it, however the last user ended
             fcntl.flock(users, fcntl.LOCK_UN)
             time.sleep(LINGER)
             try:
@@ -113,16 +114,20 @@ def kill(pid: int, number: int) -> None:
 
 
 def write_pids(file: int, *pids: int) -> None:
-    """Replace what *file* says by *pids*; whoever reads it meanwhile sees the old ones or the new."""
+    """Replace the content of *file* by *pids*; a reader sees the old ones or the new ones."""
     os.pwrite(file, " ".join(map(str, pids)).ljust(32).encode(), 0)
 
 
 def main() -> None:
-    """Take over the lock that came with us, go to the background, supervise."""
+    """Take over the lock that was inherited, go to the background, supervise."""
     lock, *command = sys.argv[1:]
     if os.fork():
-        os._exit(0)  # whoever started us neither waits for us nor has to bury us
+        os._exit(0)  # the process that started this one neither waits for it nor has to reap it
     os.set_inheritable(int(lock), False)
+    os.umask(0o077)  # all that mongod writes is for this user alone, whatever the shell says
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    with contextlib.suppress(OSError, ValueError):  # mongod needs more files than a careful shell allows
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     Supervisor(int(lock), command).run()
 
 

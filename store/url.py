@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 import warnings
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_plus, unquote_plus, urlsplit
 
-from hstore.store.errors import BadUrl
+from hstore.store.errors import BadUrl, StoreUnreachable
+from hstore.store.terminal_text import printable
 
 if TYPE_CHECKING:
+    from pymongo import MongoClient
     from pymongo.database import Database
 
 EXAMPLE = "mongodb://host:27017/my_experiments"
@@ -19,8 +23,8 @@ EXAMPLE = "mongodb://host:27017/my_experiments"
 OPTIONS: dict[str, Any] = {
     # pymongo's defaults let a frozen primary stall a client for 26 s, with these it is ten. (To ask for its heartbeat
     # more often makes it six, and costs as much as all else that an idle worker does. timeoutMS would do for one that
-    # is frozen, but within it pymongo tries and tries again by itself, while nobody hears of it and nobody starts a
-    # dead server again.)
+    # is frozen, but within it pymongo tries again by itself, without a message and without a restart of a dead
+    # embedded server.)
     "socketTimeoutMS": 10_000,
     "serverSelectionTimeoutMS": 2_000,
     "connectTimeoutMS": 5_000,
@@ -30,74 +34,153 @@ OPTIONS: dict[str, Any] = {
 """What is set unless the URL says otherwise."""
 
 
+SHOWN_OPTIONS = frozenset(
+    {
+        "appname", "authmechanism", "authsource", "compressors", "connecttimeoutms", "directconnection", "journal",
+        "loadbalanced", "maxpoolsize", "minpoolsize", "readconcernlevel", "readpreference", "replicaset", "retryreads",
+        "retrywrites", "serverselectiontimeoutms", "sockettimeoutms", "ssl", "timeoutms", "tls", "tlscafile",
+        "tlscertificatekeyfile", "w", "wtimeoutms",
+    }
+)  # fmt: skip
+"""Options whose values may be shown, in lower case. All others may hold a secret."""
+HIDDEN = "***"
+SCHEMES = ("mongodb", "mongodb+srv")
+FOREIGN_SCHEMES = ("http", "https", "postgres", "postgresql", "mysql", "sqlite", "redis", "file", "s3")
+"""Schemes that are repeated in a message, since they are certainly no part of a password."""
+HOST = re.compile(r"(?:[\w.-]+|%2F[\w.%+~-]*|\[[0-9a-fA-F:.]+(?:%25\w+)?\])(?::[0-9]{1,5})?", re.IGNORECASE)
+"""A host with its port, a socket's path, or an address of IPv6."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MongoLocation:
     """Where a store is."""
 
-    uri: str
+    uri: str = field(repr=False)
     database: str
     shown: str
-    """The URL without its password, for messages."""
+    """The URL without user, password and other secrets, for messages."""
+    hosts: tuple[str, ...]
+    """As the URL names them, with their ports if it gives any."""
     given: frozenset[str]
     """Names of the options that the URL sets, in lower case."""
 
 
 def redacted(url: str) -> str:
-    """Return *url* in one line, with its passwords, if it has any, as three stars.
+    """Return *url* for a message: without user, password and other secrets, and nothing of one that is not understood.
 
-    A password that should have been escaped may hold anything, so the last @ ends it.
+    A URL that is not understood may be a password that ended up in the wrong place.
     """
-    url = re.sub(r"(//[^:@]*):.*@", r"\1:***@", url, flags=re.DOTALL)
-    url = re.sub(r"((?:password|token)[=:])[^&;,]*", r"\1***", url, flags=re.IGNORECASE)
-    return "".join(c if c.isprintable() else "?" for c in url)
+    try:
+        return parse(url).shown
+    except BadUrl:
+        return "a URL that is not understood"
 
 
 def parse(url: str) -> MongoLocation:
-    """Return the place that *url* names; raises `BadUrl` saying what is wrong with it.
+    """Return the place that *url* names; raises `BadUrl` saying what is wrong with it, without repeating it.
 
     mongodb:// and mongodb+srv:// go to pymongo as they are; hyperopt's mongo://host:port/db/jobs is translated. As in
     hyperopt the password of a user who gives none there is read from ~/.hyperopt.
     """
     url = url.strip()
-    shown = redacted(url)[:200]
     if url.startswith(("mongo+ssh://", "ssh+mongo://")):
         raise needs_tunnel(url)
     if url.startswith("mongo://"):
-        url = _from_hyperopt(url, shown)
-    if not url.startswith(("mongodb://", "mongodb+srv://")):
-        raise BadUrl(f"{shown!r} is not the URL of a MongoDB", hint=f"one looks like {EXAMPLE}")
-    rest = url.partition("://")[2]
-    _check_login(rest, shown)
-    hosts, _, path = rest.partition("/")
-    if not hosts.rpartition("@")[2].partition("?")[0]:
-        raise BadUrl(f"{shown} names no host", hint=f"one looks like {EXAMPLE}")
+        url = _from_hyperopt(url)
+    scheme, _, rest = url.partition("://")
+    if scheme not in SCHEMES or not url.startswith(f"{scheme}://"):
+        which = f"{scheme}://…" if scheme in FOREIGN_SCHEMES else "the text given as the URL of the store"
+        raise BadUrl(f"{which} is not the URL of a MongoDB", hint=f"example: {EXAMPLE}")
+    _check_login(rest)
+    authority, _, path = rest.partition("/")
+    login, _, hosts = authority.partition("?")[0].rpartition("@")
+    _check_hosts(hosts)
     path, _, options = path.partition("?")
-    database = unquote_plus(path)
-    if not database:
-        raise BadUrl(f"{shown} names no database", hint="add one: …/my_experiments")
-    is_name = database.isprintable() and not re.search(r'[/\\. "$*<>:|?]', database)
-    if not is_name or len(database.encode()) > 63:
-        raise BadUrl(f"{database[:80]!r} cannot be the name of a database", hint="letters, digits, - and _ will do")
-    if url.startswith("mongodb://"):  # the other kind needs the network to be understood
-        _understood(url, shown)
-    given = frozenset(option.partition("=")[0].lower() for option in re.split("[&;]", options) if option)
-    return MongoLocation(uri=url, database=database, shown=shown, given=given)
+    database = _database(path)
+    given = _options(options)
+    if scheme == "mongodb":  # the other kind needs the network to be understood
+        _check_with_driver(url)
+    shown = f"{scheme}://{f'{HIDDEN}@' if login else ''}{hosts}/{path}{_shown_options(options)}"
+    return MongoLocation(uri=url, database=database, shown=shown, hosts=tuple(hosts.split(",")), given=frozenset(given))
 
 
-def _check_login(rest: str, shown: str) -> None:
-    """Refuse a user or password that is not escaped: cut in the wrong place, it would end up in somebody's message."""
+def _not_understood(problem: str, hint: str = f"example: {EXAMPLE}") -> BadUrl:
+    return BadUrl(f"the URL of the store is not understood: {problem}", hint=hint)
+
+
+def _check_login(rest: str) -> None:
+    """Refuse a user or password that is not escaped: cut in the wrong place, it would end up in a message."""
     login, at, _ = rest.partition("?")[0].rpartition("@")
     if not at and ":" in rest.partition("/")[0] and "@" in rest:  # perhaps the ? is part of it
         login, port = rest.rpartition("@")[0], re.search(r":[0-9]+$", rest.partition("/")[0].partition("?")[0])
         login = "" if port else login
-    if re.search(r"[/?#\[\]@]|:.*:|%(?![0-9a-fA-F]{2})", login):
-        raise BadUrl(
-            f"{shown} is not understood: the user and the password in it must be escaped",
-            hint="urllib.parse.quote_plus escapes them",
+    if re.search(r"[/?#\[\]@\s]|:.*:|%(?![0-9a-fA-F]{2})", login) or not login.isprintable():
+        raise _not_understood(
+            "the user and the password in it must be escaped", hint="urllib.parse.quote_plus escapes them"
         )
 
 
-def _understood(url: str, shown: str) -> None:
+def _check_hosts(hosts: str) -> None:
+    if not hosts:
+        raise BadUrl("the URL of the store names no host", hint=f"example: {EXAMPLE}")
+    for host in hosts.split(","):
+        port = re.search(r":([0-9]+)$", host)
+        if not HOST.fullmatch(host) or (port and not 0 < int(port[1]) < 65536):
+            raise _not_understood("a host is written HOST or HOST:PORT, with a port from 1 to 65535")
+
+
+def _database(path: str) -> str:
+    if not path:
+        raise BadUrl("the URL of the store names no database", hint="add one: …/my_experiments")
+    name = unquote_plus(path)
+    is_name = name.isprintable() and not re.search(r'[/\\. "$*<>:|?]', name) and "@" not in path
+    if not is_name or len(name.encode()) > 63:
+        raise BadUrl(
+            "what the URL of the store names cannot be the name of a database", hint="use letters, digits, - and _"
+        )
+    return name
+
+
+def _options(options: str) -> list[str]:
+    """Return the names in *options*, in lower case; raises `BadUrl` for one that the driver does not know."""
+    from pymongo.common import URI_OPTIONS_DEPRECATION_MAP, VALIDATORS
+
+    known = {*VALIDATORS, *URI_OPTIONS_DEPRECATION_MAP}
+    names = [option.partition("=")[0].lower() for option in re.split("[&;]", options) if option]
+    for name in names:
+        if name not in known:
+            (close,) = get_close_matches(name, known, n=1, cutoff=0.75) or ("",)
+            hint = f"did you mean {close!r}?" if close else f"example: {EXAMPLE}?replicaSet=rs0"
+            raise _not_understood("the driver does not know one of its options", hint)
+    return names
+
+
+def _shown_options(options: str) -> str:
+    pairs = [option.partition("=")[::2] for option in re.split("[&;]", options) if option]
+    shown = "&".join(f"{name}={value if name.lower() in SHOWN_OPTIONS else HIDDEN}" for name, value in pairs)
+    return f"?{shown}" if shown else ""
+
+
+def _secrets(url: str) -> list[str]:
+    """Return the parts of *url* that must not be shown, the longest first."""
+    login, _, _ = url.partition("://")[2].partition("/")[0].rpartition("@")
+    pairs = [option.partition("=")[::2] for option in re.split("[&;]", url.partition("?")[2])]
+    hidden = [value for name, value in pairs if name.lower() not in SHOWN_OPTIONS]
+    hidden += [part for value in hidden for part in re.split("[,:]", value)]
+    found = {login, *login.split(":"), *hidden}
+    return sorted((found | set(map(unquote_plus, found))) - {""}, key=len, reverse=True)
+
+
+def _in_drivers_words(error: BaseException, url: str) -> str:
+    """Return the message of *error* in one line, without the secrets of *url*."""
+    text = str(error)
+    for secret in _secrets(url):  # a short one might be part of an ordinary word
+        pattern = re.escape(secret) if len(secret) > 4 else rf"(?<!\w){re.escape(secret)}(?!\w)"
+        text = re.sub(pattern, HIDDEN, text)
+    return printable((text.splitlines() or [type(error).__name__])[0])
+
+
+def _check_with_driver(url: str) -> None:
     from pymongo.errors import PyMongoError
     from pymongo.uri_parser import parse_uri
 
@@ -106,18 +189,18 @@ def _understood(url: str, shown: str) -> None:
             warnings.simplefilter("error")
             parse_uri(url)
     except (PyMongoError, ValueError, OSError, Warning) as error:
-        raise BadUrl(
-            f"{shown} is not understood: {redacted(str(error)).splitlines()[0]}",
-            hint=f"one looks like {EXAMPLE}",
-        ) from error
+        problem = _in_drivers_words(error, url)
+    else:
+        return
+    raise _not_understood(problem)  # not within `except`: a traceback would show the error, and with it the URL
 
 
-def _from_hyperopt(url: str, shown: str) -> str:
+def _from_hyperopt(url: str) -> str:
     """Return the standard form of mongo://[user:password@]host:port/db/collection[?authSource=db]."""
     found = re.fullmatch(r"mongo://([^/?]+)/([^/?]+)/([^/?]+)(\?.*)?", url)
     if found is None:
         raise BadUrl(
-            f"{shown} is not hyperopt's mongo://host:port/db/jobs",
+            "the URL is not hyperopt's mongo://host:port/db/jobs",
             hint=f"or use the standard form: {EXAMPLE}",
         )
     host, database, _, options = found.groups()
@@ -127,27 +210,46 @@ def _from_hyperopt(url: str, shown: str) -> str:
 def connect(place: MongoLocation, **options: Any) -> Database[dict[str, Any]]:
     """Return the database at *place*; *options* of the driver go before ours, those of the URL before all.
 
-    Nothing is sent yet. Raises `BadUrl` for what only the driver understands.
+    Only a mongodb+srv:// URL needs the network here. Raises `BadUrl` for what only the driver understands, and
+    `StoreUnreachable` (with `is_transient`) while DNS does not answer.
     """
     import pymongo
-    from pymongo.errors import PyMongoError
 
     from hstore.store.events import CODEC
 
     options = {name: value for name, value in (OPTIONS | options).items() if name.lower() not in place.given}
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            client: pymongo.MongoClient[dict[str, Any]] = pymongo.MongoClient(place.uri, **options)
-    except (PyMongoError, ValueError, TypeError, OSError) as error:
-        raise BadUrl(f"{place.shown} is not understood: {redacted(str(error)).splitlines()[0]}") from error
-    return client.get_database(
+    return _client(place, options).get_database(
         place.database,
         codec_options=CODEC,
         write_concern=pymongo.WriteConcern(w="majority"),
         read_concern=pymongo.read_concern.ReadConcern("majority"),
         read_preference=pymongo.ReadPreference.PRIMARY,
     )
+
+
+def _client(place: MongoLocation, options: dict[str, Any]) -> MongoClient[dict[str, Any]]:
+    import pymongo
+    from pymongo.errors import PyMongoError
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return pymongo.MongoClient(place.uri, **options)
+    except (PyMongoError, ValueError, TypeError, OSError) as error:
+        problem, is_dns = _in_drivers_words(error, place.uri), _is_dns_away(error)
+    if is_dns:
+        raise StoreUnreachable(f"DNS does not answer: {problem}", hint="check the network", is_transient=True)
+    raise BadUrl(f"{place.shown} is not understood: {problem}")
+
+
+def _is_dns_away(error: BaseException | None) -> bool:
+    """Return whether *error* comes from a DNS that gave no answer; that a name does not exist is an answer."""
+    while error is not None:
+        kinds = {f"{kind.__module__}.{kind.__name__}" for kind in type(error).__mro__}
+        if kinds & {"dns.exception.Timeout", "dns.resolver.NoNameservers", "dns.resolver.NoResolverConfiguration"}:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 PROTOCOLS = ("mongo", "mongo+ssh", "ssh+mongo")
@@ -176,7 +278,7 @@ def read_pw(file: str | Path | None = None) -> str:
             hint="put the password into that file, or into the URL: mongo://user:password@host:port/db/jobs",
         ) from error
     if not password:
-        raise BadUrl(f"no password was given, and {path} holds none")
+        raise BadUrl(f"no password was given, and {path} is empty")
     return password
 
 
@@ -185,26 +287,22 @@ def parse_url(
 ) -> tuple[str, str | None, str | None, str, int, str, str, str | None]:
     """Return (protocol, user, password, host, port, database, collection, authentication database) of hyperopt's *url*.
 
-    pwfile: where the password of a user stands for whom *url* has none. Raises `BadUrl` for what is not of that form.
+    pwfile: the file with the password of a user for whom *url* has none. Raises `BadUrl` for a URL of another form.
     """
-    try:
+    found = None
+    with suppress(ValueError):
         parts = urlsplit(url)
-        host, port, (database, collection) = parts.hostname, parts.port, parts.path.strip("/").split("/")
-    except ValueError as error:
-        raise _not_hyperopts(url) from error
-    if parts.scheme not in PROTOCOLS or not host or port is None:
-        raise _not_hyperopts(url)
+        database, collection = parts.path.strip("/").split("/")
+        if parts.scheme in PROTOCOLS and parts.hostname and parts.port is not None:
+            found = parts.hostname, parts.port
+    if found is None:
+        raise BadUrl("the URL is not hyperopt's mongo://host:port/db/jobs", hint=f"example: {HYPEROPT_EXAMPLE}")
+    host, port = found
     password = parts.password
     if parts.username and password is None and pwfile is not None:
         password = read_pw(pwfile)
     options = dict(option.partition("=")[::2] for option in parts.query.split("&") if option)
     return parts.scheme, parts.username, password, host, port, database, collection, options.get("authSource")
-
-
-def _not_hyperopts(url: str) -> BadUrl:
-    return BadUrl(
-        f"{redacted(url)[:200]} is not hyperopt's mongo://host:port/db/jobs", hint=f"one looks like {HYPEROPT_EXAMPLE}"
-    )
 
 
 def with_password(host: str) -> str:
@@ -216,15 +314,14 @@ def with_password(host: str) -> str:
 
 
 def needs_tunnel(url: str) -> BadUrl:
-    """Return what is to be said of *url*, which hyperopt would have reached by ssh."""
-    hint = "open a tunnel, ssh -NTf -L 27500:127.0.0.1:PORT HOST, and use mongo://127.0.0.1:27500/db/jobs"
-    try:
+    """Return the error for *url*, which hyperopt would have reached by ssh; its hint says how to open a tunnel."""
+    remote, local = "PORT HOST", f"mongo://127.0.0.1:{TUNNEL_PORT}/db/jobs"
+    with suppress(BadUrl):
         _, user, _, host, port, database, collection, _ = parse_url(url)
-        login = "" if user is None else f"{user}@"
-        hint = (
-            f"open a tunnel, `ssh -NTf -L {TUNNEL_PORT}:127.0.0.1:{port} {host}`, "
-            f"and use mongo://{login}127.0.0.1:{TUNNEL_PORT}/{database}/{collection}"
-        )
-    except BadUrl:
-        pass
-    return BadUrl(f"{redacted(url)[:200]}: hstore opens no ssh tunnels", hint=hint)
+        if re.fullmatch(r"[\w.-]+/[\w-]+/[\w-]+", f"{host}/{database}/{collection}"):
+            login = "" if user is None else "USER@"
+            remote, local = f"{port} {host}", f"mongo://{login}127.0.0.1:{TUNNEL_PORT}/{database}/{collection}"
+    return BadUrl(
+        "hstore opens no ssh tunnels",
+        hint=f"open a tunnel, `ssh -NTf -L {TUNNEL_PORT}:127.0.0.1:{remote}`, and use {local}",
+    )

@@ -10,6 +10,7 @@ from collections.abc import Set as AbstractSet
 from typing import Any
 
 from hstore.store.errors import InvalidName, InvalidValue
+from hstore.store.terminal_text import printable
 
 MAX_DEPTH = 64  # MongoDB refuses documents nested deeper than 100; the envelope and the index take their share
 MAX_NAME = 200  # characters; four bytes each still leave an index key far below any limit
@@ -27,9 +28,9 @@ def check_name(name: object) -> str:
         raise InvalidName(
             f"the name of an experiment has at most {MAX_NAME} characters, {name[:20]!r}… has {len(name)}"
         )
-    bad = next((c for c in name if c == "$" or not c.isprintable()), None)
-    if bad is not None:
-        raise InvalidName(f"the name of an experiment must not hold {bad!r}: {name[:80]!r}")
+    if "$" in name or printable(name) != name:
+        bad = next(c for c in name if c == "$" or not c.isprintable())
+        raise InvalidName(f"the name of an experiment must not contain {bad!r}: {name[:80]!r}")
     return name
 
 

@@ -14,7 +14,7 @@ Kind = Literal["changed", "removed", "added", "moved", "unreadable"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """An event that is not what the digests of others say."""
+    """An event that does not match the digests that others hold of it."""
 
     tid: int | None
     """None: the experiment's own chain."""
@@ -25,9 +25,9 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What came of verifying a log.
+    """The result of verifying a log.
 
-    What nothing commits to yet, the events after all that decisions and `finished` observed, may be changed unseen.
+    Nothing commits yet to the events after those that decisions and `finished` observed: a change there goes unnoticed.
     """
 
     events: int
@@ -54,10 +54,10 @@ class _Chain:
 
 
 def verify(documents: Iterable[Document]) -> Report:
-    """Return what the digests say of *documents*, all events of one experiment in the order of `EventLog.documents`.
+    """Check the digests of *documents*, all events of one experiment in the order of `EventLog.documents`.
 
     The first finding is the first event, in the order of decisions, that was changed, removed, added or moved. What
-    comes after it in its chain cannot match either, so of each chain only the first finding is told.
+    comes after it in its chain cannot match either, so each chain has one finding at most.
     """
     chains = _chains(documents)
     witnesses = {
@@ -66,30 +66,30 @@ def verify(documents: Iterable[Document]) -> Report:
     header = chains.get(None)
     findings: dict[int | None, Finding] = {}
 
-    def tell(finding: Finding | None) -> None:
+    def add(finding: Finding | None) -> None:
         if finding is not None:
             findings.setdefault(finding.tid, finding)
 
     if header is None:
-        tell(Finding(tid=None, ver=0, kind="removed", message="event 0 of the experiment's own chain was removed"))
+        add(Finding(tid=None, ver=0, kind="removed", message="event 0 of the experiment's own chain was removed"))
     else:
-        tell(_check_links(header, witnesses))
+        add(_check_links(header, witnesses))
     tids = sorted(tid for tid in chains if tid is not None)
     before, expected = header, 0
     for tid in tids:
         if tid > expected:  # one finding for the whole gap: an id that was edited may leave one of millions
-            tell(Finding(tid=expected, ver=0, kind="removed", message=f"event 0 of trial {expected} was removed"))
+            add(Finding(tid=expected, ver=0, kind="removed", message=f"event 0 of trial {expected} was removed"))
         chain, expected = chains[tid], tid + 1
         if before is not None and before.tid not in findings:
-            tell(_check_decision(chain, before, chains, witnesses))
+            add(_check_decision(chain, before, chains, witnesses))
         if tid not in findings:
-            tell(_check_links(chain, witnesses))
+            add(_check_links(chain, witnesses))
         for finding in _check_observed(chain.documents[0], chains):
-            tell(finding)
+            add(finding)
         before = chain
     for document in header.documents if header is not None else ():
         for finding in _check_observed(document, chains):
-            tell(finding)
+            add(finding)
     head = chains[tids[-1]].digests[0] if tids else header.digests[0] if header is not None else b""
     count = sum(len(chain.documents) for chain in chains.values())
     return Report(events=count, decisions=len(tids), head=head, findings=tuple(findings.values()))
@@ -120,7 +120,7 @@ def _prev(document: Document) -> bytes | None:
 
 
 def _observed(document: Document) -> list[tuple[int | None, int, bytes]]:
-    """Return what *document* says it observed; nonsense that somebody edited in shows in its own digest."""
+    """Return what *document* says it observed; nonsense in it shows in its own digest."""
     observed = _data(document).get("observed")
     entries = [entry for entry in observed if isinstance(entry, list)] if isinstance(observed, list) else []
     return [
@@ -131,7 +131,7 @@ def _observed(document: Document) -> list[tuple[int | None, int, bytes]]:
 
 
 def _witnesses(document: Document) -> Iterable[bytes]:
-    """Yield the digests that *document* says other events have."""
+    """Yield the digests of other events that *document* holds."""
     decision = _data(document).get("decision")
     yield from (digest for digest in (_prev(document), decision) if isinstance(digest, bytes))
     yield from (expected for _, _, expected in _observed(document))
@@ -143,7 +143,7 @@ def _check_decision(
     """Check that the decision which begins *chain* follows the one of *before*, or the beginning of the experiment."""
     first = chain.documents[0]
     if first.get("ver") != 0 or "raw" in first or _prev(first) in (None, before.digests[0]):
-        return None  # a chain that does not begin with a decision is a matter of its links
+        return None  # `_check_links` reports a chain that does not begin with a decision
     if before.digests[0] not in witnesses:
         return before.finding(0, "changed", f"the decision of trial {chain.tid} follows another one")
     was_moved = any(tid is not None and digest(first | {"tid": tid}) in witnesses for tid in chains)
@@ -163,7 +163,7 @@ def _check_links(chain: _Chain, witnesses: set[bytes]) -> Finding | None:
             continue
         if place >= 2 and prev == chain.digests[place - 2]:
             return chain.finding(place - 1, "added", "the next one follows the one before it")
-        if after not in witnesses:  # nobody knows the one before as it is now
+        if after not in witnesses:  # no event commits to the one before as it is now
             return chain.finding(place - 1, "changed", "the next one carries another digest of it")
         places = range(len(chain.documents))
         was_moved = any(digest(document | {"ver": ver}, prev) in witnesses for ver in places if ver != place)
@@ -172,7 +172,7 @@ def _check_links(chain: _Chain, witnesses: set[bytes]) -> Finding | None:
 
 
 def _check_observed(document: Document, chains: dict[int | None, _Chain]) -> Iterable[Finding]:
-    """Check what a decision, or the end of the search, says of the chains that it observed."""
+    """Check the digests that a decision, or the end of the search, holds of the chains that it observed."""
     for tid, ver, expected in _observed(document):
         chain = chains.get(tid)
         if chain is None:

@@ -1,4 +1,4 @@
-"""Who runs it: claim, evaluate, record."""
+"""Workers: processes that claim trials, evaluate them and record the results."""
 
 from __future__ import annotations
 
@@ -10,13 +10,18 @@ from hstore.workers.run_in import run_in
 __all__ = ["run", "run_in"]
 
 
-def run(url: str | None = None, experiments: Sequence[str] = (), **terms: Any) -> int:
-    """Work on the trials of *experiments* (none: of every open one) of the store at *url*; return the exit code.
+def run(url: str | None = None, experiments: Sequence[str] = (), **options: Any) -> int:
+    """Evaluate the trials of *experiments* (none: of every open one) of the store at *url*; return the exit code.
 
-    *terms* are the options of `hstore worker` with underscores, `slots` for `-j`. A server that is away is waited for,
-    as long as it takes. In the main thread signals end the work as they end `hstore worker`, in another nothing does
-    but its terms. 0: done; 8: too many failures in a row; 130, 143: stopped by a signal. Raises `HstoreError`.
+    options: those of `hstore worker` with underscores, and `slots` for `-j`; durations in seconds.
+
+    Waits for a server that cannot be reached. In the main thread SIGINT, SIGTERM and SIGUSR1 stop the work as they
+    stop `hstore worker`; in another thread only the options end it. The exit code is 0 if a limit was reached or
+    nothing was queued, 3 if an experiment that was waited for was not created, 8 after too many failures in a row, 9
+    if no objective could be loaded, 130 or 143 after a signal. Raises `HstoreError`: `NotFound` for an experiment that
+    does not exist, without `wait`; `StoreUnreachable` if the store refuses access.
     """
-    from hstore.workers.worker import WorkerOptions, serve
+    from hstore.workers.options import WorkerOptions
+    from hstore.workers.serve import serve
 
-    return serve(url, WorkerOptions(experiments=tuple(experiments), **terms))
+    return serve(url, WorkerOptions(experiments=tuple(experiments), **options))

@@ -1,8 +1,8 @@
-"""One objective call in a child process: started once, used for trial after trial, replaced when it dies.
+"""Calls objectives in a child process that is used for trial after trial, and replaced when it dies.
 
 Over a socket pair go pickled tuples. To the child: ("load", key, spec), answered by ("loaded", version) or
 ("unloadable", (why, hint)); ("evaluate", key, job), answered by any number of ("call", name, arguments), each of
-which is answered by (is_error, value), and in the end by ("done" | "failed", data, what to say).
+which is answered by (is_error, value), and in the end by ("done" | "failed", data, warnings).
 """
 
 from __future__ import annotations
@@ -16,18 +16,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from hstore.engine.evaluation.objective_spec import ObjectiveSpec
 from hstore.store.errors import CannotLoad, HstoreError
+from hstore.workers.trial_executor import MOMENT, CallResult
 
 TAIL_BYTES = 64 * 1024
 """How much of an objective's output is kept for when it fails."""
-MOMENT = 0.05
-"""Seconds; what takes no longer is over before anybody could have looked at it."""
 LOAD_SECONDS = 300.0
 LOAD_TRIES = 5
 LOOK_SECONDS = 2.0
@@ -37,21 +35,8 @@ LAST_SECONDS = 5.0
 CHUNK = 1 << 20
 
 
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """What became of one call."""
-
-    kind: Literal["done", "failed", "timeout", "dropped"]
-    """dropped: `Child.drop` ended it."""
-    data: Mapping[str, Any]
-    """Of a `Done` or a `Failed`."""
-    said: list[str] = field(default_factory=list)
-    output: bytes = b""
-    """The last of what the objective wrote to stdout and stderr."""
-
-
 class Child:
-    """A process that evaluates objectives. One thread uses it; `drop` may be called by any."""
+    """A process that evaluates objectives. See `TrialExecutor`."""
 
     def __init__(self, workdir: Path, *, echo: Callable[[bytes], None] = lambda _: None) -> None:
         self.workdir = workdir
@@ -63,7 +48,7 @@ class Child:
         self._versions: dict[str, str | None] = {}
         self._wake, self._waker = socket.socketpair()
         self._wake.setblocking(False)
-        self._dropped: str | None = None
+        self._aborted: str | None = None
 
     @property
     def pid(self) -> int:
@@ -115,14 +100,14 @@ class Child:
             answer: tuple[str, Any] = self._line.recv()
         except (EOFError, OSError):
             number, code = self._reap()
-            told = f"loading {spec.name} ended its process, which {_words(number, code)}"
-            return "killed" if number == signal.SIGKILL else "unloadable", (told, "")
+            why = f"loading {spec.name} ended its process, which {_describe_exit(number, code)}"
+            return "killed" if number == signal.SIGKILL else "unloadable", (why, "")
         return answer
 
     def evaluate(
         self, key: str, job: Mapping[str, Any], *, serve: Callable[..., Any], time_limit: float | None = None,
         on_long: Callable[[], None] = lambda: None,
-    ) -> Outcome:  # fmt: skip
+    ) -> CallResult:  # fmt: skip
         """Call the objective under *key*; *serve* answers what it asks for. A process that dies is a failure.
 
         on_long: called once if it takes longer than a moment.
@@ -135,10 +120,10 @@ class Child:
         try:
             self._line.send(("evaluate", key, job))
             while True:
-                if self._dropped is not None:
-                    data = self._failed("Dropped", self._dropped, began)
+                if self._aborted is not None:
+                    data = self._failed("Aborted", self._aborted, began)
                     self._kill(tail)
-                    return Outcome(kind="dropped", data=data, output=_last(tail))
+                    return CallResult(kind="aborted", data=data, output=_last(tail))
                 left = None if deadline is None else deadline - time.monotonic()
                 if left is not None and left <= 0:
                     return self._too_long(time_limit or 0.0, began, tail)
@@ -154,21 +139,21 @@ class Child:
                     self._line.send(_answer(serve, *content))
                     continue
                 self._drain_rest(tail)
-                data, said = content
-                return Outcome(kind=kind, data=data, said=said, output=_last(tail))
+                data, warnings = content
+                return CallResult(kind=kind, data=data, warnings=warnings, output=_last(tail))
         except (EOFError, OSError):  # also a broken pipe: it died before it heard of the job
             self._drain_rest(tail)
             return self._died(began, tail)
 
     def abort(self, why: str) -> None:
-        """Have the call that is under way, or the next one, end at once as dropped; `clear_abort` undoes it."""
-        self._dropped = why
-        with contextlib.suppress(OSError):  # closed: there is nothing left to drop
+        """See `TrialExecutor.abort`."""
+        self._aborted = why
+        with contextlib.suppress(OSError):  # closed: no call is left to abort
             self._waker.send(b"!")
 
     def clear_abort(self) -> None:
-        """Forget a `drop` that came when there was nothing left to drop."""
-        self._dropped = None
+        """See `TrialExecutor.clear_abort`."""
+        self._aborted = None
 
     def stop(self) -> None:
         """End the process and all that it started in its session."""
@@ -226,7 +211,7 @@ class Child:
     # -- listening --------------------------------------------------------------------------------------------
 
     def _drain(self, tail: bytearray, *, timeout: float | None) -> bool:
-        """Wait for the child or for `drop`, taking in what it prints; return whether it has sent something."""
+        """Wait for the child or for `abort`, taking in what it prints; return whether it has sent something."""
         assert self._process is not None
         files: list[Any] = [self._line, self._wake]
         if self._has_output:
@@ -262,18 +247,18 @@ class Child:
 
     # -- ends -------------------------------------------------------------------------------------------------
 
-    def _died(self, began: float, tail: bytearray) -> Outcome:
+    def _died(self, began: float, tail: bytearray) -> CallResult:
         number, code = self._reap()
-        data = self._failed("ChildDied", f"its process {_words(number, code)}", began)
+        data = self._failed("ChildDied", f"its process {_describe_exit(number, code)}", began)
         data |= {"signal": number} if number is not None else {"exit_code": code}
         if (start := tail.rfind(b"Fatal Python error")) >= 0:  # the faulthandler's
             data["traceback"] = tail[start:].decode(errors="replace")[-20_000:]
-        return Outcome(kind="failed", data=data, output=_last(tail))
+        return CallResult(kind="failed", data=data, output=_last(tail))
 
-    def _too_long(self, limit: float, began: float, tail: bytearray) -> Outcome:
+    def _too_long(self, limit: float, began: float, tail: bytearray) -> CallResult:
         data = self._failed("TimeLimit", f"took more than {limit:g} s", began) | {"time_limit": float(limit)}
         self._kill(tail)
-        return Outcome(kind="timeout", data=data, output=_last(tail))
+        return CallResult(kind="timeout", data=data, output=_last(tail))
 
     def _failed(self, error: str, message: str, began: float) -> dict[str, Any]:
         return {"error": error, "message": message, "duration": time.monotonic() - began}
@@ -299,9 +284,9 @@ def _last(tail: bytearray) -> bytes:
     return bytes(tail[-TAIL_BYTES:])
 
 
-def _words(number: int | None, code: int | None) -> str:
+def _describe_exit(number: int | None, code: int | None) -> str:
     if number is None:
-        return f"left with exit code {code}"
+        return f"exited with code {code}"
     name = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
-    hint = " (out of memory, or somebody's kill -9)" if number == signal.SIGKILL else ""
+    hint = " (out of memory, or kill -9)" if number == signal.SIGKILL else ""
     return f"was killed by {name}{hint}"

@@ -1,8 +1,8 @@
-"""The evaluator: the program of a worker's child process. Loads objectives, calls them, tells its worker on the way.
+"""The evaluator: the program of a worker's child process. It loads objectives, calls them and passes on their requests.
 
-`python -m hstore.workers.evaluator FD`, where FD is one end of a socket pair. What comes and goes there is
-said in `hstore.workers.child`. It has no connection to the store: what an objective tells goes through the worker,
-which alone writes.
+`python -m hstore.workers.evaluator FD PID WORKDIR`: FD is one end of a socket pair, over which go the messages that
+`hstore.workers.child` describes; PID is the worker. The evaluator has no connection to the store: the worker alone
+writes.
 """
 
 from __future__ import annotations
@@ -19,61 +19,77 @@ import time
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from functools import cached_property, partial
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hstore.engine.evaluation import attempt
-from hstore.engine.evaluation.ctrl import Ctrl
-from hstore.engine.evaluation.domain import Domain, version
-from hstore.engine.evaluation.objective_spec import ObjectiveSpec, prepare, short
-from hstore.store.errors import CannotLoad, InvalidValue
+from hstore.engine.evaluation.ctrl import BaseCtrl
+from hstore.engine.evaluation.domain import BoundObjective, version
+from hstore.engine.evaluation.objective_spec import ObjectiveSpec, load, short
+from hstore.engine.evaluation.script import Script
+from hstore.engine.hyperopt.ctrl import Ctrl
+from hstore.store.errors import CannotLoad, HstoreError, InvalidValue
 from hstore.store.values import normalise
+
+if TYPE_CHECKING:
+    from hstore.engine.hyperopt.mongo_trials import MongoTrials
+    from hstore.store.store import Experiment
 
 PR_SET_PDEATHSIG = 1
 ASK_SECONDS = 0.02
 """How old the answer may be that an objective need not stop; the worker itself looks but twice a second."""
 
 
-class RemoteCtrl(Ctrl):
-    """`Ctrl` of an objective whose trial is held by the worker at the other end of *ask*."""
+class RemoteCtrl(BaseCtrl):
+    """`Ctrl` of an objective whose trial is held by the worker at the other end of *ask*; it has all that `Ctrl` has.
+
+    Reports and attachments go through the worker. `trials`, `experiment` and `current_trial` are read from the store,
+    over a connection that is made when one of them is first asked for.
+    """
 
     def __init__(self, ask: Callable[..., Any], job: Mapping[str, Any]) -> None:
         self._ask = ask
         self._job = job
         self.tid = job["tid"]
-        self._document = None
         self._asked = -ASK_SECONDS
 
     @cached_property
-    def trials(self) -> Any:
-        """All trials of the experiment, read from the store when first asked for."""
+    def trials(self) -> MongoTrials:
+        """All trials of the experiment. Raises `CannotLoad` if this process cannot open the store."""
         from hstore.engine.hyperopt.mongo_trials import MongoTrials
 
-        return MongoTrials(self._job["uri"], exp_key=self._job["exp"])
+        try:
+            return MongoTrials(self._job["uri"], exp_key=self._job["exp"])
+        except HstoreError as error:
+            raise CannotLoad(
+                f"ctrl.trials, ctrl.experiment and ctrl.current_trial are read from the store: {error}",
+                hint="use ctrl.report, ctrl.checkpoint and ctrl.attachments, which go through the worker",
+            ) from error
 
-    @cached_property
-    def current_trial(self) -> Any:
-        """See `Ctrl.current_trial`."""
-        return self.trials.documents.document_of(self.tid)
+    @property
+    def experiment(self) -> Experiment:
+        """See `BaseCtrl.experiment`; to be read only."""
+        return self.trials.experiment
+
+    @property
+    def current_trial(self) -> dict[str, Any]:
+        """The document of the trial."""
+        return self.trials.documents.document_of(self._job["tid"])
 
     @property
     def attachments(self) -> MutableMapping[str, bytes]:
-        """See `Ctrl.attachments`."""
+        """See `BaseCtrl.attachments`."""
         return _RemoteAttachments(self._ask)
 
     def append_report(self, **data: Any) -> None:
-        """See `Ctrl.append_report`."""
+        """See `BaseCtrl.append_report`."""
         self._ask("tell", data)
 
     def judge(self, step: int, value: float) -> bool:
-        """See `Ctrl.judge`: the worker decides, which reads what others have reported."""
+        """See `BaseCtrl.judge`: the worker decides, which reads what others have reported."""
         is_hopeless: bool = self._ask("report", step, value)
         return is_hopeless
 
-    def should_stop(self) -> bool:
-        """See `Ctrl.should_stop`."""
-        if self._is_hopeless:
-            self.is_pruned = True
-            return True
+    def _is_unwanted(self) -> bool:
         if time.monotonic() - self._asked < ASK_SECONDS:  # a loop may ask as fast as it can
             return False
         if self._ask("should_stop"):
@@ -92,6 +108,9 @@ class RemoteCtrl(Ctrl):
         ]
         tids: list[int] = self._ask("inject", found)
         return tids
+
+
+Ctrl.register(RemoteCtrl)  # so that isinstance(ctrl, hstore.Ctrl) holds wherever a trial is evaluated
 
 
 class _RemoteAttachments(MutableMapping[str, bytes]):
@@ -126,12 +145,12 @@ class Evaluator:
         self.line = line
         self.workdir = workdir
         self.pid = os.getpid()
-        self.domains: dict[str, Domain] = {}
+        self.domains: dict[str, tuple[BoundObjective, Script]] = {}
         self._asking = threading.Lock()
         self._job: Mapping[str, Any] | None = None
         """The one under way."""
         self._outputs = [(number, os.dup(number)) for number in (1, 2)]
-        os.register_at_fork(after_in_child=line.close)  # else nobody would hear of our end while that lives
+        os.register_at_fork(after_in_child=line.close)  # else the worker would not see our end while the fork lives
 
     def run(self) -> None:
         """Answer one message after the other."""
@@ -152,12 +171,12 @@ class Evaluator:
     def _load(self, key: str, spec: ObjectiveSpec) -> tuple[str, Any]:
         try:
             os.chdir(self.workdir)
-            self.domains[key] = prepare(spec)
+            self.domains[key] = load(spec)
         except CannotLoad as error:
             return "unloadable", (str(error), error.hint)
         except BaseException as error:  # noqa: BLE001 - say it in one line, whatever it is
             return "unloadable", (short(error), "")
-        return "loaded", version(self.domains[key].fn)
+        return "loaded", version(self.domains[key][0].fn)
 
     def _evaluate(self, key: str, job: Mapping[str, Any]) -> tuple[str, Any, list[str]]:
         said: list[str] = []
@@ -166,7 +185,9 @@ class Evaluator:
         self._job = job
         try:
             os.chdir(self.workdir)  # the last objective may have gone elsewhere
-            result = self.domains[key].evaluate(job["point"], RemoteCtrl(partial(self._ask, job), job))
+            domain, script = self.domains[key]
+            with script.as_main():
+                result = domain.evaluate(job["point"], RemoteCtrl(partial(self._ask, job), job))
             duration = time.monotonic() - began
             answer: tuple[str, Any] = ("done", attempt.done(attempt.plain_result(result, said.append), duration))
         except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt end this trial, not the worker
@@ -204,7 +225,7 @@ class Evaluator:
 
 
 def show_logging() -> None:
-    """Have what objectives tell by `Ctrl.info` and the like go to stderr, unless they set up logging themselves."""
+    """Print what objectives log by `Ctrl.info` and the like on stderr, unless they set up logging themselves."""
     logger = logging.getLogger("hstore.objective")
     if not logger.handlers:
         handler = logging.StreamHandler()

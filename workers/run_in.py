@@ -31,7 +31,7 @@ def run_in(executor: Executor, n: int, url: str | None = None, **options: Any) -
     name = options.pop("name", None)
     named = [options if name is None else {**options, "name": f"{name}-{number}"} for number in range(n)]
     # The last argument is there since Dask takes two calls that look the same for one.
-    return [executor.submit(_run, url, host, terms, uuid.uuid4().hex) for terms in named]
+    return [executor.submit(_run, url, host, each, uuid.uuid4().hex) for each in named]
 
 
 def _run(url: str | None, host: str | None, options: dict[str, Any], _: str) -> int:

@@ -1,4 +1,4 @@
-"""A slot: one trial at a time, from ticket to end. A worker has as many as it is told to."""
+"""A slot: evaluates one trial at a time, from ticket to end. A worker has as many slots as its options say."""
 
 from __future__ import annotations
 
@@ -6,103 +6,25 @@ import contextlib
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
 
 from hstore.engine.evaluation import attempt
 from hstore.engine.evaluation.attachments import ChainAttachments
-from hstore.engine.evaluation.ctrl import Ctrl, inject
-from hstore.engine.evaluation.objective_spec import ObjectiveSpec
 from hstore.engine.evaluation.pruning import PruningSession
 from hstore.store.claims import TrialKey
 from hstore.store.errors import CannotLoad, Conflict
-from hstore.store.events import RELEASED, Done, Requeued, Reserved, Running
+from hstore.store.events import RELEASED, Done, Requeued, Reserved
 from hstore.store.fold import Trial
 from hstore.store.store import Experiment, PendingEvent, Store
-from hstore.workers.child import MOMENT, Outcome
+from hstore.workers.batch import Batch
+from hstore.workers.objective_requests import ObjectiveRequests
+from hstore.workers.trial_executor import MOMENT, CallResult, TrialExecutor
+from hstore.workers.worker_context import WorkerContext
 
 TICKET_SECONDS = 5.0
 QUICK, MOST_AT_ONCE = 0.005, 4
 """Seconds that a trial may take for more of them to be claimed at once, and how many those are."""
-
-
-_Behind: TypeAlias = tuple[Reserved | None, PendingEvent]
-"""What is to be appended, and the claim that it goes behind; None if it is a claim itself."""
-
-
-class TrialExecutor(Protocol):
-    """What calls objectives: a child process, or this one."""
-
-    jobs: int
-
-    @property
-    def pid(self) -> int:
-        """The process in which objectives are called."""
-
-    def has(self, key: str) -> bool:
-        """Return whether `load` has nothing to do for *key*."""
-
-    def load(self, key: str, spec: ObjectiveSpec) -> str | None:
-        """Make *spec* ready under *key*; return the version of its code. Raises `CannotLoad`."""
-
-    def evaluate(
-        self, key: str, job: Mapping[str, Any], *, serve: Callable[..., Any], time_limit: float | None = None,
-        on_long: Callable[[], None] = lambda: None,
-    ) -> Outcome:  # fmt: skip
-        """Call it; *serve* answers what it asks for; *on_long* is called once if it takes longer than a moment."""
-
-    def abort(self, why: str) -> None:
-        """End the call that is under way, if that can be done."""
-
-    def clear_abort(self) -> None:
-        """Forget a `drop` that came when there was nothing left to drop."""
-
-    def stop(self) -> None:
-        """Begin with a new process at the next call."""
-
-    def close(self) -> None:
-        """Let go of everything."""
-
-
-class WorkerContext(Protocol):
-    """What a slot asks of its worker, from its own thread."""
-
-    name: str
-    session: str
-    lease: float
-    trial_timeout: float | None
-    max_jobs_per_child: int | None
-
-    def experiments(self) -> list[str]:
-        """Return the names of the experiments to take trials of."""
-
-    def may_take(self) -> bool:
-        """Return whether one more trial is to be taken; whoever then takes none says so with `took_none`."""
-
-    def took_none(self) -> None:
-        """Give back what `may_take` allowed."""
-
-    def is_leaving(self) -> bool:
-        """Return whether nothing more is to be begun."""
-
-    def spec(self, experiment: Experiment) -> tuple[str, ObjectiveSpec]:
-        """Return the key and the spec of the objective of *experiment*. Raises `CannotLoad`."""
-
-    def refuse(self, experiment: Experiment, error: CannotLoad) -> None:
-        """Serve *experiment* no more while its objective is what it is."""
-
-    def began(self, slot: Slot, taken: Reserved) -> None:
-        """Hear that *slot* holds a trial."""
-
-    def goes_on(self, taken: Reserved) -> None:
-        """Hear that the trial takes longer than a moment: it needs a lease."""
-
-    def ended(self, slot: Slot, taken: Reserved, kind: str) -> None:
-        """Hear that it holds it no more, and how that came."""
-
-    def say(self, message: str, level: int = logging.INFO, **about: Any) -> None:
-        """Log *message*; about: the experiment and the trial that it is about."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +45,6 @@ class Work:
     @property
     def tid(self) -> int:
         """The trial."""
-        assert self.taken.tid is not None
         return self.taken.tid
 
     @property
@@ -142,11 +63,11 @@ class Ending:
 
 
 class Slot:
-    """Takes trials one after the other. All of it runs in one thread, but for `interrupt` and `lose`.
+    """Evaluates one trial at a time, from ticket to end, in one thread; only `interrupt` and `lose` are for others.
 
-    Where trials take less time than the store takes to hand them out, it claims several at once. Such a trial is
-    reserved until its turn comes; what the log is to hear of it goes there with the next claims, or as soon as one of
-    them takes longer than a moment, and then those that wait are put back for others.
+    If trials take less time than the store takes to hand them out, the slot claims several at once. Such a trial stays
+    reserved until its turn comes. Its events are appended together with the next claims. As soon as one trial takes
+    longer than a moment, its events are appended at once, and those that wait behind it are put back into the queue.
     """
 
     def __init__(self, number: int, worker: WorkerContext, store: Store, evaluator: TrialExecutor) -> None:
@@ -156,10 +77,10 @@ class Slot:
         self.evaluator = evaluator
         self.work: Work | None = None
         self.is_unwanted = False
-        """What the objective hears when it asks whether it should stop."""
-        self._why_dropped = ""
+        """Whether the objective is told to stop when it asks; the worker sets it."""
+        self._why_aborted = ""
         self._experiments: dict[str, Experiment] = {}
-        self._referees: dict[str, PruningSession] = {}
+        self._pruning: dict[str, PruningSession] = {}
         self._shown = 0.0
         self._waiting: deque[Work] = deque()
         self._endings: list[Ending] = []
@@ -167,35 +88,30 @@ class Slot:
         self._is_quick = False
         self._begun: PendingEvent
 
-    # -- what other threads say -------------------------------------------------------------------------------
-
     def interrupt(self) -> None:
-        """Have what is under way end now, to be tried again."""
-        self._why_dropped = "interrupted"
+        """End the call that is running; its trial is queued again. Any thread may call this."""
+        self._why_aborted = "interrupted"
         self.evaluator.abort("interrupted")
 
     def lose(self, taken: Reserved) -> None:
-        """Have what is under way end now: the trial was taken from this slot."""
+        """End the call that is running if it evaluates the trial of *taken*, now another worker's. Any thread."""
         work = self.work
-        if work is not None and work.taken.id == taken.id and not self._why_dropped:
-            self._why_dropped = "taken"
+        if work is not None and work.taken.id == taken.id and not self._why_aborted:
+            self._why_aborted = "taken"
             self.evaluator.abort("taken")
 
-    # -- the loop ---------------------------------------------------------------------------------------------
-
     def serve(self) -> bool:
-        """Take trials until there is none or no more is wanted; return whether there was any."""
+        """Evaluate trials until none is queued or the worker wants no more; return whether there was any."""
         any_taken = False
         while self._take():
             any_taken = True
             while self._waiting:
                 self._evaluate(self._waiting.popleft())
-        if self.store.models is not None:
-            self.store.models.flush()
+        self.store.models.flush()
         return any_taken
 
     def _take(self) -> bool:
-        """Claim what comes next, and record what has ended, in one append where that can be; return if there is any."""
+        """Claim the next trials, if possible in one append with how the last ones ended; return whether any was."""
         while keys := self._tickets():
             name = keys[0][0]
             if self._endings and self._endings[0].work.taken.exp != name:
@@ -209,8 +125,7 @@ class Slot:
         return False
 
     def _tickets(self) -> list[TrialKey]:
-        """Return trials, of one experiment, that nobody else is about to take."""
-        assert self.store.claims is not None
+        """Return trials of one experiment that no other worker is about to take."""
         names, limit = self.worker.experiments(), self.worker.max_jobs_per_child
         wanted = self._at_once if len(names) == 1 else 1  # of several experiments in turn
         if limit is not None:
@@ -225,7 +140,7 @@ class Slot:
         return keys
 
     def _claim(self, name: str, tids: Sequence[int]) -> int:
-        """Claim the trials of tickets, behind what has ended; return how many of them were to be had."""
+        """Claim trials *tids* of experiment *name*, behind how others ended; return how many of them it got."""
         experiment = self._experiments.get(name)
         if experiment is None:
             experiment = self._experiments[name] = Experiment(self.store, name, only=())
@@ -240,18 +155,17 @@ class Slot:
             try:
                 key, spec = self.worker.spec(experiment)
                 if not self.evaluator.has(key):
-                    self._record(keep=tids)  # loading may take long, and nobody extends the lease on what has ended
+                    self._record(keep=tids)  # loading may take long, and leases of ended trials are not extended
                 version = self.evaluator.load(key, spec)
             except CannotLoad as error:
                 self.worker.refuse(experiment, error)
-                assert self.store.claims is not None
                 for trial in trials:
                     self.store.claims.give_back(self.worker.session, (name, trial.tid))
                 trials = []
         pending = [attempt.claim(trial.tid, attempts=trial.attempt, worker=self.worker.name) for trial in trials]
         if trials:
             pending.insert(1, attempt.begin(trials[0].tid, pid=self.evaluator.pid, objective=version))
-        claimed = self._write(experiment, pending)
+        claimed = self._append(experiment, pending)
         for tid in tids:
             taken = experiment.state.trials[tid].reserved if tid in claimed else None
             if taken is None:
@@ -261,71 +175,33 @@ class Slot:
         return len(claimed)
 
     def _record(self, *, keep: Sequence[int] = ()) -> None:
-        """Append what has ended. keep: what is to be claimed next; one of them may just have been taken from here."""
+        """Append how trials have ended. keep: trials to be claimed next; one of them may have just ended here."""
         if self._endings:
-            self._write(self._endings[0].work.experiment, [], keep=keep)
+            self._append(self._endings[0].work.experiment, [], keep=keep)
 
-    def _write(
+    def _append(
         self,
         experiment: Experiment,
         pending: Sequence[PendingEvent],
         *,
-        taken: Reserved | None = None,
+        begins: Reserved | None = None,
         keep: Sequence[int] = (),
     ) -> set[int]:
-        """Append what has ended, all of *experiment*, and *pending* behind it; return the tids of those drafts.
+        """Append how trials of *experiment* have ended, and *pending* behind it; return the tids of *pending*, without
+        those of trials that other workers have.
 
-        Those of trials that others have had first are not among them. taken: the claim that *pending* go behind; None
-        if they are claims. keep: trials that are not to be forgotten although they have ended.
+        pending: claims; with *begins*, what says that the trial of that claim is running. keep: trials that are not to
+        be forgotten although they have ended.
         """
         endings, self._endings = self._endings, []
-        left: list[_Behind] = [(ending.work.taken, planned) for ending in endings for planned in ending.pending]
-        left += [(taken, planned) for planned in pending]
-        written = {tid for _, tid, _ in pending if tid is not None}
-        while left := self._still_ours(experiment, left, written):
-            events = experiment.compose(*[planned for _, planned in left])
-            try:
-                experiment.append(events, more_to_come=self._is_soon_shown(), not_yet=written)
-                break
-            except Conflict as conflict:
-                done = events.index(conflict.mine)
-            for event in events[:done]:
-                assert event.tid is not None
-                experiment.project(event.tid)
-            # A claim that went through is what the rest of its trial, if it did not, goes behind.
-            claims = {event.tid: event for event in events[:done] if isinstance(event, Reserved)}
-            left = [(behind or claims.get(planned[1]), planned) for behind, planned in left[done:]]
+        batch = Batch(experiment, lease=self.worker.lease)
+        for ending in endings:
+            batch.end(ending.work.taken, ending.pending)
+        batch.take(pending, claim=begins)
+        taken = batch.append(more_to_come=self._is_soon_shown())
         for tid in {ending.work.tid for ending in endings} - {tid for _, tid, _ in pending} - set(keep):
             experiment.evict(tid)
-        return written
-
-    def _still_ours(self, experiment: Experiment, left: list[_Behind], written: set[int]) -> list[_Behind]:
-        """Return what of *left* may still be appended, by all that was read; take the trials of others from *written*.
-
-        An end that comes too late is noted.
-        """
-        while late := [each for each in left if each[0] is not None and not attempt.is_held(experiment, each[0])]:
-            taken = late[0][0]
-            assert taken is not None
-            pending = [planned for behind, planned in late if behind is taken]
-            left = [each for each in left if each[0] is not taken]
-            if pending[-1][0] is Running:
-                self._lost(experiment, taken.tid, written)
-            else:
-                attempt.record_end(experiment, taken, pending)  # which may read more
-        for kind, tid, data in [planned for _, planned in left]:
-            assert tid is not None
-            trial = experiment.state.trials[tid]
-            if kind is Reserved and (trial.state != "queued" or trial.attempt + 1 != data["attempt"]):
-                self._lost(experiment, tid, written)
-                left = [each for each in left if each[0] is not None or each[1][1] != tid]
-        return left
-
-    def _lost(self, experiment: Experiment, tid: int | None, written: set[int]) -> None:
-        """Leave trial *tid* to the worker that was faster."""
-        assert tid is not None
-        written.discard(tid)
-        self._show_as_held(experiment, tid)
+        return taken
 
     def _is_soon_shown(self) -> bool:
         """Return whether read models may wait for the next append: short trials are shown several at a time."""
@@ -335,15 +211,13 @@ class Slot:
         return is_soon
 
     def _show_as_held(self, experiment: Experiment, tid: int) -> None:
-        """Show a trial that its holder has not shown; it has a lease from then on, should it never do so."""
+        """Show in the read model a trial that its holder has not shown, with a lease should it never do so."""
         experiment.project(tid, lease=self.worker.lease)
 
-    # -- one trial --------------------------------------------------------------------------------------------
-
     def _evaluate(self, work: Work) -> None:
-        """Evaluate what was claimed; how it ended is recorded with the next claims."""
+        """Evaluate a claimed trial; how it ended is recorded together with the next claims."""
         self.work = work
-        self.is_unwanted, self._why_dropped = False, ""
+        self.is_unwanted, self._why_aborted = False, ""
         self.evaluator.clear_abort()
         self.worker.began(self, work.taken)
         exp, tid = work.key_
@@ -351,15 +225,15 @@ class Slot:
         job = {"exp": exp, "tid": tid, "attempt": trial.attempt, "point": dict(trial.point), "uri": self.store.uri}
         self._begun = attempt.begin(tid, pid=self.evaluator.pid, objective=work.version)
         self._is_quick, began = True, time.monotonic()
-        outcome = self.evaluator.evaluate(
-            work.key, job, serve=_Served(self, work), time_limit=self.worker.trial_timeout,
+        result = self.evaluator.evaluate(
+            work.key, job, serve=self._requests(work), time_limit=self.worker.trial_timeout,
             on_long=lambda: self._go_on(work),
         )  # fmt: skip
-        for said in outcome.said:
-            self.worker.say(f"trial {tid} of {exp!r}: {said}", logging.WARNING, experiment=exp, trial=tid)
-        ending = self._ending(work, outcome)
+        for warning in result.warnings:
+            self.worker.say(f"trial {tid} of {exp!r}: {warning}", logging.WARNING, experiment=exp, trial=tid)
+        ending = self._ending(work, result)
         self.work = None
-        self.worker.ended(self, work.taken, outcome.kind)
+        self.worker.ended(self, work.taken, result.kind)
         self._is_quick = self._is_quick and time.monotonic() - began < QUICK
         self._at_once = min(2 * self._at_once, MOST_AT_ONCE) if self._is_quick else 1
         limit = self.worker.max_jobs_per_child
@@ -373,26 +247,32 @@ class Slot:
             work.experiment.evict(tid)
 
     def _go_on(self, work: Work) -> None:
-        """Show that the trial is held, now that it is worth it; it is not for others to wait for it."""
+        """Show that the trial is held, for it takes long; put back those that were claimed behind it."""
         self._is_quick = False
-        self.begin(work)
+        self._begin(work)
         self._put_back()
         work.experiment.project(work.tid)
         self.worker.goes_on(work.taken)
 
-    def begin(self, work: Work) -> None:
-        """Have the log say that *work* is under way, if it does not yet."""
+    def _begin(self, work: Work) -> None:
+        """Record that the trial is running, if the log does not say so yet."""
         if not work.has_begun:
-            self._write(work.experiment, [self._begun], taken=work.taken)
+            self._append(work.experiment, [self._begun], begins=work.taken)
 
-    def referee(self, experiment: Experiment) -> PruningSession:
-        """Return who judges what the trials of *experiment* report; it keeps what it has read of others."""
-        if experiment.name not in self._referees:
-            self._referees[experiment.name] = PruningSession(experiment, follows_all=False)
-        return self._referees[experiment.name]
+    def _pruning_session(self, experiment: Experiment) -> PruningSession:
+        """Return what judges reports of trials of *experiment*; it keeps what it has read of others."""
+        if experiment.name not in self._pruning:
+            self._pruning[experiment.name] = PruningSession(experiment, follows_all=False)
+        return self._pruning[experiment.name]
+
+    def _requests(self, work: Work) -> ObjectiveRequests:
+        return ObjectiveRequests(
+            work.experiment, work.tid, pruning=self._pruning_session(work.experiment),
+            begin=lambda: self._begin(work), is_unwanted=lambda: self.is_unwanted,
+        )  # fmt: skip
 
     def _put_back(self) -> None:
-        """Leave to others what was claimed and has not begun."""
+        """Return the trials that were claimed and not started to the queue."""
         while self._waiting:
             work = self._waiting.popleft()
             released: PendingEvent = (Requeued, work.tid, {"why": attempt.WHY[RELEASED], "cause": RELEASED})
@@ -400,57 +280,24 @@ class Slot:
             self.worker.took_none()
             work.experiment.evict(work.tid)
 
-    def _ending(self, work: Work, outcome: Outcome) -> Ending | None:
-        experiment, cause = work.experiment, str(outcome.kind)
+    def _ending(self, work: Work, result: CallResult) -> Ending | None:
+        experiment, cause = work.experiment, str(result.kind)
         pending: list[PendingEvent]
         if cause == "done":
-            pending = [(Done, work.tid, outcome.data)]
+            pending = [(Done, work.tid, result.data)]
         else:
-            if cause == "dropped":
-                if self._why_dropped == "taken":
+            if cause == "aborted":
+                if self._why_aborted == "taken":
                     return None
                 cause = "interrupted"
-            elif outcome.output:
-                self._attach_output(work, outcome.output)
+            elif result.output:
+                self._attach_output(work, result.output)
             created = experiment.state.created
             assert created is not None
-            pending = attempt.after(experiment.state.trials[work.tid], cause, outcome.data, created.retries)
+            pending = attempt.after(experiment.state.trials[work.tid], cause, result.data, created.retries)
         return Ending(work=work, pending=pending if work.has_begun else [self._begun, *pending])
 
     def _attach_output(self, work: Work, output: bytes) -> None:
-        self.begin(work)
-        with contextlib.suppress(Conflict):  # the trial is no longer ours; what becomes of it is settled next
+        self._begin(work)
+        with contextlib.suppress(Conflict):  # another worker has the trial; recording its end finds out
             ChainAttachments(work.experiment, work.taken.tid)["output"] = output
-
-
-class _Served:
-    """Answers what an objective asks for while it runs."""
-
-    def __init__(self, slot: Slot, work: Work) -> None:
-        self.slot = slot
-        self.work = work
-        self.ctrl = Ctrl(experiment=work.experiment, number=work.tid, referee=slot.referee(work.experiment))
-
-    def __call__(self, name: str, *arguments: Any) -> Any:
-        self.slot.begin(self.work)
-        match name:
-            case "report":
-                return self.ctrl.judge(*arguments)
-            case "tell":
-                return self.ctrl.append_report(**arguments[0])
-            case "should_stop":
-                return self.slot.is_unwanted
-            case "attachments":
-                return list(self.ctrl.attachments)
-            case "attachment":
-                return self.ctrl.attachments[arguments[0]]
-            case "attach":
-                self.ctrl.attachments[arguments[0]] = arguments[1]
-                return None
-            case "detach":
-                del self.ctrl.attachments[arguments[0]]
-                return None
-            case "inject":
-                experiment = self.slot.store.experiment(self.ctrl.experiment.name)
-                return inject(experiment, arguments[0], from_tid=self.ctrl.tid)
-        raise ValueError(f"an objective cannot ask for {name!r}")

@@ -10,7 +10,8 @@ from typing import Any, Literal
 from uuid import UUID
 
 from hstore.store.errors import HstoreError, NotFound
-from hstore.store.events import (  # fmt: skip
+from hstore.store.event_documents import from_document, unreadable
+from hstore.store.events import (
     CAUSES,
     Cancelled,
     Changed,
@@ -26,11 +27,10 @@ from hstore.store.events import (  # fmt: skip
     Requeued,
     Running,
     Unreadable,
-    from_document,
-    unreadable,
 )
-from hstore.store.fold import UNFINISHED, State, Trial, evolve, why_not
+from hstore.store.fold import UNFINISHED, Trial, evolve, why_not
 from hstore.store.memory import MemoryLog
+from hstore.store.state import State
 from hstore.store.store import Experiment, Store
 from hstore.store.verify import verify
 
@@ -149,7 +149,7 @@ def _is_over(state: State) -> bool:
 
 def _shown(store: Store, name: str) -> tuple[list[Document], Document | None] | None:
     """Return the read models of trials and experiment; None where there are none."""
-    return None if store.models is None else store.models.shown(name)
+    return store.models.shown(name) if store.is_durable else None
 
 
 def _read(store: Store, name: str) -> _Log:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, MutableMapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hstore.engine.evaluation.attempt import append_held
-from hstore.store.errors import Conflict, InvalidValue, NotFound
+from hstore.engine.evaluation.gate import gate
+from hstore.store.errors import InvalidValue, NotFound
 from hstore.store.events import Noted, Reported
 from hstore.store.store import Experiment
-
-if TYPE_CHECKING:
-    pass
 
 
 class ChainAttachments(MutableMapping[str, Any]):
@@ -28,18 +26,17 @@ class ChainAttachments(MutableMapping[str, Any]):
         state = self._experiment.state
         return state.attachments if self._tid is None else state.trials[self._tid].attachments
 
-    def _tell(self, attachment: dict[str, Any]) -> None:
+    def _record(self, attachment: dict[str, Any]) -> None:
+        with gate(self._experiment):
+            self._append(attachment)
+
+    def _append(self, attachment: dict[str, Any]) -> None:
         experiment = self._experiment
         trial = None if self._tid is None else experiment.state.trials[self._tid]
         if trial is not None and trial.state == "running" and trial.reserved is not None:
             append_held(experiment, trial.reserved, [(Reported, self._tid, {"attachment": attachment})])
             return
-        while True:
-            try:
-                experiment.append(experiment.compose((Noted, self._tid, {"attachment": attachment})))
-            except Conflict:
-                continue  # another event came first; the next place is free soon
-            return
+        experiment.append_decided(lambda: [(Noted, self._tid, {"attachment": attachment})])
 
     def __getitem__(self, name: str) -> Any:
         entry = self._index()[name]
@@ -53,7 +50,7 @@ class ChainAttachments(MutableMapping[str, Any]):
     def __setitem__(self, name: str, content: Any) -> None:
         is_bytes = isinstance(content, (bytes, bytearray, memoryview))
         if not is_bytes and not self._experiment.store.is_durable and isinstance(name, str):
-            self._tell({"name": name, "object": content})
+            self._record({"name": name, "object": content})
             return
         if isinstance(content, str):
             content = content.encode()
@@ -63,12 +60,12 @@ class ChainAttachments(MutableMapping[str, Any]):
             )
         content = bytes(content)
         sha256 = self._experiment.store.attachments.put(content)
-        self._tell({"name": name, "sha256": sha256, "length": len(content)})
+        self._record({"name": name, "sha256": sha256, "length": len(content)})
 
     def __delitem__(self, name: str) -> None:
         if name not in self._index():
             raise KeyError(name)
-        self._tell({"name": name, "removed": True})
+        self._record({"name": name, "removed": True})
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._index())

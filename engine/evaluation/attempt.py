@@ -1,4 +1,4 @@
-"""One attempt at a trial: how it is claimed, what it tells, how it ends, whatever others write beside it meanwhile."""
+"""One attempt at a trial: how it is claimed, what it reports, how it ends, while other processes write beside it."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ LOG = Log("attempt")
 LONGEST_MESSAGE, LONGEST_TRACEBACK = 4000, 20_000
 
 WHY = {
-    "lost": "its worker fell silent",
-    "interrupted": "its worker was told to stop",
+    "lost": "its worker missed its heartbeat",
+    "interrupted": "its worker was stopped",
     "failed": "to be tried again after a failure",
     "timeout": "to be tried again after it took too long",
-    RELEASED: "its worker did not come to begin it",
+    RELEASED: "its worker had claimed it and did not start it",
 }
 """The `why` of a requeued trial by the cause of it."""
 
@@ -54,7 +54,6 @@ _version = ""
 
 def is_held(experiment: Experiment, taken: Reserved) -> bool:
     """Return whether, as far as *experiment* was read, the trial is still held by the claim *taken*."""
-    assert taken.tid is not None
     trial = experiment.state.trials[taken.tid]
     return trial.reserved is not None and trial.reserved.id == taken.id and not trial.is_finished
 
@@ -62,7 +61,7 @@ def is_held(experiment: Experiment, taken: Reserved) -> bool:
 def append_held(
     experiment: Experiment, taken: Reserved, pending: Sequence[PendingEvent], *, more_to_come: bool = False
 ) -> None:
-    """Append *pending* to the chain of a trial that we hold, behind whatever others note there.
+    """Append *pending* to the chain of a trial that we hold, behind what others note there.
 
     Raises `Conflict` once the trial is no longer held by the claim *taken*.
     """
@@ -83,7 +82,7 @@ def record_end(
     experiment: Experiment, taken: Reserved, pending: Sequence[PendingEvent], *,
     more_to_come: bool = False,
 ) -> bool:  # fmt: skip
-    """End the attempt with *pending*; return False if the trial was no longer ours, and they were noted beside it."""
+    """End the attempt with *pending*; return False if the trial was reassigned, and its late result saved as a note."""
     if is_held(experiment, taken):
         try:
             append_held(experiment, taken, pending, more_to_come=more_to_come)
@@ -92,25 +91,20 @@ def record_end(
         else:
             return True
     end = next(planned for planned in pending if planned[0] is not Running)
-    if end[0] is not Requeued:  # of one that came to nothing there is nothing to keep
+    if end[0] is not Requeued:  # an attempt without a result leaves nothing to keep
         note_late(experiment, end)
     return False
 
 
 def note_late(experiment: Experiment, end: PendingEvent) -> None:
-    """Write *end* beside its trial, which is no longer ours: nothing is thrown away."""
+    """Save *end* as a note on its trial, which was reassigned: no result is thrown away."""
     kind, tid, data = end
     LOG.warning(
         f"trial {tid} of {experiment.name!r} was reassigned; its late result ({kind.type}) is saved as a note",
         experiment=experiment.name,
         trial=tid,
     )
-    while True:
-        try:
-            experiment.append(experiment.compose((Noted, tid, {"late": {"type": kind.type, **data}})))
-        except Conflict:
-            continue  # each conflict is another event on the chain; the next place is free soon
-        return
+    experiment.append_decided(lambda: [(Noted, tid, {"late": {"type": kind.type, **data}})])
 
 
 def after(trial: Trial, cause: str, failure: Mapping[str, Any], policy: Mapping[str, int]) -> list[PendingEvent]:

@@ -5,21 +5,19 @@ from __future__ import annotations
 import functools
 import hashlib
 import inspect
+import io
 import platform
 import sys
+from collections import ChainMap
 from collections.abc import Callable, Mapping
 from types import CodeType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hstore.engine.evaluation import impure_symbols  # noqa: F401  (what expressions may call)
-from hstore.engine.evaluation.ctrl import Ctrl
-from hstore.engine.evaluation.results import STATUS_NEW, as_pruned, as_result
-from hstore.engine.space import Apply, Space, as_apply, compile_space
+from hstore.engine.evaluation.ctrl import BaseCtrl
+from hstore.engine.evaluation.results import as_pruned, as_result
+from hstore.engine.space import Apply, Space, compile_space
 from hstore.store.errors import InvalidResult
-
-if TYPE_CHECKING:
-    pass
-
 
 LARGEST_PICKLE = 64 * 2**20
 """Bytes; an objective that pickles to more stays out of the store, which only workers elsewhere would miss."""
@@ -31,29 +29,19 @@ class Pruned(Exception):
     __module__ = "hstore"
 
 
-class Domain:
+class BoundObjective:
     """An objective and the space that it is searched in: a `Space`, or a nest of dicts, lists and `hp` expressions.
 
     It is called with a point, and with a `Ctrl` beside it if it has a parameter *ctrl*; or as hyperopt calls those with
     `fmin_pass_expr_memo_ctrl`.
-
-    params: by label the expression that it is drawn from. workdir, name and loss_target are the user's own; nothing
-    here looks at them.
     """
-
-    __module__ = "hstore"
-
-    rec_eval_print_node_on_error = False
 
     def __init__(
         self,
         fn: Callable[..., Any],
         expr: Any,
-        workdir: str | None = None,
-        pass_expr_memo_ctrl: bool | None = None,
-        name: str | None = None,
-        loss_target: float | None = None,
         *,
+        pass_expr_memo_ctrl: bool | None = None,
         objectives: int | None = None,
     ) -> None:
         self.fn = fn
@@ -64,10 +52,6 @@ class Domain:
         self.wants_ctrl = not pass_expr_memo_ctrl and wants_ctrl(fn)
         self.objectives = objectives
         """How many losses a result has to have; None leaves it to the results."""
-        self.workdir = workdir
-        self.name = name
-        self.loss_target = loss_target
-        self.cmd = ("domain_attachment", "FMinIter_Domain")
 
     @property
     def can_report(self) -> bool:
@@ -79,21 +63,7 @@ class Domain:
         """The expression that points are evaluated with."""
         return self.space.expression
 
-    @property
-    def params(self) -> dict[str, Apply]:
-        """By label the expression that its values are drawn from."""
-        return self.space.draws
-
-    @property
-    def pyll_ctrl(self) -> Apply:
-        """What stands in an expression for the `Ctrl` of an evaluation."""
-        return as_apply(Ctrl)
-
-    def memo_from_config(self, config: Mapping[str, Any]) -> dict[Apply, Any]:
-        """Return the values that *config*, {label: raw value}, gives to nodes of `expr`."""
-        return self.space.memo(config)
-
-    def evaluate(self, config: Mapping[str, Any], ctrl: Ctrl, attach_attachments: bool = True) -> dict[str, Any]:
+    def evaluate(self, config: Mapping[str, Any], ctrl: BaseCtrl, attach_attachments: bool = True) -> dict[str, Any]:
         """Call the objective at *config* (raw values by label) and return its result in hyperopt's shape.
 
         The result's attachments are kept through *ctrl*, or stay in it without *attach_attachments*. One that ended
@@ -109,7 +79,7 @@ class Domain:
         return self.evaluate_async2(returned, ctrl, attach_attachments)
 
     def evaluate_async(
-        self, config: Mapping[str, Any], ctrl: Ctrl, attach_attachments: bool = True
+        self, config: Mapping[str, Any], ctrl: BaseCtrl, attach_attachments: bool = True
     ) -> tuple[Callable[..., Any], Any]:
         """Return the objective and what it is to be called with: the first half of `evaluate`, without the call."""
         if self.pass_expr_memo_ctrl:
@@ -117,7 +87,7 @@ class Domain:
         fn = functools.partial(self.fn, ctrl=ctrl) if self.wants_ctrl else self.fn
         return fn, self.space.evaluate(config, ctrl)
 
-    def evaluate_async2(self, rval: Any, ctrl: Ctrl, attach_attachments: bool = True) -> dict[str, Any]:
+    def evaluate_async2(self, rval: Any, ctrl: BaseCtrl, attach_attachments: bool = True) -> dict[str, Any]:
         """Return what the objective returned, *rval*, as `evaluate` does: its second half."""
         try:
             is_pruned = getattr(ctrl, "is_pruned", False)
@@ -130,36 +100,6 @@ class Domain:
             for name, content in attachments.items():
                 ctrl.attachments[name] = content
         return result
-
-    def short_str(self) -> str:
-        """Return the name of the objective in one line."""
-        return f"Domain{{{self.fn!s}}}"
-
-    def loss(self, result: Mapping[str, Any], config: Any = None) -> float | None:
-        """Return the loss of *result*; None without one."""
-        loss: float | None = result.get("loss")
-        return loss
-
-    def loss_variance(self, result: Mapping[str, Any], config: Any = None) -> float:
-        """Return the variance of the loss of *result*; 0 unless it says."""
-        return result.get("loss_variance", 0.0)  # type: ignore[no-any-return]
-
-    def true_loss(self, result: Mapping[str, Any], config: Any = None) -> float | None:
-        """Return the true loss of *result*, such as that on test data; its loss unless it says."""
-        true_loss: float | None = result.get("true_loss", self.loss(result, config))
-        return true_loss
-
-    def true_loss_variance(self, config: Any = None) -> float:
-        """Raise NotImplementedError, as in hyperopt: a subclass may know it."""
-        raise NotImplementedError("nobody said how much the true loss varies")
-
-    def status(self, result: Mapping[str, Any], config: Any = None) -> str:
-        """Return the status of *result*."""
-        return result["status"]  # type: ignore[no-any-return]
-
-    def new_result(self) -> dict[str, Any]:
-        """Return the result of a trial that has none yet."""
-        return {"status": STATUS_NEW}
 
 
 def wants_ctrl(fn: Callable[..., Any]) -> bool:
@@ -207,12 +147,28 @@ def _code(code: CodeType) -> str:
     return f"{code.co_code.hex()} {code.co_names} {code.co_varnames} {[text(c) for c in code.co_consts]}"
 
 
-def pickled(fn: Callable[..., Any]) -> bytes | None:
-    """Return *fn* by cloudpickle, or None if it cannot be pickled or is larger than `LARGEST_PICKLE`."""
+def pickled(fn: Callable[..., Any], codes: list[CodeType] | None = None) -> bytes | None:
+    """Return *fn* by cloudpickle, or None if it cannot be pickled or is larger than `LARGEST_PICKLE`.
+
+    codes: the code of all functions that the pickle holds is added to it.
+    """
     import cloudpickle
 
+    class Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # it has no types
+        def __init__(self, file: io.BytesIO) -> None:
+            # Of the instance, and before the base class looks: its own table is that of all picklers.
+            self.dispatch_table = ChainMap({CodeType: self._reduce_code}, cloudpickle.Pickler.dispatch_table)
+            super().__init__(file)
+
+        def _reduce_code(self, code: CodeType) -> Any:
+            if codes is not None:
+                codes.append(code)
+            return cloudpickle.Pickler.dispatch_table[CodeType](code)
+
+    file = io.BytesIO()
     try:
-        content: bytes = cloudpickle.dumps(fn)
+        Pickler(file).dump(fn)
     except Exception:  # noqa: BLE001 - whatever the user's object raises when it is pickled
         return None
+    content = file.getvalue()
     return content if len(content) <= LARGEST_PICKLE else None

@@ -10,6 +10,7 @@ from hstore.store.messages import Log
 
 if TYPE_CHECKING:
     from hstore.store.claims import Claims, TrialKey
+    from hstore.store.null_objects import NoClaims
 
 LOG = Log("heartbeat")
 
@@ -23,7 +24,7 @@ class Heartbeat:
     `hold` and `let_go` may be called by any thread. A trial that is over within a third of the lease costs nothing.
     """
 
-    def __init__(self, claims: Claims, session: str, *, lease: float) -> None:
+    def __init__(self, claims: Claims | NoClaims, session: str, *, lease: float) -> None:
         self.claims = claims
         self.session = session
         self.lease = lease

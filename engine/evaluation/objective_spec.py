@@ -1,4 +1,4 @@
-"""Recipes: an objective and its space as a log holds them, and how another process makes a `Domain` of them again."""
+"""ObjectiveSpec: an objective and its space as a log holds them, and how another process loads them again."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version as version_of
+from types import CodeType
 from typing import Any
 
-from hstore.engine.evaluation.domain import Domain, describe, pickled
+from hstore.engine.evaluation.domain import BoundObjective, describe, pickled
+from hstore.engine.evaluation.script import Script
+from hstore.engine.evaluation.source_lines import lines_of
 from hstore.engine.space import Space
 from hstore.store.attachments import Attachments
 from hstore.store.errors import CannotLoad, HstoreError, NotFound, VerificationFailed
@@ -38,9 +41,11 @@ class ObjectiveSpec:
     """The expression of a space with options that have no plain form."""
     pass_expr_memo_ctrl: bool
     objectives: int | None = None
+    source: bytes | None = None
+    """Lines of what is pickled, for tracebacks."""
 
 
-def record(domain: Domain, attachments: Attachments | None) -> dict[str, Any]:
+def record(domain: BoundObjective, attachments: Attachments | None) -> dict[str, Any]:
     """Return what `created` says of the objective of *domain*; its pickles go into *attachments*, if there are any."""
     data = describe(domain.fn)
     if domain.pass_expr_memo_ctrl:
@@ -50,10 +55,13 @@ def record(domain: Domain, attachments: Attachments | None) -> dict[str, Any]:
     if attachments is None:
         return data
     data |= {"python": platform.python_version(), "cloudpickle": version_of("cloudpickle")}
-    if (content := pickled(domain.fn)) is not None:
+    codes: list[CodeType] = []
+    if (content := pickled(domain.fn, codes)) is not None:
         data["pickle"] = _kept(content, attachments)
-    if domain.space.has_opaque_options and (content := pickled(domain.space.expression)) is not None:
+    if domain.space.has_opaque_options and (content := pickled(domain.space.expression, codes)) is not None:
         data["space_pickle"] = _kept(content, attachments)
+    if (content := lines_of(codes)) is not None:
+        data["source"] = _kept(content, attachments)
     return data
 
 
@@ -85,7 +93,15 @@ def fetch(objective: Data, space: Data, attachments: Attachments) -> ObjectiveSp
         space_pickle=_fetched(objective.get("space_pickle"), attachments),
         pass_expr_memo_ctrl=bool(objective.get("pass_expr_memo_ctrl")),
         objectives=objective.get("objectives"),
+        source=_source(objective, attachments),
     )
+
+
+def _source(objective: Data, attachments: Attachments) -> bytes | None:
+    try:
+        return _fetched(objective.get("source"), attachments)
+    except CannotLoad:  # tracebacks are shorter then
+        return None
 
 
 def _fetched(kept: Data | None, attachments: Attachments) -> bytes | None:
@@ -104,18 +120,26 @@ def _fetched(kept: Data | None, attachments: Attachments) -> bytes | None:
     return content
 
 
-def prepare(spec: ObjectiveSpec) -> Domain:
+def prepare(spec: ObjectiveSpec) -> BoundObjective:
     """Return the objective of *spec* with its space, ready to be called; runs its code. Raises `CannotLoad`."""
-    fn = _objective(spec)
+    return load(spec)[0]
+
+
+def load(spec: ObjectiveSpec) -> tuple[BoundObjective, Script]:
+    """Return what `prepare` does, and what came along of the script that the objective was defined in."""
+    script = Script(spec.source)
+    fn = _objective(spec, script)
     pass_expr_memo_ctrl = spec.pass_expr_memo_ctrl or None
-    domain = Domain(fn, _space(spec), pass_expr_memo_ctrl=pass_expr_memo_ctrl, objectives=spec.objectives)
+    domain = BoundObjective(
+        fn, _space(spec, script), pass_expr_memo_ctrl=pass_expr_memo_ctrl, objectives=spec.objectives
+    )
     _check_signature(domain, spec.name)
-    return domain
+    return domain, script
 
 
-def _space(spec: ObjectiveSpec) -> Space:
+def _space(spec: ObjectiveSpec, script: Script) -> Space:
     if spec.space_pickle is not None:
-        return Space(_unpickled(spec.space_pickle, spec, "the space"))
+        return Space(_unpickled(spec.space_pickle, spec, script, "the space"))
     try:
         space = Space.from_data(spec.space)
     except HstoreError as error:
@@ -127,14 +151,14 @@ def _space(spec: ObjectiveSpec) -> Space:
     return space
 
 
-def _objective(spec: ObjectiveSpec) -> Callable[..., Any]:
+def _objective(spec: ObjectiveSpec, script: Script) -> Callable[..., Any]:
     if spec.ref is None and spec.pickle is None:
         raise CannotLoad(
             f"the objective {spec.name} could neither be imported nor pickled where the search was begun",
             hint="move it into a module and name it with --objective pkg.mod:name",
         )
     if spec.ref is None:
-        fn: Callable[..., Any] = _unpickled(spec.pickle, spec, f"the objective {spec.name}")
+        fn: Callable[..., Any] = _unpickled(spec.pickle, spec, script, f"the objective {spec.name}")
         return fn
     try:
         return imported(spec.ref)
@@ -142,7 +166,7 @@ def _objective(spec: ObjectiveSpec) -> Callable[..., Any]:
         if spec.pickle is None:
             raise
         try:  # of a module that was registered to be pickled by value
-            fn = _unpickled(spec.pickle, spec, f"the objective {spec.name}")
+            fn = _unpickled(spec.pickle, spec, script, f"the objective {spec.name}")
         except CannotLoad:
             raise error from None
         return fn
@@ -170,9 +194,7 @@ def looked_up(ref: str, what: str) -> Any:
     return found
 
 
-def _unpickled(content: bytes | None, spec: ObjectiveSpec, what: str) -> Any:
-    import cloudpickle
-
+def _unpickled(content: bytes | None, spec: ObjectiveSpec, script: Script, what: str) -> Any:
     here = platform.python_version()
     if spec.python is not None and spec.python.split(".")[:2] != here.split(".")[:2]:
         raise CannotLoad(
@@ -180,7 +202,7 @@ def _unpickled(content: bytes | None, spec: ObjectiveSpec, what: str) -> Any:
             hint="use one version of Python, or name the objective with --objective pkg.mod:name",
         )
     try:
-        return cloudpickle.loads(content or b"")
+        return script.unpickle(content or b"")
     except BaseException as error:  # a pickle runs code
         raise CannotLoad(f"cannot unpickle {what}: {short(error)}", hint=_where()) from error
 
@@ -198,7 +220,7 @@ def short(error: BaseException) -> str:
     return " ".join(f"{type(error).__name__}: {text}".split())[:300]
 
 
-def _check_signature(domain: Domain, name: str) -> None:
+def _check_signature(domain: BoundObjective, name: str) -> None:
     try:
         signature = inspect.signature(domain.fn)
     except (ValueError, TypeError):  # written in C

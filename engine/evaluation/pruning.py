@@ -89,7 +89,7 @@ class PruningSession:
         if self._follows_all:
             news = self.experiment.received[self._n_received :]
             self._n_received += len(news)
-            self._curves.take(report_row(event) for event in news if event.tid is not None)
+            self._curves.take(report_row(event.tid, event) for event in news if event.tid is not None)
         elif self._read_for is not curve or time.monotonic() - self._read_at >= READ_SECONDS:
             known = ReadCursor(last=self._curves.last, open=self._curves.open)
             self._curves.take(self.experiment.store.log.report_rows(self.experiment.name, known))
@@ -106,9 +106,8 @@ class PruningReplay:
     def why_unlike(self, event: Reported) -> str | None:
         """Return why the decision recorded in *event* does not follow from what it had seen; None if it does."""
         assert event.pruning is not None
-        assert event.tid is not None
         chain = self._experiment.chain(event.tid)
-        curve = curve_of(map(report_row, chain), until=event.ver)
+        curve = curve_of((report_row(event.tid, each) for each in chain), until=event.ver)
         others: dict[int, Curve] = {}
         for tid, ver in listed(event.pruning["seen"]):
             if tid not in self._experiment.state.trials:
@@ -129,7 +128,7 @@ class PruningReplay:
         if ver is None and tid in self._ended:
             return self._ended[tid]
         chain = self._experiment.chain(tid)
-        curve = curve_of(map(report_row, chain), until=ver)
+        curve = curve_of((report_row(tid, each) for each in chain), until=ver)
         if ver is None:
             self._ended[tid] = curve
         return curve

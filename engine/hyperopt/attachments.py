@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hstore.engine.evaluation.attachments import ChainAttachments
+from hstore.engine.hyperopt.documents import DocumentTid
 
 if TYPE_CHECKING:
     from hstore.engine.hyperopt.document_view import Documents
@@ -30,7 +31,7 @@ class SharedAttachments(ChainAttachments):
         tid, colons, inner = str(name).removeprefix(ATTACH).partition("::")
         if not (str(name).startswith(ATTACH) and colons and tid.isdigit()):
             return None
-        return self._documents.attachments_of(int(tid)), inner
+        return self._documents.attachments_of(DocumentTid(int(tid))), inner
 
     def __getitem__(self, name: str) -> Any:
         beside = self._beside(name)

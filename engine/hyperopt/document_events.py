@@ -1,4 +1,4 @@
-"""Telling: what a user says of trials in hyperopt's documents, new ones and changed ones, becomes events."""
+"""Which events follow from what a program writes into hyperopt's documents, new ones and changed ones."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ from hstore.engine.hyperopt.documents import (
     JOB_STATE_NEW,
     JOB_STATE_RUNNING,
     JOB_STATES,
+    TrialNumber,
     vals_of,
 )
-from hstore.engine.hyperopt.importing.jobs import aware, error_of
+from hstore.engine.hyperopt.job_events import Said, aware, end_of, error_of, progress_of
+from hstore.engine.hyperopt.numbering import INSERTED
 from hstore.engine.space import Point, Space
 from hstore.store.errors import InvalidTrial
-from hstore.store.events import Cancelled, Document, Done, Failed, Reported, Requeued
+from hstore.store.events import Document, Requeued
 from hstore.store.fold import HELD, Trial
 from hstore.store.messages import Log
 from hstore.store.store import PendingEvent, author
@@ -28,13 +30,11 @@ from hstore.store.values import normalise
 
 LOG = Log("search")
 
-INSERTED = "inserted"
-"""The `source` of a trial that a person put among the others as a document."""
 BY_HAND = "told by hand"
 
 
-def decision(document: Document, tid: int, space: Space, observed: Sequence[Sequence[Any]]) -> Document:
-    """Return the data of the `Queued` of an inserted *document* that becomes trial *tid*.
+def decision(document: Document, number: TrialNumber, space: Space, observed: Sequence[Sequence[Any]]) -> Document:
+    """Return the data of the `Queued` of an inserted *document* that becomes trial *number*.
 
     Trials are matched to the *space* by label: what it has no label for stays beside the point. Raises `InvalidTrial`
     for values that are no numbers, and for an index that its choice does not have.
@@ -50,7 +50,7 @@ def decision(document: Document, tid: int, space: Space, observed: Sequence[Sequ
         elif label in space:
             raise InvalidTrial(f"{label}: {value!r:.60} is none of {space[label].describe()}:", document)
     said: dict[str, Any] = {"from": INSERTED}
-    if document["tid"] != tid:
+    if document["tid"] != number:
         said["tid"] = document["tid"]
     if isinstance(document["misc"].get("from_tid"), int):
         said["from_tid"] = document["misc"]["from_tid"]
@@ -70,8 +70,11 @@ def _is_possible(space: Space, label: str, value: float) -> bool:
     return value == int(value) and low <= value <= high
 
 
-def drafts_to(document: Document, tid: int, trial: Trial | None, *, is_durable: bool) -> list[PendingEvent]:
-    """Return the events that bring *trial* (None: it was only just queued) to where *document* says that it is."""
+def events_to(document: Document, number: TrialNumber, trial: Trial | None, is_durable: bool) -> list[PendingEvent]:
+    """Return the events that bring *trial* (None: it was only just queued) to where *document* says that it is.
+
+    Raises `InvalidTrial` for a state that is none.
+    """
     state = document["state"]
     if state not in JOB_STATES:
         raise InvalidTrial(f"the state of a trial must be one of {JOB_STATES}, not {state!r:.40}:", document)
@@ -79,31 +82,49 @@ def drafts_to(document: Document, tid: int, trial: Trial | None, *, is_durable: 
     if trial is not None and trial.is_finished:
         return []  # what is changed in the document of a trial that has ended changes that document, and no event
     pending: list[PendingEvent] = []
-    is_taken_over = now in HELD and trial is not None and not _is_ours(trial)  # from somebody who need not go on
+    is_taken_over = now in HELD and trial is not None and not _is_ours(trial)  # from a process that need not go on
     if now == "failed" or (state == JOB_STATE_NEW and now in HELD) or (is_taken_over and state != JOB_STATE_CANCEL):
-        pending.append((Requeued, tid, {"why": BY_HAND}))
+        pending.append((Requeued, number, {"why": BY_HAND}))
         now = "queued"
     if state == JOB_STATE_NEW:
         return pending
-    if state == JOB_STATE_CANCEL:
-        return [*pending, (Cancelled, tid, {"why": BY_HAND})]
-    # Of what happened before it was inserted the document knows when.
-    began, ended = (_at(document.get(name)) if trial is None else {} for name in ("book_time", "refresh_time"))
-    if now == "queued":
-        kind, _, claim = attempt.claim(tid, attempts=trial.attempt if trial else 0, worker=author())
-        pending.append((kind, tid, {**claim, **began}))
-    if now in ("queued", "reserved"):
-        kind, _, begin = attempt.begin(tid, pid=os.getpid(), objective=None)
-        pending.append((kind, tid, {**begin, **began}))
-    result = _result(document, is_durable)
-    if state == JOB_STATE_DONE:
-        pending.append((Done, tid, {**attempt.done(result, _seconds(document)), **ended}))
-    elif state == JOB_STATE_ERROR:
-        error, message = error_of(document["misc"].get("error") or document.get("error")) or ("Error", "")
-        pending.append((Failed, tid, {"error": error, "message": message, "final": True, **ended}))
-    elif state == JOB_STATE_RUNNING and result["status"] != STATUS_NEW:
-        pending.append((Reported, tid, {"result": result}))
-    return pending
+    said = _said(document, trial, is_durable)
+    if state != JOB_STATE_CANCEL:
+        began = _at(document.get("book_time")) if trial is None else None
+        then = {} if began is None else {"imported": began}
+        if now == "queued":
+            kind, _, claim = attempt.claim(number, attempts=trial.attempt if trial else 0, worker=author())
+            pending.append((kind, number, {**claim, **then}))
+        if now in ("queued", "reserved"):
+            kind, _, begin = attempt.begin(number, pid=os.getpid(), objective=None)
+            pending.append((kind, number, {**begin, **then}))
+    return [*pending, *progress_of(said, number), *end_of(said, number)]
+
+
+def late_end_of(document: Document, number: TrialNumber, is_durable: bool) -> PendingEvent:
+    """Return the end that *document*, which is done or failed, says its trial has come to."""
+    (end,) = end_of(_said(document, None, is_durable), number)
+    return end
+
+
+def _said(document: Document, trial: Trial | None, is_durable: bool) -> Said:
+    """Return what *document* says of *trial*; of what happened before it was inserted, it says when."""
+    state = document["state"]
+    result: dict[str, Any] | None = None
+    if state in (JOB_STATE_DONE, JOB_STATE_RUNNING):
+        result = {"status": STATUS_NEW, **document["result"]}
+        result = attempt.plain_result(result, LOG.warning) if is_durable else result
+        if state == JOB_STATE_RUNNING and result["status"] == STATUS_NEW:
+            result = None
+    has_ended = trial is None and state in (JOB_STATE_DONE, JOB_STATE_ERROR)
+    return Said(
+        state=state,
+        result=result,
+        error=error_of(document["misc"].get("error") or document.get("error")) or ("Error", ""),
+        duration=_seconds(document) if state == JOB_STATE_DONE else None,
+        imported=_at(document.get("refresh_time")) if has_ended else None,
+        why=BY_HAND,
+    )
 
 
 def _is_ours(trial: Trial) -> bool:
@@ -111,14 +132,9 @@ def _is_ours(trial: Trial) -> bool:
     return trial.reserved is not None and trial.reserved.by.rpartition(":")[0] == author().rpartition(":")[0]
 
 
-def _result(document: Mapping[str, Any], is_durable: bool) -> dict[str, Any]:
-    result = {"status": STATUS_NEW, **document["result"]}
-    return attempt.plain_result(result, LOG.warning) if is_durable else result
-
-
-def _at(moment: Any) -> dict[str, Any]:
+def _at(moment: Any) -> dict[str, Any] | None:
     at = aware(moment)
-    return {} if at is None else {"imported": {"at": at}}
+    return None if at is None else {"at": at}
 
 
 def _seconds(document: Mapping[str, Any]) -> float | None:

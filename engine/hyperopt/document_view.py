@@ -1,4 +1,4 @@
-"""Documents: those of all trials of an experiment in hyperopt's shape, kept up to its log, and the log up to them."""
+"""Documents: hyperopt's view of an experiment, and how what programs write into it reaches the log."""
 
 from __future__ import annotations
 
@@ -7,26 +7,24 @@ from typing import Any
 
 from hstore.engine.evaluation import attempt
 from hstore.engine.evaluation.attachments import ChainAttachments
-from hstore.engine.hyperopt.document_events import INSERTED, decision, drafts_to
+from hstore.engine.hyperopt.document_events import decision, events_to, late_end_of
+from hstore.engine.hyperopt.document_list import DocumentList
 from hstore.engine.hyperopt.documents import (
     JOB_STATE_DONE,
     JOB_STATE_ERROR,
-    JOB_STATE_RUNNING,
-    JOB_VALID_STATES,
     STATE_OF,
+    DocumentTid,
+    TrialNumber,
     generate_trial,
-    is_same,
-    new_document,
-    new_misc,
-    show_in,
+    tid_of,
     vals_of,
 )
-from hstore.engine.search.control import is_discarded
+from hstore.engine.hyperopt.numbering import Numbering
+from hstore.engine.hyperopt.waiting import Waiting
 from hstore.engine.search.defaults import created_without_fmin
 from hstore.engine.space import Space, seen_space
 from hstore.store.errors import Conflict, InvalidPoint
 from hstore.store.events import Document, Queued
-from hstore.store.fold import Trial
 from hstore.store.store import Experiment, PendingEvent, Store
 
 BATCH = 25
@@ -34,47 +32,55 @@ BATCH = 25
 
 
 class Documents:
-    """The documents that all views of one experiment show; a document stays the same object as its trial goes on.
+    """The documents that all views of one experiment share, and what is written into them.
 
-    What a user inserts, or changes in the document of a trial that has not ended, is appended to the log. A log in
-    memory that nobody has begun has no space yet: what is inserted then waits for one, and is only documents.
+    What a program inserts, or changes in the document of a trial that has not ended, is appended to the log. A search
+    in memory that has not begun has no space yet: what is inserted then waits for one.
     """
 
     def __init__(self, experiment: Experiment, exp_key: str | None) -> None:
-        self.exp_key = exp_key
-        self.all: list[Document] = []
-        """In the order of their trials, whatever their state."""
-        self.ids: set[int] = set()
-        """The tids that documents have or that were handed out for some to come."""
-        self.changes = 0
-        """How often documents went, or one that was there already was to be shown or hidden."""
-        self._next = 0
+        self._numbering = Numbering()
+        self._list = DocumentList(self._numbering, exp_key)
         self._begin_anew(experiment)
 
     def _begin_anew(self, experiment: Experiment) -> None:
         self.experiment = experiment
-        self.points: list[Mapping[str, Any]] = []
-        """Points that were given before there was a space to read them against; fmin queues them."""
-        self._documents_of_points: list[Document] = []
-        self.is_point_first = False
-        """Whether points came before documents that wait, and so have the lower tids."""
-        self._asked: Space | None = None
-        self._waiting: list[Document] = []
-        self._kept: dict[int, dict[str, Any]] = {}
+        self._waiting = Waiting()
         self._space: Space | None = None
-        self._of: dict[int, Document] = {}
-        self._numbers: dict[int, int] = {}
-        self._inserted: dict[int, Document] = {}
-        self._shown: dict[int, tuple[int, Mapping[str, Any]]] = {}
-        self._seen = self._length = 0
-        self._first = self._next
+        self._numbering.begin_anew()
+        self._list.begin_anew()
+
+    # -- reading ------------------------------------------------------------------------------------------------
+
+    @property
+    def all(self) -> list[Document]:
+        """All documents in the order of their trials, whatever their state."""
+        return self._list.all
+
+    @property
+    def changes(self) -> int:
+        """How often documents went, or one that was there already was to be shown or hidden."""
+        return self._list.changes
+
+    @property
+    def ids(self) -> set[DocumentTid]:
+        """The tids that documents have, or that were handed out for some to come."""
+        return self._numbering.ids
+
+    @property
+    def points(self) -> list[Mapping[str, Any]]:
+        """Points that were given before there was a space; the first fmin queues them."""
+        return self._waiting.points
+
+    @property
+    def is_point_first(self) -> bool:
+        """Whether points came before documents that wait, and so have the lower tids."""
+        return self._waiting.is_point_first
 
     @property
     def waiting(self) -> int:
         """How many documents wait for a space."""
-        return len(self._waiting)
-
-    # -- reading ----------------------------------------------------------------------------------------------
+        return len(self._waiting.documents)
 
     @property
     def space(self) -> Space | None:
@@ -84,134 +90,75 @@ class Documents:
             self._space = Space.from_data(created.space)
         return self._space
 
-    def trial_of(self, tid: int) -> int | None:
-        """Return the number in the log of the trial whose document has *tid*; None for one that waits."""
-        return self._numbers.get(tid)
-
-    def document_of(self, number: int) -> Document:
-        """Return the document of trial *number* of the log."""
-        if number not in self._of:
-            self.refresh()
-        return self._of[number]
-
     def refresh(self) -> None:
-        """Bring the log up to what was changed here, and the documents up to the log: only what is new is looked at."""
-        if len(self.all) > self._length:  # as programs do that know hyperopt's inside
-            added = self.all[self._length :]
-            del self.all[self._length :]
-            self.insert(added)
-        for number, (state, result) in list(self._shown.items()):
-            document = self._of[number]
-            is_told = state == JOB_STATE_RUNNING and not is_same(document["result"], result)
-            if document["state"] != state or is_told:
-                self._tell(number, document)
+        """Bring the log up to what programs changed in documents, and the documents up to the log."""
+        self.insert(self._list.taken_by_hand())
+        for number, document in self._list.changed():
+            self._apply(number, document)
         self.experiment.refresh()
         self._take_in()
 
     def _take_in(self) -> None:
-        received = self.experiment.received
-        if self._seen == len(received):
-            return
-        news = {event.tid for event in received[self._seen :] if event.tid is not None}
-        self._seen = len(received)
-        trials = self.experiment.state.trials
-        gone = [number for number in sorted(news) if not self._show(number, trials[number])]
-        if gone:
-            self.changes += 1
-            ids = {id(self._of.pop(number)) for number in gone}
-            self.all[:] = [document for document in self.all if id(document) not in ids]
-        self._length = len(self.all)
+        self._list.take_in(self.experiment, self.space)
+        kept = self._waiting.attachments
+        for tid in [tid for tid in kept if self._numbering.number_of(tid) is not None]:
+            ChainAttachments(self.experiment, self._numbering.number_of(tid)).update(kept.pop(tid))
 
-    def _show(self, number: int, trial: Trial) -> bool:
-        """Bring the document of *trial* up to it; return False if that is to go."""
-        document = self._of.get(number)
-        is_new = document is None
-        if is_discarded(trial):
-            self._shown.pop(number, None)
-            return is_new
+    # -- the two numberings -------------------------------------------------------------------------------------
+
+    def trial_of(self, tid: DocumentTid) -> TrialNumber | None:
+        """Return the number in the log of the trial whose document has *tid*; None for one that waits."""
+        return self._numbering.number_of(tid)
+
+    def number_of(self, document: Mapping[str, Any]) -> TrialNumber | None:
+        """Return the number of the trial that *document* shows, which may be a job of `MongoJobs`; None without."""
+        return self._list.number_of(document, self.experiment)
+
+    def document_of(self, number: TrialNumber) -> Document:
+        """Return the document of trial *number* of the log; raises KeyError if it is discarded."""
+        if self._list.get(number) is None:
+            self.refresh()
+        document = self._list.get(number)
         if document is None:
-            document = self._inserted.pop(number) if number in self._inserted else self._new(number, trial)
-            self._of[number] = document
-            self._numbers[document["tid"]] = number
-            self._count(document)
-            self.all.append(document)
-        before = self._shown.pop(number, (document["state"],))[0]
-        show_in(document, trial)
-        if not is_new and (before in JOB_VALID_STATES) is not (document["state"] in JOB_VALID_STATES):
-            self.changes += 1
-        if not trial.is_finished:
-            self._shown[number] = document["state"], dict(document["result"])
-        return True
+            raise KeyError(number)
+        return document
 
-    def _new(self, number: int, trial: Trial) -> Document:
-        """Return the document of a trial that was not inserted here."""
-        space, point = self.space, trial.point
-        labels = sorted(point if space is None else {*space.labels, *point})
-        tid = self._tid_of(number, trial)
-        misc = new_misc(tid, {label: [point[label]] if label in point else [] for label in labels})
-        return new_document(tid, misc, exp_key=self.exp_key)
+    def of_trials(self, numbers: Iterable[TrialNumber]) -> list[Document]:
+        """Return the documents of the trials *numbers*, of those that are shown."""
+        return [document for number in numbers if (document := self._list.get(number)) is not None]
 
-    def _tid_of(self, number: int, trial: Trial) -> int:
-        said = trial.queued.imported if trial.queued is not None else None
-        if said is not None and said.get("from") == INSERTED and isinstance(said.get("tid"), int):
-            return int(said["tid"])
-        tid = number + self._first
-        return tid if tid not in self._numbers else self._next
+    def tids_of(self, numbers: Iterable[TrialNumber]) -> list[DocumentTid]:
+        """Return the tids of trials that were just appended."""
+        self._take_in()
+        return [self._numbering.tid_of(number) for number in numbers]
 
-    def _count(self, document: Document) -> None:
-        self.ids.add(document["tid"])
-        self._next = max(self._next, document["tid"] + 1)
+    def tids_to_come(self, numbers: Iterable[TrialNumber]) -> list[DocumentTid]:
+        """Return the tids that the documents of trials *numbers* will have, if these are the next in the log."""
+        return self._numbering.to_come(numbers)
 
-    # -- writing ----------------------------------------------------------------------------------------------
-
-    def new_ids(self, n: int) -> list[int]:
+    def new_ids(self, n: int) -> list[DocumentTid]:
         """Return *n* tids that no document has, and that will not be handed out again."""
-        first = self._next
-        self.ids.update(range(first, first + n))
-        self._next += n
-        return list(range(first, first + n))
+        return self._numbering.new_ids(n)
 
-    def insert(self, documents: Sequence[Document]) -> None:
-        """Add *documents*, each in the state that it says; raises `InvalidTrial` and adds nothing if one cannot be."""
-        if not documents:
-            return
-        if self.experiment.state.created is None:
-            space = self._asked
-            if space is None and self.experiment.store.is_durable:
-                self.experiment.refresh()
-                space = seen_space([vals_of(document) for document in documents])
-            if space is None:
-                for document in documents:
-                    document.setdefault("params", vals_of(document))
-                    self._count(document)
-                self._waiting += documents
-                self.all += documents
-                self._length = len(self.all)
-                return
-            self._begin(space)
-        self._append(documents)
+    # -- before there is a space --------------------------------------------------------------------------------
 
-    def give(self, points: Iterable[Mapping[str, Any]]) -> list[int]:
+    def give(self, points: Iterable[Mapping[str, Any]]) -> list[DocumentTid]:
         """Keep *points* for the first fmin, and show them as trials to come; return their tids."""
         given = list(points)
         for point in given:
             if not isinstance(point, Mapping):
                 raise InvalidPoint(f"a point is {{label: value}}, not {point!r:.60}")
-        if given and not self.points:
-            self.is_point_first = not self._waiting
         tids = self.new_ids(len(given))
         documents = [{**generate_trial(tid, p), "params": dict(p)} for tid, p in zip(tids, given, strict=True)]
-        self.points += given
-        self._documents_of_points += documents
-        self.all += documents
-        self._length = len(self.all)
+        self._waiting.give(given, documents)
+        self._list.add(documents)
         return tids
 
     def learn(self, space: Space) -> None:
         """Have what waits for a space become trials of *space*, which a suggestion is asked for."""
         if self.experiment.state.created is None:
-            self._asked = space
-            if self._waiting:
+            self._waiting.space = space
+            if self._waiting.documents:
                 self._begin(space)
         self.flush_waiting()
 
@@ -219,83 +166,100 @@ class Documents:
         """Have what was inserted before there was a space become trials, now that the search has begun."""
         if self.experiment.state.created is None:
             return
-        if self._waiting:
-            waiting, self._waiting = self._waiting, []
-            self._let_go(waiting)
+        if waiting := self._waiting.take_documents():
+            self._list.remove(waiting)
             self._append(waiting)
-        if self._kept:
-            kept, self._kept = self._kept, {}
-            for tid, attachments in kept.items():
-                ChainAttachments(self.experiment, self._numbers[tid]).update(attachments)
+        if self._waiting.attachments:
+            self._take_in()
 
     def forget_points(self) -> None:
         """Let go of `points`, which the search has been given."""
         if self.points:
-            self._let_go(self._documents_of_points)
-            self.points, self._documents_of_points = [], []
-
-    def _let_go(self, documents: Sequence[Document]) -> None:
-        ids = set(map(id, documents))
-        self.all[:] = [document for document in self.all if id(document) not in ids]
-        self._length = len(self.all)
-        self.changes += 1
+            self._list.remove(self._waiting.take_points())
 
     def _begin(self, space: Space) -> None:
-        """Begin the search, unless another process was first; nobody knows what evaluates and what suggests."""
+        """Begin the search, unless another process was first, without an objective or an algorithm to name."""
         if self.experiment.state.created is None:
             self.experiment.begin(created_without_fmin(space, objective="of whoever tells", algorithm="asked for"))
 
+    # -- writing ------------------------------------------------------------------------------------------------
+
+    def insert(self, documents: Sequence[Document]) -> None:
+        """Add *documents*, each in the state that it says; raises `InvalidTrial` and adds nothing if one cannot be."""
+        if not documents:
+            return
+        if self.experiment.state.created is None:
+            space = self._waiting.space
+            if space is None and self.experiment.store.is_durable:
+                self.experiment.refresh()
+                space = seen_space([vals_of(document) for document in documents])
+            if space is None:
+                for document in documents:
+                    document.setdefault("params", vals_of(document))
+                    self._numbering.count(tid_of(document))
+                self._waiting.documents += documents
+                self._list.add(documents)
+                return
+            self._begin(space)
+        self._append(documents)
+
     def _append(self, documents: Sequence[Document]) -> None:
-        experiment = self.experiment
         space = self.space
         assert space is not None
         for document in documents:
-            decision(document, 0, space, ())  # raises before anything is written
-        is_durable = experiment.store.is_durable
+            decision(document, TrialNumber(0), space, ())  # raises before anything is written
         left = list(documents)
         while left:
-            batch, first, observed = left[:BATCH], len(experiment.state.trials), experiment.observed()
-            pending: list[PendingEvent] = []
-            for number, document in enumerate(batch, first):
-                queued = decision(document, number, space, observed if number == first else ())
-                pending += [(Queued, number, queued), *drafts_to(document, number, None, is_durable=is_durable)]
-            events = experiment.compose(*pending)
-            try:
-                experiment.append(events)
-            except Conflict as conflict:  # another process was first; the rest comes after what it wrote
-                events = events[: events.index(conflict.mine)]
-            numbers = [event.tid for event in events if isinstance(event, Queued) and event.tid is not None]
-            self._inserted.update(zip(numbers, batch, strict=False))
+            numbers = self._append_some(left[:BATCH], space)
+            self._list.expect(numbers, left[: len(numbers)])
             left = left[len(numbers) :]
-        for number, document in self._inserted.items():
-            if STATE_OF[experiment.state.trials[number].state] != document["state"]:
-                self._tell(number, document)
+        for number, document in self._list.expected:
+            if STATE_OF[self.experiment.state.trials[number].state] != document["state"]:
+                self._apply(number, document)
         self._take_in()
 
-    def _tell(self, number: int, document: Document) -> None:
+    def _append_some(self, documents: Sequence[Document], space: Space) -> list[TrialNumber]:
+        """Append *documents* as trials; return the numbers of those that came before another writer's next event.
+
+        Not by `append_decided`: which of them are in the log already is known only here, by the events themselves.
+        """
+        experiment = self.experiment
+        first, observed = len(experiment.state.trials), experiment.observed()
+        pending: list[PendingEvent] = []
+        for number, document in enumerate(documents, first):
+            queued = decision(document, TrialNumber(number), space, observed if number == first else ())
+            pending += [(Queued, number, queued), *events_to(document, TrialNumber(number), None, self._is_durable)]
+        events = experiment.compose(*pending)
+        try:
+            experiment.append(events)
+        except Conflict as conflict:
+            events = events[: events.index(conflict.mine)]
+        return [TrialNumber(event.tid) for event in events if isinstance(event, Queued) and event.tid is not None]
+
+    def _apply(self, number: TrialNumber, document: Document) -> None:
         """Append what *document* says of its trial; if another process ended that, what it says is noted beside it."""
-        experiment, is_durable = self.experiment, self.experiment.store.is_durable
-        while pending := drafts_to(document, number, experiment.state.trials[number], is_durable=is_durable):
-            try:
-                experiment.append(experiment.compose(*pending))
-            except Conflict:
-                continue  # what another process wrote has been read
+        experiment = self.experiment
+
+        def decide() -> list[PendingEvent]:
+            return events_to(document, number, experiment.state.trials[number], self._is_durable)
+
+        if experiment.append_decided(decide):
             return
         if experiment.state.trials[number].is_finished and document["state"] in (JOB_STATE_DONE, JOB_STATE_ERROR):
-            end = drafts_to(document, number, None, is_durable=is_durable)[-1]
-            attempt.note_late(experiment, end)
+            attempt.note_late(experiment, late_end_of(document, number, self._is_durable))
 
-    # -- attachments ------------------------------------------------------------------------------------------
+    @property
+    def _is_durable(self) -> bool:
+        return self.experiment.store.is_durable
 
-    def attachments_of(self, tid: int) -> Any:
-        """Return the named contents beside the trial whose document has *tid*."""
-        number = self._numbers.get(tid)
-        return self._kept.setdefault(tid, {}) if number is None else ChainAttachments(self.experiment, number)
-
-    # -- beginning anew ---------------------------------------------------------------------------------------
+    def attachments_of(self, tid: DocumentTid) -> Any:
+        """Return the named contents beside the trial whose document has *tid*, or that will have it."""
+        number = self._numbering.number_of(tid)
+        if number is None:
+            return self._waiting.attachments.setdefault(tid, {})
+        return ChainAttachments(self.experiment, number)
 
     def evict(self) -> None:
         """Let go of all: of the log too, which is in memory. Tids go on from where they were."""
-        self.all.clear()
-        self.changes += 1
+        self._list.clear()
         self._begin_anew(Experiment(Store.in_memory(), self.experiment.name))

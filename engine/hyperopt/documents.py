@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import numbers
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NewType
 
 import numpy as np
 
@@ -13,6 +13,11 @@ from hstore.engine.evaluation.results import STATUS_NEW
 from hstore.store.errors import InvalidTrial
 from hstore.store.events import Document, Failed, happened
 from hstore.store.fold import Trial
+
+DocumentTid = NewType("DocumentTid", int)
+"""The tid of a document, which the program that inserted it may have chosen."""
+TrialNumber = NewType("TrialNumber", int)
+"""The number of a trial in the log of its experiment; see `numbering`."""
 
 JOB_STATE_NEW = 0
 JOB_STATE_RUNNING = 1
@@ -53,6 +58,19 @@ def new_misc(tid: int, vals: Mapping[str, Sequence[Any]]) -> Document:
     return {"tid": tid, "cmd": CMD, "workdir": None, "idxs": idxs, "vals": dict(vals)}
 
 
+def tid_of(document: Mapping[str, Any]) -> DocumentTid:
+    """Return the tid of *document*."""
+    return DocumentTid(document["tid"])
+
+
+def job_id(document: Mapping[str, Any]) -> tuple[str, TrialNumber] | None:
+    """Return the experiment and the trial that the `_id` of a job of `MongoJobs` names; None for other documents."""
+    id = document.get("_id")
+    if isinstance(id, Mapping) and isinstance(id.get("exp"), str) and isinstance(id.get("tid"), int):
+        return id["exp"], TrialNumber(id["tid"])
+    return None
+
+
 def raw_values(document: Mapping[str, Any]) -> dict[str, Any]:
     """Return the raw values of a trial's *document* by active label."""
     return {label: vals[0] for label, vals in document["misc"]["vals"].items() if len(vals)}
@@ -70,9 +88,6 @@ def show_in(document: Document, trial: Trial) -> None:
     document["state"] = STATE_OF[trial.state]
     if not is_same(document["result"], result := _result(trial)):
         document["result"] = dict(result)
-    said = trial.queued.imported if trial.queued is not None else None
-    if said is not None and isinstance(said.get("from_tid"), int):
-        misc["from_tid"] = said["from_tid"]
     if isinstance(trial.end, Failed) and trial.state == "failed":
         misc["error"] = (f"<class '{trial.end.error}'>", trial.end.message)
         if trial.end.traceback:

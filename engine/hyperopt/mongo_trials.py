@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from hstore.engine.evaluation.attachments import ChainAttachments
+from hstore.engine.hyperopt.documents import DocumentTid
 from hstore.engine.hyperopt.trials import Trials
 from hstore.engine.search import control
 from hstore.store.store import Experiment, Store
@@ -76,7 +77,7 @@ class MongoTrials(Trials):
         """Bring the view up to the log, of which only what is new is read, whatever the *tids*."""
         self.refresh()
 
-    def new_trial_ids(self, n: int) -> list[int]:
+    def new_trial_ids(self, n: int) -> list[DocumentTid]:
         """See `Trials.new_trial_ids`; trials that others began by now have theirs."""
         self.documents.refresh()
         return super().new_trial_ids(n)
@@ -89,8 +90,7 @@ class MongoTrials(Trials):
         experiment are removed if all trials are.
         """
         self.documents.refresh()
-        gone = [doc["tid"] for doc in self.documents.all if cond is None or _meets(doc, cond)]
-        numbers = [self.documents.trial_of(tid) for tid in gone]
+        numbers = [self.documents.number_of(doc) for doc in self.documents.all if cond is None or _meets(doc, cond)]
         control.discard(self.experiment, [number for number in numbers if number is not None])
         if cond is None:
             ChainAttachments(self.experiment, None).clear()

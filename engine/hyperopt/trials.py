@@ -12,11 +12,14 @@ from hstore.engine.hyperopt.documents import (
     JOB_STATE_ERROR,
     JOB_STATES,
     JOB_VALID_STATES,
+    DocumentTid,
     SONify,
+    TrialNumber,
     check_document,
     miscs_to_idxs_vals,
     new_document,
     raw_values,
+    tid_of,
 )
 from hstore.engine.hyperopt.losses import average_best_error, best_of
 from hstore.engine.space import Space
@@ -134,7 +137,7 @@ class Trials:
         return self.documents.all
 
     @property
-    def _ids(self) -> set[int]:
+    def _ids(self) -> set[DocumentTid]:
         return self.documents.ids
 
     @property
@@ -204,8 +207,9 @@ class Trials:
 
         Those that violate a constraint are not among them.
         """
-        front = {trial.tid for trial in self.experiment.state.pareto}
-        return [doc for doc in self._trials if doc["tid"] in front]
+        numbers = [TrialNumber(trial.tid) for trial in self.experiment.state.pareto]
+        front = set(map(id, self.documents.of_trials(numbers)))
+        return [doc for doc in self._trials if id(doc) in front]
 
     @property
     def argmin(self) -> dict[str, Any]:
@@ -247,7 +251,7 @@ class Trials:
         return self._trials[item]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_knowledge": None}
+        return {**self.__dict__, "_observed_history": None}
 
     # -- attachments ------------------------------------------------------------------------------------------
 
@@ -262,7 +266,8 @@ class Trials:
 
     def trial_attachments(self, trial: Mapping[str, Any]) -> Any:
         """Return the named contents beside *trial*, a document of `trials`: a mutable mapping."""
-        return self.documents.attachments_of(trial["tid"])
+        number = self.documents.number_of(trial)
+        return self.documents.attachments_of(tid_of(trial) if number is None else self.documents.tids_of([number])[0])
 
     # -- adding to it -----------------------------------------------------------------------------------------
 
@@ -287,7 +292,7 @@ class Trials:
         self.unseen += len(docs)
         return [doc["tid"] for doc in docs]
 
-    def new_trial_ids(self, n: int) -> list[int]:
+    def new_trial_ids(self, n: int) -> list[DocumentTid]:
         """Return *n* tids for documents to come; they will not be given again."""
         return self.documents.new_ids(n)
 
@@ -315,7 +320,7 @@ class Trials:
             doc["misc"].update(tid=doc["tid"], cmd=source["misc"]["cmd"], from_tid=source["tid"])
         return docs
 
-    def enqueue(self, points: Iterable[Mapping[str, Any]]) -> list[int]:
+    def enqueue(self, points: Iterable[Mapping[str, Any]]) -> list[DocumentTid]:
         """Queue a trial for each of *points* and return their ids; workers or the next fmin evaluate them.
 
         A point is {label: value}, as `fmin` takes it for *points_to_evaluate*. It counts to max_evals like any other
@@ -331,7 +336,7 @@ class Trials:
             tids = self.documents.give(given)
             self.unseen += len(tids)
             return tids
-        return enqueue(self.experiment, given).tids(Queued)
+        return self.documents.tids_of(map(TrialNumber, enqueue(self.experiment, given).tids(Queued)))
 
     def delete_all(self) -> None:
         """Let go of all trials and attachments; the numbering goes on, as in hyperopt. The next fmin begins anew."""

@@ -20,11 +20,14 @@ from hstore.store.events import (  # fmt: skip
     Requeued,
     Resumed,
 )
-from hstore.store.fold import HELD, UNFINISHED, State, Trial
+from hstore.store.fold import HELD, UNFINISHED, Trial
+from hstore.store.state import State
 from hstore.store.store import Experiment, PendingEvent
 
 DISCARDED = "discarded"
 """Tags the note that voids a trial which hyperopt's view is to be without."""
+LIMITS_REACHED = ("max_evals", "timeout", "loss_threshold", "early_stop", "exhausted")
+"""Why a search ends of itself: a limit of the call of fmin that it ended for."""
 Which = Literal["failed", "lost"]
 """failed: all whose last attempt failed, lost ones included. lost: those whose workers were never heard of again."""
 
@@ -115,7 +118,7 @@ def retry(experiment: Experiment, which: Which | Iterable[int], why: str = "retr
         if not left:
             return []
         pending: list[PendingEvent] = []
-        if unseen := [tid for tid in left if tid not in state.watched]:
+        if unseen := [tid for tid in left if tid not in state.observations.watched]:
             pending.append((Noted, None, {"about": unseen}))
         if state.status == "finished":
             pending.append((Resumed, None, {"why": why}))
@@ -250,7 +253,7 @@ def _conclusion(experiment: Experiment, why: str) -> list[PendingEvent]:
         return []
     if state.status == "open":
         return [_finished(experiment, why)]
-    is_told = all(chain is None for chain in state.unobserved)
+    is_told = all(chain is None for chain in state.observations.unobserved)
     return [] if is_told else [_finished(experiment, state.why or why)]
 
 

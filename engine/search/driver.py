@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from hstore.engine.algorithms import Algorithm, CustomAlgorithm, Exhausted, choose_recorded, describe_algorithm
-from hstore.engine.evaluation.domain import Domain
+from hstore.engine.evaluation.domain import BoundObjective
 from hstore.engine.search import control
 from hstore.engine.search.fingerprint import fingerprint
-from hstore.engine.search.limits import Limits
 from hstore.engine.search.observed_history import ObservedHistory
+from hstore.engine.search.options import Limits
 from hstore.engine.search.seeds import Seeds
 from hstore.engine.space import Point
 from hstore.store.errors import Conflict, InvalidValue
-from hstore.store.events import Queued
+from hstore.store.events import Queued, Resumed
 from hstore.store.messages import Log
 from hstore.store.store import Experiment, PendingEvent
 from hstore.store.values import normalise
@@ -33,7 +33,7 @@ class Driver:
     """Decides what to try next, beside any number of other drivers on one experiment."""
 
     experiment: Experiment
-    domain: Domain
+    domain: BoundObjective
     algorithm: Algorithm | CustomAlgorithm
     settings: Mapping[str, Any]
     limits: Limits
@@ -51,7 +51,7 @@ class Driver:
         created = self.experiment.state.created
         assert created is not None
         self._seeds = Seeds(created.generator)
-        self._observed_history = ObservedHistory(self.domain.space)
+        self._observed_history = ObservedHistory(self.domain.space, self._seeds)
         self._described = describe_algorithm(self.algorithm, self.settings)
 
     def run(self) -> str:
@@ -73,16 +73,31 @@ class Driver:
     def _reason_to_stop(self, began: float) -> str | None:
         """Return why the search is to end whatever is still queued or under way."""
         state = self.experiment.state
-        if state.status == "finished":  # somebody stopped it
+        if state.status == "finished" and not self._reopen():
             return state.why or "finished"
         if self._is_early_stopped:
             return "early_stop"
         if self._is_over(began):
             return "timeout"
-        threshold = self.limits.loss_threshold
-        if threshold is not None and state.best is not None and state.best.loss < threshold:  # type: ignore[operator]
-            return "loss_threshold"
-        return None
+        return "loss_threshold" if self._is_good_enough() else None
+
+    def _reopen(self) -> bool:
+        """Go on although another call of fmin reached a limit and ended the search; return False if there is no need.
+
+        What a person stopped stays so.
+        """
+        state = self.experiment.state
+        is_enough = self._is_good_enough() or self._is_exhausted or self._is_early_stopped
+        if state.why not in control.LIMITS_REACHED or len(state.trials) >= self.limits.max_evals or is_enough:
+            return False
+        self.experiment.append_decided(
+            lambda: [(Resumed, None, {"why": "fmin"})] if self.experiment.state.status == "finished" else []
+        )
+        return True
+
+    def _is_good_enough(self) -> bool:
+        threshold, best = self.limits.loss_threshold, self.experiment.state.best
+        return threshold is not None and best is not None and best.loss is not None and best.loss < threshold
 
     def _is_over(self, began: float) -> bool:
         return self.limits.timeout is not None and time.monotonic() - began >= self.limits.timeout
@@ -175,7 +190,8 @@ class Driver:
         """Return what a user's own algorithm chose for up to *size* trials, in one call."""
         self.trials.refresh()
         seed = self._seeds[self._observed_history.suggested]
-        documents = algorithm([*range(first, first + size)], self.domain, self.trials, seed, **self.settings)
+        new_ids = self.trials.documents.tids_to_come(range(first, first + size))
+        documents = algorithm(new_ids, self.domain, self.trials, seed, **self.settings)
         if len(documents) > size:
             raise InvalidValue(
                 f"{self._described['name']} returned {len(documents)} documents for {size} new ids", path="algo"

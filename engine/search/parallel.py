@@ -149,11 +149,10 @@ class ParallelDriver(Driver):
         self._spoke, self._silence = time.monotonic(), FIRST_WORD
 
     def _look_at_workers(self) -> None:
-        claims = self.experiment.store.claims
-        if claims is None or time.monotonic() - self._looked < LOOK_SECONDS:
+        if time.monotonic() - self._looked < LOOK_SECONDS:
             return
         self._looked = time.monotonic()
-        known = claims.workers()
+        known = self.experiment.store.claims.workers()
         self._workers = [worker for worker in known if self.experiment.name in worker["experiments"]]
         self._refuse_to_wait_for(known)
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
 from hstore.engine.evaluation import attempt
-from hstore.engine.evaluation.ctrl import Ctrl
+from hstore.engine.evaluation.ctrl import BaseCtrl, TrialCtrl
 from hstore.engine.evaluation.domain import describe
+from hstore.engine.evaluation.gate import left
 from hstore.engine.evaluation.heartbeat import Heartbeat
 from hstore.engine.evaluation.process_identity import is_dead
 from hstore.engine.evaluation.pruning import PruningSession
@@ -21,6 +23,8 @@ from hstore.store.store import PendingEvent, author
 
 REFRESH_SECONDS = 1.0
 """It hears of what others write (a pause, a note) at least this often."""
+UNDER_WAY: set[uuid.UUID] = set()
+"""The claims on trials that threads of this process evaluate now: an objective may call fmin on the trials it is of."""
 LEASE_SECONDS = 900.0
 """Long, since an objective that holds the GIL keeps the heartbeat, which is a thread beside it, from beating."""
 
@@ -32,15 +36,18 @@ class SerialDriver(Driver):
     catch_eval_exceptions: bool = False
     pruner: Pruner | None = None
     """The one that fmin was given, while it is that of the experiment."""
+    make_ctrl: Callable[[int, PruningSession], BaseCtrl] | None = None
+    """Makes what objectives get as *ctrl*, of the trial's number and its pruning; `TrialCtrl` without it."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self._is_durable = self.experiment.store.is_durable
         self._objective = describe(self.domain.fn)["version"]
-        self._referee = PruningSession(self.experiment, follows_all=True, given=self.pruner)
+        self._pruning = PruningSession(self.experiment, follows_all=True, given=self.pruner)
         self._session = uuid.uuid4().hex
+        # In memory no other process can take a trial away, so it needs no thread that keeps its lease alive.
         claims = self.experiment.store.claims
-        self._heartbeat = None if claims is None else Heartbeat(claims, self._session, lease=LEASE_SECONDS)
+        self._heartbeat = Heartbeat(claims, self._session, lease=LEASE_SECONDS) if self._is_durable else None
 
     def run(self) -> str:
         """See `Driver.run`."""
@@ -89,7 +96,7 @@ class SerialDriver(Driver):
         is_local = not self._is_durable or self.experiment.store.server is not None
         for tid in sorted(self.experiment.state.open):
             trial = self.experiment.state.trials[tid]
-            if trial.reserved is None:
+            if trial.reserved is None or trial.reserved.id in UNDER_WAY:
                 continue
             if is_dead(trial, is_local=is_local):
                 self._try([(Requeued, tid, {"why": f"its process is gone: {trial.reserved.worker}"})])
@@ -115,9 +122,7 @@ class SerialDriver(Driver):
         return [tid for tid in range(first, first + size) if tid in self.experiment.state.open]
 
     def _claim(self, tid: int, *, attempts: int) -> list[PendingEvent]:
-        models = self.experiment.store.models
-        if models is not None:
-            models.lease(self.experiment.name, tid, self._session, LEASE_SECONDS)
+        self.experiment.store.models.lease(self.experiment.name, tid, self._session, LEASE_SECONDS)
         return [
             attempt.claim(tid, attempts=attempts, worker=author()),
             attempt.begin(tid, pid=os.getpid(), objective=self._objective),
@@ -129,16 +134,28 @@ class SerialDriver(Driver):
         if trial.state == "queued":
             if not self._try(self._claim(tid, attempts=trial.attempt)):
                 return
-        elif trial.reserved is None or trial.reserved.worker != author():
+        elif trial.reserved is None or not self._is_ours(trial.reserved):
             return
         taken = self.experiment.state.trials[tid].reserved
         assert taken is not None
         if self._heartbeat is not None:
             self._heartbeat.hold((self.experiment.name, tid), taken.ver)
-        ctrl = Ctrl(self.trials, experiment=self.experiment, number=tid, referee=self._referee)
+        UNDER_WAY.add(taken.id)
+        try:
+            self._evaluate_taken(tid, taken)
+        finally:
+            UNDER_WAY.discard(taken.id)
+
+    def _is_ours(self, taken: Reserved) -> bool:
+        """Return whether this call claimed the trial, and has not begun: another in this thread has the same author."""
+        return taken.worker == author() and taken.id not in UNDER_WAY and attempt.is_held(self.experiment, taken)
+
+    def _evaluate_taken(self, tid: int, taken: Reserved) -> None:
         began = time.monotonic()
         try:
-            result = self.domain.evaluate(trial.point, ctrl)
+            point, ctrl = self.experiment.state.trials[tid].point, self._ctrl(tid)
+            with left(self.experiment):
+                result = self.domain.evaluate(point, ctrl)
             if self._is_durable:
                 result = attempt.plain_result(result, partial(self._warn, trial=tid))
             end: PendingEvent = (Done, tid, attempt.done(result, time.monotonic() - began))
@@ -153,8 +170,12 @@ class SerialDriver(Driver):
         else:
             self._end(taken, end)
 
+    def _ctrl(self, tid: int) -> BaseCtrl:
+        if self.make_ctrl is None:
+            return TrialCtrl(self.experiment, tid, pruning=self._pruning)
+        return self.make_ctrl(tid, self._pruning)
+
     def _end(self, taken: Reserved, end: PendingEvent) -> None:
         if self._heartbeat is not None:
-            assert taken.tid is not None
             self._heartbeat.let_go((self.experiment.name, taken.tid))
         attempt.record_end(self.experiment, taken, [end], more_to_come=True)

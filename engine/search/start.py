@@ -1,134 +1,179 @@
-"""Beginnings: how a search is begun and goes on, and what `created` says of one that fmin did not begin."""
+"""How a search is begun, and how a later call goes on with it."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
 
 from hstore.engine.evaluation import objective_spec
-from hstore.engine.evaluation.domain import Domain, describe
+from hstore.engine.evaluation.domain import BoundObjective, describe
 from hstore.engine.search import points as given_points
 from hstore.engine.search import seeds
 from hstore.engine.search.fingerprint import fingerprint
-from hstore.engine.search.limits import Limits
+from hstore.engine.search.options import Limits, SearchOptions
 from hstore.engine.space import Point, Space
 from hstore.store.attachments import Attachments
 from hstore.store.errors import Conflict, SpaceChanged
 from hstore.store.events import Changed, Data, Queued, Resumed
 from hstore.store.messages import Log
+from hstore.store.state import State
 from hstore.store.store import Experiment, PendingEvent
-
-if TYPE_CHECKING:
-    from hstore.engine.hyperopt.document_view import Documents
 
 LOG = Log("search")
 
 
-def begin_or_continue(
-    experiment: Experiment,
-    domain: Domain,
-    algorithm: Data,
-    limits: Limits,
-    generator: Data,
-    is_generator_given: bool,
-    points: Sequence[Point],
-    retries: Mapping[str, int],
-    pruner: Mapping[str, Any],
-    documents: Documents,
-) -> None:
-    """Begin the search or see that it can go on with these arguments, then queue what people gave: whoever else is
-    doing so at the same time.
+class WaitingTrials(Protocol):
+    """Trials that a program gave before there was a space, and that become events once there is one."""
 
-    *points* that the search was given before are not queued again; *documents* may hold some that wait for a space.
+    @property
+    def waiting(self) -> int:
+        """How many there are."""
+
+    @property
+    def is_point_first(self) -> bool:
+        """Whether the points that the user gave come before them."""
+
+    def flush_waiting(self) -> None:
+        """Append them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchStart:
+    """What a call of fmin wants of the experiment that it begins, or continues."""
+
+    domain: BoundObjective
+    algorithm: Data
+    """The algorithm as the log names it."""
+    generator: Data
+    """The state of the generator that seeds are drawn from."""
+    limits: Limits
+    points: Sequence[Point]
+    options: SearchOptions
+
+    @property
+    def pruner(self) -> Data:
+        """The pruner as the log names it; empty for none."""
+        return {} if self.options.pruner is None else dict(self.options.pruner.describe())
+
+    @property
+    def objective(self) -> Data:
+        """The objective as the log names it, without its code."""
+        n = self.domain.objectives
+        return describe(self.domain.fn) | ({} if n is None else {"objectives": n})
+
+    def limits_with_room(self, existing: int, added: int) -> dict[str, Any]:
+        """Return the limits as the log holds them, with room for *added* trials beside the *existing* ones."""
+        wanted = {name: None if value == sys.maxsize else value for name, value in asdict(self.limits).items()}
+        if added and wanted["max_evals"] is not None:
+            wanted["max_evals"] = max(wanted["max_evals"], existing + added)
+        return wanted
+
+
+def begin_or_continue(experiment: Experiment, start: SearchStart, documents: WaitingTrials) -> None:
+    """Create the experiment or see that it can go on, then queue the points that the user gave.
+
+    Another process may do the same at the same time. Points that the search was given before are not queued again.
+    Raises `SpaceChanged` if the experiment has another space.
     """
     while True:
-        new = given_points.not_queued(experiment.state, points)
+        new = given_points.not_queued(experiment.state, start.points)
+        added = len(new) + documents.waiting
         try:
-            _begin(
-                experiment,
-                domain,
-                algorithm,
-                limits,
-                generator,
-                is_generator_given,
-                len(new),
-                retries,
-                pruner,
-                documents,
-            )  # fmt: skip
+            if experiment.state.created is not None or not experiment.begin(_created(experiment, start, added)):
+                _continue(experiment, start, added)
             if not documents.is_point_first:
                 documents.flush_waiting()
             first = len(experiment.state.trials)
-            pending = [(Queued, first + i, given_points.decision(domain.space, point)) for i, point in enumerate(new)]
-            if pending:
-                experiment.append(experiment.compose(*pending))
+            decisions = [given_points.decision(start.domain.space, point) for point in new]
+            if decisions:
+                experiment.append(experiment.compose(*((Queued, first + i, data) for i, data in enumerate(decisions))))
             documents.flush_waiting()
         except Conflict:
             continue  # another process was first; what it wrote has been read, so see what is left to do
         return
 
 
-def _begin(
-    experiment: Experiment, domain: Domain, algorithm: Data, limits: Limits, generator: Data,
-    is_generator_given: bool, n_new: int, retries: Mapping[str, int], pruner: Mapping[str, Any], documents: Documents,
-) -> None:  # fmt: skip
-    """Create the experiment, or see that it can be continued with these arguments, and record what changed.
+def _created(experiment: Experiment, start: SearchStart, added: int) -> dict[str, Any]:
+    """Return the data of the `Created` of a new experiment."""
+    return {
+        "space": start.domain.space.to_data(),
+        "objective": objective_spec.record(start.domain, _attachments(experiment)),
+        "algorithm": start.algorithm,
+        "generator": start.generator,
+        "limits": start.limits_with_room(len(experiment.state.trials), added),
+        "retries": dict(start.options.parallel.retries),
+        "fingerprint": fingerprint(),
+        "pruner": start.pruner or None,
+    }
 
-    n_new: how many points are about to be queued, which the search had not been given before.
-    """
-    objective = describe(domain.fn) | ({} if domain.objectives is None else {"objectives": domain.objectives})
-    wanted = {name: None if value == sys.maxsize else value for name, value in asdict(limits).items()}
-    n_new += documents.waiting
-    if n_new and wanted["max_evals"] is not None:  # there is room for what a person asks for
-        wanted["max_evals"] = max(wanted["max_evals"], len(experiment.state.trials) + n_new)
-    if experiment.state.created is None:
-        created = {
-            "space": domain.space.to_data(), "objective": objective_spec.record(domain, _attachments(experiment)),
-            "algorithm": algorithm, "generator": generator, "limits": wanted, "retries": dict(retries),
-            "fingerprint": fingerprint(), "pruner": dict(pruner) or None,
-        }  # fmt: skip
-        if experiment.begin(created):
-            return
+
+def _continue(experiment: Experiment, start: SearchStart, added: int) -> None:
+    """Record what differs from before, and that the search goes on if there is more to do."""
     state = experiment.state
-    assert state.created is not None
-    begun_with = Space.from_data(state.created.space)
-    if not begun_with.is_known:
-        raise SpaceChanged(
-            f"experiment {experiment.name!r} was imported without its space, so it cannot go on",
-            hint="import it under another --name, with --space pkg.mod:name", differences=[],
-        )  # fmt: skip
-    if differences := begun_with.differences(domain.space):
-        raise SpaceChanged(
-            f"experiment {experiment.name!r} was begun with another space:\n  " + "\n  ".join(differences),
-            hint="search the new space under another name", differences=differences,
-        )  # fmt: skip
-    suggested = sum(trial.queued is not None and trial.queued.source == "suggested" for trial in state.trials.values())
-    if is_generator_given and not seeds.is_same(state.created.generator, generator, after=suggested):
-        LOG.warning(
-            f"experiment {experiment.name!r} goes on with the rstate that it began with", experiment=experiment.name
-        )
-    goes_on = state.status == "open" or bool(n_new) or not _is_complete(experiment, limits)
-    changed: dict[str, Any] = {}
-    if state.limits != wanted:
-        changed["limits"] = wanted
-    if state.algorithm != algorithm:
-        changed["algorithm"] = algorithm
-    if state.pruner != pruner:
-        changed["pruner"] = dict(pruner)
-    if any(state.objective.get(key) != objective.get(key) for key in ("name", "ref", "version", "objectives")):
-        changed["objective"] = objective_spec.record(domain, _attachments(experiment))
-    # In one append: nobody shall see the search go on within the limits that it had reached.
-    pending: list[PendingEvent] = [(Resumed, None, {"why": "fmin"})] if goes_on and state.status != "open" else []
-    if goes_on and changed:
+    _refuse_another_space(state, start.domain.space)
+    goes_on = state.status == "open" or bool(added) or not _is_complete(state, start.limits)
+    if not goes_on:
+        return
+    # In one append: no process may see the search go on within the limits that it had reached.
+    pending: list[PendingEvent] = [] if state.status == "open" else [(Resumed, None, {"why": "fmin"})]
+    if changed := _changes(experiment, start, added):
         pending.append((Changed, None, changed))
     if pending:
         experiment.append(experiment.compose(*pending))
 
 
-def _is_complete(experiment: Experiment, limits: Limits) -> bool:
+def _refuse_another_space(state: State, space: Space) -> None:
+    assert state.created is not None
+    created_with = Space.from_data(state.created.space)
+    if not created_with.is_known:
+        raise SpaceChanged(
+            f"experiment {state.exp!r} was imported without its space, so it cannot go on",
+            hint="import it under another --name, with --space pkg.mod:name", differences=[],
+        )  # fmt: skip
+    if differences := created_with.differences(space):
+        raise SpaceChanged(
+            f"experiment {state.exp!r} was created with a different search space:\n  " + "\n  ".join(differences),
+            hint="search the new space under another name", differences=differences,
+        )  # fmt: skip
+
+
+def _another_generator(experiment: Experiment, start: SearchStart) -> Data | None:
+    """Return the generator to draw seeds from from now on, if the user gave another one than the experiment has."""
     state = experiment.state
+    if start.options.rstate is None:
+        return None
+    suggested = sum(trial.queued is not None and trial.queued.source == "suggested" for trial in state.trials.values())
+    now = state.generator
+    if seeds.is_same(now, start.generator, after=suggested - now.get("after", 0)):
+        return None
+    if experiment.store.is_durable:
+        LOG.warning(
+            f"experiment {state.exp!r} goes on with another rstate from trial {len(state.trials)}", experiment=state.exp
+        )
+    return {**start.generator, "after": suggested}
+
+
+def _changes(experiment: Experiment, start: SearchStart, added: int) -> dict[str, Any]:
+    """Return what this call changes of the experiment, by field."""
+    state = experiment.state
+    changed: dict[str, Any] = {}
+    if state.limits != (limits := start.limits_with_room(len(state.trials), added)):
+        changed["limits"] = limits
+    if state.algorithm != start.algorithm:
+        changed["algorithm"] = start.algorithm
+    if generator := _another_generator(experiment, start):
+        changed["generator"] = generator
+    if state.pruner != start.pruner:
+        changed["pruner"] = start.pruner
+    objective = start.objective
+    if any(state.objective.get(key) != objective.get(key) for key in ("name", "ref", "version", "objectives")):
+        changed["objective"] = objective_spec.record(start.domain, _attachments(experiment))
+    return changed
+
+
+def _is_complete(state: State, limits: Limits) -> bool:
     best = state.best.loss if state.best else None
     is_reached = limits.loss_threshold is not None and best is not None and best < limits.loss_threshold
     return not state.open and (is_reached or len(state.trials) >= limits.max_evals)

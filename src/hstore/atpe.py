@@ -1,4 +1,7 @@
-"""hyperopt.atpe: adaptive TPE, by an installed hyperopt."""
+"""Adaptive TPE: trained models choose TPE's settings, by an installed hyperopt. `fmin(…, algo=atpe.suggest)`.
+
+The names are those of hyperopt.atpe.
+"""
 
 from hstore.engine.hyperopt.atpe import suggest
 

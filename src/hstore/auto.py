@@ -1,4 +1,4 @@
-"""Portfolio: a Gaussian process by default, others when it stalls. The default algorithm of `fmin`."""
+"""The default algorithm of `fmin`: a Gaussian process, and other algorithms while that finds nothing better."""
 
 from hstore.engine.algorithms.auto import suggest
 

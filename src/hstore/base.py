@@ -1,7 +1,8 @@
-"""hyperopt.base: trials, what they are made of, and what an objective is handed."""
+"""Trials, the documents that they hold, and `Ctrl` and `Domain`, which evaluate them.
 
-from hstore.engine.evaluation.ctrl import Ctrl
-from hstore.engine.evaluation.domain import Domain
+The names are those of hyperopt.base.
+"""
+
 from hstore.engine.evaluation.results import (
     STATUS_FAIL,
     STATUS_NEW,
@@ -11,6 +12,7 @@ from hstore.engine.evaluation.results import (
     STATUS_SUSPENDED,
 )
 from hstore.engine.fmin import validate_loss_threshold, validate_timeout
+from hstore.engine.hyperopt.ctrl import Ctrl
 from hstore.engine.hyperopt.documents import (
     JOB_STATE_CANCEL,
     JOB_STATE_DONE,
@@ -26,6 +28,7 @@ from hstore.engine.hyperopt.documents import (
     miscs_update_idxs_vals,
     spec_from_misc,
 )
+from hstore.engine.hyperopt.domain import Domain
 from hstore.engine.hyperopt.losses import pmin_sampled
 from hstore.engine.hyperopt.trials import Trials, trials_from_docs
 from hstore.store.errors import AllTrialsFailed, DuplicateLabel, InvalidLoss, InvalidResultStatus, InvalidTrial

@@ -1,4 +1,4 @@
-"""CMA-ES on numerical labels."""
+"""CMA-ES on the numerical parameters, random draws for the others: `fmin(…, algo=cmaes.suggest)`."""
 
 from hstore.engine.algorithms.cmaes import suggest
 

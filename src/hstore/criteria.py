@@ -1,4 +1,7 @@
-"""hyperopt.criteria: what a point is worth trying."""
+"""Criteria for choosing the next point, such as expected improvement, as functions of a prediction.
+
+The names are those of hyperopt.criteria.
+"""
 
 from hstore.engine.hyperopt.criteria import UCB, EI_empirical, EI_gaussian, EI_gaussian_empirical, logEI_gaussian
 

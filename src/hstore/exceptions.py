@@ -1,4 +1,7 @@
-"""hyperopt.exceptions: what goes wrong with spaces, trials and results."""
+"""The errors of spaces, trials and results. `hstore.errors` has all errors of hstore.
+
+The names are those of hyperopt.exceptions.
+"""
 
 from hstore.store.errors import (
     AllTrialsFailed,

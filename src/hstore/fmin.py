@@ -1,4 +1,7 @@
-"""hyperopt.fmin: searching, and what is handed to it. `hstore.fmin` itself is the function."""
+"""Search for the minimum of a function, and what such a search is made of. `hstore.fmin` itself is the function.
+
+The names are those of hyperopt.fmin.
+"""
 
 from hstore.engine.fmin import (
     fmin,

@@ -1,4 +1,4 @@
-"""A Gaussian process and expected improvement, for searches of up to some hundred trials."""
+"""A Gaussian process with expected improvement, for searches of up to some hundred trials: `algo=gp.suggest`."""
 
 from hstore.engine.algorithms.gp import suggest
 

@@ -1,4 +1,4 @@
-"""Grid search: each point of a finite space once."""
+"""Grid search: try each point of a finite space once. `fmin(…, algo=grid.suggest)`."""
 
 from hstore.engine.algorithms.grid import suggest
 

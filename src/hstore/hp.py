@@ -1,4 +1,7 @@
-"""hyperopt.hp: the distributions of hyperparameters, and `log`, `int` and `float`, which take bounds as values."""
+"""The distributions of hyperparameters, to write a search space with: `{"lr": hp.loguniform("lr", -9, 0)}`.
+
+The names are those of hyperopt.hp.
+"""
 
 from hstore.engine.space.hp import (
     choice,

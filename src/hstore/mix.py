@@ -1,4 +1,7 @@
-"""hyperopt.mix: a mix of algorithms."""
+"""A mix of algorithms: each suggestion comes from one of several, drawn by given probabilities.
+
+The names are those of hyperopt.mix.
+"""
 
 from hstore.engine.algorithms.mix import suggest
 

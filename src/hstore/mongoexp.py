@@ -1,4 +1,7 @@
-"""hyperopt.mongoexp: searches in a MongoDB, and those who work on them."""
+"""Searches in a MongoDB: their trials, and the workers that evaluate them.
+
+The names are those of hyperopt.mongoexp.
+"""
 
 from hstore.cli.hyperopt_worker import main, main_worker, main_worker_helper, number_of_jobs_in_db
 from hstore.engine.hyperopt.documents import (
@@ -8,7 +11,8 @@ from hstore.engine.hyperopt.documents import (
     JOB_STATE_RUNNING,
     JOB_STATES,
 )
-from hstore.engine.hyperopt.mongo_jobs import MongoCtrl, MongoJobs, exec_import
+from hstore.engine.hyperopt.mongo_ctrl import MongoCtrl, exec_import
+from hstore.engine.hyperopt.mongo_jobs import MongoJobs
 from hstore.engine.hyperopt.mongo_trials import MongoTrials
 from hstore.engine.hyperopt.mongo_url import connection_from_string, connection_with_tunnel
 from hstore.store.errors import DomainSwapError, InvalidMongoTrial, OperationFailure, ReserveTimeout, Shutdown, WaitQuit

@@ -1,4 +1,4 @@
-"""The modern tree-structured Parzen estimator."""
+"""A tree-structured Parzen estimator over all parameters at once: `fmin(…, algo=mtpe.suggest)`."""
 
 from hstore.engine.algorithms.mtpe import suggest
 

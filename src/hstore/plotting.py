@@ -1,4 +1,7 @@
-"""hyperopt.plotting: figures of a search."""
+"""Figures of a search, by matplotlib: losses over time, their histogram, and by parameter.
+
+The names are those of hyperopt.plotting.
+"""
 
 from hstore.engine.hyperopt.plotting import (
     default_status_colors,

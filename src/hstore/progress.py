@@ -1,4 +1,7 @@
-"""hyperopt.progress: the progress bar."""
+"""The progress bar of `fmin`.
+
+The names are those of hyperopt.progress.
+"""
 
 from hstore.engine.search.progress import default_callback, no_progress_callback, tqdm_progress_callback
 

@@ -1,4 +1,4 @@
-"""The rules that stop hopeless trials early, `fmin(…, pruner=pruners.asha(min_steps=2))`, and what makes others."""
+"""Rules that stop hopeless trials early: `fmin(…, pruner=pruners.asha(min_steps=2))`."""
 
 from hstore.engine.pruners import PRUNERS, Curve, Pruner, asha, hyperband, median
 

@@ -1,4 +1,7 @@
-"""hyperopt.pyll_utils: what makes hyperparameters of expressions, and the conditions that they are drawn under."""
+"""Build hyperparameters from expressions, and find the conditions under which they are drawn.
+
+The names are those of hyperopt.pyll_utils.
+"""
 
 from hstore.engine.hyperopt.conditions import EQ, Cond, expr_to_config
 from hstore.engine.space.expressions import Apply, Literal, MissingArgument, as_apply

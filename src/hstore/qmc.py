@@ -1,4 +1,4 @@
-"""Quasi-random search: scrambled Sobol points of the prior."""
+"""Quasi-random search: scrambled Sobol points of the prior, spread evenly. `fmin(…, algo=qmc.suggest)`."""
 
 from hstore.engine.algorithms.qmc import suggest
 

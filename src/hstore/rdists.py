@@ -1,4 +1,7 @@
-"""hyperopt.rdists: distributions in the shape of scipy.stats."""
+"""The distributions of hyperparameters with the interface of scipy.stats.
+
+The names are those of hyperopt.rdists.
+"""
 
 from hstore.engine.hyperopt.rdists import (
     lognorm_gen,

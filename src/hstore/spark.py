@@ -1,4 +1,7 @@
-"""hyperopt.spark: searches whose trials are evaluated on Spark."""
+"""Searches whose trials run as Spark tasks: `fmin(…, trials=SparkTrials(parallelism=4))`.
+
+The names are those of hyperopt.spark.
+"""
 
 from hstore.engine.evaluation.results import STATUS_OK
 from hstore.workers.spark_trials import (

@@ -1,4 +1,7 @@
-"""hyperopt.tpe: the tree-structured Parzen estimator."""
+"""The tree-structured Parzen estimator, hyperopt's main algorithm: `fmin(…, algo=tpe.suggest)`.
+
+The names are those of hyperopt.tpe, the parts of the estimator included.
+"""
 
 from hstore.engine.algorithms.tpe import suggest
 from hstore.engine.hyperopt.tpe_parts import (

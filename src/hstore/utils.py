@@ -1,4 +1,4 @@
-"""hyperopt.utils: what hyperopt's users found there."""
+"""Small functions that programs import from hyperopt.utils."""
 
 from hstore.engine.hyperopt.losses import pmin_sampled
 from hstore.engine.hyperopt.utils import (

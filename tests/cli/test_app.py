@@ -8,16 +8,18 @@ import numpy as np
 import pytest
 from bson import json_util
 from bson.binary import UuidRepresentation
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 from pymongo.database import Database
+from tests.cli.commands import run
 
 from hstore import fmin, hp, rand
 from hstore.cli.app import app
 from hstore.cli.app import run as run_all
 from hstore.cli.session import Session
-from hstore.cli.table import plain, render
+from hstore.cli.table import render
 from hstore.store.errors import VerificationFailed
 from hstore.store.store import Store
+from hstore.store.terminal_text import printable
 from hstore.store.verify import verify
 
 
@@ -30,10 +32,6 @@ def demo(mongo_url: str) -> str:
         store=mongo_url,
     )  # fmt: skip
     return mongo_url
-
-
-def run(url: str, *args: str) -> Result:
-    return CliRunner().invoke(app, ["--store", url, *args])
 
 
 @pytest.mark.parametrize("error", [AssertionError(), AttributeError("items"), KeyError(99), TypeError("list")])
@@ -74,7 +72,7 @@ def test_what_fails_on_a_sound_log_is_ours(
 
     monkeypatch.setattr("hstore.engine.audit.replay.derive_again", broken)
     assert run_all(["--store", demo, "replay", "demo"]) == 70
-    assert "a bug of hstore's" in capsys.readouterr().err
+    assert "a bug in hstore" in capsys.readouterr().err
 
 
 def test_a_full_disk_is_not_ours(
@@ -103,7 +101,7 @@ def test_show_tells_the_index_behind_a_choice(demo: str) -> None:
 
 
 def test_nothing_from_a_store_steers_a_terminal() -> None:
-    assert plain("\x1b[2Jgone\nbell\x07") == "�[2Jgone bell�"
+    assert printable("\x1b[2Jgone\nbell\x07") == r"\x1b[2Jgone\nbell\x07"
     assert "\x1b" not in render([["name"], ["\x1b]0;title"]])
 
 

@@ -5,11 +5,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 from pymongo.database import Database
+from tests.cli.commands import run
 
 from hstore import fmin, hp, rand
-from hstore.cli.app import app
 
 
 @pytest.fixture
@@ -22,24 +21,20 @@ def demo(mongo_url: str) -> str:
     return mongo_url
 
 
-def run(url: str, *args: str) -> Result:
-    return CliRunner().invoke(app, ["--store", url, "check", *args])
-
-
 def test_a_sound_search_is_called_so(demo: str) -> None:
-    told = run(demo, "demo", "--max-evals", "3")
-    assert (told.exit_code, told.stdout) == (0, "demo: sound\n")
-    assert json.loads(run(demo, "demo", "--json").stdout) == {"exp": "demo", "is_sound": True, "findings": []}
+    told = run(demo, "check", "demo", "--max-evals", "3")
+    assert (told.exit_code, told.stdout) == (0, "demo: OK\n")
+    assert json.loads(run(demo, "check", "demo", "--json").stdout) == {"exp": "demo", "is_sound": True, "findings": []}
 
 
 def test_what_is_wrong_is_told_and_ends_with_6(demo: str, database: Database[Any]) -> None:
     database["trials"].update_one({"tid": 1}, {"$set": {"state": "failed"}})
-    told = run(demo, "demo")
+    told = run(demo, "check", "demo")
     assert told.exit_code == 6
     assert told.stdout == "demo: FAILED, 1 finding\nmodel: the read model of trial 1 has another state\n"
-    (finding,) = json.loads(run(demo, "demo", "--json").stdout)["findings"]
+    (finding,) = json.loads(run(demo, "check", "demo", "--json").stdout)["findings"]
     assert (finding["kind"], finding["tid"]) == ("model", 1)
 
 
 def test_an_experiment_that_is_not_there_ends_with_3(demo: str) -> None:
-    assert run(demo, "damo").exit_code == 3
+    assert run(demo, "check", "damo").exit_code == 3

@@ -16,9 +16,9 @@ import click
 import numpy as np
 import pytest
 from bson import json_util
-from click.testing import CliRunner, Result
 from pymongo.database import Database
 from pymongo.read_concern import ReadConcern
+from tests.cli.commands import run
 from tests.waiting import GENEROUS
 
 import hstore
@@ -56,10 +56,6 @@ def demo(mongo_url: str) -> str:
     return mongo_url
 
 
-def run(url: str, *args: str) -> Result:
-    return CliRunner().invoke(app, ["--store", url, *args])
-
-
 def python(*args: str, stdout: int = subprocess.PIPE) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, *args], stdout=stdout, stderr=subprocess.PIPE, text=True, check=False)
 
@@ -77,7 +73,7 @@ def test_ls_lists_what_there_is(demo: str) -> None:
     (listed,) = json.loads(run(demo, "ls", "--json").stdout)
     assert listed["name"] == "demo"
     assert sum(listed["counts"].values()) == 12
-    (label, value), *_ = listed["best"]["params"].items()  # the values that were meant, in the table and in JSON
+    (label, value), *_ = listed["best"]["params"].items()  # the actual values, in the table and in JSON
     assert re.search(rf"demo .* {label}={str(value)[:5]}", shown.stdout)
 
 
@@ -167,14 +163,14 @@ def test_log_shows_a_log_with_a_hole_and_what_somebody_wrote_by_hand(demo: str, 
     shown = run(demo, "log", "demo")
     assert (shown.exit_code, len(shown.stdout.splitlines())) == (0, len(before) - 1)
     assert re.search(r" 4 +0  queued     7\n", shown.stdout)
-    assert re.search(r" 5 +\d  reported   its data is not of the shape", shown.stdout)
+    assert re.search(r" 5 +\d  reported   its data is malformed", shown.stdout)
 
 
 def test_replay_proves_that_every_suggestion_follows(demo: str) -> None:
     shown = run(demo, "replay", "demo")
     assert shown.exit_code == 0
     first, last = shown.stdout.splitlines()
-    assert first == "demo: 12 of 12 decisions derived again, all the same to the last bit"
+    assert first == "demo: 12 of 12 decisions recomputed, reproduced exactly"
     assert re.fullmatch("head [0-9a-f]{16}", last)
     assert "6 of 6" in run(demo, "replay", "demo", "--until", "5").stdout
     assert json.loads(run(demo, "replay", "demo", "--json").stdout)["is_same"] is True
@@ -194,13 +190,13 @@ def test_replay_tells_what_was_given_and_what_it_cannot_derive(mongo_url: str, d
     )
     shown = run(mongo_url, "replay", "demo").stdout.splitlines()
     assert shown[:2] == [
-        "demo: 4 of 5 decisions derived again, all the same to the last bit",
-        "given by a person or imported: 1",
+        "demo: 4 of 5 decisions recomputed, reproduced exactly",
+        "not replayable (user-supplied or imported): 1",
     ]
     database["events"].update_many({"tid": {"$gt": 0}, "type": "queued"}, {"$set": {"data.algorithm.version": 99}})
     shown = run(mongo_url, "replay", "demo").stdout.splitlines()
-    assert shown[0] == "demo: 0 of 5 decisions derived again"
-    assert shown[2].startswith("not derived again: 4 trials from 1 on, chosen by rand 99")
+    assert shown[0] == "demo: 0 of 5 decisions recomputed"
+    assert shown[2].startswith("not recomputed: 4 trials from 1 on, chosen by rand 99")
 
 
 def test_a_mix_of_algorithms_is_shown_and_derived_again(mongo_url: str) -> None:
@@ -216,7 +212,7 @@ def test_a_mix_of_algorithms_is_shown_and_derived_again(mongo_url: str) -> None:
         store=mongo_url,
     )
     assert "algorithm  mix of 0.25 rand, 0.75 tpe n_startup_jobs=2\n" in run(mongo_url, "show", "demo").stdout
-    assert "8 of 8 decisions derived again, all the same" in run(mongo_url, "replay", "demo").stdout
+    assert "8 of 8 decisions recomputed, reproduced exactly" in run(mongo_url, "replay", "demo").stdout
 
 
 @pytest.mark.parametrize("edit", [{"$unset": {"data.params": 1}}, {"$set": {"data.point.x": "far"}}])
@@ -283,7 +279,7 @@ def test_migrate_lifts_a_store(demo: str, database: Database[Any]) -> None:
     assert "would apply 0001" in run(demo, "migrate", "--dry-run").stdout
     assert "applied 0001" in run(demo, "migrate").stdout
     assert run(demo, "ls").exit_code == 0
-    assert "current" in run(demo, "migrate").stderr
+    assert "up to date" in run(demo, "migrate").stderr
 
 
 @pytest.mark.parametrize(
@@ -321,7 +317,7 @@ def test_a_store_out_of_reach_and_a_bad_url_have_codes_of_their_own(monkeypatch:
 def test_only_debug_shows_where_an_error_comes_from(debug: tuple[str, ...]) -> None:
     shown = python("-m", "hstore", *debug, "--store", "http://localhost/x", "ls")
     assert (shown.returncode, "Traceback" in shown.stderr) == (2, bool(debug))
-    assert shown.stderr.splitlines()[-1].startswith("Error: 'http://localhost/x' is not the URL of a MongoDB (")
+    assert shown.stderr.splitlines()[-1].startswith("Error: http://… is not the URL of a MongoDB (")
 
 
 def test_a_bug_is_one_line_that_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -331,7 +327,7 @@ def test_a_bug_is_one_line_that_says_so(monkeypatch: pytest.MonkeyPatch, capsys:
     monkeypatch.setattr("hstore.store.open_store.open_store", broken)
     assert run_as_program(["ls"]) == 70
     told = capsys.readouterr().err
-    assert told == "Error: this is a bug of hstore's, not yours: RuntimeError: two lines (--debug shows where)\n"
+    assert told == "Error: this is a bug in hstore: RuntimeError: two lines (--debug shows the traceback)\n"
     assert run_as_program(["--debug", "ls"]) == 70
     assert 'raise RuntimeError("two' in capsys.readouterr().err
 

@@ -4,6 +4,7 @@ import os
 import pickle
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -196,3 +197,29 @@ def test_a_space_made_with_hyperopts_hp_can_be_imported(mongo_url: str, tmp_path
     refused = python("-m", "hstore", "--store", mongo_url, *command, cwd=tmp_path)
     assert "python -m hstore.compat -m hstore import" in refused.stderr
     assert "2 done" in compat("-m", "hstore", "--store", mongo_url, *command, cwd=tmp_path)
+
+
+def test_the_worker_program_is_installed_under_hyperopts_name_if_asked_for(tmp_path: Path) -> None:
+    folder = tmp_path / "a folder" / "bin"
+    for _ in range(2):  # again, after an upgrade of Python, say
+        assert compat("--install-worker", folder, cwd=tmp_path) == f"wrote {folder / 'hyperopt-mongo-worker'}\n"
+    shown = subprocess.run([folder / "hyperopt-mongo-worker", "--help"], capture_output=True, text=True, check=True)
+    assert "--reserve-timeout" in shown.stdout
+
+
+def test_hyperopts_own_worker_program_is_not_overwritten(tmp_path: Path) -> None:
+    theirs = tmp_path / "hyperopt-mongo-worker"
+    theirs.write_text("hyperopt's")
+    refused = python("-m", "hstore.compat", "--install-worker", tmp_path, cwd=tmp_path)
+    assert (refused.returncode, theirs.read_text()) == (2, "hyperopt's")
+    assert "was not written by hstore" in refused.stderr
+
+
+@pytest.mark.parametrize("args", [(), ("--install-worker", "bin", "search.py")])
+def test_what_to_do_has_to_be_said_once(args: tuple[str, ...], tmp_path: Path) -> None:
+    assert python("-m", "hstore.compat", *args, cwd=tmp_path).returncode == 2
+
+
+def test_no_program_of_hyperopts_name_comes_with_hstore() -> None:
+    scripts = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]["scripts"]
+    assert set(scripts) == {"hstore", "hstore-mongo-worker"}

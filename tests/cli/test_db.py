@@ -11,6 +11,7 @@ from typing import Any
 import psutil
 import pytest
 from pymongo import MongoClient
+from pymongo.errors import OperationFailure
 from tests.waiting import GENEROUS
 
 from hstore.store.errors import NoMongod
@@ -58,7 +59,7 @@ def test_start_keeps_the_server_until_stop(hstore: Hstore, home: Path) -> None:
     assert hstore("stop").stderr == "stopped\n"
     assert pid is not None
     assert not psutil.pid_exists(pid)
-    assert hstore("stop").stderr == "was not running\n"
+    assert hstore("stop").stderr == "not running\n"
 
 
 def test_start_twice_is_start_once(hstore: Hstore, home: Path) -> None:
@@ -115,7 +116,13 @@ def test_port_opens_loopback_and_nothing_else(hstore: Hstore, home: Path) -> Non
     started = hstore("start", "--port", "0")
     assert started.returncode == 0, started.stderr
     uri = started.stdout.strip()
-    assert uri.startswith("mongodb://127.0.0.1:")
+    user, _, rest = uri.removeprefix("mongodb://").partition("@")
+    assert rest.startswith("127.0.0.1:")
+    password = user.removeprefix("hstore:")
+    assert len(password) >= 32
+    assert password not in hstore("status").stdout + hstore("status", "--json").stdout
+    with MongoClient[Any](f"mongodb://{rest}") as stranger, pytest.raises(OperationFailure, match="requires auth"):
+        stranger.hstore.events.find_one()
     assert ping(uri) == 1
     assert ping(uri.split("?")[0]) == 1  # programs that look up the members of the set find it as well
     assert ping(hstore("uri").stdout.strip()) == 1
@@ -146,7 +153,7 @@ def test_no_port_is_opened_under_the_feet_of_others(hstore: Hstore, home: Path) 
     try:
         refused = hstore("start", "--port", "0")
         assert refused.returncode != 0
-        assert "while others use the server" in refused.stderr
+        assert "while other processes use the server" in refused.stderr
         assert not server.is_kept
     finally:
         server.release()

@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from tests.cli.commands import run
 
 from hstore import fmin, hp, rand
-from hstore.cli.app import app
 from hstore.engine.audit.check import check
 from hstore.engine.search.control import pause, resume
 from hstore.store.store import Store
@@ -31,15 +30,11 @@ def demo(mongo_store: Store, mongo_url: str) -> str:
     return mongo_url
 
 
-def run(url: str, *args: str, given: str | bytes | None = None) -> Result:
-    return CliRunner().invoke(app, ["--store", url, "enqueue", *args], input=given)
-
-
 def test_it_queues_points_and_shows_how_they_were_read(demo: str, mongo_store: Store) -> None:
-    shown = run(demo, "demo", '{"x": 0.5, "n": 3, "m": "a"}', '{"x": 1, "n": {"value": 2}, "m": 1, "y": 0}')
+    shown = run(demo, "enqueue", "demo", '{"x": 0.5, "n": 3, "m": "a"}', '{"x": 1, "n": {"value": 2}, "m": 1, "y": 0}')
     assert shown.exit_code == 0
-    assert shown.stdout == "trial  parameters\n3      m=a, x=0.5, n=3\n4      m=1, y=0, x=1, n=2\n"
-    assert shown.stderr == "demo: queued: trials 3, 4; max_evals is 5 now; the search is open again\n"
+    assert shown.stdout == "trial  parameters\n3      m=a, n=3, x=0.5\n4      m=1, n=2, x=1, y=0\n"
+    assert shown.stderr == "demo: queued: trials 3, 4; max_evals is now 5; the experiment is open again\n"
     search(mongo_store)  # the next fmin evaluates them
     after = mongo_store.experiment("demo")
     assert (after.state.counts, after.state.status) == ({"done": 5}, "finished")
@@ -50,21 +45,21 @@ def test_it_queues_points_and_shows_how_they_were_read(demo: str, mongo_store: S
 def test_points_come_from_a_file_or_from_stdin(demo: str, tmp_path: Path) -> None:
     file = tmp_path / "points.jsonl"
     file.write_bytes(b'\xef\xbb\xbf{"x": 0.1, "n": 0, "m": 0}\r\n\r\n{"x": 0.2, "n": 0, "m": "a"}\n')
-    assert "queued: trials 3, 4;" in run(demo, "demo", "--file", str(file), "--ints", "index").stderr
+    assert "queued: trials 3, 4;" in run(demo, "enqueue", "demo", "--file", str(file), "--ints", "index").stderr
     lines = '{"x": 0.3, "n": {"index": 0}, "m": 0}\n'
-    assert "queued: trial 5;" in run(demo, "demo", "-", given=lines).stderr
-    assert "queued: trial 6;" in run(demo, "demo", "--file", "-", given=lines).stderr
+    assert "queued: trial 5;" in run(demo, "enqueue", "demo", "-", given=lines).stderr
+    assert "queued: trial 6;" in run(demo, "enqueue", "demo", "--file", "-", given=lines).stderr
 
 
 def test_what_show_prints_can_be_queued_again(demo: str, mongo_store: Store) -> None:
     trials = mongo_store.experiment("demo").trials
     lines = "\n".join(json.dumps(dict(trial.params)) for trial in trials)
-    assert run(demo, "demo", "-", "--ints", "value", given=lines).exit_code == 0
+    assert run(demo, "enqueue", "demo", "-", "--ints", "value", given=lines).exit_code == 0
     assert [trial.point for trial in mongo_store.experiment("demo").trials] == [trial.point for trial in trials] * 2
 
 
 def test_json_says_all_of_it(demo: str) -> None:
-    told = json.loads(run(demo, "demo", '{"x": 0.5, "n": 0, "m": 0}', "--json").stdout)
+    told = json.loads(run(demo, "enqueue", "demo", '{"x": 0.5, "n": 0, "m": 0}', "--json").stdout)
     assert told.pop("limits")["max_evals"] == 4
     assert told == {
         "name": "demo", "status": "open", "reopened": True,
@@ -76,8 +71,8 @@ def test_a_paused_search_stays_paused(demo: str, mongo_store: Store) -> None:
     experiment = mongo_store.experiment("demo")
     resume(experiment, "test")
     pause(experiment, "test")
-    shown = run(demo, "demo", '{"x": 0.5, "n": 0, "m": 0}')
-    assert shown.stderr.endswith("; the search is paused (`hstore resume demo`)\n")
+    shown = run(demo, "enqueue", "demo", '{"x": 0.5, "n": 0, "m": 0}')
+    assert shown.stderr.endswith("; the experiment is paused (`hstore resume demo`)\n")
 
 
 BAD: list[tuple[list[str], Any, str]] = [
@@ -88,26 +83,26 @@ BAD: list[tuple[list[str], Any, str]] = [
         None,
         "point 2: m: has no value, but is active at this point; nor has n",
     ),
-    (["{x: 0}"], None, "the point: {x: 0} is no JSON object: "),
-    (['{"x": NaN}'], None, "NaN is no number of JSON's"),
-    (['{"x": 0, "x": 1}'], None, "'x' is there twice"),
+    (["{x: 0}"], None, "the point: {x: 0} is not a JSON object: "),
+    (['{"x": NaN}'], None, "NaN is not a JSON number"),
+    (['{"x": 0, "x": 1}'], None, "'x' appears twice"),
     (["[1]"], None, "the point: a point is {label: value}, not [1]"),
-    (["[" * 100_000], None, "is no JSON object"),
+    (["[" * 100_000], None, "is not a JSON object"),
     (["-"], '{"x": 0, "n": 0, "m": 0}\n\n{"z": 1}', "stdin line 3: z: the space has no such label"),
-    (["-"], b'\xff{"x": 0}', "stdin line 1: it is not UTF-8"),
-    (["-"], "\n \n", "there is no point in what was read"),
-    ([], None, "give points, --file, or - to read them from stdin"),
+    (["-"], b'\xff{"x": 0}', "stdin line 1 is not UTF-8"),
+    (["-"], "\n \n", "the input contains no points"),
+    ([], None, "give POINT…, --file, or - to read them from stdin"),
     (["--file", "/nothing/such"], None, "No such file"),
 ]
 
 
 def test_what_cannot_be_queued_is_one_line_and_changes_nothing(demo: str, mongo_store: Store) -> None:
     for args, given, told in BAD:
-        shown = run(demo, "demo", *args, given=given)
+        shown = run(demo, "enqueue", "demo", *args, given=given)
         assert (shown.exit_code, shown.stdout) == (2, "")
         assert told in shown.stderr.splitlines()[-1]
     assert len(mongo_store.experiment("demo").trials) == 3
 
 
 def test_an_experiment_that_is_not_there_is_named(demo: str) -> None:
-    assert "did you mean 'demo'?" in run(demo, "dem", "{}").stderr
+    assert "did you mean 'demo'?" in run(demo, "enqueue", "dem", "{}").stderr

@@ -10,10 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 from hyperopt_store import Jobs, hyperopt_store
-
-from hstore.cli.app import app
+from tests.cli.commands import run
 
 
 @pytest.fixture
@@ -24,22 +22,18 @@ def jobs(mongo_url: str) -> Iterator[Jobs]:
         yield jobs
 
 
-def run(url: str, *args: str) -> Result:
-    return CliRunner().invoke(app, ["--store", url, *args])
-
-
 def test_what_was_imported_is_listed_shown_verified_checked_and_rebuilt(mongo_url: str, jobs: Jobs) -> None:
     told = run(mongo_url, "import", "--from-hyperopt", jobs.url)
     assert told.exit_code == 0
     assert told.stdout.splitlines()[1].split() == [
         "digits", "paused", "1", "cancelled", "2", "done", "1", "failed", "2", "queued", "6", "26", "3", "not", "known",
     ]  # fmt: skip
-    assert "digits: 2 trials queued: they can be evaluated once it is imported with --space" in told.stderr
+    assert "digits: 2 trials queued; to evaluate them, import again with --space" in told.stderr
     for command in ("ls", "show digits", "show digits 1", "status digits", "verify digits", "check digits",
                     "replay digits", "rebuild digits", "check digits", "log digits"):  # fmt: skip
         shown = run(mongo_url, *command.split())
         assert (shown.exit_code, command) == (0, command)
-    assert run(mongo_url, "check", "digits").stdout == "digits: sound\n"
+    assert run(mongo_url, "check", "digits").stdout == "digits: OK\n"
     one = run(mongo_url, "show", "digits", "0").stdout
     assert "imported from hyperopt's tid 3 on 20" in one
     assert "2014-03-01 12:00:03.250" in one
@@ -66,7 +60,7 @@ def test_with_a_space_queued_trials_wait_for_resume(
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     told = run(mongo_url, "import", "--from-hyperopt", jobs.url, "--space", "their_search:SPACE")
-    assert "`hstore resume digits` lets workers take them" in told.stderr
+    assert "`hstore resume digits` starts them on workers" in told.stderr
     assert "n: uniformint(1, 9)" in run(mongo_url, "show", "digits").stdout
     assert run(mongo_url, "resume", "digits").exit_code == 0
 
@@ -93,10 +87,10 @@ def test_a_pickle_is_imported_where_hyperopt_is_not_installed(mongo_url: str, tm
     ("source", "code", "message"),
     [
         ("/nothing.pkl", 3, "there is no file /nothing.pkl (a URL of a store begins with mongo:// or mongodb://)"),
-        ("mongo://host/jobs", 2, "mongo://host/jobs is not hyperopt's mongo://host:port/db/jobs"),
-        ("mongodb://host", 2, "mongodb://host names no database"),
+        ("mongo://host/jobs", 2, "the URL is not hyperopt's mongo://host:port/db/jobs"),
+        ("mongodb://host", 2, "the URL of the store names no database"),
         ("{store}", 3, "there is no collection 'jobs' in"),
-        ("{jobs}&authSource=admin", 5, "does not let us in"),
+        ("{jobs}&authSource=admin", 5, "authentication failed"),
         ("mongo://me@localhost:1/db/jobs", 2, ".hyperopt cannot be read: No such file or directory (put the password"),
         (
             "ssh+mongo://far:1/db/jobs",

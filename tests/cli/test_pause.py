@@ -1,16 +1,11 @@
 """`hstore pause`, `resume` and `stop`: what they write, what they say, and what they leave alone."""
 
 import pytest
-from click.testing import CliRunner, Result
 from histories import begin
+from tests.cli.commands import run
 
-from hstore.cli.app import app
 from hstore.store.events import Queued, Reserved, Running
 from hstore.store.store import Experiment, Store
-
-
-def run(url: str, *args: str) -> Result:
-    return CliRunner().invoke(app, ["--store", url, *args])
 
 
 @pytest.fixture
@@ -33,9 +28,7 @@ def states(experiment: Experiment) -> list[str]:
 def test_a_pause_lets_what_runs_go_on_and_says_so(search: Experiment, mongo_url: str) -> None:
     told = run(mongo_url, "pause", "demo", "--why", "lunch")
     assert (told.exit_code, told.stdout) == (0, "")
-    assert told.stderr == (
-        "demo is paused; still running: trial 0 (`hstore pause demo --now` does not wait for that)\n"
-    )
+    assert told.stderr == ("demo is paused; still running: trial 0 (`hstore pause demo --now` requeues it)\n")
     assert states(search) == ["running", "queued"]
     assert search.state.status == "paused"
     assert str(search.state.why).startswith("paused by ")
@@ -53,16 +46,16 @@ def test_asking_again_says_so_and_writes_nothing(search: Experiment, mongo_url: 
     search.refresh()
     before = search.state.events
     told = run(mongo_url, "pause", "demo")
-    assert (told.exit_code, "was paused already (paused by " in told.stderr) == (0, True)
+    assert (told.exit_code, "is already paused (paused by " in told.stderr) == (0, True)
     assert not search.refresh()
     assert search.state.events == before
 
 
 def test_resuming_lets_it_go_on(search: Experiment, mongo_url: str) -> None:
     told = run(mongo_url, "resume", "demo")
-    assert (told.exit_code, told.stderr) == (0, "demo is open: there is nothing to resume\n")
+    assert (told.exit_code, told.stderr) == (0, "demo is open; nothing to resume\n")
     run(mongo_url, "pause", "demo")
-    assert run(mongo_url, "resume", "demo").stderr == "demo goes on\n"
+    assert run(mongo_url, "resume", "demo").stderr == "demo is resumed\n"
     assert states(search) == ["running", "queued"]
     assert search.state.status == "open"
 
@@ -76,14 +69,14 @@ def test_a_stop_cancels_what_is_queued(search: Experiment, mongo_url: str) -> No
     assert states(search) == ["running", "cancelled"]
     assert str(search.state.why).endswith(": enough")
     told = run(mongo_url, "stop", "demo", "--now")
-    assert "demo had finished already (stopped by " in told.stderr
+    assert "demo has already finished (stopped by " in told.stderr
     assert "cancelled: trial 0" in told.stderr
     assert states(search) == ["cancelled", "cancelled"]
 
 
 def test_what_has_finished_cannot_be_paused_but_opened_again(search: Experiment, mongo_url: str) -> None:
     run(mongo_url, "stop", "demo", "--now")
-    assert "there is nothing to pause" in run(mongo_url, "pause", "demo").stderr
+    assert "nothing to pause" in run(mongo_url, "pause", "demo").stderr
     assert "demo is open again" in run(mongo_url, "resume", "demo").stderr
 
 

@@ -3,10 +3,9 @@
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 from histories import begin
+from tests.cli.commands import run
 
-from hstore.cli.app import app
 from hstore.engine.search.control import pause, stop
 from hstore.store.events import Done, Event, Failed, Queued, Reserved, Running
 from hstore.store.store import Experiment, Store
@@ -16,10 +15,6 @@ ENDS: list[tuple[type[Event], dict[str, Any]]] = [
     (Failed, {"error": "ValueError", "message": "no", "final": True}),
     (Failed, {"error": "Lost", "message": "silent", "final": True, "cause": "lost"}),
 ]
-
-
-def run(url: str, *args: str) -> Result:
-    return CliRunner().invoke(app, ["--store", url, *args])
 
 
 @pytest.fixture
@@ -44,9 +39,9 @@ def queued(experiment: Experiment) -> list[int]:
 @pytest.mark.parametrize(
     ("args", "tids", "told"),
     [
-        (("--failed",), [1, 2], "demo: queued again: trials 1, 2\n"),
-        (("--lost",), [2], "demo: queued again: trial 2\n"),
-        (("0", "2"), [0, 2], "demo: queued again: trials 0, 2\n"),
+        (("--failed",), [1, 2], "demo: requeued: trials 1, 2\n"),
+        (("--lost",), [2], "demo: requeued: trial 2\n"),
+        (("0", "2"), [0, 2], "demo: requeued: trials 0, 2\n"),
     ],
 )
 def test_it_queues_those_that_were_asked_for(
@@ -59,7 +54,7 @@ def test_it_queues_those_that_were_asked_for(
 
 def test_a_search_that_has_finished_is_opened_again(search: Experiment, mongo_url: str) -> None:
     stop(search, "enough", now=True)
-    assert "the search is open again" in run(mongo_url, "retry", "demo", "--failed").stderr
+    assert "the experiment is open again" in run(mongo_url, "retry", "demo", "--failed").stderr
     search.refresh()
     assert search.state.status == "open"
 
@@ -72,9 +67,9 @@ def test_a_paused_one_stays_paused(search: Experiment, mongo_url: str) -> None:
 def test_nothing_to_retry_is_no_error(search: Experiment, mongo_url: str) -> None:
     run(mongo_url, "retry", "demo", "--failed")
     shown = run(mongo_url, "retry", "demo", "--failed")
-    assert (shown.exit_code, shown.stderr) == (0, "demo: no trial failed, so there is none to retry\n")
+    assert (shown.exit_code, shown.stderr) == (0, "demo: no trial failed; nothing to retry\n")
     shown = run(mongo_url, "retry", "demo", "--lost")
-    assert (shown.exit_code, shown.stderr) == (0, "demo: no trial was lost, so there is none to retry\n")
+    assert (shown.exit_code, shown.stderr) == (0, "demo: no trial was lost; nothing to retry\n")
 
 
 @pytest.mark.parametrize(
@@ -83,9 +78,9 @@ def test_nothing_to_retry_is_no_error(search: Experiment, mongo_url: str) -> Non
         (("demo", "0", "7", "9"), 3, "no trial 7, 9 (its trials are 0 to 3)"),
         (("demo", "0", "3"), 2, "trial 3 is running"),
         (("dem", "0"), 3, "did you mean 'demo'"),
-        (("demo",), 2, "to say which trials"),
-        (("demo", "0", "--failed"), 2, "give one of"),
-        (("demo", "--failed", "--lost"), 2, "give one of"),
+        (("demo",), 2, "exactly one of"),
+        (("demo", "0", "--failed"), 2, "exactly one of"),
+        (("demo", "--failed", "--lost"), 2, "exactly one of"),
         (("demo", "zero"), 2, "zero"),
     ],
 )

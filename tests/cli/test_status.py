@@ -12,19 +12,14 @@ import time
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 from histories import begin
+from tests.cli.commands import run
 from tests.waiting import GENEROUS
 
-from hstore.cli.app import app
 from hstore.cli.status import ago, span
 from hstore.engine.search.control import pause, stop
 from hstore.store.events import Changed, Done, Queued, Reserved, Running
 from hstore.store.store import Experiment, Store
-
-
-def run(url: str, *args: str) -> Result:
-    return CliRunner().invoke(app, ["--store", url, *args])
 
 
 def queue(experiment: Experiment, n: int) -> None:
@@ -68,7 +63,7 @@ def test_it_tells_of_counts_best_rate_and_end(search: Experiment, mongo_url: str
     assert "experiment demo: open" in told.stdout
     assert re.search(r"trials     9 queued, 1 running, 2 done; 2 of 20 have ended", told.stdout)
     assert "best       trial 1, loss 0.25: x=0.5" in told.stdout
-    assert re.search(r"rate       \S+ a minute, done in .*, at \d{4}-\d\d-\d\d \d\d:\d\d UTC", told.stdout)
+    assert re.search(r"rate       \S+ trials per minute; done in .*, at \d{4}-\d\d-\d\d \d\d:\d\d UTC", told.stdout)
 
 
 def test_it_tells_which_worker_holds_what_and_when_it_was_heard_of(search: Experiment, mongo_url: str) -> None:
@@ -94,7 +89,10 @@ def test_a_worker_that_fell_silent_is_no_longer_there(search: Experiment, mongo_
     store.claims.extend("session of alpha", {("demo", 2): 1}, seconds=-1.0)
     told = run(mongo_url, "status", "demo").stdout
     assert re.search(r"alpha +silent +2", told)
-    assert f"9 trials are queued and no worker is connected: `hstore --store {store.url} worker demo` starts" in told
+    assert (
+        f"9 trials are queued and no worker is connected; start one with `hstore --store {store.url} worker demo`"
+        in told
+    )
 
 
 def test_a_search_in_one_process_needs_no_worker(search: Experiment, mongo_url: str) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from bson.datetime_ms import DatetimeMS
 
-from hstore.cli.table import for_json, named, render, text
+from hstore.cli.printing import for_json
+from hstore.cli.table import named, render, text
 
 ROWS: list[list[Any]] = [["trial", "loss"], [7, 0.123456789], [10, None]]
 
@@ -25,7 +26,7 @@ def test_only_a_terminal_cuts_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_value_is_a_few_characters_on_one_line() -> None:
-    assert text("two\n lines") == "two lines"
+    assert text("two\n lines") == r"two\n lines"
     assert text(dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)) == "2026-01-02 03:04:05"
     assert named({"x": 0.5, "c": None, "b": True}) == "x=0.5, c=None, b=True"
 

@@ -50,7 +50,7 @@ def test_a_fresh_database_becomes_current_and_twice_is_once(database: Database[A
     assert migrations.status(database) == "fresh"
     assert migrations.apply(database, by_version="1", dry_run=True)
     assert database.list_collection_names() == []
-    assert [m.number for m in migrations.apply(database, by_version="1")] == [1, 2, 3]
+    assert [m.number for m in migrations.apply(database, by_version="1")] == [1, 2, 3, 4]
     assert migrations.status(database) == "current"
     before = describe(database)
     assert migrations.apply(database, by_version="2") == []
@@ -122,3 +122,14 @@ def test_a_store_of_each_release_is_lifted_read_and_replayed(
 def test_every_schema_has_its_dump(mongo_url: str) -> None:
     assert (DUMPS / f"m{len(migrations.MIGRATIONS):04}.json").exists()
     assert '"created"' in dump(mongo_url)
+
+
+def test_the_collection_that_wakes_workers_is_renamed_and_the_old_one_dropped(database: Database[Any]) -> None:
+    for migration in migrations.MIGRATIONS[:3]:
+        migration.up(database)
+    assert "bell" in database.list_collection_names()
+    for _ in range(2):
+        migrations.MIGRATIONS[3].up(database)
+        assert "bell" not in database.list_collection_names()
+    assert database["wakeups"].options()["capped"]
+    assert database["wakeups"].find_one() is not None

@@ -27,7 +27,7 @@ from hstore.store.verify import verify
 
 PAGE = Path(__file__).parents[2] / "docs" / "roles.md"
 USERS = {"owner": ["readWrite", "dbAdmin"], "worker": ["hstoreWorker"], "reader": ["hstoreReader"]}
-COLLECTIONS = [*m0001.INDEXES, "workers", "bell", "schema", "jobs"]
+COLLECTIONS = [*m0001.INDEXES, "workers", "wakeups", "schema", "jobs"]
 Url = Callable[[str], str]
 Documents = dict[str, Any]
 
@@ -119,7 +119,7 @@ def test_a_worker_is_told_of_news_and_need_not_ask(url: Url) -> None:
 def test_only_the_owner_rebuilds(url: Url) -> None:
     search(url("worker"), 1)
     for user in ("worker", "reader"):
-        with pytest.raises(StoreUnreachable, match="does not let us in"):
+        with pytest.raises(StoreUnreachable, match="not authorized"):
             rebuild(url(user))
     rebuild(url("owner"))
 

@@ -12,7 +12,8 @@ from pymongo.database import Database
 from test_fold import event
 
 from hstore.store.digest import canonical, digest, digest_event
-from hstore.store.events import CODEC, Created, Done, Event, Noted, Queued, Reserved, Running, to_document
+from hstore.store.event_documents import to_document
+from hstore.store.events import CODEC, Created, Done, Event, Noted, Queued, Reserved, Running
 from hstore.store.store import Store
 
 NASTY: dict[str, Any] = {

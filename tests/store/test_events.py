@@ -6,20 +6,22 @@ import bson
 import pytest
 from test_fold import DATA, event
 
+from hstore.migrations import m0001_create_collections as m0001
 from hstore.store.errors import InvalidEvent, NotFound
+from hstore.store.event_documents import from_document, spill, to_document
 from hstore.store.events import (
     CODEC,
     EVENT_BYTES,
     TYPES,
+    Created,
     Done,
     Event,
+    ExperimentEvent,
     Noted,
     Queued,
     Reported,
+    TrialEvent,
     Unreadable,
-    from_document,
-    spill,
-    to_document,
 )
 
 
@@ -160,3 +162,18 @@ def test_data_that_was_moved_out_and_is_gone_is_set_aside() -> None:
         aside = from_document(stored(document), get)
         assert isinstance(aside, Unreadable)
         assert "moved out" in aside.why
+
+
+@pytest.mark.parametrize(("kind", "tid"), [(Done, None), (Created, 3)], ids=["of a trial", "of the experiment"])
+def test_an_event_in_a_chain_of_the_other_kind_is_set_aside(kind: type[Event], tid: int | None) -> None:
+    document = stored(to_document(event(kind, tid, 3)))
+    aside = from_document(document)
+    assert isinstance(aside, Unreadable)
+    assert (aside.tid, aside.stored()) == (tid, document)
+
+
+def test_each_type_but_notes_belongs_to_one_kind_of_chain() -> None:
+    of_trials = {kind.type for kind in TYPES.values() if issubclass(kind, TrialEvent)}
+    of_experiments = {kind.type for kind in TYPES.values() if issubclass(kind, ExperimentEvent)}
+    assert of_trials == set(m0001.TRIAL_EVENTS)
+    assert of_experiments == set(m0001.HEADER_EVENTS)

@@ -5,7 +5,7 @@ import math
 import random
 import uuid
 from itertools import pairwise
-from typing import Any
+from typing import Any, NewType
 
 import pytest
 from histories import begin, live
@@ -30,9 +30,11 @@ from hstore.store.events import (
     Reserved,
     Resumed,
     Running,
+    TrialNumber,
     Unreadable,
 )
-from hstore.store.fold import FOLLOWS, State, evolve, fold, why_not
+from hstore.store.fold import FOLLOWS, evolve, why_not
+from hstore.store.state import State, fold
 from hstore.store.store import Store
 
 DATA: dict[type[Event], dict[str, Any]] = {
@@ -134,23 +136,28 @@ def test_a_best_that_is_taken_back_makes_room_for_the_next(after: tuple[type[Eve
 
 def test_ends_are_news_until_a_decision_has_observed_them() -> None:
     state = fold("e", [*chain(Reserved, Running, Done), *chain(Reserved, Running, Failed, tid=1)])
-    assert state.unobserved == [0, 1]
+    assert state.observations.unobserved == [0, 1]
     state.take([event(Queued, 2, 0, observed=[[0, 3, b""]])])
-    assert state.unobserved == [1]
+    assert state.observations.unobserved == [1]
     state.take([event(Queued, 3, 0, observed=[[1, 3, b""]])])
-    assert state.unobserved == []
+    assert state.observations.unobserved == []
     state.take([event(Noted, 0, 4)])
-    assert state.unobserved == []  # a note is no news to an algorithm
+    assert state.observations.unobserved == []  # a note is no news to an algorithm
     state.take([event(Noted, 0, 5, void=True), event(Requeued, 1, 4)])
-    assert state.unobserved == [0, 1]
+    assert state.observations.unobserved == [0, 1]
 
 
 def test_changes_of_the_experiment_are_news_too() -> None:
     state = fold("e", [event(Created, None, 0), event(Noted, None, 1, about=[7])])
-    assert state.unobserved == []
-    assert state.watched == {7}
+    assert state.observations.unobserved == []
+    assert state.observations.watched == {7}
     state.take([event(Changed, None, 2), event(Paused, None, 3)])
-    assert (state.status, state.why, state.limits, state.unobserved) == ("paused", "lunch", {"max_evals": 3}, [None])
+    assert (state.status, state.why, state.limits, state.observations.unobserved) == (
+        "paused",
+        "lunch",
+        {"max_evals": 3},
+        [None],
+    )
     state.take([event(Resumed, None, 4), event(Finished, None, 5, observed=[[None, 4, b""]])])
     assert (state.status, state.why) == ("finished", "max_evals")
 
@@ -174,8 +181,8 @@ def snapshot(state: State) -> Any:
         state.limits,
         best,
         dict(state.open),
-        state.known,
-        set(state.unobserved),
+        state.observations.known,
+        set(state.observations.unobserved),
         state.events,
         state.ver,
     )
@@ -216,28 +223,28 @@ def test_a_failure_that_is_not_final_is_no_end() -> None:
     state = fold("e", failed)
     assert state.trials[0].state == "failed"
     assert not state.trials[0].is_finished
-    assert (dict(state.open), state.unobserved) == ({0: 3}, [])  # its chain goes on, so it is read on
+    assert (dict(state.open), state.observations.unobserved) == ({0: 3}, [])  # its chain goes on, so it is read on
     state.take([event(Requeued, 0, 4), event(Reserved, 0, 5), event(Failed, 0, 6)])
-    assert (dict(state.open), state.unobserved) == ({}, [0])
+    assert (dict(state.open), state.observations.unobserved) == ({}, [0])
 
 
 def test_a_new_end_after_a_person_retried_is_news_again() -> None:
     first = chain(Reserved, Running, done(1.0))
     state = fold("e", [*first, event(Queued, 1, 0, observed=[[0, 3, b""]])])
     state.take([event(Requeued, 0, 4)])
-    assert (state.unobserved, state.best, dict(state.open)) == ([0], None, {0: 4, 1: 0})
+    assert (state.observations.unobserved, state.best, dict(state.open)) == ([0], None, {0: 4, 1: 0})
     state.take([event(Reserved, 0, 5), event(Running, 0, 6), event(Done, 0, 7, result={}, loss=3.0, status="ok")])
-    assert state.unobserved == [0]
+    assert state.observations.unobserved == [0]
     assert state.require_best().loss == 3.0
     state.take([event(Queued, 2, 0, observed=[[0, 7, b""]])])
-    assert (state.unobserved, state.known) == ([], {0: 7})
+    assert (state.observations.unobserved, state.observations.known) == ([], {0: 7})
 
 
 def test_what_a_decision_observed_is_no_news_when_its_chain_is_read_later() -> None:
     decided = event(Queued, 1, 0, observed=[[0, 3, b""]])
     state = fold("e", [decided, *chain(Reserved, Running, Done), event(Noted, 0, 4, void=True)])
-    assert state.unobserved == [0]  # the void, not the end
-    assert fold("e", [decided, *chain(Reserved, Running, Done)]).unobserved == []
+    assert state.observations.unobserved == [0]  # the void, not the end
+    assert fold("e", [decided, *chain(Reserved, Running, Done)]).observations.unobserved == []
 
 
 def test_the_best_is_as_it_is_now() -> None:
@@ -272,3 +279,24 @@ def test_the_best_is_what_looking_at_all_trials_finds(
             if trial.loss is not None and not math.isnan(trial.loss) and not trial.is_void
         ]
         assert (state.best.tid if state.best else None) == (min(ranked)[1] if ranked else None)
+
+
+def test_a_checker_refuses_to_take_another_numbering_for_a_trials_number() -> None:
+    """That the comments below are needed is what mypy checks: it complains of one that ignores nothing."""
+    document_tid = NewType("document_tid", int)
+    (trial,) = fold("e", chain(Reserved)).trials.values()
+
+    def number_of(tid: TrialNumber) -> int:
+        return tid
+
+    assert number_of(trial.tid) == 0
+    assert number_of(document_tid(0)) == 0  # type: ignore[arg-type]
+    assert trial.tid == document_tid(0)  # type: ignore[comparison-overlap]
+
+
+def test_a_search_without_a_best_says_how_many_trials_failed_and_why() -> None:
+    with pytest.raises(AllTrialsFailed, match=r"no trial of 'e' finished with a usable loss$"):
+        fold("e", chain(Reserved, Running)).require_best()
+    failed = [*chain(Reserved, Running, Failed), *chain(Reserved, Running, Failed, tid=1)]
+    with pytest.raises(AllTrialsFailed, match=r"usable loss \(2 failed; last error: \w+: .+\)$"):
+        fold("e", failed).require_best()

@@ -72,7 +72,7 @@ def test_the_password_of_a_user_who_gives_none_is_read_from_the_file(home: Path)
     assert "s3cret" not in place.shown
     assert parse("mongo://me:mine@h:1/db/jobs").uri == "mongodb://me:mine@h:1/db"
     (home / ".hyperopt").write_text("\n")
-    with pytest.raises(BadUrl, match="holds none"):
+    with pytest.raises(BadUrl, match="is empty"):
         parse("mongo://me@h:1/db/jobs")
     (home / ".hyperopt").unlink()
     with pytest.raises(BadUrl, match=r"no password was given, and .*\.hyperopt cannot be read") as caught:
@@ -86,7 +86,7 @@ def test_a_url_by_ssh_says_how_to_open_the_tunnel(url: str) -> None:
     with pytest.raises(BadUrl, match="opens no ssh tunnels") as caught:
         parse(url)
     assert "ssh -NTf -L 27500:127.0.0.1:1 far" in caught.value.hint
-    assert "mongo://me@127.0.0.1:27500/db/jobs" in caught.value.hint
+    assert "mongo://USER@127.0.0.1:27500/db/jobs" in caught.value.hint
     with pytest.raises(BadUrl, match="opens no ssh tunnels"):
         connection_with_tunnel("db", host="far", ssh=True)
 

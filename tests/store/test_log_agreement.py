@@ -193,7 +193,7 @@ def test_the_server_that_rolls_back_is_the_real_one_in_all_else(mongo_store: Sto
 
     from bson import Timestamp
 
-    from hstore.store.events import to_document
+    from hstore.store.event_documents import to_document
 
     real, fake = database["events"], rollback_server.RollbackCollection()
     rng = random.Random(5)

@@ -12,7 +12,7 @@ from pymongo.database import Database
 from pymongo.read_concern import ReadConcern
 
 from hstore.store.events import Done, Queued, Requeued, Reserved, Running
-from hstore.store.fold import State, fold
+from hstore.store.state import State, fold
 from hstore.store.store import Experiment, PendingEvent, Store
 
 WHOLE: list[PendingEvent] = [

@@ -78,6 +78,48 @@ def test_what_does_not_pass_is_told_at_once(error: Exception, ours: type[Excepti
         RetryPolicy("the store", seconds=math.inf)(after(error))
 
 
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (OperationFailure("Authentication failed.", 18), "the store: authentication failed"),
+        (OperationFailure("bad auth : Authentication failed.", 8000), "the store: authentication failed: bad auth"),
+        (OperationFailure("user is not allowed to do action [find]", 8000), "the store: not authorized: user is not"),
+        (OperationFailure("not authorized on lab to execute x", 13), "the store: not authorized on lab"),
+        (OperationFailure("Command find requires authentication", 13), "the store: authentication required: Command"),
+    ],
+)
+def test_the_code_of_the_server_decides_between_authentication_and_authorization(
+    error: Exception, message: str
+) -> None:
+    with pytest.raises(StoreUnreachable) as caught:
+        RetryPolicy("the store", seconds=math.inf)(after(error))
+    assert str(caught.value).startswith(message)
+
+
+def test_a_limit_of_open_files_is_named_as_the_cause(messages: list[str]) -> None:
+    error = AutoReconnect("h:1: [Errno 24] Too many open files")
+    assert RetryPolicy("the store", seconds=math.inf)(after(error)) == "done"
+    assert "too many open files (its limit is " in messages[0]
+    assert "`ulimit -n`" in messages[0]
+
+
+def test_a_cause_that_the_driver_does_not_tell_is_told_instead_of_its_error(messages: list[str]) -> None:
+    waiting = RetryPolicy("the store", seconds=math.inf, explain=lambda: "h:1 is a secondary")
+    assert waiting(after(AutoReconnect("gone"))) == "done"
+    assert messages[0] == "waiting for the store: h:1 is a secondary"
+    with pytest.raises(StoreUnreachable, match="is a secondary"):
+        RetryPolicy("the store", seconds=0, explain=lambda: "h:1 is a secondary")(after(AutoReconnect("gone")))
+
+
+def test_dns_that_does_not_answer_is_waited_for() -> None:
+    away = StoreUnreachable("DNS does not answer", is_transient=True)
+    assert RetryPolicy("the store", seconds=9)(after(away)) == "done"
+    with pytest.raises(StoreUnreachable, match="no answer from the store"):
+        RetryPolicy("the store", seconds=0)(after(away))
+    with pytest.raises(StoreUnreachable, match=r"^refused$"):
+        RetryPolicy("the store", seconds=9)(after(StoreUnreachable("refused")))
+
+
 def test_of_a_command_that_is_forbidden_its_name_is_told_and_not_what_it_held() -> None:
     error = OperationFailure('not authorized on lab to execute command { insert: "events", lsid: { id: 1 } }', 13)
     with pytest.raises(StoreUnreachable, match=r"not authorized on lab to execute command insert on events\n"):

@@ -144,3 +144,14 @@ def test_a_result_too_large_for_an_event_comes_back_as_if_it_had_not_been(store:
     assert theirs.trials[0].result == result
     assert theirs.digest(0, 3) == mine.digest(0, 3)
     assert theirs.events == mine.events
+
+
+def test_an_experiment_that_has_begun_is_not_begun_again(store: Store) -> None:
+    experiment = begun(store)
+    assert experiment.begin(CREATED) is False
+    assert [event.type for event in experiment.events] == ["created"]
+
+
+def test_an_event_of_a_trial_is_not_composed_without_a_trial(store: Store) -> None:
+    with pytest.raises(InvalidEvent, match="no trial was named"):
+        begun(store).compose((Done, None, {"result": {}, "status": "ok"}))

@@ -6,12 +6,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from hstore import hp
 from hstore.cli.app import run
 from hstore.engine.evaluation import objective_spec as objective_spec
-from hstore.engine.evaluation.domain import Domain
+from hstore.engine.hyperopt.domain import Domain
 from hstore.engine.search import seeds
 from hstore.engine.search.fingerprint import fingerprint
 from hstore.engine.space import compile_space
@@ -65,7 +66,8 @@ def worker(url: str, *options: str) -> Iterator[subprocess.Popen[str]]:
 
 def ran(url: str, *options: str) -> tuple[int, str]:
     """Return the exit code of `hstore worker` in this process, and what it said; its children are real all the same."""
-    with contextlib.redirect_stderr(io.StringIO()) as said, contextlib.redirect_stdout(io.StringIO()):
+    here = contextlib.chdir(Path.cwd())  # with --isolate none it goes to its folder
+    with here, contextlib.redirect_stderr(io.StringIO()) as said, contextlib.redirect_stdout(io.StringIO()):
         code = run(["--store", url, "worker", *QUICKLY, *options])
     return code, said.getvalue()
 

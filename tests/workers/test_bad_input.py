@@ -204,7 +204,7 @@ def test_an_empty_database_is_waited_at(mongo_url: str, hire: Hire, begin: Begin
 def test_an_empty_database_is_left_by_who_does_not_wait(option: tuple[str, ...], mongo_url: str, hire: Hire) -> None:
     worker = hire(mongo_url, *option)
     assert worker.end() == 0, worker.said
-    assert "(trials taken: 0)" in worker.said
+    assert "(0 trials)" in worker.said
 
 
 def test_an_experiment_that_is_not_there_is_said_at_once(mongo_url: str, hire: Hire) -> None:
@@ -270,13 +270,12 @@ def test_a_server_that_does_not_let_us_in_is_not_asked_again(tmp_path: Path, hir
             for user, role in (("owner", "dbOwner"), ("reader", "read")):
                 client["lab"].command("createUser", user, pwd="x", roles=[role])
         hstore.open(f"mongodb://owner:x@{place}lab").close()
-        users = {"owner:wrong@": "Authentication failed", "": "requires authentication", "reader:x@": "not authorized"}
+        users = {"owner:wrong@": "authentication failed", "": "requires authentication", "reader:x@": "not authorized"}
         workers = {user: hire(f"mongodb://{user}{place}lab") for user in users}
         for user, why in users.items():
             assert workers[user].end() == 5, workers[user].said
             errors = [line for line in workers[user].said.splitlines() if line.startswith("Error: ")]
             assert len(errors) == 1, workers[user].said
-            assert "does not let us in" in errors[0]
             assert why in errors[0]
             assert "Traceback" not in workers[user].said
             assert "wrong" not in errors[0], "a password is no message"
@@ -328,7 +327,7 @@ def test_who_cannot_load_an_objective_says_so_and_claims_nothing(
     assert search.until_finished() == {"done": 3}
     assert able.stop() == unable.stop() == 143
     assert {trial.reserved.worker for trial in search.experiment.trials if trial.reserved} == {"able"}
-    told = [line for line in unable.said.splitlines() if "takes nothing" in line]
+    told = [line for line in unable.said.splitlines() if "skipping" in line]
     assert len(told) == 1, unable.said
     assert "cannot import elsewhere:f: ModuleNotFoundError: No module named 'elsewhere'" in told[0]
     assert "PYTHONPATH" in told[0]
@@ -453,7 +452,7 @@ def test_what_returns_after_it_was_cancelled_is_noted_and_stays_cancelled(
     worker = hire(mongo_url, "--grace", "600")
     until((tmp_path / "begun").exists)
     cancel(search, 0)
-    worker.until("trial 0 of 'e' was reassigned to another worker")
+    worker.until("trial 0 of 'e' was cancelled")
     (tmp_path / "go").touch()
     assert search.until_finished() == {"cancelled": 1, "done": 1}
     (noted,) = search.until(lambda: search.events(Noted, 0))

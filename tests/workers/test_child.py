@@ -18,13 +18,14 @@ from tests.waiting import GENEROUS, until
 
 from hstore import hp
 from hstore.engine.evaluation import objective_spec as objective_spec
-from hstore.engine.evaluation.domain import Domain
 from hstore.engine.evaluation.objective_spec import ObjectiveSpec
+from hstore.engine.hyperopt.domain import Domain
 from hstore.engine.space import Space
 from hstore.engine.space.expressions import as_apply
 from hstore.store.attachments import MemoryAttachments
 from hstore.store.errors import CannotLoad, HstoreError
-from hstore.workers.child import TAIL_BYTES, Child, Outcome
+from hstore.workers.child import TAIL_BYTES, Child
+from hstore.workers.trial_executor import CallResult
 
 Objective = Callable[..., Any]
 
@@ -50,7 +51,7 @@ class Bench:
     def call(
         self, fn: Objective, *, x: Any = 2.0, serve: Callable[..., Any] = nobody, time_limit: float | None = GENEROUS,
         space: Any = None,
-    ) -> Outcome:  # fmt: skip
+    ) -> CallResult:  # fmt: skip
         """Have the child call *fn*; a test that would never end fails with a time limit."""
         self.count += 1
         key = str(self.count)
@@ -172,7 +173,7 @@ def test_a_segmentation_fault_is_told_with_its_signal_its_traceback_and_its_last
 def test_a_process_that_leaves_is_told_with_its_exit_code(bench: Bench) -> None:
     outcome = bench.call(lambda _: os._exit(7))
     assert (outcome.kind, outcome.data["error"], outcome.data["exit_code"]) == ("failed", "ChildDied", 7)
-    assert outcome.data["message"] == "its process left with exit code 7"
+    assert outcome.data["message"] == "its process exited with code 7"
     assert "traceback" not in outcome.data
 
 
@@ -234,8 +235,8 @@ def test_a_call_is_dropped_by_another_thread(bench: Bench) -> None:
     space = {"x": hp.uniform("x", -5, 5), "ctrl": Ctrl}
     try:
         outcome = bench.call(objective, serve=serve, space=space)
-        assert (outcome.kind, outcome.data["message"]) == ("dropped", "enough")
-        assert bench.call(lambda config: config["x"]).kind == "dropped", "until it is picked up, so is the next"
+        assert (outcome.kind, outcome.data["message"]) == ("aborted", "enough")
+        assert bench.call(lambda config: config["x"]).kind == "aborted", "until it is picked up, so is the next"
     finally:
         bench.child.clear_abort()
     assert bench.is_well()
@@ -422,7 +423,7 @@ def test_what_an_objective_has_started_ends_with_its_process(end: str, bench: Be
 
     dropping = threading.Thread(target=drop)
     dropping.start()
-    kinds = {"drop": "dropped", "death": "failed", "stop": "done"}
+    kinds = {"drop": "aborted", "death": "failed", "stop": "done"}
     assert bench.call(starting).kind == kinds[end]
     dropping.join()
     bench.child.clear_abort()
@@ -552,8 +553,8 @@ def test_threads_of_an_objective_speak_one_at_a_time_and_no_more_once_it_has_ret
 def test_what_a_log_cannot_hold_is_said_and_recorded_as_text(bench: Bench) -> None:
     outcome = bench.call(lambda _: {"status": "ok", "loss": 1.0, "model": threading.Lock()})
     assert outcome.kind == "done"
-    assert len(outcome.said) == 1
-    assert outcome.said[0].startswith("result.model is ")
+    assert len(outcome.warnings) == 1
+    assert outcome.warnings[0].startswith("result.model is ")
     assert isinstance(outcome.data["result"]["model"], str)
 
 
@@ -586,7 +587,7 @@ def refusal(child: Child, objective_spec: ObjectiveSpec) -> str:
         ("raises:f", "cannot import raises:f: ValueError: two lines"),
         ("exits:f", "cannot import exits:f: SystemExit: 3"),
         ("dies:f", "loading f ended its process, which was killed by SIGSEGV"),
-        ("leaves:f", "loading f ended its process, which left with exit code 4"),
+        ("leaves:f", "loading f ended its process, which exited with code 4"),
     ],
 )
 def test_an_objective_that_cannot_be_imported_is_refused_in_one_line(ref: str, message: str, bench: Bench) -> None:

@@ -74,7 +74,7 @@ def test_two_workers_stop_what_is_hopeless_and_commands_show_it(mongo_url: str) 
     shown = run(mongo_url, "log", "learned", str(tid))
     assert "stopped by=asha" in shown
     assert "status=pruned" in shown
-    assert f"stop a trial early derived again: {n}" in run(mongo_url, "replay", "learned")
+    assert f"pruning decisions recomputed: {n}" in run(mongo_url, "replay", "learned")
 
 
 def test_objectives_in_the_workers_own_process_are_stopped_too(

@@ -181,7 +181,7 @@ def test_a_signal_ends_a_worker_in_a_pool_and_the_pool_goes_on(mongo_url: str) -
         pid = executor.submit(os.getpid).result(30)
         (future,) = run_in(executor, 1, mongo_url)
         assert store.claims is not None
-        until(lambda: bool(store.claims.workers()))  # type: ignore[union-attr]
+        until(lambda: bool(store.claims.workers()))
         os.kill(pid, signal.SIGTERM)
         assert future.result(30) == 143
         assert executor.submit(os.getpid).result(30) == pid

@@ -112,7 +112,7 @@ def test_why_a_search_ended_early_is_known(spark: Any, mongo_url: str) -> None:
     timed, _ = search(
         spark, mongo_url, lambda point: time.sleep(600), 4, made={"timeout": 6.0}, grace=0.0, return_argmin=False
     )
-    assert timed.fmin_cancelled_reason == hstore.workers.spark_trials.FMIN_CANCELLED_REASON_TIMEOUT
+    assert timed.fmin_cancelled_reason == hstore.spark.FMIN_CANCELLED_REASON_TIMEOUT
     assert timed.count_cancelled_trials() > 0
     early, _ = search(spark, mongo_url, lambda point: point["x"], 50, early_stop_fn=lambda trials, *_: (True, []))
     assert early.fmin_cancelled_reason == "early stopping condition"

@@ -12,7 +12,7 @@ from tests.workers.serving import begin, enqueue, is_over, is_running, ran, work
 
 from hstore.engine.audit.check import check
 from hstore.engine.search.control import retry
-from hstore.store.events import Noted, Requeued
+from hstore.store.events import Changed, Noted, Requeued
 from hstore.store.fold import Trial
 from hstore.store.store import Experiment, Store
 
@@ -69,8 +69,9 @@ def test_only_the_experiments_named_are_served(mongo_store: Store, mongo_url: st
 @pytest.mark.parametrize("slots", ["1", "3"])
 def test_max_jobs_is_kept_to_the_letter(mongo_store: Store, mongo_url: str, slots: str) -> None:
     experiment = begin(mongo_store, "e", square, 9)
-    code, _ = ran(mongo_url, "--max-jobs", "4", "-j", slots)
+    code, said = ran(mongo_url, "--max-jobs", "4", "-j", slots)
     experiment.refresh()
+    assert "exiting: --max-jobs reached (4 trials)" in said
     assert (code, experiment.state.counts) == (0, {"done": 4, "queued": 5})
 
 
@@ -78,14 +79,14 @@ def test_it_leaves_when_idle_for_so_long(mongo_store: Store, mongo_url: str) -> 
     begin(mongo_store, "e", square, 1)
     code, said = ran(mongo_url, "--max-idle", "0.5")
     assert code == 0
-    assert "nothing to do for 0.5 s (trials taken: 1)" in said
+    assert "exiting: --max-idle reached: no trial for 0.5 s (1 trial)" in said
 
 
 def test_it_leaves_after_so_long_whatever_there_is_to_do(mongo_store: Store, mongo_url: str) -> None:
     begin(mongo_store, "e", square, 1)
     code, said = ran(mongo_url, "--max-runtime", "1.5")
     assert code == 0
-    assert "worked for 1.5 s" in said
+    assert "exiting: --max-runtime reached: 1.5 s" in said
 
 
 def test_failures_in_a_row_have_an_exit_code_of_their_own(mongo_store: Store, mongo_url: str) -> None:
@@ -276,3 +277,72 @@ def test_a_trial_whose_taker_died_before_it_claimed_it_is_taken_all_the_same(
         assert process.wait(timeout=GENEROUS) == 0
     experiment.refresh()
     assert experiment.state.trials[0].state == "done"
+
+
+def cannot_be_loaded(store: Store, name: str) -> Experiment:
+    """Return an experiment with two queued trials whose objective is nowhere to be found."""
+    experiment = begin(store, name, square, 0)
+    data = {"objective": {"name": "f", "ref": "not_there:f", "version": "1"}}
+    experiment.append(experiment.compose((Changed, None, data)))
+    enqueue(experiment, 2)
+    return experiment
+
+
+@pytest.mark.parametrize("limit", [("--burst",), ("--max-idle", "0.5"), ("--max-runtime", "1")])
+def test_a_worker_that_could_load_no_objective_says_so_in_its_exit_code(
+    mongo_store: Store, mongo_url: str, limit: tuple[str, ...]
+) -> None:
+    cannot_be_loaded(mongo_store, "e")
+    code, said = ran(mongo_url, *limit)
+    assert code == 9
+    assert "skipping 'e': cannot import not_there:f" in said
+    assert "no objective could be loaded (0 trials)" in said
+
+
+def test_one_objective_of_two_is_enough_for_exit_code_0(mongo_store: Store, mongo_url: str) -> None:
+    cannot_be_loaded(mongo_store, "e")
+    begin(mongo_store, "f", square, 1)
+    code, said = ran(mongo_url, "--burst")
+    assert code == 0
+    assert "skipping 'e'" in said
+
+
+def test_an_objective_that_is_named_on_the_command_line_counts_as_loaded(mongo_store: Store, mongo_url: str) -> None:
+    experiment = cannot_be_loaded(mongo_store, "e")
+    code, _ = ran(mongo_url, "--burst", "--objective", "tests.workers.objectives:square")
+    experiment.refresh()
+    assert (code, experiment.state.counts) == (0, {"done": 2})
+
+
+def test_a_worker_with_nothing_to_do_exits_with_0(mongo_store: Store, mongo_url: str) -> None:
+    begin(mongo_store, "e", square, 0)
+    assert ran(mongo_url, "e", "--burst")[0] == 0
+
+
+def test_an_experiment_is_waited_for_if_the_worker_is_told_to(mongo_store: Store, mongo_url: str) -> None:
+    with worker(mongo_url, "later", "other", "--wait", "--burst") as process:
+        assert process.stderr is not None
+        waits = [process.stderr.readline() for _ in range(2)]
+        assert waits == [f"hstore: waiting for experiment '{name}' to be created\n" for name in ("later", "other")]
+        later = begin(mongo_store, "later", square, 2)
+        until_read(later, is_over(later))
+        other = begin(mongo_store, "other", square, 1)
+        assert process.wait(GENEROUS) == 0
+    other.refresh()
+    assert other.state.counts == {"done": 1}
+
+
+def test_an_experiment_that_never_comes_has_the_exit_code_of_one_that_is_not_there(
+    mongo_store: Store, mongo_url: str
+) -> None:
+    code, said = ran(mongo_url, "never", "--wait", "--max-idle", "0.5")
+    assert code == 3
+    assert "waiting for experiment 'never' to be created" in said
+
+
+def test_a_worker_that_waits_can_be_stopped(mongo_store: Store, mongo_url: str) -> None:
+    with worker(mongo_url, "never", "--wait") as process:
+        assert process.stderr is not None
+        process.stderr.readline()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(GENEROUS) == 143

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hstore.engine.evaluation.attempt import LONGEST_MESSAGE
+from hstore.engine.hyperopt.documents import JOB_STATE_CANCEL, JOB_STATE_DONE, JOB_STATE_NEW, JOB_STATE_RUNNING
+from hstore.engine.hyperopt.job_events import UNKNOWN, Said, aware, end_of, error_of, progress_of
 from hstore.engine.space import Point, Space
 from hstore.store.errors import BadSearchSpace, InvalidValue
 from hstore.store.events import (  # fmt: skip
@@ -28,11 +29,7 @@ from hstore.store.fold import HELD, Trial
 from hstore.store.store import PendingEvent
 from hstore.store.values import normalise
 
-NEW, RUNNING, DONE, ERROR, CANCEL = range(5)
-"""Its states of a job."""
 STATES = ("new", "running", "done", "error", "cancelled")
-NOT_KNOWN = "unknown"
-"""What an event says of things that hyperopt does not record: versions, and in memory who evaluates."""
 IMPORTED = "imported"
 """`source` of the decisions, and why the search ended: no trial of it was left to be evaluated."""
 
@@ -100,13 +97,13 @@ def read_job(document: Mapping[str, Any], on_text: Callable[[str], None] = lambd
     def as_text(value: Any, path: str, why: str) -> str:
         text = _text(value)
         if not _is_id(value):
-            on_text(f"{name}: {path} is {why}: its text is imported instead")
+            on_text(f"{name}: {path} is {why}: its repr is imported instead")
         return text
 
     result = document.get("result")
     if "result" in document and not isinstance(result, Mapping):
         raise _wrong(name, "its result is no mapping")
-    if state == DONE and "result" in document and not isinstance(result.get("status"), str):  # type: ignore[union-attr]
+    if state == JOB_STATE_DONE and "result" in document and not isinstance(result.get("status"), str):  # type: ignore[union-attr]
         raise _wrong(name, "it is done and its result has no status")
     rest = {key: value for key, value in document.items() if key not in _READ}
     rest["misc"] = {key: value for key, value in misc.items() if key not in _READ_OF_MISC}
@@ -129,7 +126,8 @@ def read_job(document: Mapping[str, Any], on_text: Callable[[str], None] = lambd
 
 def _wrong(name: str, why: str) -> InvalidValue:
     return InvalidValue(
-        f"{name} is none of hyperopt's: {why}", hint="what was imported before it stays; mend it there and import again"
+        f"{name} is not a valid hyperopt document: {why}",
+        hint="what was imported before it stays; correct it there and import again",
     )
 
 
@@ -160,24 +158,6 @@ def _value(name: str, label: Any, vals: Any) -> float | int:
     if len(values) > 1 or not isinstance(value, (int, float)):
         raise _wrong(name, f"its value of {label!s:.60} is {vals!r:.60}, not one number")
     return int(value) if isinstance(value, bool) else value
-
-
-def error_of(error: Any) -> tuple[str, str] | None:
-    """Return type and message of hyperopt's ("<class 'ValueError'>", "message")."""
-    if not error:
-        return None
-    kind, *more = error if isinstance(error, (list, tuple)) else ("", error)
-    found = re.fullmatch(r"<class '(.+)'>", str(kind))
-    message = " ".join(map(str, more)).encode("utf-8", "replace").decode()
-    return (found[1] if found else str(kind)) or NOT_KNOWN, message[:LONGEST_MESSAGE]
-
-
-def aware(moment: Any) -> dt.datetime | None:
-    """Return *moment* as an event holds it; hyperopt's are UTC without saying so."""
-    if not isinstance(moment, dt.datetime):
-        return None
-    plain = normalise(moment, replace=lambda value, path, why: None)
-    return plain if isinstance(plain, dt.datetime) else None
 
 
 def _attachments(name: str, listed: Any) -> list[tuple[str, Any]]:
@@ -229,12 +209,12 @@ def is_to_do(job: Job, trial: Trial | None, chain: Sequence[Event]) -> bool:
         return False
     if trial.state in HELD:  # whoever imported it did not come to its end
         return True
-    if job.state == RUNNING:
+    if job.state == JOB_STATE_RUNNING:
         return not any(isinstance(event, Requeued) and event.imported is not None for event in chain)
-    return job.state != NEW
+    return job.state != JOB_STATE_NEW
 
 
-def drafts_of(
+def events_to_import(
     job: Job,
     tid: int,
     *,
@@ -252,21 +232,21 @@ def drafts_of(
     A job that is running is queued: whoever ran it will not bring its result here.
     """
     pending: list[PendingEvent] = []
-    told: Mapping[str, Any] = {}
+    known: Mapping[str, Any] = {}
     if trial is None:
         pending.append(_decision(job, tid, space, observed, missing))
     else:
-        told = trial.attachments
+        known = trial.attachments
         if trial.state in HELD:
-            why = "whoever imported it did not come to its end"
-            pending.append((Requeued, tid, {"why": why, "cause": RELEASED}))
-    new = [attachment for attachment in attachments if told.get(attachment["name"]) != attachment]
-    if job.state == NEW or (job.state == CANCEL and job.begun_at is None):
-        pending += [(Noted, tid, {"attachment": attachment}) for attachment in new]
-    else:
-        pending += _evaluation(job, tid)
+            pending.append((Requeued, tid, {"why": "the import was interrupted", "cause": RELEASED}))
+    new = [attachment for attachment in attachments if known.get(attachment["name"]) != attachment]
+    said = _said(job)
+    if job.state != JOB_STATE_NEW and (job.state != JOB_STATE_CANCEL or job.begun_at is not None):
+        pending += [*_claim(job, tid), *progress_of(said, tid)]
         pending += [(Reported, tid, {"attachment": each, "imported": _at(job.changed_at)}) for each in new]
-    return pending + _end(job, tid)
+    else:
+        pending += [(Noted, tid, {"attachment": attachment}) for attachment in new]
+    return pending if job.state == JOB_STATE_NEW else pending + end_of(said, tid, is_plain=True)
 
 
 def _decision(
@@ -288,44 +268,30 @@ def _decision(
     return Queued, tid, data
 
 
-def _evaluation(job: Job, tid: int) -> list[PendingEvent]:
-    worker = job.owner or NOT_KNOWN
+def _claim(job: Job, tid: int) -> list[PendingEvent]:
+    worker = job.owner or UNKNOWN
     host, _, pid = worker.rpartition(":")
     began = _at(job.begun_at)
     reserved = {"worker": worker, "host": host or worker, "attempt": 1, "imported": began}
     number = int(pid) if re.fullmatch("[0-9]{1,18}", pid) else 0
-    running = {"pid": number, "python": NOT_KNOWN, "hstore": NOT_KNOWN, "imported": began}
-    pending: list[PendingEvent] = [(Reserved, tid, reserved), (Running, tid, running)]
-    if job.state != DONE and job.result.get("status", "new") != "new":  # what it had come to until then
-        pending.append((Reported, tid, {"result": job.result, "imported": _at(job.changed_at)}))
-    return pending
+    running = {"pid": number, "python": UNKNOWN, "hstore": UNKNOWN, "imported": began}
+    return [(Reserved, tid, reserved), (Running, tid, running)]
 
 
-def _end(job: Job, tid: int) -> list[PendingEvent]:
-    ended = _at(job.changed_at)
-    if job.state == RUNNING:
-        why = "it was running when it was imported: taken to be left by its worker"
-        return [(Requeued, tid, {"why": why, "imported": ended})]
-    if job.state == DONE:
-        loss = job.result.get("loss")
-        data = {
-            "result": job.result,
-            "status": job.result["status"],
-            "loss": float(loss) if isinstance(loss, (int, float)) else None,
-            "duration": job.duration,
-            "imported": ended,
-        }
-        return [(Done, tid, data)]
-    if job.state == ERROR:
-        error, message = job.error or (NOT_KNOWN, "")
-        failed = {
-            "error": error, "message": message, "final": True, "duration": job.duration, "imported": ended,
-        }  # fmt: skip
-        return [(Failed, tid, failed)]
-    if job.state == CANCEL:
+def _said(job: Job) -> Said:
+    """Return what *job* says of its trial; one that is running is put back, since no worker of ours holds it."""
+    why = "it was running when it was imported, and its worker cannot finish it here"
+    if job.state == JOB_STATE_CANCEL:
         why = f"cancelled in hyperopt: {job.error[1]}" if job.error else "cancelled in hyperopt"
-        return [(Cancelled, tid, {"why": why, "imported": ended})]
-    return []
+    is_partial = job.state != JOB_STATE_DONE and job.result.get("status", "new") != "new"
+    return Said(
+        state=JOB_STATE_NEW if job.state == JOB_STATE_RUNNING else job.state,
+        result=job.result if job.state == JOB_STATE_DONE or is_partial else None,
+        error=job.error,
+        duration=job.duration,
+        imported=_at(job.changed_at),
+        why=why,
+    )
 
 
 def _at(moment: dt.datetime | None) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""hstore under hyperopt's name, for programs that are to run as they are."""
+"""Run programs that were written for hyperopt, unchanged, on hstore: `python -m hstore.compat program.py`."""
 
 from hstore.engine.hyperopt.import_hook import install
 

@@ -1,4 +1,7 @@
-"""hyperopt.pyll: the expressions that a space is written in."""
+"""The expressions that search spaces are written in.
+
+The names are those of hyperopt.pyll.
+"""
 
 from hstore.engine.space.evaluation import rec_eval
 from hstore.engine.space.expressions import Apply, Literal, as_apply, dfs

@@ -1,4 +1,7 @@
-"""hyperopt.pyll.base: nodes, graphs, their evaluation, and the symbols that need no definition."""
+"""The nodes and graphs of expressions, their evaluation, and `scope`, which holds the known functions.
+
+The names are those of hyperopt.pyll.base.
+"""
 
 from hstore.engine.evaluation.impure_symbols import curtime, pdb_settrace
 from hstore.engine.space.evaluation import DEFAULT_MAX_PROGRAM_LEN, GarbageCollected, rec_eval

@@ -1,4 +1,7 @@
-"""hyperopt.pyll.stochastic: distributions as symbols, and sample."""
+"""Distributions as expressions, and `sample`, which draws a value of an expression.
+
+The names are those of hyperopt.pyll.stochastic.
+"""
 
 from hstore.engine.space.evaluation import rec_eval
 from hstore.engine.space.expressions import as_apply, dfs

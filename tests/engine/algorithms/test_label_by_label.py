@@ -9,7 +9,7 @@ import pytest
 
 import hstore
 from hstore import Trials, algobase, anneal, fmin, hp, rand
-from hstore.engine.evaluation.domain import Domain
+from hstore.engine.hyperopt.domain import Domain
 from hstore.engine.space import compile_space
 from hstore.store.errors import InvalidValue
 

@@ -18,7 +18,7 @@ from hstore.engine.algorithms.history import History
 from hstore.engine.algorithms.multiobjective import Joint, several
 from hstore.engine.algorithms.scalarise import maximin
 from hstore.engine.space import Point, Space, compile_space
-from hstore.store.fold import dominates
+from hstore.store.ranking import dominates
 
 SPACE = compile_space({"x": hp.uniform("x", 0, 1), "y": hp.uniform("y", 0, 1)})
 TREE = compile_space(

@@ -13,8 +13,9 @@ import pytest
 
 from hstore import Ctrl, hp
 from hstore.engine.evaluation import objective_spec as objective_spec
-from hstore.engine.evaluation.domain import Domain, version
+from hstore.engine.evaluation.domain import version
 from hstore.engine.evaluation.objective_spec import ObjectiveSpec, imported, named, prepare
+from hstore.engine.hyperopt.domain import Domain
 from hstore.engine.space import Space, as_apply
 from hstore.store.attachments import MemoryAttachments
 from hstore.store.errors import CannotLoad

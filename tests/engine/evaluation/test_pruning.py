@@ -367,7 +367,7 @@ late = Pruner(name="late", version=1, due=due, decide=decide)
 
 
 def test_a_pruner_for_an_objective_that_cannot_report_is_refused() -> None:
-    with pytest.raises(InvalidValue, match="goes by what an objective reports") as caught:
+    with pytest.raises(InvalidValue, match="pruning needs an objective with a ctrl argument") as caught:
         search(Trials(), lambda config: config["x"])
     assert "give it a parameter ctrl" in caught.value.hint
 

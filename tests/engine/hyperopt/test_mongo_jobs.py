@@ -10,7 +10,8 @@ from tests.waiting import until
 
 from hstore import MongoTrials, fmin, hp, rand
 from hstore.engine.hyperopt.documents import JOB_STATE_CANCEL, JOB_STATE_DONE, JOB_STATE_ERROR, JOB_STATE_NEW
-from hstore.engine.hyperopt.mongo_jobs import MongoCtrl, MongoJobs, exec_import
+from hstore.engine.hyperopt.mongo_ctrl import MongoCtrl, exec_import
+from hstore.engine.hyperopt.mongo_jobs import MongoJobs
 from hstore.store.errors import HstoreError, InvalidPoint, InvalidValue, OperationFailure
 from hstore.store.store import Experiment, Store
 
@@ -168,7 +169,7 @@ def test_what_cannot_be_told_is_refused(jobs: MongoJobs) -> None:
 @pytest.mark.covers("mongoexp.MongoJobs.jobs_dead")
 def test_a_job_whose_worker_fell_silent_is_dead(jobs: MongoJobs, monkeypatch: pytest.MonkeyPatch) -> None:
     MongoTrials(jobs, exp_key="demo").enqueue([{"x": 0.5, "k": 0}])
-    monkeypatch.setattr("hstore.engine.hyperopt.mongo_jobs.LEASE_SECONDS", 0.05)
+    monkeypatch.setattr("hstore.engine.hyperopt.mongo_reservations.LEASE_SECONDS", 0.05)
     monkeypatch.setattr("hstore.engine.evaluation.heartbeat.BEATS_PER_LEASE", 1e-9)  # it never beats
     (jobs.reserve("me") or {})["tid"]
     until(jobs.jobs_dead)

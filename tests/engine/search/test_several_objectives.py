@@ -17,7 +17,7 @@ from hstore.engine.audit.check import check
 from hstore.engine.audit.replay import derive_again
 from hstore.store.errors import AllTrialsFailed, InvalidLoss, InvalidValue
 from hstore.store.events import Changed, Noted
-from hstore.store.fold import dominates
+from hstore.store.ranking import dominates
 from hstore.store.read_models import experiment_document, trial_document
 from hstore.store.verify import verify
 
@@ -297,7 +297,7 @@ def test_workers_evaluate_several_losses_and_commands_show_them(mongo_url: str, 
         assert result.exit_code == 0
         return result.stdout
 
-    assert f"front      {len(front)} trials than which none is better" in run("show", "two")
+    assert f"Pareto front: {len(front)} trials" in run("show", "two")
     assert len(json.loads(run("show", "two", "--json"))["pareto"]) == len(front)
     assert f"front      {len(front)} trials" in run("status", "two")
     ends = [f"{min(each):.6g} … {max(each):.6g}" for each in zip(*losses, strict=True)]

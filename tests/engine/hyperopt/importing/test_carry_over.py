@@ -14,8 +14,9 @@ from hstore import MongoTrials, fmin, hp, rand
 from hstore.engine.audit.check import check
 from hstore.engine.evaluation.objective_spec import fetch, prepare
 from hstore.engine.hyperopt.importing import carry_over as importing
-from hstore.engine.hyperopt.importing.carry_over import Imported, carry_over, load_space, survey
+from hstore.engine.hyperopt.importing.carry_over import Imported, carry_over
 from hstore.engine.hyperopt.importing.mongo_source import HyperoptStore
+from hstore.engine.hyperopt.importing.survey import load_space, survey
 from hstore.engine.space import Space, compile_space
 from hstore.store.errors import BadSearchSpace, CannotLoad, Conflict, InvalidValue, NotFound, SpaceChanged
 from hstore.store.events import Event
@@ -322,7 +323,7 @@ def test_documents_that_are_no_jobs_stop_the_import_before_anything_is_written(
     memory: Store, jobs: Jobs, source: HyperoptStore
 ) -> None:
     jobs.database["jobs"].insert_one({"exp_key": "digits", "tid": 30, "params": {"x": 1}})
-    with pytest.raises(InvalidValue, match=r"the job with tid 30 \(_id .*\) is none of hyperopt's"):
+    with pytest.raises(InvalidValue, match=r"the job with tid 30 \(_id .*\) is not a valid hyperopt document"):
         imported(memory, source)
     assert memory.experiments() == []
 

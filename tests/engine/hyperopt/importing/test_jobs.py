@@ -8,7 +8,7 @@ import pytest
 from bson import ObjectId
 
 from hstore import hp
-from hstore.engine.hyperopt.importing.jobs import Job, drafts_of, is_to_do, key_of, point_of, read_job
+from hstore.engine.hyperopt.importing.jobs import Job, events_to_import, is_to_do, key_of, point_of, read_job
 from hstore.engine.space import Space, compile_space
 from hstore.store.errors import BadSearchSpace, InvalidValue
 from hstore.store.events import Cancelled, Done, Failed, Noted, Queued, Reported, Requeued, Reserved, Running
@@ -33,7 +33,7 @@ def document(state: int = DONE, **fields: Any) -> dict[str, Any]:
 
 def drafted(job: Job, **more: Any) -> list[tuple[type, Mapping[str, Any]]]:
     arguments: dict[str, Any] = {"trial": None, "space": None, "observed": [], "attachments": [], **more}
-    pending = drafts_of(job, 0, **arguments)
+    pending = events_to_import(job, 0, **arguments)
     assert all(tid == 0 for _, tid, _ in pending)
     return [(kind, data) for kind, _, data in pending]
 
@@ -152,7 +152,7 @@ def trial_of(job: Job, until: int | None = None) -> Experiment:
     space: Space = compile_space({"x": hp.uniform("x", 0, 1)})
     experiment.begin({"space": space.to_data(), "objective": {}, "algorithm": {}, "generator": {}, "limits": {},
                       "retries": {}, "fingerprint": {}})  # fmt: skip
-    pending = drafts_of(job, 0, trial=None, space=None, observed=[], attachments=[])[:until]
+    pending = events_to_import(job, 0, trial=None, space=None, observed=[], attachments=[])[:until]
     experiment.append(experiment.compose(*pending))
     return experiment
 
@@ -161,7 +161,7 @@ def rest(job: Job, experiment: Experiment) -> list[type]:
     trial = experiment.state.trials[0]
     if not is_to_do(job, trial, experiment.chain(0)):
         return []
-    pending = drafts_of(job, 0, trial=trial, space=None, observed=[], attachments=[])
+    pending = events_to_import(job, 0, trial=trial, space=None, observed=[], attachments=[])
     experiment.append(experiment.compose(*pending))  # which its chain allows
     return [kind for kind, _, _ in pending]
 

@@ -6,7 +6,8 @@ import datetime as dt
 from dataclasses import dataclass
 
 from hstore.store.events import Cancelled
-from hstore.store.fold import State, Trial
+from hstore.store.fold import Trial
+from hstore.store.state import State
 
 WHILE = dt.timedelta(minutes=10)
 """The pace is that of the trials which ended within this time, …"""

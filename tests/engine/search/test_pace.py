@@ -6,9 +6,9 @@ from uuid import uuid4
 
 import pytest
 
-from hstore.cli.eta import pace
+from hstore.engine.search.pace import pace
 from hstore.store.events import Cancelled, Created, Done, Event, Queued, Reserved
-from hstore.store.fold import State, fold
+from hstore.store.state import State, fold
 
 NOON = dt.datetime(2024, 5, 1, 12, tzinfo=dt.UTC)
 

@@ -1,0 +1,69 @@
+"""The only place where commands print: results to stdout, messages to stderr, never a character that steers a terminal.
+
+Strings from a store are escaped where a line is made of them (`table.text`, `terminal_text.printable`), since there a
+line break in a name still differs from the end of a line. What is printed here is escaped once more as a whole.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import math
+import shutil
+import sys
+from typing import Any
+
+import click
+
+from hstore.store.terminal_text import printable_lines, shortened
+
+CLEAR, HOME, ERASE_LINE, ERASE_BELOW = "\x1b[2J", "\x1b[H", "\x1b[K", "\x1b[J"
+
+
+def print_text(text: object) -> None:
+    """Print a result on stdout."""
+    click.echo(printable_lines(text))
+
+
+def print_note(text: object) -> None:
+    """Print a message on stderr."""
+    click.echo(printable_lines(text), err=True)
+
+
+def print_json(value: Any, *, indent: int | None = 1) -> None:
+    """Print *value* on stdout as JSON in ASCII; without *indent* in one line."""
+    print_encoded(json.dumps(for_json(value), indent=indent))
+
+
+def print_encoded(encoded: str) -> None:
+    """Print JSON that is in ASCII already."""
+    click.echo(encoded.replace("\x7f", "\\u007f"))  # of the control characters json.dumps leaves this one as it is
+
+
+def is_terminal() -> bool:
+    """Return whether stdout is a terminal."""
+    return sys.stdout is not None and sys.stdout.isatty()
+
+
+def redraw(text: str, *, is_first: bool) -> None:
+    """Show *text* on the terminal in the place of what was there, cut to its size."""
+    # Line by line over the old text: clearing the screen first would flicker.
+    width, height = shutil.get_terminal_size()
+    lines = [shortened(line, width - 1) for line in printable_lines(text).split("\n")[: height - 1]]
+    drawn = "".join(f"{line}{ERASE_LINE}\n" for line in lines)
+    click.echo(f"{HOME}{CLEAR if is_first else ''}{drawn}{ERASE_BELOW}", nl=False)
+
+
+def for_json(value: Any) -> Any:
+    """Return *value* as JSON can say it: times as ISO text, bytes as hex, anything unknown as text."""
+    if isinstance(value, dict):
+        return {str(key): for_json(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [for_json(item) for item in value]
+    if isinstance(value, dt.datetime):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return value.hex()
+    if value is None or isinstance(value, (str, int)) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    return str(value)

@@ -1,0 +1,178 @@
+"""Options: what a call of fmin asks for, read and checked once, and handed down as one value."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from hstore.engine import pruners
+from hstore.engine.plain_numbers import as_real, as_whole
+from hstore.engine.pruners import Pruner
+from hstore.engine.search.defaults import RETRIES
+from hstore.engine.search.progress import ProgressCallback, default_callback, no_progress_callback
+from hstore.store.errors import InvalidValue
+from hstore.store.events import CAUSES
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """When a call of fmin stops, and how far ahead it decides."""
+
+    max_evals: int = sys.maxsize
+    """Number of trials in all, those of earlier calls included; sys.maxsize for no limit."""
+    timeout: float | None = None
+    """Seconds."""
+    loss_threshold: float | None = None
+    max_queue_len: int | None = None
+
+    @classmethod
+    def of(
+        cls, *, max_evals: Any = None, timeout: Any = None, loss_threshold: Any = None, max_queue_len: Any = None
+    ) -> Limits:
+        """Return the limits that a user gave; raises `InvalidValue` for one that makes no sense."""
+        return cls(
+            max_evals=_max_evals(max_evals),
+            timeout=read_timeout(timeout),
+            loss_threshold=read_loss_threshold(loss_threshold),
+            max_queue_len=_max_queue_len(max_queue_len),
+        )
+
+
+def _max_evals(given: Any) -> int:
+    if given is None or as_real(given) == math.inf:
+        return sys.maxsize
+    n = as_whole(given)
+    if n is None or n < 0:
+        raise InvalidValue(f"max_evals must be a whole number of trials, not {given!r}")
+    return min(n, sys.maxsize)
+
+
+def read_timeout(given: Any) -> float | None:
+    """Return a *timeout* in seconds as a plain number, or None; raises `InvalidValue` for anything else."""
+    seconds = as_real(given)
+    if given is not None and not (seconds is not None and seconds > 0):
+        raise InvalidValue(f"The timeout argument should be None or a positive value. Given value: {given}")
+    return seconds
+
+
+def read_loss_threshold(given: Any) -> float | None:
+    """Return a *loss_threshold* as a plain number, or None; raises `InvalidValue` for anything else."""
+    threshold = as_real(given)
+    if given is not None and threshold is None:
+        raise InvalidValue(f"The loss_threshold argument should be None or a numeric value. Given value: {given}")
+    return threshold
+
+
+def _max_queue_len(given: Any) -> int | None:
+    n = as_whole(given)
+    if given is not None and (n is None or n < 1):
+        raise InvalidValue(f"max_queue_len must be a whole number of at least 1, not {given!r}")
+    return n
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParallelOptions:
+    """Who evaluates, and what happens to trials that come to nothing."""
+
+    workers: int | None = None
+    """None evaluates in this process; 0 leaves it to workers that others start; else how many to start here."""
+    retries: Mapping[str, int] = field(default_factory=lambda: dict(RETRIES))
+    """Retries by failure cause, all causes included."""
+    grace: float = 10.0
+    """Seconds that running trials get when the search ends early."""
+
+    @classmethod
+    def of(cls, *, workers: Any = None, retries: Any = None, grace: Any = 10.0) -> ParallelOptions:
+        """Return the options that a user gave; raises `InvalidValue` for one that makes no sense."""
+        n, seconds = as_whole(workers), as_real(grace)
+        if workers is not None and (n is None or n < 0):
+            raise InvalidValue(f"workers must be a number of processes, 0 or None, not {workers!r}")
+        if seconds is None or not seconds >= 0:
+            raise InvalidValue(f"grace must be a number of seconds, not {grace!r}")
+        return cls(workers=n, retries=RETRIES | _retries(retries), grace=seconds)
+
+
+def _retries(given: Any) -> dict[str, int]:
+    read = {}
+    for cause, times in ({} if given is None else dict(given)).items():
+        n = as_whole(times)
+        if cause not in CAUSES or n is None or n < 0:
+            raise InvalidValue(
+                f"retries cannot hold {cause!r}: {times!r}", hint=f"it maps {', '.join(CAUSES)} to a number of retries"
+            )
+        read[cause] = n
+    return read
+
+
+@dataclass(frozen=True, kw_only=True)
+class Display:
+    """What the user sees while it goes on."""
+
+    verbose: bool = True
+    show_progressbar: bool | ProgressCallback = True
+
+    @property
+    def progress(self) -> ProgressCallback:
+        """What makes the progress bar."""
+        if not self.verbose or self.show_progressbar is False:
+            return no_progress_callback
+        return default_callback if isinstance(self.show_progressbar, bool) else self.show_progressbar
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchOptions:
+    """All that fmin is told beside the objective, its space and the algorithm."""
+
+    limits: Limits = field(default_factory=Limits)
+    parallel: ParallelOptions = field(default_factory=ParallelOptions)
+    display: Display = field(default_factory=Display)
+    rstate: Any = None
+    points: Sequence[Mapping[str, Any]] = ()
+    """Points that the user wants evaluated first, on top of max_evals."""
+    early_stop_fn: Callable[..., Any] | None = None
+    trials_save_file: str | os.PathLike[str] = ""
+    catch_eval_exceptions: bool = False
+    pruner: Pruner | None = None
+    objectives: int | None = None
+    """How many losses a result has to have; None leaves it to the results."""
+
+    @classmethod
+    def of(cls, *, points: Any = None, pruner: Any = None, objectives: Any = None, **others: Any) -> SearchOptions:
+        """Return the options that a user gave; raises `InvalidValue` for those that make no sense.
+
+        others: fields that any value fits.
+        """
+        if points is not None and not isinstance(points, (list, tuple)):
+            raise InvalidValue(f"points_to_evaluate must be a list of {{label: value}}, not {type(points).__name__}")
+        n = as_whole(objectives)
+        if objectives is not None and (n is None or n < 2):
+            raise InvalidValue(f"objectives must be a number of losses, 2 or more, not {objectives!r}")
+        options = cls(
+            points=tuple(points or ()),
+            pruner=None if pruner is None else pruners.resolve(pruner),
+            objectives=n,
+            **others,
+        )
+        if n is not None and options.limits.loss_threshold is not None:
+            raise InvalidValue("loss_threshold is for one loss, not for several objectives")
+        return options
+
+    def as_hyperopts(self) -> dict[str, Any]:
+        """Return the arguments that hyperopt's `Trials.fmin` has for these options."""
+        limits = self.limits
+        return {
+            "max_evals": None if limits.max_evals == sys.maxsize else limits.max_evals,
+            "timeout": limits.timeout,
+            "loss_threshold": limits.loss_threshold,
+            "max_queue_len": limits.max_queue_len,
+            "rstate": self.rstate,
+            "verbose": self.display.verbose,
+            "catch_eval_exceptions": self.catch_eval_exceptions,
+            "show_progressbar": self.display.show_progressbar,
+            "early_stop_fn": self.early_stop_fn,
+            "trials_save_file": self.trials_save_file,
+        }

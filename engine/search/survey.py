@@ -1,0 +1,94 @@
+"""The state of a search as `hstore status` shows it: progress, best, pace, workers, and the trials that they hold."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from hstore.engine.search.pace import pace
+from hstore.store.read_models import experiment_document
+from hstore.store.store import Experiment, Store, now
+
+COPIED = ("status", "why", "counts", "pruned", "trials", "limits", "best", "pareto", "last")
+"""What a survey has from the experiment's document as it is."""
+
+
+def survey(experiment: Experiment) -> dict[str, Any]:
+    """Return what is known about *experiment*, as far as it was read.
+
+    Beside `name` and `COPIED`: `ended` and `of` (trials), `ends_per_minute`, `seconds_left`, `ends_at` (None unless the
+    experiment is open and a pace is known), `held` (see `held_trials`) and `workers` (see `worker_presence`).
+    """
+    state, moment = experiment.state, now()
+    document = experiment_document(state)
+    going = pace(state, moment)
+    is_open = state.status == "open"
+    left = going.left if is_open else None
+    held = held_trials(experiment, moment)
+    return {
+        "name": document.pop("_id"),
+        **{name: document.get(name) for name in COPIED},
+        "ended": going.ended,
+        "of": going.of,
+        "ends_per_minute": going.per_minute if is_open else None,
+        "seconds_left": None if left is None else left.total_seconds(),
+        "ends_at": None if left is None else moment + left,
+        "held": held,
+        "workers": _workers(experiment, {each["worker"] for each in held}),
+    }
+
+
+def _workers(experiment: Experiment, holders: set[str]) -> list[dict[str, Any]]:
+    """Return the workers of *experiment*: those that serve it, and those that still hold a trial of it."""
+    if (claims := experiment.store.claims) is None:
+        return []
+    present = map(worker_presence, claims.workers())
+    return [each for each in present if experiment.name in (each["experiments"] or ()) or each["name"] in holders]
+
+
+def held_trials(experiment: Experiment, moment: dt.datetime) -> list[dict[str, Any]]:
+    """Return the trials that workers hold at *moment*, by number.
+
+    Of each `tid`, `worker`, `attempt`, `seconds` (since it was reserved, by the clock of its worker), `heartbeat_age`
+    (seconds; None without a lease) and `is_silent` (whether its lease has run out).
+    """
+    leases = {held.tid: held for held in experiment.store.claims.held([experiment.name])}
+    held = []
+    for tid in sorted(experiment.state.open):
+        trial = experiment.state.trials[tid]
+        if trial.reserved is not None:
+            lease = leases.get(tid)
+            held.append(
+                {
+                    "tid": tid,
+                    "worker": trial.reserved.worker,
+                    "attempt": trial.attempt,
+                    "seconds": max(0.0, (moment - trial.reserved.at).total_seconds()),
+                    "heartbeat_age": lease.age if lease else None,
+                    "is_silent": lease.is_over if lease else False,
+                }
+            )
+    return held
+
+
+def worker_presence(document: dict[str, Any]) -> dict[str, Any]:
+    """Return what a *document* of the collection `workers` says; `heartbeat_age` in seconds."""
+    names = ("host", "pid", "state", "slots", "since", "experiments", "holds")
+    return {
+        "name": document["_id"], **{name: document.get(name) for name in names}, "heartbeat_age": document["age"],
+    }  # fmt: skip
+
+
+def survey_all(store: Store) -> dict[str, Any]:
+    """Return all `experiments` of *store*, as its read models have them with trials counted now, and all `workers`."""
+    tally = store.models.tally()
+    experiments = []
+    for document in store.models.overview():
+        states = tally.get(name := document.pop("_id"), {})
+        best = dict(document.get("best", {}))
+        loss = states.get("done", (0, None))[1]
+        if loss is not None and loss != best.get("loss"):  # the driver has not yet recorded whose it is
+            best = {"loss": loss, "loss_kind": "finite"}
+        counts = {state: n for state, (n, _) in states.items()}
+        experiments.append({"name": name, **document, "counts": counts, "best": best})
+    return {"experiments": experiments, "workers": list(map(worker_presence, store.claims.workers()))}

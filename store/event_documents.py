@@ -1,0 +1,223 @@
+"""How events are stored: to and from the documents that MongoDB holds, large values moved out into attachments."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import Any
+
+import bson
+
+from hstore.store.errors import InvalidEvent, NotFound, VerificationFailed
+from hstore.store.events import (
+    CODEC,
+    EVENT_BYTES,
+    NOTHING,
+    TYPES,
+    Data,
+    Document,
+    Event,
+    ExperimentEvent,
+    TrialEvent,
+    Unreadable,
+)
+
+SPILL_ABOVE = EVENT_BYTES - len(b"\x11ts\0" + 8 * b"\0")
+"""Bytes of a document that has no `ts` yet: what fits is never spilled, by any writer: its digest is the same."""
+EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
+_SHAPES: dict[str, tuple[type, ...]] = {
+    "str": (str,), "int": (int,), "float": (float, int), "bool": (bool,), "bytes": (bytes,), "Data": (dict, Mapping),
+    "Sequence[str]": (list,), "Sequence[int]": (list,), "Sequence[float]": (list,), "Sequence[Sequence[Any]]": (list,),
+}  # fmt: skip
+_ONE_CHAIN = (TrialEvent, ExperimentEvent)
+_ENVELOPE = frozenset(f.name for f in fields(Event))
+_DATA = {kind: tuple(f.name for f in fields(kind) if f.name not in _ENVELOPE) for kind in TYPES.values()}
+_SHAPE = {
+    kind: {
+        "prev": (bytes,),
+        "imported": _SHAPES["Data"],
+        **{f.name: _SHAPES[str(f.type).removesuffix(" | None")] for f in fields(kind) if f.name not in _ENVELOPE},
+    }
+    for kind in TYPES.values()
+}
+_WRITTEN = {
+    kind: tuple(f.name for f in fields(kind) if f.name not in _ENVELOPE and not str(f.type).endswith(" | None"))
+    for kind in TYPES.values()
+}
+"""What every document of a type holds; fields that may be None are left out when they are."""
+_IS_OF_TRIAL: dict[type[Event], bool] = {
+    kind: issubclass(kind, TrialEvent) for kind in TYPES.values() if issubclass(kind, _ONE_CHAIN)
+}
+"""Whether a type of event belongs to the chain of a trial or to the experiment's own; without those of both."""
+
+
+def _are(kind: type) -> Callable[[Any], bool]:
+    return lambda items: all(isinstance(item, kind) for item in items)
+
+
+def _are_numbers(items: Any) -> bool:
+    return all(isinstance(item, (int, float)) and not isinstance(item, bool) for item in items)
+
+
+def _is_pruning(pruning: Any) -> bool:
+    seen = pruning.get("seen")
+    if not isinstance(pruning.get("pruner"), Mapping) or not isinstance(seen, Mapping):
+        return False
+    lists = [seen.get("ended"), seen.get("open")]
+    return all(isinstance(pairs, list) and all(map(_is_pair, pairs)) for pairs in lists)
+
+
+def _is_pair(items: Any) -> bool:
+    return isinstance(items, list) and len(items) == 2 and all(isinstance(item, int) for item in items)
+
+
+def _is_observed(entries: Any) -> bool:
+    return all(
+        isinstance(entry, list)
+        and len(entry) == 3
+        and (entry[0] is None or isinstance(entry[0], int))
+        and isinstance(entry[1], int)
+        and isinstance(entry[2], bytes)
+        for entry in entries
+    )
+
+
+_PARTS: dict[str, Callable[[Any], bool]] = {
+    "observed": _is_observed,
+    "tags": _are(str),
+    "about": _are(int),
+    "batch": _are(int),
+    "losses": _are_numbers,
+    "constraints": _are_numbers,
+    "pruning": _is_pruning,
+    "attachment": lambda attachment: isinstance(attachment.get("name"), str),
+}
+"""What else is checked of the values of some fields; readers rely on it."""
+
+
+def to_document(event: Event) -> Document:
+    """Return *event* as a document of `events`, without the `ts` that the server fills.
+
+    A field that is None is left out. See `spill` for data too large for an event.
+    """
+    data = {name: value for name in _DATA[type(event)] if (value := getattr(event, name)) is not None}
+    if event.prev is not None:
+        data["prev"] = event.prev
+    if event.imported is not None:
+        data["imported"] = event.imported
+    if event.extra:
+        data.update(event.extra)
+    document: Document = {"_id": event.id, "exp": event.exp}
+    if event.tid is not None:
+        document["tid"] = event.tid
+    document |= {
+        "ver": event.ver, "type": event.type, "v": event.v, "at": event.at, "by": event.by, "data": data,
+    }  # fmt: skip
+    return document
+
+
+def from_document(document: Document, fetch: Callable[[bytes], bytes] | None = None) -> Event:
+    """Return the event that *document* holds; one of an unknown type or shape becomes `Unreadable`.
+
+    *fetch* returns the content of an attachment by its SHA-256; it is called only for spilled data.
+    """
+    kind = TYPES.get(document["type"])
+    if kind is None or document["v"] != kind.v:
+        return _unreadable(document, f"type {document['type']!r} version {document['v']} is not known here")
+    tid = document.get("tid")
+    if (tid is None) is _IS_OF_TRIAL.get(kind):
+        return _unreadable(document, f"no event of type {kind.type!r} can be in {_chain_name(tid)}")
+    data = document["data"]
+    if "spilled" in data:
+        try:
+            data = unspill(data, fetch)
+        except (NotFound, VerificationFailed, bson.errors.BSONError, KeyError, TypeError, AttributeError) as error:
+            return _unreadable(document, f"its data was moved out into an attachment that cannot be fetched: {error}")
+    shape = _SHAPE[kind]
+    known: Document = {}
+    extra: Document = {}
+    for name, value in data.items():
+        wanted = shape.get(name)
+        if wanted is None or value is None:  # a null of another program is kept for its digest, and means nothing
+            extra[name] = value
+        elif isinstance(value, wanted) and (name not in _PARTS or _PARTS[name](value)):
+            known[name] = value
+        else:
+            return _unreadable(document, f"its {name} cannot be {value!r:.80}")
+    for name in _WRITTEN[kind]:
+        if name not in known:
+            return _unreadable(document, f"its {name} is missing")
+    at, ts = document["at"], document.get("ts")
+    if not isinstance(at, dt.datetime):
+        return _unreadable(document, "it was written after the year 9999, or before the year 1")
+    return kind(
+        exp=document["exp"],
+        tid=tid,
+        ver=document["ver"],
+        id=document["_id"],
+        at=at,
+        by=document["by"],
+        ts=None if ts is None else (ts.time, ts.inc),
+        extra=extra or NOTHING,
+        **known,
+    )
+
+
+def _chain_name(tid: Any) -> str:
+    return "the experiment's own chain" if tid is None else "the chain of a trial"
+
+
+def _unreadable(document: Document, why: str) -> Unreadable:
+    return unreadable(document, why, bson.encode(document, codec_options=CODEC))
+
+
+def unreadable(envelope: Document, why: str, raw: bytes) -> Unreadable:
+    """Return the event that stands for a document of which only the *envelope* can be decoded, perhaps in part."""
+    at = envelope["at"]
+    return Unreadable(
+        exp=envelope["exp"],
+        tid=envelope.get("tid"),
+        ver=envelope["ver"],
+        id=envelope["_id"],
+        at=at if isinstance(at, dt.datetime) else EPOCH,
+        by=envelope["by"],
+        why=why,
+        raw=raw,
+    )
+
+
+def spill(document: Document) -> tuple[Document, dict[bytes, bytes]]:
+    """Return *document* small enough for a store, and the blobs (by SHA-256) that hold what was moved out of its data.
+
+    The largest values go first. In their place `data.spilled` maps their names to SHA-256 and length;
+    a blob is the BSON of {"value": …}. What fits comes back as it is. Raises `InvalidEvent` if moving
+    values out is not enough.
+    """
+    if len(bson.encode(document, codec_options=CODEC)) <= SPILL_ABOVE:
+        return document, {}
+    data = dict(document["data"])
+    sizes = {name: bson.encode({"value": value}, codec_options=CODEC) for name, value in data.items()}
+    spilled: dict[str, Any] = {}
+    blobs: dict[bytes, bytes] = {}
+    for name, blob in sorted(sizes.items(), key=lambda item: (-len(item[1]), item[0])):
+        digest = hashlib.sha256(blob).digest()
+        blobs[digest] = blob
+        del data[name]
+        spilled[name] = {"sha256": digest, "length": len(blob)}
+        small = document | {"data": data | {"spilled": spilled}}
+        if len(bson.encode(small, codec_options=CODEC)) <= SPILL_ABOVE:
+            return small, blobs
+    raise InvalidEvent(f"an event of type {document['type']} is too large even without its data")
+
+
+def unspill(data: Data, fetch: Callable[[bytes], bytes] | None) -> Document:
+    """Return *data* with what `spill` moved out put back."""
+    whole = {name: value for name, value in data.items() if name != "spilled"}
+    for name, place in data["spilled"].items():
+        if fetch is None:
+            raise InvalidEvent(f"{name} is in an attachment, and nothing was given to fetch it with")
+        whole[name] = bson.decode(fetch(place["sha256"]), codec_options=CODEC)["value"]
+    return whole

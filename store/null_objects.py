@@ -1,0 +1,130 @@
+"""Null objects: what a store in memory has in place of read models and claims. They do nothing and find nothing.
+
+One process holds such a store, and it asks the log itself: there is nothing to derive, and no other process that could
+claim a trial.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from hstore.store.events import Document
+from hstore.store.log import EVERY_TRIAL, ReadCursor
+
+if TYPE_CHECKING:
+    from hstore.store.claims import ActiveLease, TrialKey
+    from hstore.store.state import State
+
+
+class NoReadModels:
+    """See `ReadModels`, whose interface this is."""
+
+    def for_thread(self) -> NoReadModels:
+        """Return itself."""
+        return self
+
+    def lease(self, exp: str, tid: int, by: str, seconds: float) -> None:
+        """Do nothing."""
+
+    def project(self, state: State, chains: Iterable[int | None], *, later: bool = False, whole: bool = True) -> None:
+        """Do nothing."""
+
+    def flush(self) -> None:
+        """Do nothing."""
+
+    def rebuild(self, state: State) -> None:
+        """Do nothing."""
+
+    def repair(self, state: State) -> int:
+        """Return 0: no document lagged behind."""
+        return 0
+
+    def lagging(self, exp: str) -> ReadCursor:
+        """Return the cursor after which no log has anything: no document lags behind."""
+        return ReadCursor(header=EVERY_TRIAL, last=EVERY_TRIAL)
+
+    def shown(self, exp: str) -> tuple[list[Document], Document | None]:
+        """Return no documents."""
+        return [], None
+
+    def counts(self, exp: str) -> tuple[dict[str, int], dict[str, int]]:
+        """Return no counts."""
+        return {}, {}
+
+    def nonfinal_failures(self, exp: str) -> set[int]:
+        """Return no trials."""
+        return set()
+
+    def open_experiments(self) -> list[str]:
+        """Return no names."""
+        return []
+
+    def ending(self) -> list[str]:
+        """Return no names."""
+        return []
+
+    def overview(self) -> list[Document]:
+        """Return no documents."""
+        return []
+
+    def tally(self) -> dict[str, dict[str, tuple[int, float | None]]]:
+        """Return no counts."""
+        return {}
+
+
+class NoClaims:
+    """See `Claims`, whose interface this is. No trial has a ticket, and there are no workers."""
+
+    def take_ticket(self, session: str, experiments: Sequence[str], *, seconds: float) -> TrialKey | None:
+        """Return None: there is no ticket to take."""
+        return None
+
+    def give_back(self, session: str, place: TrialKey) -> None:
+        """Do nothing."""
+
+    def is_anything_queued(self, experiments: Sequence[str]) -> bool:
+        """Return False."""
+        return False
+
+    def wakeups(self) -> NoWakeups:
+        """Return what never wakes anything."""
+        return NoWakeups()
+
+    def extend(self, session: str, held: Mapping[TrialKey, int], *, seconds: float) -> None:
+        """Do nothing."""
+
+    def held(self, experiments: Iterable[str] | None = None) -> list[ActiveLease]:
+        """Return no leases."""
+        return []
+
+    def elect_reaper(self, session: str, seconds: float) -> bool:
+        """Return False: there is nothing to look after."""
+        return False
+
+    def take_name(self, name: str, session: str, seconds: float, about: Mapping[str, object]) -> bool:
+        """Return True: no other worker has the name."""
+        return True
+
+    def announce(self, name: str, session: str, seconds: float, about: Mapping[str, object]) -> None:
+        """Do nothing."""
+
+    def leave(self, name: str, session: str) -> None:
+        """Do nothing."""
+
+    def workers(self, experiment: str | None = None) -> list[Document]:
+        """Return no workers."""
+        return []
+
+
+class NoWakeups:
+    """See `Wakeups`, whose interface this is."""
+
+    def wait(self, timeout: float) -> bool:
+        """Return False after *timeout* seconds."""
+        time.sleep(timeout)
+        return False
+
+    def close(self) -> None:
+        """Do nothing."""

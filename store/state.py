@@ -1,0 +1,207 @@
+"""The state: what an experiment is, given its events. Pure; whatever is in the log can be folded."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, Literal
+
+from hstore.store.errors import AllTrialsFailed
+from hstore.store.events import (
+    NOTHING,
+    Cancelled,
+    Changed,
+    Created,
+    Data,
+    Done,
+    Event,
+    Failed,
+    Finished,
+    Forked,
+    Noted,
+    Paused,
+    Queued,
+    Resumed,
+    Unreadable,
+)
+from hstore.store.fold import Trial, evolve, latest_attachments
+from hstore.store.observations import Observations
+from hstore.store.ranking import Ranking
+
+
+class State:
+    """All of one experiment, folded. Grows by `take`; the values that it returns never change."""
+
+    def __init__(self, exp: str) -> None:
+        self.exp = exp
+        self.ver = -1
+        """Place of the last event in the experiment's own chain."""
+        self.created: Created | None = None
+        self.status: Literal["open", "paused", "finished"] = "open"
+        self.why: str | None = None
+        """Why the search is paused or finished."""
+        self.limits: Data = NOTHING
+        self.algorithm: Data = NOTHING
+        self.objective: Data = NOTHING
+        self.pruner: Data = NOTHING
+        """Empty: none."""
+        self.generator: Data = NOTHING
+        self.pruned = 0
+        """How many trials it stopped early."""
+        self.notes: tuple[Noted, ...] = ()
+        self.last: Event | None = None
+        """The latest event by its writer's clock, in whatever order they were read."""
+        self.events = 0
+        """Number of events taken."""
+        self.unreadable: tuple[Unreadable, ...] = ()
+        self.observations = Observations()
+        """What decisions have observed of it, and what the next one has to."""
+        self._trials: dict[int, Trial] = {}
+        self._ranking = Ranking(self._trials)
+        self._counts: Counter[str] = Counter()
+        self._open: dict[int, int] = {}
+
+    @property
+    def trials(self) -> Mapping[int, Trial]:
+        """Trial by tid, read-only."""
+        return MappingProxyType(self._trials)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Number of trials by state."""
+        return {state: n for state, n in self._counts.items() if n}
+
+    @property
+    def open(self) -> Mapping[int, int]:
+        """Last known ver by tid of trials that have not ended."""
+        return MappingProxyType(self._open)
+
+    @property
+    def ended(self) -> int:
+        """Number of trials that have ended."""
+        return len(self._trials) - len(self._open)
+
+    @property
+    def attachments(self) -> dict[str, Data]:
+        """name, sha256 and length of each attachment of the experiment itself, by its name."""
+        return latest_attachments(note.attachment for note in self.notes)
+
+    @property
+    def best(self) -> Trial | None:
+        """The trial of status ok with the smallest loss, the first on ties; None if there is none.
+
+        Where results have constraints it is the best of those that violate none.
+        """
+        return self._ranking.best
+
+    @property
+    def pareto(self) -> list[Trial]:
+        """The trials with several losses, by tid, than which none is at least as good in all and better in one.
+
+        Those that violate a constraint are not among them, nor those with NaN among their losses.
+        """
+        return self._ranking.front
+
+    def require_best(self) -> Trial:
+        """Return `best`, or raise `AllTrialsFailed`."""
+        best = self.best
+        if best is None:
+            hint = "it has several losses: see `pareto`" if self.pareto else ""
+            raise AllTrialsFailed(f"no trial of {self.exp!r} finished with a usable loss{self._failures()}", hint=hint)
+        return best
+
+    def _failures(self) -> str:
+        """Return how many trials failed, and of what the last one did, for a message; empty if none has."""
+        errors = [trial.error for _, trial in sorted(self._trials.items()) if trial.error is not None]
+        return f" ({len(errors)} failed; last error: {errors[-1]:.200})" if errors else ""
+
+    def take(self, events: Iterable[Event]) -> None:
+        """Fold *events* in; per chain they come in order and without gaps, chains may come in any order."""
+        for event in events:
+            self.events += 1
+            if self.last is None or _moment(event) >= _moment(self.last):
+                self.last = event
+            if isinstance(event, Unreadable):
+                self.unreadable = (*self.unreadable, event)
+            if event.tid is None:
+                self._take_header(event)
+            else:
+                self._take_trial(event.tid, event)
+
+    def evict(self, tid: int) -> None:
+        """Forget trial *tid*, for a reader that follows some trials only."""
+        trial = self._trials.pop(tid, None)
+        if trial is not None:
+            self._counts[trial.state] -= 1
+            self.pruned -= trial.is_pruned
+        self._open.pop(tid, None)
+        self.observations.evict(tid)
+        self._ranking.remove(tid)
+
+    def _take_trial(self, tid: int, event: Event) -> None:
+        before = self._trials.get(tid)
+        trial = evolve(before, event)
+        self._trials[tid] = trial
+        if isinstance(event, Queued):
+            self.observations.observe(event.observed)
+        if before is None:
+            self._counts[trial.state] += 1
+            self._open[tid] = trial.ver
+            return
+        self.pruned += trial.is_pruned - before.is_pruned
+        if trial.state != before.state:
+            self._counts[before.state] -= 1
+            self._counts[trial.state] += 1
+        if trial.is_finished:
+            self._open.pop(tid, None)
+        else:  # a failure that is not final is no end: the chain goes on
+            self._open[tid] = trial.ver
+        if _end_of(trial) is not _end_of(before) or trial.is_void is not before.is_void:
+            self.observations.add(tid, trial.ver)
+            self._ranking.update(trial)
+
+    def _take_header(self, event: Event) -> None:
+        self.ver = event.ver
+        match event:
+            case Created():
+                self.created = event
+                self.limits, self.algorithm, self.objective = event.limits, event.algorithm, event.objective
+                self.pruner = event.pruner or NOTHING
+                self.generator = event.generator
+                return
+            case Changed():
+                self.limits = self.limits if event.limits is None else event.limits
+                self.algorithm = self.algorithm if event.algorithm is None else event.algorithm
+                self.objective = self.objective if event.objective is None else event.objective
+                self.pruner = self.pruner if event.pruner is None else event.pruner
+                self.generator = self.generator if event.generator is None else event.generator
+            case Paused(why=why):
+                self.status, self.why = "paused", why
+            case Resumed():
+                self.status, self.why = "open", None
+            case Finished(why=why):
+                self.status, self.why = "finished", why
+                self.observations.observe(event.observed)
+            case Noted(about=about):
+                self.notes = (*self.notes, event)
+                self.observations.watched.update(about or ())
+                return
+            case Forked() | _:
+                pass
+        self.observations.add(None, event.ver)
+
+
+def _moment(event: Event) -> tuple[Any, ...]:
+    return event.at, event.tid is None, event.tid or 0, event.ver
+
+
+def _end_of(trial: Trial) -> Done | Failed | Cancelled | None:
+    return trial.end if trial.is_finished else None
+
+
+def fold(exp: str, events: Iterable[Event]) -> State:
+    """Return the state of *exp* after *events*."""
+    state = State(exp)
+    state.take(events)
+    return state

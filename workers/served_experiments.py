@@ -1,0 +1,95 @@
+"""Experiments that a worker serves: which are open, what their objectives are, and which are skipped."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+from hstore.engine.evaluation import objective_spec
+from hstore.engine.evaluation.objective_spec import ObjectiveSpec
+from hstore.store.errors import CannotLoad
+from hstore.store.store import Experiment, Store
+
+
+class ServedExperiments:
+    """The open experiments among *wanted* (none: all) whose objectives can be loaded. For all threads (*gate*).
+
+    objective: pkg.mod:name of what is called instead of the objectives that the experiments name.
+    """
+
+    def __init__(
+        self, store: Store, wanted: Sequence[str], gate: threading.Condition, *, objective: str | None
+    ) -> None:
+        self.store = store
+        self.wanted = wanted
+        self.names: list[str] = []
+        """Those to take trials of now."""
+        self.skipped: dict[str, str] = {}
+        """Why the objective of an experiment could not be loaded, by experiment."""
+        self.missing: set[str] = set()
+        """Those of *wanted* that do not exist yet."""
+        self._objective = objective
+        self._gate = gate
+        self._skipped_keys: dict[str, str] = {}
+        self._specs: dict[str, ObjectiveSpec] = {}
+
+    def find_missing(self) -> list[str]:
+        """Look which of the experiments that are wanted do not exist; return them."""
+        known = set(self.store.experiments())
+        self.missing = {name for name in self.wanted if name not in known}
+        return [name for name in self.wanted if name in self.missing]
+
+    def refresh(self) -> tuple[list[str], bool]:
+        """Read which experiments are open; return them, wanted or not, and whether there are more to serve than before.
+
+        One that was skipped is served again once its objective has changed.
+        """
+        if self.missing:
+            self.find_missing()
+        found = self.store.models.open_experiments()
+        names = [name for name in found if not self.wanted or name in self.wanted]
+        for name in [name for name in names if name in self.skipped]:
+            experiment = Experiment(self.store, name, only=())
+            experiment.refresh()
+            if key_of(experiment) == self._skipped_keys[name]:
+                names.remove(name)
+            else:
+                del self.skipped[name]
+        with self._gate:
+            has_more = bool(set(names) - set(self.names))
+            self.names = names
+        return found, has_more
+
+    def spec(self, experiment: Experiment) -> tuple[str, ObjectiveSpec]:
+        """See `WorkerContext.spec`."""
+        objective, created = experiment.state.objective, experiment.state.created
+        assert created is not None
+        key = key_of(experiment)
+        with self._gate:
+            if (known := self._specs.get(key)) is not None:
+                return key, known
+        if self._objective is not None:
+            objective = {name: value for name, value in objective.items() if name != "pickle"}
+        spec = objective_spec.fetch(objective, created.space, self.store.attachments)
+        if self._objective is not None:
+            spec = objective_spec.named(self._objective, spec)
+        with self._gate:
+            self._specs[key] = spec
+        return key, spec
+
+    def skip(self, experiment: Experiment, error: CannotLoad) -> bool:
+        """Skip *experiment* until its objective changes; return whether that is new."""
+        name, key = experiment.name, key_of(experiment)
+        with self._gate:
+            is_new = self._skipped_keys.get(name) != key or name not in self.skipped
+            self.skipped[name] = f"{error} ({error.hint})" if error.hint else str(error)
+            self._skipped_keys[name] = key
+            self.names = [each for each in self.names if each != name]
+        return is_new
+
+
+def key_of(experiment: Experiment) -> str:
+    """Return what tells the objective of *experiment* from all others."""
+    objective = experiment.state.objective
+    pickle = (objective.get("pickle") or {}).get("sha256", b"")
+    return f"{experiment.name} {objective.get('ref')} {objective.get('version')} {pickle.hex()}"
