@@ -23,6 +23,7 @@ from hstore.engine.hyperopt.mongo_trials import MongoTrials
 from hstore.engine.hyperopt.trials import Trials
 from hstore.engine.space import Space, compile_space
 from hstore.engine.space.data import short_repr
+from hstore.engine.space.distributions import as_space
 from hstore.store.errors import InvalidValue
 from hstore.store.open_store import open_store
 from hstore.store.store import Store
@@ -43,7 +44,9 @@ class HyperoptSearchCV(BaseSearchCV):  # type: ignore[misc]
     It is used as scikit-learn's own searches are, and has their attributes (`best_params_`, `best_score_`,
     `best_estimator_`, `cv_results_`, …) and `trials_`, in which a trial's loss is its mean score times -1.
 
-    space: {parameter of the estimator: hp expression or constant}, or a choice of several such dicts.
+    space: {parameter of the estimator: hp expression, list of options, frozen distribution of `scipy.stats`, or
+        constant}, or a list or an hp.choice of several such dicts. A tuple is a constant. A distribution that hp has
+        (uniform, loguniform, randint, norm, lognorm) is searched as hp's; of others the trials hold the quantile.
     max_evals: number of trials in all, those that are there already included.
     trials: `Trials()` or `MongoTrials(…)` to search on; trials that they have already are continued.
     warm_start: go on with the trials of the last `fit`, for a larger *max_evals*.
@@ -87,7 +90,7 @@ class HyperoptSearchCV(BaseSearchCV):  # type: ignore[misc]
                 "scoring must be a string, a callable or None. Multimetric scoring is not supported.",
                 hint="search by one metric; cross_validate gives the best estimator's others",
             )
-        space = compile_space(self.space)
+        space = compile_space(as_space(self.space))
         X, y = indexable(X, y)  # noqa: N806
         self.scorer_ = check_scoring(self.estimator, scoring=scoring)
         self.multimetric_ = False
