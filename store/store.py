@@ -88,7 +88,7 @@ class Store:
         """Whether what is appended outlives this process: False for a store in memory."""
         self.models: ReadModels | NoReadModels = NoReadModels() if models is None else models
         self.claims: Claims | NoClaims = NoClaims() if claims is None else claims
-        """Tickets, leases and who is there."""
+        """Tickets, leases and the presence of workers."""
         self.database = database
         """MongoDB itself, for queries; None in memory."""
         self.url = url

@@ -178,12 +178,10 @@ class SearchCall:
         experiment = driver.experiment
         if isinstance(driver, ParallelDriver) and driver.team is not None:
             driver.team.stop(grace=0.0)
-        if experiment.store.is_durable:
-            LOG.warning(
-                f"stopped after {experiment.state.ended} trials; the same call continues "
-                f"experiment {experiment.name!r}",
-                experiment=experiment.name,
-            )
+        what = f"experiment {experiment.name!r}" if experiment.store.is_durable else "if it is given the same trials"
+        LOG.warning(
+            f"stopped after {experiment.state.ended} trials; the same call continues {what}", experiment=experiment.name
+        )
 
     def _leave(self, driver: Driver) -> None:
         """Stop the workers that were started here, and bring the read models up to the log."""
