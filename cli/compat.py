@@ -10,6 +10,8 @@ from pathlib import Path
 
 import click
 
+from hstore.cli.printing import print_text
+
 WORKER = "from hstore.cli.hyperopt_worker import main"
 
 
@@ -43,7 +45,7 @@ def compat(is_module: bool, folder: Path | None, script: str | None, args: tuple
         if script is not None:
             raise click.UsageError("--install-worker takes no SCRIPT")
         path = install_worker(folder)
-        return lambda: click.echo(f"wrote {path}")
+        return lambda: print_text(f"wrote {path}")
     if script is None:
         raise click.UsageError("Missing argument 'SCRIPT'.")
     from hstore.engine.hyperopt.import_hook import install

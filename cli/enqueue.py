@@ -132,12 +132,12 @@ def _data(experiment: Experiment, outcome: Outcome) -> dict[str, Any]:
 
 
 def _report(experiment: Experiment, outcome: Outcome) -> None:
-    from hstore.cli.table import by_label, named, render, text, trials
+    from hstore.cli.table import named, render, text, trials
     from hstore.store.events import Changed, Queued, Resumed
 
     tids, name = outcome.tids(Queued), text(experiment.name)
     rows: list[list[Any]] = [["trial", "parameters"]]
-    rows += [[tid, named(by_label(dict(experiment.state.trials[tid].params)))] for tid in tids]
+    rows += [[tid, named(dict(experiment.state.trials[tid].params))] for tid in tids]
     print_text(render(rows))
     news = f"queued: {trials(tids)}"
     if outcome.has(Changed):

@@ -108,12 +108,12 @@ def _line(document: Document) -> str:
 
 def _summary(document: Document) -> str:
     """Return what an event says, in one line."""
-    from hstore.cli.table import by_label, named, numbers, text
+    from hstore.cli.table import named, numbers, text
 
     data = document["data"]
     match document["type"]:
         case "queued":
-            return named(by_label(data.get("params", {})))
+            return named(data.get("params", {}))
         case "reserved":
             return text(f"by {data.get('worker')}, attempt {data.get('attempt')}")
         case "done":

@@ -35,14 +35,14 @@ def ls(session: Session, as_json: bool) -> None:
 
 
 def _as_text(experiments: list[dict[str, Any]]) -> str:
-    from hstore.cli.table import by_label, counted, named, ranges, render
+    from hstore.cli.table import counted, named, ranges, render
 
     rows: list[list[Any]] = [["experiment", "status", "trials", "last event (UTC)", "best loss", "best parameters"]]
     for e in experiments:
         counts = counted(e.get("counts", {}), e.get("pruned"))
         best = e.get("best", {})
         loss, params = best.get("loss", best.get("loss_kind")), best.get("params")
-        shown = params and named(by_label(params))
+        shown = params and named(params)
         if not best and (front := e.get("pareto")):
             loss, shown = f"front of {len(front)}", f"losses {ranges(front)}"
         rows.append([e["_id"], e["status"], counts, e.get("last", {}).get("at"), loss, shown])

@@ -71,7 +71,7 @@ def _space(experiment: Experiment) -> dict[str, str]:
     if created is None:
         return {}
     space = Space.from_data(created.space)
-    return {label: space.describe(label) for label in sorted(space.labels)}
+    return {label: space.describe(label) for label in space.as_written}
 
 
 def _experiment_text(experiment: Experiment) -> str:
@@ -107,29 +107,29 @@ def _algorithm(described: Mapping[str, Any]) -> str:
 
 
 def _best(experiment: Experiment) -> Iterator[str]:
-    from hstore.cli.table import by_label, text
+    from hstore.cli.table import text
 
     if (best := experiment.state.best) is not None:
         yield f"best       trial {best.tid}, loss {text(best.loss)}"
-        for label, value in by_label(best.params).items():
+        for label, value in best.params.items():
             yield f"  {text(label)} = {_exact(value)}"
 
 
 def _front(experiment: Experiment) -> Iterator[str]:
-    from hstore.cli.table import by_label, named, numbers, render
+    from hstore.cli.table import named, numbers, render
 
     if front := experiment.state.pareto:
         yield f"Pareto front: {len(front)} trials"
         ordered = sorted(front, key=lambda trial: tuple(trial.losses or ()))
         rows: list[list[Any]] = [["trial", "losses", "parameters"]]
-        rows += [[t.tid, numbers(t.losses), named(by_label(dict(t.params)))] for t in ordered[:FRONT]]
+        rows += [[t.tid, numbers(t.losses), named(dict(t.params))] for t in ordered[:FRONT]]
         yield render(rows)
         if len(front) > FRONT:
             yield f"and {len(front) - FRONT} more"
 
 
 def _latest(experiment: Experiment) -> Iterator[str]:
-    from hstore.cli.table import by_label, named, numbers, render
+    from hstore.cli.table import named, numbers, render
     from hstore.store.events import happened
 
     if not experiment.trials:
@@ -140,7 +140,7 @@ def _latest(experiment: Experiment) -> Iterator[str]:
         instead = numbers(trial.losses) or ("pruned" if trial.is_pruned else trial.status)
         loss = instead if trial.loss is None else trial.loss
         seconds = None if trial.duration is None else f"{trial.duration:.3g}"
-        rows.append([trial.tid, trial.state, loss, seconds, ended, named(by_label(dict(trial.params)))])
+        rows.append([trial.tid, trial.state, loss, seconds, ended, named(dict(trial.params))])
     yield f"latest {min(LATEST, len(experiment.trials))} of {len(experiment.trials)} trials"
     yield render(rows)
 
@@ -204,10 +204,10 @@ def _losses(trial: Trial) -> Iterator[str]:
 
 
 def _parameters(trial: Trial) -> Iterator[str]:
-    from hstore.cli.table import by_label, text
+    from hstore.cli.table import text
 
     yield "parameters"
-    for label, value in by_label(trial.params).items():
+    for label, value in trial.params.items():
         raw = trial.point.get(label)
         yield f"  {text(label)} = {_exact(value)}" + ("" if raw == value else f"  (in the point: {_exact(raw)})")
 

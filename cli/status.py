@@ -104,11 +104,11 @@ def _heading(survey: dict[str, Any]) -> Iterator[str]:
 
 
 def _best(survey: dict[str, Any]) -> Iterator[str]:
-    from hstore.cli.table import by_label, named, ranges, text
+    from hstore.cli.table import named, ranges, text
 
     if (best := survey["best"]) is not None:
         loss = best.get("loss", best["loss_kind"])
-        yield f"best       trial {best['tid']}, loss {text(loss)}: {named(by_label(best['params']))}"
+        yield f"best       trial {best['tid']}, loss {text(loss)}: {named(best['params'])}"
     if front := survey["pareto"]:
         yield f"Pareto front: {len(front)} trials, losses {ranges(front)}"
 

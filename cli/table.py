@@ -47,11 +47,6 @@ def named(values: Any) -> str:
     return ", ".join(f"{printable(name)}={value if value is None else text(value)}" for name, value in values.items())
 
 
-def by_label(params: Any) -> Any:
-    """Return the parameters *params* in the order of their labels; a trial holds them in the order of the draws."""
-    return {label: params[label] for label in sorted(params)} if isinstance(params, Mapping) else params
-
-
 def ranges(front: Sequence[Mapping[str, Any]]) -> str:
     """Return the range of each loss over a Pareto front (an experiment's `pareto`)."""
     columns = zip(*(each["losses"] for each in front), strict=False)

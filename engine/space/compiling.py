@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
 from hstore.engine.space.data import settled, short_repr
@@ -49,6 +49,27 @@ def parameters_of(expression: Apply) -> dict[Apply, Parameter]:
         node: _parameter(node, options.get(node, (None, None)), reach[node], node in integers)
         for node in _drawing_order(expression, nodes, chosen_by)
     }
+
+
+def labels_as_written(expression: Apply) -> Iterator[str]:
+    """Yield the labels of *expression* from left to right, a choice before what depends on it; some more than once.
+
+    The graph has the keys of a dict sorted, as hyperopt does; the order in which they were written is kept beside it.
+    """
+    seen: set[Apply] = set()
+    stack = [expression]
+    while stack:
+        node = stack.pop()
+        if node in seen:
+            continue
+        seen.add(node)
+        if node.name == "hyperopt_param":
+            yield str(label_of(node))
+        named = dict(node.named_args)
+        written = getattr(node, "written", ())
+        inputs = [*node.pos_args, *(named[name] for name in written if name in named)]
+        inputs += [child for name, child in named.items() if name not in written]
+        stack.extend(reversed(inputs))
 
 
 def label_of(node: Apply) -> str:

@@ -51,7 +51,8 @@ class Opaque:
 def to_data(expr: Apply) -> dict[str, Any]:
     """Return *expr* as {"format": 1, "nodes": […]}: each node after its inputs, the last one is the whole.
 
-    A node is {"op": name, "args": [place, …], "kwargs": {name: place}} or one of the forms of a literal:
+    A node is {"op": name, "args": [place, …], "kwargs": {name: place}, "written": [name, …] if a dict had its keys in
+    another order} or one of the forms of a literal:
     {"value": plain}, {"float": "nan"}, {"int": "…"}, {"floats": […]}, {"tuple": [literal, …]},
     {"bytes": hex}, {"datetime": ISO}, {"opaque": {"text": text, "content": digest}}, and in earlier versions
     {"repr": text}.
@@ -69,6 +70,9 @@ def to_data(expr: Apply) -> dict[str, Any]:
         if node.named_args:
             # As pairs, since names may hold whatever the user's keys hold.
             data["kwargs"] = [[name, places[child]] for name, child in node.named_args]
+        written = getattr(node, "written", ())
+        if list(written) != [name for name, _ in node.named_args][: len(written)]:
+            data["written"] = list(written)  # the order of the keys, for people to read
         nodes.append(data)
     return {"format": FORMAT, "nodes": nodes}
 
@@ -85,6 +89,8 @@ def from_data(data: Mapping[str, Any]) -> Apply:
         args = [nodes[place] for place in node.get("args", ())]
         kwargs = {name: nodes[place] for name, place in node.get("kwargs", ())}
         nodes.append(Apply(node["op"], args, kwargs, o_len=_length(node["op"], args, kwargs)))
+        if "written" in node:
+            nodes[-1].written = tuple(map(str, node["written"]))
     return nodes[-1]
 
 

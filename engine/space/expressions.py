@@ -36,10 +36,13 @@ class Apply(metaclass=ApplyType):
     pure: whether equal inputs give equal values, so that `clone_merge` may make one node of two.
     """
 
+    written: tuple[str, ...]
+    """Of a dict: its keys in the order in which they were written, for people to read. Elsewhere it is not set."""
+
     eval: ClassVar[Callable[..., Any]]
     """The value of the node, given those of some nodes: set by `evaluation`."""
 
-    __slots__ = ("__weakref__", "define_params", "name", "named_args", "o_len", "pos_args", "pure")
+    __slots__ = ("__weakref__", "define_params", "name", "named_args", "o_len", "pos_args", "pure", "written")
     __array_ufunc__ = None  # so that numpy leaves `np.float64(2) * node` to the node
 
     def __init__(
@@ -294,7 +297,9 @@ def as_apply(obj: Any, _nesting: int = 0) -> Apply:
     if isinstance(obj, dict):
         items = {key: as_apply(value, _nesting + 1) for key, value in obj.items()}
         if all(isinstance(key, str) for key in items):
-            return Apply("dict", (), sorted(items.items()), o_len=len(items))
+            node = Apply("dict", (), sorted(items.items()), o_len=len(items))
+            node.written = tuple(items)
+            return node
         pairs = [Apply("pos_args", (Literal(key), items[key]), o_len=2) for key in _in_order(items)]
         return Apply("dict", (Apply("pos_args", pairs, o_len=len(pairs)),), o_len=len(pairs))
     return Apply("pos_args", [as_apply(item, _nesting + 1) for item in obj], o_len=len(obj))

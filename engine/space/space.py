@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from hstore.engine.space import data
-from hstore.engine.space.compiling import label_of, parameters_of
+from hstore.engine.space.compiling import label_of, labels_as_written, parameters_of
 from hstore.engine.space.evaluation import evaluate
 from hstore.engine.space.expressions import Apply, Literal, as_apply, dfs
 from hstore.engine.space.out_of_reach import refuse_out_of_reach
 from hstore.engine.space.parameter import Parameter, Point, Value
-from hstore.store.errors import BadSearchSpace, InvalidPoint
+from hstore.store.errors import BadSearchSpace, ListInPoint
 
 if TYPE_CHECKING:
     import numpy as np
@@ -88,8 +89,11 @@ class Space:
         return evaluate(self.expression, self.memo(point, ctrl))
 
     def params(self, point: Mapping[str, Value]) -> dict[str, Any]:
-        """Return the readable value of each label of *point*: options rather than indices, integers as integers."""
-        return {label: self._by_label[label].read(value) for label, value in point.items()}
+        """Return the readable value of each label of *point*: options rather than indices, integers as integers.
+
+        They stand in the order in which the user wrote the space.
+        """
+        return {label: self._by_label[label].read(point[label]) for label in self.as_written if label in point}
 
     def describe(self, label: str) -> str:
         """Return what *label* is drawn from, and when: uniform(0, 1) if model = svm."""
@@ -114,6 +118,12 @@ class Space:
                 raise BadSearchSpace(f"{label}: has no value, but is active at this point")
             else:
                 _check_value(parameter, point[label])
+
+    @cached_property
+    def as_written(self) -> tuple[str, ...]:
+        """The labels in the order in which the user wrote them, as far as that is known; for people to read."""
+        found = dict.fromkeys(label for label in labels_as_written(self.expression) if label in self._by_label)
+        return (*found, *(label for label in self.labels if label not in found))
 
     def to_data(self) -> dict[str, Any]:
         """Return the space as plain, JSON-able data; see `hstore.engine.space.data`."""
@@ -218,11 +228,11 @@ def seen_space(points: Iterable[Mapping[str, Value]]) -> Space:
 def space_eval(space: Any, hp_assignment: Mapping[str, Any]) -> Any:
     """Return *space* with each hyperparameter replaced by its value in *hp_assignment* ({label: raw value}).
 
-    Raises `InvalidPoint`, naming the label, for values in lists, as a document's `misc.vals` has them.
+    Raises `ListInPoint`, naming the label, for values in lists, as a document's `misc.vals` has them.
     """
     for label, value in hp_assignment.items():
         if isinstance(value, (list, tuple)):
-            raise InvalidPoint(
+            raise ListInPoint(
                 f"{label}={value!r:.60} is a list, where a point has one value for each label", label=label,
                 hint="trials.argmin is a point, as is {label: v[0] for label, v in doc['misc']['vals'].items() if v}",
             )  # fmt: skip

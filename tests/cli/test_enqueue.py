@@ -33,7 +33,7 @@ def demo(mongo_store: Store, mongo_url: str) -> str:
 def test_it_queues_points_and_shows_how_they_were_read(demo: str, mongo_store: Store) -> None:
     shown = run(demo, "enqueue", "demo", '{"x": 0.5, "n": 3, "m": "a"}', '{"x": 1, "n": {"value": 2}, "m": 1, "y": 0}')
     assert shown.exit_code == 0
-    assert shown.stdout == "trial  parameters\n3      m=a, n=3, x=0.5\n4      m=1, n=2, x=1, y=0\n"
+    assert shown.stdout == "trial  parameters\n3      x=0.5, n=3, m=a\n4      x=1, n=2, m=1, y=0\n"
     assert shown.stderr == "demo: queued: trials 3, 4; max_evals is now 5; the experiment is open again\n"
     search(mongo_store)  # the next fmin evaluates them
     after = mongo_store.experiment("demo")
