@@ -26,7 +26,6 @@ from hstore.engine.evaluation.ctrl import BaseCtrl
 from hstore.engine.evaluation.domain import BoundObjective, version
 from hstore.engine.evaluation.objective_spec import ObjectiveSpec, load, short
 from hstore.engine.evaluation.script import Script
-from hstore.engine.hyperopt.ctrl import Ctrl
 from hstore.store.errors import CannotLoad, HstoreError, InvalidValue
 from hstore.store.values import normalise
 
@@ -45,6 +44,8 @@ class RemoteCtrl(BaseCtrl):
     Reports and attachments go through the worker. `trials`, `experiment` and `current_trial` are read from the store,
     over a connection that is made when one of them is first asked for.
     """
+
+    has_all_of_ctrl = True
 
     def __init__(self, ask: Callable[..., Any], job: Mapping[str, Any]) -> None:
         self._ask = ask
@@ -108,9 +109,6 @@ class RemoteCtrl(BaseCtrl):
         ]
         tids: list[int] = self._ask("inject", found)
         return tids
-
-
-Ctrl.register(RemoteCtrl)  # so that isinstance(ctrl, hstore.Ctrl) holds wherever a trial is evaluated
 
 
 class _RemoteAttachments(MutableMapping[str, bytes]):

@@ -33,6 +33,9 @@ class BaseCtrl(ABC):
 
     is_hstore_ctrl_class = True  # a space that holds such a class gets the live object in its place
 
+    has_all_of_ctrl = False
+    """Whether instances count as `hstore.Ctrl`, which is made on top of this."""
+
     _logger = logging.getLogger("hstore.objective")
     info = _logger.info
     warn = _logger.warning

@@ -22,6 +22,11 @@ class Ctrl(TrialCtrl):
 
     __module__ = "hstore"
 
+    @classmethod
+    def __subclasshook__(cls, other: type) -> bool:
+        """Have isinstance(ctrl, hstore.Ctrl) hold in workers too, whose processes do not import this."""
+        return True if cls is Ctrl and getattr(other, "has_all_of_ctrl", False) else NotImplemented
+
     def __init__(
         self,
         trials: Any = None,
