@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from hstore.engine.evaluation import objective_spec
 from hstore.engine.evaluation.domain import BoundObjective, describe
 from hstore.engine.search import points as given_points
-from hstore.engine.search import seeds
+from hstore.engine.search import seeds, warm_start
 from hstore.engine.search.fingerprint import fingerprint
 from hstore.engine.search.options import Limits, SearchOptions
 from hstore.engine.space import Point, Space
@@ -79,10 +79,11 @@ def begin_or_continue(experiment: Experiment, start: SearchStart, documents: Wai
     """
     while True:
         new = given_points.not_queued(experiment.state, start.points)
-        added = len(new) + documents.waiting
+        added = len(new) + documents.waiting + len(warm_start.missing(experiment.state, start.options.known))
         try:
             if experiment.state.created is not None or not experiment.begin(_created(experiment, start, added)):
                 _continue(experiment, start, added)
+            warm_start.append_missing(experiment, start.domain.space, start.options.known)
             if not documents.is_point_first:
                 documents.flush_waiting()
             first = len(experiment.state.trials)
@@ -112,7 +113,8 @@ def _created(experiment: Experiment, start: SearchStart, added: int) -> dict[str
 def _continue(experiment: Experiment, start: SearchStart, added: int) -> None:
     """Record what differs from before, and that the search goes on if there is more to do."""
     state = experiment.state
-    _refuse_another_space(state, start.domain.space)
+    if experiment.store.is_durable:
+        _refuse_another_space(state, start.domain.space)
     goes_on = state.status == "open" or bool(added) or not _is_complete(state, start.limits)
     if not goes_on:
         return
@@ -135,7 +137,8 @@ def _refuse_another_space(state: State, space: Space) -> None:
     if differences := created_with.differences(space):
         raise SpaceChanged(
             f"experiment {state.exp!r} was created with a different search space:\n  " + "\n  ".join(differences),
-            hint="search the new space under another name", differences=differences,
+            hint="a new experiment can go on from its trials: "
+            f'fmin(…, experiment="another name", warm_start={state.exp!r})', differences=differences,
         )  # fmt: skip
 
 
@@ -165,6 +168,8 @@ def _changes(experiment: Experiment, start: SearchStart, added: int) -> dict[str
         changed["algorithm"] = start.algorithm
     if generator := _another_generator(experiment, start):
         changed["generator"] = generator
+    if not experiment.store.is_durable and Space.from_data(state.space).differences(start.domain.space):
+        changed["space"] = start.domain.space.to_data()
     if state.pruner != start.pruner:
         changed["pruner"] = start.pruner
     objective = start.objective
