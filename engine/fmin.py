@@ -110,7 +110,7 @@ def fmin(
         the index. {"value": 3} or {"index": 3} says which it is.
     warm_start: begin with what is known from earlier searches: the name of an experiment of this store, "url#name" for
         one of another store, `Trials`, or a list of several. Their trials that fit *space* become trials of this
-        experiment, on top of *max_evals*; those that it has already are not added again. See docs/spaces.md.
+        experiment, on top of *max_evals*; those that it has already are not added again. See docs/trials.md.
     early_stop_fn: `f(trials, *args) -> (stop, args)`, called whenever trials have ended.
     return_argmin: False returns the point as *fn* gets it, with options rather than indices.
 

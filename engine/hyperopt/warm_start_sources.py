@@ -11,6 +11,7 @@ from hstore.engine.search.warm_start import KnownTrial, known_trials
 from hstore.engine.space import Space
 from hstore.store.errors import InvalidValue
 from hstore.store.store import Experiment, Store
+from hstore.store.url import redacted
 
 
 def known_from(given: Any, view: Trials, space: Space) -> list[KnownTrial]:
@@ -64,7 +65,7 @@ def _parts(given: str) -> Sequence[str]:
         return "", "", given
     parts = given.partition("#")
     if not parts[2]:
-        raise InvalidValue(f"warm_start: {given.partition('#')[0]!r:.100} names no experiment", hint='"url#name"')
+        raise InvalidValue(f"warm_start: {redacted(given)!r:.200} names no experiment", hint='"url#name"')
     return parts
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -138,7 +139,8 @@ def _refuse_another_space(state: State, space: Space) -> None:
         raise SpaceChanged(
             f"experiment {state.exp!r} was created with a different search space:\n  " + "\n  ".join(differences),
             hint="a new experiment can go on from its trials: "
-            f'fmin(…, experiment="another name", warm_start={state.exp!r})', differences=differences,
+            f'fmin(…, experiment="new", warm_start={json.dumps(state.exp, ensure_ascii=False)})',
+            differences=differences,
         )  # fmt: skip
 
 

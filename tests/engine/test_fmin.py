@@ -300,7 +300,7 @@ def test_another_space_is_refused_with_the_difference_and_the_call_that_goes_on(
     with pytest.raises(SpaceChanged, match=r"x: .*uniform.*3") as refused:
         quiet(square, {"x": hp.uniform("x", -3, 3)}, max_evals=4, trials=trials, rstate=0)
     assert len(trials.experiment.trials) == 2
-    assert """fmin(…, experiment="another name", warm_start='searched')""" in refused.value.hint
+    assert 'fmin(…, experiment="new", warm_start="searched")' in refused.value.hint
 
 
 def test_a_change_of_algorithm_or_limits_is_an_event(trials: Trials) -> None:

@@ -1,4 +1,4 @@
-"""Which point of a new space a point of an old one was: the table in docs/spaces.md, row by row."""
+"""Which point of a new space a point of an old one was: the table in docs/trials.md, row by row."""
 
 from typing import Any
 
