@@ -137,13 +137,17 @@ def fmin(
         fn, space = annotated(fn)
     domain = _domain(fn, space, options, pass_expr_memo_ctrl)
     algo = _default_algorithm() if algo is None else algo
-    with shown_on_stderr(options.display.verbose), _view(trials, experiment, store, options.trials_save_file) as view:
-        if view is trials and view.asynchronous and options.parallel.workers is None:
-            options = replace(options, parallel=replace(options.parallel, workers=0))
-        if warm_start is not None:
-            options = replace(options, known=known_from(warm_start, view, domain.space))
-        SearchCall(algo, domain, view, options).search(ends=True)
-        return _answer(view, space, options, return_argmin=return_argmin)
+    try:
+        with shown_on_stderr(options.display.verbose), _view(trials, experiment, store, trials_save_file) as view:
+            if view is trials and view.asynchronous and options.parallel.workers is None:
+                options = replace(options, parallel=replace(options.parallel, workers=0))
+            if warm_start is not None:
+                options = replace(options, known=known_from(warm_start, view, domain.space))
+            SearchCall(algo, domain, view, options).search(ends=True)
+            return _answer(view, space, options, return_argmin=return_argmin)
+    except KeyboardInterrupt as interrupt:
+        # Where hstore and pymongo were interrupted does not help the user: the message has said what to do.
+        raise interrupt.with_traceback(None) from None
 
 
 def _has_own_fmin(trials: Any) -> bool:

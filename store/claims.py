@@ -99,9 +99,9 @@ class Claims:
         found: Document | None = self._retrying(lambda: self._database.command(command)["value"])
         return found
 
-    def give_back(self, session: str, place: TrialKey) -> None:
+    def give_back(self, session: str, key: TrialKey) -> None:
         """Give back a ticket that is not used; other workers need not wait then until it lapses."""
-        exp, tid = place
+        exp, tid = key
         query = {"_id": {"exp": exp, "tid": tid}, "ticket.by": session}
         self._retrying(lambda: self._trials.update_one(query, {"$unset": {"ticket": ""}}))
 

@@ -5,6 +5,7 @@ HstoreError                  anything below; `hint` says what to do next
 ├── InvalidValue             a value that the log cannot hold; names the path to it
 │   ├── InvalidName          a string that cannot name an experiment
 │   ├── InvalidPoint         a user's point that does not fit the space; names the label
+│   │   └── ListedValue      a point with a list where one value belongs, such as those of a document
 │   ├── InvalidTrial         a document that is not a trial; InvalidMongoTrial is hyperopt's, which nothing raises
 │   └── InvalidEvent         an event that its chain does not allow
 ├── NotFound                 no such experiment, trial or attachment
@@ -77,6 +78,10 @@ class InvalidName(InvalidValue):
 
 class InvalidPoint(InvalidValue):
     """Raised for a user's point that does not fit the space; nothing was queued."""
+
+
+class ListedValue(InvalidPoint, TypeError):
+    """Raised for a list where a point has one value, as the documents of trials have lists."""
 
 
 class InvalidTrial(InvalidValue):

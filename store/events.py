@@ -51,7 +51,7 @@ class Event:
     by: str
     """host:pid:name of the writer."""
     prev: bytes | None = None
-    """Digest of what this event follows: its chain so far, or for a decision the decision before (see `seal`)."""
+    """Digest of what this event follows: its chain so far, or for a decision the decision before (see `digest`)."""
     imported: Data | None = None
     """Of an event that was imported: `at`, when it happened, as far as its own store recorded it, and what else that
     recorded and no field here holds. See `happened`."""

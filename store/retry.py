@@ -26,6 +26,7 @@ from pymongo.errors import (
 )  # fmt: skip
 
 from hstore.store.errors import HstoreError, InvalidEvent, StoreUnreachable
+from hstore.store.file_limit import file_limit
 from hstore.store.messages import Log
 
 LOG = Log("store")
@@ -118,7 +119,7 @@ class RetryPolicy:
         text = (str(error).splitlines() or [type(error).__name__])[0]
         text = re.split(r", Timeout:|, full error:| \(configured timeouts", text)[0][:300]
         if _TOO_MANY_FILES.search(str(error)):
-            return f"this process has too many open files (its limit is {_file_limit()}; raise it with `ulimit -n`)"
+            return f"this process has too many open files (its limit is {file_limit()}; raise it with `ulimit -n`)"
         if isinstance(error, _TRANSIENT):
             return text
         code = _code(error)
@@ -148,14 +149,6 @@ def _refusal(code: int | None, text: str) -> tuple[str, str] | None:
         return f"authentication required: {text}", "add user and password to the URL: mongodb://user:password@host/db"
     problem = text if text.startswith("not authorized") else f"not authorized: {text}"
     return problem, "give the user a role that allows it; docs/roles.md lists what each program needs"
-
-
-def _file_limit() -> int:
-    try:
-        import resource
-    except ImportError:  # Windows
-        return 0
-    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
 def _code(error: PyMongoError) -> int | None:

@@ -18,6 +18,7 @@ from typing import Any
 
 from hstore.store import supervisor
 from hstore.store.errors import StoreUnreachable
+from hstore.store.file_limit import file_limit
 from hstore.store.mongod_connection import Login, ask
 from hstore.store.mongod_program import find_mongod
 from hstore.store.server_home import ServerHome
@@ -30,6 +31,8 @@ __all__ = ["MongodProcess", "free_port"]
 
 USER, DATABASE = "hstore", "hstore"
 """Who connects if mongod asks for passwords, and where that user is defined: the database that all URIs name."""
+FILES_NEEDED = 256
+"""Files that mongod must be able to open: below that its limit is the likely cause of any failure."""
 SPACE_NEEDED = 64 << 20
 """Bytes that the disk must have free before mongod is started."""
 SETTINGS = [
@@ -85,7 +88,7 @@ class MongodProcess:
             if time.monotonic() > deadline:
                 raise StoreUnreachable(
                     f"the embedded mongod (pid {self.locks.mongod_pid()}) does not answer on {self.home.socket_path()}",
-                    hint=f"it may be frozen, or its folder in use on another machine; its log is {self.home.log}",
+                    hint=self._hint("it may be frozen, or its folder in use on another machine"),
                 )
             time.sleep(pause)
             pause = min(pause * 1.5, 0.02)
@@ -169,7 +172,12 @@ class MongodProcess:
     def _failure(self, log_size: int) -> StoreUnreachable:
         """Return the error for a mongod that died at its start, with the cause from its log."""
         cause = _cause(self.home.log_since(log_size))
-        return StoreUnreachable(f"the embedded mongod does not start: {cause}", hint=f"its log is {self.home.log}")
+        return StoreUnreachable(f"the embedded mongod does not start: {cause}", hint=self._hint())
+
+    def _hint(self, guess: str = "") -> str:
+        if (limit := file_limit(is_hard=True)) < FILES_NEEDED:
+            guess = f"it may open only {limit} files, which is too few; raise the limit with `ulimit -n`"
+        return f"{guess}; its log is {self.home.log}" if guess else f"its log is {self.home.log}"
 
 
 def free_port(port: int) -> int:

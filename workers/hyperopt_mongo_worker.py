@@ -15,8 +15,8 @@ from hstore.store.errors import ReserveTimeout
 from hstore.store.messages import shown_on_stderr
 from hstore.store.store import Experiment
 from hstore.workers.inline import Inline
-from hstore.workers.options import WorkerOptions
 from hstore.workers.worker import Worker
+from hstore.workers.worker_options import WorkerOptions
 
 if TYPE_CHECKING:
     from hstore.engine.hyperopt.mongo_jobs import MongoJobs

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from hstore.workers.options import WorkerOptions
+from hstore.workers.worker_options import WorkerOptions
 
 DONE, NOT_FOUND, TOO_MANY_FAILURES, NOTHING_LOADED = 0, 3, 8, 9
 """Exit codes, beside 128 + the number of the signal that stopped the worker."""

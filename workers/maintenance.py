@@ -9,11 +9,11 @@ from hstore.store.store import Store
 from hstore.workers.held_trials import HeldTrials
 from hstore.workers.idle_slots import IdleSlots
 from hstore.workers.leaving import Leaving
-from hstore.workers.options import WorkerOptions
 from hstore.workers.presence import Presence
 from hstore.workers.reaper import Reaper
 from hstore.workers.served_experiments import ServedExperiments
 from hstore.workers.worker_context import WorkerContext
+from hstore.workers.worker_options import WorkerOptions
 
 TICK = 0.5
 """Seconds between two looks while trials are held: a pause or a cancellation is seen within two."""

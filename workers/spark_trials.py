@@ -220,8 +220,8 @@ def serve_until_finished(uri: str, home: str | None, name: str, ver: int) -> int
     home: where the embedded server is that is the store, if it is one. Returns the exit code of the worker.
     """
     from hstore.store.open_store import open_store
-    from hstore.workers.options import WorkerOptions
     from hstore.workers.worker import Worker
+    from hstore.workers.worker_options import WorkerOptions
 
     if home is not None:
         os.environ["HSTORE_HOME"] = home

@@ -25,12 +25,12 @@ from hstore.workers.idle_slots import IdleSlots
 from hstore.workers.inline import Inline
 from hstore.workers.leaving import DONE, NOT_FOUND, NOTHING_LOADED, Leaving
 from hstore.workers.maintenance import MaintenanceLoop
-from hstore.workers.options import WorkerOptions
 from hstore.workers.presence import Presence
 from hstore.workers.served_experiments import ServedExperiments
 from hstore.workers.slot import Slot
 from hstore.workers.trial_executor import TrialExecutor
 from hstore.workers.worker_context import Interruptible
+from hstore.workers.worker_options import WorkerOptions
 
 LOG = Log("worker")
 

@@ -153,7 +153,7 @@ def done(result: Mapping[str, Any], duration: float | None) -> dict[str, Any]:
 
 
 def plain_result(result: Mapping[str, Any], warn: Callable[[str], object]) -> dict[str, Any]:
-    """Return *result* as the log can hold it; what it cannot hold is there as its repr, of which *warn* is told."""
+    """Return *result* as the log can hold it; what it cannot hold is stored as its repr, and *warn* is called."""
 
     def as_text(value: Any, path: str, why: str) -> str:
         warn(f"{path} is {why}: stored as its repr")

@@ -29,7 +29,7 @@ LOOK_SECONDS = 1.0
 
 
 class BaseCtrl(ABC):
-    """Handle for reporting progress, attachments and pruning: what an objective may use, whoever carries it out."""
+    """Handle for reporting progress, attachments and pruning: what an objective may use in any process."""
 
     is_hstore_ctrl_class = True  # a space that holds such a class gets the live object in its place
 
@@ -44,7 +44,7 @@ class BaseCtrl(ABC):
     last_report: tuple[int, float] | None = None
     """The latest step and value that were reported."""
     is_pruned = False
-    """Whether `should_stop` has told the objective that its pruner stops it, and nothing was reported since."""
+    """Whether `should_stop` has returned that the pruner stops the trial, and nothing was reported since."""
     _is_hopeless = False
 
     def report(self, step: int, value: float) -> None:
@@ -62,7 +62,7 @@ class BaseCtrl(ABC):
                 "count parts of an epoch in batches", path="value",
             )  # fmt: skip
         self.last_report = plain_step, plain_value
-        self.is_pruned = False  # it goes on, whatever it was told
+        self.is_pruned = False  # it goes on, whatever the pruner decided
         self._is_hopeless = self.judge(*self.last_report)
 
     def should_stop(self) -> bool:

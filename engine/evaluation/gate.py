@@ -24,7 +24,7 @@ def gate(experiment: Experiment) -> threading.RLock:
 
 @contextmanager
 def left(experiment: Experiment) -> Iterator[None]:
-    """Let other threads at *experiment* meanwhile; whoever calls this holds its gate once, or not at all."""
+    """Let other threads use *experiment* meanwhile; the caller holds its gate once, or not at all."""
     lock = gate(experiment)
     try:
         lock.release()

@@ -1,4 +1,4 @@
-"""The driver: read, fold, decide, append. What every search has in common, whoever evaluates its trials."""
+"""The driver: read, fold, decide, append. What serial and parallel searches have in common."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Driver:
     # -- when it is enough ------------------------------------------------------------------------------------
 
     def _reason_to_stop(self, began: float) -> str | None:
-        """Return why the search is to end whatever is still queued or under way."""
+        """Return why the search is to end although trials may be queued or running; None if it is not."""
         state = self.experiment.state
         if state.status == "finished" and not self._reopen():
             return state.why or "finished"
@@ -181,7 +181,7 @@ class Driver:
             (point,) = made.points
             chosen.append((seed, point, made.described(self._described)))
             if len(chosen) < size:
-                # Not added to the knowledge before the append: another driver's decision may take its place.
+                # Not added to the observed history before the append: another driver's decision may take its place.
                 history = history.copy() if history is self._observed_history.history else history
                 history.add(point)
         return chosen

@@ -229,6 +229,8 @@ class Translation:
 
     def _raw(self, parameter: Parameter, value: Any, label: str) -> Value:
         """Return the raw value in *new* that means *value*."""
+        if label in self.old and self.old[label].kind == "seen" and parameter.is_categorical:
+            raise Misfit(f"{label} had options that are not known")
         if parameter.constants is not None:
             for i, constant in enumerate(parameter.constants):
                 if self._is_option(label, value, i, constant):

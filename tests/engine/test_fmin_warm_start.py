@@ -5,9 +5,11 @@ from functools import partial
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 import hstore
 from hstore import Experiment, MongoTrials, Store, Trials, fmin, gp, hp, mtpe, rand, tpe
+from hstore.cli.app import app
 from hstore.engine.audit.check import check
 from hstore.engine.audit.replay import derive_again
 from hstore.store.errors import InvalidValue, NotFound, SpaceChanged
@@ -263,3 +265,10 @@ def test_mongo_trials_begin_with_what_others_know(mongo_store: Store, mongo_url:
     trials.fmin(loss, WIDER, algo=rand.suggest, max_evals=2, rstate=0, warm_start="old")
     assert len(trials) == 5
     assert trials.best_trial["result"]["loss"] == min(loss for loss in trials.losses() if loss is not None)
+
+
+def test_show_says_where_a_trial_came_from(mongo_store: Store) -> None:
+    quiet(loss, OLD, max_evals=2, experiment="old", store=mongo_store, algo=rand.suggest)
+    quiet(loss, WIDER, max_evals=1, experiment="new", store=mongo_store, algo=rand.suggest, warm_start="old")
+    shown = CliRunner().invoke(app, ["--store", mongo_store.uri, "show", "new", "1"])
+    assert "injected, not suggested by an algorithm\nknown from trial 1 of old\n" in shown.output

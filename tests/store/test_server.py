@@ -18,7 +18,7 @@ import pytest
 from pymongo import MongoClient, WriteConcern
 from pymongo.collection import Collection
 from pymongo.errors import AutoReconnect, OperationFailure
-from tests.waiting import until
+from tests.waiting import GENEROUS, until
 
 from hstore.store.errors import NoMongod, StoreUnreachable
 from hstore.store.server import EmbeddedServer, ensure_server, find_mongod
@@ -388,6 +388,14 @@ def test_mongod_gets_as_many_files_as_the_system_allows(home: Path) -> None:
         soft, hard = psutil.Process(pid).rlimit(psutil.RLIMIT_NOFILE)
         assert soft == hard
         process.kill()
+
+
+def test_a_mongod_that_may_open_too_few_files_says_so(home: Path) -> None:
+    code = "import resource as r; r.setrlimit(r.RLIMIT_NOFILE, (28, 28));" + USER
+    ended = subprocess.run(
+        [sys.executable, "-c", code, str(home)], capture_output=True, text=True, timeout=GENEROUS, check=False
+    )
+    assert "it may open only 28 files, which is too few; raise the limit with `ulimit -n`" in ended.stderr
 
 
 def test_a_home_with_strange_characters_works(home: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from hstore.workers.leaving import Leaving
-from hstore.workers.options import WorkerOptions
+from hstore.workers.worker_options import WorkerOptions
 
 
 def leaving(**options: Any) -> Leaving:

@@ -106,6 +106,7 @@ def defined(tmp_path: Path) -> Defined:
 def answer(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Answer]:
     """Evaluate a function as a worker does that knows nothing of its script; return what became of it."""
     monkeypatch.setattr("hstore.workers.inline.show_logging", lambda: None)  # for good, in this process
+    monkeypatch.chdir(tmp_path)  # it goes there itself, and the test has to come back
     executor: TrialExecutor = Child(tmp_path) if request.param == "child" else Inline(tmp_path)
 
     def evaluate(fn: Callable[..., Any], spec: ObjectiveSpec | None = None) -> tuple[str, Any]:
