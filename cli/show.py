@@ -179,7 +179,11 @@ def _origin(experiment: Experiment, trial: Trial) -> Iterator[str]:
         return
     if trial.queued.source != "suggested":
         yield f"{text(trial.queued.source)}, not suggested by an algorithm"
-    if (said := trial.queued.imported) is not None:
+    said = trial.queued.imported
+    if said is not None and said.get("from") == "warm_start":
+        place = f" in {said['store']}" if "store" in said else ""
+        yield f"known from trial {said.get('tid')} of {text(said.get('exp'))}{text(place)}"
+    elif said is not None:
         origin = text(f"{said.get('from')}'s tid {said.get('tid')}")
         when = f"{trial.queued.at:%Y-%m-%d %H:%M:%S}"
         yield f"imported from {origin} on {when}; the times below are the original ones"

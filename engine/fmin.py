@@ -17,9 +17,11 @@ from hstore.engine.algorithms import auto, named
 from hstore.engine.evaluation.domain import describe
 from hstore.engine.hyperopt.documents import raw_values
 from hstore.engine.hyperopt.domain import Domain
+from hstore.engine.hyperopt.losses import best_of
 from hstore.engine.hyperopt.mongo_trials import MongoTrials
 from hstore.engine.hyperopt.search_call import SearchCall
 from hstore.engine.hyperopt.trials import Trials
+from hstore.engine.hyperopt.warm_start_sources import known_from
 from hstore.engine.search.options import (
     Display,
     Limits,
@@ -31,7 +33,7 @@ from hstore.engine.search.options import (
 from hstore.engine.search.progress import ProgressCallback
 from hstore.engine.space import Apply, Space, compile_space, space_eval
 from hstore.engine.space.constant_spaces import why_nothing_is_searched
-from hstore.store.errors import AllTrialsFailed, BadSearchSpace, InvalidAnnotatedParameter, InvalidValue
+from hstore.store.errors import AllTrialsFailed, BadSearchSpace, InvalidAnnotatedParameter, InvalidValue, MissingValue
 from hstore.store.events import Failed
 from hstore.store.messages import shown_on_stderr
 from hstore.store.store import Store
@@ -68,6 +70,7 @@ def fmin(
     grace: SupportsFloat = 10.0,
     pruner: Any = None,
     objectives: SupportsInt | None = None,
+    warm_start: Any = None,
 ) -> Any:
     """Search *space* for the point at which *fn* is smallest, and return it: {label: value}.
 
@@ -105,6 +108,9 @@ def fmin(
     points_to_evaluate: points {label: value} to evaluate first, on top of *max_evals*; those that the search was given
         before are not queued again. A choice takes one of its options, or as in hyperopt the index of one: an int is
         the index. {"value": 3} or {"index": 3} says which it is.
+    warm_start: begin with what is known from earlier searches: the name of an experiment of this store, "url#name" for
+        one of another store, `Trials`, or a list of several. Their trials that fit *space* become trials of this
+        experiment, on top of *max_evals*; those that it has already are not added again. See docs/trials.md.
     early_stop_fn: `f(trials, *args) -> (stop, args)`, called whenever trials have ended.
     return_argmin: False returns the point as *fn* gets it, with options rather than indices.
 
@@ -122,7 +128,7 @@ def fmin(
         catch_eval_exceptions=catch_eval_exceptions, pruner=pruner, objectives=objectives,
     )  # fmt: skip
     if allow_trials_fmin and _has_own_fmin(trials):
-        _refuse_what_hyperopt_has_not(trials, options)
+        _refuse_what_hyperopt_has_not(trials, options, warm_start)
         return trials.fmin(
             fn, space, algo=algo, pass_expr_memo_ctrl=pass_expr_memo_ctrl, return_argmin=return_argmin,
             **options.as_hyperopts(),
@@ -135,6 +141,8 @@ def fmin(
         with shown_on_stderr(options.display.verbose), _view(trials, experiment, store, trials_save_file) as view:
             if view is trials and view.asynchronous and options.parallel.workers is None:
                 options = replace(options, parallel=replace(options.parallel, workers=0))
+            if warm_start is not None:
+                options = replace(options, known=known_from(warm_start, view, domain.space))
             SearchCall(algo, domain, view, options).search(ends=True)
             return _answer(view, space, options, return_argmin=return_argmin)
     except KeyboardInterrupt as interrupt:
@@ -147,16 +155,16 @@ def _has_own_fmin(trials: Any) -> bool:
     return trials is not None and getattr(type(trials), "fmin", Trials.fmin) is not Trials.fmin
 
 
-def _refuse_what_hyperopt_has_not(trials: Any, options: SearchOptions) -> None:
+def _refuse_what_hyperopt_has_not(trials: Any, options: SearchOptions, warm_start: Any) -> None:
     """Raise `InvalidValue` for options that an fmin with hyperopt's arguments cannot be given."""
     if options.points:
         raise InvalidValue(
             f"{type(trials).__name__} has an fmin of its own, which takes no points_to_evaluate",
             hint="enqueue them on its trials, or set allow_trials_fmin=False",
         )
-    if options.pruner is not None or options.objectives is not None:
+    if options.pruner is not None or options.objectives is not None or warm_start is not None:
         raise InvalidValue(
-            f"{type(trials).__name__} has an fmin of its own, which takes no pruner and no objectives",
+            f"{type(trials).__name__} has an fmin of its own, which takes no pruner, objectives or warm_start",
             hint="set allow_trials_fmin=False",
         )
 
@@ -186,7 +194,29 @@ def _answer(view: Trials, space: Any, options: SearchOptions, *, return_argmin: 
     if not len(view) and not view.experiment.state.counts.get("failed", 0):
         raise InvalidValue("There are no evaluation tasks, cannot return argmin of task losses.")
     best = _argmin(view)
-    return best if return_argmin else space_eval(space, best)
+    return best if return_argmin else _evaluated(view, space, best)
+
+
+def _evaluated(view: Trials, space: Any, best: dict[str, Any]) -> Any:
+    """Return the value of *space* at *best*; at the best point that it has a value at, if *best* lacks some label.
+
+    A trial that is known from another experiment has no value for a label that is new.
+    """
+    try:
+        return space_eval(space, best)
+    except MissingValue:
+        found = [doc for doc in view.trials if _is_whole(space, doc)]
+        if not found:
+            raise
+        return space_eval(space, raw_values(best_of(found)))
+
+
+def _is_whole(space: Any, document: Mapping[str, Any]) -> bool:
+    try:
+        space_eval(space, raw_values(document))
+    except MissingValue:
+        return False
+    return document["result"].get("loss") is not None
 
 
 def _argmin(view: Trials) -> dict[str, Any]:

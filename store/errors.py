@@ -5,7 +5,7 @@ HstoreError                  anything below; `hint` says what to do next
 ├── InvalidValue             a value that the log cannot hold; names the path to it
 │   ├── InvalidName          a string that cannot name an experiment
 │   ├── InvalidPoint         a user's point that does not fit the space; names the label
-│   │   └── ListInPoint      a list where a point has one value
+│   │   └── ListedValue      a point with a list where one value belongs, such as those of a document
 │   ├── InvalidTrial         a document that is not a trial; InvalidMongoTrial is hyperopt's, which nothing raises
 │   └── InvalidEvent         an event that its chain does not allow
 ├── NotFound                 no such experiment, trial or attachment
@@ -80,8 +80,8 @@ class InvalidPoint(InvalidValue):
     """Raised for a user's point that does not fit the space; nothing was queued."""
 
 
-class ListInPoint(InvalidPoint, TypeError):
-    """Raised for a point that has a list for a label, as documents do; hyperopt raises a TypeError there."""
+class ListedValue(InvalidPoint, TypeError):
+    """Raised for a list where a point has one value, as the documents of trials have lists."""
 
 
 class InvalidTrial(InvalidValue):

@@ -221,7 +221,7 @@ class Created(ExperimentEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changed(ExperimentEvent):
-    """A limit, the algorithm, the objective, the pruner or the generator of seeds was replaced."""
+    """A limit, the algorithm, the objective, the pruner, the generator of seeds or the space was replaced."""
 
     type: ClassVar[str] = "changed"
     limits: Data | None = None
@@ -232,6 +232,8 @@ class Changed(ExperimentEvent):
     generator: Data | None = None
     """As in `Created`, and `after`: how many suggestions there were. Its first seed is that of the first decision that
     observes this event."""
+    space: Data | None = None
+    """Of a search in memory only; a durable one keeps the space that it was created with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

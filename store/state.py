@@ -47,6 +47,7 @@ class State:
         self.pruner: Data = NOTHING
         """Empty: none."""
         self.generator: Data = NOTHING
+        self.space: Data = NOTHING
         self.pruned = 0
         """How many trials it stopped early."""
         self.notes: tuple[Noted, ...] = ()
@@ -168,7 +169,7 @@ class State:
                 self.created = event
                 self.limits, self.algorithm, self.objective = event.limits, event.algorithm, event.objective
                 self.pruner = event.pruner or NOTHING
-                self.generator = event.generator
+                self.generator, self.space = event.generator, event.space
                 return
             case Changed():
                 self.limits = self.limits if event.limits is None else event.limits
@@ -176,6 +177,7 @@ class State:
                 self.objective = self.objective if event.objective is None else event.objective
                 self.pruner = self.pruner if event.pruner is None else event.pruner
                 self.generator = self.generator if event.generator is None else event.generator
+                self.space = self.space if event.space is None else event.space
             case Paused(why=why):
                 self.status, self.why = "paused", why
             case Resumed():

@@ -71,8 +71,9 @@ def choose(
     if not columns:
         return new_point(space, history, _drawn(space, rng), seed=seed, repeats=repeats)
     is_ended = (history.kinds != PENDING) & (history.kinds != VOID)
-    x = scales.rows(history).numbers[:, columns][is_ended]
-    losses = history.losses[is_ended]
+    x = scales.rows(history).numbers[:, columns]
+    is_ended &= np.isfinite(x).all(axis=1)  # a trial of another space may lack a label
+    x, losses = x[is_ended], history.losses[is_ended]
     losses = np.where(np.isnan(losses), np.inf, losses)
     is_normal = scales.is_normal[columns]
     bounds = np.stack((np.where(is_normal, -np.inf, 0.0), np.where(is_normal, np.inf, 1.0)), axis=1)

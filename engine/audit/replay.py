@@ -22,7 +22,7 @@ from hstore.engine.search.observed_history import ObservedHistory
 from hstore.engine.search.seeds import Seeds
 from hstore.engine.space import Point, Space
 from hstore.store.errors import NotFound, VerificationFailed
-from hstore.store.events import Created, Queued, Reported
+from hstore.store.events import Changed, Created, Queued, Reported
 from hstore.store.store import Experiment
 
 TOLERANCE = 1e-3
@@ -145,6 +145,8 @@ class _Suggestions:
         self._seeds = Seeds(created.generator)
         self._known = ObservedHistory(self._space, self._seeds)
         self._here, self._there = _comparable(fingerprint()), _comparable(created.fingerprint)
+        self._read = 0
+        """Up to which event of the experiment's own chain changes of the space are known."""
         self._machines: dict[str, Any] = {}
         """The fingerprints of drivers that recorded theirs with their first decision, by the driver's name."""
 
@@ -152,11 +154,23 @@ class _Suggestions:
         """Make the decision of trial *tid* again and compare; the trials before it must have been derived first."""
         decision = self._decision(tid)
         self._known.observe(self._experiment, decision.observed)
+        self._follow_space(decision)
         if decision.fingerprint is not None:
             self._machines[decision.by] = _comparable(decision.fingerprint)
         derivation = self._derive(tid, decision)
         self._known.add(decision)
         return derivation
+
+    def _follow_space(self, decision: Queued) -> None:
+        """Go on with the space that the search had when *decision* was made; in memory that may change."""
+        for tid, ver, _ in decision.observed:
+            if tid is None:
+                changes = (event for event in self._experiment.chain(None)[self._read : ver + 1])
+                spaces = [event.space for event in changes if isinstance(event, Changed) and event.space is not None]
+                self._read = max(self._read, ver + 1)
+                if spaces:
+                    self._space = Space.from_data(spaces[-1])
+                    self._known.change_space(self._experiment, self._space)
 
     def _decision(self, tid: int) -> Queued:
         decision = self._experiment.state.trials[tid].queued

@@ -200,7 +200,7 @@ def inject(
     from_tid: the trial whose evaluation brought them.
     """
     assert experiment.state.created is not None
-    space = Space.from_data(experiment.state.created.space)
+    space = Space.from_data(experiment.state.space)
     return [_inject_one(experiment, space, vals, returned, from_tid) for vals, returned in found]
 
 

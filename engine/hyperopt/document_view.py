@@ -24,7 +24,7 @@ from hstore.engine.search import control
 from hstore.engine.search.defaults import created_without_fmin
 from hstore.engine.space import Space, seen_space
 from hstore.store.errors import Conflict, InvalidPoint
-from hstore.store.events import Document, Queued, TrialNumber
+from hstore.store.events import Data, Document, Queued, TrialNumber
 from hstore.store.store import Experiment, PendingEvent, Store
 
 BATCH = 25
@@ -46,7 +46,8 @@ class Documents:
     def _begin_anew(self, experiment: Experiment) -> None:
         self.experiment = experiment
         self._waiting = Waiting()
-        self._space: Space | None = None
+        self._space: tuple[Data, Space] | None = None
+        """The data that it was read from, and the space."""
         self._numbering.begin_anew()
         self._list.begin_anew()
 
@@ -84,11 +85,13 @@ class Documents:
 
     @property
     def space(self) -> Space | None:
-        """The space that the experiment was created with; None before its beginning."""
-        created = self.experiment.state.created
-        if self._space is None and created is not None:
-            self._space = Space.from_data(created.space)
-        return self._space
+        """The space that the experiment has; None before its beginning."""
+        state = self.experiment.state
+        if state.created is None:
+            return None
+        if self._space is None or self._space[0] is not state.space:
+            self._space = state.space, Space.from_data(state.space)
+        return self._space[1]
 
     def refresh(self) -> None:
         """Bring the log up to what programs changed in documents, and the documents up to the log."""

@@ -19,7 +19,7 @@ from hstore.engine.hyperopt.program_driver import ProgramDriver
 from hstore.engine.hyperopt.trials import Trials
 from hstore.engine.pruners import check_name
 from hstore.engine.search import points as given_points
-from hstore.engine.search import seeds
+from hstore.engine.search import seeds, warm_start
 from hstore.engine.search.control import is_discarded
 from hstore.engine.search.driver import Driver
 from hstore.engine.search.local_workers import LocalWorkers
@@ -85,6 +85,7 @@ class SearchCall:
         limits = options.limits
         if limits.max_evals != sys.maxsize:
             on_top = view.unseen + len(options.points) + _uncounted(experiment)
+            on_top += warm_start.count(experiment.state, options.known)
             limits = replace(limits, max_evals=limits.max_evals + on_top)
         start = SearchStart(
             domain=self.domain, algorithm=describe_algorithm(self._algorithm, self._settings),

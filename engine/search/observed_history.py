@@ -28,6 +28,8 @@ class ObservedHistory:
         """The change of the generator that no decision which was added has observed."""
         self._observed: dict[int | None, int] = {}
         """Up to which ver each chain (None: the experiment's own) was observed."""
+        self._has_other_points = False
+        """Whether there may be points of another space, since the search, in memory, went on with this one."""
 
     def observe(self, experiment: Experiment, observed: Iterable[Any]) -> None:
         """Apply what a decision lists as [tid, ver, digest]: ends, and changes of the experiment.
@@ -51,7 +53,10 @@ class ObservedHistory:
 
     def add(self, decision: Queued) -> None:
         """Apply the decision itself: its trial is pending from now on."""
-        self.history.add(dict(decision.point))
+        point = dict(decision.point)
+        if self._has_other_points:
+            point = {label: value for label, value in point.items() if _is_possible(self.history.space, label, value)}
+        self.history.add(point)
         self.suggested += decision.source == "suggested"
         if self._generator is not None:
             if any(tid is None and ver >= self._generator.ver for tid, ver, _ in decision.observed):
@@ -65,9 +70,21 @@ class ObservedHistory:
         if self.seeds is not None:
             self.seeds.change(self.suggested, self._generator.generator)
 
+    def change_space(self, experiment: Experiment, space: Space) -> None:
+        """Go on in another *space* with all that is known: what of a point it cannot have is left out."""
+        n = len(self.history)
+        self.history, self._has_other_points = History(space), True
+        trials = experiment.state.trials
+        for tid in range(n):
+            point = trials[tid].point
+            self.history.add({label: v for label, v in point.items() if _is_possible(space, label, v)})
+            if tid in self._observed:
+                self.history.observe(tid, **outcome(_trial_at(experiment, tid, self._observed[tid])))
+
     def follow(self, experiment: Experiment) -> None:
         """Apply all decisions of *experiment* that are not known yet."""
-        trials = experiment.state.trials
+        trials, state = experiment.state.trials, experiment.state
+        self._has_other_points = state.created is not None and state.space is not state.created.space
         for tid in range(len(self.history), len(trials)):
             decision = trials[tid].queued
             if decision is None:
@@ -77,6 +94,17 @@ class ObservedHistory:
                 )
             self.observe(experiment, decision.observed)
             self.add(decision)
+
+
+def _is_possible(space: Space, label: str, value: Any) -> bool:
+    """Return whether algorithms can do with *value* for *label*: numbers may lie outside a range, as in hyperopt."""
+    if label not in space:
+        return False
+    parameter = space[label]
+    low, high = parameter.bounds
+    if parameter.is_categorical:
+        return bool(value == int(value) and low <= value <= high)
+    return not parameter.is_log or value > 0 or (value == 0 and parameter.q is not None)
 
 
 def _trial_at(experiment: Experiment, tid: int, ver: int) -> Trial:

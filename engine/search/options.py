@@ -14,6 +14,7 @@ from hstore.engine.plain_numbers import as_real, as_whole
 from hstore.engine.pruners import Pruner
 from hstore.engine.search.defaults import RETRIES
 from hstore.engine.search.progress import ProgressCallback, default_callback, no_progress_callback
+from hstore.engine.search.warm_start import KnownTrial
 from hstore.store.errors import InvalidValue
 from hstore.store.events import CAUSES
 
@@ -133,6 +134,8 @@ class SearchOptions:
     rstate: Any = None
     points: Sequence[Mapping[str, Any]] = ()
     """Points that the user wants evaluated first, on top of max_evals."""
+    known: Sequence[KnownTrial] = ()
+    """Trials of other experiments that this one is to know, on top of max_evals."""
     early_stop_fn: Callable[..., Any] | None = None
     trials_save_file: str | os.PathLike[str] = ""
     catch_eval_exceptions: bool = False

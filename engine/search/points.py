@@ -71,7 +71,7 @@ def enqueue(
             f"experiment {experiment.name!r} has no space yet",
             hint="fmin begins it; its points_to_evaluate are queued first",
         )
-    space = Space.from_data(created.space)
+    space = Space.from_data(experiment.state.space)
     points = read(space, given, names=names or _numbered(len(given)), ints=ints)
     return control.enqueue(experiment, [decision(space, point) for point in points], why)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -10,7 +11,7 @@ from typing import Any, Protocol
 from hstore.engine.evaluation import objective_spec
 from hstore.engine.evaluation.domain import BoundObjective, describe
 from hstore.engine.search import points as given_points
-from hstore.engine.search import seeds
+from hstore.engine.search import seeds, warm_start
 from hstore.engine.search.fingerprint import fingerprint
 from hstore.engine.search.options import Limits, SearchOptions
 from hstore.engine.space import Point, Space
@@ -80,6 +81,7 @@ def begin_or_continue(experiment: Experiment, start: SearchStart, documents: Wai
     """
     check_name(experiment.name)
     experiment.append_decided(lambda: _opening(experiment, start, documents.waiting))
+    warm_start.append_missing(experiment, start.domain.space, start.options.known)
     if not documents.is_point_first:
         documents.flush_waiting()
     experiment.append_decided(lambda: _new_points(experiment, start))
@@ -89,6 +91,7 @@ def begin_or_continue(experiment: Experiment, start: SearchStart, documents: Wai
 def _opening(experiment: Experiment, start: SearchStart, waiting: int) -> list[PendingEvent]:
     """Return what creates the experiment, or continues it; *waiting*: how many trials wait for it."""
     added = waiting + len(given_points.not_queued(experiment.state, start.points))
+    added += len(warm_start.missing(experiment.state, start.options.known))
     if experiment.state.created is None:
         return [(Created, None, _created(experiment, start, added))]
     return _continuation(experiment, start, added)
@@ -117,7 +120,8 @@ def _created(experiment: Experiment, start: SearchStart, added: int) -> dict[str
 def _continuation(experiment: Experiment, start: SearchStart, added: int) -> list[PendingEvent]:
     """Return what records that the search goes on, and what differs from before; nothing if it is complete."""
     state = experiment.state
-    _refuse_another_space(state, start.domain.space)
+    if experiment.store.is_durable:
+        _refuse_another_space(state, start.domain.space)
     goes_on = state.status == "open" or bool(added) or not _is_complete(state, start.limits)
     if not goes_on:
         return []
@@ -139,7 +143,9 @@ def _refuse_another_space(state: State, space: Space) -> None:
     if differences := created_with.differences(space):
         raise SpaceChanged(
             f"experiment {state.exp!r} was created with a different search space:\n  " + "\n  ".join(differences),
-            hint="search the new space under another name", differences=differences,
+            hint="a new experiment can go on from its trials: "
+            f'fmin(…, experiment="new", warm_start={json.dumps(state.exp, ensure_ascii=False)})',
+            differences=differences,
         )  # fmt: skip
 
 
@@ -169,6 +175,8 @@ def _changes(experiment: Experiment, start: SearchStart, added: int) -> dict[str
         changed["algorithm"] = start.algorithm
     if generator := _another_generator(experiment, start):
         changed["generator"] = generator
+    if not experiment.store.is_durable and Space.from_data(state.space).differences(start.domain.space):
+        changed["space"] = start.domain.space.to_data()
     if state.pruner != start.pruner:
         changed["pruner"] = start.pruner
     objective = start.objective

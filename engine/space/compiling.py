@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
-from hstore.engine.space.data import settled, short_repr
+from hstore.engine.space.data import Unnamed, settled, short_repr
 from hstore.engine.space.expressions import Apply, Literal, dfs
 from hstore.engine.space.parameter import Parameter
 from hstore.store.errors import BadSearchSpace, DuplicateLabel
@@ -254,8 +254,11 @@ def _options(order: list[Apply]) -> dict[Apply, tuple[tuple[Any, ...], tuple[Any
         constants[node] = _constant(node, constants)
         if node.name == "switch" and node.pos_args[0].name == "hyperopt_param":
             parts = [constants[option] for option in node.pos_args[1:]]
-            parts = [i if part is _NOTHING else part for i, part in enumerate(parts)]
-            found[node.pos_args[0]] = tuple(map(_plain, parts)), tuple(parts)
+            readable = tuple(i if part is _NOTHING else _plain(part) for i, part in enumerate(parts))
+            found[node.pos_args[0]] = (
+                readable,
+                tuple(Unnamed(i) if part is _NOTHING else part for i, part in enumerate(parts)),
+            )
     return found
 
 

@@ -28,13 +28,30 @@ LISTED = 20
 class Opaque:
     """Stands for an object of a user's space that only its objective's process has; its `repr` is what was recorded.
 
-    content: its digest, see `hstore.engine.space.content`; None from a log of an earlier version, which had the text
-        alone.
+    A log of an earlier version has the text alone, and no `content`.
     """
 
     def __init__(self, text: str, content: str | None = None) -> None:
         self.text = text
-        self.content = content
+        self._content = content
+        self._obj: Any = None
+
+    @classmethod
+    def of(cls, obj: Any) -> Opaque:
+        """Return what stands for *obj*, whose content is looked at when it is asked for."""
+        opaque = cls(short_repr(obj))
+        opaque._obj = obj
+        return opaque
+
+    @property
+    def content(self) -> str | None:
+        """The digest of what the object holds."""
+        if self._content is None and self._obj is not None:
+            self._content, self._obj = content(self._obj), None
+        return self._content
+
+    def __reduce__(self) -> Any:
+        return Opaque, (self.text, self.content)
 
     def __repr__(self) -> str:
         return self.text
@@ -116,7 +133,22 @@ def _has_form(obj: Any) -> bool:
 
 def settled(obj: Any) -> Any:
     """Return *obj* as it comes back from its data, so that a space says the same of itself before and after."""
-    return _literal_from_data(_literal_to_data(obj))
+    if type(obj) is tuple:
+        return tuple(map(settled, obj))
+    form = None if isinstance(obj, Opaque) else _plain_form(obj)
+    if form is not None:
+        return _literal_from_data(form)
+    return obj if isinstance(obj, Opaque) else Opaque.of(obj)
+
+
+class Unnamed:
+    """Stands for an option without a constant part: only its position tells it from others."""
+
+    def __init__(self, position: int) -> None:
+        self.position = position
+
+    def __repr__(self) -> str:
+        return repr(self.position)
 
 
 def is_same(mine: Any, theirs: Any) -> bool:

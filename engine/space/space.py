@@ -12,7 +12,7 @@ from hstore.engine.space.evaluation import evaluate
 from hstore.engine.space.expressions import Apply, Literal, as_apply, dfs
 from hstore.engine.space.out_of_reach import refuse_out_of_reach
 from hstore.engine.space.parameter import Parameter, Point, Value
-from hstore.store.errors import BadSearchSpace, ListInPoint
+from hstore.store.errors import BadSearchSpace, ListedValue
 
 if TYPE_CHECKING:
     import numpy as np
@@ -228,11 +228,11 @@ def seen_space(points: Iterable[Mapping[str, Value]]) -> Space:
 def space_eval(space: Any, hp_assignment: Mapping[str, Any]) -> Any:
     """Return *space* with each hyperparameter replaced by its value in *hp_assignment* ({label: raw value}).
 
-    Raises `ListInPoint`, naming the label, for values in lists, as a document's `misc.vals` has them.
+    Raises `ListedValue`, an `InvalidPoint` that names the label, for a list, such as those of a document's `misc.vals`.
     """
     for label, value in hp_assignment.items():
         if isinstance(value, (list, tuple)):
-            raise ListInPoint(
+            raise ListedValue(
                 f"{label}={value!r:.60} is a list, where a point has one value for each label", label=label,
                 hint="trials.argmin is a point, as is {label: v[0] for label, v in doc['misc']['vals'].items() if v}",
             )  # fmt: skip

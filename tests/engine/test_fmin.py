@@ -294,11 +294,13 @@ def test_ctrl_c_leaves_a_search_that_the_same_call_continues(trials: Trials) -> 
     assert kinds == ["queued", "reserved", "running", "requeued", "reserved", "running", "done"]
 
 
-def test_another_space_is_refused_with_the_difference(trials: Trials) -> None:
+def test_another_space_is_refused_with_the_difference_and_the_call_that_goes_on(mongo_url: str) -> None:
+    trials = serial(MongoTrials(mongo_url, exp_key="searched"))
     quiet(square, {"x": hp.uniform("x", -2, 2)}, max_evals=2, trials=trials, rstate=0)
-    with pytest.raises(SpaceChanged, match=r"x: .*uniform.*3"):
+    with pytest.raises(SpaceChanged, match=r"x: .*uniform.*3") as refused:
         quiet(square, {"x": hp.uniform("x", -3, 3)}, max_evals=4, trials=trials, rstate=0)
     assert len(trials.experiment.trials) == 2
+    assert 'fmin(…, experiment="new", warm_start="searched")' in refused.value.hint
 
 
 def test_a_change_of_algorithm_or_limits_is_an_event(trials: Trials) -> None:
