@@ -24,7 +24,8 @@ SHORT = 16
 def replay(ctx: click.Context, experiment: str, until: int | None, as_json: bool) -> None:
     """Make every suggestion of EXPERIMENT again and compare bits.
 
-    Each from what it knew when it was made. Exit code 0 if all are the same, 6 if not.
+    Each from what it knew when it was made. Where linear algebra rounds differently than where a decision was made, the
+    point may be another one that is worth as much. Exit code 0 if no decision came out different, 6 if one did.
 
     \b
     hstore replay digits
@@ -55,21 +56,23 @@ def _as_json(report: Replay) -> str:
 
 def _as_text(report: Replay) -> str:
     from hstore.cli.table import render
-    from hstore.engine.audit.replay import TOLERANCE
+    from hstore.engine.audit.replay import LEAST_WORTH, TOLERANCE
 
     different = {difference.tid for difference in report.differences}
-    same = "all the same to the last bit"
-    if report.approximate == report.suggested:
-        same = f"all the same within {TOLERANCE:g} of each range"
-    elif report.approximate:
-        same = f"all the same, {report.approximate} of them within {TOLERANCE:g} of each range"
-    verdict = f"{len(different)} came out different" if different else same
-    if explained := {difference.tid for difference in report.differences if difference.is_explained}:
-        verdict += f", {len(explained)} of them made on another kind of machine, which may be the reason"
+    verdict = f"{len(different)} came out different" if different else "all the same to the last bit"
+    if report.approximate and not different:
+        verdict = "all the same or worth the same" if report.equivalent else "all the same"
     told = f", {verdict}" if report.suggested else ""  # of none it would be no praise
     lines = [f"{report.exp}: {report.suggested} of {report.trials} decisions derived again{told}"]
     if report.approximate:
-        lines.append(f"made on another kind of machine, where bits cannot be compared: {report.approximate}")
+        same = report.approximate - report.equivalent - len({d.tid for d in report.differences if d.is_explained})
+        lines.append(
+            f"made where linear algebra rounds differently, so that bits cannot be compared: {report.approximate}"
+        )
+        lines.append(f"  {same} the same within {TOLERANCE:g} of each range")
+        if report.equivalent:
+            lines.append(f"  {report.equivalent} at another point that is worth as much, within {LEAST_WORTH:.1%}")
+        lines += [f"  {machine}" for machine in report.machines]
     if report.pruned:
         lines.append(f"decisions to stop a trial early derived again: {report.pruned}")
     if report.given:

@@ -1,6 +1,6 @@
 """The searches whose logs are kept as golden files: a space, an objective, an algorithm and what people do.
 
-`make.py` runs them with the version whose logs are wanted, `test_golden.py` continues them with the version of today. So
+`make.py` runs them with the version whose logs are wanted, `test_golden.py` continues them with today's version. So
 they use nothing but names that every version has.
 """
 
