@@ -26,6 +26,9 @@ SHORT = 16
 def replay(ctx: click.Context, experiment: str, until: int | None, as_json: bool) -> None:
     """Recompute every suggestion of EXPERIMENT from the results known at the time, and compare.
 
+    Each is recomputed from what it knew when it was made. Where linear algebra rounds differently than on the machine
+    that made a decision, the point may be another one that is worth as much.
+
     Exit code 0 if all are reproduced, 6 if one differs.
 
     \b
@@ -53,11 +56,19 @@ def replay(ctx: click.Context, experiment: str, until: int | None, as_json: bool
 
 def _as_text(report: Replay) -> str:
     from hstore.cli.table import render, text
+    from hstore.engine.audit.replay import LEAST_WORTH, TOLERANCE
 
     verdict = f", {_verdict(report)}" if report.suggested else ""
     lines = [f"{text(report.exp)}: {report.suggested} of {report.trials} decisions recomputed{verdict}"]
     if report.approximate:
-        lines.append(f"made on another kind of machine, where bits cannot be compared: {report.approximate}")
+        same = report.approximate - report.equivalent - len({d.tid for d in report.differences if d.is_explained})
+        lines.append(
+            f"made where linear algebra rounds differently, so that bits cannot be compared: {report.approximate}"
+        )
+        lines.append(f"  {same} the same within {TOLERANCE:g} of each range")
+        if report.equivalent:
+            lines.append(f"  {report.equivalent} at another point that is worth as much, within {LEAST_WORTH:.1%}")
+        lines += [f"  {text(machine)}" for machine in report.machines]
     if report.pruned:
         lines.append(f"pruning decisions recomputed: {report.pruned}")
     if report.given:
@@ -76,14 +87,8 @@ def _as_text(report: Replay) -> str:
 
 
 def _verdict(report: Replay) -> str:
-    from hstore.engine.audit.replay import TOLERANCE
-
     if different := {difference.tid for difference in report.differences}:
-        explained = {difference.tid for difference in report.differences if difference.is_explained}
-        cause = f", {len(explained)} of them made on another kind of machine, which may be the cause"
-        return f"{len(different)} different" + (cause if explained else "")
-    if report.approximate == report.suggested:
-        return f"reproduced within {TOLERANCE:g} of each range"
-    if report.approximate:
-        return f"reproduced, {report.approximate} of them within {TOLERANCE:g} of each range"
-    return "reproduced exactly"
+        return f"{len(different)} different"
+    if report.equivalent:
+        return f"reproduced, {report.equivalent} of them at points worth as much"
+    return "reproduced" if report.approximate else "reproduced exactly"

@@ -11,7 +11,7 @@ from hstore.engine.algorithms.known_algorithms import (
     resolve,
     why_unknown,
 )
-from hstore.engine.algorithms.recorded_choice import choose_recorded
+from hstore.engine.algorithms.recorded_choice import choose_recorded, recorded_shortfall
 
 __all__ = [
     "ALGORITHMS",
@@ -21,6 +21,7 @@ __all__ = [
     "choose_recorded",
     "describe_algorithm",
     "named",
+    "recorded_shortfall",
     "resolve",
     "why_unknown",
 ]

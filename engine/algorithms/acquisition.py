@@ -78,6 +78,10 @@ class AcquisitionFunction(Protocol):
         """The surrogate whose features `slopes` takes."""
         ...
 
+    def rounded(self, by: float) -> AcquisitionFunction:
+        """Return the function on a machine that rounds differently; see `Posterior.rounded`."""
+        ...
+
     def at(self, rows: Floats) -> Floats:
         """Return its values (m,) at tidy *rows* (m, labels)."""
         ...
@@ -96,6 +100,10 @@ class Criterion(NamedTuple):
     """The power to which that probability is raised."""
     exploration_weight: float = 1.0
     """A factor of the predicted deviations: below 1 the search relies more on the mean and explores less."""
+
+    def rounded(self, by: float) -> Criterion:
+        """See `AcquisitionFunction.rounded`."""
+        return self._replace(surrogate=self.surrogate.rounded(by))
 
     def at(self, rows: Floats) -> Floats:
         """See `AcquisitionFunction.at`."""

@@ -47,6 +47,12 @@ class Algorithm:
     older: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
     """Earlier versions whose points this one still chooses, each with the settings that make it do so."""
 
+    shortfall: Callable[..., float | None] | None = None
+    """Of an algorithm that is not portable: a function of a space, a history, a point, and by keyword a seed and
+    settings. It returns by how much the point is worth less than the best one, as a logarithm, beyond what rounding may
+    change; None if *choose* would not propose it, or goes by no such measure. Replay asks it about points that were
+    chosen on another kind of machine."""
+
     limits: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """The least and the greatest value of settings that are numbers."""
 

@@ -39,6 +39,13 @@ def choose(space: Space, history: History, *, seed: int, repeats: Repeats = Fals
     return ARMS[_turn(history)](space, history, seed, repeats)
 
 
+def shortfall(space: Space, history: History, point: Point, *, seed: int, repeats: Repeats = False) -> float | None:
+    """Return what `gp.shortfall` does if it is gp's turn; else None: the others draw points, and measure nothing."""
+    if is_needed(history) or ARMS[_turn(history)] is _gp:
+        return gp.shortfall(space, history, point, seed=seed, repeats=repeats)
+    return None
+
+
 def _turn(history: History) -> int:
     trials = known(history)
     losses: list[float | None] = [None] * len(history)
@@ -77,5 +84,6 @@ suggest = Algorithm(
     older={2: {"repeats": "endless"}},
     is_portable=False,
     choose=choose,
+    shortfall=shortfall,
     scalarisation="modelled",
 )

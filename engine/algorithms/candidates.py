@@ -32,10 +32,15 @@ def farthest_first(code: Encoding, taken: Floats, rng: np.random.Generator) -> F
     if not len(taken):
         pool[:, code.numbers] = MIDDLE
         return code.tidy(pool)
+    return pool[np.argsort(-nearest(code, pool, taken), kind="stable")]
+
+
+def nearest(code: Encoding, pool: Floats, taken: Floats) -> Floats:
+    """Return (n,) how far each of the rows *pool* (n, labels) is from the nearest of *taken*, squared, in ranges."""
     feats = features(code, np.concatenate((pool, taken)))
     a, b = feats.of(pool), feats.of(taken)
     square = np.einsum("ij,ij->i", a, a)[:, None] + np.einsum("ij,ij->i", b, b) - 2.0 * (a @ b.T)
-    return pool[np.argsort(-square.min(1), kind="stable")]
+    return np.asarray(square.min(1))
 
 
 def candidates(code: Encoding, best_first: Floats, rng: np.random.Generator) -> Floats:

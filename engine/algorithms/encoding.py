@@ -10,6 +10,7 @@ of its own, -1, so that two trials in which a label does not matter are equal in
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
@@ -28,6 +29,7 @@ MIDDLE = 0.5
 _SIGMAS = 6.0  # of a normal prior, in one unit
 _FARTHEST = 4.5  # sigmas from the mean at which values of an unbounded label are still proposed
 _PART_OF_CELL = 0.25  # that 0 counts as on a logarithmic grid
+_ROUNDING = 1e-12  # by which a value may differ from the one that its row stands for
 _FINE = 40  # a grid of more cells than this is as good as a continuum
 
 
@@ -107,6 +109,30 @@ class Encoding:
             return float(value) - float(self.parameters[j].low or 0)
         x = portable.log(float(value)) if scale.is_log else float(value)
         return (max(x, scale.floor) - scale.low) / scale.width
+
+    def row(self, point: Mapping[str, Value]) -> Floats | None:
+        """Return the tidy row (labels,) that stands for *point*; None if it is no point that `point` would return.
+
+        Such a point has another label or lacks one, has an option that there is not, or a value off the grid.
+        """
+        row = np.full((1, len(self)), MIDDLE)
+        row[0, self.categories] = INACTIVE
+        for label, value in point.items():
+            if label not in self.index or not math.isfinite(value):
+                return None
+            row[0, self.index[label]] = self.entry(label, value)
+        if not np.isfinite(row).all():  # a negative value on a logarithmic scale
+            return None
+        options = row[0, self.categories]
+        if not ((options == INACTIVE) | ((options >= 0.0) & (options < self.n_options[self.categories]))).all():
+            return None
+        self.tidy(row)
+        again = self.point(row[0])
+        is_whole = again.keys() == point.keys() and all(
+            type(value) is type(point[label]) and abs(value - point[label]) <= _ROUNDING * max(1.0, abs(value))
+            for label, value in again.items()
+        )
+        return row[0] if is_whole else None
 
     def active(self, rows: Floats) -> Booleans:
         """Return for each entry of *rows* whether its label is active, given the options in its row."""

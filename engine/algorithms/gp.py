@@ -8,23 +8,21 @@ proposes rows to start from, and `acquisition` finds where the expected improvem
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from hstore.engine.algorithms import multiobjective
-from hstore.engine.algorithms.acquisition import Criterion, best_first, plateau_margin
+from hstore.engine.algorithms.acquisition import Criterion, plateau_margin
 from hstore.engine.algorithms.algorithm import Algorithm
 from hstore.engine.algorithms.candidates import candidates, farthest_first, under_explored
+from hstore.engine.algorithms.decision import Decision
 from hstore.engine.algorithms.encoding import encoding
 from hstore.engine.algorithms.history import History
 from hstore.engine.algorithms.novelty import Repeats, new_point
 from hstore.engine.algorithms.scalarise import is_needed
-from hstore.engine.algorithms.surrogate import known, surrogate
+from hstore.engine.algorithms.surrogate import FEWEST, known, surrogate
 from hstore.engine.algorithms.threads import one_thread
 from hstore.engine.space import Point, Space
 
-_FEWEST = 4  # losses that the model needs
 _LEAST_WEIGHT, _PER_TRIAL = 0.6, 100
 
 
@@ -36,10 +34,15 @@ def choose(space: Space, history: History, *, seed: int, n_startup_jobs: int = 5
     tried twice, unless *repeats* is true. Several losses, and constraints, are modelled one by
     one, and the expected improvement is that of the Pareto front.
     """
-    if is_needed(history):
-        return multiobjective.choose(space, history, seed=seed, n_startup_jobs=n_startup_jobs, repeats=repeats)
-    proposals = _proposals(space, history, seed, n_startup_jobs)
-    return new_point(space, history, proposals, seed=seed, repeats=repeats)
+    decision = decide(space, history, seed=seed, n_startup_jobs=n_startup_jobs)
+    return new_point(space, history, decision.points(), seed=seed, repeats=repeats)
+
+
+def shortfall(
+    space: Space, history: History, point: Point, *, seed: int, n_startup_jobs: int = 5, repeats: Repeats = False
+) -> float | None:
+    """Return by how much *point* is certainly worth less than what `choose` seeks; see `Decision.shortfall`."""
+    return decide(space, history, seed=seed, n_startup_jobs=n_startup_jobs).shortfall(space, history, point, repeats)
 
 
 def _exploration_weight(n: int) -> float:
@@ -51,28 +54,34 @@ def _exploration_weight(n: int) -> float:
     return min(1.0, _LEAST_WEIGHT + n / _PER_TRIAL)
 
 
-def _proposals(space: Space, history: History, seed: int, n_startup_jobs: int) -> Iterator[Point]:
-    rng = np.random.default_rng(seed)
-    code = encoding(space)
-    rows, trials = code.rows(history), known(history)
+def decide(space: Space, history: History, *, seed: int, n_startup_jobs: int = 5) -> Decision:
+    """Return what `choose` goes by."""
+    code, rng = encoding(space), np.random.default_rng(seed)
+    rows = code.rows(history)
     with one_thread():
-        is_begun = len(trials.taken) >= n_startup_jobs and len(trials.with_loss) >= min(n_startup_jobs, _FEWEST)
+        if is_needed(history):
+            return multiobjective.decision(code, rows, history, rng, n_startup_jobs)
+        trials = known(history)
+        is_begun = len(trials.taken) >= n_startup_jobs and len(trials.with_loss) >= min(n_startup_jobs, FEWEST)
         model = surrogate(code, rows, trials) if is_begun and len(trials.with_loss) > 1 else None
         if model is None:
-            order = farthest_first(code, rows[trials.taken], rng)
-        else:
-            target = model.best - plateau_margin(trials.n_best)
-            pool = under_explored(code, rows, trials, candidates(code, model.best_first, rng))
-            criterion = Criterion(
-                model,
-                target,
-                feasibility_power=1.0 + trials.n_failed_since,
-                exploration_weight=_exploration_weight(len(trials.with_loss)),
-            )
-            order = best_first(criterion, pool, rows[trials.ended], rows[trials.pending])
-    yield from map(code.point, order)
+            return Decision(code, rows, trials, None, farthest_first(code, rows[trials.taken], rng))
+        criterion = Criterion(
+            model,
+            model.best - plateau_margin(trials.n_best),
+            feasibility_power=1.0 + trials.n_failed_since,
+            exploration_weight=_exploration_weight(len(trials.with_loss)),
+        )
+        pool = under_explored(code, rows, trials, candidates(code, model.best_first, rng))
+        return Decision(code, rows, trials, criterion, pool)
 
 
 suggest = Algorithm(
-    name="gp", version=3, older={2: {"repeats": "endless"}}, is_portable=False, choose=choose, scalarisation="modelled"
+    name="gp",
+    version=3,
+    older={2: {"repeats": "endless"}},
+    is_portable=False,
+    choose=choose,
+    shortfall=shortfall,
+    scalarisation="modelled",
 )

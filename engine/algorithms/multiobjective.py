@@ -19,27 +19,24 @@ leaves are weighed by how many ranges a unit of the warped loss is there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hstore.engine.algorithms.acquisition import AcquisitionFunction, Criterion, best_first, log_chance, plateau_margin
+from hstore.engine.algorithms.acquisition import AcquisitionFunction, Criterion, log_chance, plateau_margin
 from hstore.engine.algorithms.candidates import candidates, farthest_first, under_explored
-from hstore.engine.algorithms.encoding import Encoding, encoding
+from hstore.engine.algorithms.decision import Decision
+from hstore.engine.algorithms.encoding import Encoding
 from hstore.engine.algorithms.gaussian_process import Posterior
 from hstore.engine.algorithms.history import ERROR, FAIL, OK, PENDING, PRUNED, History
 from hstore.engine.algorithms.improvement import Boxes, boxes, improvement, improvement_slopes
-from hstore.engine.algorithms.novelty import Repeats, new_point
 from hstore.engine.algorithms.scalarise import chebyshev, maximin, random_weights, violation
-from hstore.engine.algorithms.surrogate import KnownTrials, Surrogate, constraint, kept_of, surrogate
-from hstore.engine.algorithms.threads import one_thread
-from hstore.engine.space import Point, Space
+from hstore.engine.algorithms.surrogate import FEWEST, KnownTrials, Surrogate, constraint, kept_of, surrogate
 
 Floats = NDArray[np.float64]
 
-_FEWEST = 4  # trials with losses that the model needs
 _MOST_LOSSES = 3  # that are modelled one by one
 # How far beyond the worst of the front the reference lies, in ranges of the front: near, for what lies within it, and
 # of two losses now and then far, for its ends. Of three the ends are most of the volume as it is.
@@ -114,28 +111,24 @@ def _ranks(
     return ranks
 
 
-def choose(space: Space, history: History, *, seed: int, n_startup_jobs: int, repeats: Repeats) -> Point:
-    """Return the point of the greatest expected improvement of the front; see `gp.choose`.
+def decision(code: Encoding, rows: Floats, history: History, rng: np.random.Generator, n_startup_jobs: int) -> Decision:
+    """Return what the next decision goes by: the expected improvement of the front; see `gp.choose`.
 
-    As long as no trial keeps all constraints, it is the point that most likely keeps them. More than three losses are
+    As long as no trial keeps all constraints, it is how likely a point keeps them. More than three losses are
     combined into one by random weights.
+
+    rows: (N, d) the trials of *history* in the encoding.
     """
-    proposals = _proposals(space, history, seed, n_startup_jobs)
-    return new_point(space, history, proposals, seed=seed, repeats=repeats)
-
-
-def _proposals(space: Space, history: History, seed: int, n_startup_jobs: int) -> Iterator[Point]:
-    rng = np.random.default_rng(seed)
-    code = encoding(space)
-    rows, trials = code.rows(history), several(history)
+    trials = several(history)
     known = trials.known
-    with one_thread():
-        order = None
-        if len(known.taken) >= n_startup_jobs and len(known.with_loss) >= max(2, min(n_startup_jobs, _FEWEST)):
-            order = _best_first(code, rows, trials, rng)
-        if order is None:
-            order = farthest_first(code, rows[known.taken], rng)
-    yield from map(code.point, order)
+    is_begun = len(known.taken) >= n_startup_jobs and len(known.with_loss) >= max(2, min(n_startup_jobs, FEWEST))
+    model = _model(code, rows, trials, _few_losses(trials, rng)) if is_begun else None
+    if model is None:
+        return Decision(code, rows, known, None, farthest_first(code, rows[known.taken], rng))
+    criterion = _criterion(model, known, rows, rng)
+    centres = _centres(trials, rng)
+    pool = under_explored(code, rows, known, candidates(code, rows[centres], rng))
+    return Decision(code, rows, known, criterion, pool)
 
 
 class _Model(NamedTuple):
@@ -147,21 +140,6 @@ class _Model(NamedTuple):
     """Each loss that differs between trials: its process and (N,) its values."""
     constraints: Sequence[Posterior]
     """Each constraint that differs between trials."""
-
-
-def _best_first(code: Encoding, rows: Floats, trials: MultiObjectiveData, rng: np.random.Generator) -> Floats | None:
-    """Return rows to try, the best expected first; None if neither losses nor constraints differ between trials.
-
-    rows: (N, d) the trials in the encoding. The result has the same columns.
-    """
-    model = _model(code, rows, trials, _few_losses(trials, rng))
-    if model is None:
-        return None
-    known = trials.known
-    criterion = _criterion(model, known, rows, rng)
-    centres = _centres(trials, rng)
-    pool = under_explored(code, rows, known, candidates(code, rows[centres], rng))
-    return best_first(criterion, pool, rows[known.ended], rows[known.pending])
 
 
 def _few_losses(trials: MultiObjectiveData, rng: np.random.Generator) -> Floats:
@@ -245,6 +223,11 @@ class Joint(NamedTuple):
     feasibility_power: float = 1.0
     """The power to which the probability of not failing is raised."""
 
+    def rounded(self, by: float) -> Joint:
+        """See `acquisition.AcquisitionFunction.rounded`."""
+        posteriors, constraints = ([p.rounded(by) for p in ps] for ps in (self.posteriors, self.constraints))
+        return self._replace(surrogate=self.surrogate.rounded(by), posteriors=posteriors, constraints=constraints)
+
     def at(self, rows: Floats) -> Floats:
         """See `acquisition.AcquisitionFunction.at`."""
         x = self.surrogate.features.of(rows)
@@ -304,6 +287,10 @@ class Constrained(NamedTuple):
     @property
     def _chance(self) -> Joint:
         return Joint(self.surrogate._replace(success=None), (), None, self.constraints)
+
+    def rounded(self, by: float) -> Constrained:
+        """See `acquisition.AcquisitionFunction.rounded`."""
+        return Constrained(self.criterion.rounded(by), [process.rounded(by) for process in self.constraints])
 
     def at(self, rows: Floats) -> Floats:
         """See `acquisition.AcquisitionFunction.at`."""

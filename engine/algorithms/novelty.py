@@ -49,9 +49,7 @@ def new_point(
     With *repeats* it is the first proposal, whatever was tried; with "endless" it is so where the space is not
     finite. Raises `Exhausted` when a finite space has no untried point.
     """
-    if (
-        repeats is True or not space.labels or (repeats == "endless" and endless(space) is not None)
-    ):  # without hyperparameters every trial is the same, as in hyperopt
+    if may_repeat(space, repeats):
         return next(iter(proposals))
     tried = Tried(space, history)
     for _, point in zip(range(_PROPOSALS), proposals, strict=False):
@@ -67,6 +65,12 @@ def new_point(
     size = finite(space).size
     start = int.from_bytes(rng.bytes(size.bit_length() // 8 + 8), "little")
     return untried(space, tried, start % size)
+
+
+def may_repeat(space: Space, repeats: Repeats) -> bool:
+    """Return whether points of *space* may be suggested again; see `new_point`."""
+    # Without hyperparameters every trial is the same, as in hyperopt.
+    return repeats is True or not space.labels or (repeats == "endless" and endless(space) is not None)
 
 
 def untried(space: Space, tried: Tried, start: int) -> Point:

@@ -52,13 +52,41 @@ def choose_recorded(
     Raises `Exhausted` if the algorithm has no point left.
     """
     scalarised = _scalarisation(algorithm, history) if recorded is None else recorded.get("scalarised")
-    if scalarised is not None:
-        history, seed = scalarise(history, scalarised.split()[0], seed=seed)
+    history, seed = _scalarised(history, scalarised, seed)
     if recorded is not None:
-        settings = {**algorithm.older.get(recorded.get("version", algorithm.version), {}), **settings}
+        settings = _as_recorded(algorithm, settings, recorded)
     if n is None:
         return RecordedChoice([algorithm.choose(space, history, seed=seed, **settings)], scalarised)
     return RecordedChoice(algorithm.choose_all(space, history, n, seed=seed, **settings), scalarised)
+
+
+def recorded_shortfall(
+    algorithm: Algorithm,
+    space: Space,
+    history: History,
+    point: Point,
+    *,
+    seed: int,
+    settings: Mapping[str, Any],
+    recorded: Mapping[str, Any],
+) -> float | None:
+    """Return how far the *point* of a decision falls short of what *algorithm* seeks; see `Algorithm.shortfall`.
+
+    None if the algorithm would not propose the point, or cannot say. The arguments are those of `choose_recorded`.
+    """
+    if algorithm.shortfall is None:
+        return None
+    history, seed = _scalarised(history, recorded.get("scalarised"), seed)
+    return algorithm.shortfall(space, history, point, seed=seed, **_as_recorded(algorithm, settings, recorded))
+
+
+def _scalarised(history: History, how: str | None, seed: int) -> tuple[History, int]:
+    return (history, seed) if how is None else scalarise(history, how.split()[0], seed=seed)
+
+
+def _as_recorded(algorithm: Algorithm, settings: Mapping[str, Any], recorded: Mapping[str, Any]) -> dict[str, Any]:
+    """Return *settings* with those that make *algorithm* choose as the version did that is recorded."""
+    return {**algorithm.older.get(recorded.get("version", algorithm.version), {}), **settings}
 
 
 def _scalarisation(algorithm: Algorithm, history: History) -> str | None:

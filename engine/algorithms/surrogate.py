@@ -38,6 +38,8 @@ from hstore.engine.algorithms.warping import bilog, most_normal, standardise, ye
 Floats = NDArray[np.float64]
 Integers = NDArray[np.intp]
 
+FEWEST = 4
+"""Trials with a loss that a model needs."""
 _MOST = 250  # trials that a process is fitted to: their number cubed is what it costs
 _MOST_BELIEVED = 100  # trials of each of both kinds
 _MOST_FITTED = 120  # of them, that hyperparameters are fitted to
@@ -147,6 +149,11 @@ class Surrogate(NamedTuple):
     """(n, d) the rows of the trials that the process is made of, by ascending mean of y."""
     warped: Floats
     """(n,) y of these trials, by tid."""
+
+    def rounded(self, by: float) -> Surrogate:
+        """Return the surrogate with the processes that `Posterior.rounded` returns."""
+        success = None if self.success is None else self.success.rounded(by)
+        return self._replace(posterior=self.posterior.rounded(by), success=success)
 
 
 def kept_of(trials: KnownTrials) -> Integers:

@@ -1,19 +1,21 @@
 """Replay: derive every suggestion of an experiment again from what it knew, and compare.
 
 Bits are compared wherever they are guaranteed: for portable algorithms everywhere, for the others on a machine with
-the fingerprint of the one that chose. Elsewhere their linear algebra rounds differently, and a number counts as
-the same within `TOLERANCE` of its label's range; the report says of how many decisions that was so.
+the fingerprint of the one that chose. Elsewhere their linear algebra rounds differently, and a decision has one of
+three outcomes. It is the *same* if each number is within `TOLERANCE` of its label's range. It is *equivalent* if the
+algorithm would have taken the recorded point but for rounding: it is worth as much as the best point found here, within
+`LEAST_WORTH`. Else it is *different*, and only that is a failure.
 """
 
 from __future__ import annotations
 
 import struct
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from hstore.engine.algorithms import ALGORITHMS, Exhausted, choose_recorded, why_unknown
+from hstore.engine.algorithms import ALGORITHMS, Exhausted, choose_recorded, recorded_shortfall, why_unknown
 from hstore.engine.algorithms.encoding import encoding
 from hstore.engine.algorithms.scalarise import why_unknown_scalarisation
 from hstore.engine.evaluation.pruning import PruningReplay, why_skipped
@@ -27,6 +29,9 @@ from hstore.store.store import Experiment
 
 TOLERANCE = 1e-3
 """How far apart two numbers of a label may be, as a part of its range, where bits cannot be compared."""
+LEAST_WORTH = 1e-3
+"""How much less the recorded point may be worth than the best one, beyond what rounding explains, to be equivalent: a
+part of the expected improvement. See `Decision.shortfall`; `python -m bench forged` measures what it lets through."""
 _IRRELEVANT = ("hstore", "python")  # of a fingerprint: neither changes what numpy, scipy and BLAS compute
 
 
@@ -39,8 +44,7 @@ class Difference:
     recorded: Any
     derived: Any
     is_explained: bool = False
-    """Whether another kind of machine may be the reason: there an algorithm that is not portable may also end on
-    another of two peaks of the same height, which no tolerance covers."""
+    """Whether the decision was made on another kind of machine by an algorithm that is not portable."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +57,10 @@ class Replay:
     suggested: int
     """Those that an algorithm made and that were derived again."""
     approximate: int
-    """Those among them that were made on another kind of machine by an algorithm that is not portable: compared
-    within `TOLERANCE`, not bit for bit."""
+    """Those among them that were made on another kind of machine by an algorithm that is not portable: not compared
+    bit for bit."""
+    equivalent: int
+    """Those among these whose points are others than here, but worth as much."""
     given: int
     """Those that a person gave, or that were imported: nothing to derive."""
     pruned: int
@@ -62,11 +68,14 @@ class Replay:
     skipped: tuple[tuple[int, str], ...]
     """(tid, why) of those that this program cannot derive."""
     differences: tuple[Difference, ...]
+    """Label by label, of the decisions that are different."""
+    machines: tuple[str, ...]
+    """How the machines of *approximate* decisions differ from this one: "numpy 1.26.4, here 2.4.6"."""
     head: bytes
 
     @property
     def is_same(self) -> bool:
-        """Whether every decision that could be derived again came out the same, bit for bit but for *approximate*."""
+        """Whether every decision that could be derived again came out the same: to the bit, but for *approximate*."""
         return not self.differences
 
 
@@ -77,10 +86,12 @@ class _Derivation:
     tid: int
     of: Literal["point", "pruning"]
     how: Literal["exact", "approximate", "given", "skipped"]
-    """exact: made again, and bits were compared. approximate: made again, and compared within `TOLERANCE`. given: there
-    is nothing to make again. skipped: this program cannot make it again."""
+    """exact: made again, and bits were compared. approximate: made again, and compared as on another kind of machine.
+    given: there is nothing to make again. skipped: this program cannot make it again."""
     why_skipped: str = ""
     differences: tuple[Difference, ...] = ()
+    is_equivalent: bool = False
+    """Whether another point is recorded than is derived, and it is worth as much."""
 
 
 def derive_again(
@@ -102,7 +113,7 @@ def derive_again(
         derivations.append(suggestions.derive(tid))
         derivations.extend(_derive_prunings(prunings, tid, experiment.state.trials[tid].reports))
         on_progress(1)
-    return _report(experiment, n, derivations)
+    return _report(experiment, n, derivations, suggestions.machines)
 
 
 def _created(experiment: Experiment, until: int | None) -> Created:
@@ -120,7 +131,7 @@ def _created(experiment: Experiment, until: int | None) -> Created:
     return state.created
 
 
-def _report(experiment: Experiment, n: int, derivations: Sequence[_Derivation]) -> Replay:
+def _report(experiment: Experiment, n: int, derivations: Sequence[_Derivation], machines: Iterable[str]) -> Replay:
     """Return the report on the first *n* trials, whose decisions are *derivations*."""
     count = Counter((each.of, each.how) for each in derivations)
     return Replay(
@@ -128,10 +139,12 @@ def _report(experiment: Experiment, n: int, derivations: Sequence[_Derivation]) 
         trials=n,
         suggested=count["point", "exact"] + count["point", "approximate"],
         approximate=count["point", "approximate"],
+        equivalent=sum(each.is_equivalent for each in derivations),
         given=count["point", "given"],
         pruned=count["pruning", "exact"],
         skipped=tuple((each.tid, each.why_skipped) for each in derivations if each.how == "skipped"),
         differences=tuple(difference for each in derivations for difference in each.differences),
+        machines=tuple(machines),
         head=experiment.digest(n - 1, 0) if n else experiment.digest(None, 0),
     )
 
@@ -144,11 +157,13 @@ class _Suggestions:
         self._space = Space.from_data(created.space)
         self._seeds = Seeds(created.generator)
         self._known = ObservedHistory(self._space, self._seeds)
-        self._here, self._there = _comparable(fingerprint()), _comparable(created.fingerprint)
+        self._here, self._there = fingerprint(), created.fingerprint
         self._read = 0
         """Up to which event of the experiment's own chain changes of the space are known."""
-        self._machines: dict[str, Any] = {}
+        self._drivers: dict[str, Any] = {}
         """The fingerprints of drivers that recorded theirs with their first decision, by the driver's name."""
+        self.machines: dict[str, None] = {}
+        """How the machines whose bits cannot be compared differ from this one, in the order in which they decided."""
 
     def derive(self, tid: int) -> _Derivation:
         """Make the decision of trial *tid* again and compare; the trials before it must have been derived first."""
@@ -156,7 +171,7 @@ class _Suggestions:
         self._known.observe(self._experiment, decision.observed)
         self._follow_space(decision)
         if decision.fingerprint is not None:
-            self._machines[decision.by] = _comparable(decision.fingerprint)
+            self._drivers[decision.by] = decision.fingerprint
         derivation = self._derive(tid, decision)
         self._known.add(decision)
         return derivation
@@ -187,24 +202,42 @@ class _Suggestions:
         assert decision.algorithm is not None
         if why := why_unknown(decision.algorithm) or why_unknown_scalarisation(decision.algorithm):
             return _Derivation(tid=tid, of="point", how="skipped", why_skipped=f"chosen by {why}")
-        is_same_machine = self._machines.get(decision.by, self._there) == self._here
-        is_exact = is_same_machine or _is_portable(decision.algorithm)
+        made_on = self._drivers.get(decision.by, self._there)
+        if _is_portable(decision.algorithm) or _comparable(made_on) == _comparable(self._here):
+            differences = self._compare(tid, decision, decision.algorithm, is_exact=True)
+            return _Derivation(tid=tid, of="point", how="exact", differences=differences)
+        self.machines.update(dict.fromkeys(_unlike(made_on, self._here)))
+        differences = self._compare(tid, decision, decision.algorithm, is_exact=False)
+        is_equivalent = bool(differences) and self._is_worth_as_much(decision, decision.algorithm)
         return _Derivation(
-            tid=tid, of="point", how="exact" if is_exact else "approximate",
-            differences=tuple(self._compare(tid, decision, decision.algorithm, is_exact)),
+            tid=tid, of="point", how="approximate", differences=() if is_equivalent else differences,
+            is_equivalent=is_equivalent,
         )  # fmt: skip
 
     def _compare(
         self, tid: int, decision: Queued, algorithm: Mapping[str, Any], is_exact: bool
-    ) -> Iterator[Difference]:
+    ) -> tuple[Difference, ...]:
         """Choose again what *decision* chose, and compare label by label; the seed is compared as one of them."""
         seed = self._seeds[self._known.suggested]
         recorded: dict[str, Any] = {"(seed)": decision.seed, **decision.point}
         derived: dict[str, Any] = {"(seed)": seed, **self._choose(algorithm, seed)}
-        for label in dict.fromkeys((*recorded, *derived)):
-            one, other = recorded.get(label), derived.get(label)
-            if _bits(one) != _bits(other) and (is_exact or not _is_close(self._space, label, one, other)):
-                yield Difference(tid=tid, label=label, recorded=one, derived=other, is_explained=not is_exact)
+        pairs = ((label, recorded.get(label), derived.get(label)) for label in dict.fromkeys((*recorded, *derived)))
+        return tuple(
+            Difference(tid=tid, label=label, recorded=one, derived=other, is_explained=not is_exact)
+            for label, one, other in pairs
+            if _bits(one) != _bits(other) and (is_exact or not _is_close(self._space, label, one, other))
+        )
+
+    def _is_worth_as_much(self, decision: Queued, algorithm: Mapping[str, Any]) -> bool:
+        """Return whether the algorithm would have taken the point of *decision* but for rounding."""
+        seed = self._seeds[self._known.suggested]
+        if decision.seed != seed:
+            return False
+        shortfall = recorded_shortfall(
+            ALGORITHMS[algorithm["name"]], self._space, self._known.history, dict(decision.point),
+            seed=seed, settings=algorithm["settings"], recorded=algorithm,
+        )  # fmt: skip
+        return shortfall is not None and shortfall <= LEAST_WORTH
 
     def _choose(self, algorithm: Mapping[str, Any], seed: int) -> Point:
         try:
@@ -243,6 +276,33 @@ def _is_close(space: Space, label: str, recorded: Any, derived: Any) -> bool:
 
 def _comparable(recorded: Any) -> dict[str, Any]:
     return {name: value for name, value in (recorded or {}).items() if name not in _IRRELEVANT}
+
+
+def _unlike(there: Any, here: Mapping[str, Any]) -> Iterator[str]:
+    """Yield in words in what the fingerprint *there* differs from that of this machine, *here*."""
+    if not isinstance(there, Mapping):
+        yield "the machine is not recorded"
+        return
+    for name, mine in here.items():
+        theirs = there.get(name)
+        if theirs == mine:
+            continue
+        if name == "cpu":
+            yield from _unlike_cpu(theirs or (), mine)
+        elif name == "battery":
+            yield "BLAS or the processor rounds differently"
+        elif name == "disabled":
+            yield f"numpy without the CPU features {theirs or 'none'!r}, here {mine or 'none'!r}"
+        else:
+            yield f"{name} {theirs}, here {mine}"
+
+
+def _unlike_cpu(theirs: Collection[str], mine: Collection[str]) -> Iterator[str]:
+    only = (("only there", sorted(set(theirs) - set(mine))), ("only here", sorted(set(mine) - set(theirs))))
+    for where, names in only:
+        if names:
+            more = f" and {len(names) - 4} more" if len(names) > 4 else ""
+            yield f"CPU features {where}: {', '.join(names[:4])}{more}"
 
 
 def _bits(value: Any) -> Any:

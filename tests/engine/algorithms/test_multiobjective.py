@@ -199,7 +199,7 @@ def test_what_is_climbed_has_the_slopes_that_it_says(k: int, monkeypatch: pytest
         seen.append(criterion)
         return pool
 
-    monkeypatch.setattr("hstore.engine.algorithms.multiobjective.best_first", look)
+    monkeypatch.setattr("hstore.engine.algorithms.decision.best_first", look)
 
     def tell(point: Point) -> dict[str, Any]:
         if point["y"] > 0.9:
