@@ -27,7 +27,7 @@ line longer than the driver waits."""
 class GridFSAttachments:
     """See `Attachments`. A file appears when it is whole; an upload that died leaves chunks that nothing refers to.
 
-    The name of a file is a claim that its content has to prove: whoever may insert can insert another file of that
+    The name of a file is a claim that its content has to prove: any writer can insert another file of that
     name, and chunks get lost. So `get` looks for a file that holds the content, and `put` does not trust one by name.
     """
 

@@ -143,7 +143,7 @@ def missing(state: State, known: Sequence[KnownTrial]) -> list[KnownTrial]:
 
 
 def append_missing(experiment: Experiment, space: Space, known: Sequence[KnownTrial]) -> None:
-    """Append those of *known* that are not there yet, whoever else is doing so at the same time."""
+    """Append those of *known* that are not there yet, also while other processes do the same."""
 
     left = deque(missing(experiment.state, known))
     keys: set[Key] = set()

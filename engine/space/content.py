@@ -155,7 +155,7 @@ class _Walk:
         defaults = {name: each.default for name, each in inspect.signature(type(obj).__init__).parameters.items()}
         given = [(name, self.digest(value)) for name, value in obj.get_params(deep=False).items()]
         nothing = inspect.Parameter.empty
-        # A later version of its library may add parameters: those that nobody sets make no difference.
+        # A later version of its library may add parameters: those with their default value make no difference.
         return sorted(
             _hash(name, value)
             for name, value in given

@@ -77,7 +77,7 @@ class Array:
             self.values = NotPlain("a numpy array without a state")
             return
         if isinstance(dtype, Dtype) and dtype.is_object and isinstance(content, list):
-            self.values = content  # in one row, whatever the shape: nobody searches over nested arrays of objects
+            self.values = content  # in one row, whatever the shape
         else:
             self.values = _read(content, dtype, shape, "F" if is_fortran else "C")
 

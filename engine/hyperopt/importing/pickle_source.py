@@ -193,7 +193,7 @@ class HyperoptFile:
 def _check_size(found: Any, limit: int) -> None:
     """Raise `UnpicklingError` if *found*, written out, has more than *limit* values.
 
-    A pickle of a few bytes can name one list a billion times over; whoever writes it out never comes to an end.
+    A pickle of a few bytes can name one list a billion times over; writing it out would never end.
     """
     sizes: dict[int, int] = {}
     stack: list[tuple[Any, bool]] = [(found, False)]
