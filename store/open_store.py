@@ -29,7 +29,6 @@ def open_store(
     version as well.
     Raises `BadUrl`, `NoMongod`, `StoreUnreachable`, `SchemaMismatch`.
     """
-    from hstore.migrations import identity
     from hstore.store.claims import Claims
     from hstore.store.diagnosis import misconfiguration
     from hstore.store.gridfs_attachments import GridFSAttachments
@@ -60,7 +59,7 @@ def open_store(
     )
     try:
         retry(lambda: _check_schema(database, where, check_schema))
-        store.identity = retry(lambda: identity(database))
+        store.identity = log.identity()
     except BaseException:
         store.close()
         raise
