@@ -415,8 +415,17 @@ class Experiment:
             self.store.models.project(self.state, {tid}, whole=self._only is None)
 
     def repair(self) -> None:
-        """Bring the read models up to the log, if a writer died before it did."""
-        self.store.models.repair(self.state)
+        """Bring the read models up to the log, if a writer died before it did; or back to it, if it lost events."""
+        models = self.store.models
+        if ahead := models.ahead(self.state):
+            # Others may have written since this was read. What the log shows now has all that the documents showed.
+            whole = Experiment(self.store, self.name)
+            whole.refresh()
+            vers: dict[Chain, int] = {tid: trial.ver for tid, trial in whole.state.trials.items()}
+            vers[None] = whole.state.events
+            if stale := {chain: known for chain, known in ahead.items() if known > vers.get(chain, -1)}:
+                models.remove(self.name, stale)
+        models.repair(self.state)
 
     def _take(self, events: Sequence[Event]) -> None:
         for event in events:

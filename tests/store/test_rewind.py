@@ -323,3 +323,31 @@ def test_a_log_in_memory_keeps_what_it_has() -> None:
     store.log._chains["e"][1].pop()
     with pytest.raises(StoreRewound, match="trial 1"):
         experiment.append(experiment.compose((Requeued, 1, {"why": "retry"})))
+
+
+# -- what others left behind ----------------------------------------------------------------------------------
+
+
+def test_read_models_of_what_was_lost_are_brought_back_to_the_log(
+    mongo_url: str, mongo_store: Store, database: Database[Any]
+) -> None:
+    begun(mongo_store).repair()
+    after_trial(2)(database)
+    database["events"].delete_one({"tid": 1, "ver": 3})
+    with open_store(mongo_url) as another:
+        fresh = another.experiment("e")
+        fresh.repair()
+        trials, about = another.models.shown("e")
+        assert {d["tid"]: (d["ver"], d["state"]) for d in trials} == {0: (3, "done"), 1: (2, "running")}
+        assert about is not None
+        assert about["events"] == fresh.state.events
+
+
+def test_read_models_of_what_was_written_meanwhile_stay(mongo_store: Store) -> None:
+    mine = begun(mongo_store)
+    other = mongo_store.experiment("e")
+    other.append(other.compose(ended(3)))
+    other.repair()
+    mine.repair()
+    trials, _ = mongo_store.models.shown("e")
+    assert {d["tid"]: d["ver"] for d in trials} == dict.fromkeys(range(4), 3)
