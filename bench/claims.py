@@ -116,8 +116,8 @@ def race(url: str) -> tuple[float, float]:
 def idle_workers(url: str, n: int) -> Iterator[None]:
     """Have *n* workers, each with threads and a client of its own, find nothing to do."""
     import hstore
-    from hstore.workers.options import WorkerOptions
     from hstore.workers.worker import Worker
+    from hstore.workers.worker_options import WorkerOptions
 
     with contextlib.ExitStack() as stack:
         workers = [

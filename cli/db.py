@@ -37,12 +37,12 @@ def db() -> None:
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
-    help="Also listen on 127.0.0.1:PORT; 0 takes any free port.",
+    help="Also listen on 127.0.0.1:PORT, with a password; 0 takes any free port.",
 )
 def start(port: int | None) -> None:
     """Start the server; it runs until `hstore db stop`.
 
-    Prints the URI for MongoDB programs.
+    Prints the URI for MongoDB programs, which with --port contains a user and a password.
 
     \b
     hstore db start
@@ -84,7 +84,7 @@ def status(as_json: bool) -> None:
         print_json(report, indent=None)
         return
     for name, value in report.items():
-        if value not in (None, []):
+        if value not in (None, []) and (name != "kept" or report["running"]):
             print_text(f"{TITLES.get(name, name):9} {_readable(name, value)}")
 
 

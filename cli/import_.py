@@ -14,7 +14,7 @@ from hstore.cli.printing import print_json, print_note, print_text
 if TYPE_CHECKING:
     from hstore.cli.session import Session
     from hstore.engine.hyperopt.importing.carry_over import Imported
-    from hstore.engine.hyperopt.importing.survey import Source
+    from hstore.engine.hyperopt.importing.source_survey import Source
 
 TIMEOUT = 5.0
 """Seconds to wait for an answer of hyperopt's server."""
@@ -61,7 +61,7 @@ def import_(
 
     from hstore.cli.table import text
     from hstore.engine.hyperopt.importing.carry_over import carry_over
-    from hstore.engine.hyperopt.importing.survey import load_space, survey
+    from hstore.engine.hyperopt.importing.source_survey import load_space, survey
 
     if space_ref is not None:
         sys.path.insert(0, os.getcwd())  # as python itself does

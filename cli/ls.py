@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
 @click.pass_obj
 def ls(session: Session, as_json: bool) -> None:
-    """List the experiments: status, trials, best result and last activity.
+    """List the experiments of the store.
+
+    With status, trials by state, time of the last event, and the best trial.
 
     \b
     hstore ls

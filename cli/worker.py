@@ -80,8 +80,8 @@ def worker(session: Session, /, experiments: tuple[str, ...], workdir: Path | No
       9         it took no trial, because no objective could be loaded
       130, 143  stopped by SIGINT, SIGTERM
     """
-    from hstore.workers.options import WorkerOptions
     from hstore.workers.serve import serve
+    from hstore.workers.worker_options import WorkerOptions
 
     if options["isolate"] == "none" and options["trial_timeout"] is not None:
         raise click.UsageError("--trial-timeout needs --isolate process: a call in the worker's own cannot be stopped")

@@ -31,7 +31,8 @@ from hstore.engine.search.options import (
 from hstore.engine.search.progress import ProgressCallback
 from hstore.engine.space import Apply, Space, compile_space, space_eval
 from hstore.engine.space.constant_spaces import why_nothing_is_searched
-from hstore.store.errors import BadSearchSpace, InvalidAnnotatedParameter, InvalidValue
+from hstore.store.errors import AllTrialsFailed, BadSearchSpace, InvalidAnnotatedParameter, InvalidValue
+from hstore.store.events import Failed
 from hstore.store.messages import shown_on_stderr
 from hstore.store.store import Store
 
@@ -130,11 +131,15 @@ def fmin(
         fn, space = annotated(fn)
     domain = _domain(fn, space, options, pass_expr_memo_ctrl)
     algo = _default_algorithm() if algo is None else algo
-    with shown_on_stderr(options.display.verbose), _view(trials, experiment, store, options.trials_save_file) as view:
-        if view is trials and view.asynchronous and options.parallel.workers is None:
-            options = replace(options, parallel=replace(options.parallel, workers=0))
-        SearchCall(algo, domain, view, options).search(ends=True)
-        return _answer(view, space, options, return_argmin=return_argmin)
+    try:
+        with shown_on_stderr(options.display.verbose), _view(trials, experiment, store, trials_save_file) as view:
+            if view is trials and view.asynchronous and options.parallel.workers is None:
+                options = replace(options, parallel=replace(options.parallel, workers=0))
+            SearchCall(algo, domain, view, options).search(ends=True)
+            return _answer(view, space, options, return_argmin=return_argmin)
+    except KeyboardInterrupt as interrupt:
+        # Where hstore and pymongo were interrupted does not help the user: the message has said what to do.
+        raise interrupt.with_traceback(None) from None
 
 
 def _has_own_fmin(trials: Any) -> bool:
@@ -176,11 +181,23 @@ def _answer(view: Trials, space: Any, options: SearchOptions, *, return_argmin: 
     if options.objectives is not None or view.pareto:
         front = [raw_values(document) for document in view.pareto]
         return front if return_argmin else [space_eval(space, point) for point in front]
-    if len(view):
-        return view.argmin if return_argmin else space_eval(space, view.argmin)
-    if return_argmin:
+    if not len(view) and not return_argmin:
+        return None
+    if not len(view) and not view.experiment.state.counts.get("failed", 0):
         raise InvalidValue("There are no evaluation tasks, cannot return argmin of task losses.")
-    return None
+    best = _argmin(view)
+    return best if return_argmin else space_eval(space, best)
+
+
+def _argmin(view: Trials) -> dict[str, Any]:
+    """Return the best point; raises `AllTrialsFailed`, which says what went wrong in the last trial that failed."""
+    try:
+        return view.argmin
+    except AllTrialsFailed as error:
+        ends = [trial.end for trial in view.experiment.trials]
+        failures = [f"{end.error}: {end.message}" for end in ends if isinstance(end, Failed)]
+        said = f" ({len(failures)} failed; last error: {failures[-1]:.200})" if failures else ""
+        raise AllTrialsFailed(f"no trial finished with a usable loss{said}", hint=error.hint) from None
 
 
 def _default_algorithm() -> Any:

@@ -23,6 +23,7 @@ from hstore.engine.hyperopt.mongo_trials import MongoTrials
 from hstore.engine.hyperopt.trials import Trials
 from hstore.engine.space import Space, compile_space
 from hstore.engine.space.data import short_repr
+from hstore.engine.space.distributions import as_space
 from hstore.store.errors import InvalidValue
 from hstore.store.open_store import open_store
 from hstore.store.store import Store
@@ -43,13 +44,15 @@ class HyperoptSearchCV(BaseSearchCV):  # type: ignore[misc]
     It is used as scikit-learn's own searches are, and has their attributes (`best_params_`, `best_score_`,
     `best_estimator_`, `cv_results_`, …) and `trials_`, in which a trial's loss is its mean score times -1.
 
-    space: {parameter of the estimator: hp expression or constant}, or a choice of several such dicts.
+    space: {parameter of the estimator: hp expression, list of options, frozen distribution of `scipy.stats`, or
+        constant}, or a list or an hp.choice of several such dicts. A tuple is a constant. A distribution that hp has
+        (uniform, loguniform, randint, norm, lognorm) is searched as hp's; of others the trials hold the quantile.
     max_evals: number of trials in all, those that are there already included.
-    trials: `Trials()` or `MongoTrials(…)` to search on; they are gone on with if they have trials already.
+    trials: `Trials()` or `MongoTrials(…)` to search on; trials that they have already are continued.
     warm_start: go on with the trials of the last `fit`, for a larger *max_evals*.
-    algo: as for `fmin`. random_state: an int or a Generator for a search that can be had again.
+    algo: as for `fmin`. random_state: seed, an int or a Generator, for a reproducible search.
     experiment, store: search durably, under this name in the store at this URL (or `Store`; the embedded one without
-        it). The same fit goes on with a search that was stopped in whatever way; on other data it is refused.
+        it). However a search was stopped, the same fit continues it; on other data it is refused.
     scoring, n_jobs, refit, cv, verbose, pre_dispatch, error_score, return_train_score: as in GridSearchCV, for one
         metric. *verbose* above 0 shows a progress bar.
     """
@@ -78,8 +81,8 @@ class HyperoptSearchCV(BaseSearchCV):  # type: ignore[misc]
     def fit(self, X: Any, y: Any = None, groups: Any = None, **fit_params: Any) -> HyperoptSearchCV:  # noqa: N803
         """Search, and refit the estimator with the best parameters on all of *X*, *y*; return self.
 
-        *fit_params* go to the estimator's fit. Raises `InvalidValue` for what cannot be meant, `AllTrialsFailed` if no
-        parameters have a score, and what the estimator raises if *error_score* is "raise".
+        *fit_params* go to the estimator's fit. Raises `InvalidValue` for arguments without sense, `AllTrialsFailed`
+        if no parameters have a score, and what the estimator raises if *error_score* is "raise".
         """
         scoring = self.scoring
         if not (scoring is None or isinstance(scoring, str) or callable(scoring)):
@@ -87,7 +90,7 @@ class HyperoptSearchCV(BaseSearchCV):  # type: ignore[misc]
                 "scoring must be a string, a callable or None. Multimetric scoring is not supported.",
                 hint="search by one metric; cross_validate gives the best estimator's others",
             )
-        space = compile_space(self.space)
+        space = compile_space(as_space(self.space))
         X, y = indexable(X, y)  # noqa: N806
         self.scorer_ = check_scoring(self.estimator, scoring=scoring)
         self.multimetric_ = False
@@ -113,13 +116,16 @@ class HyperoptSearchCV(BaseSearchCV):  # type: ignore[misc]
         self.best_score_ = scores[self.best_index_]
         self.best_params_ = self.cv_results_["params"][self.best_index_]
         if self.refit:
-            began = time.perf_counter()
-            self.best_estimator_ = objective.estimator_with(self.best_params_)
-            self.best_estimator_.fit(*((X,) if y is None else (X, y)), **fit_params)
-            self.refit_time_ = time.perf_counter() - began
-            if hasattr(self.best_estimator_, "feature_names_in_"):
-                self.feature_names_in_ = self.best_estimator_.feature_names_in_
+            self._refit(objective.estimator_with(self.best_params_), X, y, fit_params)
         return self
+
+    def _refit(self, estimator: Any, X: Any, y: Any, fit_params: Mapping[str, Any]) -> None:  # noqa: N803
+        began = time.perf_counter()
+        self.best_estimator_ = estimator
+        estimator.fit(*((X,) if y is None else (X, y)), **fit_params)
+        self.refit_time_ = time.perf_counter() - began
+        if hasattr(estimator, "feature_names_in_"):
+            self.feature_names_in_ = estimator.feature_names_in_
 
     @contextmanager
     def _searched(self, data: str) -> Iterator[Trials]:

@@ -12,10 +12,10 @@ class Attachments(Protocol):
     """Content by its SHA-256. What was put is never changed; putting it again changes nothing."""
 
     def put(self, content: bytes) -> bytes:
-        """Store *content* durably; return its SHA-256 (32 bytes)."""
+        """Store *content* durably, which is read back to be sure; return its SHA-256 (32 bytes)."""
 
     def get(self, sha256: bytes) -> bytes:
-        """Return the content; raises `NotFound`, and `VerificationFailed` if what is kept does not match."""
+        """Return the content; raises `NotFound`, and `VerificationFailed` if nothing stored under it matches."""
 
 
 class MemoryAttachments:

@@ -16,7 +16,7 @@ from pymongo.read_concern import ReadConcern
 
 from hstore.store.events import Document
 from hstore.store.fold import HELD
-from hstore.store.retry import RetryPolicy
+from hstore.store.retry import RetryPolicy, let_go
 
 if TYPE_CHECKING:
     from pymongo.collection import Collection
@@ -99,9 +99,9 @@ class Claims:
         found: Document | None = self._retrying(lambda: self._database.command(command)["value"])
         return found
 
-    def give_back(self, session: str, place: TrialKey) -> None:
+    def give_back(self, session: str, key: TrialKey) -> None:
         """Give back a ticket that is not used; other workers need not wait then until it lapses."""
-        exp, tid = place
+        exp, tid = key
         query = {"_id": {"exp": exp, "tid": tid}, "ticket.by": session}
         self._retrying(lambda: self._trials.update_one(query, {"$unset": {"ticket": ""}}))
 
@@ -158,7 +158,8 @@ class Claims:
                 now = self._workers.find_one_and_update(
                     {"_id": ""}, mine, upsert=True, return_document=ReturnDocument.AFTER
                 )
-            except DuplicateKeyError:
+            except DuplicateKeyError as error:
+                let_go(error)
                 return False
             return now is not None and now["by"] == session
 
@@ -177,7 +178,8 @@ class Claims:
                 found = self._workers.find_one_and_update(
                     {"_id": name}, presence, upsert=True, return_document=ReturnDocument.AFTER
                 )
-            except DuplicateKeyError:  # another worker came at the same moment
+            except DuplicateKeyError as error:  # another worker came at the same moment
+                let_go(error)
                 return False
             return found is not None and found["session"] == session
 

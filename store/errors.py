@@ -3,31 +3,31 @@
 HstoreError                  anything below; `hint` says what to do next
 ├── Conflict                 another event has the place (exp, tid, ver): fenced, lost a race, already ended
 ├── InvalidValue             a value that the log cannot hold; names the path to it
-│   ├── InvalidName          a name of an experiment that no store can hold
-│   ├── InvalidPoint         a given point that is not in the space; names the label
-│   ├── InvalidTrial         not a valid hyperopt document; InvalidMongoTrial is hyperopt's, which nothing raises
-│   └── InvalidEvent         an event that does not follow from the chain it was to be appended to
+│   ├── InvalidName          a string that cannot name an experiment
+│   ├── InvalidPoint         a user's point that does not fit the space; names the label
+│   ├── InvalidTrial         a document that is not a trial; InvalidMongoTrial is hyperopt's, which nothing raises
+│   └── InvalidEvent         an event that its chain does not allow
 ├── NotFound                 no such experiment, trial or attachment
 ├── SpaceChanged             an experiment continued with another search space
 ├── StoreUnreachable         no MongoDB answers under the URL, or none can be started
-│   ├── BadUrl               the URL cannot be understood
-│   └── NoMongod             no mongod on this machine to embed
-├── SchemaMismatch           the store is of another version than the program
+│   ├── BadUrl               the URL is not understood
+│   └── NoMongod             no mongod program on this machine to embed
+├── SchemaMismatch           store and program differ in version
 ├── StoreRewound             the store lost events that this process had read or appended
-├── VerificationFailed       the log is corrupt (its digests do not match), or a replay differs
+├── VerificationFailed       the log contradicts its digests, or a replay differs from the record
 ├── BadSearchSpace           a space that cannot be searched; names the label
 │   ├── DuplicateLabel       two hyperparameters of one name
-│   ├── WrongArgument        an argument of a wrong kind, or an unknown one
-│   ├── MissingValue         a space evaluated without the value of an active hyperparameter
+│   ├── WrongArgument        an argument of a wrong kind, or an unknown or missing one
+│   ├── MissingValue         a space evaluated without the value of a hyperparameter
 │   └── InvalidAnnotatedParameter  an annotation of an objective that is not a hyperparameter
-├── OperationFailure         an operation of hyperopt's MongoJobs that is not possible on this job
-├── ReserveTimeout           a worker of hyperopt's kind found no job in time
+├── OperationFailure         a request that hyperopt's MongoJobs cannot carry out on a job
+├── ReserveTimeout           hyperopt's MongoWorker found no job in time
 ├── Shutdown, WaitQuit, DomainSwapError    hyperopt's, for programs that catch them: nothing raises them
-├── CannotLoad               an objective that this process cannot import, unpickle or call
+├── CannotLoad               an objective that this process cannot load
 ├── InvalidResult            what an objective returned cannot be used
 │   ├── InvalidLoss          no loss, or one that is not a real number
 │   └── InvalidResultStatus  a status that is not one of hyperopt's five
-└── AllTrialsFailed          no trial has a loss, so there is no best
+└── AllTrialsFailed          no trial finished with a usable loss
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from typing import Any, ClassVar
 
 
 class HstoreError(Exception):
-    """Raised by hstore for what its user can fix; keyword values become attributes."""
+    """Raised by hstore for problems that its user can solve; keyword values become attributes."""
 
     exit_code: ClassVar[int] = 1
 
@@ -48,7 +48,7 @@ class HstoreError(Exception):
         self.values = values
 
     def __getattr__(self, name: str) -> Any:
-        # Only reached for what is not a real attribute; `values` itself is missing while unpickling.
+        # Only reached for names without a real attribute; `values` itself is missing while unpickling.
         try:
             return self.__dict__["values"][name]
         except KeyError:
@@ -77,11 +77,11 @@ class InvalidName(InvalidValue):
 
 
 class InvalidPoint(InvalidValue):
-    """Raised for a given point that is not in the space; nothing was queued."""
+    """Raised for a user's point that does not fit the space; nothing was queued."""
 
 
 class InvalidTrial(InvalidValue):
-    """Raised for what is not a valid hyperopt document; `.obj` is what was given. Nothing was inserted."""
+    """Raised for a document that is not a trial; `.obj` is what was given. Nothing was inserted."""
 
     def __init__(self, message: Any = "", obj: Any = None, *, hint: str = "", **values: Any) -> None:
         super().__init__(message, hint=hint, obj=obj, **values)
@@ -102,7 +102,7 @@ class InvalidEvent(InvalidValue):
 
 
 class NotFound(HstoreError, LookupError):
-    """Raised for an experiment, trial or attachment that is not there."""
+    """Raised for an experiment, trial or attachment that does not exist."""
 
     exit_code = 3
 
@@ -170,14 +170,14 @@ class MissingValue(BadSearchSpace, AttributeError):
 
 
 class InvalidAnnotatedParameter(BadSearchSpace):
-    """Raised for an annotation of an objective, given as the space, that is not a hyperparameter: `.result`."""
+    """Raised for an annotation of an objective, given as the space, that is not a hyperparameter (`.result`)."""
 
     def __init__(self, message: Any = "", *, hint: str = "", **values: Any) -> None:
         super().__init__(message, hint=hint, **{"result": message, **values})
 
 
 class OperationFailure(HstoreError):
-    """Raised for what cannot be done with a job: it is another's, has ended, has no such attachment, or stays."""
+    """Raised if a job is held by another worker, has ended, has no such attachment, or cannot be deleted."""
 
 
 class ReserveTimeout(HstoreError):
@@ -185,7 +185,7 @@ class ReserveTimeout(HstoreError):
 
 
 class Shutdown(HstoreError):
-    """hyperopt's, for a worker told to stop; here its trial is queued again, and nothing raises it."""
+    """hyperopt's, for a worker told to stop; hstore requeues the trials of such a worker, and nothing raises it."""
 
 
 class WaitQuit(HstoreError):
@@ -193,7 +193,7 @@ class WaitQuit(HstoreError):
 
 
 class DomainSwapError(HstoreError):
-    """hyperopt's, for a worker that meets a second objective; here it loads both, and nothing raises it."""
+    """hyperopt's, for a worker that meets a second objective; a worker of hstore loads both, and nothing raises it."""
 
 
 class CannotLoad(HstoreError):
@@ -216,4 +216,4 @@ class InvalidResultStatus(InvalidResult):
 
 
 class AllTrialsFailed(HstoreError):
-    """Raised when the best trial is wanted and no trial has a usable loss."""
+    """Raised by a request for the best trial when no trial finished with a usable loss."""

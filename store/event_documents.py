@@ -135,7 +135,7 @@ def from_document(document: Document, fetch: Callable[[bytes], bytes] | None = N
         try:
             data = unspill(data, fetch)
         except (NotFound, VerificationFailed, bson.errors.BSONError, KeyError, TypeError, AttributeError) as error:
-            return _unreadable(document, f"its spilled data cannot be fetched: {error}")
+            return _unreadable(document, f"its data was moved out into an attachment that cannot be fetched: {error}")
     shape = _SHAPE[kind]
     known: Document = {}
     extra: Document = {}

@@ -51,7 +51,7 @@ class Event:
     by: str
     """host:pid:name of the writer."""
     prev: bytes | None = None
-    """Digest of what this event follows: its chain so far, or for a decision the decision before (see `seal`)."""
+    """Digest of what this event follows: its chain so far, or for a decision the decision before (see `digest`)."""
     imported: Data | None = None
     """Of an event that was imported: `at`, when it happened, as far as its own store recorded it, and what else that
     recorded and no field here holds. See `happened`."""
@@ -221,7 +221,7 @@ class Created(ExperimentEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changed(ExperimentEvent):
-    """A limit, the algorithm, the objective or the pruner was replaced."""
+    """A limit, the algorithm, the objective, the pruner or the generator of seeds was replaced."""
 
     type: ClassVar[str] = "changed"
     limits: Data | None = None
@@ -229,6 +229,9 @@ class Changed(ExperimentEvent):
     objective: Data | None = None
     pruner: Data | None = None
     """Empty: none from here on."""
+    generator: Data | None = None
+    """As in `Created`, and `after`: how many suggestions there were. Its first seed is that of the first decision that
+    observes this event."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from bson import ObjectId
+from pymongo.errors import AutoReconnect
 
 from hstore.store.errors import NotFound, VerificationFailed
 from hstore.store.retry import RetryPolicy
@@ -23,7 +25,11 @@ line longer than the driver waits."""
 
 
 class GridFSAttachments:
-    """See `Attachments`. A file appears when it is whole; an upload that died leaves chunks that nothing refers to."""
+    """See `Attachments`. A file appears when it is whole; an upload that died leaves chunks that nothing refers to.
+
+    The name of a file is a claim that its content has to prove: whoever may insert can insert another file of that
+    name, and chunks get lost. So `get` looks for a file that holds the content, and `put` does not trust one by name.
+    """
 
     def __init__(self, database: Database[dict[str, Any]], retry: RetryPolicy) -> None:
         self._files = database[f"{BUCKET}.files"]
@@ -32,14 +38,32 @@ class GridFSAttachments:
 
     def put(self, content: bytes) -> bytes:
         """See `Attachments.put`. Two who put the same at once keep it twice, which is once too often and harmless."""
-        digest = hashlib.sha256(content)
-        self._retrying(lambda: self._upload(digest.hexdigest(), content))
-        return digest.digest()
+        sha256 = hashlib.sha256(content).digest()
+        self._retrying(lambda: self._ensure(sha256, content))
+        return sha256
 
-    def _upload(self, name: str, content: bytes) -> None:
-        """Write *content* in the format of GridFS, its chunks first; what failed begins anew, under another id."""
-        if self._files.find_one({"filename": name}, {"_id": 1}) is not None:
-            return
+    def get(self, sha256: bytes) -> bytes:
+        """See `Attachments.get`."""
+        files = self._retrying(lambda: self._named(sha256))
+        for file in files:
+            content = self._retrying(partial(self._content, file))
+            if hashlib.sha256(content).digest() == sha256:
+                return content
+        if files:
+            raise VerificationFailed(f"the attachment {sha256.hex()} is not what it was", sha256=sha256)
+        raise NotFound(f"there is no attachment with SHA-256 {sha256.hex()}")
+
+    def _ensure(self, sha256: bytes, content: bytes) -> None:
+        """Return once a file holds *content*: one that is there already, or else a new one."""
+        for file in self._named(sha256):
+            if self._is_complete(file["_id"], content) and self._content(file) == content:
+                return
+        file_id = self._upload(sha256.hex(), content)
+        if not self._is_complete(file_id, content):
+            raise AutoReconnect("what was written of an attachment cannot be read back")  # it is uploaded again
+
+    def _upload(self, name: str, content: bytes) -> ObjectId:
+        """Write *content* in the format of GridFS, its chunks first; what failed begins again, under another id."""
         file = ObjectId()
         starts = range(0, len(content), CHUNK_BYTES)
         chunks = (
@@ -54,17 +78,31 @@ class GridFSAttachments:
             "uploadDate": dt.datetime.now(dt.UTC),
         }
         self._files.insert_one({"_id": file, **about})
+        return file
 
-    def get(self, sha256: bytes) -> bytes:
-        """See `Attachments.get`."""
-        content = self._retrying(lambda: self._download(sha256.hex()))
-        if hashlib.sha256(content).digest() != sha256:
-            raise VerificationFailed(f"the attachment {sha256.hex()} is not what it was", sha256=sha256)
-        return content
+    def _named(self, sha256: bytes) -> list[dict[str, Any]]:
+        """Return the files that are named as the content with *sha256* is, the newest first."""
+        return list(self._files.find({"filename": sha256.hex()}, {"length": 1}, sort=[("uploadDate", -1)]))
 
-    def _download(self, name: str) -> bytes:
-        file = self._files.find_one({"filename": name}, {"_id": 1}, sort=[("uploadDate", -1)])
-        if file is None:
-            raise NotFound(f"there is no attachment with SHA-256 {name}")
-        found = self._chunks.find({"files_id": file["_id"]}, {"data": 1}, sort=[("n", 1)], batch_size=MESSAGE_CHUNKS)
-        return b"".join(chunk["data"] for chunk in found)
+    def _is_complete(self, file_id: Any, content: bytes) -> bool:
+        """Return whether the chunks of a file add up to the length of *content*. Nothing of them is transferred."""
+        size = {"$cond": [{"$eq": [{"$type": "$data"}, "binData"]}, {"$binarySize": "$data"}, 0]}
+        total = [{"$match": {"files_id": file_id}}, {"$group": {"_id": None, "bytes": {"$sum": size}}}]
+        found = next(self._chunks.aggregate(total), {"bytes": 0})
+        return int(found["bytes"]) >= len(content)
+
+    def _content(self, file: dict[str, Any]) -> bytes:
+        """Return what the chunks of *file* hold, up to its length; chunks that others added to them are skipped."""
+        length = file.get("length")
+        parts: list[bytes] = []
+        left = length if isinstance(length, (int, float)) else 0  # JavaScript writes a double
+        found = self._chunks.find(
+            {"files_id": file["_id"]}, {"n": 1, "data": 1}, sort=[("n", 1)], batch_size=MESSAGE_CHUNKS
+        )
+        for chunk in found:
+            if left <= 0:
+                break
+            if chunk["n"] == len(parts) and isinstance(chunk.get("data"), bytes):
+                parts.append(chunk["data"])
+                left -= len(chunk["data"])
+        return b"".join(parts)

@@ -1,4 +1,4 @@
-"""Messages: what hstore has to say goes through `logging`, and to stderr where the program has set up nothing else."""
+"""Messages of hstore: they go through `logging`, and to stderr if the program has set up no handler of its own."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import threading
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from typing import Any
+
+from hstore.store.terminal_text import printable
 
 ROOT = "hstore"
 FIELDS = ("experiment", "trial", "worker")
@@ -28,12 +30,12 @@ class Log(logging.LoggerAdapter[logging.Logger]):
 
 
 class StderrHandler(logging.Handler):
-    """Prints each message as a line `hstore: …` on stderr, above a progress bar if there is one."""
+    """Prints each message as one line `hstore: …` on stderr, above a progress bar if there is one."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print *record*."""
         try:
-            line = f"hstore: {record.getMessage()}"
+            line = f"hstore: {printable(record.getMessage())}"
             if "tqdm" in sys.modules:
                 sys.modules["tqdm"].tqdm.write(line, file=sys.stderr)
             else:
@@ -74,7 +76,7 @@ def shown_on_stderr(is_wanted: bool = True, *, always: bool = False) -> Iterator
 
 
 def _show(step: int) -> None:
-    """Count who wants the messages; the first one adds the handler, the last one removes it."""
+    """Count the blocks that want the messages; the first one adds the handler, the last one removes it."""
     global _shown
     logger = logging.getLogger(ROOT)
     with _lock:

@@ -31,7 +31,7 @@ from hstore.store.errors import Conflict, InvalidEvent, VerificationFailed
 from hstore.store.event_documents import from_document, spill, to_document, unreadable
 from hstore.store.events import CODEC, Document, Event
 from hstore.store.log import EVERY_TRIAL, NO_EVENTS, REPORT_ROW_FIELDS, EventIds, Place, ReadCursor, ReportRow
-from hstore.store.retry import RetryPolicy, is_duplicate
+from hstore.store.retry import RetryPolicy, is_duplicate, let_go
 from hstore.store.rewind import rewound
 
 if TYPE_CHECKING:
@@ -125,11 +125,13 @@ class MongoLog:
                 self._events.insert_one(documents[0])
             else:
                 self._events.insert_many(documents, ordered=True)
-        except DuplicateKeyError:
+        except DuplicateKeyError as error:
+            let_go(error)
             return 0, True
         except BulkWriteError as error:
             if not is_duplicate(error):  # which it is not if the write concern failed as well
                 raise
+            let_go(error)
             # Those before the duplicate are durable: a server waits for its majority even when it refuses the rest.
             return error.details["writeErrors"][0]["index"], True
         return len(documents), False
@@ -288,9 +290,11 @@ class MongoLog:
                     if stream.try_next() is not None:
                         return True
             return False
-        except OperationFailure:  # a server without change streams
+        except OperationFailure as error:  # a server without change streams
+            let_go(error)
             return self._poll(exp, known, deadline)
-        except PyMongoError:
+        except PyMongoError as error:
+            let_go(error)
             return True  # the caller's next read waits for the server, and reports it
 
     def _poll(self, exp: str, known: ReadCursor, deadline: float) -> bool:

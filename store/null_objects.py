@@ -88,7 +88,7 @@ class NoClaims:
         """Return None: there is no ticket to take."""
         return None
 
-    def give_back(self, session: str, place: TrialKey) -> None:
+    def give_back(self, session: str, key: TrialKey) -> None:
         """Do nothing."""
 
     def is_anything_queued(self, experiments: Sequence[str]) -> bool:

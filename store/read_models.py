@@ -16,7 +16,7 @@ from pymongo.read_concern import ReadConcern
 from hstore.store.events import CODEC, Cancelled, Document, Failed, Requeued, happened
 from hstore.store.fold import HELD, UNFINISHED, Trial
 from hstore.store.log import ReadCursor
-from hstore.store.retry import RetryPolicy
+from hstore.store.retry import RetryPolicy, let_go
 from hstore.store.state import State
 from hstore.store.values import as_loss
 
@@ -267,11 +267,12 @@ def _write(collection: Collection[Document], updates: list[tuple[Document, Docum
             collection.update_one(*updates[0], upsert=True)
         else:
             collection.bulk_write([pymongo.UpdateOne(*update, upsert=True) for update in updates], ordered=False)
-    except DuplicateKeyError:
-        pass  # the guard did not match, and the upsert met the document: it reflects as much or more
+    except DuplicateKeyError as error:
+        let_go(error)  # the guard did not match, and the upsert met the document: it reflects as much or more
     except BulkWriteError as error:
         if error.details["writeConcernErrors"] or any(e["code"] != 11000 for e in error.details["writeErrors"]):
             raise
+        let_go(error)
 
 
 TRIAL_FIELDS = frozenset(

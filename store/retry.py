@@ -26,6 +26,7 @@ from pymongo.errors import (
 )  # fmt: skip
 
 from hstore.store.errors import HstoreError, InvalidEvent, StoreUnreachable
+from hstore.store.file_limit import file_limit
 from hstore.store.messages import Log
 
 LOG = Log("store")
@@ -82,6 +83,7 @@ class RetryPolicy:
                 result = attempt()
             except PyMongoError as error:
                 reason = self._reason_to_wait(error)
+                let_go(error)
             except StoreUnreachable as error:
                 if not error.values.get("is_transient"):
                     raise
@@ -117,7 +119,7 @@ class RetryPolicy:
         text = (str(error).splitlines() or [type(error).__name__])[0]
         text = re.split(r", Timeout:|, full error:| \(configured timeouts", text)[0][:300]
         if _TOO_MANY_FILES.search(str(error)):
-            return f"this process has too many open files (its limit is {_file_limit()}; raise it with `ulimit -n`)"
+            return f"this process has too many open files (its limit is {file_limit()}; raise it with `ulimit -n`)"
         if isinstance(error, _TRANSIENT):
             return text
         code = _code(error)
@@ -146,15 +148,7 @@ def _refusal(code: int | None, text: str) -> tuple[str, str] | None:
     if "requires authentication" in text:
         return f"authentication required: {text}", "add user and password to the URL: mongodb://user:password@host/db"
     problem = text if text.startswith("not authorized") else f"not authorized: {text}"
-    return problem, "give the user a role that allows it; docs/security.md lists what each program needs"
-
-
-def _file_limit() -> int:
-    try:
-        import resource
-    except ImportError:  # Windows
-        return 0
-    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return problem, "give the user a role that allows it; docs/roles.md lists what each program needs"
 
 
 def _code(error: PyMongoError) -> int | None:
@@ -163,6 +157,15 @@ def _code(error: PyMongoError) -> int | None:
         failures = [*error.details.get("writeConcernErrors", ()), *error.details.get("writeErrors", ())]
         return failures[0].get("code") if failures else None
     return error.code if isinstance(error, OperationFailure) else None
+
+
+def let_go(error: BaseException) -> None:
+    """Let go of the frames that *error*, which has been dealt with, was raised through.
+
+    pymongo's own frames hold the errors of writes that it may retry. So these frames, those that called them and the
+    store would stay until Python's garbage collector runs.
+    """
+    error.__traceback__ = None
 
 
 def is_duplicate(error: PyMongoError) -> bool:

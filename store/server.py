@@ -20,7 +20,8 @@ from hstore.store.errors import StoreUnreachable
 from hstore.store.mongod_program import describe_mongod, find_mongod
 from hstore.store.server_home import ServerHome, default_home
 from hstore.store.server_locks import ServerLocks, is_only_user
-from hstore.store.server_process import MongodProcess, free_port
+from hstore.store.server_process import DATABASE, MongodProcess, free_port
+from hstore.store.url import redacted
 
 __all__ = ["EmbeddedServer", "default_home", "ensure_server", "find_mongod"]
 
@@ -80,13 +81,18 @@ class EmbeddedServer:
 
     @property
     def uri(self) -> str:
-        """The URI that pymongo and mongosh take as it is, database included."""
-        return f"mongodb://{urllib.parse.quote(str(self.socket_path), safe='')}/hstore?directConnection=true"
+        """The URI that pymongo and mongosh take as it is, with the database, and with user and password if needed."""
+        return self._uri(urllib.parse.quote(str(self.socket_path), safe=""))
 
     @property
     def tcp_uri(self) -> str | None:
         """The same over loopback TCP, if `keep` opened a port."""
-        return f"mongodb://127.0.0.1:{self.port}/hstore?directConnection=true" if self.port else None
+        return self._uri(f"127.0.0.1:{self.port}") if self.port else None
+
+    def _uri(self, host: str) -> str:
+        login = self._process.login
+        user = f"{login.user}:{login.password}@" if login else ""
+        return f"mongodb://{user}{host}/{DATABASE}?directConnection=true"
 
     @property
     def socket_path(self) -> Path:
@@ -132,12 +138,14 @@ class EmbeddedServer:
                 self._locks.leave()
 
     def keep(self, *, port: int | None = None, timeout: float = 30.0) -> None:
-        """Start the server and let it run until `stop`; *port* opens it to programs on this machine, 0 is any free one.
+        """Start the server and let it run until `stop`.
 
+        port: open it on 127.0.0.1 as well, 0 is any free port. mongod then asks for a password, which the URIs contain.
         Raises `StoreUnreachable` if the port is taken, or other processes use the server without it.
         """
         deadline = time.monotonic() + timeout
         with self._locks.starting(deadline), self._locks.sharing(deadline) as users:
+            before = listening = self._files.listening()
             if port is not None and self.port is None:
                 port = free_port(port)
                 if not is_only_user(users):
@@ -146,17 +154,22 @@ class EmbeddedServer:
                         f"cannot open a port while other processes use the server (pid {others})",
                         hint="try again when they have ended",
                     )
+                password = self._process.make_user(deadline)
                 self._process.stop(deadline)
+                listening = {"port": port, "password": password}
             elif port and port != self.port:
                 raise StoreUnreachable(
                     f"the server already listens on port {self.port}", hint="`hstore db stop` closes it"
                 )
-            before = self._files.kept() if self.is_kept else None
-            self._files.write_kept({"port": self.port or port})
+            was_kept = self.is_kept
+            self._files.set_kept(True)
+            if listening != before:
+                self._files.set_listening(listening)
             try:
                 self._process.bring_up(deadline)
             except BaseException:
-                self._files.write_kept(before)
+                self._files.set_kept(was_kept)
+                self._files.set_listening(before)
                 raise
 
     def stop(self, *, timeout: float = 30.0) -> list[int] | None:
@@ -165,14 +178,15 @@ class EmbeddedServer:
             return None
         deadline = time.monotonic() + timeout
         with self._locks.starting(deadline), self._locks.sharing(deadline) as users:
-            self._files.write_kept(None)
+            self._files.set_kept(False)
             if not is_only_user(users):
                 return self._other_pids()
             self._process.stop(deadline)
+            self._files.set_listening({})
         return None
 
     def status(self) -> dict[str, Any]:
-        """Return what is known about the server, in values that JSON takes; starts nothing."""
+        """Return what is known about the server, in values that JSON takes and without its password; starts nothing."""
         pid = self.pid
         since = None
         if pid is not None:
@@ -188,8 +202,8 @@ class EmbeddedServer:
             "home": str(self.home),
             "log": str(self.log_path),
             **describe_mongod(pid),
-            "uri": self.uri,
-            "tcp": self.tcp_uri,
+            "uri": redacted(self.uri),
+            "tcp": self.tcp_uri and redacted(self.tcp_uri),
         }
 
     def ask(self, command: dict[str, Any], *, timeout: float = 1.0) -> dict[str, Any]:

@@ -8,6 +8,7 @@ lock: it is a user as well.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 import time
@@ -17,7 +18,7 @@ from pathlib import Path
 import psutil
 
 from hstore.store.errors import HstoreError, NoMongod, StoreUnreachable
-from hstore.store.server_home import ServerHome
+from hstore.store.server_home import ServerHome, open_private
 
 if sys.platform != "win32":
     import fcntl
@@ -48,9 +49,9 @@ class ServerLocks:
         except OSError as error:
             if isinstance(error, HstoreError):
                 raise
-            raise StoreUnreachable(
-                f"cannot use {self.home.path}: {error.strerror}", hint="set HSTORE_HOME to another folder"
-            ) from error
+            is_limit = error.errno in (errno.EMFILE, errno.ENFILE)
+            hint = "raise the limit of open files with `ulimit -n`" if is_limit else "set HSTORE_HOME to another folder"
+            raise StoreUnreachable(f"cannot use {self.home.path}: {error.strerror}", hint=hint) from error
         try:
             yield
         finally:
@@ -62,7 +63,7 @@ class ServerLocks:
 
         kind: fcntl.LOCK_SH or LOCK_EX, the latter without it.
         """
-        file = os.open(self.home.run / name, os.O_RDWR | os.O_CREAT, 0o600)
+        file = open_private(self.home.run / name, os.O_RDWR | os.O_CREAT)
         try:
             fcntl.flock(file, (fcntl.LOCK_EX if kind is None else kind) | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -127,7 +128,8 @@ class ServerLocks:
     def recorded_pids(self) -> tuple[int, int]:
         """Return what the supervisor last wrote: its pid and mongod's, or zeros."""
         try:
-            supervisor, mongod = (self.home.run / "supervisor.lock").read_text().split()
+            with open(open_private(self.home.run / "supervisor.lock", os.O_RDONLY)) as file:
+                supervisor, mongod = file.read().split()
         except (OSError, ValueError):
             return 0, 0
         return int(supervisor), int(mongod)

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import time
@@ -18,6 +18,8 @@ from typing import Any
 
 from hstore.store import supervisor
 from hstore.store.errors import StoreUnreachable
+from hstore.store.file_limit import file_limit
+from hstore.store.mongod_connection import Login, ask
 from hstore.store.mongod_program import find_mongod
 from hstore.store.server_home import ServerHome
 from hstore.store.server_locks import ServerLocks
@@ -27,10 +29,15 @@ if sys.platform != "win32":
 
 __all__ = ["MongodProcess", "free_port"]
 
+USER, DATABASE = "hstore", "hstore"
+"""Who connects if mongod asks for passwords, and where that user is defined: the database that all URIs name."""
+FILES_NEEDED = 256
+"""Files that mongod must be able to open: below that its limit is the likely cause of any failure."""
 SPACE_NEEDED = 64 << 20
 """Bytes that the disk must have free before mongod is started."""
 SETTINGS = [
     "--replSet", "hstore", "--nounixsocket", "--quiet", "--logappend",
+    "--noscripting",  # no JavaScript in the server: hstore uses none
     "--wiredTigerCacheSizeGB", "0.25",
     "--oplogSize", "64",
     # Journal files of 8 MB, not 100 (there are three or more), filled in advance: commits change no metadata.
@@ -52,7 +59,13 @@ class MongodProcess:
     @property
     def port(self) -> int | None:
         """The loopback port that `hstore db start --port` asked for."""
-        return self.home.kept().get("port")
+        return self.home.listening().get("port")
+
+    @property
+    def login(self) -> Login | None:
+        """The user that mongod asks for while it listens on a port."""
+        password = self.home.listening().get("password")
+        return Login(user=USER, password=password, database=DATABASE) if password else None
 
     def bring_up(self, deadline: float) -> None:
         """Return when mongod takes writes; start what does not run.
@@ -75,7 +88,7 @@ class MongodProcess:
             if time.monotonic() > deadline:
                 raise StoreUnreachable(
                     f"the embedded mongod (pid {self.locks.mongod_pid()}) does not answer on {self.home.socket_path()}",
-                    hint=f"it may be frozen, or its folder in use on another machine; its log is {self.home.log}",
+                    hint=self._hint("it may be frozen, or its folder in use on another machine"),
                 )
             time.sleep(pause)
             pause = min(pause * 1.5, 0.02)
@@ -96,12 +109,21 @@ class MongodProcess:
     def ask(self, command: dict[str, Any], *, timeout: float = 1.0) -> dict[str, Any]:
         """Return mongod's answer to *command* on the database admin; raises OSError when there is none.
 
-        Done by hand, since the threads of a MongoClient hold a program back for half a second at its exit.
+        The process logs in for anything but a greeting if mongod asks for passwords.
         """
-        with socket.socket(socket.AF_UNIX) as line:
-            line.settimeout(timeout)
-            line.connect(os.fspath(self.home.socket_path()))
-            return _exchange(line, command)
+        login = None if "hello" in command else self.login
+        return ask(os.fspath(self.home.socket_path()), command, login=login, timeout=timeout)
+
+    def make_user(self, deadline: float) -> str:
+        """Start mongod, which must not ask for passwords yet, give user `USER` a new password, and return it."""
+        self.bring_up(deadline)
+        password = secrets.token_urlsafe(24)
+        about = {"pwd": password, "roles": [{"role": "root", "db": "admin"}]}
+        for command in ("updateUser", "createUser"):
+            answer = ask(os.fspath(self.home.socket_path()), {command: USER, **about}, database=DATABASE, timeout=10.0)
+            if answer.get("ok"):
+                return password
+        raise StoreUnreachable(f"the embedded mongod makes no user: {answer.get('errmsg')}")
 
     def _start_supervisor(self, lock: int) -> int:
         """Start a supervisor that takes over *lock*; return the length of the log before that, in bytes."""
@@ -111,6 +133,8 @@ class MongodProcess:
             raise StoreUnreachable(
                 f"the disk of {self.home.path} is full: {free >> 20} MB are left", hint="free some space"
             )
+        if not self.home.is_kept and not supervisor.running_mongod(str(self.home.data)):
+            self.home.set_listening({})  # of a server that was told to stop after its last user
         with open(self.home.open_log(), "ab") as log:
             subprocess.run(
                 [sys.executable, "-I", "-S", supervisor.__file__, str(lock), *self._command()],
@@ -121,8 +145,9 @@ class MongodProcess:
 
     def _command(self) -> list[str]:
         listen = ["--bind_ip", "./run/mongod.sock"]
-        if self.port:
+        if self.port:  # every user of this machine can connect, so mongod asks for the password
             listen = ["--bind_ip", "./run/mongod.sock,127.0.0.1", "--port", str(self.port)]
+            listen += ["--keyFile", str(self.home.keyfile)]
         files = ["--dbpath", str(self.home.data), "--logpath", str(self.home.log)]
         return [str(find_mongod()), *files, *listen, *SETTINGS]
 
@@ -147,7 +172,12 @@ class MongodProcess:
     def _failure(self, log_size: int) -> StoreUnreachable:
         """Return the error for a mongod that died at its start, with the cause from its log."""
         cause = _cause(self.home.log_since(log_size))
-        return StoreUnreachable(f"the embedded mongod does not start: {cause}", hint=f"its log is {self.home.log}")
+        return StoreUnreachable(f"the embedded mongod does not start: {cause}", hint=self._hint())
+
+    def _hint(self, guess: str = "") -> str:
+        if (limit := file_limit(is_hard=True)) < FILES_NEEDED:
+            guess = f"it may open only {limit} files, which is too few; raise the limit with `ulimit -n`"
+        return f"{guess}; its log is {self.home.log}" if guess else f"its log is {self.home.log}"
 
 
 def free_port(port: int) -> int:
@@ -161,24 +191,6 @@ def free_port(port: int) -> int:
                 f"port {port} cannot be opened: {error.strerror}", hint="--port 0 takes any free one"
             ) from error
         return int(probe.getsockname()[1])
-
-
-def _exchange(line: socket.socket, command: dict[str, Any]) -> dict[str, Any]:
-    """Send *command* over *line* and return the answer."""
-    import bson
-
-    body = struct.pack("<iB", 0, 0) + bson.encode({**command, "$db": "admin"})
-    line.sendall(struct.pack("<iiii", 16 + len(body), 1, 0, 2013) + body)  # 2013 is OP_MSG
-    with line.makefile("rb") as answer:
-        (size,) = struct.unpack("<i", _read(answer, 4))
-        return bson.decode(_read(answer, size - 4)[12 + 5 :])
-
-
-def _read(stream: Any, size: int) -> bytes:
-    data: bytes = stream.read(size)
-    if len(data) < size:
-        raise ConnectionResetError("mongod closed the connection")
-    return data
 
 
 def _cause(log: str) -> str:

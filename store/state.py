@@ -46,6 +46,7 @@ class State:
         self.objective: Data = NOTHING
         self.pruner: Data = NOTHING
         """Empty: none."""
+        self.generator: Data = NOTHING
         self.pruned = 0
         """How many trials it stopped early."""
         self.notes: tuple[Noted, ...] = ()
@@ -167,12 +168,14 @@ class State:
                 self.created = event
                 self.limits, self.algorithm, self.objective = event.limits, event.algorithm, event.objective
                 self.pruner = event.pruner or NOTHING
+                self.generator = event.generator
                 return
             case Changed():
                 self.limits = self.limits if event.limits is None else event.limits
                 self.algorithm = self.algorithm if event.algorithm is None else event.algorithm
                 self.objective = self.objective if event.objective is None else event.objective
                 self.pruner = self.pruner if event.pruner is None else event.pruner
+                self.generator = self.generator if event.generator is None else event.generator
             case Paused(why=why):
                 self.status, self.why = "paused", why
             case Resumed():

@@ -92,7 +92,7 @@ class Store:
         """Whether what is appended outlives this process: False for a store in memory."""
         self.models: ReadModels | NoReadModels = NoReadModels() if models is None else models
         self.claims: Claims | NoClaims = NoClaims() if claims is None else claims
-        """Tickets, leases and who is there."""
+        """Tickets, leases and the presence of workers."""
         self.database = database
         """MongoDB itself, for queries; None in memory."""
         self.url = url
@@ -154,9 +154,7 @@ class Store:
         if not self._is_closed:
             self.models.flush()
         self._is_closed = True
-        close = getattr(self.log, "close", None)
-        if close is not None:
-            close()
+        getattr(self.log, "close", lambda: None)()
         if self.server is not None:
             self.server.release()
 
@@ -399,10 +397,9 @@ class Experiment:
         check.appended(events, looked=is_due)
         self._take(events)
         chains, whole = {event.tid for event in events}, self._only is None
-        if chains - set(not_yet):
-            self.store.models.project(self.state, chains - set(not_yet), later=more_to_come, whole=whole)
-        if chains & set(not_yet):
-            self.store.models.project(self.state, chains & set(not_yet), later=True, whole=whole)
+        for some, later in ((chains - set(not_yet), more_to_come), (chains & set(not_yet), True)):
+            if some:
+                self.store.models.project(self.state, some, later=later, whole=whole)
 
     def project(self, tid: int, *, lease: float | None = None) -> None:
         """Bring the document of trial *tid* up to what was read here, if it lags behind.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import resource
 import signal
 import sys
 import threading
@@ -58,7 +59,7 @@ class Supervisor:
 
     def stop_after_last_user(self) -> None:
         """Stop when no process holds `users.lock` any more; newcomers then wait for the end of this process."""
-        users = os.open("run/users.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        users = os.open("run/users.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         while True:
             fcntl.flock(users, fcntl.LOCK_EX)  # the kernel grants it, however the last user ended
             fcntl.flock(users, fcntl.LOCK_UN)
@@ -123,6 +124,10 @@ def main() -> None:
     if os.fork():
         os._exit(0)  # the process that started this one neither waits for it nor has to reap it
     os.set_inheritable(int(lock), False)
+    os.umask(0o077)  # all that mongod writes is for this user alone, whatever the shell says
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    with contextlib.suppress(OSError, ValueError):  # mongod needs more files than a careful shell allows
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     Supervisor(int(lock), command).run()
 
 

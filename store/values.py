@@ -5,14 +5,18 @@ from __future__ import annotations
 import datetime as dt
 import math
 import numbers
-from collections.abc import Callable, Mapping
+from collections import UserString
+from collections.abc import Callable, ItemsView, KeysView, Mapping, Sequence, ValuesView
 from collections.abc import Set as AbstractSet
 from typing import Any
 
 from hstore.store.errors import InvalidName, InvalidValue
+from hstore.store.terminal_text import printable
 
 MAX_DEPTH = 64  # MongoDB refuses documents nested deeper than 100; the envelope and the index take their share
 MAX_NAME = 200  # characters; four bytes each still leave an index key far below any limit
+LONGEST_RANGE = 100_000
+"""A longer range is not written out: it may stand for any number of items."""
 INT64 = range(-(2**63), 2**63)
 
 Replace = Callable[[Any, str, str], Any]
@@ -27,9 +31,9 @@ def check_name(name: object) -> str:
         raise InvalidName(
             f"the name of an experiment has at most {MAX_NAME} characters, {name[:20]!r}… has {len(name)}"
         )
-    bad = next((c for c in name if c == "$" or not c.isprintable()), None)
-    if bad is not None:
-        raise InvalidName(f"the name of an experiment must not hold {bad!r}: {name[:80]!r}")
+    if "$" in name or printable(name) != name:
+        bad = next(c for c in name if c == "$" or not c.isprintable())
+        raise InvalidName(f"the name of an experiment must not contain {bad!r}: {name[:80]!r}")
     return name
 
 
@@ -41,8 +45,8 @@ def refuse(value: Any, path: str, why: str) -> Any:
 def normalise(value: Any, *, path: str = "value", replace: Replace = refuse) -> Any:
     """Return *value* as the log keeps it: None, bool, int64, float, str, bytes, UTC datetime, list or dict.
 
-    numpy and other array types become numbers and lists, tuples and sets lists, dates UTC datetimes in whole
-    milliseconds (what BSON holds), keys strings; NaN and infinities stay what they are. Whatever has no such
+    numpy and other array types become numbers and lists, tuples, other sequences and sets lists, dates UTC datetimes
+    in whole milliseconds (what BSON holds), keys strings; NaN and infinities stay what they are. Whatever has no such
     form (an integer beyond 64 bits, a complex number, a cycle, an object) goes to *replace*.
     """
     return _plain(value, path, replace, (), 0)
@@ -56,7 +60,7 @@ def _plain(value: Any, path: str, replace: Replace, above: tuple[int, ...], dept
         return value if value in INT64 else replace(value, path, "an integer beyond 64 bits")
     if kind is str:
         return _text(value, path, replace)
-    if isinstance(value, (Mapping, list, tuple, AbstractSet)):
+    if isinstance(value, (Mapping, list, tuple, AbstractSet)) or _is_sequence(value):
         if id(value) in above:
             return replace(value, path, "a container that holds itself")
         if depth >= MAX_DEPTH:
@@ -64,8 +68,12 @@ def _plain(value: Any, path: str, replace: Replace, above: tuple[int, ...], dept
         above = (*above, id(value))
         if isinstance(value, Mapping):
             return _mapping(value, path, replace, above, depth)
-        items = [_plain(item, f"{path}[{i}]", replace, above, depth + 1) for i, item in enumerate(value)]
-        return _ordered(items) if isinstance(value, AbstractSet) else items
+        try:
+            given = _items(value)
+        except Exception as error:  # noqa: BLE001 - whatever a user's class does
+            return replace(value, path, f"a value of type {kind.__name__} whose items cannot be read: {error!r:.80}")
+        items = [_plain(item, f"{path}[{i}]", replace, above, depth + 1) for i, item in enumerate(given)]
+        return _ordered(items) if isinstance(value, AbstractSet) and not isinstance(value, _ORDERED_SETS) else items
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value)
     if isinstance(value, dt.datetime):
@@ -81,6 +89,22 @@ def _plain(value: Any, path: str, replace: Replace, above: tuple[int, ...], dept
     if isinstance(value, numbers.Real):
         return _float(value, path, replace)
     return replace(value, path, f"a value of type {kind.__module__}.{kind.__qualname__}")
+
+
+_TEXTS = (str, bytes, bytearray, memoryview, UserString)
+_ORDERED_SETS = (KeysView, ItemsView)
+"""Sets by their interface, which have the order of their mapping."""
+
+
+def _is_sequence(value: Any) -> bool:
+    """Return whether *value* holds items in an order, as deque, range, UserList and the values of a mapping do."""
+    return isinstance(value, (Sequence, ValuesView)) and not isinstance(value, _TEXTS) and not hasattr(value, "tolist")
+
+
+def _items(value: Any) -> list[Any]:
+    if isinstance(value, range) and len(value) > LONGEST_RANGE:
+        raise ValueError(f"it is longer than {LONGEST_RANGE}")
+    return list(value)
 
 
 def _mapping(value: Mapping[Any, Any], path: str, replace: Replace, above: tuple[int, ...], depth: int) -> Any:

@@ -21,7 +21,7 @@ def run(url: str | None = None, experiments: Sequence[str] = (), **options: Any)
     if no objective could be loaded, 130 or 143 after a signal. Raises `HstoreError`: `NotFound` for an experiment that
     does not exist, without `wait`; `StoreUnreachable` if the store refuses access.
     """
-    from hstore.workers.options import WorkerOptions
     from hstore.workers.serve import serve
+    from hstore.workers.worker_options import WorkerOptions
 
     return serve(url, WorkerOptions(experiments=tuple(experiments), **options))

@@ -69,7 +69,7 @@ class Batch:
         return self._taken
 
     def _written(self, events: Sequence[Event]) -> None:
-        """Let go of *events*, which are in the log. A claim among them is what the rest of its trial now needs."""
+        """Drop *events*, which are in the log. A claim among them is what the other events of its trial now need."""
         for event in events:
             assert event.tid is not None
             self.experiment.project(event.tid)
@@ -80,7 +80,7 @@ class Batch:
         ]
 
     def _leave_to_others(self) -> None:
-        """Let go of what was taken from us, by all that was read of the log."""
+        """Drop the events of trials that other workers have by now; note ends that come too late."""
         while (lost := self._first_lost()) is not None:
             key = lost.tid, lost.claim
             pending = [each.pending for each in self._entries if (each.tid, each.claim) == key]

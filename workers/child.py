@@ -1,8 +1,8 @@
-"""One objective call in a child process: started once, used for trial after trial, replaced when it dies.
+"""Calls objectives in a child process that is used for trial after trial, and replaced when it dies.
 
 Over a socket pair go pickled tuples. To the child: ("load", key, spec), answered by ("loaded", version) or
 ("unloadable", (why, hint)); ("evaluate", key, job), answered by any number of ("call", name, arguments), each of
-which is answered by (is_error, value), and in the end by ("done" | "failed", data, what to say).
+which is answered by (is_error, value), and in the end by ("done" | "failed", data, warnings).
 """
 
 from __future__ import annotations

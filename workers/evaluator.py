@@ -1,8 +1,8 @@
-"""The evaluator: the program of a worker's child process. Loads objectives, calls them, tells its worker on the way.
+"""The evaluator: the program of a worker's child process. It loads objectives, calls them and passes on their requests.
 
-`python -m hstore.workers.evaluator FD`, where FD is one end of a socket pair. What comes and goes there is
-said in `hstore.workers.child`. It has no connection to the store: what an objective tells goes through the worker,
-which alone writes.
+`python -m hstore.workers.evaluator FD PID WORKDIR`: FD is one end of a socket pair, over which go the messages that
+`hstore.workers.child` describes; PID is the worker. The evaluator has no connection to the store: the worker alone
+writes.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ class Evaluator:
         self._job: Mapping[str, Any] | None = None
         """The one under way."""
         self._outputs = [(number, os.dup(number)) for number in (1, 2)]
-        os.register_at_fork(after_in_child=line.close)  # else nobody would hear of our end while that lives
+        os.register_at_fork(after_in_child=line.close)  # else the worker would not see our end while the fork lives
 
     def run(self) -> None:
         """Answer one message after the other."""
@@ -225,7 +225,7 @@ class Evaluator:
 
 
 def show_logging() -> None:
-    """Have what objectives tell by `Ctrl.info` and the like go to stderr, unless they set up logging themselves."""
+    """Print what objectives log by `Ctrl.info` and the like on stderr, unless they set up logging themselves."""
     logger = logging.getLogger("hstore.objective")
     if not logger.handlers:
         handler = logging.StreamHandler()

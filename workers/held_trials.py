@@ -40,14 +40,12 @@ class HeldTrials:
 
     def add(self, slot: Interruptible, claim: Reserved) -> None:
         """Keep the lease on the trial that *slot* evaluates from now on."""
-        assert claim.tid is not None
         with self._gate:
             self._held[slot.number] = slot, claim
         self.heartbeat.hold((claim.exp, claim.tid), claim.ver)
 
     def remove(self, slot: Interruptible, claim: Reserved) -> None:
         """Let the lease on the trial of *claim* be."""
-        assert claim.tid is not None
         self.heartbeat.let_go((claim.exp, claim.tid))
         with self._gate:
             del self._held[slot.number]
@@ -68,21 +66,18 @@ class HeldTrials:
         with self._gate:
             held = list(self._held.values())
         for slot, claim in held:
-            assert claim.tid is not None
             by_experiment[claim.exp][claim.tid] = slot, claim
         for exp, trials in by_experiment.items():
             vers = {tid: claim.ver for tid, (_, claim) in trials.items()}
             for event in log.read(exp, ReadCursor(header=EVERY_TRIAL, last=EVERY_TRIAL, open=vers)):
-                assert event.tid is not None
+                if not isinstance(event, (Requeued, Cancelled, Failed, Done)):
+                    continue
                 slot, claim = trials[event.tid]
-                is_end = isinstance(event, (Requeued, Cancelled, Failed, Done))
-                if is_end and event.by != claim.by and claim.id not in self._lost:
+                if event.by != claim.by and claim.id not in self._lost:
                     self._lost[claim.id] = time.monotonic()
                     slot.is_unwanted = True
                     how = "cancelled" if isinstance(event, Cancelled) else "reassigned to another worker"
-                    say(
-                        f"trial {claim.tid} of {exp!r} was {how}", logging.WARNING, experiment=exp, trial=claim.tid
-                    )  # fmt: skip
+                    say(f"trial {claim.tid} of {exp!r} was {how}", logging.WARNING, experiment=exp, trial=claim.tid)
         moment = time.monotonic()
         for slot, claim in held:
             if moment - self._lost.get(claim.id, moment) >= self.grace:

@@ -15,8 +15,8 @@ from hstore.store.errors import ReserveTimeout
 from hstore.store.messages import shown_on_stderr
 from hstore.store.store import Experiment
 from hstore.workers.inline import Inline
-from hstore.workers.options import WorkerOptions
 from hstore.workers.worker import Worker
+from hstore.workers.worker_options import WorkerOptions
 
 if TYPE_CHECKING:
     from hstore.engine.hyperopt.mongo_jobs import MongoJobs
@@ -25,11 +25,10 @@ FOREVER = 1e9
 
 
 class MongoWorker:
-    """TrialExecutor jobs of *mj*, of experiment *exp_key* or of all, in this process, one per `run_one`.
+    """Evaluates jobs of *mj*, of experiment *exp_key* or of all, in this process, one per `run_one`.
 
-    poll_interval: seconds; a job is looked for at least so often. workdir: where objectives run, made if missing; the
-    current directory without it, and nothing is made there. logfilename: where, in there, `Ctrl.info` and the like
-    write to.
+    poll_interval: seconds between two looks for a job at most. workdir: the directory that objectives run in, made if
+    missing; by default the current one. logfilename: the file in it that `Ctrl.info` and the like write to.
     """
 
     __module__ = "hstore.mongoexp"
@@ -54,7 +53,7 @@ class MongoWorker:
         self.make_log_handler()
 
     def make_log_handler(self) -> None:
-        """Set `log_handler` to one that appends to the log file, which is made when there is something to say."""
+        """Set `log_handler` to one that appends to the log file, which is made with the first message."""
         if self.logfilename:
             file = Path(self.workdir or ".").resolve() / self.logfilename
             self.log_handler = logging.FileHandler(file, delay=True)
@@ -63,7 +62,7 @@ class MongoWorker:
     def run_one(
         self, host_id: Any = None, reserve_timeout: float | None = None, erase_created_workdir: bool = False
     ) -> None:
-        """Take one job and evaluate it, under the name *host_id*; what its objective raises is recorded, then raised.
+        """Evaluate one job, under the name *host_id*; an exception of its objective is recorded, then raised.
 
         Raises `ReserveTimeout` if none came within *reserve_timeout* seconds (None: it is waited for). Experiments
         whose objective cannot be loaded here are left to other workers.
@@ -87,7 +86,7 @@ class MongoWorker:
             raise evaluator.error
 
     def _wait_for_experiment(self, reserve_timeout: float | None, deadline: float) -> None:
-        """Wait until there is an experiment *exp_key*: its driver may be begun after its workers."""
+        """Wait until the experiment *exp_key* exists: its driver may be started after its workers."""
         if self.exp_key is None:
             return
         experiment = Experiment(self.mj.store, self.exp_key, only=())

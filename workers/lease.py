@@ -1,4 +1,4 @@
-"""Leases: whose is over, and what a reaper does about it. Pure: clocks are arguments."""
+"""Leases: which have run out, so that the reaper may requeue their trials. Pure: clocks are arguments."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import Any
 from hstore.store.claims import ActiveLease, TrialKey
 
 UNWRITTEN_SECONDS = 900.0
-"""How long a claim whose lease was never written is left alone: its process may be about to, or may hold the GIL."""
+"""How long a claim without a lease is left alone: its process may be about to write one, or may hold the GIL."""
 
 
 class Silence:
-    """For how long, by this process's own monotonic clock, the holders of trials have not been heard of.
+    """For how long, by this process's own monotonic clock, the leases of trials have not been extended.
 
-    A lease that the server's clock calls over may only be waiting behind a server that was away itself; so its end
-    counts only once it was seen unchanged for as long as it runs.
+    If the server itself was away, leases run out by its clock although their workers are alive. So a lease counts as
+    over only after it was also seen unchanged here for as long as it lasts.
     """
 
     def __init__(self) -> None:
         self._since: dict[TrialKey, tuple[Any, float]] = {}
 
     def look(self, held: Iterable[ActiveLease], *, now: float) -> list[ActiveLease]:
-        """Return those of *held*, what is held at *now* (seconds), that may be taken away."""
+        """Return those of *held* whose trials may be requeued at *now* (seconds of a monotonic clock)."""
         before, self._since = self._since, {}
         over = []
         for trial in held:

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from hstore.workers.options import WorkerOptions
+from hstore.workers.worker_options import WorkerOptions
 
 DONE, NOT_FOUND, TOO_MANY_FAILURES, NOTHING_LOADED = 0, 3, 8, 9
 """Exit codes, beside 128 + the number of the signal that stopped the worker."""
@@ -67,7 +67,7 @@ class Leaving:
                 limit = self.options.max_consecutive_failures
                 if limit is not None and self._failures >= limit:
                     self.leave(
-                        f"--max-consecutive-failures reached ({self._failures} trials failed in a row)",
+                        f"--max-consecutive-failures reached: {self._failures} trials failed in a row",
                         TOO_MANY_FAILURES,
                     )
 
@@ -101,12 +101,12 @@ class Leaving:
         if options.parent is not None and os.getppid() != options.parent:
             self.leave("the process that started it has ended", within=options.grace)
         if options.max_runtime is not None and moment - self._began >= options.max_runtime:
-            self.leave(f"--max-runtime reached ({options.max_runtime:g} s)")
+            self.leave(f"--max-runtime reached: {options.max_runtime:g} s")
         is_idle = not holds and not self._asking  # loading an objective for the first time may take long
         if options.max_idle is not None and is_idle and moment - self._last_work >= options.max_idle:
-            self.leave(f"--max-idle reached (no trial for {options.max_idle:g} s)")
+            self.leave(f"--max-idle reached: no trial for {options.max_idle:g} s")
         if options.max_jobs is not None and is_idle and self.jobs >= options.max_jobs:
-            self.leave(f"--max-jobs reached ({self.jobs} trials)")
+            self.leave("--max-jobs reached")
 
     def seconds_overdue(self) -> float | None:
         """Return for how long running trials have had no time left; None if they have some."""

@@ -9,11 +9,11 @@ from hstore.store.store import Store
 from hstore.workers.held_trials import HeldTrials
 from hstore.workers.idle_slots import IdleSlots
 from hstore.workers.leaving import Leaving
-from hstore.workers.options import WorkerOptions
 from hstore.workers.presence import Presence
 from hstore.workers.reaper import Reaper
 from hstore.workers.served_experiments import ServedExperiments
 from hstore.workers.worker_context import WorkerContext
+from hstore.workers.worker_options import WorkerOptions
 
 TICK = 0.5
 """Seconds between two looks while trials are held: a pause or a cancellation is seen within two."""
@@ -96,7 +96,7 @@ class MaintenanceLoop:
         if self._is_reaper or time.monotonic() >= self._next_election:
             self._is_reaper = self.claims.elect_reaper(self.worker.session, seconds=max(1.5 * tick, 5.0))
             self._next_election = time.monotonic() + 3 * tick  # the worker that is elected stays so
-        self._is_watching = self._is_reaper and self._reaper.keep(self.served.names)
+        self._is_watching = self._is_reaper and self._reaper.run_once(self.served.names)
 
     def look_at_experiments(self) -> None:
         """Find out which experiments are open."""

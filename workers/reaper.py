@@ -1,6 +1,6 @@
-"""The house keeper: takes trials back from workers that fell silent, shows what others did not live to show.
+"""The reaper: requeues trials whose workers missed their heartbeat, and completes read models whose writers died.
 
-One worker of a store does so at a time (`Claims.elect_reaper`); any will do.
+One worker of a store is the reaper at a time (`Claims.elect_reaper`); any worker can be.
 """
 
 from __future__ import annotations
@@ -24,73 +24,75 @@ REPAIR_SECONDS = 5.0
 
 
 class Reaper:
-    """Looks after the experiments of *store*. For one thread."""
+    """Looks after the experiments of *store*. For one thread.
+
+    lease: seconds that a trial is shown to be held for if it was claimed and never shown: its holder may have died.
+    """
 
     def __init__(self, store: Store, *, lease: float = 60.0) -> None:
         self.store = store
         self.lease = lease
-        """Seconds for what is found to be held and was never shown to be: its holder may have died just before."""
         self._silence = Silence()
         self._repaired = -REPAIR_SECONDS
-        self._here: dict[TrialKey, tuple[int, bool]] = {}
+        self._local: dict[TrialKey, tuple[int, bool]] = {}
         self._counts: dict[str, tuple[dict[str, int], dict[str, int]]] = {}
         self._whole: dict[str, Experiment] = {}
-        self._unended: dict[str, set[int]] = {}
+        self._nonfinal: dict[str, set[int]] = {}
 
-    def keep(self, experiments: list[str]) -> bool:
-        """Do what there is to do now for *experiments*, the open ones; return whether it is soon to be done again.
+    def run_once(self, experiments: list[str]) -> bool:
+        """Do what there is to do now for *experiments*, the open ones; return whether to come back soon.
 
-        That is so while a trial is held, or seems to wait for a worker: one that died at once may have had it.
+        That is so while a trial is held or queued: the worker that has just taken it may have died.
         """
         now = time.monotonic()
         held = self.store.claims.held()
-        for trial in [*self._silence.look(held, now=now), *self._gone(held)]:
-            self.take_back(trial.exp, trial.tid)
+        for trial in [*self._silence.look(held, now=now), *self._dead(held)]:
+            self.requeue(trial.exp, trial.tid)
         if now - self._repaired >= REPAIR_SECONDS:
             self._repaired = now
             for name in {*experiments, *self.store.models.ending()}:
                 self._repair(name)
         return bool(held) or (bool(experiments) and self.store.claims.is_anything_queued(experiments))
 
-    def _gone(self, held: list[ActiveLease]) -> list[ActiveLease]:
-        """Return those of *held* whose process ran on this machine and is known to have ended: no need to wait."""
-        host, seen, gone = socket.gethostname(), self._here, []
-        self._here = {}
+    def _dead(self, held: list[ActiveLease]) -> list[ActiveLease]:
+        """Return those of *held* whose process ran on this machine and has ended, so that no lease has to run out."""
+        host, seen, dead = socket.gethostname(), self._local, []
+        self._local = {}
         for trial in held:
-            place = trial.exp, trial.tid
+            key = trial.exp, trial.tid
             if trial.worker is None or trial.host != host:
                 continue
-            known_ver, is_ours = seen.get(place, (-1, True))
-            if known_ver == trial.ver and not is_ours:
+            known_ver, is_other = seen.get(key, (-1, True))
+            if known_ver == trial.ver and not is_other:
                 continue
             found = Experiment(self.store, trial.exp, only=()).load_trial(trial.tid)
             process = found.reserved.process if found is not None and found.reserved is not None else None
-            is_ours = process is not None and process != this_process()  # what this one holds its heart looks after
-            self._here[place] = trial.ver, is_ours
-            if found is not None and is_ours and is_dead(found, is_local=False):
-                gone.append(trial)
-        return gone
+            is_other = process is not None and process != this_process()  # this one's heartbeat extends its own leases
+            self._local[key] = trial.ver, is_other
+            if found is not None and is_other and is_dead(found, is_local=False):
+                dead.append(trial)
+        return dead
 
-    def take_back(self, exp: str, tid: int) -> None:
-        """Requeue a trial whose worker fell silent, or end it if that happened too often."""
+    def requeue(self, exp: str, tid: int) -> None:
+        """Requeue a trial whose worker missed its heartbeat, or record it as failed if that has happened too often."""
         experiment = Experiment(self.store, exp, only=())
         trial = experiment.load_trial(tid)
         created = experiment.state.created
         if trial is None or created is None or trial.reserved is None or trial.is_finished:
-            experiment.project(tid)  # what told us that it was held lags behind
+            experiment.project(tid)  # the read model that says so lags behind
             return
         worker = trial.reserved.worker
         pending: list[PendingEvent]
-        if isinstance(trial.end, Failed):  # its worker did not live to requeue it
+        if isinstance(trial.end, Failed):  # its worker died before it requeued it
             pending = [(Requeued, tid, {"why": attempt.WHY["failed"], "cause": trial.end.cause or "failed"})]
         else:
-            message = f"{worker} fell silent in attempt {trial.attempt}, and so had others"
+            message = f"{worker} missed its heartbeat in attempt {trial.attempt}, as others had before"
             failure = {"error": "Lost", "message": message}
             pending = attempt.after(trial, "lost", failure, created.retries)
         try:
             experiment.append(experiment.compose(*pending))
         except Conflict:
-            return  # it spoke, or another was faster
+            return  # the worker is alive, or another process was first
         LOG.warning(
             f"worker {worker} missed its heartbeat; trial {tid} of {exp!r} requeued",
             experiment=exp,
@@ -99,7 +101,7 @@ class Reaper:
         )
 
     def _repair(self, name: str) -> None:
-        """Bring the read models of experiment *name* up to its log where their writer died or was cut off."""
+        """Bring the read models of experiment *name* up to its log if their writer died or lost its connection."""
         models = self.store.models
         chains = {event.tid for event in self.store.log.read(name, models.lagging(name))}
         for tid in [tid for tid in chains if tid is not None]:
@@ -107,16 +109,16 @@ class Reaper:
             experiment.load_trial(tid)
             experiment.project(tid, lease=self.lease)
         unended = models.nonfinal_failures(name)
-        for tid in self._unended.get(name, set()) & unended:  # still so at the second look
-            self.take_back(name, tid)
-        self._unended[name] = unended
+        for tid in self._nonfinal.get(name, set()) & unended:  # still so at the second look
+            self.requeue(name, tid)
+        self._nonfinal[name] = unended
         counts = models.counts(name)
-        is_stale = counts[0] != counts[1] and counts == self._counts.get(name)  # since the last look, so for good
+        is_stale = counts[0] != counts[1] and counts == self._counts.get(name)  # and was so at the last look
         self._counts[name] = counts
         if None in chains or is_stale:
             whole = self._whole_of(name)
             whole.repair()
-            # Whoever had stopped the search, or had trials of it retried, is not there to see them end.
+            # The process that stopped the search, or had trials retried, is not there to see them end.
             conclude_if_complete(whole)
 
     def _whole_of(self, name: str) -> Experiment:

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 
 from hstore.store.messages import shown_on_stderr
-from hstore.workers.options import WorkerOptions
 from hstore.workers.worker import Worker
+from hstore.workers.worker_options import WorkerOptions
 
 
 class _StoppedEarly(BaseException):

@@ -205,7 +205,7 @@ class SparkTrials(MongoTrials):
                 self._end_search(store.for_thread())
 
     def _end_search(self, store: Store) -> None:
-        """Have fmin return: nobody is left to evaluate anything."""
+        """Make fmin return: no worker is left to evaluate trials."""
         experiment = Experiment(store, self.experiment.name)
         while not _has_begun(experiment):
             if self._is_cancelling:
@@ -220,8 +220,8 @@ def serve_until_finished(uri: str, home: str | None, name: str, ver: int) -> int
     home: where the embedded server is that is the store, if it is one. Returns the exit code of the worker.
     """
     from hstore.store.open_store import open_store
-    from hstore.workers.options import WorkerOptions
     from hstore.workers.worker import Worker
+    from hstore.workers.worker_options import WorkerOptions
 
     if home is not None:
         os.environ["HSTORE_HOME"] = home
@@ -265,5 +265,5 @@ def _session() -> Any:
 
 def _last_line(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip() and not line.strip().startswith("at ")]
-    told = [line for line in lines if "Error" in line or "Exception" in line]
-    return (told or lines or [type(error).__name__])[-1][:300]
+    errors = [line for line in lines if "Error" in line or "Exception" in line]
+    return (errors or lines or [type(error).__name__])[-1][:300]

@@ -25,12 +25,12 @@ from hstore.workers.idle_slots import IdleSlots
 from hstore.workers.inline import Inline
 from hstore.workers.leaving import DONE, NOT_FOUND, NOTHING_LOADED, Leaving
 from hstore.workers.maintenance import MaintenanceLoop
-from hstore.workers.options import WorkerOptions
 from hstore.workers.presence import Presence
 from hstore.workers.served_experiments import ServedExperiments
 from hstore.workers.slot import Slot
 from hstore.workers.trial_executor import TrialExecutor
 from hstore.workers.worker_context import Interruptible
+from hstore.workers.worker_options import WorkerOptions
 
 LOG = Log("worker")
 
@@ -114,7 +114,6 @@ class Worker:
 
     def goes_on(self, taken: Reserved) -> None:
         """See `WorkerContext`."""
-        assert taken.tid is not None
         self.store.claims.extend(self.session, {(taken.exp, taken.tid): taken.ver}, seconds=self.lease)
 
     def ended(self, slot: Interruptible, taken: Reserved, kind: str) -> None:
@@ -258,7 +257,8 @@ class Worker:
         finally:
             self.store.timeout = timeout
         if not self.options.quiet:
-            self.say(f"worker {self.name} exiting: {self._leaving.why} (trials taken: {self._leaving.jobs})")
+            trials = "1 trial" if self._leaving.jobs == 1 else f"{self._leaving.jobs} trials"
+            self.say(f"worker {self.name} exiting: {self._leaving.why} ({trials})")
 
     def _about(self) -> dict[str, Any]:
         """Return what the worker's entry says of it."""

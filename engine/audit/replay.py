@@ -143,7 +143,7 @@ class _Suggestions:
         self._experiment = experiment
         self._space = Space.from_data(created.space)
         self._seeds = Seeds(created.generator)
-        self._known = ObservedHistory(self._space)
+        self._known = ObservedHistory(self._space, self._seeds)
         self._here, self._there = _comparable(fingerprint()), _comparable(created.fingerprint)
         self._machines: dict[str, Any] = {}
         """The fingerprints of drivers that recorded theirs with their first decision, by the driver's name."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any
 
 from hstore.engine.evaluation.attempt import append_held
+from hstore.engine.evaluation.gate import gate
 from hstore.store.errors import InvalidValue, NotFound
 from hstore.store.events import Noted, Reported
 from hstore.store.store import Experiment
@@ -26,6 +27,10 @@ class ChainAttachments(MutableMapping[str, Any]):
         return state.attachments if self._tid is None else state.trials[self._tid].attachments
 
     def _record(self, attachment: dict[str, Any]) -> None:
+        with gate(self._experiment):
+            self._append(attachment)
+
+    def _append(self, attachment: dict[str, Any]) -> None:
         experiment = self._experiment
         trial = None if self._tid is None else experiment.state.trials[self._tid]
         if trial is not None and trial.state == "running" and trial.reserved is not None:

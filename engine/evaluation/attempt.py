@@ -22,11 +22,11 @@ LOG = Log("attempt")
 LONGEST_MESSAGE, LONGEST_TRACEBACK = 4000, 20_000
 
 WHY = {
-    "lost": "its worker fell silent",
-    "interrupted": "its worker was told to stop",
+    "lost": "its worker missed its heartbeat",
+    "interrupted": "its worker was stopped",
     "failed": "to be tried again after a failure",
     "timeout": "to be tried again after it took too long",
-    RELEASED: "its worker did not come to begin it",
+    RELEASED: "its worker had claimed it and did not start it",
 }
 """The `why` of a requeued trial by the cause of it."""
 
@@ -153,7 +153,7 @@ def done(result: Mapping[str, Any], duration: float | None) -> dict[str, Any]:
 
 
 def plain_result(result: Mapping[str, Any], warn: Callable[[str], object]) -> dict[str, Any]:
-    """Return *result* as the log can hold it; what it cannot hold is there as its repr, of which *warn* is told."""
+    """Return *result* as the log can hold it; what it cannot hold is stored as its repr, and *warn* is called."""
 
     def as_text(value: Any, path: str, why: str) -> str:
         warn(f"{path} is {why}: stored as its repr")

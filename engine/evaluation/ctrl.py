@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from hstore.engine.evaluation.attachments import ChainAttachments
 from hstore.engine.evaluation.attempt import append_held, begin, claim, done, is_held
+from hstore.engine.evaluation.gate import gate
 from hstore.engine.evaluation.results import as_result
 from hstore.engine.plain_numbers import as_real
 from hstore.engine.pruners.curves import Curve
@@ -28,7 +29,7 @@ LOOK_SECONDS = 1.0
 
 
 class BaseCtrl(ABC):
-    """Handle for reporting progress, attachments and pruning: what an objective may use, whoever carries it out."""
+    """Handle for reporting progress, attachments and pruning: what an objective may use in any process."""
 
     is_hstore_ctrl_class = True  # a space that holds such a class gets the live object in its place
 
@@ -43,7 +44,7 @@ class BaseCtrl(ABC):
     last_report: tuple[int, float] | None = None
     """The latest step and value that were reported."""
     is_pruned = False
-    """Whether `should_stop` has told the objective that its pruner stops it, and nothing was reported since."""
+    """Whether `should_stop` has returned that the pruner stops the trial, and nothing was reported since."""
     _is_hopeless = False
 
     def report(self, step: int, value: float) -> None:
@@ -61,7 +62,7 @@ class BaseCtrl(ABC):
                 "count parts of an epoch in batches", path="value",
             )  # fmt: skip
         self.last_report = plain_step, plain_value
-        self.is_pruned = False  # it goes on, whatever it was told
+        self.is_pruned = False  # it goes on, whatever the pruner decided
         self._is_hopeless = self.judge(*self.last_report)
 
     def should_stop(self) -> bool:
@@ -145,10 +146,11 @@ class TrialCtrl(BaseCtrl):
         """See `BaseCtrl.judge`."""
         data: dict[str, Any] = {"step": step, "value": value}
         self._curve.add(step, value)
-        if self._pruning is not None and self.tid is not None and not self._is_hopeless:
-            data["pruning"] = self._pruning.judge(self.tid, self._curve)
-            self._is_hopeless = data["pruning"] is not None
-        self.append_report(**data)
+        with gate(self._experiment):
+            if self._pruning is not None and self.tid is not None and not self._is_hopeless:
+                data["pruning"] = self._pruning.judge(self.tid, self._curve)
+                self._is_hopeless = data["pruning"] is not None
+            self.append_report(**data)
         return self._is_hopeless
 
     def append_report(self, **data: Any) -> None:
@@ -156,11 +158,13 @@ class TrialCtrl(BaseCtrl):
         taken = self._taken
         if taken is None:
             raise InvalidValue("the trial is not being evaluated", hint="its document's state says whether it is")
-        append_held(self._experiment, taken, [(Reported, self.tid, data)])
+        with gate(self._experiment):
+            append_held(self._experiment, taken, [(Reported, self.tid, data)])
 
     def _is_unwanted(self) -> bool:
         if time.monotonic() - self._looked > LOOK_SECONDS:
-            self._experiment.refresh()
+            with gate(self._experiment):
+                self._experiment.refresh()
             self._looked = time.monotonic()
         is_ours = self._taken is not None and is_held(self._experiment, self._taken)
         return self._experiment.state.status != "open" or not is_ours
@@ -214,6 +218,7 @@ def _inject_one(
         begun = begin(tid, pid=os.getpid(), objective=None)
         return [(Queued, tid, queued), taken, begun, (Done, tid, done(result, 0.0))]
 
-    (event, *_) = experiment.append_decided(decide)
+    with gate(experiment):
+        (event, *_) = experiment.append_decided(decide)
     assert event.tid is not None
     return event.tid

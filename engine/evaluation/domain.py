@@ -67,7 +67,7 @@ class BoundObjective:
         """Call the objective at *config* (raw values by label) and return its result in hyperopt's shape.
 
         The result's attachments are kept through *ctrl*, or stay in it without *attach_attachments*. One that ended
-        because its pruner told it to, or by raising `Pruned`, fails as `pruned`, with the last value that it reported
+        because its pruner stopped it, or by raising `Pruned`, fails as `pruned`, with the last value that it reported
         and no loss. Raises whatever else the objective raises, and `InvalidResult`, which names the trial, for what no
         search can use.
         """
@@ -103,7 +103,7 @@ class BoundObjective:
 
 
 def wants_ctrl(fn: Callable[..., Any]) -> bool:
-    """Return whether *fn* has a parameter *ctrl* beside the point, which nobody has given a value yet."""
+    """Return whether *fn* has a parameter *ctrl* beside the point that has no value yet."""
     if "ctrl" in getattr(fn, "keywords", ()):  # of a functools.partial
         return False
     try:

@@ -1,4 +1,4 @@
-"""The heartbeat: tells the store every few seconds that the trials of this process are still being worked on."""
+"""The heartbeat: records every few seconds in the store that this process is still working on its trials."""
 
 from __future__ import annotations
 
@@ -62,5 +62,5 @@ class Heartbeat:
         while not self._is_stopping.wait(self.lease / BEATS_PER_LEASE):
             try:
                 self.claims.extend(self.session, self.held, seconds=self.lease)
-            except HstoreError as error:  # whoever appends hears of it as well, and ends what must end
+            except HstoreError as error:  # an append raises it as well, where the search can end
                 LOG.warning(str(error))

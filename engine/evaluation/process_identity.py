@@ -14,7 +14,7 @@ from hstore.store.fold import Trial
 
 @cache
 def _machine() -> str:
-    """Return what tells this boot and process namespace from all others, as far as the system says."""
+    """Return the identity of this boot and process namespace, as far as the system has one."""
     try:
         with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
             return f"{file.read().strip()} {os.readlink('/proc/self/ns/pid')}"
@@ -28,10 +28,10 @@ def _process(pid: int) -> dict[str, Any]:
 
 
 def _started(pid: int) -> float:
-    """Return what tells process *pid* from earlier and later ones of that number; raises `psutil.NoSuchProcess`.
+    """Return what distinguishes process *pid* from others that had or get that number; raises `psutil.NoSuchProcess`.
 
-    Ticks since the machine booted, where they can be had: a time of day, as psutil tells it, is another one for
-    whoever asks after the system's clock was set.
+    Ticks since the machine booted, if the system has them: the time of day that psutil computes is another one after
+    the system's clock was set.
     """
     import psutil
 
@@ -52,7 +52,7 @@ def is_dead(trial: Trial, *, is_local: bool) -> bool:
     """Return whether the process that holds *trial* is known to have ended.
 
     A process of this machine (boot and namespace) can be looked up. One of another boot is known to be gone only
-    if the store *is_local*, embedded: whoever used it ran here.
+    if the store *is_local*, embedded: then its users ran on this machine.
     """
     if trial.reserved is None:
         return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import decimal
 import numbers
 import sys
 from collections.abc import Mapping
@@ -38,28 +39,7 @@ def as_result(returned: Any, objectives: int | None = None) -> dict[str, Any]:
     if objectives is not None and _is_list(returned):
         returned = {"status": STATUS_OK, "losses": returned}
     if isinstance(returned, Mapping):
-        result = dict(returned)
-        status = result.get("status")
-        if status not in STATUS_STRINGS:
-            raise InvalidResultStatus(
-                f"the result's status is {status!r}", hint=f"it must be one of {', '.join(STATUS_STRINGS)}",
-                result=returned,
-            )  # fmt: skip
-        if status == STATUS_OK:
-            for name in ("losses", "constraints"):
-                if result.get(name) is not None:
-                    result[name] = _as_numbers(result[name], name, returned)
-            n = len(result.get("losses") or ())
-            if n == 1 or (objectives is not None and n != objectives):
-                wanted = "two or more" if objectives is None else objectives
-                raise InvalidLoss(
-                    f"the result has {n or 'no'} losses, not {wanted}",
-                    hint='one is a "loss"' if objectives is None else 'return {"status": "ok", "losses": […]}',
-                    result=returned,
-                )
-            if not n or result.get("loss") is not None:
-                result["loss"] = _as_loss(result.get("loss"), returned)
-        return result
+        return _checked(dict(returned), returned, objectives)
     if objectives is not None:
         raise InvalidLoss(
             f"the objective returned {_short(returned)}, not {objectives} losses",
@@ -73,23 +53,52 @@ def as_result(returned: Any, objectives: int | None = None) -> dict[str, Any]:
     return {"loss": _as_loss(returned, returned), "status": STATUS_OK}
 
 
+def _checked(result: dict[str, Any], returned: Any, objectives: int | None) -> dict[str, Any]:
+    """Return *result*, a copy of the mapping *returned*, with its numbers as floats."""
+    status = result.get("status")
+    if status not in STATUS_STRINGS:
+        has_one = status is not None
+        said = f"the result's status is {status!r}" if has_one else "the returned dict has no 'status'"
+        raise InvalidResultStatus(said, hint=f"it must be one of {', '.join(STATUS_STRINGS)}", result=returned)
+    if status != STATUS_OK:
+        return result
+    for name in ("losses", "constraints"):
+        if result.get(name) is not None:
+            result[name] = _as_numbers(result[name], name, returned)
+    n = len(result.get("losses") or ())
+    if n == 1 or (objectives is not None and n != objectives):
+        wanted = "two or more" if objectives is None else objectives
+        raise InvalidLoss(
+            f"the result has {n or 'no'} losses, not {wanted}",
+            hint='one is a "loss"' if objectives is None else 'return {"status": "ok", "losses": […]}',
+            result=returned,
+        )
+    if not n or result.get("loss") is not None:
+        result["loss"] = _as_loss(result.get("loss"), returned)
+    return result
+
+
 def _as_loss(loss: Any, returned: Any) -> float:
     # complex and the like have no order; a string that reads as a number is hyperopt's habit.
-    if loss is not None and (not isinstance(loss, numbers.Number) or isinstance(loss, numbers.Real)):
+    is_real = not isinstance(loss, numbers.Number) or isinstance(loss, (numbers.Real, decimal.Decimal))
+    if loss is not None and is_real:
         try:
             return float(loss)
         except (TypeError, ValueError, OverflowError):
-            pass
+            pass  # such as a signalling NaN, or a fraction beyond all floats
+    several = _is_list(loss) and len(loss) > 1
     raise InvalidLoss(
         f"the loss is {_short(loss)}, not a real number",
-        hint="a result of status 'ok' needs a loss",
+        hint=f"for several losses pass objectives={len(loss)}" if several else "a result of status 'ok' needs a loss",
         result=returned,
     )
 
 
 def _is_list(value: Any) -> bool:
     numpy = sys.modules.get("numpy")  # without it nothing is an array, and importing it takes a third of our start
-    return isinstance(value, (list, tuple)) or (numpy is not None and isinstance(value, numpy.ndarray))
+    return isinstance(value, (list, tuple)) or (
+        numpy is not None and isinstance(value, numpy.ndarray) and value.ndim > 0
+    )
 
 
 def _as_numbers(values: Any, name: str, returned: Any) -> list[float]:

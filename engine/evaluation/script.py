@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import pickle
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.machinery import ModuleSpec
@@ -33,7 +34,7 @@ class Script:
     def __init__(self, source: bytes | None = None) -> None:
         self.source = source
         self.names: dict[str, Any] = {}
-        """What stands in its `__main__`, as far as it came along."""
+        """The names of its `__main__` that came along, with their values."""
         self._pickles: list[bytes] = []
         self._lines = SourceLines(source)
 
@@ -59,15 +60,41 @@ class Script:
 
     @contextmanager
     def as_main(self) -> Iterator[None]:
-        """Let the script be `__main__` meanwhile, if anything of it came along."""
-        before = sys.modules["__main__"]
-        if self.names:
-            sys.modules["__main__"] = self.as_module()
+        """Let the script be `__main__` meanwhile, if anything of it came along.
+
+        Of several threads that do so at once, the last to enter has its script there: a process has one `__main__`.
+        """
         self._lines.show()  # two objectives may come from different states of one file
+        if not self.names:
+            yield
+            return
+        module = self.as_module()
+        _put_on_top(module)
         try:
             yield
         finally:
-            sys.modules["__main__"] = before
+            _take_away(module)
+
+
+_lock = threading.Lock()
+_mains: list[ModuleType] = []
+"""The process's own `__main__`, and those that stand in its place, the latest last; empty if there are none."""
+
+
+def _put_on_top(module: ModuleType) -> None:
+    with _lock:
+        if not _mains:
+            _mains.append(sys.modules["__main__"])
+        _mains.append(module)
+        sys.modules["__main__"] = module
+
+
+def _take_away(module: ModuleType) -> None:
+    with _lock:
+        _mains.remove(module)
+        sys.modules["__main__"] = _mains[-1]
+        if len(_mains) == 1:
+            _mains.clear()
 
 
 def _shared(names: dict[str, Any]) -> dict[str, Any]:
@@ -125,7 +152,7 @@ def carry(name: str, pickles: list[bytes], source: bytes | None) -> str:
 
 
 def carried() -> dict[str, Any]:
-    """Return what stands in `__main__` of the process that has spawned this one."""
+    """Return the names of `__main__` in the process that has spawned this one."""
     pickles, source = _carried
     script = Script(source)
     for content in pickles:

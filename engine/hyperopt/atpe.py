@@ -36,7 +36,7 @@ _SOME_TIME = dt.datetime(2000, 1, 1)  # noqa: DTZ001 - hyperopt's are naive; how
 def suggest(new_ids: Sequence[int], domain: Any, trials: Any, seed: int) -> list[dict[str, Any]]:
     """Return one trial document for the first of *new_ids*, at the point that hyperopt's atpe chooses.
 
-    It is told of the trials that have a finite loss. Other than in hyperopt the point follows from *seed*, and the
+    It knows the trials that have a finite loss. Other than in hyperopt the point follows from *seed*, and the
     global generators are left as they were. Raises `CannotLoad` without hyperopt[atpe], `BadSearchSpace` for kinds of
     hyperparameter that atpe has no notion of.
     """
@@ -47,8 +47,8 @@ def suggest(new_ids: Sequence[int], domain: Any, trials: Any, seed: int) -> list
         hyperopt = _hyperopt()  # importing it draws numbers, too
         _seed(seed)
         translated = hyperopt.Domain(_not_called, _translated(space, hyperopt.hp))
-        told = hyperopt.trials_from_docs([_told(space, trial) for trial in trials.trials if _has_loss(trial)])
-        (chosen,) = hyperopt.atpe.suggest([new_ids[0]], translated, told, seed)
+        known = hyperopt.trials_from_docs([_known_trial(space, trial) for trial in trials.trials if _has_loss(trial)])
+        (chosen,) = hyperopt.atpe.suggest([new_ids[0]], translated, known, seed)
     return [document(new_ids[0], space, _point(space, raw_values(chosen), seed), getattr(trials, "exp_key", None))]
 
 
@@ -110,7 +110,7 @@ def _has_loss(trial: Any) -> bool:
     return trial["result"].get("status") == STATUS_OK and loss is not None and math.isfinite(loss)
 
 
-def _told(space: Space, trial: Any) -> dict[str, Any]:
+def _known_trial(space: Space, trial: Any) -> dict[str, Any]:
     result = {"status": STATUS_OK, "loss": trial["result"]["loss"]}
     times = dict.fromkeys(("book_time", "refresh_time"), _SOME_TIME)
     return document(trial["tid"], space, raw_values(trial), None) | {"state": 2, "result": result} | times

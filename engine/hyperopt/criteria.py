@@ -1,6 +1,6 @@
 """What a point is worth trying: expected improvement above a threshold and its kin, hyperopt's criteria.
 
-More is better here: who minimises hands over negative losses.
+More is better here: to minimise, give negative losses.
 """
 
 from __future__ import annotations

@@ -15,14 +15,13 @@ from hstore.engine.hyperopt.documents import (
     JOB_STATE_NEW,
     JOB_STATE_RUNNING,
     JOB_STATES,
-    TrialNumber,
     vals_of,
 )
 from hstore.engine.hyperopt.job_events import Said, aware, end_of, error_of, progress_of
 from hstore.engine.hyperopt.numbering import INSERTED
 from hstore.engine.space import Point, Space
 from hstore.store.errors import InvalidTrial
-from hstore.store.events import Document, Requeued
+from hstore.store.events import Document, Requeued, TrialNumber
 from hstore.store.fold import HELD, Trial
 from hstore.store.messages import Log
 from hstore.store.store import PendingEvent, author
@@ -30,7 +29,7 @@ from hstore.store.values import normalise
 
 LOG = Log("search")
 
-BY_HAND = "told by hand"
+BY_HAND = "changed by hand"
 
 
 def decision(document: Document, number: TrialNumber, space: Space, observed: Sequence[Sequence[Any]]) -> Document:
@@ -48,7 +47,7 @@ def decision(document: Document, number: TrialNumber, space: Space, observed: Se
         if not space.is_known or (label in space and _is_possible(space, label, plain)):
             point[label] = plain
         elif label in space:
-            raise InvalidTrial(f"{label}: {value!r:.60} is none of {space[label].describe()}:", document)
+            raise InvalidTrial(f"{label}: {value!r:.60} is out of range, {space[label].describe()}:", document)
     said: dict[str, Any] = {"from": INSERTED}
     if document["tid"] != number:
         said["tid"] = document["tid"]

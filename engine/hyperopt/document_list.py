@@ -8,7 +8,6 @@ from typing import Any
 from hstore.engine.hyperopt.documents import (
     JOB_STATE_RUNNING,
     JOB_VALID_STATES,
-    TrialNumber,
     is_same,
     new_document,
     new_misc,
@@ -18,7 +17,7 @@ from hstore.engine.hyperopt.documents import (
 from hstore.engine.hyperopt.numbering import Numbering
 from hstore.engine.search.control import is_discarded
 from hstore.engine.space import Space
-from hstore.store.events import Document
+from hstore.store.events import Document, TrialNumber
 from hstore.store.fold import Trial
 from hstore.store.store import Experiment
 
@@ -56,7 +55,7 @@ class DocumentList:
         self._length = len(self.all)
 
     def remove(self, documents: Iterable[Document]) -> None:
-        """Remove *documents*, told by identity."""
+        """Remove *documents*, compared by identity."""
         gone = set(map(id, documents))
         self.all[:] = [document for document in self.all if id(document) not in gone]
         self._length = len(self.all)
@@ -93,21 +92,22 @@ class DocumentList:
         ]
 
     def take_in(self, experiment: Experiment, space: Space | None) -> None:
-        """Bring the documents up to what *experiment* has received; only trials with news are looked at."""
+        """Bring the documents up to what *experiment* has received; only trials with new events are looked at."""
         received = experiment.received
         if self._seen == len(received):
             return
-        news = sorted({event.tid for event in received[self._seen :] if event.tid is not None})
+        changed = sorted({event.tid for event in received[self._seen :] if event.tid is not None})
         self._seen = len(received)
         trials = experiment.state.trials
-        for tid in news:
+        for tid in changed:
             self._numbering.assign(TrialNumber(tid), trials[tid])
-        gone = [number for number in map(TrialNumber, news) if not self._show(number, trials[number], space)]
+        is_durable = experiment.store.is_durable
+        gone = [n for n in map(TrialNumber, changed) if not self._show(n, trials[n], space, is_durable)]
         if gone:
             self.remove([self._of.pop(number) for number in gone])
         self._length = len(self.all)
 
-    def _show(self, number: TrialNumber, trial: Trial, space: Space | None) -> bool:
+    def _show(self, number: TrialNumber, trial: Trial, space: Space | None, is_durable: bool) -> bool:
         """Bring the document of *trial* up to it; return False if that is to go."""
         document = self._of.get(number)
         is_new = document is None
@@ -120,7 +120,7 @@ class DocumentList:
             self._of[number] = document
             self.all.append(document)
         before = self._open.pop(number, (document["state"],))[0]
-        show_in(document, trial)
+        show_in(document, trial, is_durable=is_durable)
         self._name_origin(document, trial)
         if not is_new and (before in JOB_VALID_STATES) is not (document["state"] in JOB_VALID_STATES):
             self.changes += 1

@@ -14,17 +14,17 @@ from hstore.engine.hyperopt.documents import (
     JOB_STATE_ERROR,
     STATE_OF,
     DocumentTid,
-    TrialNumber,
     generate_trial,
     tid_of,
     vals_of,
 )
 from hstore.engine.hyperopt.numbering import Numbering
 from hstore.engine.hyperopt.waiting import Waiting
+from hstore.engine.search import control
 from hstore.engine.search.defaults import created_without_fmin
 from hstore.engine.space import Space, seen_space
 from hstore.store.errors import Conflict, InvalidPoint
-from hstore.store.events import Document, Queued
+from hstore.store.events import Document, Queued, TrialNumber
 from hstore.store.store import Experiment, PendingEvent, Store
 
 BATCH = 25
@@ -96,9 +96,10 @@ class Documents:
         for number, document in self._list.changed():
             self._apply(number, document)
         self.experiment.refresh()
-        self._take_in()
+        self.take_in()
 
-    def _take_in(self) -> None:
+    def take_in(self) -> None:
+        """Bring the documents up to what was read of the log."""
         self._list.take_in(self.experiment, self.space)
         kept = self._waiting.attachments
         for tid in [tid for tid in kept if self._numbering.number_of(tid) is not None]:
@@ -129,12 +130,24 @@ class Documents:
 
     def tids_of(self, numbers: Iterable[TrialNumber]) -> list[DocumentTid]:
         """Return the tids of trials that were just appended."""
-        self._take_in()
+        self.take_in()
         return [self._numbering.tid_of(number) for number in numbers]
 
     def tids_to_come(self, numbers: Iterable[TrialNumber]) -> list[DocumentTid]:
         """Return the tids that the documents of trials *numbers* will have, if these are the next in the log."""
         return self._numbering.to_come(numbers)
+
+    def keep(self, documents: Sequence[Document]) -> None:
+        """Have the list be *documents*: the others are discarded, those that are not in it yet are inserted."""
+        kept = set(map(id, documents))
+        gone = [document for document in self.all if id(document) not in kept]
+        numbers = [number for document in gone if (number := self.number_of(document)) is not None]
+        new = [document for document in documents if not any(document is other for other in self.all)]
+        control.discard(self.experiment, numbers)
+        self._waiting.documents = [document for document in self._waiting.documents if id(document) in kept]
+        self._list.remove([document for document in gone if self.number_of(document) is None])
+        self.take_in()
+        self.insert(new)
 
     def new_ids(self, n: int) -> list[DocumentTid]:
         """Return *n* tids that no document has, and that will not be handed out again."""
@@ -170,17 +183,19 @@ class Documents:
             self._list.remove(waiting)
             self._append(waiting)
         if self._waiting.attachments:
-            self._take_in()
+            self.take_in()
 
     def forget_points(self) -> None:
-        """Let go of `points`, which the search has been given."""
+        """Remove `points`, which the search has been given."""
         if self.points:
             self._list.remove(self._waiting.take_points())
 
     def _begin(self, space: Space) -> None:
-        """Begin the search, unless another process was first, without an objective or an algorithm to name."""
+        """Begin the search, unless another process was first; its program evaluates, and asks an algorithm, itself."""
         if self.experiment.state.created is None:
-            self.experiment.begin(created_without_fmin(space, objective="of whoever tells", algorithm="asked for"))
+            self.experiment.begin(
+                created_without_fmin(space, objective="evaluated by its program", algorithm="asked by its program")
+            )
 
     # -- writing ------------------------------------------------------------------------------------------------
 
@@ -216,7 +231,7 @@ class Documents:
         for number, document in self._list.expected:
             if STATE_OF[self.experiment.state.trials[number].state] != document["state"]:
                 self._apply(number, document)
-        self._take_in()
+        self.take_in()
 
     def _append_some(self, documents: Sequence[Document], space: Space) -> list[TrialNumber]:
         """Append *documents* as trials; return the numbers of those that came before another writer's next event.
@@ -260,6 +275,6 @@ class Documents:
         return ChainAttachments(self.experiment, number)
 
     def evict(self) -> None:
-        """Let go of all: of the log too, which is in memory. Tids go on from where they were."""
+        """Remove all documents, and the log, which is in memory. Tids go on from where they were."""
         self._list.clear()
         self._begin_anew(Experiment(Store.in_memory(), self.experiment.name))

@@ -11,13 +11,11 @@ import numpy as np
 
 from hstore.engine.evaluation.results import STATUS_NEW
 from hstore.store.errors import InvalidTrial
-from hstore.store.events import Document, Failed, happened
+from hstore.store.events import Document, Failed, TrialNumber, happened
 from hstore.store.fold import Trial
 
 DocumentTid = NewType("DocumentTid", int)
-"""The tid of a document, which the program that inserted it may have chosen."""
-TrialNumber = NewType("TrialNumber", int)
-"""The number of a trial in the log of its experiment; see `numbering`."""
+"""The tid of a document, which the program that inserted it may have chosen; see `numbering`."""
 
 JOB_STATE_NEW = 0
 JOB_STATE_RUNNING = 1
@@ -44,7 +42,7 @@ STATE_OF = {
 def new_document(
     tid: int, misc: Mapping[str, Any], *, spec: Any = None, result: Any = None, exp_key: str | None = None
 ) -> Document:
-    """Return the document of a trial that nobody has begun; *misc* and *result* are put in as they are."""
+    """Return the document of a trial that has not begun; *misc* and *result* are put in as they are."""
     result = {"status": STATUS_NEW} if result is None else result
     return {
         "state": JOB_STATE_NEW, "tid": tid, "spec": spec, "result": result,
@@ -81,8 +79,12 @@ def generate_trial(tid: int, space: Mapping[str, Any]) -> Document:
     return new_document(tid, new_misc(tid, {label: [value] for label, value in space.items()}))
 
 
-def show_in(document: Document, trial: Trial) -> None:
-    """Bring *document* up to *trial*; what a user added to it stays."""
+def show_in(document: Document, trial: Trial, *, is_durable: bool) -> None:
+    """Bring *document* up to *trial*; what a user added to it stays.
+
+    is_durable: whether it is in a MongoDB. Only such documents name their `owner` and change their `version`, as in
+    hyperopt.
+    """
     misc = document["misc"]
     document.setdefault("params", dict(trial.params))
     document["state"] = STATE_OF[trial.state]
@@ -95,18 +97,19 @@ def show_in(document: Document, trial: Trial) -> None:
     else:
         misc.pop("error", None)
         misc.pop("traceback", None)
-    document["owner"] = [trial.reserved.worker] if trial.reserved else None
-    document["version"] = trial.ver
+    if is_durable:
+        document["owner"] = [trial.reserved.worker] if trial.reserved else None
+        document["version"] = trial.ver
     document["book_time"] = _naive(happened(trial.reserved)) if trial.reserved else None
     document["refresh_time"] = _naive(happened(trial.last))
 
 
 def _result(trial: Trial) -> Mapping[str, Any]:
-    """Return what *trial* came to; while it is evaluated, what its objective told last."""
+    """Return the result of *trial*; while it is evaluated, the partial one that its objective reported last."""
     if trial.result is not None:
         return trial.result
-    told = (report.result for report in reversed(trial.reports) if report.result is not None)
-    return (next(told, None) if trial.state != "queued" else None) or {"status": STATUS_NEW}
+    reported = (report.result for report in reversed(trial.reports) if report.result is not None)
+    return (next(reported, None) if trial.state != "queued" else None) or {"status": STATUS_NEW}
 
 
 def is_same(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
@@ -224,7 +227,7 @@ def miscs_update_idxs_vals(
     assert_all_vals_used: bool = True,
     idxs_map: Mapping[int, int] | None = None,
 ) -> Sequence[dict[str, Any]]:
-    """Put into each of *miscs* (told by their tids) its own part of *idxs* and *vals*; return them.
+    """Put into each of *miscs*, matched by their tids, its own part of *idxs* and *vals*; return them.
 
     idxs_map: the tid in *miscs* by that in *idxs*, where they differ. Raises KeyError for a tid that is in none of
     *miscs*, unless *assert_all_vals_used* is False.

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from hstore.engine.evaluation.domain import BoundObjective
 from hstore.engine.evaluation.results import STATUS_NEW
 from hstore.engine.hyperopt.ctrl import Ctrl
 from hstore.engine.space import Apply, as_apply
+
+if TYPE_CHECKING:
+    from hstore.engine.hyperopt.vectorize import VectorizeHelper
 
 
 class Domain(BoundObjective):
@@ -51,6 +55,28 @@ class Domain(BoundObjective):
     def pyll_ctrl(self) -> Apply:
         """What stands in an expression for the `Ctrl` of an evaluation."""
         return as_apply(Ctrl)
+
+    @cached_property
+    def vh(self) -> VectorizeHelper:
+        """The draws of the space for several trials at once."""
+        from hstore.engine.hyperopt.vectorize import VectorizeHelper
+
+        return VectorizeHelper(self.space)
+
+    @property
+    def s_new_ids(self) -> Apply:
+        """What stands in `s_idxs_vals` for the ids of the trials to draw for."""
+        return self.vh.new_ids
+
+    @property
+    def s_rng(self) -> Apply:
+        """What stands in `s_idxs_vals` for the generator to draw with."""
+        return self.vh.rng
+
+    @property
+    def s_idxs_vals(self) -> Apply:
+        """Draws from the prior: by label the ids of the trials in which it is active, and its values there."""
+        return self.vh.idxs_vals
 
     def memo_from_config(self, config: Mapping[str, Any]) -> dict[Apply, Any]:
         """Return the values that *config*, {label: raw value}, gives to nodes of `expr`."""

@@ -10,7 +10,7 @@ from hstore.engine.evaluation.results import STATUS_OK
 from hstore.store.store import Experiment
 
 EarlyStop = Callable[..., tuple[bool, list[Any]]]
-"""f(trials, *told) -> (whether to stop, what it is told next time)"""
+"""f(trials, *more) -> (whether to stop, its further arguments next time)"""
 
 
 def no_progress_loss(iteration_stop_count: int = 20, percent_increase: float = 0.0) -> EarlyStop:

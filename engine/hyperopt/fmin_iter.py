@@ -10,8 +10,9 @@ from functools import cached_property
 from typing import Any
 
 from hstore.engine.hyperopt.domain import Domain
-from hstore.engine.hyperopt.search_call import LIMITS_REACHED, SearchCall
+from hstore.engine.hyperopt.search_call import SearchCall
 from hstore.engine.hyperopt.trials import Trials
+from hstore.engine.search.control import LIMITS_REACHED
 from hstore.engine.search.options import Display, Limits, ParallelOptions, SearchOptions
 from hstore.engine.search.progress import ProgressCallback
 

@@ -15,13 +15,27 @@ from types import ModuleType
 from typing import Any
 
 import hstore
+from hstore.engine.hyperopt.exposed_names import exposed_by, lookup
+from hstore.engine.space.expressions import ApplyType
 from hstore.store.errors import HstoreError
 
 NAME = "hyperopt"
 VERSION = "0.3.0"
-"""Of the hyperopt whose names and behaviour hstore has; what programs that look at versions are told."""
+"""Of the hyperopt whose names and behaviour hstore has; what programs that look at versions see."""
 FOR_CHILDREN = Path(__file__).resolve().parent / "as_hyperopt"
 """On PYTHONPATH: holds a `hyperopt` that calls `install` and gives way to hstore."""
+
+
+def _exposing(value: Any) -> Any:
+    """Return *value*; if it is a module, with the names that hyperopt's module of that name exposes."""
+    if isinstance(value, ModuleType) and value.__name__.startswith(f"{hstore.__name__}."):
+        vars(value).setdefault("__getattr__", lookup(value.__name__.removeprefix(f"{hstore.__name__}.")))
+        for inner in ("base", "stochastic") if value.__name__ == "hstore.pyll" else ():
+            _exposing(getattr(value, inner))
+    return value
+
+
+_exposed, _EXPOSED = lookup(""), frozenset(exposed_by(""))
 
 
 class _Hyperopt(ModuleType):
@@ -35,7 +49,7 @@ class _Hyperopt(ModuleType):
         self.__all__ = [name for name in hstore.__all__ if name != "open"]  # a star is not to hide Python's own
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(hstore, name)
+        return _exposed(name) if name in _EXPOSED else _exposing(getattr(hstore, name))
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in self._of_its_own:
@@ -59,7 +73,7 @@ class _Loader(Loader):
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         if spec.name == NAME:
             return _Hyperopt()
-        module = import_module(_ours(spec.name))
+        module: ModuleType = _exposing(import_module(_ours(spec.name)))
         spec.loader_state = module.__spec__
         return module
 
@@ -117,6 +131,7 @@ def install() -> None:
             hint="call hstore.compat.install() before anything imports it, or run `python -m hstore.compat SCRIPT`",
         )
     sys.meta_path.insert(0, _Finder())
+    ApplyType.shown_in = f"{NAME}.pyll.base"  # some programs look for "hyperopt" in the text of a type
     folder = str(FOR_CHILDREN)
     sys.path.insert(1, folder)  # which workers are handed; what lies beside the script stays first
     paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path and path != folder]

@@ -28,7 +28,7 @@ def best_of(documents: Sequence[Document]) -> Document:
         if best is None or loss < least:
             best, least = document, loss
     if best is None:
-        raise AllTrialsFailed("no trial has a loss yet that counts, so there is no best")
+        raise AllTrialsFailed("no trial finished with a usable loss")
     return best
 
 

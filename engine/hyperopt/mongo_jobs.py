@@ -15,13 +15,12 @@ from hstore.engine.hyperopt.documents import (
     JOB_STATE_ERROR,
     JOB_STATE_NEW,
     JOB_STATE_RUNNING,
-    TrialNumber,
     job_id,
 )
 from hstore.engine.hyperopt.mongo_reservations import Reservations
 from hstore.engine.search.points import enqueue
 from hstore.store.errors import InvalidValue, OperationFailure
-from hstore.store.events import Document, Queued
+from hstore.store.events import Document, Queued, TrialNumber
 from hstore.store.store import Experiment, Store
 
 if TYPE_CHECKING:
@@ -253,9 +252,9 @@ class MongoJobs:
     ) -> Document:
         """Record what became of *doc*, a job that was reserved here: *dct* has its new result, state or error.
 
-        A result alone is a partial one. With state done, error, cancel or new (put back) it is let go. Returns *doc*,
-        brought up to that. Raises `OperationFailure` if the job is not, or no longer, reserved here, and for what
-        never changes.
+        A result alone is a partial one. With state done, error, cancel or new (put back) this process no longer holds
+        it. Returns *doc*, brought up to that. Raises `OperationFailure` if the job is not, or no longer, reserved
+        here, and for what never changes.
         """
         name, number = self._trial_of(doc)
         if (name, number) not in self._reservations:

@@ -10,11 +10,11 @@ from typing import Any
 from hstore.engine.evaluation import attempt
 from hstore.engine.evaluation.heartbeat import Heartbeat
 from hstore.engine.evaluation.results import STATUS_NEW, as_result
-from hstore.engine.hyperopt.documents import JOB_STATE_DONE, JOB_STATE_NEW, JOB_STATE_RUNNING, JOB_STATES, TrialNumber
+from hstore.engine.hyperopt.documents import JOB_STATE_DONE, JOB_STATE_NEW, JOB_STATE_RUNNING, JOB_STATES
 from hstore.engine.hyperopt.job_events import Said, end_of, error_of, progress_of
 from hstore.store.claims import Claims
 from hstore.store.errors import Conflict, OperationFailure
-from hstore.store.events import RELEASED, Reserved
+from hstore.store.events import RELEASED, Reserved, TrialNumber
 from hstore.store.fold import Trial
 from hstore.store.messages import Log
 from hstore.store.null_objects import NoClaims
@@ -81,15 +81,15 @@ class Reservations:
         self._heartbeat.hold(key, taken.ver)
         self._claims.extend(self._session, {key: taken.ver}, seconds=LEASE_SECONDS)
 
-    def update(self, key: Key, job: Mapping[str, Any], news: Mapping[str, Any]) -> None:
-        """Record what *job*, which is reserved here, says now that it has got *news*; let go of it if it has ended.
+    def update(self, key: Key, job: Mapping[str, Any], changes: Mapping[str, Any]) -> None:
+        """Record what *job*, which is reserved here, says with its *changes*; hold it no longer if it has ended.
 
         Raises `OperationFailure` if it was taken from this process, and for a state that is none.
         """
         experiment, taken = self._held[key]
         trial, created = experiment.state.trials[key[1]], experiment.state.created
         assert created is not None
-        said = _said(job, news, trial)
+        said = _said(job, changes, trial)
         end = end_of(said, key[1], trial=trial, retries=created.retries)
         try:
             if pending := end or progress_of(said, key[1]):
@@ -107,15 +107,15 @@ class Reservations:
         self._heartbeat.let_go(key)
 
 
-def _said(job: Mapping[str, Any], dct: Mapping[str, Any], trial: Trial) -> Said:
-    """Return what *job* says of its *trial* now that it has got *dct*."""
-    state = dct.get("state", JOB_STATE_RUNNING)
+def _said(job: Mapping[str, Any], changes: Mapping[str, Any], trial: Trial) -> Said:
+    """Return what *job* says of its *trial* now that it has got *changes*."""
+    state = changes.get("state", JOB_STATE_RUNNING)
     if state not in JOB_STATES:
         raise OperationFailure(f"{state!r} is no state of a job")
     result = job.get("result") or {"status": STATUS_NEW}
     if state == JOB_STATE_DONE:
         result = attempt.plain_result(as_result(result), LOG.warning)
-    elif state == JOB_STATE_RUNNING and "result" in dct:
+    elif state == JOB_STATE_RUNNING and "result" in changes:
         result = normalise(dict(result), path="result")
     else:
         result = None

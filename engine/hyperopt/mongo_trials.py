@@ -66,9 +66,9 @@ class MongoTrials(Trials):
     ) -> MongoTrials:
         """Return the trials of another experiment of the store, or without *exp_key* these in another view."""
         if exp_key is None or exp_key == self.exp_key:
-            twin = super().view(self.exp_key, refresh)
-            assert isinstance(twin, MongoTrials)
-            return twin
+            same = super().view(self.exp_key, refresh)
+            assert isinstance(same, MongoTrials)
+            return same
         other = type(self)(self.experiment.store, exp_key=exp_key, workdir=workdir, refresh=refresh)
         other._opened = self._opened
         return other
@@ -83,7 +83,7 @@ class MongoTrials(Trials):
         return super().new_trial_ids(n)
 
     def delete_all(self, cond: Mapping[str, Any] | None = None) -> None:
-        """Have all trials, or those whose documents have the values of *cond*, count for nothing any more.
+        """Discard all trials, or those whose documents have the values of *cond*.
 
         *cond*: {"state": 3} or {"result.status": "fail"}. The log keeps what happened: trials that have not ended are
         cancelled, all are voided, and gone from this view and from what algorithms see. Attachments beside the

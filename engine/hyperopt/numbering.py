@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from hstore.engine.hyperopt.documents import DocumentTid, TrialNumber
+from hstore.engine.hyperopt.documents import DocumentTid
+from hstore.store.events import TrialNumber
 from hstore.store.fold import Trial
 
 INSERTED = "inserted"
@@ -54,7 +55,7 @@ class Numbering:
         return self._tids[number]
 
     def to_come(self, numbers: Iterable[TrialNumber]) -> list[DocumentTid]:
-        """Return the tids that trials *numbers* will have, unless somebody inserts documents before them."""
+        """Return the tids that trials *numbers* will have, unless documents are inserted before them."""
         tids: list[DocumentTid] = []
         following = self._next
         for number in numbers:

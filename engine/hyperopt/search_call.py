@@ -6,12 +6,16 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from hstore.engine.algorithms import Algorithm, describe_algorithm, resolve
 from hstore.engine.evaluation.domain import BoundObjective
+from hstore.engine.evaluation.gate import gate
+from hstore.engine.evaluation.pruning import PruningSession
 from hstore.engine.hyperopt.ctrl import Ctrl
+from hstore.engine.hyperopt.program_driver import ProgramDriver
 from hstore.engine.hyperopt.trials import Trials
 from hstore.engine.pruners import check_name
 from hstore.engine.search import points as given_points
@@ -29,8 +33,6 @@ from hstore.store.store import Experiment
 
 LOG = Log("search")
 
-LIMITS_REACHED = ("max_evals", "timeout", "loss_threshold", "early_stop", "exhausted")
-"""Why a search ends of itself."""
 LEAST_SECONDS = 1e-9
 """What is left of a timeout that is over: a driver then stops before it decides anything."""
 
@@ -60,14 +62,18 @@ class SearchCall:
         """What searches; the first time it is asked for, the search is begun or continued."""
         if self._driver is None:
             limits = self._begin()
-            self._driver = self._serial(limits) if self.options.parallel.workers is None else self._parallel(limits)
+            if self._is_programs:
+                self._driver = self._programs(limits)
+            else:
+                is_serial = self.options.parallel.workers is None
+                self._driver = self._serial(limits) if is_serial else self._parallel(limits)
         return self._driver
 
     def _begin(self) -> Limits:
         """Begin or continue the experiment; return the limits with room for what max_evals does not count."""
         view, experiment, options = self.trials, self.trials.experiment, self.options
         if options.parallel.workers is not None:
-            if not experiment.store.is_durable:
+            if not experiment.store.is_durable and not self._is_programs:
                 raise InvalidValue("workers need a store", hint="add experiment='some-name'")
             if options.pruner is not None:
                 check_name(options.pruner)
@@ -93,7 +99,19 @@ class SearchCall:
         return SerialDriver(
             experiment=view.experiment, domain=self.domain, algorithm=self._algorithm, settings=self._settings,
             limits=limits, trials=view, early_stop_fn=self.options.early_stop_fn, pruner=self.options.pruner,
-            make_ctrl=lambda tid, pruning: Ctrl(view, experiment=view.experiment, number=tid, pruning=pruning),
+            make_ctrl=partial(_ctrl, view),
+        )  # fmt: skip
+
+    @property
+    def _is_programs(self) -> bool:
+        """Whether the program evaluates: by a subclass of `Trials` in memory that says it is asynchronous."""
+        is_asked = self.options.parallel.workers == 0 and self.trials.asynchronous
+        return is_asked and type(self.trials) is not Trials and not self.trials.experiment.store.is_durable
+
+    def _programs(self, limits: Limits) -> ProgramDriver:
+        return ProgramDriver(
+            experiment=self.trials.experiment, domain=self.domain, algorithm=self._algorithm, settings=self._settings,
+            limits=limits, trials=self.trials, early_stop_fn=self.options.early_stop_fn,
         )  # fmt: skip
 
     def _parallel(self, limits: Limits) -> ParallelDriver:
@@ -107,17 +125,25 @@ class SearchCall:
 
     def evaluate_queued(self, most: int | None = None) -> None:
         """Evaluate here what is queued, or the first *most* trials of that."""
-        driver = self.driver
-        serial = driver if isinstance(driver, SerialDriver) else self._serial(driver.limits)
-        serial.catch_eval_exceptions = self.catch_eval_exceptions
-        serial.evaluate_queued(most)
-        self.trials.refresh()
+        with gate(self.trials.experiment):
+            driver = self.driver
+            serial = driver if isinstance(driver, SerialDriver) else self._serial(driver.limits)
+            serial.catch_eval_exceptions = self.catch_eval_exceptions
+            serial.evaluate_queued(most)
+            self.trials.refresh()
 
     def search(self, most: int | None = None, *, ends: bool = False) -> None:
         """Search until there are *most* trials, all of them by default; *ends*: the search ends then.
 
         Raises what the objective raises, after recording it, unless `catch_eval_exceptions`.
         """
+        if self.options.parallel.workers is not None:  # it waits, for other processes, and appends little
+            self._search(most, ends=ends)
+            return
+        with gate(self.trials.experiment):
+            self._search(most, ends=ends)
+
+    def _search(self, most: int | None, *, ends: bool) -> None:
         driver = self.driver
         experiment, whole = driver.experiment, driver.limits
         most = whole.max_evals if most is None else min(most, whole.max_evals)
@@ -137,9 +163,10 @@ class SearchCall:
                 self._interrupted(driver)
                 raise
             finally:
-                driver.limits = whole
+                driver.limits, driver.on_progress = whole, _ignore  # which held this call, and so the store, for ever
                 self._leave(driver)
                 self._draw_seeds(experiment, before)
+                self.trials.follow()  # after an exception too: what was done can be looked at, and saved
         self.trials.refresh()
 
     def _seconds_left(self, limits: Limits) -> float | None:
@@ -151,19 +178,16 @@ class SearchCall:
         experiment = driver.experiment
         if isinstance(driver, ParallelDriver) and driver.team is not None:
             driver.team.stop(grace=0.0)
-        if experiment.store.is_durable:
-            LOG.warning(
-                f"stopped after {experiment.state.ended} trials; the same call continues "
-                f"experiment {experiment.name!r}",
-                experiment=experiment.name,
-            )
+        what = f"experiment {experiment.name!r}" if experiment.store.is_durable else "if it is given the same trials"
+        LOG.warning(
+            f"stopped after {experiment.state.ended} trials; the same call continues {what}", experiment=experiment.name
+        )
 
     def _leave(self, driver: Driver) -> None:
         """Stop the workers that were started here, and bring the read models up to the log."""
         if isinstance(driver, ParallelDriver) and driver.team is not None:
             driver.team.stop()
-        if driver.experiment.store.models is not None:
-            driver.experiment.store.models.flush()
+        driver.experiment.store.models.flush()
 
     def _draw_seeds(self, experiment: Experiment, before: int) -> None:
         """Draw from the caller's generator a seed for each suggestion, as hyperopt does and its callers rely on."""
@@ -182,6 +206,16 @@ class SearchCall:
         return progress
 
 
+def _ignore(experiment: Experiment) -> None:
+    """Do nothing with a trial that ended between two calls."""
+
+
+def _ctrl(view: Trials, number: int, pruning: PruningSession) -> Ctrl:
+    """Return the `Ctrl` of trial *number*; objectives see that trial, and all before it, in the trials."""
+    view.announce([number])
+    return Ctrl(view, experiment=view.experiment, number=number, pruning=pruning)
+
+
 def _show_best(bar: Any, experiment: Experiment) -> None:
     if (best := experiment.state.best) is not None:
         bar.postfix = f"best loss: {best.loss}"
@@ -192,13 +226,13 @@ def _show_best(bar: Any, experiment: Experiment) -> None:
 def _uncounted(experiment: Experiment) -> int:
     """Return how many trials there are that max_evals does not count.
 
-    In memory, as in hyperopt, those that raised or were cancelled in an earlier call. A durable search counts every
-    trial but those that were discarded, since what continues a killed search must not depend on where it was killed.
+    In memory, as in hyperopt, those that raised, or were cancelled or discarded, in an earlier call. A durable search
+    counts every trial but those that were discarded: what continues a killed search must not depend on where that was.
     """
     state = experiment.state
     if experiment.store.is_durable:
         return sum(map(is_discarded, state.trials.values()))
-    return state.counts.get("failed", 0) + state.counts.get("cancelled", 0)
+    return sum(trial.state in ("failed", "cancelled") or is_discarded(trial) for trial in state.trials.values())
 
 
 def _save(view: Trials, path: Path) -> None:

@@ -14,7 +14,6 @@ from hstore.engine.hyperopt.documents import (
     JOB_VALID_STATES,
     DocumentTid,
     SONify,
-    TrialNumber,
     check_document,
     miscs_to_idxs_vals,
     new_document,
@@ -24,6 +23,7 @@ from hstore.engine.hyperopt.documents import (
 from hstore.engine.hyperopt.losses import average_best_error, best_of
 from hstore.engine.space import Space
 from hstore.store.errors import AllTrialsFailed
+from hstore.store.events import TrialNumber
 from hstore.store.store import Experiment, Store
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 class Trials:
     """The trials of one experiment as hyperopt's documents. `Trials()` is a search in memory, without a server.
 
-    A document has `params` beside what hyperopt's have: the values that were meant, by active label. What is inserted,
+    A document has `params` beside what hyperopt's have: the actual values, by active label. What is inserted,
     and what is changed in the document of a trial that has not ended, becomes events of the experiment's log: the
     latter at the next `refresh`.
 
@@ -45,6 +45,7 @@ class Trials:
     __module__ = "hstore"
 
     asynchronous = False
+    _is_announcing = False
 
     def __init__(
         self, exp_key: str | None = None, refresh: bool = True, *, experiment: Experiment | None = None
@@ -52,11 +53,11 @@ class Trials:
         self.exp_key = exp_key
         experiment = experiment or Experiment(Store.in_memory(), exp_key or "trials")
         self.documents = Documents(experiment, exp_key)
-        self._look_anew()
+        self._start_view()
         if refresh:
             self.refresh()
 
-    def _look_anew(self) -> None:
+    def _start_view(self) -> None:
         self._trials: list[dict[str, Any]] = []
         self._taken = 0
         self._changes = self.documents.changes
@@ -78,25 +79,53 @@ class Trials:
 
     def view(self, exp_key: str | None = None, refresh: bool = True) -> Trials:
         """Return another view of the same documents: of those with *exp_key*, if it is given."""
-        twin: Trials = object.__new__(type(self))
-        twin.__dict__.update(self.__dict__)
-        twin.exp_key = exp_key
-        twin._look_anew()
+        other: Trials = object.__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        other.exp_key = exp_key
+        other._start_view()
         if refresh:
-            twin.refresh()
-        return twin
+            other.refresh()
+        return other
 
     def refresh(self) -> None:
-        """Bring log and view up to each other; only trials with news, and those that have not ended, are looked at."""
+        """Bring log and view up to each other; only trials with new events, and those that have not ended, are read."""
+        self.documents.refresh()
+        self._show()
+        self.unseen = 0
+
+    def follow(self) -> None:
+        """Bring the view up to what was read of the log: what `refresh` does, without asking a server.
+
+        In memory it is `refresh`, which subclasses may have made their own.
+        """
+        if not self.experiment.store.is_durable:
+            self.refresh()
+            return
+        self.documents.take_in()
+        self._show()
+
+    def announce(self, numbers: Iterable[int]) -> None:
+        """Show the trials *numbers*, which were just decided; subclasses in memory see them being inserted."""
+        self.follow()
+        hooks = ("insert_trial_docs", "_insert_trial_docs")
+        has_hooks = any(getattr(type(self), hook) is not getattr(Trials, hook) for hook in hooks)
+        if not has_hooks or self.experiment.store.is_durable:
+            return
+        self._is_announcing = True
+        try:
+            self.insert_trial_docs(self.documents.of_trials(map(TrialNumber, numbers)))
+        finally:
+            self._is_announcing = False
+        self.refresh()
+
+    def _show(self) -> None:
         documents = self.documents
-        documents.refresh()
         if documents.changes != self._changes:
             self._trials, self._taken, self._changes = [], 0, documents.changes
         if len(documents.all) > self._taken:
-            news = filter(self._is_visible, documents.all[self._taken :])
-            self._trials = [*self._trials, *news]  # whoever holds the list from before the news keeps that
+            new = filter(self._is_visible, documents.all[self._taken :])
+            self._trials = [*self._trials, *new]  # a program that holds the list from before keeps that
             self._taken = len(documents.all)
-        self.unseen = 0
 
     def _is_visible(self, document: Mapping[str, Any]) -> bool:
         is_mine = self.exp_key is None or document["exp_key"] == self.exp_key
@@ -136,6 +165,10 @@ class Trials:
     def _dynamic_trials(self) -> list[dict[str, Any]]:
         return self.documents.all
 
+    @_dynamic_trials.setter
+    def _dynamic_trials(self, documents: Sequence[dict[str, Any]]) -> None:
+        self.documents.keep(documents)
+
     @property
     def _ids(self) -> set[DocumentTid]:
         return self.documents.ids
@@ -160,13 +193,13 @@ class Trials:
         return self.idxs_vals[1]
 
     def losses(self, bandit: Any = None) -> list[float | None]:
-        """Return the loss of each visible trial, None without one; *bandit*: a `Domain` that tells it of a result."""
+        """Return the loss of each visible trial, None without one; *bandit*: a `Domain` that reads it from results."""
         if bandit is None:
             return [doc["result"].get("loss") for doc in self._trials]
         return [bandit.loss(doc["result"], doc["spec"]) for doc in self._trials]
 
     def statuses(self, bandit: Any = None) -> list[str]:
-        """Return the status of each visible trial; *bandit*: a `Domain` that tells it of a result."""
+        """Return the status of each visible trial; *bandit*: a `Domain` that reads it from results."""
         if bandit is None:
             return [doc["result"].get("status") for doc in self._trials]
         return [bandit.status(doc["result"], doc["spec"]) for doc in self._trials]
@@ -182,7 +215,7 @@ class Trials:
         except TypeError:
             states = {None}  # type: ignore[arg-type]
         if not states <= set(JOB_STATES):
-            raise TypeError(f"{arg!r} is no job state or collection of them")
+            raise TypeError(f"{arg!r} is not a job state or a collection of job states")
         return sum(doc["state"] in states for doc in (self._trials if trials is None else trials))
 
     def count_by_state_unsynced(self, arg: int | Iterable[int]) -> int:
@@ -203,7 +236,7 @@ class Trials:
 
     @property
     def pareto(self) -> list[dict[str, Any]]:
-        """The documents of the trials with several losses than which none is better in one and nowhere worse, by tid.
+        """The documents of the Pareto front, by tid: of trials with several losses that no other trial dominates.
 
         Those that violate a constraint are not among them.
         """
@@ -218,13 +251,13 @@ class Trials:
 
     @property
     def best_params(self) -> Mapping[str, Any]:
-        """The values of the best trial that were meant: options rather than their indices, integers as integers."""
+        """The actual values of the best trial: options rather than their indices, integers as integers."""
         return dict(self.best_trial["params"])
 
     def history(self, space: Space) -> History:
         """Return what a search over *space* knows when it has taken in all that the log has.
 
-        It is kept, and grows by the news alone. Documents that were inserted before there was a space are read now.
+        It is kept, and only what is new is added. Documents that were inserted before there was a space are read now.
         """
         from hstore.engine.search.observed_history import ObservedHistory
 
@@ -282,14 +315,17 @@ class Trials:
     def insert_trial_docs(self, docs: Iterable[Mapping[str, Any]]) -> list[int]:
         """Add copies of *docs*, each in the state that it says, and return their tids.
 
-        They are seen after the next `refresh`. Raises `InvalidTrial` if one of them is none of a trial of these, and
-        TypeError for one with values that are not plain; nothing is added then.
+        They are seen after the next `refresh`. Raises `InvalidTrial` if one of them is not a valid document of
+        these trials, and TypeError for one with values that are not plain; nothing is added then.
         """
+        if self._is_announcing:
+            return self._insert_trial_docs(list(docs))  # type: ignore[arg-type]
         return self._insert_trial_docs([self.assert_valid_trial(SONify(doc)) for doc in docs])
 
     def _insert_trial_docs(self, docs: Sequence[dict[str, Any]]) -> list[int]:
-        self.documents.insert(docs)
-        self.unseen += len(docs)
+        if not self._is_announcing:  # what is announced is in the log already
+            self.documents.insert(docs)
+            self.unseen += len(docs)
         return [doc["tid"] for doc in docs]
 
     def new_trial_ids(self, n: int) -> list[DocumentTid]:
@@ -339,9 +375,9 @@ class Trials:
         return self.documents.tids_of(map(TrialNumber, enqueue(self.experiment, given).tids(Queued)))
 
     def delete_all(self) -> None:
-        """Let go of all trials and attachments; the numbering goes on, as in hyperopt. The next fmin begins anew."""
+        """Remove all trials and attachments. Tids go on, as in hyperopt; the next fmin begins a new search."""
         self.documents.evict()
-        self._look_anew()
+        self._start_view()
 
     # -- searching --------------------------------------------------------------------------------------------
 

@@ -131,7 +131,7 @@ def _erase(path: Path, top: Path) -> None:
     shutil.rmtree(path, ignore_errors=True)
     while path != top:
         path = path.parent
-        if any(path.iterdir()):  # somebody else put something there
+        if any(path.iterdir()):  # another program put something there
             return
         path.rmdir()
 

@@ -1,4 +1,4 @@
-"""Control: pause, resume, stop, retry and enqueue, as people ask for them: a few events that everyone at work obeys."""
+"""Control: pause, resume, stop, retry and enqueue: a few events that drivers and workers obey."""
 
 from __future__ import annotations
 
@@ -25,22 +25,24 @@ from hstore.store.state import State
 from hstore.store.store import Experiment, PendingEvent
 
 DISCARDED = "discarded"
-"""Tags the note that voids a trial which hyperopt's view is to be without."""
+"""Tag of the note that voids a trial and hides it from hyperopt's view."""
+LIMITS_REACHED = ("max_evals", "timeout", "loss_threshold", "early_stop", "exhausted")
+"""Why a search ends of itself: a limit of the call of fmin that it ended for."""
 Which = Literal["failed", "lost"]
-"""failed: all whose last attempt failed, lost ones included. lost: those whose workers were never heard of again."""
+"""failed: all whose last attempt failed, lost ones included. lost: those whose workers disappeared."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What a request has come to."""
+    """The outcome of a request."""
 
     written: tuple[Event, ...]
-    """The events that it took; none if all was as asked for already."""
+    """The events that were written; none if everything was as asked for already."""
     status: str
     """Of the experiment, now."""
     why: str | None
     running: tuple[int, ...]
-    """Trials that somebody still holds."""
+    """Trials that a worker or fmin still holds."""
 
     def tids(self, kind: type[Event]) -> list[int]:
         """Return the trials that an event of *kind* was written for."""
@@ -55,7 +57,7 @@ class Outcome:
 
 
 def pause(experiment: Experiment, why: str, *, now: bool = False) -> Outcome:
-    """Have nothing suggested or taken until `resume`; trials that run go on to their ends, or with *now* are requeued.
+    """Pause the search: nothing is suggested or started until `resume`; running trials finish, or *now* are requeued.
 
     A search that has finished stays so.
     """
@@ -73,7 +75,7 @@ def pause(experiment: Experiment, why: str, *, now: bool = False) -> Outcome:
 
 
 def resume(experiment: Experiment, why: str) -> Outcome:
-    """Have a search go on that was paused, or open one again that has finished."""
+    """Continue a search that was paused, or reopen one that has finished."""
 
     def decide() -> list[PendingEvent]:
         return [] if experiment.state.status == "open" else [(Resumed, None, {"why": why})]
@@ -82,14 +84,14 @@ def resume(experiment: Experiment, why: str) -> Outcome:
 
 
 def stop(experiment: Experiment, why: str, *, now: bool = False) -> Outcome:
-    """End a search: what is queued is cancelled; what runs goes on to its end, or with *now* is cancelled as well."""
+    """End a search: queued trials are cancelled; running ones finish, or with *now* are cancelled as well."""
 
     def decide() -> list[PendingEvent]:
         state = experiment.state
-        # The end of the search comes first: nobody takes or suggests anything after it.
+        # The end of the search comes first: no process takes or suggests anything after it.
         pending = [] if state.status == "finished" else [_finished(experiment, why)]
         for tid in sorted(state.open):
-            if is_failed := state.trials[tid].state == "failed":  # and whoever was to requeue it has died
+            if is_failed := state.trials[tid].state == "failed":  # and the process that was to requeue it has died
                 pending.append((Requeued, tid, {"why": why}))
             if is_failed or now or state.trials[tid].state == "queued":
                 pending.append((Cancelled, tid, {"why": why}))
@@ -99,10 +101,10 @@ def stop(experiment: Experiment, why: str, *, now: bool = False) -> Outcome:
 
 
 def retry(experiment: Experiment, which: Which | Iterable[int], why: str = "retry") -> Outcome:
-    """Have trials that ended evaluated again: those with the tids *which*, or all that "failed" or were "lost".
+    """Evaluate trials again that have ended: those with the tids *which*, or all that "failed" or were "lost".
 
-    Their attempts are counted anew. A search that has finished is opened again, so that workers take them.
-    Raises `NotFound` for a trial that there is not and `InvalidValue` for one that has not ended; nothing is
+    Their attempts are counted anew. A search that has finished is reopened, for workers to take them.
+    Raises `NotFound` for a trial that does not exist and `InvalidValue` for one that has not ended; nothing is
     written then.
     """
     experiment.refresh()
@@ -111,7 +113,7 @@ def retry(experiment: Experiment, which: Which | Iterable[int], why: str = "retr
 
     def decide() -> list[PendingEvent]:
         state = experiment.state
-        # Where the end is not the one that was looked at, somebody else has had the trial retried.
+        # If the end is not the one that was looked at, another process has retried the trial.
         left = [tid for tid in wanted if state.trials[tid].end is ends[tid]]
         if not left:
             return []
@@ -126,9 +128,9 @@ def retry(experiment: Experiment, which: Which | Iterable[int], why: str = "retr
 
 
 def discard(experiment: Experiment, tids: Iterable[int] | None = None, why: str = "deleted") -> Outcome:
-    """Have trials (all, or those in *tids*) count for nothing any more: the log keeps what happened to them.
+    """Discard trials (all, or those in *tids*): the log keeps what happened to them.
 
-    What has not ended is cancelled; algorithms, the best and hyperopt's view of the search are without them.
+    Those that have not ended are cancelled. Algorithms, the best and hyperopt's view no longer see any of them.
     """
     experiment.refresh()
     wanted = sorted(experiment.state.trials) if tids is None else sorted(set(tids))
@@ -138,7 +140,7 @@ def discard(experiment: Experiment, tids: Iterable[int] | None = None, why: str 
         for tid in wanted:
             trial = experiment.state.trials[tid]
             if not trial.is_finished:
-                if trial.state == "failed":  # and whoever was to requeue it has died
+                if trial.state == "failed":  # and the process that was to requeue it has died
                     pending.append((Requeued, tid, {"why": why}))
                 pending.append((Cancelled, tid, {"why": why}))
             if not is_discarded(trial):
@@ -149,15 +151,15 @@ def discard(experiment: Experiment, tids: Iterable[int] | None = None, why: str 
 
 
 def is_discarded(trial: Trial) -> bool:
-    """Return whether somebody had *trial* discarded, and nobody took that back."""
+    """Return whether *trial* is discarded."""
     return trial.is_void and DISCARDED in trial.tags
 
 
 def enqueue(experiment: Experiment, decisions: Sequence[Data], why: str = "enqueued") -> Outcome:
-    """Queue trials whose points a person gave, after all that there are: *decisions* are the data of their `Queued`.
+    """Queue trials whose points the user gave, after all that there are: *decisions* are the data of their `Queued`.
 
-    They count to max_evals like all others; where there is no room left, that is raised by as many. A search that has
-    finished is opened again, so that workers take them; a paused one stays so.
+    They count towards max_evals, which is raised if there is no room for them. A search that has finished is reopened,
+    for workers to take them; a paused one stays paused.
     """
     written: list[Event] = []
 
@@ -166,7 +168,7 @@ def enqueue(experiment: Experiment, decisions: Sequence[Data], why: str = "enque
         mine = [event.tid for event in written if isinstance(event, Queued) and event.tid is not None]
         left = decisions[len(mine) :]
         if not left:
-            # Where the search ended in between, what was queued would wait for ever.
+            # If the search ended in between, what was queued would wait for ever.
             is_late = state.status == "finished" and any(state.trials[tid].state == "queued" for tid in mine)
             return [(Resumed, None, {"why": why})] if is_late else []
         n, limit = len(state.trials), state.limits.get("max_evals")
@@ -181,8 +183,8 @@ def enqueue(experiment: Experiment, decisions: Sequence[Data], why: str = "enque
 def conclude(experiment: Experiment, why: str) -> Outcome:
     """Record that the search ended, unless it did already, is paused, or has trials that have not ended.
 
-    Of several drivers the last one to end a trial sees that all have ended. Where trials ended after the search did,
-    the end is told again, with what had come until then and its first reason.
+    Of several drivers the last one to end a trial sees that all have ended. If trials ended after the search did, a
+    second `finished` observes their ends, with the first reason.
     """
     return _shown(experiment, _carry_out(experiment, lambda: _conclusion(experiment, why)))
 
@@ -200,7 +202,7 @@ def conclude_if_complete(experiment: Experiment) -> Outcome:
 
 
 def _shown(experiment: Experiment, outcome: Outcome) -> Outcome:
-    """Bring the read models up to the end: nobody looks again for trials whose workers died before they showed them."""
+    """Bring the read models up to the end of a search: no process would show later what dead workers did not."""
     if outcome.has(Finished):
         experiment.repair()
     return outcome
@@ -212,7 +214,7 @@ def _shown(experiment: Experiment, outcome: Outcome) -> Outcome:
 def _carry_out(
     experiment: Experiment, decide: Callable[[], list[PendingEvent]], written: list[Event] | None = None
 ) -> Outcome:
-    """Read, fold, *decide*, append, until nothing is left to do: others write at the same time.
+    """Read, fold, *decide*, append, until nothing is left to do, while other processes write.
 
     written: a list that *decide* looks at, of what has been written so far.
     """
@@ -268,14 +270,14 @@ def _ended(experiment: Experiment, tids: Iterable[int]) -> list[int]:
             hint=f"its trials are 0 to {len(trials) - 1}" if trials else "it has none yet", tids=unknown,
         )  # fmt: skip
     if unfinished := [tid for tid in wanted if trials[tid].state in UNFINISHED]:
-        told = _listed(f"trial {tid} is {trials[tid].state}" for tid in unfinished)
+        listed = _listed(f"trial {tid} is {trials[tid].state}" for tid in unfinished)
         raise InvalidValue(
-            f"only what has ended can be retried: {told}",
+            f"only what has ended can be retried: {listed}",
             hint="nothing was changed", tids=unfinished,
         )  # fmt: skip
     return wanted
 
 
 def _listed(items: Iterable[object], most: int = 5) -> str:
-    told = [str(item) for item in items]
-    return ", ".join(told[:most]) + (f" and {len(told) - most} more" if len(told) > most else "")
+    all_ = [str(item) for item in items]
+    return ", ".join(all_[:most]) + (f" and {len(all_) - most} more" if len(all_) > most else "")

@@ -1,4 +1,4 @@
-"""What an experiment begins with where nothing else is given."""
+"""Defaults: what an experiment is created with if nothing else is given."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 RETRIES = {"lost": 2, "interrupted": 2, "failed": 0, "timeout": 0}
-"""How often a trial is tried again, by cause, unless a search says otherwise."""
+"""Retries per failure cause, unless a search has others."""
 
 
 def created_without_fmin(space: Space, *, objective: str, algorithm: str) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def created_without_fmin(space: Space, *, objective: str, algorithm: str) -> dic
         "space": space.to_data(),
         "objective": {"name": objective, "version": None},
         "algorithm": {"name": algorithm, "version": None, "settings": {}},
-        # There is none that is known; with this one whoever goes on does so as everybody would.
+        # None is known; with this one every call that continues without an rstate draws the same seeds.
         "generator": seeds.to_data(np.random.default_rng(0)),
         "limits": {"max_evals": None, "timeout": None, "loss_threshold": None, "max_queue_len": None},
         "retries": dict(RETRIES),

@@ -1,4 +1,4 @@
-"""The driver: read, fold, decide, append. What every search has in common, whoever evaluates its trials."""
+"""The driver: read, fold, decide, append. What serial and parallel searches have in common."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hstore.engine.search.options import Limits
 from hstore.engine.search.seeds import Seeds
 from hstore.engine.space import Point
 from hstore.store.errors import Conflict, InvalidValue
-from hstore.store.events import Queued
+from hstore.store.events import Queued, Resumed
 from hstore.store.messages import Log
 from hstore.store.store import Experiment, PendingEvent
 from hstore.store.values import normalise
@@ -51,7 +51,7 @@ class Driver:
         created = self.experiment.state.created
         assert created is not None
         self._seeds = Seeds(created.generator)
-        self._observed_history = ObservedHistory(self.domain.space)
+        self._observed_history = ObservedHistory(self.domain.space, self._seeds)
         self._described = describe_algorithm(self.algorithm, self.settings)
 
     def run(self) -> str:
@@ -71,18 +71,33 @@ class Driver:
     # -- when it is enough ------------------------------------------------------------------------------------
 
     def _reason_to_stop(self, began: float) -> str | None:
-        """Return why the search is to end whatever is still queued or under way."""
+        """Return why the search is to end although trials may be queued or running; None if it is not."""
         state = self.experiment.state
-        if state.status == "finished":  # somebody stopped it
+        if state.status == "finished" and not self._reopen():
             return state.why or "finished"
         if self._is_early_stopped:
             return "early_stop"
         if self._is_over(began):
             return "timeout"
-        threshold = self.limits.loss_threshold
-        if threshold is not None and state.best is not None and state.best.loss < threshold:  # type: ignore[operator]
-            return "loss_threshold"
-        return None
+        return "loss_threshold" if self._is_good_enough() else None
+
+    def _reopen(self) -> bool:
+        """Go on although another call of fmin reached a limit and ended the search; return False if there is no need.
+
+        What a person stopped stays so.
+        """
+        state = self.experiment.state
+        is_enough = self._is_good_enough() or self._is_exhausted or self._is_early_stopped
+        if state.why not in control.LIMITS_REACHED or len(state.trials) >= self.limits.max_evals or is_enough:
+            return False
+        self.experiment.append_decided(
+            lambda: [(Resumed, None, {"why": "fmin"})] if self.experiment.state.status == "finished" else []
+        )
+        return True
+
+    def _is_good_enough(self) -> bool:
+        threshold, best = self.limits.loss_threshold, self.experiment.state.best
+        return threshold is not None and best is not None and best.loss is not None and best.loss < threshold
 
     def _is_over(self, began: float) -> bool:
         return self.limits.timeout is not None and time.monotonic() - began >= self.limits.timeout
@@ -166,7 +181,7 @@ class Driver:
             (point,) = made.points
             chosen.append((seed, point, made.described(self._described)))
             if len(chosen) < size:
-                # Not added to the knowledge before the append: another driver's decision may take its place.
+                # Not added to the observed history before the append: another driver's decision may take its place.
                 history = history.copy() if history is self._observed_history.history else history
                 history.add(point)
         return chosen

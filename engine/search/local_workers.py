@@ -1,4 +1,4 @@
-"""A team: worker processes on this machine, started for one call of fmin and stopped at its end."""
+"""LocalWorkers: worker processes on this machine, started for one call of fmin and stopped at its end."""
 
 from __future__ import annotations
 

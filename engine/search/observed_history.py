@@ -7,9 +7,10 @@ from functools import reduce
 from typing import Any
 
 from hstore.engine.algorithms.history import History
+from hstore.engine.search.seeds import Seeds
 from hstore.engine.space import Space
 from hstore.store.errors import VerificationFailed
-from hstore.store.events import Done, Finished, Queued
+from hstore.store.events import Changed, Done, Finished, Queued
 from hstore.store.fold import Trial, evolve
 from hstore.store.store import Experiment
 
@@ -17,10 +18,14 @@ from hstore.store.store import Experiment
 class ObservedHistory:
     """The history behind each suggestion of an experiment: fold the decisions by trial id, observing as they did."""
 
-    def __init__(self, space: Space) -> None:
+    def __init__(self, space: Space, seeds: Seeds | None = None) -> None:
         self.history = History(space)
+        self.seeds = seeds
+        """Those of the experiment, if they are wanted: changed when a decision observed that they were."""
         self.suggested = 0
         """Number of decisions that an algorithm made; the next one has the seed of this number."""
+        self._generator: Changed | None = None
+        """The change of the generator that no decision which was added has observed."""
         self._observed: dict[int | None, int] = {}
         """Up to which ver each chain (None: the experiment's own) was observed."""
 
@@ -38,6 +43,9 @@ class ObservedHistory:
                 for event in experiment.chain(None)[before + 1 : ver + 1]:
                     if isinstance(event, Finished):
                         self.observe(experiment, event.observed)
+                    elif isinstance(event, Changed) and event.generator is not None:
+                        self._generator = event
+                        self._change_seeds()
             else:
                 self.history.observe(tid, **outcome(_trial_at(experiment, tid, ver)))
 
@@ -45,6 +53,17 @@ class ObservedHistory:
         """Apply the decision itself: its trial is pending from now on."""
         self.history.add(dict(decision.point))
         self.suggested += decision.source == "suggested"
+        if self._generator is not None:
+            if any(tid is None and ver >= self._generator.ver for tid, ver, _ in decision.observed):
+                self._generator = None
+            else:  # a driver observed it for a decision, and this one of another driver took its place
+                self._change_seeds()
+
+    def _change_seeds(self) -> None:
+        assert self._generator is not None
+        assert self._generator.generator is not None
+        if self.seeds is not None:
+            self.seeds.change(self.suggested, self._generator.generator)
 
     def follow(self, experiment: Experiment) -> None:
         """Apply all decisions of *experiment* that are not known yet."""

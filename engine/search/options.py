@@ -125,7 +125,7 @@ class Display:
 
 @dataclass(frozen=True, kw_only=True)
 class SearchOptions:
-    """All that fmin is told beside the objective, its space and the algorithm."""
+    """All arguments of fmin but the objective, its space, the algorithm and where the trials are kept."""
 
     limits: Limits = field(default_factory=Limits)
     parallel: ParallelOptions = field(default_factory=ParallelOptions)

@@ -1,4 +1,4 @@
-"""The parallel search: decides, keeps the queue filled, and waits for workers, wherever they are."""
+"""The parallel search: decides, keeps the queue filled, and waits for workers on any machine."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ AGAIN_SECONDS = 0.01
 LOOK_SECONDS = 1.0
 """How old what is known of the workers may be."""
 FIRST_WORD, LONGEST_SILENCE = 5.0, 600.0
-"""Seconds without news after which the user hears what is being waited for; then after ever longer times."""
+"""Seconds without news after which the user is told what is being waited for; then after ever longer times."""
 
 
 @dataclass(kw_only=True)
@@ -111,7 +111,7 @@ class ParallelDriver(Driver):
         self.experiment.poll(seconds)
 
     def _take_in_ends(self) -> None:
-        """Tell whoever wants to hear of trials that ended."""
+        """Report trials that ended to the progress bar and the early-stop function."""
         ended = self.experiment.state.ended
         if ended > self._ended:
             for _ in range(ended - self._ended):
@@ -124,7 +124,7 @@ class ParallelDriver(Driver):
     # -- ending early -----------------------------------------------------------------------------------------
 
     def _end_early(self, why: str) -> None:
-        """Take no more; let what is under way end for a while, then cancel it: nobody is waited for without limit."""
+        """Start no more trials; give those that run *grace* seconds, then cancel them."""
         outcome = control.stop(self.experiment, why, now=self.grace <= 0)
         deadline = time.monotonic() + self.grace
         while self.experiment.state.open and (left := deadline - time.monotonic()) > 0:
@@ -184,12 +184,12 @@ class ParallelDriver(Driver):
 
     def _held(self) -> str:
         trials = self.experiment.state.trials
-        told = [
+        held = [
             f"trial {tid} at {taken.worker} since {taken.at:%H:%M:%S} UTC"
             for tid in sorted(self.experiment.state.open)
             if (taken := trials[tid].reserved) is not None
         ]
-        return ", ".join(told[:4]) + (f" and {len(told) - 4} more" if len(told) > 4 else "")
+        return ", ".join(held[:4]) + (f" and {len(held) - 4} more" if len(held) > 4 else "")
 
     def _command(self) -> str:
         store = self.experiment.store

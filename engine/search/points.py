@@ -1,4 +1,4 @@
-"""Points that people give: read against the space, told from those that were queued before, and queued."""
+"""Points that users give: read against the space, compared with those that were queued before, and queued."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hstore.store.state import State
 from hstore.store.store import Experiment
 
 ENQUEUED = "enqueued"
-"""The `source` of a trial whose point a person gave."""
+"""The `source` of a trial whose point the user gave."""
 
 
 def read(space: Space, given: Sequence[Any], *, names: Iterable[str], ints: Ints = "index") -> list[Point]:
@@ -36,7 +36,7 @@ def decision(space: Space, point: Point) -> dict[str, Any]:
 
 
 def not_queued(state: State, points: Iterable[Point]) -> list[Point]:
-    """Return those of *points* that nobody has given to the search of *state* before; of equal ones as many as lack."""
+    """Return those of *points* that the search of *state* has not; of equal points as many as it lacks."""
     given = (trial.queued for trial in state.trials.values())
     there = Counter(_key(queued.point) for queued in given if queued is not None and queued.source == ENQUEUED)
     left = []

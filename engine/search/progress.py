@@ -67,7 +67,7 @@ class DummyTqdmFile:
         self.file.flush()
 
     def close(self) -> None:
-        """Close nothing: the file is somebody else's."""
+        """Close nothing: the file belongs to the program."""
 
     def isatty(self) -> bool:
         """Return whether a person looks at the file behind."""

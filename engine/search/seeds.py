@@ -1,4 +1,4 @@
-"""Seeds: the k-th suggestion's seed is the k-th draw of the generator that `created` records."""
+"""Seeds: the k-th suggestion's seed is the k-th draw of the generator that `created` records, until it is changed."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def from_data(data: Mapping[str, Any]) -> np.random.Generator:
 
 def is_same(recorded: Mapping[str, Any], given: Mapping[str, Any], *, after: int) -> bool:
     """Return whether the generator *given* is as the *recorded* one was, or is now, *after* that many seeds drawn."""
-    if recorded == given:
+    if (recorded["name"], recorded["state"]) == (given["name"], given["state"]):
         return True
     generator = from_data(recorded)
     generator.integers(SEED_BELOW, size=after)
@@ -57,10 +57,16 @@ class Seeds:
     """The sequence of seeds; `seeds[k]` is the seed of the k-th suggestion."""
 
     def __init__(self, data: Mapping[str, Any]) -> None:
+        self.change(0, data)
+
+    def change(self, first: int, data: Mapping[str, Any]) -> None:
+        """Have the seeds of the *first* suggestion and those after it come from the generator that *data* holds."""
+        self._first = first
         self._generator = from_data(data)
         self._drawn: list[int] = []
 
     def __getitem__(self, k: int) -> int:
+        k -= self._first
         missing = k + 1 - len(self._drawn)
         if missing > 0:
             # Drawing many at once gives the same numbers as one by one; a test holds numpy to it.

@@ -12,6 +12,7 @@ from functools import partial
 from hstore.engine.evaluation import attempt
 from hstore.engine.evaluation.ctrl import BaseCtrl, TrialCtrl
 from hstore.engine.evaluation.domain import describe
+from hstore.engine.evaluation.gate import left
 from hstore.engine.evaluation.heartbeat import Heartbeat
 from hstore.engine.evaluation.process_identity import is_dead
 from hstore.engine.evaluation.pruning import PruningSession
@@ -22,6 +23,8 @@ from hstore.store.store import PendingEvent, author
 
 REFRESH_SECONDS = 1.0
 """It hears of what others write (a pause, a note) at least this often."""
+UNDER_WAY: set[uuid.UUID] = set()
+"""The claims on trials that threads of this process evaluate now: an objective may call fmin on the trials it is of."""
 LEASE_SECONDS = 900.0
 """Long, since an objective that holds the GIL keeps the heartbeat, which is a thread beside it, from beating."""
 
@@ -93,7 +96,7 @@ class SerialDriver(Driver):
         is_local = not self._is_durable or self.experiment.store.server is not None
         for tid in sorted(self.experiment.state.open):
             trial = self.experiment.state.trials[tid]
-            if trial.reserved is None:
+            if trial.reserved is None or trial.reserved.id in UNDER_WAY:
                 continue
             if is_dead(trial, is_local=is_local):
                 self._try([(Requeued, tid, {"why": f"its process is gone: {trial.reserved.worker}"})])
@@ -131,15 +134,28 @@ class SerialDriver(Driver):
         if trial.state == "queued":
             if not self._try(self._claim(tid, attempts=trial.attempt)):
                 return
-        elif trial.reserved is None or trial.reserved.worker != author():
+        elif trial.reserved is None or not self._is_ours(trial.reserved):
             return
         taken = self.experiment.state.trials[tid].reserved
         assert taken is not None
         if self._heartbeat is not None:
             self._heartbeat.hold((self.experiment.name, tid), taken.ver)
+        UNDER_WAY.add(taken.id)
+        try:
+            self._evaluate_taken(tid, taken)
+        finally:
+            UNDER_WAY.discard(taken.id)
+
+    def _is_ours(self, taken: Reserved) -> bool:
+        """Return whether this call claimed the trial, and has not begun: another in this thread has the same author."""
+        return taken.worker == author() and taken.id not in UNDER_WAY and attempt.is_held(self.experiment, taken)
+
+    def _evaluate_taken(self, tid: int, taken: Reserved) -> None:
         began = time.monotonic()
         try:
-            result = self.domain.evaluate(trial.point, self._ctrl(tid))
+            point, ctrl = self.experiment.state.trials[tid].point, self._ctrl(tid)
+            with left(self.experiment):
+                result = self.domain.evaluate(point, ctrl)
             if self._is_durable:
                 result = attempt.plain_result(result, partial(self._warn, trial=tid))
             end: PendingEvent = (Done, tid, attempt.done(result, time.monotonic() - began))

@@ -15,11 +15,12 @@ from hstore.engine.search.fingerprint import fingerprint
 from hstore.engine.search.options import Limits, SearchOptions
 from hstore.engine.space import Point, Space
 from hstore.store.attachments import Attachments
-from hstore.store.errors import Conflict, SpaceChanged
-from hstore.store.events import Changed, Data, Queued, Resumed
+from hstore.store.errors import SpaceChanged
+from hstore.store.events import Changed, Created, Data, Queued, Resumed
 from hstore.store.messages import Log
 from hstore.store.state import State
 from hstore.store.store import Experiment, PendingEvent
+from hstore.store.values import check_name
 
 LOG = Log("search")
 
@@ -77,22 +78,26 @@ def begin_or_continue(experiment: Experiment, start: SearchStart, documents: Wai
     Another process may do the same at the same time. Points that the search was given before are not queued again.
     Raises `SpaceChanged` if the experiment has another space.
     """
-    while True:
-        new = given_points.not_queued(experiment.state, start.points)
-        added = len(new) + documents.waiting
-        try:
-            if experiment.state.created is not None or not experiment.begin(_created(experiment, start, added)):
-                _continue(experiment, start, added)
-            if not documents.is_point_first:
-                documents.flush_waiting()
-            first = len(experiment.state.trials)
-            decisions = [given_points.decision(start.domain.space, point) for point in new]
-            if decisions:
-                experiment.append(experiment.compose(*((Queued, first + i, data) for i, data in enumerate(decisions))))
-            documents.flush_waiting()
-        except Conflict:
-            continue  # another process was first; what it wrote has been read, so see what is left to do
-        return
+    check_name(experiment.name)
+    experiment.append_decided(lambda: _opening(experiment, start, documents.waiting))
+    if not documents.is_point_first:
+        documents.flush_waiting()
+    experiment.append_decided(lambda: _new_points(experiment, start))
+    documents.flush_waiting()
+
+
+def _opening(experiment: Experiment, start: SearchStart, waiting: int) -> list[PendingEvent]:
+    """Return what creates the experiment, or continues it; *waiting*: how many trials wait for it."""
+    added = waiting + len(given_points.not_queued(experiment.state, start.points))
+    if experiment.state.created is None:
+        return [(Created, None, _created(experiment, start, added))]
+    return _continuation(experiment, start, added)
+
+
+def _new_points(experiment: Experiment, start: SearchStart) -> list[PendingEvent]:
+    new = given_points.not_queued(experiment.state, start.points)
+    space, first = start.domain.space, len(experiment.state.trials)
+    return [(Queued, first + i, given_points.decision(space, point)) for i, point in enumerate(new)]
 
 
 def _created(experiment: Experiment, start: SearchStart, added: int) -> dict[str, Any]:
@@ -109,20 +114,18 @@ def _created(experiment: Experiment, start: SearchStart, added: int) -> dict[str
     }
 
 
-def _continue(experiment: Experiment, start: SearchStart, added: int) -> None:
-    """Record what differs from before, and that the search goes on if there is more to do."""
+def _continuation(experiment: Experiment, start: SearchStart, added: int) -> list[PendingEvent]:
+    """Return what records that the search goes on, and what differs from before; nothing if it is complete."""
     state = experiment.state
     _refuse_another_space(state, start.domain.space)
-    _warn_of_another_generator(state, start)
     goes_on = state.status == "open" or bool(added) or not _is_complete(state, start.limits)
     if not goes_on:
-        return
+        return []
     # In one append: no process may see the search go on within the limits that it had reached.
     pending: list[PendingEvent] = [] if state.status == "open" else [(Resumed, None, {"why": "fmin"})]
     if changed := _changes(experiment, start, added):
         pending.append((Changed, None, changed))
-    if pending:
-        experiment.append(experiment.compose(*pending))
+    return pending
 
 
 def _refuse_another_space(state: State, space: Space) -> None:
@@ -140,12 +143,20 @@ def _refuse_another_space(state: State, space: Space) -> None:
         )  # fmt: skip
 
 
-def _warn_of_another_generator(state: State, start: SearchStart) -> None:
-    assert state.created is not None
+def _another_generator(experiment: Experiment, start: SearchStart) -> Data | None:
+    """Return the generator to draw seeds from from now on, if the user gave another one than the experiment has."""
+    state = experiment.state
+    if start.options.rstate is None:
+        return None
     suggested = sum(trial.queued is not None and trial.queued.source == "suggested" for trial in state.trials.values())
-    is_given = start.options.rstate is not None
-    if is_given and not seeds.is_same(state.created.generator, start.generator, after=suggested):
-        LOG.warning(f"experiment {state.exp!r} goes on with the rstate that it began with", experiment=state.exp)
+    now = state.generator
+    if seeds.is_same(now, start.generator, after=suggested - now.get("after", 0)):
+        return None
+    if experiment.store.is_durable:
+        LOG.warning(
+            f"experiment {state.exp!r} goes on with another rstate from trial {len(state.trials)}", experiment=state.exp
+        )
+    return {**start.generator, "after": suggested}
 
 
 def _changes(experiment: Experiment, start: SearchStart, added: int) -> dict[str, Any]:
@@ -156,6 +167,8 @@ def _changes(experiment: Experiment, start: SearchStart, added: int) -> dict[str
         changed["limits"] = limits
     if state.algorithm != start.algorithm:
         changed["algorithm"] = start.algorithm
+    if generator := _another_generator(experiment, start):
+        changed["generator"] = generator
     if state.pruner != start.pruner:
         changed["pruner"] = start.pruner
     objective = start.objective

@@ -46,7 +46,7 @@ def parameters_of(expression: Apply) -> dict[Apply, Parameter]:
     reach = _reach(order, chosen_by)
     options, integers = _options(order), _integers(order)
     return {
-        node: _parameter(node, options.get(node), reach[node], node in integers)
+        node: _parameter(node, options.get(node, (None, None)), reach[node], node in integers)
         for node in _drawing_order(expression, nodes, chosen_by)
     }
 
@@ -181,8 +181,11 @@ def _integers(order: list[Apply]) -> set[Apply]:
     return found
 
 
-def _parameter(node: Apply, options: tuple[Any, ...] | None, reach: Pairs, is_integer: bool) -> Parameter:
+def _parameter(
+    node: Apply, chosen: tuple[tuple[Any, ...] | None, tuple[Any, ...] | None], reach: Pairs, is_integer: bool
+) -> Parameter:
     label, drawn = label_of(node), node.pos_args[1]
+    options, constants = chosen
     if drawn.name not in _DISTRIBUTIONS:
         raise BadSearchSpace(f"{label}: {drawn.name} is not a distribution that can be searched")
     named = dict(zip(_DISTRIBUTIONS[drawn.name], drawn.pos_args, strict=False)) | dict(drawn.named_args)
@@ -201,7 +204,7 @@ def _parameter(node: Apply, options: tuple[Any, ...] | None, reach: Pairs, is_in
         values = {name: float(value) for name, value in values.items()}
     return Parameter(
         label=label, kind=kind, options=options, conditions=tuple((pair,) for pair in sorted(reach)),
-        is_integer=is_integer or kind in ("uniformint", "randint"), **values,
+        is_integer=is_integer or kind in ("uniformint", "randint"), constants=constants, **values,
     )  # fmt: skip
 
 
@@ -219,19 +222,20 @@ def _given(label: str, distribution: str, node: Apply) -> Any:
 _NOTHING = object()
 
 
-def _options(order: list[Apply]) -> dict[Apply, tuple[Any, ...]]:
-    """Return the readable options of each choice: the constant parts of an option, which distinguish it.
+def _options(order: list[Apply]) -> dict[Apply, tuple[tuple[Any, ...], tuple[Any, ...]]]:
+    """Return the options of each choice, readable and as they are: the constant parts of each, which distinguish it.
 
     A single constant stands for itself, and where there is none, the option's position.
     """
     constants: dict[Apply, Any] = {}
-    readable: dict[Apply, tuple[Any, ...]] = {}
+    found: dict[Apply, tuple[tuple[Any, ...], tuple[Any, ...]]] = {}
     for node in order:
         constants[node] = _constant(node, constants)
         if node.name == "switch" and node.pos_args[0].name == "hyperopt_param":
             parts = [constants[option] for option in node.pos_args[1:]]
-            readable[node.pos_args[0]] = tuple(i if part is _NOTHING else _plain(part) for i, part in enumerate(parts))
-    return readable
+            parts = [i if part is _NOTHING else part for i, part in enumerate(parts)]
+            found[node.pos_args[0]] = tuple(map(_plain, parts)), tuple(parts)
+    return found
 
 
 def _plain(constant: Any) -> Any:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import datetime as dt
 import math
 import re
+import types
 from collections.abc import Mapping
 from typing import Any
 
+from hstore.engine.space.content import content
 from hstore.engine.space.expressions import Apply, Literal, dfs
 from hstore.store.errors import BadSearchSpace
 from hstore.store.values import INT64
@@ -17,16 +19,33 @@ SHORT = 200
 """Characters that are kept of the text of an object that has no plain form."""
 
 ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+CALLED = re.compile(r"(?!array\()[^\W\d][\w.<>]*(?=\(|$)")
+"""The name that a text such as SVC(C=2) or math.sqrt begins with."""
+LISTED = 20
+"""Items up to which a set or an array is written out."""
 
 
 class Opaque:
-    """Stands for an object of a user's space that only its objective's process has; its `repr` is what was recorded."""
+    """Stands for an object of a user's space that only its objective's process has; its `repr` is what was recorded.
 
-    def __init__(self, text: str) -> None:
+    content: its digest, see `hstore.engine.space.content`; None from a log of an earlier version, which had the text
+        alone.
+    """
+
+    def __init__(self, text: str, content: str | None = None) -> None:
         self.text = text
+        self.content = content
 
     def __repr__(self) -> str:
         return self.text
+
+    def is_like(self, other: Opaque) -> bool:
+        """Return whether both may stand for one object: by content, or as far as an earlier version's text tells."""
+        if self.content is not None and other.content is not None:
+            return self.content == other.content
+        # Such a text depends on the process that wrote it; what stands for a call or a name begins with the name.
+        mine, theirs = CALLED.match(self.text), CALLED.match(other.text)
+        return mine is None or theirs is None or mine[0] == theirs[0]
 
 
 def to_data(expr: Apply) -> dict[str, Any]:
@@ -34,7 +53,8 @@ def to_data(expr: Apply) -> dict[str, Any]:
 
     A node is {"op": name, "args": [place, …], "kwargs": {name: place}} or one of the forms of a literal:
     {"value": plain}, {"float": "nan"}, {"int": "…"}, {"floats": […]}, {"tuple": [literal, …]},
-    {"bytes": hex}, {"datetime": ISO}, {"repr": text}.
+    {"bytes": hex}, {"datetime": ISO}, {"opaque": {"text": text, "content": digest}}, and in earlier versions
+    {"repr": text}.
     """
     places: dict[Apply, int] = {}
     nodes: list[dict[str, Any]] = []
@@ -78,11 +98,14 @@ def _length(op: str, args: list[Apply], kwargs: Mapping[str, Apply]) -> int | No
 
 def is_plain(expr: Apply) -> bool:
     """Return whether all of *expr* comes back from its data as it was."""
-    return not any(isinstance(node, Literal) and _has_repr(_literal_to_data(node.obj)) for node in dfs(expr))
+    return not any(isinstance(node, Literal) and not _has_form(node.obj) for node in dfs(expr))
 
 
-def _has_repr(literal: Mapping[str, Any]) -> bool:
-    return "repr" in literal or any(map(_has_repr, literal.get("tuple", ())))
+def _has_form(obj: Any) -> bool:
+    """Return whether *obj*, a constant, has a plain form."""
+    if type(obj) is tuple:
+        return all(map(_has_form, obj))
+    return _plain_form(obj) is not None
 
 
 def settled(obj: Any) -> Any:
@@ -90,7 +113,30 @@ def settled(obj: Any) -> Any:
     return _literal_from_data(_literal_to_data(obj))
 
 
+def is_same(mine: Any, theirs: Any) -> bool:
+    """Return whether two constants, nests as `settled` makes them, are the same; a NaN is itself."""
+    if isinstance(mine, Opaque) and isinstance(theirs, Opaque):
+        return mine.is_like(theirs)
+    if type(mine) is not type(theirs):
+        return False
+    if isinstance(mine, dict):
+        return mine.keys() == theirs.keys() and all(is_same(value, theirs[key]) for key, value in mine.items())
+    if isinstance(mine, (list, tuple)):
+        return len(mine) == len(theirs) and all(map(is_same, mine, theirs))
+    return repr(mine) == repr(theirs)
+
+
 def _literal_to_data(obj: Any) -> dict[str, Any]:
+    if isinstance(obj, Opaque):
+        return {"repr": obj.text} if obj.content is None else {"opaque": {"text": obj.text, "content": obj.content}}
+    if type(obj) is tuple and not all(type(item) is float and math.isfinite(item) for item in obj):
+        return {"tuple": [_literal_to_data(item) for item in obj]}  # a key
+    form = _plain_form(obj)
+    return {"opaque": {"text": short_repr(obj), "content": content(obj)}} if form is None else form
+
+
+def _plain_form(obj: Any) -> dict[str, Any] | None:
+    """Return the form of *obj*, a constant, from which it comes back as it was; None if it has none."""
     kind = type(obj)
     if hasattr(obj, "item") and hasattr(obj, "dtype") and getattr(obj, "ndim", 1) == 0:
         obj = obj.item()  # a numpy scalar
@@ -98,7 +144,7 @@ def _literal_to_data(obj: Any) -> dict[str, Any]:
     if obj is None or kind is bool:
         return {"value": obj}
     if kind is str:
-        return {"value": obj} if _is_text(obj) else {"repr": short_repr(obj)}
+        return {"value": obj} if _is_text(obj) else None
     if kind is int:
         return {"value": obj} if obj in INT64 else {"int": str(obj)}
     if kind is float:
@@ -108,10 +154,8 @@ def _literal_to_data(obj: Any) -> dict[str, Any]:
     if kind is dt.datetime:
         return {"datetime": obj.isoformat()}
     if kind is tuple:
-        if all(type(item) is float and math.isfinite(item) for item in obj):
-            return {"floats": list(obj)}  # the probabilities of a pchoice
-        return {"tuple": [_literal_to_data(item) for item in obj]}  # a key
-    return {"repr": short_repr(obj)}
+        return {"floats": list(obj)}  # the probabilities of a pchoice
+    return None
 
 
 def _literal_from_data(data: Mapping[str, Any]) -> Any:
@@ -133,6 +177,8 @@ def _literal_from_data(data: Mapping[str, Any]) -> Any:
             return dt.datetime.fromisoformat(value)
         case "repr":
             return Opaque(value)
+        case "opaque":
+            return Opaque(value["text"], value["content"])
     raise BadSearchSpace(f"a space that holds a constant of form {form!r} is not known here", hint="update hstore")
 
 
@@ -151,7 +197,28 @@ def short_repr(obj: Any) -> str:
     """
     name = getattr(obj, "__qualname__", None)
     try:
-        text = f"{getattr(obj, '__module__', '')}.{name}" if isinstance(name, str) else repr(obj)
+        text = f"{getattr(obj, '__module__', '')}.{name}" if isinstance(name, str) else _text(obj)
     except Exception as error:  # noqa: BLE001  (a user's own __repr__, or one nested too deep)
         text = f"<{type(obj).__qualname__}, whose repr raises {type(error).__name__}>"
     return ADDRESS.sub("", text.encode("utf-8", "backslashreplace").decode())[:SHORT]
+
+
+def _text(obj: Any) -> str:
+    """Return the `repr` of *obj*, or what does not depend on hash seeds, terminals, print options or places."""
+    if type(obj) in (set, frozenset) and obj:
+        items = ", ".join(sorted(map(short_repr, obj)))
+        return f"{{{items}}}" if type(obj) is set else f"frozenset({{{items}}})"
+    if isinstance(obj, types.ModuleType):
+        return f"<module {obj.__name__!r}>"
+    shape = getattr(obj, "shape", None)
+    if not isinstance(shape, tuple) or not hasattr(obj, "__array__"):
+        return repr(obj)
+    if hasattr(obj, "columns"):
+        return f"<{type(obj).__name__} of {shape[0]} rows, {shape[1]} columns>"
+    if math.prod(shape) <= LISTED and hasattr(obj, "tolist"):
+        return (
+            f"array({obj.tolist()!r})"
+            if type(obj).__name__ == "ndarray"
+            else f"<{type(obj).__name__} {obj.tolist()!r}>"
+        )
+    return f"<{type(obj).__name__} of {' x '.join(map(str, shape))} values, {obj.dtype}>"

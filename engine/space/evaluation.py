@@ -149,9 +149,9 @@ STOCHASTIC: set[str] = set()
 """The names of symbols that draw: `hstore.engine.space.stochastic` adds those of hyperopt, users may add theirs."""
 
 
-def _eval(node: Apply, memo: Mapping[Apply, Any] | None = None) -> Any:
+def _eval(self: Apply, memo: Mapping[Apply, Any] | None = None) -> Any:
     """Return the value; *memo* gives those of some nodes. The same as `rec_eval`."""
-    return rec_eval(node, memo=memo, print_node_on_error=False)
+    return rec_eval(self, memo=memo, print_node_on_error=False)
 
 
 Apply.eval = _eval  # here, since nodes must not know who evaluates them

@@ -18,7 +18,17 @@ class MissingArgument:
     """Stands in `Apply.arg` for a parameter that the node gives no argument for."""
 
 
-class Apply:
+class ApplyType(type):
+    """The class of `Apply`; programs tell whether a value is a hyperparameter by the text of its type."""
+
+    shown_in: ClassVar[str] = ""
+    """The module that the text names in the place of the true one; see `hstore.compat`."""
+
+    def __repr__(cls) -> str:
+        return f"<class '{ApplyType.shown_in or cls.__module__}.{cls.__qualname__}'>"
+
+
+class Apply(metaclass=ApplyType):
     """A node: the symbol *name* applied to other nodes. Nodes are equal only to themselves.
 
     named_args: list of [name, node], or a mapping.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ class Parameter:
     """It is active if of any of these all (choice, option index) hold; without any, always."""
     is_integer: bool = False
     """Whether the objective gets an int wherever the space uses it: uniformint, randint, scope.int(hp.…)."""
+    constants: tuple[Any, ...] | None = field(default=None, compare=False, repr=False)
+    """Like *options*, but an object without a plain form is an `Opaque`, which tells by content what is the same."""
 
     @property
     def is_log(self) -> bool:

@@ -9,8 +9,9 @@ from hstore.engine.space import data
 from hstore.engine.space.compiling import label_of, parameters_of
 from hstore.engine.space.evaluation import evaluate
 from hstore.engine.space.expressions import Apply, Literal, as_apply, dfs
+from hstore.engine.space.out_of_reach import refuse_out_of_reach
 from hstore.engine.space.parameter import Parameter, Point, Value
-from hstore.store.errors import BadSearchSpace
+from hstore.store.errors import BadSearchSpace, InvalidPoint
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,6 +23,7 @@ class Space:
     __module__ = "hstore"
 
     def __init__(self, expression: Apply) -> None:
+        refuse_out_of_reach(expression)
         self.expression = expression
         found = parameters_of(expression)
         self.parameters: tuple[Parameter, ...] = tuple(found.values())
@@ -143,10 +145,10 @@ class Space:
                 lines.append(f"{label}: {theirs.describe()} is new")  # type: ignore[union-attr]
             elif theirs is None:
                 lines.append(f"{label}: {mine.describe()} is gone")
-            elif mine.describe() != theirs.describe():
-                lines.append(f"{label}: {mine.describe()} is now {theirs.describe()}")
             elif _drawn(mine) != _drawn(theirs):
-                lines.append(f"{label}: {_changed_option(mine, theirs)}")
+                lines.append(f"{label}: {mine.describe()} is now {theirs.describe()}")
+            elif (position := _changed_option(mine, theirs)) is not None:
+                lines.append(f"{label}: {_change(mine, theirs, position)}")
             elif mine.conditions != theirs.conditions:
                 lines.append(f"{label}: {self.describe(label)} is now {other.describe(label)}")
         return lines
@@ -158,13 +160,22 @@ def _is_ctrl_class(node: Apply) -> bool:
 
 def _drawn(parameter: Parameter) -> tuple[Any, ...]:
     p = parameter
-    options = p.options and tuple(map(repr, p.options))  # as text, in which a NaN equals itself
-    return p.kind, p.low, p.high, p.mu, p.sigma, p.q, p.p, options
+    n_options = None if p.options is None else len(p.options)
+    return p.kind, p.low, p.high, p.mu, p.sigma, p.q, p.p, n_options
 
 
-def _changed_option(mine: Parameter, theirs: Parameter) -> str:
-    pairs = enumerate(zip(mine.options or (), theirs.options or (), strict=False))
-    position, was, is_now = next((i, a, b) for i, (a, b) in pairs if repr(a) != repr(b))
+def _changed_option(mine: Parameter, theirs: Parameter) -> int | None:
+    """Return the position of the first option that is another one; None if there is none."""
+    pairs = enumerate(zip(mine.constants or (), theirs.constants or (), strict=True))
+    return next((i for i, (was, is_now) in pairs if not data.is_same(was, is_now)), None)
+
+
+def _change(mine: Parameter, theirs: Parameter, position: int) -> str:
+    if mine.describe() != theirs.describe():
+        return f"{mine.describe()} is now {theirs.describe()}"
+    was, is_now = ((p.options or ())[position] for p in (mine, theirs))
+    if repr(was) == repr(is_now):
+        return f"option {position} {was!r:.60} holds other values now"
     return f"option {position} {was!r:.60} is now {is_now!r:.60}"
 
 
@@ -205,7 +216,16 @@ def seen_space(points: Iterable[Mapping[str, Value]]) -> Space:
 
 
 def space_eval(space: Any, hp_assignment: Mapping[str, Any]) -> Any:
-    """Return *space* with each hyperparameter replaced by its value in *hp_assignment* ({label: raw value})."""
+    """Return *space* with each hyperparameter replaced by its value in *hp_assignment* ({label: raw value}).
+
+    Raises `InvalidPoint`, naming the label, for values in lists, as a document's `misc.vals` has them.
+    """
+    for label, value in hp_assignment.items():
+        if isinstance(value, (list, tuple)):
+            raise InvalidPoint(
+                f"{label}={value!r:.60} is a list, where a point has one value for each label", label=label,
+                hint="trials.argmin is a point, as is {label: v[0] for label, v in doc['misc']['vals'].items() if v}",
+            )  # fmt: skip
     if isinstance(space, Space):
         return space.evaluate(hp_assignment)
     expression = as_apply(space)  # evaluated as it is: what cannot be searched may still have a value

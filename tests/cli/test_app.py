@@ -35,7 +35,7 @@ def demo(mongo_url: str) -> str:
 
 
 @pytest.mark.parametrize("error", [AssertionError(), AttributeError("items"), KeyError(99), TypeError("list")])
-def test_what_fails_on_a_log_that_was_tampered_with_is_no_bug_of_ours(
+def test_an_error_on_a_log_that_was_tampered_with_says_that_the_log_is_corrupt(
     error: Exception, demo: str, database: Database[Any]
 ) -> None:
     session = Session(demo)
@@ -43,7 +43,8 @@ def test_what_fails_on_a_log_that_was_tampered_with_is_no_bug_of_ours(
         with pytest.raises(type(error)), session.experiment("demo"):
             raise error  # the log is sound
         database["events"].update_one({"tid": 2, "type": "queued"}, {"$set": {"data.point.x": 0.125}})
-        with pytest.raises(VerificationFailed, match="event 0 of trial 2 was changed"), session.experiment("demo"):
+        said = "the log of experiment 'demo' is corrupt: event 0 of trial 2 was changed"
+        with pytest.raises(VerificationFailed, match=said), session.experiment("demo"):
             raise error
 
 
@@ -64,7 +65,7 @@ def test_replay_of_a_log_that_was_tampered_with_ends_with_6(
     assert "hstore verify demo" in shown.stderr or "nobody" in shown.stdout
 
 
-def test_what_fails_on_a_sound_log_is_ours(
+def test_an_error_on_a_sound_log_is_a_bug_in_hstore(
     demo: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def broken(*_: Any, **__: Any) -> None:
@@ -75,7 +76,7 @@ def test_what_fails_on_a_sound_log_is_ours(
     assert "a bug in hstore" in capsys.readouterr().err
 
 
-def test_a_full_disk_is_not_ours(
+def test_a_full_disk_is_not_called_a_bug(
     demo: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def full(_: Store) -> list[str]:

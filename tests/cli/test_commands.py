@@ -246,7 +246,7 @@ def test_verify_works_on_a_log_with_a_hole(demo: str, database: Database[Any]) -
     assert "hstore verify demo" in shown.stderr
 
 
-def test_an_event_that_nobody_can_decode_is_named_and_the_rest_is_read(demo: str, database: Database[Any]) -> None:
+def test_an_event_that_cannot_be_decoded_is_named_and_the_rest_is_read(demo: str, database: Database[Any]) -> None:
     found = database["events"].find_one({"exp": "demo", "tid": 2, "ver": 2})
     assert found is not None
     raw = bson.encode({**found, "data": {**found["data"], "python": "3.1X"}}, codec_options=database.codec_options)
@@ -332,7 +332,7 @@ def test_a_bug_is_one_line_that_says_so(monkeypatch: pytest.MonkeyPatch, capsys:
     assert 'raise RuntimeError("two' in capsys.readouterr().err
 
 
-def test_whoever_has_seen_enough_may_leave(demo: str) -> None:
+def test_a_reader_that_closes_the_pipe_ends_the_command_quietly(demo: str) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     shown = python("-m", "hstore", "--store", demo, "log", "demo", stdout=writer)

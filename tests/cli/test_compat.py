@@ -102,8 +102,8 @@ def test_a_module_runs_as_with_python_m(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("args", "told"),
     [
-        (["nothing.py"], "there is no file nothing.py"),
-        (["-m", "nothing.such"], "there is no module nothing.such"),
+        (["nothing.py"], "no such file: nothing.py"),
+        (["-m", "nothing.such"], "no module named nothing.such"),
         ([], "Missing argument 'SCRIPT'"),
     ],
 )

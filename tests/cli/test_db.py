@@ -11,6 +11,7 @@ from typing import Any
 import psutil
 import pytest
 from pymongo import MongoClient
+from pymongo.errors import OperationFailure
 from tests.waiting import GENEROUS
 
 from hstore.store.errors import NoMongod
@@ -115,7 +116,13 @@ def test_port_opens_loopback_and_nothing_else(hstore: Hstore, home: Path) -> Non
     started = hstore("start", "--port", "0")
     assert started.returncode == 0, started.stderr
     uri = started.stdout.strip()
-    assert uri.startswith("mongodb://127.0.0.1:")
+    user, _, rest = uri.removeprefix("mongodb://").partition("@")
+    assert rest.startswith("127.0.0.1:")
+    password = user.removeprefix("hstore:")
+    assert len(password) >= 32
+    assert password not in hstore("status").stdout + hstore("status", "--json").stdout
+    with MongoClient[Any](f"mongodb://{rest}") as stranger, pytest.raises(OperationFailure, match="requires auth"):
+        stranger.hstore.events.find_one()
     assert ping(uri) == 1
     assert ping(uri.split("?")[0]) == 1  # programs that look up the members of the set find it as well
     assert ping(hstore("uri").stdout.strip()) == 1

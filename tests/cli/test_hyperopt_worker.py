@@ -133,7 +133,7 @@ def test_an_idle_worker_leaves_when_hyperopts_does(given: str, limit: float | No
     ("args", "code", "told"),
     [
         (["--max-jobs=0"], 2, "--max-jobs"),
-        (["--reserve-timeout=soon"], 2, "'soon' is no number of seconds"),
+        (["--reserve-timeout=soon"], 2, "'soon' is not a number of seconds"),
         (["positional"], 2, "positional"),
         (["--mongo=h:1"], 2, "names no database"),
         (["--mongo=http://h/db"], 2, "is not the URL of a MongoDB"),
@@ -161,7 +161,7 @@ def test_it_evaluates_trials_where_it_is_told_to(
 def test_it_waits_for_an_experiment_that_has_not_begun(mongo_store: Store, mongo_url: str, tmp_path: Path) -> None:
     with worker(mongo_url, "--exp-key=demo", "--max-jobs=2", f"--workdir={tmp_path}") as process:
         assert process.stderr is not None
-        assert "waiting for an experiment 'demo' to begin" in process.stderr.readline()
+        assert "waiting for experiment 'demo' to be created" in process.stderr.readline()
         assert [trial.state for trial in search(mongo_store, max_evals=2).trials] == ["done"] * 2
         process.communicate(timeout=GENEROUS)
     assert process.returncode == 0
@@ -170,7 +170,7 @@ def test_it_waits_for_an_experiment_that_has_not_begun(mongo_store: Store, mongo
 def test_it_waits_no_longer_than_hyperopts_does(mongo_url: str, capsys: pytest.CaptureFixture[str]) -> None:
     flags = ["--exp-key=demo", "--reserve-timeout=0.1", "--max-consecutive-failures=2"]
     assert run([f"--mongo={mongo_url}", *flags]) == 0
-    assert "no experiment 'demo' began within 0.2 s" in capsys.readouterr().err
+    assert "experiment 'demo' was not created within 0.2 s" in capsys.readouterr().err
 
 
 def test_it_leaves_after_some_failures_in_a_row(mongo_store: Store, mongo_url: str, tmp_path: Path) -> None:
@@ -186,7 +186,7 @@ def test_it_does_not_begin_where_there_are_enough_jobs(
     with worker(mongo_url, "--max-jobs=2", f"--workdir={tmp_path}"):
         search(mongo_store, max_evals=2)
     assert run([f"--mongo={mongo_url}", "--max-jobs-in-db=2"]) == 0
-    assert "there are 2 jobs in the database already" in capsys.readouterr().err
+    assert "the database already holds 2 trials" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals")

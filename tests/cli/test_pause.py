@@ -86,11 +86,13 @@ def test_an_experiment_that_is_not_there_is_named(search: Experiment, mongo_url:
     assert (told.exit_code, told.stdout, "did you mean 'demo'" in told.stderr) == (3, "", True)
 
 
-def test_whoever_has_no_name_has_a_number(search: Experiment, mongo_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def nobody() -> str:
+def test_a_user_without_a_name_is_recorded_by_number(
+    search: Experiment, mongo_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def without_name() -> str:
         raise KeyError("getpwuid(): uid not found: 12345")
 
-    monkeypatch.setattr("getpass.getuser", nobody)
+    monkeypatch.setattr("getpass.getuser", without_name)
     assert run(mongo_url, "pause", "demo").exit_code == 0
     search.refresh()
     assert str(search.state.why).startswith("paused by ")

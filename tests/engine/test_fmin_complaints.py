@@ -79,7 +79,7 @@ def test_complaint_666_errors_vanish_without_a_traceback(trials: Trials) -> None
 
 def test_complaint_470_all_trials_failed_says_nothing() -> None:
     trials = Trials()
-    with pytest.raises(hstore.exceptions.AllTrialsFailed, match="no trial has a loss"):
+    with pytest.raises(hstore.exceptions.AllTrialsFailed, match="no trial finished with a usable loss"):
         quiet(trials, 2, fn=lambda _: {"status": STATUS_FAIL})
     assert trials.statuses() == ["fail", "fail"]
 

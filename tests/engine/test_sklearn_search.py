@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 from sklearn.base import BaseEstimator, clone
 from sklearn.datasets import load_iris
 from sklearn.linear_model import Ridge
@@ -20,7 +21,7 @@ from sklearn.utils.estimator_checks import check_estimator
 
 from hstore import Store, Trials, fmin, hp, rand, tpe
 from hstore.sklearn import HyperoptSearchCV
-from hstore.store.errors import AllTrialsFailed, InvalidValue
+from hstore.store.errors import AllTrialsFailed, BadSearchSpace, InvalidValue
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -190,3 +191,36 @@ def test_without_refit_there_are_results_and_no_estimator_and_a_function_may_pic
 def test_what_cannot_be_meant_is_refused_in_one_line(how: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         search(**how).fit(X, Y)
+
+
+def test_lists_and_distributions_are_searched_as_scikit_learns_own_searches_do() -> None:
+    space = {"C": stats.loguniform(1e-2, 1e2), "kernel": ["rbf", "linear"], "gamma": stats.expon(scale=0.1)}
+    found = search(space, max_evals=8).fit(X, Y)
+    assert set(found.best_params_) == set(space)
+    assert {params["kernel"] for params in found.cv_results_["params"]} == {"rbf", "linear"}
+    assert all(1e-2 <= params["C"] <= 1e2 for params in found.cv_results_["params"])
+    assert found.best_score_ > 0.8
+    assert clone(found).fit(X, Y).best_params_ == found.best_params_
+
+
+def test_a_list_of_dicts_is_a_choice_of_them() -> None:
+    space = [
+        {"kernel": ["rbf"], "C": stats.uniform(1, 9)},
+        {"kernel": ["poly"], "C": [1.0], "degree": stats.randint(2, 4)},
+    ]
+    found = search(space, max_evals=8, algo=rand.suggest).fit(X, Y)
+    shapes = {tuple(params) for params in found.cv_results_["params"]}
+    assert shapes == {("C", "kernel"), ("C", "degree", "kernel")}
+
+
+def test_a_distribution_on_an_experiment_goes_on_when_it_is_fitted_again(store: Store) -> None:
+    space = {"C": stats.gamma(2.0), "kernel": ["rbf", "linear"]}
+    first = search(space, experiment="sk", store=store, max_evals=2).fit(X, Y)
+    again = search({"C": stats.gamma(2.0), "kernel": ["rbf", "linear"]}, experiment="sk", store=store).fit(X, Y)
+    assert again.cv_results_["params"][:2] == first.cv_results_["params"]
+    assert len(again.cv_results_["params"]) == 4
+
+
+def test_a_parameter_whose_distribution_cannot_be_searched_is_named() -> None:
+    with pytest.raises(BadSearchSpace, match=r"^C: nothing can be searched by the distribution"):
+        search({"C": stats.norm([0, 1], 1)}).fit(X, Y)

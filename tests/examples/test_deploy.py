@@ -26,7 +26,7 @@ from hstore import fmin, hp, rand
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "examples" / "deploy"
 BIN = Path(sys.executable).parent
-USAGE, UNKNOWN, REFUSED, FAILURES, TERMINATED = 2, 3, 5, 8, 128 + signal.SIGTERM
+USAGE, UNKNOWN, REFUSED, FAILURES, UNLOADABLE, TERMINATED = 2, 3, 5, 8, 9, 128 + signal.SIGTERM
 """Exit codes of `hstore worker`, as its help lists them."""
 Objective = Callable[..., Any]
 
@@ -289,7 +289,7 @@ def test_the_pods_of_the_job_share_a_queue_and_none_is_started_again_in_vain(man
     assert disrupted == {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
     assert hopeless["action"] == "FailJob"
     codes = hopeless["onExitCodes"]
-    assert (codes["operator"], codes["values"]) == ("In", [USAGE, UNKNOWN])
+    assert (codes["operator"], codes["values"]) == ("In", [USAGE, UNKNOWN, UNLOADABLE])
     assert codes["containerName"] == spec["template"]["spec"]["containers"][0]["name"]
 
 
@@ -363,7 +363,7 @@ def codes(unit: Mapping[str, Any], name: str) -> set[int]:
 def test_the_unit_is_restarted_only_where_that_can_help(unit: Mapping[str, Any]) -> None:
     assert unit["Service"]["Restart"] == "on-failure"
     assert codes(unit, "SuccessExitStatus") == {128 + signal.SIGINT, TERMINATED}
-    assert codes(unit, "RestartPreventExitStatus") == {USAGE, UNKNOWN, FAILURES}
+    assert codes(unit, "RestartPreventExitStatus") == {USAGE, UNKNOWN, FAILURES, UNLOADABLE}
 
 
 def test_the_unit_stops_the_worker_alone_and_gives_it_time(unit: Mapping[str, Any], service: list[str]) -> None:

@@ -1,8 +1,10 @@
+import datetime as dt
 import hashlib
 import threading
 from typing import Any
 
 import pytest
+from bson import ObjectId
 from gridfs import GridFSBucket
 from pymongo.database import Database
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
@@ -108,3 +110,77 @@ def test_two_who_put_the_same_at_once_both_have_it(mongo_store: Store) -> None:
         thread.join(60)
     assert len(set(put)) == 1
     assert mongo_store.attachments.get(put[0]) == LARGE[:900_000]
+
+
+def shadow(database: Database[Any], sha256: bytes, year: int) -> Any:
+    """Insert a file under the name of other content, as a worker's role allows; return its id."""
+    file = {"filename": sha256.hex(), "length": 1, "chunkSize": 1, "uploadDate": dt.datetime(year, 1, 1)}
+    return database["attachments.files"].insert_one(file).inserted_id
+
+
+@pytest.mark.parametrize("year", [2000, 2100])
+def test_a_file_of_the_same_name_does_not_hide_the_content(
+    year: int, mongo_store: Store, database: Database[Any]
+) -> None:
+    sha256 = mongo_store.attachments.put(LARGE[:600_000])
+    empty, other = shadow(database, sha256, year), shadow(database, sha256, year)
+    database["attachments.chunks"].insert_one({"files_id": other, "n": 0, "data": "no bytes"})
+    assert mongo_store.attachments.get(sha256) == LARGE[:600_000]
+    assert empty != other
+
+
+def test_chunks_added_to_a_file_do_not_change_its_content(mongo_store: Store, database: Database[Any]) -> None:
+    sha256 = mongo_store.attachments.put(LARGE[:600_000])
+    (file,) = database["attachments.files"].find()
+    for n in (-1, 0.5, 3, 99):
+        database["attachments.chunks"].insert_one({"files_id": file["_id"], "n": n, "data": b"more"})
+    assert mongo_store.attachments.get(sha256) == LARGE[:600_000]
+    mongo_store.attachments.put(LARGE[:600_000])
+    assert database["attachments.files"].count_documents({}) == 1
+
+
+def test_what_was_put_is_kept_although_a_file_of_its_name_was_there(
+    mongo_store: Store, database: Database[Any]
+) -> None:
+    sha256 = hashlib.sha256(b"about to be kept").digest()
+    shadow(database, sha256, 2100)
+    assert mongo_store.attachments.put(b"about to be kept") == sha256
+    assert mongo_store.attachments.get(sha256) == b"about to be kept"
+
+
+@pytest.mark.parametrize("damage", ["a chunk lost", "all chunks lost", "a chunk changed"])
+def test_what_was_damaged_is_whole_again_once_it_is_put_again(
+    damage: str, mongo_store: Store, database: Database[Any]
+) -> None:
+    sha256 = mongo_store.attachments.put(LARGE[:600_000])
+    match damage:
+        case "a chunk lost":
+            database["attachments.chunks"].delete_one({"n": 1})
+        case "all chunks lost":
+            database["attachments.chunks"].delete_many({})
+        case _:
+            database["attachments.chunks"].update_one({"n": 1}, {"$set": {"data": b"\0" * 255 * 1024}})
+    with pytest.raises(VerificationFailed):
+        mongo_store.attachments.get(sha256)
+    mongo_store.attachments.put(LARGE[:600_000])
+    assert mongo_store.attachments.get(sha256) == LARGE[:600_000]
+
+
+def test_what_cannot_be_read_back_is_not_acknowledged(
+    mongo_store: Store, database: Database[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attachments = GridFSAttachments(database, RetryPolicy("here", seconds=0.3))
+    upload, uploads = attachments._upload, 0
+
+    def lossy(name: str, content: bytes) -> ObjectId:
+        nonlocal uploads
+        uploads += 1
+        file = upload(name, content)
+        if uploads == 1:
+            database["attachments.chunks"].delete_one({"files_id": file, "n": 1})
+        return file
+
+    monkeypatch.setattr(attachments, "_upload", lossy)
+    sha256 = attachments.put(LARGE[:600_000])
+    assert uploads == 2
+    assert attachments.get(sha256) == LARGE[:600_000]

@@ -9,7 +9,7 @@ from hstore.store.errors import InvalidName, InvalidTrial, NoMongod
 @pytest.mark.parametrize(
     "error", [NoMongod("none here", hint="install one"), InvalidTrial("no tid:", {}, hint="install one")]
 )
-def test_whoever_is_shown_a_traceback_is_shown_the_hint_once(error: Exception) -> None:
+def test_a_traceback_shows_the_hint_once(error: Exception) -> None:
     for each in (error, pickle.loads(pickle.dumps(error))):
         told = "".join(traceback.format_exception(each))
         assert told.endswith(f"{each}\n(install one)\n")

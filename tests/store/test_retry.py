@@ -27,7 +27,7 @@ def after(*errors: Exception) -> Callable[[], str]:
     return attempt
 
 
-def test_what_passes_is_waited_for_and_said_once(messages: list[str]) -> None:
+def test_a_transient_error_is_waited_for_and_logged_once(messages: list[str]) -> None:
     waiting = RetryPolicy("the store", seconds=math.inf)
     errors = [
         AutoReconnect("gone"),
@@ -39,7 +39,7 @@ def test_what_passes_is_waited_for_and_said_once(messages: list[str]) -> None:
     assert waiting.recoveries == 1
 
 
-def test_patience_ends() -> None:
+def test_waiting_ends_after_the_timeout() -> None:
     def never() -> None:
         raise AutoReconnect("gone")
 
@@ -47,7 +47,7 @@ def test_patience_ends() -> None:
         RetryPolicy("the store", seconds=0.01)(never)
 
 
-def test_a_server_of_our_own_is_revived_between_attempts() -> None:
+def test_an_embedded_server_is_restarted_between_attempts() -> None:
     revived: list[int] = []
     assert (
         RetryPolicy("s", seconds=1, restart=lambda: revived.append(1))(after(AutoReconnect("x"), AutoReconnect("y")))
@@ -56,7 +56,7 @@ def test_a_server_of_our_own_is_revived_between_attempts() -> None:
     assert len(revived) == 2
 
 
-def test_what_reviving_cannot_do_is_said_and_tried_again(messages: list[str]) -> None:
+def test_a_restart_that_fails_is_logged_and_tried_again(messages: list[str]) -> None:
     def restart() -> None:
         raise NoMongod("there is no mongod")
 
@@ -73,7 +73,7 @@ def test_what_reviving_cannot_do_is_said_and_tried_again(messages: list[str]) ->
         (BulkWriteError({"writeErrors": [{"code": 121, "errmsg": "x"}]}), InvalidEvent),
     ],
 )
-def test_what_does_not_pass_is_told_at_once(error: Exception, ours: type[Exception]) -> None:
+def test_a_lasting_error_is_raised_at_once(error: Exception, ours: type[Exception]) -> None:
     with pytest.raises(ours):
         RetryPolicy("the store", seconds=math.inf)(after(error))
 
@@ -120,7 +120,7 @@ def test_dns_that_does_not_answer_is_waited_for() -> None:
         RetryPolicy("the store", seconds=9)(after(StoreUnreachable("refused")))
 
 
-def test_of_a_command_that_is_forbidden_its_name_is_told_and_not_what_it_held() -> None:
+def test_a_command_that_is_forbidden_is_named_without_its_content() -> None:
     error = OperationFailure('not authorized on lab to execute command { insert: "events", lsid: { id: 1 } }', 13)
     with pytest.raises(StoreUnreachable, match=r"not authorized on lab to execute command insert on events\n"):
         RetryPolicy("the store", seconds=math.inf)(after(error))

@@ -17,8 +17,8 @@ import psutil
 import pytest
 from pymongo import MongoClient, WriteConcern
 from pymongo.collection import Collection
-from pymongo.errors import AutoReconnect
-from tests.waiting import until
+from pymongo.errors import AutoReconnect, OperationFailure
+from tests.waiting import GENEROUS, until
 
 from hstore.store.errors import NoMongod, StoreUnreachable
 from hstore.store.server import EmbeddedServer, ensure_server, find_mongod
@@ -307,11 +307,95 @@ def test_a_path_too_long_for_a_socket_is_reached_through_a_short_link(home: Path
     server.socket_path.parent.unlink()
 
 
-def test_no_path_short_enough_is_an_error(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("runtime", ["/run/user/4242", "/proc", "{long}"])
+def test_a_folder_for_the_short_link_that_cannot_be_used_is_passed_over(
+    runtime: str, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     long = home / ("deep" * 20) / ("down" * 20)
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(long))
-    with pytest.raises(StoreUnreachable, match="too long for a socket"):
+    monkeypatch.setenv("XDG_RUNTIME_DIR", runtime.format(long=long))
+    monkeypatch.setenv("TMPDIR", str(long))
+    path = EmbeddedServer(long).socket_path
+    assert path.is_relative_to("/tmp")
+    path.parent.unlink()
+
+
+def test_if_no_short_folder_can_be_used_each_is_named(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    long = home / ("deep" * 20) / ("down" * 20)
+    folders = [("XDG_RUNTIME_DIR", "/run/user/4242"), ("TMPDIR", str(long))]
+    monkeypatch.setattr("hstore.store.server_home._short_folders", lambda: folders)
+    with pytest.raises(StoreUnreachable, match="too long for a socket") as caught:
         ensure_server(long)
+    assert "XDG_RUNTIME_DIR (/run/user/4242): No such file" in str(caught.value)
+    assert f"TMPDIR ({long}) is too long" in str(caught.value)
+
+
+def test_a_home_that_others_can_write_to_is_refused(home: Path) -> None:
+    home.mkdir()
+    home.chmod(0o777)
+    with pytest.raises(StoreUnreachable, match=f"other users can write to {home}"):
+        ensure_server(home)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+@pytest.mark.parametrize("name", ["", "data", "run"])
+def test_a_home_that_another_user_owns_is_refused(home: Path, name: str) -> None:
+    (home / name).mkdir(parents=True)
+    os.chown(home / name, 65534, 65534)
+    with pytest.raises(StoreUnreachable, match="belongs to another user"):
+        ensure_server(home)
+
+
+@pytest.mark.parametrize("name", ["mongod.log", "run/users.lock", "run/supervisor.lock", "run/start.lock"])
+def test_no_link_in_the_home_is_followed(home: Path, tmp_path: Path, name: str) -> None:
+    target = tmp_path / "target"
+    target.write_text("secret")
+    (home / "run").mkdir(parents=True)
+    (home / name).symlink_to(target)
+    with pytest.raises(StoreUnreachable, match="is a symbolic link"):
+        ensure_server(home)
+    assert target.read_text() == "secret"
+
+
+def test_all_files_are_for_the_user_alone_whatever_the_umask(home: Path) -> None:
+    code = "import os; os.umask(0);" + USER.replace("print", "server.keep()\nprint", 1)
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(home)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().strip().isdigit()
+        files = [home, *home.rglob("*")]
+        open_to_others = [file for file in files if not file.is_symlink() and file.lstat().st_mode & 0o077]
+        sockets = [file for file in open_to_others if stat.S_ISSOCK(file.lstat().st_mode)]
+        assert [file for file in open_to_others if file not in sockets] == []
+        process.kill()
+    EmbeddedServer(home).stop()
+
+
+def test_the_server_runs_no_javascript(home: Path) -> None:
+    with using(home) as server, documents(server) as collection:
+        collection.insert_one({"_id": 1})
+        with pytest.raises(OperationFailure):
+            collection.find_one({"$where": "true"})
+
+
+def test_mongod_gets_as_many_files_as_the_system_allows(home: Path) -> None:
+    code = "import resource as r; r.setrlimit(r.RLIMIT_NOFILE, (64, r.getrlimit(r.RLIMIT_NOFILE)[1]));" + USER
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(home)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        pid = int(process.stdout.readline())
+        soft, hard = psutil.Process(pid).rlimit(psutil.RLIMIT_NOFILE)
+        assert soft == hard
+        process.kill()
+
+
+def test_a_mongod_that_may_open_too_few_files_says_so(home: Path) -> None:
+    code = "import resource as r; r.setrlimit(r.RLIMIT_NOFILE, (28, 28));" + USER
+    ended = subprocess.run(
+        [sys.executable, "-c", code, str(home)], capture_output=True, text=True, timeout=GENEROUS, check=False
+    )
+    assert "it may open only 28 files, which is too few; raise the limit with `ulimit -n`" in ended.stderr
 
 
 def test_a_home_with_strange_characters_works(home: Path) -> None:

@@ -1,3 +1,5 @@
+import array
+import collections
 import datetime as dt
 import enum
 import math
@@ -95,6 +97,63 @@ def test_what_has_no_plain_form_is_refused_with_its_path_or_replaced(value: Any,
     replaced = normalise({"deep": [0, value]}, replace=lambda value, path, why: f"<{why}>")
     assert replaced["deep"][0] == 0
     bson.encode(replaced)
+
+
+class Halves(collections.UserList[float]):
+    """A list of somebody's own."""
+
+
+class Broken(collections.UserList[float]):
+    """One that cannot be read."""
+
+    def __iter__(self) -> Any:
+        raise RuntimeError("no")
+
+
+@pytest.mark.parametrize(
+    ("value", "plain"),
+    [
+        (collections.deque([3.0, 1.0, 2.0], maxlen=3), [3.0, 1.0, 2.0]),
+        (range(3, 0, -1), [3, 2, 1]),
+        (range(0), []),
+        ({"z": 3, "a": 1}.values(), [3, 1]),
+        ({"z": 3, "a": 1}.keys(), ["z", "a"]),
+        ({"z": 3, "a": 1}.items(), [["z", 3], ["a", 1]]),
+        (collections.OrderedDict(z=3, a=1).keys(), ["z", "a"]),
+        (collections.UserDict(z=3, a=1).keys(), ["z", "a"]),
+        (collections.UserDict(z=3, a=1).items(), [["z", 3], ["a", 1]]),
+        (collections.UserList([3, 1]), [3, 1]),
+        (Halves([0.5, 0.25]), [0.5, 0.25]),
+        (array.array("d", [3, 1]), [3.0, 1.0]),
+        ({"h": collections.deque([range(2), {"b": (1,), "a": 2}.keys()])}, {"h": [[0, 1], ["b", "a"]]}),
+        (frozenset({"z", "a"}), ["a", "z"]),
+        (memoryview(b"ab"), b"ab"),
+    ],
+)
+def test_sequences_and_views_keep_their_values_and_order(value: Any, plain: Any) -> None:
+    assert normalise(value) == plain
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        (range(10**12), "a value of type range whose items cannot be read"),
+        (range(2**70), "a value of type range whose items cannot be read"),
+        (Broken([1.0]), r"items cannot be read: RuntimeError\('no'\)"),
+        (collections.UserString("text"), "a value of type collections.UserString"),
+        ((x for x in (1, 2)), "a value of type builtins.generator"),
+    ],
+)
+def test_sequences_that_cannot_be_written_out_are_refused(value: Any, why: str) -> None:
+    with pytest.raises(InvalidValue, match=why):
+        normalise({"v": value})
+
+
+def test_a_sequence_that_holds_itself_is_refused() -> None:
+    held: collections.deque[Any] = collections.deque()
+    held.append(held)
+    with pytest.raises(InvalidValue, match="a container that holds itself"):
+        normalise(held)
 
 
 def test_a_million_levels_are_one_clear_error() -> None:

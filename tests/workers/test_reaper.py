@@ -1,3 +1,5 @@
+"""The reaper requeues what is held by processes that are dead, and nothing else."""
+
 import subprocess
 import sys
 from typing import Any
@@ -32,28 +34,28 @@ def test_a_failure_whose_worker_did_not_live_to_queue_the_trial_again_is_made_go
     experiment = held(mongo_store, this_process())
     failure = {"error": "ValueError", "message": "no", "final": False, "cause": "failed"}
     experiment.append(experiment.compose((Failed, 0, failure)))
-    assert after_keeping_house(experiment) == "queued"
+    assert state_after_reaping(experiment) == "queued"
     assert experiment.state.trials[0].retries == {"failed": 1}
 
 
-def after_keeping_house(experiment: Experiment) -> str:
-    house = Reaper(experiment.store)
-    house.keep(["e"])
-    house.keep(["e"])
+def state_after_reaping(experiment: Experiment) -> str:
+    reaper = Reaper(experiment.store)
+    reaper.run_once(["e"])
+    reaper.run_once(["e"])
     experiment.refresh()
     return experiment.state.trials[0].state
 
 
 def test_a_worker_does_not_take_back_what_it_holds_itself(mongo_store: Store) -> None:
-    assert after_keeping_house(held(mongo_store, this_process())) == "running"
+    assert state_after_reaping(held(mongo_store, this_process())) == "running"
 
 
 def test_what_a_process_held_that_is_gone_from_this_machine_is_taken_back_at_once(mongo_store: Store) -> None:
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
-    assert after_keeping_house(held(mongo_store, {**this_process(), "pid": gone.pid})) == "queued"
+    assert state_after_reaping(held(mongo_store, {**this_process(), "pid": gone.pid})) == "queued"
 
 
 @pytest.mark.parametrize("process", [None, {"machine": "another", "pid": 1, "started": 0.0}], ids=["unknown", "remote"])
 def test_what_is_held_elsewhere_is_left_to_its_lease(process: dict[str, Any] | None, mongo_store: Store) -> None:
-    assert after_keeping_house(held(mongo_store, process)) == "running"
+    assert state_after_reaping(held(mongo_store, process)) == "running"

@@ -1,5 +1,6 @@
 """Objectives of a script: on workers its functions can be sent to pools, and tracebacks show its lines."""
 
+import contextlib
 import importlib.util
 import linecache
 import sys
@@ -8,12 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cloudpickle
 import pytest
 
 from hstore import hp
 from hstore.engine.evaluation import objective_spec
 from hstore.engine.evaluation.domain import BoundObjective
 from hstore.engine.evaluation.objective_spec import ObjectiveSpec
+from hstore.engine.evaluation.script import Script
 from hstore.engine.space import compile_space
 from hstore.store.attachments import MemoryAttachments
 from hstore.workers.child import Child
@@ -103,6 +106,7 @@ def defined(tmp_path: Path) -> Defined:
 def answer(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Answer]:
     """Evaluate a function as a worker does that knows nothing of its script; return what became of it."""
     monkeypatch.setattr("hstore.workers.inline.show_logging", lambda: None)  # for good, in this process
+    monkeypatch.chdir(tmp_path)  # it goes there itself, and the test has to come back
     executor: TrialExecutor = Child(tmp_path) if request.param == "child" else Inline(tmp_path)
 
     def evaluate(fn: Callable[..., Any], spec: ObjectiveSpec | None = None) -> tuple[str, Any]:
@@ -167,6 +171,19 @@ def test_two_scripts_with_functions_of_one_name_do_not_mix(answer: Answer, defin
 def test_main_of_the_worker_itself_is_as_it_was_afterwards(answer: Answer, defined: Defined) -> None:
     before = sys.modules["__main__"]
     assert loss(answer(defined(POOLS)["names_main"])) == 1.0
+    assert sys.modules["__main__"] is before
+
+
+def test_main_is_as_it_was_after_threads_that_overlap_as_well(defined: Defined) -> None:
+    before, scripts = sys.modules["__main__"], [Script() for _ in range(2)]
+    for script in scripts:
+        script.unpickle(cloudpickle.dumps(defined(POOLS)["names_main"]))
+    with contextlib.ExitStack() as first, contextlib.ExitStack() as second:
+        first.enter_context(scripts[0].as_main())
+        second.enter_context(scripts[1].as_main())
+        first.close()
+        assert sys.modules["__main__"].names_main is scripts[1].names["names_main"]
+        second.close()
     assert sys.modules["__main__"] is before
 
 

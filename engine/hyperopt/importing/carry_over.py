@@ -16,7 +16,7 @@ from hstore.engine.hyperopt.importing.jobs import (
     point_of,
     read_job,
 )
-from hstore.engine.hyperopt.importing.survey import Found, Source
+from hstore.engine.hyperopt.importing.source_survey import Found, Source
 from hstore.engine.search.defaults import created_without_fmin
 from hstore.engine.space import Space, seen_space
 from hstore.store.errors import InvalidValue, SpaceChanged

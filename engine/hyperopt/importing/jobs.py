@@ -34,7 +34,7 @@ IMPORTED = "imported"
 """`source` of the decisions, and why the search ended: no trial of it was left to be evaluated."""
 
 Key = tuple[str | None, int]
-"""What tells a job from all others of its experiment: its `_id` as text, which only a database gives it; its tid."""
+"""The identity of a job in its experiment: its `_id` as text, which only a database gives it, and its tid."""
 
 _READ = {"_id", "tid", "state", "result", "error", "book_time", "refresh_time", "_attachments", "exp_key", "owner"}
 _READ_OF_MISC = {"tid", "vals", "idxs", "error"}
@@ -77,7 +77,7 @@ class Job:
 def read_job(document: Mapping[str, Any], on_text: Callable[[str], None] = lambda _: None) -> Job:
     """Return what *document*, one of `jobs` or of `Trials`, says; of one read without its result, all but that.
 
-    *on_text* is told of each value that no event can hold, so that its text stands for it.
+    *on_text* is called with a message for each value that no event can hold, whose repr is imported instead.
     Raises `InvalidValue`, naming the document, for one that is no job.
     """
     tid = document.get("tid")
@@ -207,7 +207,7 @@ def is_to_do(job: Job, trial: Trial | None, chain: Sequence[Event]) -> bool:
     is_taken = any(isinstance(event, Reserved) and event.imported is None for event in chain)
     if is_taken or any(isinstance(event, (Done, Failed, Cancelled)) for event in chain):
         return False
-    if trial.state in HELD:  # whoever imported it did not come to its end
+    if trial.state in HELD:  # the import was interrupted
         return True
     if job.state == JOB_STATE_RUNNING:
         return not any(isinstance(event, Requeued) and event.imported is not None for event in chain)
@@ -229,7 +229,7 @@ def events_to_import(
     space: what was searched, if it is known. observed: what the log has learnt since the decision before. attachments:
     name, sha256 and length of each, which are kept already; missing: names of those that the other store had lost.
 
-    A job that is running is queued: whoever ran it will not bring its result here.
+    A job that is running is queued: its worker will not bring its result here.
     """
     pending: list[PendingEvent] = []
     known: Mapping[str, Any] = {}

@@ -43,7 +43,7 @@ class NotRead:
         pass
 
     def __setstate__(self, state: Any) -> None:
-        if isinstance(state, dict):  # perhaps somebody's own kind of Trials
+        if isinstance(state, dict):  # perhaps a subclass of Trials
             vars(self).update({name: value for name, value in state.items() if isinstance(name, str)})
 
     def __setitem__(self, key: Any, value: Any) -> None:

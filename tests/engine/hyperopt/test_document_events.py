@@ -331,7 +331,7 @@ def test_a_search_in_mongo_takes_documents_before_it_has_a_space(mongo_store: St
         (lambda doc: {**doc, "state": 9}, "state"),
         (lambda doc: {**doc, "result": None}, "result"),
         (lambda doc: {**doc, "misc": {**doc["misc"], "vals": {"x": [1, 2]}}}, "more than one value of x"),
-        (lambda doc: {**doc, "misc": {**doc["misc"], "vals": {"c": [5]}}}, "none of choice"),
+        (lambda doc: {**doc, "misc": {**doc["misc"], "vals": {"c": [5]}}}, "c: 5 is out of range, choice"),
         (lambda doc: {**doc, "misc": {**doc["misc"], "vals": {"x": ["a"]}}}, "not a number"),
     ],
 )

@@ -1,6 +1,7 @@
 """MongoTrials: the experiments of one store, each in views of its own."""
 
 import gc
+import weakref
 from typing import Any
 
 import pytest
@@ -74,3 +75,24 @@ def test_its_handle_is_hyperopts_view_of_the_store(mongo_store: Store) -> None:
     trials = searched(mongo_store, "a", 3)
     assert len(trials.handle) == 3
     assert MongoTrials(trials.handle, exp_key="a").losses() == trials.losses()
+
+
+@pytest.mark.parametrize("pruner", [None, "asha"])
+def test_a_search_that_is_over_keeps_nothing_alive(mongo_url: str, pruner: str | None) -> None:
+    def objective(config: Any, ctrl: Any) -> float:
+        ctrl.report(1, config["x"])
+        return float(config["x"])
+
+    def search() -> weakref.ref[Any]:
+        trials = MongoTrials(mongo_url, exp_key="over")
+        trials.asynchronous = False
+        fmin(objective, {"x": hp.uniform("x", 0, 1)}, algo="rand", max_evals=2, trials=trials, pruner=pruner,
+             verbose=False)  # fmt: skip
+        return weakref.ref(trials.experiment.store)
+
+    gc.collect()
+    gc.disable()  # references that go round in a circle would keep the connection open until the next collection
+    try:
+        assert search()() is None
+    finally:
+        gc.enable()

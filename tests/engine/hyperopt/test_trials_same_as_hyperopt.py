@@ -68,7 +68,7 @@ def test_states_are_counted_alike() -> None:
         same(lambda _, trials, states=states: trials.count_by_state_unsynced(states))  # type: ignore[misc]
     same(lambda _, trials: trials.count_by_state_synced(2, trials.trials[:3]))
     for wrong in (7, [7], None, "a"):
-        with pytest.raises(TypeError, match="no job state"):
+        with pytest.raises(TypeError, match="not a job state"):
             hstore.Trials().count_by_state_synced(wrong)  # type: ignore[arg-type]
 
 

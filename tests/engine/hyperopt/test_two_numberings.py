@@ -5,9 +5,11 @@ from typing import Any
 
 from hstore import Ctrl, MongoTrials, Store, Trials, fmin, hp, rand, tpe
 from hstore.engine.audit.check import check
-from hstore.engine.hyperopt.documents import JOB_STATE_DONE, JOB_STATE_NEW
+from hstore.engine.hyperopt.documents import JOB_STATE_DONE, JOB_STATE_NEW, DocumentTid
 from hstore.engine.hyperopt.mongo_ctrl import MongoCtrl
 from hstore.engine.hyperopt.mongo_jobs import MongoJobs
+from hstore.engine.hyperopt.numbering import Numbering
+from hstore.store.events import TrialNumber
 from hstore.store.open_store import open_store
 
 SPACE = {"x": hp.uniform("x", 0, 1)}
@@ -251,6 +253,15 @@ def test_argmin_and_best_trial_are_those_of_the_documents_after_delete_all() -> 
     assert trials.best_trial["tid"] == 4 + best.tid
     fmin(one_loss, SPACE, tpe.suggest, 5, trials=trials, rstate=0, verbose=False)
     assert trials.tids == [4, 5, 6, 7, 8]
+
+
+def taken_for_each_other(numbering: Numbering, tid: DocumentTid, number: TrialNumber) -> None:
+    """Never called: mypy reports each `type: ignore` here that it does not need."""
+    numbering.tid_of(tid)  # type: ignore[arg-type]
+    numbering.number_of(number)  # type: ignore[arg-type]
+    Trials().documents.document_of(tid)  # type: ignore[arg-type]
+    Trials().documents.trial_of(3)  # type: ignore[arg-type]
+    assert tid != number  # type: ignore[comparison-overlap]
 
 
 def _space() -> Any:

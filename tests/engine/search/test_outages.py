@@ -25,7 +25,7 @@ def objective(config):
     time.sleep(0.01)  # an objective takes time
     return config["x"] ** 2
 
-fmin(objective, {"x": hp.uniform("x", -1, 1)}, algo=rand.suggest, max_evals=int(sys.argv[2]), verbose=False,
+fmin(objective, {"x": hp.uniform("x", -1, 1)}, algo=rand.suggest, max_evals=int(sys.argv[2]), show_progressbar=False,
      rstate=np.random.default_rng(0), experiment="outage", store=sys.argv[1] or None)
 """
 TRIALS = 60

@@ -20,7 +20,7 @@ from tests.waiting import GENEROUS, until
 import hstore
 from hstore import MongoTrials, Trials, fmin, hp, rand, tpe
 from hstore.engine.audit.check import check
-from hstore.store.errors import InvalidValue
+from hstore.store.errors import AllTrialsFailed, InvalidValue
 from hstore.store.store import Experiment
 
 SPACE = {"x": hp.uniform("x", -1, 1), "c": hp.choice("c", [1, {"y": hp.uniform("y", 0, 1)}])}
@@ -199,7 +199,7 @@ import time
 import numpy as np
 from hstore import fmin, hp, rand
 fmin(lambda c: time.sleep(600), {{"x": hp.uniform("x", -1, 1)}}, algo=rand.suggest, max_evals=4,
-     rstate=np.random.default_rng(3), verbose=False, experiment="interrupted", store={mongo_url!r}, workers=2)
+     rstate=np.random.default_rng(3), show_progressbar=False, experiment="interrupted", store={mongo_url!r}, workers=2)
 """
     with hstore.open(mongo_url) as store:
         driver = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
@@ -252,7 +252,7 @@ def test_the_retry_policy_is_recorded_and_kept(mongo_url: str) -> None:
     def raises(config: dict[str, Any]) -> float:
         raise RuntimeError("no")
 
-    with contextlib.suppress(InvalidValue):
+    with contextlib.suppress(AllTrialsFailed):
         quiet(
             raises, SPACE, algo=rand.suggest, max_evals=2, experiment="again", store=mongo_url, workers=1,
             retries={"failed": 2},

@@ -299,7 +299,7 @@ def test_workers_evaluate_several_losses_and_commands_show_them(mongo_url: str, 
 
     assert f"Pareto front: {len(front)} trials" in run("show", "two")
     assert len(json.loads(run("show", "two", "--json"))["pareto"]) == len(front)
-    assert f"front      {len(front)} trials" in run("status", "two")
+    assert f"Pareto front: {len(front)} trials" in run("status", "two")
     ends = [f"{min(each):.6g} … {max(each):.6g}" for each in zip(*losses, strict=True)]
     assert f"losses {ends[0]}, {ends[1]}" in run("status", "two")
     for listed in (run("ls"), run("status")):

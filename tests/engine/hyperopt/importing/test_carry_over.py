@@ -16,7 +16,7 @@ from hstore.engine.evaluation.objective_spec import fetch, prepare
 from hstore.engine.hyperopt.importing import carry_over as importing
 from hstore.engine.hyperopt.importing.carry_over import Imported, carry_over
 from hstore.engine.hyperopt.importing.mongo_source import HyperoptStore
-from hstore.engine.hyperopt.importing.survey import load_space, survey
+from hstore.engine.hyperopt.importing.source_survey import load_space, survey
 from hstore.engine.space import Space, compile_space
 from hstore.store.errors import BadSearchSpace, CannotLoad, Conflict, InvalidValue, NotFound, SpaceChanged
 from hstore.store.events import Event

@@ -14,7 +14,7 @@ import pytest
 
 from hstore.engine.hyperopt.importing.jobs import read_job
 from hstore.engine.hyperopt.importing.pickle_source import HyperoptFile
-from hstore.engine.hyperopt.importing.survey import load_space
+from hstore.engine.hyperopt.importing.source_survey import load_space
 from hstore.store.errors import BadSearchSpace, InvalidValue, NotFound
 
 with warnings.catch_warnings():

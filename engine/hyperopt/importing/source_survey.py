@@ -36,7 +36,7 @@ class Source(Protocol):
         """Yield the same of what is attached to the experiment itself, such as its driver's pickled objective."""
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close the connection or file behind it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +88,7 @@ def survey(
 
     exp_keys: those to import, "" for jobs that have none; all of them if it is empty. name: what the only one of them
     is to be called. space: what they searched. Raises `NotFound` if there is nothing to import, `InvalidValue` for
-    a job that is none, `InvalidName` for a name that no experiment can have.
+    a document that is not valid, `InvalidName` for a name that no experiment can have.
     """
     jobs: dict[str | None, list[tuple[Job, Document]]] = defaultdict(list)
     for outline in source.outlines():
