@@ -44,6 +44,9 @@ class NoReadModels:
     def remove(self, exp: str, documents: Mapping[int | None, int]) -> None:
         """Do nothing."""
 
+    def forget(self, exp: str) -> None:
+        """Do nothing."""
+
     def repair(self, state: State) -> int:
         """Return 0: no document lagged behind."""
         return 0

@@ -100,6 +100,11 @@ class ReadModels:
         for state in list(self._experiments_waiting.values()):
             self.repair(state)
 
+    def forget(self, exp: str) -> None:
+        """Write nothing of *exp* that waits to be written: the events behind it are no longer in the log."""
+        self._trials_waiting = {key: trial for key, trial in self._trials_waiting.items() if key[0] != exp}
+        self._experiments_waiting.pop(exp, None)
+
     def _has_failed_over(self) -> bool:
         """Return whether, since the last call, the server was away or another one was elected.
 

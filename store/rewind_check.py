@@ -93,6 +93,7 @@ class RewindCheck:
             if lost is None:
                 raise
             self._store.rewound[self._name] = lost
+            self._store.models.forget(self._name)
             raise lost from error
 
     def _latest(self) -> dict[Place, UUID]:
