@@ -9,7 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from hstore.store.errors import StoreRewound, VerificationFailed
-from hstore.store.events import Event, Queued, Reported
+from hstore.store.events import Event, Queued, Reported, Reserved
 from hstore.store.log import EventIds, Place
 from hstore.store.rewind import rewound
 
@@ -20,15 +20,17 @@ if TYPE_CHECKING:
 
 CHAINS_A_LOOK = 4
 """Of the chains that may go on, how many each read looks at: others the next time."""
-RECENT_SECONDS, REPORT_SECONDS = 0.02, 1.0
-"""How old a look may be for a decision, and for a report, to need no other."""
+FRESH_SECONDS, REPORT_SECONDS = 0.005, 1.0
+"""How old the look that came with a read may be for an append, and any look for a report, to need no other."""
+RECENT_SECONDS, BUSY_SECONDS = 0.02, 0.05
+"""A serial search that looked twice in the second of these times need not look if it did so in the first."""
 
 
 class RewindCheck:
     """Knows which events of *chains*, those of experiment *name* as they were read, the log must still have.
 
     Each read asks for a few of them beside what is new. An append needs a look of its own unless a read came just
-    before it: one for each trial that a serial search evaluates, none for what objectives report.
+    before it: one for each trial of a serial search whose trials take a moment, none for what objectives report.
     """
 
     def __init__(self, store: Store, name: str, chains: Mapping[int | None, Sequence[Event]]) -> None:
@@ -37,7 +39,7 @@ class RewindCheck:
         self._chains = chains
         self._turn = 0
         self._last_decided = -1
-        self._looked = float("-inf")
+        self._looked = self._looked_before = float("-inf")
         self._is_unused = False
 
     def ids_to_read(self, chains: Collection[int]) -> EventIds:
@@ -56,25 +58,33 @@ class RewindCheck:
 
     def is_due(self, events: Sequence[Event]) -> bool:
         """Return whether it has to be looked before *events* are appended."""
-        age = time.monotonic() - self._looked
-        if all(isinstance(event, Reported) for event in events):
+        moment = time.monotonic()
+        age = moment - self._looked
+        kinds = {type(event) for event in events}
+        if kinds == {Reported}:
             return age > REPORT_SECONDS
-        return age > RECENT_SECONDS or not (self._is_unused or any(isinstance(event, Queued) for event in events))
+        if kinds >= {Queued, Reserved} and age < RECENT_SECONDS and moment - self._looked_before < BUSY_SECONDS:
+            return False
+        return age > FRESH_SECONDS or not self._is_unused
 
     def read(self, events: Sequence[Event]) -> None:
         """Note that *events* were just read, and that what `ids_to_read` returned was there."""
-        self._looked, self._is_unused = time.monotonic(), True
+        self._note_look()
+        self._is_unused = True
         self._store.latest[self._name].read(events)
         self._note_decisions(events)
 
     def appended(self, events: Sequence[Event], *, looked: bool) -> None:
         """Note that *events* are in the log now, by one append. looked: whether it looked for `ids_below` before."""
         if looked:
-            self._looked = time.monotonic()
+            self._note_look()
         if not all(isinstance(event, Reported) for event in events):
             self._is_unused = False
         self._store.latest[self._name].appended(events)
         self._note_decisions(events)
+
+    def _note_look(self) -> None:
+        self._looked_before, self._looked = self._looked, time.monotonic()
 
     def _note_decisions(self, events: Sequence[Event]) -> None:
         for event in events:

@@ -173,7 +173,7 @@ def test_nothing_is_appended_to_what_the_store_has_lost(
 def test_all_of_the_process_are_stopped_whatever_they_have_read(
     remove: Removal, mongo_store: Store, database: Database[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hstore.store.rewind_check.RECENT_SECONDS", 0.0)
+    monkeypatch.setattr("hstore.store.rewind_check.FRESH_SECONDS", 0.0)
     begun(mongo_store)
     slot = Experiment(mongo_store.for_thread(), "e", only=())
     slot.load_trial(3)
@@ -258,7 +258,7 @@ def test_a_conflict_is_no_rewind(mongo_store: Store) -> None:
 # -- what it costs --------------------------------------------------------------------------------------------
 
 
-def test_a_serial_search_looks_once_a_trial_and_never_for_a_report(
+def test_a_quick_serial_search_looks_once_a_trial_and_never_for_a_report(
     mongo_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     experiment, looks = begun(mongo_store, 0), []
@@ -269,8 +269,8 @@ def test_a_serial_search_looks_once_a_trial_and_never_for_a_report(
         append(events, **how)
 
     monkeypatch.setattr(mongo_store.log, "append", counting)
-    monkeypatch.setattr("hstore.store.rewind_check.RECENT_SECONDS", 60.0)
-    monkeypatch.setattr("hstore.store.rewind_check.REPORT_SECONDS", 60.0)
+    for name in ("RECENT_SECONDS", "BUSY_SECONDS", "REPORT_SECONDS"):
+        monkeypatch.setattr(f"hstore.store.rewind_check.{name}", 60.0)
     for tid in range(3):
         experiment.append(experiment.compose((Reported, tid, {"step": 1, "value": 1.0})))
         experiment.append(experiment.compose(ended(tid)))
@@ -279,10 +279,30 @@ def test_a_serial_search_looks_once_a_trial_and_never_for_a_report(
     assert looks[1:] == [*once, *once, *once][1:]
 
 
+def test_a_slow_serial_search_and_a_parallel_one_look_before_they_decide(
+    mongo_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("FRESH_SECONDS", "BUSY_SECONDS"):
+        monkeypatch.setattr(f"hstore.store.rewind_check.{name}", 0.0)
+    experiment, looks = begun(mongo_store), []
+    require = mongo_store.log._require  # type: ignore[attr-defined]
+
+    def counting(*given: Any) -> None:
+        looks.append(given)
+        require(*given)
+
+    monkeypatch.setattr(mongo_store.log, "_require", counting)
+    experiment.append(experiment.compose(ended(3)))
+    experiment.append(experiment.compose(queued(4), *claimed(4)))
+    experiment.refresh()
+    experiment.append(experiment.compose(queued(5)))
+    assert len(looks) == 3
+
+
 def test_an_append_just_behind_a_read_needs_no_look_of_its_own(
     mongo_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hstore.store.rewind_check.RECENT_SECONDS", 60.0)
+    monkeypatch.setattr("hstore.store.rewind_check.FRESH_SECONDS", 60.0)
     experiment = begun(mongo_store)
     monkeypatch.setattr(mongo_store.log, "_require", lambda *_: pytest.fail("it looked"))
     experiment.refresh()
