@@ -14,6 +14,7 @@ HstoreError                  anything below; `hint` says what to do next
 │   ├── BadUrl               the URL is not understood
 │   └── NoMongod             no mongod program on this machine to embed
 ├── SchemaMismatch           store and program differ in version
+├── StoreRewound             the store lost events that this process had read or appended
 ├── VerificationFailed       the log contradicts its digests, or a replay differs from the record
 ├── BadSearchSpace           a space that cannot be searched; names the label
 │   ├── DuplicateLabel       two hyperparameters of one name
@@ -137,6 +138,16 @@ class SchemaMismatch(HstoreError):
     """Raised when store and program differ in version; run `hstore migrate`, or update hstore."""
 
     exit_code = 5
+
+
+class StoreRewound(HstoreError):
+    """Raised when the store has lost events that were in it for good: `.lost` are their places, (tid, ver).
+
+    It was restored from a backup, say, or emptied. This process writes nothing more to the experiment; start a new one,
+    which continues from what the store holds.
+    """
+
+    exit_code = 10
 
 
 class VerificationFailed(HstoreError):

@@ -6,9 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Protocol, TypeAlias
+from uuid import UUID
 
 from hstore.store.events import Document, Event
 
+Place: TypeAlias = tuple[int | None, int]
+"""Where an event is in its experiment: its chain (a tid; None: the experiment's own) and its ver."""
+EventIds: TypeAlias = Mapping[Place, UUID]
+NO_EVENTS: EventIds = MappingProxyType({})
 ReportRow: TypeAlias = tuple[int, int, str, Mapping[str, Any]]
 """tid, ver and type of an event, and those of `REPORT_ROW_FIELDS` that its data has."""
 REPORT_ROW_FIELDS = ("step", "value", "status", "pruned", "final", "void")
@@ -32,6 +37,15 @@ class ReadCursor:
     """Highest trial id."""
     open: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({}))
     """Last ver by tid of the trials whose chains can still go on."""
+    held: EventIds = field(default_factory=lambda: NO_EVENTS)
+    """Some of the events that the process has read or appended: `read` looks whether they are still there."""
+
+    def has(self, place: Place) -> bool:
+        """Return whether the reader wants no event in *place*: it has that, or does not follow its chain."""
+        tid, ver = place
+        if tid is None:
+            return ver <= self.header
+        return ver <= self.open[tid] if tid in self.open else tid <= self.last
 
 
 class EventLog(Protocol):
@@ -41,9 +55,12 @@ class EventLog(Protocol):
     `read` that begins later yields it. Chains have no gaps and no place is taken twice.
     """
 
-    def append(self, events: Sequence[Event]) -> None:
+    def append(self, events: Sequence[Event], *, held: EventIds = NO_EVENTS, is_checked: bool = False) -> None:
         """Make *events* durable in their order; appending the same event again is no error.
 
+        held: events of the same experiment that must be in the log. Before anything is sent, and again each time that
+        the server was away, it is looked whether they are. is_checked: a `read` has just done so.
+        Raises `StoreRewound` if one of *held* is gone: nothing of what was not sent yet is written then.
         Raises `Conflict` if another event has the place of one of them: `.event` is that other event, `.mine` the one
         that was refused. Those before it in *events* are in the log, those after it are not.
         Raises `InvalidEvent` for an event that no store may hold and `StoreUnreachable` if the timeout
@@ -51,7 +68,16 @@ class EventLog(Protocol):
         """
 
     def read(self, exp: str, known: ReadCursor = ReadCursor()) -> list[Event]:
-        """Return the events of *exp* that are not *known*, by tid (the experiment's own chain first), then ver."""
+        """Return the events of *exp* that are not *known*, by tid (the experiment's own chain first), then ver.
+
+        Raises `StoreRewound` if an event of `known.held` is not in the log any more.
+        """
+
+    def identity(self) -> UUID | None:
+        """Return the UUID of the store that holds the log now; None in memory, and in one of before it had any."""
+
+    def ids(self, exp: str) -> EventIds:
+        """Return the `_id` of each event of *exp*, by its place."""
 
     def report_rows(self, exp: str, known: ReadCursor) -> list[ReportRow]:
         """Return the rows that learning curves are made of, of events of trials that are not *known*, by tid and ver.

@@ -11,7 +11,8 @@ from hstore.store.digest import digest_event
 from hstore.store.errors import Conflict, InvalidEvent
 from hstore.store.event_documents import to_document
 from hstore.store.events import Document, Event
-from hstore.store.log import EVERY_TRIAL, ReadCursor, ReportRow, report_row
+from hstore.store.log import EVERY_TRIAL, NO_EVENTS, EventIds, ReadCursor, ReportRow, report_row
+from hstore.store.rewind import rewound
 
 
 class MemoryLog:
@@ -21,9 +22,11 @@ class MemoryLog:
         self._chains: dict[str, dict[int | None, list[Event]]] = {}
         self._changed = threading.Condition()
 
-    def append(self, events: Sequence[Event]) -> None:
+    def append(self, events: Sequence[Event], *, held: EventIds = NO_EVENTS, is_checked: bool = False) -> None:
         """See `EventLog.append`."""
         with self._changed:
+            if held and events and not is_checked:
+                self._refuse_loss(events[0].exp, held)
             try:
                 for event in events:
                     self._append(event)
@@ -50,7 +53,25 @@ class MemoryLog:
     def read(self, exp: str, known: ReadCursor = ReadCursor()) -> list[Event]:  # noqa: B008 - frozen
         """See `EventLog.read`."""
         with self._changed:
+            self._refuse_loss(exp, known.held)
             return list(self._news(exp, known))
+
+    def _refuse_loss(self, exp: str, held: EventIds) -> None:
+        chains = self._chains.get(exp, {})
+        gone = [
+            (tid, ver)
+            for (tid, ver), id in held.items()
+            if not any(event.id == id for event in chains.get(tid, ())[ver : ver + 1])
+        ]
+        if gone:
+            raise rewound(exp, gone, left=sum(map(len, chains.values())))
+
+    def identity(self) -> None:
+        """See `EventLog.identity`."""
+
+    def ids(self, exp: str) -> EventIds:
+        """See `EventLog.ids`."""
+        return {(event.tid, event.ver): event.id for event in self.read(exp)}
 
     def _news(self, exp: str, known: ReadCursor) -> Iterator[Event]:
         chains = self._chains.get(exp, {})

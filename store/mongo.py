@@ -9,19 +9,30 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import bson
 import pymongo
 from bson.errors import BSONError
 from bson.raw_bson import RawBSONDocument
-from pymongo.errors import AutoReconnect, BulkWriteError, DuplicateKeyError, OperationFailure, PyMongoError
+from pymongo.errors import (
+    AutoReconnect,
+    BulkWriteError,
+    DuplicateKeyError,
+    ExecutionTimeout,
+    OperationFailure,
+    PyMongoError,
+)
+from pymongo.read_concern import ReadConcern
 
+from hstore.migrations import identity
 from hstore.store.digest import digest_event
 from hstore.store.errors import Conflict, InvalidEvent, VerificationFailed
 from hstore.store.event_documents import from_document, spill, to_document, unreadable
 from hstore.store.events import CODEC, Document, Event
-from hstore.store.log import EVERY_TRIAL, REPORT_ROW_FIELDS, ReadCursor, ReportRow
+from hstore.store.log import EVERY_TRIAL, NO_EVENTS, REPORT_ROW_FIELDS, EventIds, Place, ReadCursor, ReportRow
 from hstore.store.retry import RetryPolicy, is_duplicate, let_go
+from hstore.store.rewind import rewound
 
 if TYPE_CHECKING:
     from pymongo.collection import Collection
@@ -30,6 +41,9 @@ IN_ORDER = [("exp", pymongo.ASCENDING), ("tid", pymongo.ASCENDING), ("ver", pymo
 RAW: bson.CodecOptions[RawBSONDocument] = CODEC.with_options(document_class=RawBSONDocument)
 LENIENT = RAW.with_options(unicode_decode_error_handler="replace")
 FIRST_POLL, LONGEST_POLL = 0.005, 0.25
+LINEARIZABLE_MS = 5000
+_NO_REPLICA_SET = {123, 148, 72}
+"""Codes with which a server alone refuses a linearizable read: there is no other that could know better."""
 
 
 class MongoLog:
@@ -68,12 +82,14 @@ class MongoLog:
 
     # -- writing ----------------------------------------------------------------------------------------------
 
-    def append(self, events: Sequence[Event]) -> None:
+    def append(self, events: Sequence[Event], *, held: EventIds = NO_EVENTS, is_checked: bool = False) -> None:
         """See `EventLog.append`."""
         documents = [self._stored(event) for event in events]
+        if held and documents and not is_checked:
+            self._retrying(partial(self._require, documents[0]["exp"], held))
         done = 0
         while done < len(documents):
-            inserted, is_refused = self._retrying(partial(self._insert, documents[done:]))
+            inserted, is_refused = self._retrying(self._insertion(documents[done:], held))
             done += inserted
             if is_refused:
                 # A duplicate proves nothing about durability (the original may be rolled back), so it is read back.
@@ -88,6 +104,19 @@ class MongoLog:
         for blob in blobs.values():
             self._put(blob)  # before the event that names it
         return document | {"ts": bson.Timestamp(0, 0)}  # which the server fills
+
+    def _insertion(self, documents: Sequence[Document], held: EventIds) -> Callable[[], tuple[int, bool]]:
+        """Return what inserts *documents*; from the second call on it first looks whether *held* is still there."""
+        is_again = False
+
+        def insert() -> tuple[int, bool]:
+            nonlocal is_again
+            if is_again and held:  # the server was away: what answers now may be another, or an older one
+                self._require(documents[0]["exp"], held)
+            is_again = True
+            return self._insert(documents)
+
+        return insert
 
     def _insert(self, documents: Sequence[Document]) -> tuple[int, bool]:
         """Insert *documents* in order; return how many are in, and whether the next one met a duplicate."""
@@ -110,7 +139,7 @@ class MongoLog:
     def _confirm_durable(self, document: Document, mine: Event) -> None:
         """Return once *document* is durable; raise `Conflict` if another event has its place for good."""
         place = {"exp": document["exp"], "tid": document.get("tid"), "ver": document["ver"]}
-        there = self._find({"$or": [{"_id": document["_id"]}, place]})
+        there, _ = self._find({"$or": [{"_id": document["_id"]}, place]})
         for event in there:
             if event.id == document["_id"]:
                 if digest_event(event) != digest_event(mine):
@@ -130,11 +159,17 @@ class MongoLog:
     def read(self, exp: str, known: ReadCursor = ReadCursor()) -> list[Event]:  # noqa: B008 - frozen
         """See `EventLog.read`. Raises `VerificationFailed` for a log with a hole: an event was removed."""
         query = _query(exp, known)
-        events = self._retrying(lambda: self._find(query))
+
+        def look() -> list[Event]:
+            events, there = self._find(query, known)
+            self._refuse_loss(exp, known.held, there)
+            return events
+
+        events = self._retrying(look)
         if _hole(events, known) is not None:
             # A cursor can pass a place just before it is filled and then see the next one. A read that begins now
             # sees both, unless the hole is real.
-            events = self._retrying(lambda: self._find(query))
+            events = self._retrying(look)
             hole = _hole(events, known)
             if hole is not None:
                 tid, ver = hole
@@ -145,12 +180,62 @@ class MongoLog:
                 )  # fmt: skip
         return events
 
-    def _find(self, query: Document) -> list[Event]:
+    def _find(self, query: Document, known: ReadCursor | None = None) -> tuple[list[Event], dict[Place, Any]]:
+        """Return the events that match and are not *known*, and the `_id`s in the places of what the reader holds."""
+        there: dict[Place, Any] = {}
+
+        def is_new(document: Document) -> bool:
+            if known is None:
+                return True
+            place = document.get("tid"), document["ver"]
+            if place in known.held:
+                there[place] = document["_id"]
+                return not known.has(place)
+            return True
+
         try:
             found = self._events.find(query, sort=IN_ORDER, batch_size=20_000)
-            return [from_document(document, self._fetch) for document in found]
+            return [from_document(document, self._fetch) for document in found if is_new(document)], there
         except BSONError:
-            return [self._decoded(bytes(raw.raw)) for raw in self._raw.find(query, sort=IN_ORDER)]
+            raws = [bytes(raw.raw) for raw in self._raw.find(query, sort=IN_ORDER)]
+            return [self._decoded(raw) for raw in raws if is_new(_envelope(raw))], there
+
+    def _require(self, exp: str, held: EventIds) -> None:
+        """Raise `StoreRewound` if an event of *held* is gone."""
+        wanted = _places(exp, held)
+        found = self._events.find(wanted[0] if len(wanted) == 1 else {"$or": wanted}, {"_id": 1, "tid": 1, "ver": 1})
+        self._refuse_loss(exp, held, {(document.get("tid"), document["ver"]): document["_id"] for document in found})
+
+    def _refuse_loss(self, exp: str, held: EventIds, there: EventIds) -> None:
+        """Raise `StoreRewound` if an event of *held* is not among what was found *there*, and not in the log."""
+        gone = {place: id for place, id in held.items() if there.get(place) != id}
+        if not gone:
+            return
+        if any(self._is_in_log(id) for id in gone.values()):
+            raise AutoReconnect("the server has just become the primary, and does not show all that it has yet")
+        raise rewound(exp, gone, left=self._events.count_documents({"exp": exp}))
+
+    def _is_in_log(self, id: UUID) -> bool:
+        """Return whether the log has an event *id*, by a read that no server answers which has been replaced."""
+        linearizable = self._events.with_options(read_concern=ReadConcern("linearizable"))
+        try:
+            return linearizable.find_one({"_id": id}, {"_id": 1}, max_time_ms=LINEARIZABLE_MS) is not None
+        except ExecutionTimeout:
+            raise
+        except OperationFailure as error:
+            if error.code not in _NO_REPLICA_SET:
+                raise
+            return self._events.find_one({"_id": id}, {"_id": 1}) is not None
+
+    def identity(self) -> UUID | None:
+        """See `EventLog.identity`."""
+        return self._retrying(lambda: identity(self._events.database))
+
+    def ids(self, exp: str) -> EventIds:
+        """See `EventLog.ids`."""
+        fields = {"_id": 1, "tid": 1, "ver": 1}
+        found = self._retrying(lambda: list(self._events.find({"exp": exp}, fields)))
+        return {(document.get("tid"), document["ver"]): document["_id"] for document in found}
 
     def _decoded(self, raw: bytes) -> Event:
         try:
@@ -160,7 +245,7 @@ class MongoLog:
 
     def report_rows(self, exp: str, known: ReadCursor) -> list[ReportRow]:
         """See `EventLog.report_rows`."""
-        query = {"$and": [_query(exp, replace(known, header=EVERY_TRIAL)), {"ver": {"$gt": 0}}]}
+        query = {"$and": [_query(exp, replace(known, header=EVERY_TRIAL, held=NO_EVENTS)), {"ver": {"$gt": 0}}]}
         fields = {"_id": 0, "tid": 1, "ver": 1, "type": 1, **{f"data.{name}": 1 for name in REPORT_ROW_FIELDS}}
 
         def find() -> list[ReportRow]:
@@ -226,7 +311,7 @@ class MongoLog:
         return True
 
     def _has_news(self, exp: str, known: ReadCursor) -> bool:
-        return self._events.find_one(_query(exp, known), {"_id": 1}) is not None
+        return self._events.find_one(_query(exp, replace(known, held=NO_EVENTS)), {"_id": 1}) is not None
 
 
 def _envelope(raw: bytes) -> Document:
@@ -237,12 +322,13 @@ def _envelope(raw: bytes) -> Document:
 
 def _query(exp: str, known: ReadCursor) -> Document:
     """Return the query for the events of *exp* that are not *known*: chains are dense, so places are enough."""
-    if known == ReadCursor():
+    if replace(known, held=NO_EVENTS) == ReadCursor():
         return {"exp": exp}
     by_ver: dict[int, list[int]] = defaultdict(list)
     for tid, ver in known.open.items():
         by_ver[ver].append(tid)
     wanted: list[Document] = []
+    wanted += _places(exp, known.held)
     if known.header < EVERY_TRIAL:
         wanted.append({"exp": exp, "tid": None, "ver": {"$gt": known.header}})
     if known.last < EVERY_TRIAL:
@@ -251,6 +337,17 @@ def _query(exp: str, known: ReadCursor) -> Document:
         place: Any = tids[0] if len(tids) == 1 else {"$in": sorted(tids)}
         wanted.append({"exp": exp, "tid": place, "ver": {"$gt": ver}})
     return wanted[0] if len(wanted) == 1 else {"$or": wanted}
+
+
+def _places(exp: str, held: EventIds) -> list[Document]:
+    """Return the queries for what is in the places of *held*."""
+    by_ver: dict[int, list[int | None]] = defaultdict(list)
+    for tid, ver in held:
+        by_ver[ver].append(tid)
+    return [
+        {"exp": exp, "tid": tids[0] if len(tids) == 1 else {"$in": tids}, "ver": ver}
+        for ver, tids in sorted(by_ver.items())
+    ]
 
 
 def _hole(events: Sequence[Event], known: ReadCursor) -> tuple[int | None, int] | None:

@@ -37,6 +37,16 @@ class NoReadModels:
     def rebuild(self, state: State) -> None:
         """Do nothing."""
 
+    def ahead(self, state: State) -> dict[int | None, int]:
+        """Return nothing."""
+        return {}
+
+    def remove(self, exp: str, documents: Mapping[int | None, int]) -> None:
+        """Do nothing."""
+
+    def forget(self, exp: str) -> None:
+        """Do nothing."""
+
     def repair(self, state: State) -> int:
         """Return 0: no document lagged behind."""
         return 0

@@ -59,6 +59,7 @@ def open_store(
     )
     try:
         retry(lambda: _check_schema(database, where, check_schema))
+        store.identity = log.identity()
     except BaseException:
         store.close()
         raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -100,6 +100,11 @@ class ReadModels:
         for state in list(self._experiments_waiting.values()):
             self.repair(state)
 
+    def forget(self, exp: str) -> None:
+        """Write nothing of *exp* that waits to be written: the events behind it are no longer in the log."""
+        self._trials_waiting = {key: trial for key, trial in self._trials_waiting.items() if key[0] != exp}
+        self._experiments_waiting.pop(exp, None)
+
     def _has_failed_over(self) -> bool:
         """Return whether, since the last call, the server was away or another one was elected.
 
@@ -161,6 +166,29 @@ class ReadModels:
         self._write_trials(lagging)
         self._write_experiment(state)
         return len(lagging)
+
+    def ahead(self, state: State) -> dict[int | None, int]:
+        """Return how much of the log is in the documents that reflect more of it than *state*, by tid (their `ver`).
+
+        None: the document of the experiment (its `events`).
+        """
+        found = self._retrying(lambda: list(self._trials.find({"exp": state.exp}, {"tid": 1, "ver": 1, "_id": 0})))
+        trials = state.trials
+        ahead: dict[int | None, int] = {
+            document["tid"]: document["ver"]
+            for document in found
+            if document["tid"] not in trials or document["ver"] > trials[document["tid"]].ver
+        }
+        about = self._retrying(lambda: self._experiments.find_one({"_id": state.exp}, {"events": 1})) or {}
+        return ahead | ({None: about["events"]} if about.get("events", 0) > state.events else {})
+
+    def remove(self, exp: str, documents: Mapping[int | None, int]) -> None:
+        """Remove the *documents* of *exp* that `ahead` returned, unless they were written since."""
+        for tid, known in documents.items():
+            if tid is None:
+                self._retrying(partial(self._experiments.delete_one, {"_id": exp, "events": known}))
+            else:
+                self._retrying(partial(self._trials.delete_one, {"exp": exp, "tid": tid, "ver": known}))
 
     def lagging(self, exp: str) -> ReadCursor:
         """Return how far the documents of *exp* are, to read the rest from the log: their writer may have died.

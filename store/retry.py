@@ -43,10 +43,10 @@ _DUPLICATE = 11000
 _REFUSED = {121, 10334, 17280, 2, 9, 10, 14, 52, 57}  # validation, too large, malformed
 _UNAUTHORIZED, _AUTHENTICATION_FAILED, _ATLAS = 13, 18, 8000
 _PASSING = {
-    6, 7, 24, 50, 64, 79, 89, 91, 100, 112, 134, 189, 202, 262, 317, 358, 384, 402, 9001, 10058, 10107, 11600, 11602,
-    13388, 13435, 13436, 14031,
+    6, 7, 24, 50, 64, 79, 89, 91, 100, 112, 134, 175, 189, 202, 215, 262, 317, 358, 384, 402, 9001, 10058, 10107, 11600,
+    11602, 13388, 13435, 13436, 14031,
 }  # fmt: skip
-"""Codes of servers that step down, stop, recover, are slow or (14031) out of disk space."""
+"""Codes of servers that step down, stop, recover, are slow, have a full disk (14031) or drop a database (175, 215)."""
 _TOO_MANY_FILES = re.compile(r"too many open files|errno 24\b", re.IGNORECASE)
 
 

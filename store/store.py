@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 import uuid
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
@@ -18,13 +19,15 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from hstore.store.attachments import Attachments, MemoryAttachments
 from hstore.store.digest import digest_event
-from hstore.store.errors import Conflict, InvalidEvent, NotFound
+from hstore.store.errors import Conflict, InvalidEvent, NotFound, StoreRewound
 from hstore.store.events import Created, Document, Event, Queued, TrialEvent
 from hstore.store.fold import Trial, evolve, why_not
+from hstore.store.latest_events import LatestEvents
 from hstore.store.log import EVERY_TRIAL, EventLog, ReadCursor
 from hstore.store.memory import MemoryLog
 from hstore.store.null_objects import NoClaims, NoReadModels
 from hstore.store.received import Received
+from hstore.store.rewind_check import RewindCheck
 from hstore.store.state import State
 from hstore.store.values import check_name
 
@@ -81,6 +84,7 @@ class Store:
         url: str = "memory:",
         uri: str = "",
         server: EmbeddedServer | None = None,
+        identity: uuid.UUID | None = None,
     ) -> None:
         self.log = log
         self.attachments = attachments
@@ -97,6 +101,12 @@ class Store:
         """Where it is, for another process to open it: with the password."""
         self.server = server
         """The embedded mongod behind the store, if it has one."""
+        self.identity = identity
+        """The UUID of the store as this process opened it; None in memory, and in a store of before it had one."""
+        self.latest: defaultdict[str, LatestEvents] = defaultdict(LatestEvents)
+        """By experiment the latest events that this process knows."""
+        self.rewound: dict[str, StoreRewound] = {}
+        """What the store has lost, by experiment, once that was noticed: this process writes nothing more to those."""
         self._is_closed = False
 
     @classmethod
@@ -177,6 +187,7 @@ class Experiment:
         """All events in the order in which this process read them; none where *only* some trials are read."""
         self._digests: dict[Chain, list[bytes]] = {}
         self._composed: dict[uuid.UUID, bytes] = {}
+        self._rewind_check = RewindCheck(store, name, self._chains)
 
     @property
     def trials(self) -> list[Trial]:
@@ -222,25 +233,34 @@ class Experiment:
     @property
     def known(self) -> ReadCursor:
         """How far the log has been read, for `EventLog.read`."""
+        trials = self.state.trials
         if self._only is not None:
-            vers = {tid: self.state.trials[tid].ver if tid in self.state.trials else -1 for tid in self._only}
-            return ReadCursor(header=self.state.ver, last=EVERY_TRIAL, open=vers)
-        watched = {
-            tid: self.state.trials[tid].ver for tid in self.state.observations.watched if tid in self.state.trials
-        }
-        return ReadCursor(header=self.state.ver, last=len(self.state.trials) - 1, open={**watched, **self.state.open})
+            vers = {tid: trials[tid].ver if tid in trials else -1 for tid in self._only}
+            held = self._rewind_check.ids_to_read(self._only)
+            return ReadCursor(header=self.state.ver, last=EVERY_TRIAL, open=vers, held=held)
+        watched = {tid: trials[tid].ver for tid in self.state.observations.watched if tid in trials}
+        return ReadCursor(
+            header=self.state.ver, last=len(trials) - 1, open={**watched, **self.state.open},
+            held=self._rewind_check.ids_to_read(self.state.open),
+        )  # fmt: skip
 
     def refresh(self) -> list[Event]:
-        """Read and fold what is new in the log; return it."""
+        """Read and fold what is new in the log; return it. Raises `StoreRewound` if the log lost what was read before.
+
+        Raises `VerificationFailed` if an event is missing that was never read here.
+        """
         with _uncollected():
             watched = len(self.state.observations.watched)
-            news = self.store.log.read(self.name, self.known)
-            self._take(news)
+            news = self._read()
             if self._only is None and len(self.state.observations.watched) > watched:
-                # Chains that had ended go on, and were not read.
-                more = self.store.log.read(self.name, self.known)
-                self._take(more)
-                news += more
+                news += self._read()  # chains that had ended go on, and were not read
+        return news
+
+    def _read(self) -> list[Event]:
+        with self._rewind_check.guarding():
+            news = self.store.log.read(self.name, self.known)
+        self._rewind_check.read(news)
+        self._take(news)
         return news
 
     def load_trial(self, tid: int) -> Trial | None:
@@ -361,13 +381,20 @@ class Experiment:
         not_yet: trials whose documents may wait for the next append, or for `project`: one that soon ends is then
             written once.
         Raises `Conflict` if another writer was first; what it wrote has been read and folded then.
+        Raises `StoreRewound` if the store lost what these events build on; nothing is written then.
         """
+        check = self._rewind_check
         try:
-            self.store.log.append(events)
+            with check.guarding():
+                is_due = check.is_due(events)
+                self.store.log.append(events, held=check.ids_below(events), is_checked=not is_due)
         except Conflict as conflict:
-            self._take(events[: events.index(conflict.mine)])
+            written = events[: events.index(conflict.mine)]
+            check.appended(written, looked=is_due)
+            self._take(written)
             self.refresh()
             raise
+        check.appended(events, looked=is_due)
         self._take(events)
         chains, whole = {event.tid for event in events}, self._only is None
         for some, later in ((chains - set(not_yet), more_to_come), (chains & set(not_yet), True)):
@@ -385,8 +412,17 @@ class Experiment:
             self.store.models.project(self.state, {tid}, whole=self._only is None)
 
     def repair(self) -> None:
-        """Bring the read models up to the log, if a writer died before it did."""
-        self.store.models.repair(self.state)
+        """Bring the read models up to the log, if a writer died before it did; or back to it, if it lost events."""
+        models = self.store.models
+        if ahead := models.ahead(self.state):
+            # Others may have written since this was read. What the log shows now has all that the documents showed.
+            whole = Experiment(self.store, self.name)
+            whole.refresh()
+            vers: dict[Chain, int] = {tid: trial.ver for tid, trial in whole.state.trials.items()}
+            vers[None] = whole.state.events
+            if stale := {chain: known for chain, known in ahead.items() if known > vers.get(chain, -1)}:
+                models.remove(self.name, stale)
+        models.repair(self.state)
 
     def _take(self, events: Sequence[Event]) -> None:
         for event in events:

@@ -12,7 +12,7 @@ from typing import Any
 
 from hstore.engine.evaluation.heartbeat import Heartbeat
 from hstore.store.events import Cancelled, Done, Failed, Requeued, Reserved
-from hstore.store.log import EVERY_TRIAL, EventLog, ReadCursor
+from hstore.store.log import EVERY_TRIAL, EventIds, EventLog, ReadCursor
 from hstore.workers.worker_context import Interruptible
 
 
@@ -60,7 +60,7 @@ class HeldTrials:
     def look(self, log: EventLog, say: Callable[..., Any]) -> None:
         """Find trials in *log* that were reassigned or cancelled; abort those whose objective had `grace` seconds.
 
-        say: logs a message, as `WorkerContext.say` does.
+        say: logs a message, as `WorkerContext.say` does. Raises `StoreRewound` if the log has lost one of the claims.
         """
         by_experiment: dict[str, dict[int, tuple[Interruptible, Reserved]]] = defaultdict(dict)
         with self._gate:
@@ -69,7 +69,9 @@ class HeldTrials:
             by_experiment[claim.exp][claim.tid] = slot, claim
         for exp, trials in by_experiment.items():
             vers = {tid: claim.ver for tid, (_, claim) in trials.items()}
-            for event in log.read(exp, ReadCursor(header=EVERY_TRIAL, last=EVERY_TRIAL, open=vers)):
+            held_ids: EventIds = {(tid, claim.ver): claim.id for tid, (_, claim) in trials.items()}
+            known = ReadCursor(header=EVERY_TRIAL, last=EVERY_TRIAL, open=vers, held=held_ids)
+            for event in log.read(exp, known):
                 if not isinstance(event, (Requeued, Cancelled, Failed, Done)):
                     continue
                 slot, claim = trials[event.tid]

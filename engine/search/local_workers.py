@@ -9,8 +9,9 @@ import subprocess
 import sys
 import time
 
-from hstore.store.errors import HstoreError
+from hstore.store.errors import HstoreError, StoreRewound
 from hstore.store.messages import Log
+from hstore.store.rewind import HINT
 from hstore.store.store import Experiment
 
 LOG = Log("workers")
@@ -37,12 +38,20 @@ class LocalWorkers:
         return {f"{socket.gethostname()}:{process.pid}" for process, _ in self._processes}
 
     def ensure_running(self) -> None:
-        """Start those that are missing; raises `HstoreError` if they keep ending at once."""
+        """Start those that are missing; raises `HstoreError` if they keep ending at once.
+
+        Raises `StoreRewound` if one of them ended since the store lost events.
+        """
         alive = []
         for process, since in self._processes:
             if (code := process.poll()) is None:
                 alive.append((process, since))
                 continue
+            if code == StoreRewound.exit_code:
+                self.experiment.refresh()  # says itself what was lost, if this process had read it
+                raise StoreRewound(
+                    f"worker {process.pid} found that the store lost events of {self.experiment.name!r}", hint=HINT
+                )
             self._short_lives = self._short_lives + 1 if time.monotonic() - since < SHORT_LIFE else 0
             if self._short_lives >= SHORT_LIVES:
                 raise HstoreError(

@@ -85,8 +85,8 @@ def test_a_search_loses_nothing_and_writes_nothing_twice_while_its_primary_is(
     with hstore.open(url, patience=60.0) as store:
         append = store.log.append
 
-        def remembered(events: Sequence[Event]) -> None:
-            append(events)
+        def remembered(events: Sequence[Event], **how: Any) -> None:
+            append(events, **how)
             acknowledged.update(event.id for event in events)
 
         store.log.append = remembered  # type: ignore[method-assign]

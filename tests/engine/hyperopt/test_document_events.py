@@ -374,12 +374,12 @@ def test_another_writer_comes_first_and_nothing_is_lost(mongo_store: Store, monk
     append = mongo_store.log.append
     raced: list[bool] = []
 
-    def late(events: Any) -> None:
+    def late(events: Any, **how: Any) -> None:
         if not raced and events[0].type == "queued":
             raced.append(True)
             other.refresh()
             other.insert_trial_docs([document(other, 0, 2.0, 2, status="ok", loss=4.0)])
-        append(events)
+        append(events, **how)
 
     mine.insert_trial_docs([document(mine, 0, 1.5, 1)])
     monkeypatch.setattr(mongo_store.log, "append", late)

@@ -199,13 +199,13 @@ def test_another_drivers_decision_comes_first_and_is_kept(store: Store, monkeypa
     append = store.log.append
     raced: list[Experiment] = []
 
-    def late(events: Sequence[Event]) -> None:
+    def late(events: Sequence[Event], **how: Any) -> None:
         if not raced:
             raced.append(other := Experiment(store, "raced"))
             other.refresh()
             point = {"x": 0.5, "c": 0}
             other.append(other.compose((Queued, 2, {"point": point, "params": point, "source": "enqueued"})))
-        append(events)
+        append(events, **how)
 
     monkeypatch.setattr(store.log, "append", late)
     outcome = points.enqueue(trials.experiment, [{"x": 1, "c": 0}, {"x": 1.5, "c": 0}])
@@ -228,13 +228,13 @@ def test_a_search_that_ends_while_points_come_is_opened_again(store: Store, monk
     append = store.log.append
     raced: list[Experiment] = []
 
-    def late(events: Sequence[Event]) -> None:
+    def late(events: Sequence[Event], **how: Any) -> None:
         if not raced:
             from hstore.engine.search.control import conclude
 
             raced.append(other := Experiment(store, "raced"))
             conclude(other, "early_stop")
-        append(events)
+        append(events, **how)
 
     monkeypatch.setattr(store.log, "append", late)
     outcome = points.enqueue(trials.experiment, [{"x": 1, "c": 0}])

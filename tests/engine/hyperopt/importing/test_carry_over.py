@@ -125,7 +125,7 @@ def test_an_import_killed_at_any_event_is_finished_by_the_next(
     def dying(after: int) -> Any:
         left = after
 
-        def append_some(events: Sequence[Event]) -> None:
+        def append_some(events: Sequence[Event], **_: Any) -> None:
             nonlocal left
             append(events[: max(0, left)])
             left -= len(events)
@@ -155,7 +155,7 @@ def test_two_imports_at_once_make_one_search(
     (found,) = survey(source)
     append, lost = memory.log.append, []
 
-    def append_second(events: Sequence[Event]) -> None:
+    def append_second(events: Sequence[Event], **_: Any) -> None:
         memory.log.append = append  # type: ignore[method-assign]
         carry_over(memory, source, found)
         try:

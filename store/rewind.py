@@ -1,0 +1,58 @@
+"""Rewinds: how it is told that a store has lost events. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from uuid import UUID
+
+from hstore.store.errors import StoreRewound
+from hstore.store.log import Place
+
+HINT = "nothing more was written to it from here; a new process continues from what the store holds"
+
+
+def rewound(
+    exp: str, lost: Collection[Place], *, left: int, opened: UUID | None = None, found: UUID | None = None
+) -> StoreRewound:
+    """Return the error that says what the store has lost of *exp*.
+
+    lost: the places of the events that are gone, as far as this process knew them. left: how many events of *exp* the
+    store still has. opened, found: the identity of the store when this process opened it, and now.
+    """
+    n = "an event" if len(lost) == 1 else f"{len(lost)} events"
+    return StoreRewound(
+        f"the store lost {n} of {exp!r}: {_told(lost)}; {_cause(left, opened, found)}",
+        hint=HINT, exp=exp, lost=sorted(lost, key=_order),
+    )  # fmt: skip
+
+
+def _cause(left: int, opened: UUID | None, found: UUID | None) -> str:
+    if opened is not None and found is None:
+        return f"its database was emptied (it was store {opened})"
+    if opened != found:
+        return f"it is another store now ({found}, and was {opened})"
+    if not left:
+        return "the whole experiment was removed"
+    return "it was probably restored from a backup, or events were removed"
+
+
+def _told(lost: Collection[Place]) -> str:
+    """Return which chains the places *lost* are of: "trials 31 to 34, trial 40 and its own chain"."""
+    tids = sorted({tid for tid, _ in lost if tid is not None})
+    runs: list[list[int]] = []
+    for tid in tids:
+        if runs and tid == runs[-1][-1] + 1:
+            runs[-1][1:] = [tid]
+        else:
+            runs.append([tid])
+    told = [f"trials {run[0]} to {run[-1]}" if len(run) > 1 else f"trial {run[0]}" for run in runs]
+    if len(told) > 4:
+        told = [*told[:3], f"and {sum(run[-1] - run[0] + 1 for run in runs[3:])} more trials"]
+    if any(tid is None for tid, _ in lost):
+        told.append("its own chain")
+    return ", ".join(told)
+
+
+def _order(place: Place) -> tuple[int, int]:
+    tid, ver = place
+    return -1 if tid is None else tid, ver

@@ -1,0 +1,129 @@
+"""RewindCheck: how an experiment notices that its store has gone back in time, or lost events of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from hstore.store.errors import StoreRewound, VerificationFailed
+from hstore.store.events import Event, Queued, Reported, Reserved
+from hstore.store.log import EventIds, Place
+from hstore.store.rewind import rewound
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from hstore.store.store import Store
+
+CHAINS_A_LOOK = 4
+"""Of the chains that may go on, how many each read looks at: others the next time."""
+FRESH_SECONDS, REPORT_SECONDS = 0.005, 1.0
+"""How old the look that came with a read may be for an append, and any look for a report, to need no other."""
+RECENT_SECONDS, BUSY_SECONDS = 0.02, 0.05
+"""A serial search that looked twice in the second of these times need not look if it did so in the first."""
+
+
+class RewindCheck:
+    """Knows which events of *chains*, those of experiment *name* as they were read, the log must still have.
+
+    Each read asks for a few of them beside what is new. An append needs a look of its own unless a read came just
+    before it: one for each trial of a serial search whose trials take a moment, none for what objectives report.
+    """
+
+    def __init__(self, store: Store, name: str, chains: Mapping[int | None, Sequence[Event]]) -> None:
+        self._store = store
+        self._name = name
+        self._chains = chains
+        self._turn = 0
+        self._last_decided = -1
+        self._looked = self._looked_before = float("-inf")
+        self._is_unused = False
+
+    def ids_to_read(self, chains: Collection[int]) -> EventIds:
+        """Return the events that a read is to look at: the latest, the experiment's own last one, the last decision,
+        and the ends of some of *chains*.
+        """
+        if len(chains) > CHAINS_A_LOOK:
+            first = self._turn % len(chains)
+            self._turn += CHAINS_A_LOOK
+            chains = [*islice(chains, first, first + CHAINS_A_LOOK)]
+        return self._latest() | self._ends(chains)
+
+    def ids_below(self, events: Sequence[Event]) -> EventIds:
+        """Return the events that must be in the log for *events* to be appended: what they follow, and the latest."""
+        return self._latest() | self._ends({event.tid for event in events})
+
+    def is_due(self, events: Sequence[Event]) -> bool:
+        """Return whether it has to be looked before *events* are appended."""
+        moment = time.monotonic()
+        age = moment - self._looked
+        kinds = {type(event) for event in events}
+        if kinds == {Reported}:
+            return age > REPORT_SECONDS
+        if kinds >= {Queued, Reserved} and age < RECENT_SECONDS and moment - self._looked_before < BUSY_SECONDS:
+            return False
+        return age > FRESH_SECONDS or not self._is_unused
+
+    def read(self, events: Sequence[Event]) -> None:
+        """Note that *events* were just read, and that what `ids_to_read` returned was there."""
+        self._note_look()
+        self._is_unused = True
+        self._store.latest[self._name].read(events)
+        self._note_decisions(events)
+
+    def appended(self, events: Sequence[Event], *, looked: bool) -> None:
+        """Note that *events* are in the log now, by one append. looked: whether it looked for `ids_below` before."""
+        if looked:
+            self._note_look()
+        if not all(isinstance(event, Reported) for event in events):
+            self._is_unused = False
+        self._store.latest[self._name].appended(events)
+        self._note_decisions(events)
+
+    def _note_look(self) -> None:
+        self._looked_before, self._looked = self._looked, time.monotonic()
+
+    def _note_decisions(self, events: Sequence[Event]) -> None:
+        for event in events:
+            if event.ver == 0 and event.tid is not None and event.tid > self._last_decided:
+                self._last_decided = event.tid
+
+    @contextmanager
+    def guarding(self) -> Iterator[None]:
+        """Let nobody of this process use the experiment any more once the store is found to have lost events of it."""
+        if (known := self._store.rewound.get(self._name)) is not None:
+            raise known
+        try:
+            yield
+        except (StoreRewound, VerificationFailed) as error:
+            lost = self._lost()
+            if lost is None:
+                raise
+            self._store.rewound[self._name] = lost
+            self._store.models.forget(self._name)
+            raise lost from error
+
+    def _latest(self) -> dict[Place, UUID]:
+        ids = dict(self._store.latest[self._name].ids) | self._ends([None])
+        if chain := self._chains.get(self._last_decided):
+            ids[self._last_decided, 0] = chain[0].id
+        return ids
+
+    def _ends(self, chains: Collection[int | None]) -> dict[Place, UUID]:
+        read = ((tid, self._chains[tid]) for tid in chains if tid in self._chains)
+        return {(tid, len(chain) - 1): chain[-1].id for tid, chain in read if chain}
+
+    def _lost(self) -> StoreRewound | None:
+        """Return the error that tells of all that was read here, or appended, and is gone; None if nothing is."""
+        there = self._store.log.ids(self._name)
+        known: dict[Place, UUID] = dict(self._store.latest[self._name].ids)
+        known |= {(event.tid, event.ver): event.id for chain in self._chains.values() for event in chain}
+        lost = [place for place, id in known.items() if there.get(place) != id]
+        if not lost:
+            return None
+        return rewound(
+            self._name, lost, left=len(there), opened=self._store.identity, found=self._store.log.identity()
+        )  # fmt: skip

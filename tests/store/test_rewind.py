@@ -1,0 +1,373 @@
+"""A store that goes back in time, or loses events: every process that knew better notices before it writes more."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from pymongo.database import Database
+from rollback_server import Document, RollbackCollection
+from test_log import created, places, trial
+from test_mongo import log_on
+
+from hstore.migrations import apply
+from hstore.store.errors import Conflict, StoreRewound, VerificationFailed
+from hstore.store.events import Done, Noted, Queued, Reported, Requeued, Reserved, Running
+from hstore.store.log import EventLog, ReadCursor
+from hstore.store.memory import MemoryLog
+from hstore.store.open_store import open_store
+from hstore.store.rewind import rewound
+from hstore.store.store import Experiment, PendingEvent, Store
+
+Removal = Callable[[Database[Any]], Any]
+
+
+def queued(tid: int) -> PendingEvent:
+    return Queued, tid, {"point": {"x": float(tid)}, "params": {"x": float(tid)}}
+
+
+def claimed(tid: int) -> list[PendingEvent]:
+    return [
+        (Reserved, tid, {"worker": "w", "host": "h", "attempt": 1}),
+        (Running, tid, {"pid": 1, "python": "3", "hstore": "0"}),
+    ]
+
+
+def ended(tid: int) -> PendingEvent:
+    return Done, tid, {"result": {"status": "ok", "loss": 1.0}, "status": "ok", "loss": 1.0}
+
+
+def begun(store: Store, trials: int = 3) -> Experiment:
+    """Return an experiment of *trials* that ended, and one more that runs; all written in many appends."""
+    experiment = Experiment(store, "e")
+    empty = ("space", "objective", "algorithm", "generator", "limits", "retries", "fingerprint")
+    experiment.begin({name: {} for name in empty})
+    for tid in range(trials):
+        experiment.append(experiment.compose(queued(tid), *claimed(tid)))
+        experiment.append(experiment.compose(ended(tid)))
+    experiment.append(experiment.compose(queued(trials), *claimed(trials)))
+    return experiment
+
+
+def after_trial(tid: int) -> Removal:
+    return lambda database: database["events"].delete_many({"tid": {"$gte": tid}})
+
+
+REMOVALS = [
+    pytest.param(after_trial(2), id="an older backup is put back"),
+    pytest.param(after_trial(3), id="the running trial is gone"),
+    pytest.param(lambda database: database["events"].delete_many({}), id="emptied"),
+    pytest.param(lambda database: database.client.drop_database(database.name), id="dropped"),
+    pytest.param(lambda database: database["events"].delete_one({"tid": None}), id="its own chain is gone"),
+    pytest.param(lambda database: database["events"].delete_one({"tid": 3, "ver": 2}), id="the end of an open chain"),
+    pytest.param(lambda database: database["events"].delete_one({"tid": 3, "ver": 0}), id="the last decision"),
+]
+
+
+# -- what the log promises ------------------------------------------------------------------------------------
+
+
+def test_a_read_and_an_append_accept_what_is_held_and_there(log: EventLog) -> None:
+    events = [created(), *trial(0)]
+    log.append(events)
+    held = {(event.tid, event.ver): event.id for event in events}
+    assert log.ids("e") == held
+    more = trial(1)
+    log.append(more[:2], held=held)
+    known = ReadCursor(header=0, last=0, open={0: 3}, held=held)
+    assert log.read("e", known) == more[:2]
+
+
+@pytest.mark.parametrize("place", [(0, 4), (5, 0), (None, 1)])
+def test_a_read_and_an_append_refuse_what_is_held_and_gone(place: tuple[int | None, int], log: EventLog) -> None:
+    log.append([created(), *trial(0)])
+    held = {place: uuid.uuid4()}
+    with pytest.raises(StoreRewound) as caught:
+        log.read("e", ReadCursor(header=0, last=0, held=held))
+    assert caught.value.lost == [place]
+    more = trial(1)
+    with pytest.raises(StoreRewound):
+        log.append(more, held=held)
+    assert places(log.read("e")) == [(None, 0), *((0, ver) for ver in range(4))]
+    log.append(more, held=held, is_checked=True)
+
+
+def test_another_event_in_the_place_of_one_that_is_held_is_a_loss(log: EventLog) -> None:
+    log.append([created(), *trial(0)])
+    with pytest.raises(StoreRewound):
+        log.read("e", ReadCursor(header=0, last=0, held={(0, 3): uuid.uuid4()}))
+
+
+def test_a_new_primary_that_does_not_show_all_it_has_yet_is_waited_for() -> None:
+    class Lagging(RollbackCollection):
+        hidden = 2
+
+        def find(self, query: Document, *args: Any, **options: Any) -> list[Document]:
+            self.hidden -= 1
+            return [] if self.hidden >= 0 else super().find(query, *args, **options)
+
+        def find_one(self, query: Document, *args: Any, **_: Any) -> Document | None:
+            return next(iter(RollbackCollection.find(self, query)), None)
+
+    log = log_on(Lagging())
+    events = trial(0)
+    log.append(events)
+    assert log.read("e", ReadCursor(last=0, open={0: 2}, held={(0, 2): events[2].id})) == events[3:]
+
+
+def test_an_append_that_is_tried_again_looks_first_what_answers_now(mongo_store: Store) -> None:
+    experiment = begun(mongo_store)
+    log, database = mongo_store.log, mongo_store.database
+    assert database is not None
+    events = database["events"]
+
+    class Restarting:
+        """The database goes away with the first insert, and another one, empty, comes in its place."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(events, name)
+
+        def insert_one(self, document: Document) -> None:
+            from pymongo.errors import AutoReconnect
+
+            events.delete_many({})
+            raise AutoReconnect("connection closed")
+
+    log._events = Restarting()  # type: ignore[attr-defined]
+    with pytest.raises(StoreRewound):
+        experiment.append(experiment.compose(ended(3)))
+    assert events.count_documents({}) == 0
+
+
+# -- an experiment --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("remove", REMOVALS)
+def test_a_read_notices_what_the_store_has_lost(remove: Removal, mongo_store: Store, database: Database[Any]) -> None:
+    experiment = begun(mongo_store)
+    remove(database)
+    with pytest.raises(StoreRewound, match=r"lost .* of 'e'"):
+        experiment.refresh()
+
+
+@pytest.mark.parametrize("remove", REMOVALS)
+def test_nothing_is_appended_to_what_the_store_has_lost(
+    remove: Removal, mongo_store: Store, database: Database[Any]
+) -> None:
+    experiment = begun(mongo_store)
+    remove(database)
+    left = database["events"].count_documents({})
+    with pytest.raises(StoreRewound) as caught:
+        experiment.append(experiment.compose(ended(3)))
+    assert caught.value.exit_code == 10
+    with pytest.raises(StoreRewound):
+        experiment.append(experiment.compose(queued(4)))
+    with pytest.raises(StoreRewound):
+        experiment.refresh()
+    assert database["events"].count_documents({}) == left
+
+
+@pytest.mark.parametrize("remove", REMOVALS)
+def test_all_of_the_process_are_stopped_whatever_they_have_read(
+    remove: Removal, mongo_store: Store, database: Database[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hstore.store.rewind_check.FRESH_SECONDS", 0.0)
+    begun(mongo_store)
+    slot = Experiment(mongo_store.for_thread(), "e", only=())
+    slot.load_trial(3)
+    remove(database)
+    with pytest.raises(StoreRewound):
+        slot.append(slot.compose(ended(3)))
+    with pytest.raises(StoreRewound):
+        mongo_store.experiment("e")
+    assert list(mongo_store.rewound) == ["e"]
+
+
+def test_a_chain_that_lost_its_end_is_noticed_where_it_goes_on(mongo_store: Store, database: Database[Any]) -> None:
+    experiment = begun(mongo_store)
+    database["events"].delete_one({"tid": 1, "ver": 3})
+    with pytest.raises(StoreRewound, match="lost an event of 'e': trial 1"):
+        experiment.append(experiment.compose((Requeued, 1, {"why": "retry"})))
+
+
+def test_every_open_chain_is_looked_at_in_its_turn(mongo_store: Store, database: Database[Any]) -> None:
+    experiment = begun(mongo_store)
+    experiment.append(experiment.compose(*(queued(tid) for tid in range(4, 24))))
+    experiment.append(experiment.compose(*(event for tid in range(4, 24) for event in claimed(tid))))
+    experiment.append(experiment.compose((Noted, None, {"note": "later"}), queued(24)))
+    experiment.append(experiment.compose((Noted, None, {"note": "later still"})))
+    experiment.refresh()
+    database["events"].delete_one({"tid": 11, "ver": 2})
+
+    def look() -> None:
+        for _ in range(8):
+            experiment.refresh()
+
+    with pytest.raises(StoreRewound, match="trial 11"):
+        look()
+
+
+def test_a_new_process_continues_from_what_the_store_holds(
+    mongo_url: str, mongo_store: Store, database: Database[Any]
+) -> None:
+    experiment = begun(mongo_store)
+    after_trial(2)(database)
+    with pytest.raises(StoreRewound):
+        experiment.refresh()
+    with open_store(mongo_url) as another:
+        fresh = another.experiment("e")
+        fresh.append(fresh.compose(queued(2), *claimed(2)))
+        assert [trial.state for trial in fresh.trials] == ["done", "done", "running"]
+
+
+def test_what_others_wrote_after_the_rewind_is_not_taken_for_what_was_lost(
+    mongo_url: str, mongo_store: Store, database: Database[Any]
+) -> None:
+    experiment = begun(mongo_store)
+    after_trial(2)(database)
+    with open_store(mongo_url) as another:
+        fresh = another.experiment("e")
+        for tid in (2, 3):
+            fresh.append(fresh.compose(queued(tid), *claimed(tid)))
+    with pytest.raises(StoreRewound) as caught:
+        experiment.append(experiment.compose(ended(3)))
+    assert caught.value.lost == [(2, 0), (2, 1), (2, 2), (2, 3), (3, 0), (3, 1), (3, 2)]
+
+
+def test_a_missing_event_that_was_never_read_is_no_rewind(
+    mongo_url: str, mongo_store: Store, database: Database[Any]
+) -> None:
+    begun(mongo_store)
+    database["events"].delete_one({"tid": 1, "ver": 1})
+    with open_store(mongo_url) as another, pytest.raises(VerificationFailed, match="event 1 of trial 1 is missing"):
+        another.experiment("e")
+
+
+def test_a_conflict_is_no_rewind(mongo_store: Store) -> None:
+    mine = begun(mongo_store)
+    other = mongo_store.experiment("e")
+    other.append(other.compose(ended(3)))
+    with pytest.raises(Conflict):
+        mine.append(mine.compose(ended(3)))
+    mine.refresh()
+    assert mongo_store.rewound == {}
+
+
+# -- what it costs --------------------------------------------------------------------------------------------
+
+
+def test_a_quick_serial_search_looks_once_a_trial_and_never_for_a_report(
+    mongo_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment, looks = begun(mongo_store, 0), []
+    append = mongo_store.log.append
+
+    def counting(events: Any, **how: Any) -> None:
+        looks.append((events[-1].type, not how["is_checked"]))
+        append(events, **how)
+
+    monkeypatch.setattr(mongo_store.log, "append", counting)
+    for name in ("RECENT_SECONDS", "BUSY_SECONDS", "REPORT_SECONDS"):
+        monkeypatch.setattr(f"hstore.store.rewind_check.{name}", 60.0)
+    for tid in range(3):
+        experiment.append(experiment.compose((Reported, tid, {"step": 1, "value": 1.0})))
+        experiment.append(experiment.compose(ended(tid)))
+        experiment.append(experiment.compose(queued(tid + 1), *claimed(tid + 1)))
+    once = [("reported", False), ("done", True), ("running", False)]
+    assert looks[1:] == [*once, *once, *once][1:]
+
+
+def test_a_slow_serial_search_and_a_parallel_one_look_before_they_decide(
+    mongo_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("FRESH_SECONDS", "BUSY_SECONDS"):
+        monkeypatch.setattr(f"hstore.store.rewind_check.{name}", 0.0)
+    experiment, looks = begun(mongo_store), []
+    require = mongo_store.log._require  # type: ignore[attr-defined]
+
+    def counting(*given: Any) -> None:
+        looks.append(given)
+        require(*given)
+
+    monkeypatch.setattr(mongo_store.log, "_require", counting)
+    experiment.append(experiment.compose(ended(3)))
+    experiment.append(experiment.compose(queued(4), *claimed(4)))
+    experiment.refresh()
+    experiment.append(experiment.compose(queued(5)))
+    assert len(looks) == 3
+
+
+def test_an_append_just_behind_a_read_needs_no_look_of_its_own(
+    mongo_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hstore.store.rewind_check.FRESH_SECONDS", 60.0)
+    experiment = begun(mongo_store)
+    monkeypatch.setattr(mongo_store.log, "_require", lambda *_: pytest.fail("it looked"))
+    experiment.refresh()
+    experiment.append(experiment.compose(ended(3)))
+
+
+# -- what is said ---------------------------------------------------------------------------------------------
+
+
+def test_the_error_says_what_was_lost() -> None:
+    lost = [(tid, ver) for tid in range(31, 35) for ver in range(3)] + [(40, 0), (None, 1)]
+    told = str(rewound("x", lost, left=3))
+    assert told == (
+        "the store lost 14 events of 'x': trials 31 to 34, trial 40, its own chain; "
+        "it was probably restored from a backup, or events were removed"
+    )
+    assert "and 2 more trials" in str(rewound("x", [(tid, 0) for tid in (1, 3, 5, 7, 9)], left=1))
+    assert str(rewound("x", [(1, 0)], left=0)).endswith("the whole experiment was removed")
+
+
+def test_an_emptied_database_and_another_store_in_its_place_are_told_apart(
+    mongo_store: Store, database: Database[Any]
+) -> None:
+    experiment = begun(mongo_store)
+    database.client.drop_database(database.name)
+    with pytest.raises(StoreRewound, match=f"emptied \\(it was store {mongo_store.identity}\\)"):
+        experiment.refresh()
+    apply(database, by_version="1")
+    mongo_store.rewound.clear()
+    with pytest.raises(StoreRewound, match="it is another store now"):
+        experiment.refresh()
+
+
+def test_a_log_in_memory_keeps_what_it_has() -> None:
+    store = Store.in_memory()
+    experiment = begun(store)
+    assert isinstance(store.log, MemoryLog)
+    store.log._chains["e"][1].pop()
+    with pytest.raises(StoreRewound, match="trial 1"):
+        experiment.append(experiment.compose((Requeued, 1, {"why": "retry"})))
+
+
+# -- what others left behind ----------------------------------------------------------------------------------
+
+
+def test_read_models_of_what_was_lost_are_brought_back_to_the_log(
+    mongo_url: str, mongo_store: Store, database: Database[Any]
+) -> None:
+    begun(mongo_store).repair()
+    after_trial(2)(database)
+    database["events"].delete_one({"tid": 1, "ver": 3})
+    with open_store(mongo_url) as another:
+        fresh = another.experiment("e")
+        fresh.repair()
+        trials, about = another.models.shown("e")
+        assert {d["tid"]: (d["ver"], d["state"]) for d in trials} == {0: (3, "done"), 1: (2, "running")}
+        assert about is not None
+        assert about["events"] == fresh.state.events
+
+
+def test_read_models_of_what_was_written_meanwhile_stay(mongo_store: Store) -> None:
+    mine = begun(mongo_store)
+    other = mongo_store.experiment("e")
+    other.append(other.compose(ended(3)))
+    other.repair()
+    mine.repair()
+    trials, _ = mongo_store.models.shown("e")
+    assert {d["tid"]: d["ver"] for d in trials} == dict.fromkeys(range(4), 3)
