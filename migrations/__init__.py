@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import import_module
@@ -33,6 +34,7 @@ MIGRATIONS = (
     Migration(2, "workers"),
     Migration(3, "jobs_view"),
     Migration(4, "wakeups"),
+    Migration(5, "identity"),
 )
 
 
@@ -45,6 +47,12 @@ def pending(applied: Iterable[int]) -> list[Migration]:
 def applied(database: Database[dict[str, Any]]) -> list[int]:
     """Return the numbers of the steps that were applied to *database*, those of newer programs included."""
     return sorted(document["_id"] for document in database[SCHEMA].find({}, {"_id": 1}))
+
+
+def identity(database: Database[dict[str, Any]]) -> uuid.UUID | None:
+    """Return the UUID of the store in *database*; None if there is no store, or one of before step 5."""
+    first = database[SCHEMA].find_one({"_id": 1}, {"store": 1})
+    return None if first is None else first.get("store")
 
 
 def status(database: Database[dict[str, Any]]) -> Literal["fresh", "current", "older", "newer"]:

@@ -29,6 +29,7 @@ def open_store(
     version as well.
     Raises `BadUrl`, `NoMongod`, `StoreUnreachable`, `SchemaMismatch`.
     """
+    from hstore.migrations import identity
     from hstore.store.claims import Claims
     from hstore.store.diagnosis import misconfiguration
     from hstore.store.gridfs_attachments import GridFSAttachments
@@ -59,6 +60,7 @@ def open_store(
     )
     try:
         retry(lambda: _check_schema(database, where, check_schema))
+        store.identity = retry(lambda: identity(database))
     except BaseException:
         store.close()
         raise

@@ -81,6 +81,7 @@ class Store:
         url: str = "memory:",
         uri: str = "",
         server: EmbeddedServer | None = None,
+        identity: uuid.UUID | None = None,
     ) -> None:
         self.log = log
         self.attachments = attachments
@@ -97,6 +98,8 @@ class Store:
         """Where it is, for another process to open it: with the password."""
         self.server = server
         """The embedded mongod behind the store, if it has one."""
+        self.identity = identity
+        """The UUID of the store as this process opened it; None in memory, and in a store of before it had one."""
         self._is_closed = False
 
     @classmethod

@@ -50,7 +50,7 @@ def test_a_fresh_database_becomes_current_and_twice_is_once(database: Database[A
     assert migrations.status(database) == "fresh"
     assert migrations.apply(database, by_version="1", dry_run=True)
     assert database.list_collection_names() == []
-    assert [m.number for m in migrations.apply(database, by_version="1")] == [1, 2, 3, 4]
+    assert [m.number for m in migrations.apply(database, by_version="1")] == [1, 2, 3, 4, 5]
     assert migrations.status(database) == "current"
     before = describe(database)
     assert migrations.apply(database, by_version="2") == []
@@ -93,6 +93,24 @@ def test_a_database_with_a_step_that_is_not_ours_is_newer(database: Database[Any
     migrations.apply(database, by_version="1")
     database["schema"].insert_one({"_id": len(migrations.MIGRATIONS) + 1, "name": "later"})
     assert migrations.status(database) == "newer"
+
+
+def test_a_store_keeps_the_identity_that_it_was_given_once(database: Database[Any]) -> None:
+    assert migrations.identity(database) is None
+    migrations.apply(database, by_version="1")
+    given = migrations.identity(database)
+    assert given is not None
+    migrations.apply(database, by_version="2")
+    for migration in migrations.MIGRATIONS:
+        migration.up(database)
+    assert migrations.identity(database) == given
+
+
+def test_a_process_remembers_the_identity_of_the_store_that_it_opened(mongo_url: str, database: Database[Any]) -> None:
+    with hstore.open(mongo_url) as store, hstore.open(mongo_url) as another:
+        assert store.identity is not None
+        assert store.identity == another.identity == migrations.identity(database)
+    assert hstore.Store.in_memory().identity is None
 
 
 def test_the_validator_knows_the_events_that_the_store_writes() -> None:
