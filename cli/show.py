@@ -158,8 +158,8 @@ def _latest(experiment: Experiment) -> Iterator[str]:
     yield f"latest {min(LATEST, len(experiment.trials))} of {len(experiment.trials)} trials"
     yield render(rows)
     shown = {mark for trial in experiment.trials[-LATEST:] for mark in trial.why_unranked}
-    if legend := [f"{mark}: {meaning}" for mark, meaning in _LEGEND.items() if mark in shown]:
-        yield f"not ranked, so never the best: {'; '.join(legend)}"
+    if legend := [f"{mark} ({meaning})" for mark, meaning in _LEGEND.items() if mark in shown]:
+        yield f"trials that are not ranked cannot be the best: {', '.join(legend)}"
 
 
 # -- a trial --------------------------------------------------------------------------------------------------

@@ -26,7 +26,8 @@ NAMES = (f"e{n}" for n in itertools.count())
 losses = st.sampled_from([NAN, INF, -INF, 0.0, -0.0, 1.0, 2.0, 1e300, 5e-324])
 constraints = st.lists(st.sampled_from([NAN, INF, -INF, 0.0, -1.0, 1.0, 5e-324]), max_size=2)
 ends = st.fixed_dictionaries(
-    {"how": st.sampled_from(["ok"] * 6 + ["fail", "raised", "pruned"]), "is_void": st.sampled_from([False] * 4 + [True]),
+    {"how": st.sampled_from(["ok"] * 6 + ["fail", "raised", "pruned"]),
+     "is_void": st.sampled_from([False] * 4 + [True]),
      "loss": losses, "losses": st.lists(losses, min_size=2, max_size=2)},
     optional={"constraints": constraints},
 )  # fmt: skip
@@ -148,10 +149,12 @@ def test_all_agree_which_trials_of_several_losses_are_on_the_front(
     can_be = ranked(ends, "losses")
     assert [document["tid"] for document in results(database, name)] == can_be
     vectors = {tid: ends[tid]["losses"] for tid in can_be}
-    front = [
-        tid for tid, mine in vectors.items()
-        if not any(all(a <= b for a, b in zip(other, mine, strict=True)) and other != mine for other in vectors.values())
-    ]  # fmt: skip
+
+    def is_beaten(mine: list[float]) -> bool:
+        as_good = [other for other in vectors.values() if all(a <= b for a, b in zip(other, mine, strict=True))]
+        return any(other != mine for other in as_good)
+
+    front = [tid for tid, mine in vectors.items() if not is_beaten(mine)]
     assert [trial.tid for trial in experiment.pareto] == [document["tid"] for document in trials.pareto] == front
     assert (answer or []) == [dict(experiment.trials[tid].point) for tid in front]
     models = database.get_collection("experiments", read_concern=ReadConcern("local"))
