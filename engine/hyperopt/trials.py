@@ -24,7 +24,6 @@ from hstore.engine.hyperopt.losses import average_best_error, best_of
 from hstore.engine.space import Space
 from hstore.store.errors import AllTrialsFailed
 from hstore.store.events import TrialNumber
-from hstore.store.fold import Trial
 from hstore.store.store import Experiment, Store
 
 if TYPE_CHECKING:
@@ -232,15 +231,11 @@ class Trials:
         A ranked trial is done with status ok and a loss that is not nan, is not void, and violates no constraint.
         """
         try:
-            return best_of(self._trials, self._trial_of)
+            return best_of(self._trials, self.documents.shown_by)
         except AllTrialsFailed:
             if self.pareto:
                 raise AllTrialsFailed("trials have several losses, so there is no best", hint="see `pareto`") from None
             raise
-
-    def _trial_of(self, document: Mapping[str, Any]) -> Trial | None:
-        number = self.documents.number_of(document)
-        return None if number is None else self.experiment.state.trials.get(number)
 
     @property
     def pareto(self) -> list[dict[str, Any]]:
