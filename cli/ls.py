@@ -24,10 +24,11 @@ def ls(session: Session, as_json: bool) -> None:
     hstore ls
     hstore --store mongodb://host/db ls --json
     """
-    models = session.store.models
-    experiments = models.overview()
+    from hstore.engine.search.survey import survey_experiments
+
+    experiments = survey_experiments(session.store)
     if as_json:
-        print_json([{"name": e.pop("_id"), **e} for e in experiments])
+        print_json(experiments)
     elif not experiments:
         print_note("no experiments yet; fmin(…, experiment='name') creates one")
     else:
@@ -45,5 +46,5 @@ def _as_text(experiments: list[dict[str, Any]]) -> str:
         shown = params and named(params)
         if not best and (front := e.get("pareto")):
             loss, shown = f"front of {len(front)}", f"losses {ranges(front)}"
-        rows.append([e["_id"], e["status"], counts, e.get("last", {}).get("at"), loss, shown])
+        rows.append([e["name"], e["status"], counts, e.get("last", {}).get("at"), loss, shown])
     return render(rows)

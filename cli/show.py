@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 
 LATEST, FRONT = 10, 20
 """How many trials, and how many of a Pareto front, are shown at most."""
+_LEGEND = {
+    "void": "excluded by a note",
+    "pruned": "stopped early",
+    "infeasible": "violates a constraint",
+    "nan": "its loss is not a number",
+}
+"""What the marks of trials mean that are not ranked although they ended without an error."""
 
 
 @click.command()
@@ -52,7 +59,7 @@ def _experiment_data(experiment: Experiment) -> dict[str, Any]:
     from hstore.store.read_models import experiment_document, trial_document
 
     document = experiment_document(experiment.state)
-    trials = [trial_document(trial) for trial in experiment.trials]
+    trials = [{**trial_document(trial), **_rank_data(trial)} for trial in experiment.trials]
     for trial in trials:
         del trial["_id"]
     return {
@@ -62,6 +69,12 @@ def _experiment_data(experiment: Experiment) -> dict[str, Any]:
         "head": experiment.head,
         "trials": trials,
     }
+
+
+def _rank_data(trial: Trial) -> dict[str, Any]:
+    """Return whether *trial* is ranked, and why not if it has ended."""
+    reasons = list(trial.why_unranked) if trial.is_finished else []
+    return {"is_ranked": not trial.why_unranked, **({"not_ranked": reasons} if reasons else {})}
 
 
 def _space(experiment: Experiment) -> dict[str, str]:
@@ -134,15 +147,19 @@ def _latest(experiment: Experiment) -> Iterator[str]:
 
     if not experiment.trials:
         return
-    rows: list[list[Any]] = [["trial", "state", "loss", "seconds", "ended (UTC)", "parameters"]]
+    rows: list[list[Any]] = [["trial", "state", "loss", "not ranked", "seconds", "ended (UTC)", "parameters"]]
     for trial in experiment.trials[-LATEST:]:
         ended = happened(trial.end) if trial.end else None
         instead = numbers(trial.losses) or ("pruned" if trial.is_pruned else trial.status)
         loss = instead if trial.loss is None else trial.loss
         seconds = None if trial.duration is None else f"{trial.duration:.3g}"
-        rows.append([trial.tid, trial.state, loss, seconds, ended, named(dict(trial.params))])
+        marks = ", ".join(mark for mark in trial.why_unranked if mark in _LEGEND)
+        rows.append([trial.tid, trial.state, loss, marks, seconds, ended, named(dict(trial.params))])
     yield f"latest {min(LATEST, len(experiment.trials))} of {len(experiment.trials)} trials"
     yield render(rows)
+    shown = {mark for trial in experiment.trials[-LATEST:] for mark in trial.why_unranked}
+    if legend := [f"{mark} ({meaning})" for mark, meaning in _LEGEND.items() if mark in shown]:
+        yield f"trials that are not ranked cannot be the best: {', '.join(legend)}"
 
 
 # -- a trial --------------------------------------------------------------------------------------------------
@@ -151,7 +168,7 @@ def _latest(experiment: Experiment) -> Iterator[str]:
 def _trial_data(experiment: Experiment, trial: Trial) -> dict[str, Any]:
     from hstore.store.read_models import trial_document
 
-    document = trial_document(trial)
+    document = {**trial_document(trial), **_rank_data(trial)}
     del document["_id"]
     events: list[dict[str, Any]] = [
         {"ver": e.ver, "type": e.type, "at": e.at, "by": e.by}
@@ -202,7 +219,7 @@ def _losses(trial: Trial) -> Iterator[str]:
         step, value = trial.last_report or (None, None)
         yield f"pruned at step {text(step)}, value {text(value)}"
     if trial.is_void:
-        yield "void: algorithms ignore this trial"
+        yield "void: algorithms ignore this trial, and it is never the best"
     if trial.tags:
         yield f"tags {', '.join(map(text, trial.tags))}"
 

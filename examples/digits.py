@@ -89,8 +89,8 @@ def main() -> None:
         print(
             "\nMongoDB itself answers too (npm install -g mongosh; source .venv/bin/activate):\n"
             "  hstore db start\n"
-            '  mongosh "$(hstore db uri)" --eval \'db.trials.find('
-            f'{{exp: "{EXPERIMENT}", state: "done"}}, {{params: 1, loss: 1}}).sort({{loss: 1}}).limit(3)\'\n'
+            '  mongosh "$(hstore db uri)" --eval \'db.results.find('
+            f'{{exp: "{EXPERIMENT}"}}, {{params: 1, loss: 1}}).limit(3)\'\n'
             "  hstore db stop"
         )
 

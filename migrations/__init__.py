@@ -35,6 +35,7 @@ MIGRATIONS = (
     Migration(3, "jobs_view"),
     Migration(4, "wakeups"),
     Migration(5, "identity"),
+    Migration(6, "results"),
 )
 
 

@@ -23,6 +23,7 @@ from hstore.store.events import (  # fmt: skip
     Running,
     TrialNumber,
 )
+from hstore.store.ranked import is_feasible, why_unranked
 
 TrialState: TypeAlias = Literal["queued", "reserved", "running", "done", "failed", "cancelled"]
 HELD: frozenset[str] = frozenset({"reserved", "running"})
@@ -98,7 +99,15 @@ class Trial:
     @property
     def is_feasible(self) -> bool:
         """Whether no constraint is violated; one that is NaN is."""
-        return all(constraint <= 0 for constraint in self.constraints or ())
+        return is_feasible(self.constraints)
+
+    @property
+    def why_unranked(self) -> tuple[str, ...]:
+        """Why it cannot be the best, nor on the Pareto front; nothing if it is ranked. See `ranked.why_unranked`."""
+        return why_unranked(
+            status=self.status, loss=self.loss, losses=self.losses, constraints=self.constraints,
+            is_pruned=self.is_pruned, is_void=self.is_void,
+        )  # fmt: skip
 
     @property
     def status(self) -> str | None:

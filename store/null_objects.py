@@ -15,6 +15,7 @@ from hstore.store.log import EVERY_TRIAL, ReadCursor
 
 if TYPE_CHECKING:
     from hstore.store.claims import ActiveLease, TrialKey
+    from hstore.store.read_models import Tally
     from hstore.store.state import State
 
 
@@ -79,7 +80,7 @@ class NoReadModels:
         """Return no documents."""
         return []
 
-    def tally(self) -> dict[str, dict[str, tuple[int, float | None]]]:
+    def tally(self) -> dict[str, Tally]:
         """Return no counts."""
         return {}
 

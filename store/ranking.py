@@ -1,11 +1,11 @@
-"""The ranking: the best trial of an experiment, and its Pareto front. Pure."""
+"""The ranking: the best trial of an experiment, and its Pareto front; `ranked` says who takes part. Pure."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 from hstore.store.fold import Trial
+from hstore.store.ranked import best_first
 
 
 class Ranking:
@@ -28,22 +28,18 @@ class Ranking:
 
     def update(self, trial: Trial) -> None:
         """Rank *trial*, whose end or whose exclusion has changed."""
-        best = self.best
+        best, is_ranked = self.best, not trial.why_unranked
         if trial.tid == self._best:
-            with_loss = [t for t in self._trials.values() if t.loss is not None and _is_ranked(t)]
-            self._best = min(with_loss, key=_loss_then_tid).tid if with_loss else None
-        elif (
-            trial.loss is not None
-            and _is_ranked(trial)
-            and (best is None or _loss_then_tid(trial) < _loss_then_tid(best))
-        ):
+            with_loss = [t for t in self._trials.values() if t.loss is not None and not t.why_unranked]
+            self._best = min(with_loss, key=_best_first).tid if with_loss else None
+        elif trial.loss is not None and is_ranked and (best is None or _best_first(trial) < _best_first(best)):
             self._best = trial.tid
         if trial.tid in self._front:
-            with_losses = [t for t in self._trials.values() if t.losses is not None and _is_ranked(t)]
+            with_losses = [t for t in self._trials.values() if t.losses and not t.why_unranked]
             self._front = []
             for each in sorted(with_losses, key=lambda t: t.tid):
                 self._join_front(each)
-        elif trial.losses is not None and _is_ranked(trial):
+        elif trial.losses and is_ranked:
             self._join_front(trial)
 
     def remove(self, tid: int) -> None:
@@ -64,13 +60,5 @@ def dominates(one: Sequence[float], other: Sequence[float]) -> bool:
     return all(a <= b for a, b in zip(one, other, strict=False)) and tuple(one) != tuple(other)
 
 
-def _is_ranked(trial: Trial) -> bool:
-    """Return whether *trial* can be the best: ok, not void, with numbers for losses, and violating no constraint."""
-    if trial.status != "ok" or trial.is_void or not trial.is_feasible:
-        return False
-    losses = [*(trial.losses or ()), *(() if trial.loss is None else (trial.loss,))]
-    return bool(losses) and not any(map(math.isnan, losses))
-
-
-def _loss_then_tid(trial: Trial) -> tuple[float, int]:
-    return math.inf if trial.loss is None else trial.loss, trial.tid
+def _best_first(trial: Trial) -> tuple[float, int]:
+    return best_first(trial.loss, trial.tid)

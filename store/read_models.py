@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ import pymongo
 from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 from pymongo.read_concern import ReadConcern
 
+from hstore.migrations.m0006_results import IS_RANKED
 from hstore.store.events import CODEC, Cancelled, Document, Failed, Requeued, happened
 from hstore.store.fold import HELD, UNFINISHED, Trial
 from hstore.store.log import ReadCursor
@@ -32,6 +34,16 @@ LONGEST_FRONT = 200
 """Trials of a Pareto front that `experiments` shows."""
 BATCH = 100
 """Documents sent at once; if all are as large as they can be, a slow line still takes them in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """The trials of an experiment, counted now."""
+
+    counts: dict[str, int]
+    """By state."""
+    best: Document
+    """tid, loss, loss_kind and params of the best, as in `experiments`; empty if there is none."""
 
 
 class ReadModels:
@@ -241,17 +253,21 @@ class ReadModels:
         """Return the documents of all experiments, by name."""
         return self._retrying(lambda: list(self._experiments.find(sort=[("_id", 1)])))
 
-    def tally(self) -> dict[str, dict[str, tuple[int, float | None]]]:
-        """Return how many trials of each experiment are in each state, and the smallest loss among them.
+    def tally(self) -> dict[str, Tally]:
+        """Return how many trials of each experiment are in each state, and the best of them.
 
         Where no driver runs, `overview` lags behind.
         """
-        is_ranked = {"$and": [{"$eq": ["$status", "ok"]}, {"$ne": ["$void", True]}]}
+        has_loss = {"$and": [IS_RANKED, {"$gt": ["$loss_kind", None]}]}
+        # Documents are compared field by field, as BEST_FIRST sorts them.
+        told = {"loss_kind": "$loss_kind", "loss": "$loss", "tid": "$tid", "params": "$params"}
         group = {"_id": {"exp": "$exp", "state": "$state"}, "n": {"$sum": 1},
-                 "loss": {"$min": {"$cond": [is_ranked, "$loss", None]}}}  # fmt: skip
-        found: dict[str, dict[str, tuple[int, float | None]]] = {}
+                 "best": {"$min": {"$cond": [has_loss, told, None]}}}  # fmt: skip
+        found: dict[str, Tally] = {}
         for each in self._retrying(lambda: list(self._trials.aggregate([{"$group": group}, {"$sort": {"_id": 1}}]))):
-            found.setdefault(each["_id"]["exp"], {})[each["_id"]["state"]] = each["n"], each["loss"]
+            tally = found.setdefault(each["_id"]["exp"], Tally({}, {}))
+            tally.counts[each["_id"]["state"]] = each["n"]
+            tally.best.update(each["best"] or {})  # only trials that are done are ranked
         return found
 
 

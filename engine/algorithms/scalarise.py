@@ -65,7 +65,8 @@ def scalarise(history: History, how: str, *, seed: int) -> tuple[History, int]:
     if history.constraints.shape[1]:
         violated = np.zeros(len(losses))
         violated[is_ok] = violation(history.constraints[is_ok])
-        is_feasible = is_ok & (violated == 0.0)
+        # By the values themselves: a tiny one, relative to the largest, may be 0. NaN is not at most 0.
+        is_feasible = is_ok & (history.constraints <= 0.0).all(axis=1)
     if n := history.loss_vectors.shape[1]:
         vectors = history.loss_vectors[is_feasible]
         if how == "chebyshev":

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from typing import Any
 
 from hstore.engine.evaluation.process_identity import this_process
+from hstore.engine.evaluation.results import number, numbers_of
 from hstore.store.errors import Conflict
 from hstore.store.events import RELEASED, Event, Failed, Noted, Requeued, Reserved, Running
 from hstore.store.fold import Trial
@@ -140,14 +141,12 @@ def failure(error: BaseException, *, duration: float | None = None) -> dict[str,
 
 
 def done(result: Mapping[str, Any], duration: float | None) -> dict[str, Any]:
-    """Return the data of a `Done`."""
-    loss = result.get("loss")
-    loss = float(loss) if isinstance(loss, (int, float)) else None
+    """Return the data of a `Done`; a loss, losses and constraints that are no numbers count as none."""
     is_ok = result["status"] == "ok"
     return {
-        "result": result, "status": result["status"], "loss": loss, "duration": duration,
-        "losses": result.get("losses") if is_ok else None,
-        "constraints": result.get("constraints") if is_ok else None,
+        "result": result, "status": result["status"], "loss": number(result.get("loss")), "duration": duration,
+        "losses": numbers_of(result.get("losses")) if is_ok else None,
+        "constraints": numbers_of(result.get("constraints")) if is_ok else None,
         "pruned": True if result["status"] == "fail" and result.get("pruned") is True else None,
     }  # fmt: skip
 

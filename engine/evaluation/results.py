@@ -94,6 +94,22 @@ def _as_loss(loss: Any, returned: Any) -> float:
     )
 
 
+def number(value: Any) -> float | None:
+    """Return *value* as a loss, in a result that nothing has checked; None if it is none."""
+    try:
+        return None if value is None else _as_loss(value, value)
+    except InvalidLoss:
+        return None
+
+
+def numbers_of(values: Any) -> list[float] | None:
+    """Return *values* as losses or constraints, in a result that nothing has checked; None if they are none."""
+    try:
+        return None if values is None else _as_numbers(values, "values", values)
+    except InvalidLoss:
+        return None
+
+
 def _is_list(value: Any) -> bool:
     numpy = sys.modules.get("numpy")  # without it nothing is an array, and importing it takes a third of our start
     return isinstance(value, (list, tuple)) or (

@@ -25,6 +25,7 @@ from hstore.engine.search.defaults import created_without_fmin
 from hstore.engine.space import Space, seen_space
 from hstore.store.errors import Conflict, InvalidPoint
 from hstore.store.events import Data, Document, Queued, TrialNumber
+from hstore.store.fold import Trial
 from hstore.store.store import Experiment, PendingEvent, Store
 
 BATCH = 25
@@ -117,6 +118,11 @@ class Documents:
     def number_of(self, document: Mapping[str, Any]) -> TrialNumber | None:
         """Return the number of the trial that *document* shows, which may be a job of `MongoJobs`; None without."""
         return self._list.number_of(document, self.experiment)
+
+    def shown_by(self, document: Mapping[str, Any]) -> Trial | None:
+        """Return the trial that *document* shows, as far as the log was read; None for one that waits."""
+        number = self.number_of(document)
+        return None if number is None else self.experiment.state.trials.get(number)
 
     def document_of(self, number: TrialNumber) -> Document:
         """Return the document of trial *number* of the log; raises KeyError if it is discarded."""

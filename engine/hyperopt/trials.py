@@ -226,9 +226,12 @@ class Trials:
 
     @property
     def best_trial(self) -> dict[str, Any]:
-        """The document of the trial with the smallest loss that violates no constraint; raises `AllTrialsFailed`."""
+        """The document of the ranked trial with the smallest loss, the first on ties; raises `AllTrialsFailed`.
+
+        A ranked trial is done with status ok and a loss that is not nan, is not void, and violates no constraint.
+        """
         try:
-            return best_of(self._trials)
+            return best_of(self._trials, self.documents.shown_by)
         except AllTrialsFailed:
             if self.pareto:
                 raise AllTrialsFailed("trials have several losses, so there is no best", hint="see `pareto`") from None

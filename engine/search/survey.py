@@ -6,7 +6,7 @@ import datetime as dt
 from typing import Any
 
 from hstore.engine.search.pace import pace
-from hstore.store.read_models import experiment_document
+from hstore.store.read_models import Tally, experiment_document
 from hstore.store.store import Experiment, Store, now
 
 COPIED = ("status", "why", "counts", "pruned", "trials", "limits", "best", "pareto", "last")
@@ -80,15 +80,19 @@ def worker_presence(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def survey_all(store: Store) -> dict[str, Any]:
-    """Return all `experiments` of *store*, as its read models have them with trials counted now, and all `workers`."""
+    """Return all `experiments` of *store*, see `survey_experiments`, and all `workers`."""
+    return {"experiments": survey_experiments(store), "workers": list(map(worker_presence, store.claims.workers()))}
+
+
+def survey_experiments(store: Store) -> list[dict[str, Any]]:
+    """Return the experiments of *store* by name, as its read models have them.
+
+    Their trials are counted, and the best of them found, now: the driver may not have recorded it yet.
+    """
     tally = store.models.tally()
     experiments = []
     for document in store.models.overview():
-        states = tally.get(name := document.pop("_id"), {})
-        best = dict(document.get("best", {}))
-        loss = states.get("done", (0, None))[1]
-        if loss is not None and loss != best.get("loss"):  # the driver has not yet recorded whose it is
-            best = {"loss": loss, "loss_kind": "finite"}
-        counts = {state: n for state, (n, _) in states.items()}
-        experiments.append({"name": name, **document, "counts": counts, "best": best})
-    return {"experiments": experiments, "workers": list(map(worker_presence, store.claims.workers()))}
+        name = document.pop("_id")
+        counted = tally.get(name, Tally({}, {}))
+        experiments.append({"name": name, **document, "counts": counted.counts, "best": counted.best})
+    return experiments

@@ -27,7 +27,7 @@ from hstore.store.verify import verify
 
 PAGE = Path(__file__).parents[2] / "docs" / "roles.md"
 USERS = {"owner": ["readWrite", "dbAdmin"], "worker": ["hstoreWorker"], "reader": ["hstoreReader"]}
-COLLECTIONS = [*m0001.INDEXES, "workers", "wakeups", "schema", "jobs"]
+COLLECTIONS = [*m0001.INDEXES, "workers", "wakeups", "schema", "jobs", "results"]
 Url = Callable[[str], str]
 Documents = dict[str, Any]
 

@@ -107,7 +107,7 @@ def test_what_a_writer_that_died_did_not_show_is_mended(mongo_store: Store, data
     assert (trial["state"], about["counts"]) == ("done", {"done": 1})
 
 
-def test_the_queries_of_the_readme_use_an_index(mongo_store: Store, database: Database[Any]) -> None:
+def test_a_query_of_trials_by_state_and_loss_uses_an_index(mongo_store: Store, database: Database[Any]) -> None:
     experiment = begin(mongo_store)
     live(experiment, 1, 80)
     query = (

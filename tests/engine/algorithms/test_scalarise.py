@@ -3,12 +3,15 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hstore import hp
 from hstore.engine.algorithms import ALGORITHMS
 from hstore.engine.algorithms.history import FAIL, OK, History
 from hstore.engine.algorithms.scalarise import is_needed, maximin, scalarise
 from hstore.engine.space import compile_space
+from hstore.store.ranked import is_feasible
 
 SPACE = compile_space({"x": hp.uniform("x", -1, 1)})
 
@@ -51,6 +54,15 @@ def test_maximin_fitness_of_few_and_of_odd_points() -> None:
     assert maximin(np.array([[1.0, 2.0], [1.0, 2.0]])).tolist() == [-1.0, -1.0]
     assert maximin(np.array([[0.0, 0.0], [1.0, math.inf], [math.nan, 0.0]])).tolist() == [-1.0, math.inf, math.inf]
     assert maximin(np.array([[0.0, 5.0], [1.0, 5.0], [2.0, 5.0]])).tolist() == [-1.0, 0.0, 0.0]
+
+
+CONSTRAINTS = st.sampled_from([math.nan, math.inf, -math.inf, -1.0, 0.0, 5e-324, 1e300])
+
+
+@given(rows=st.lists(st.lists(CONSTRAINTS, min_size=2, max_size=2), min_size=1))
+def test_what_is_infeasible_by_the_log_is_never_better_than_what_is_feasible(rows: list[list[float]]) -> None:
+    told = [(-1.0 if is_feasible(row) else -9.0, None, row) for row in [*rows, [0.0, 0.0]]]
+    assert min(scalar(history_of(*told)).losses) == -1.0
 
 
 def test_infeasible_trials_come_after_all_feasible_ones_by_their_violation() -> None:
