@@ -14,6 +14,7 @@ from hstore.cli.check import check
 from hstore.cli.db import db
 from hstore.cli.enqueue import enqueue
 from hstore.cli.import_ import import_
+from hstore.cli.key import key
 from hstore.cli.log import log
 from hstore.cli.ls import ls
 from hstore.cli.migrate import migrate
@@ -70,7 +71,7 @@ def app(ctx: click.Context, url: str | None, debug: bool) -> None:
 
 COMMANDS = (
     ls, show, status, log, worker, pause, resume, stop, retry, enqueue, replay, verify, check, rebuild, import_,
-    migrate, db,
+    migrate, key, db,
 )  # fmt: skip
 for command in COMMANDS:
     app.add_command(command)

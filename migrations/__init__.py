@@ -33,6 +33,7 @@ MIGRATIONS = (
     Migration(2, "workers"),
     Migration(3, "jobs_view"),
     Migration(4, "wakeups"),
+    Migration(7, "signatures"),
 )
 
 

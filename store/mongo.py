@@ -18,7 +18,7 @@ from pymongo.errors import AutoReconnect, BulkWriteError, DuplicateKeyError, Ope
 
 from hstore.store.digest import digest_event
 from hstore.store.errors import Conflict, InvalidEvent, VerificationFailed
-from hstore.store.event_documents import from_document, spill, to_document, unreadable
+from hstore.store.event_documents import from_document, signed, spill, to_document, unreadable
 from hstore.store.events import CODEC, Document, Event
 from hstore.store.log import EVERY_TRIAL, REPORT_ROW_FIELDS, ReadCursor, ReportRow
 from hstore.store.retry import RetryPolicy, is_duplicate, let_go
@@ -87,7 +87,7 @@ class MongoLog:
             raise InvalidEvent(f"no document can hold this {event.type} event: {error}", path="data") from error
         for blob in blobs.values():
             self._put(blob)  # before the event that names it
-        return document | {"ts": bson.Timestamp(0, 0)}  # which the server fills
+        return signed(document, event.mac) | {"ts": bson.Timestamp(0, 0)}  # which the server fills
 
     def _insert(self, documents: Sequence[Document]) -> tuple[int, bool]:
         """Insert *documents* in order; return how many are in, and whether the next one met a duplicate."""

@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from hstore.store.attachments import Attachments, MemoryAttachments
@@ -25,6 +26,7 @@ from hstore.store.log import EVERY_TRIAL, EventLog, ReadCursor
 from hstore.store.memory import MemoryLog
 from hstore.store.null_objects import NoClaims, NoReadModels
 from hstore.store.received import Received
+from hstore.store.signed_chains import SignedChains
 from hstore.store.state import State
 from hstore.store.values import check_name
 
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from pymongo.database import Database
 
     from hstore.store.claims import Claims
+    from hstore.store.keys import Keys
     from hstore.store.read_models import ReadModels
     from hstore.store.server import EmbeddedServer
 
@@ -81,6 +84,7 @@ class Store:
         url: str = "memory:",
         uri: str = "",
         server: EmbeddedServer | None = None,
+        keys: Keys | None = None,
     ) -> None:
         self.log = log
         self.attachments = attachments
@@ -97,6 +101,8 @@ class Store:
         """Where it is, for another process to open it: with the password."""
         self.server = server
         """The embedded mongod behind the store, if it has one."""
+        self.keys = keys
+        """What signs the events that are appended, and checks those that are acted on; None: nothing does."""
         self._is_closed = False
 
     @classmethod
@@ -177,6 +183,7 @@ class Experiment:
         """All events in the order in which this process read them; none where *only* some trials are read."""
         self._digests: dict[Chain, list[bytes]] = {}
         self._composed: dict[uuid.UUID, bytes] = {}
+        self._signatures = None if store.keys is None else SignedChains(name, store.keys, self._chains, self.digest)
 
     @property
     def trials(self) -> list[Trial]:
@@ -261,6 +268,8 @@ class Experiment:
             self._chains.pop(tid, None)
             self._digests.pop(tid, None)
             self.state.evict(tid)
+            if self._signatures is not None:
+                self._signatures.forget(tid)
 
     def poll(self, timeout: float) -> list[Event]:
         """Read and fold what is new as soon as there is anything, or after *timeout* seconds; return it.
@@ -304,8 +313,21 @@ class Experiment:
     def compose(self, *pending: PendingEvent) -> list[Event]:
         """Return the events of *pending*, each put at the end of its chain (one builds on those before it).
 
-        Raises `InvalidEvent` for one that its chain does not allow. Nothing is written.
+        Raises `InvalidEvent` for one that its chain does not allow, `NotSigned` as `check_signatures` does. Nothing is
+        written.
         """
+        self.check_signatures()
+        return self._compose(pending)
+
+    def check_signatures(self) -> None:
+        """Raise `NotSigned` if `$HSTORE_KEY` is set and an event that was read is signed by no key in it.
+
+        Whatever acts on what it read calls this first; `compose` does so for all who write.
+        """
+        if self._signatures is not None:
+            self._signatures.check()
+
+    def _compose(self, pending: Iterable[PendingEvent]) -> list[Event]:
         events: list[Event] = []
         self._composed.clear()
         tails: dict[Chain, tuple[int, bytes]] = {}
@@ -326,6 +348,8 @@ class Experiment:
             elif issubclass(kind, TrialEvent):
                 raise InvalidEvent(f"an event of type {event.type} is of a trial, and no trial was named")
             digest = self._composed[event.id] = digest_event(event, after)
+            if self._signatures is not None:
+                event = replace(event, mac=self._signatures.sign(event, digest))
             tails[tid] = (ver + 1, digest)
             if kind is Queued:
                 decision = digest
@@ -393,6 +417,8 @@ class Experiment:
             self._chains.setdefault(event.tid, []).append(event)
         if self._only is None:
             self.received.extend(events)
+        if self._signatures is not None:
+            self._signatures.take(events)
         self.state.take(events)
 
     def __repr__(self) -> str:
