@@ -25,6 +25,7 @@ from hstore.cli.replay import replay
 from hstore.cli.retry import retry
 from hstore.cli.session import INTERRUPTED, Failure, Group, Session
 from hstore.cli.show import show
+from hstore.cli.sign import sign
 from hstore.cli.status import status
 from hstore.cli.verify import verify
 from hstore.cli.worker import worker
@@ -71,7 +72,7 @@ def app(ctx: click.Context, url: str | None, debug: bool) -> None:
 
 COMMANDS = (
     ls, show, status, log, worker, pause, resume, stop, retry, enqueue, replay, verify, check, rebuild, import_,
-    migrate, key, db,
+    migrate, key, sign, db,
 )  # fmt: skip
 for command in COMMANDS:
     app.add_command(command)

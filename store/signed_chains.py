@@ -105,6 +105,13 @@ class SignedChains:
         )  # fmt: skip
 
 
+def note_of_all(chains: Mapping[Chain, Sequence[Event]], digest: Callable[[Chain, int], bytes]) -> dict[str, object]:
+    """Return the data of the note that signs all *chains* as they are now."""
+    ends = [[tid, len(chain) - 1, digest(tid, len(chain) - 1)] for tid, chain in chains.items()]
+    n = sum(map(len, chains.values()))
+    return {"note": f"signs {n} events", "tags": [SIGNED], "extra": {SIGNED: ends}}
+
+
 def vouched(event: Noted) -> dict[Chain, tuple[int, bytes]]:
     """Return which chains *event* signs, if it is one of `hstore sign`: up to which ver, and the digest up to there."""
     entries = event.extra.get(SIGNED)

@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from hstore.store.attachments import Attachments, MemoryAttachments
 from hstore.store.digest import digest_event
 from hstore.store.errors import Conflict, InvalidEvent, NotFound
-from hstore.store.events import Created, Document, Event, Queued, TrialEvent
+from hstore.store.events import Created, Document, Event, Noted, Queued, TrialEvent
 from hstore.store.fold import Trial, evolve, why_not
 from hstore.store.log import EVERY_TRIAL, EventLog, ReadCursor
 from hstore.store.memory import MemoryLog
 from hstore.store.null_objects import NoClaims, NoReadModels
 from hstore.store.received import Received
-from hstore.store.signed_chains import SignedChains
+from hstore.store.signed_chains import SignedChains, note_of_all
 from hstore.store.state import State
 from hstore.store.values import check_name
 
@@ -326,6 +326,16 @@ class Experiment:
         """
         if self._signatures is not None:
             self._signatures.check()
+
+    def sign(self) -> Event:
+        """Sign all events that were read: append a note that names the end of each chain; return it.
+
+        For a person who has looked at them: unlike `compose` this asks for no signature. Needs `Store.keys`, and an
+        experiment of which all trials are read. Raises `Conflict` if it has gone on meanwhile: look at that first.
+        """
+        [event] = self._compose([(Noted, None, note_of_all(self._chains, self.digest))])
+        self.append([event])
+        return event
 
     def _compose(self, pending: Iterable[PendingEvent]) -> list[Event]:
         events: list[Event] = []
