@@ -35,21 +35,29 @@ class SignedChains:
         """What `hstore sign` signed: the last ver of each chain, and the digest up to there."""
         self._news: set[Chain] = set()
         self._begun: UUID | None = None
+        self._own: dict[UUID, Event] = {}
 
     def take(self, events: Iterable[Event]) -> None:
-        """Note that *events*, which are in their chains already, are to be checked."""
-        self._news.update(event.tid for event in events)
+        """Note that *events*, which are in their chains already, are to be checked; those signed here need not be."""
+        for event in events:
+            if self._own.get(event.id) is event and self._lengths.get(event.tid, 0) == event.ver:
+                self._lengths[event.tid] = event.ver + 1
+            else:
+                self._news.add(event.tid)
+        self._own.clear()
 
     def forget(self, tid: int) -> None:
         """Forget the chain of trial *tid*."""
         self._lengths.pop(tid, None)
         self._news.discard(tid)
 
-    def sign(self, event: Event, digest: bytes) -> tuple[bytes, bytes]:
-        """Return the signature of *event*, the next of its chain, which has that *digest* with it."""
+    def sign(self, event: Event, digest: bytes) -> None:
+        """Sign *event*, which was just made, and is the next of its chain; that has this *digest* with it."""
         if isinstance(event, Created):
             self._begun = event.id
-        return self._keys.sign(self._identity(), digest)
+        # Frozen for all others; a copy would take longer than the signature does.
+        object.__setattr__(event, "mac", self._keys.sign(self._identity(), digest))
+        self._own[event.id] = event
 
     def check(self) -> None:
         """Raise `NotSigned` for the first event among those read that no key signs."""

@@ -14,7 +14,6 @@ import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from hstore.store.attachments import Attachments, MemoryAttachments
@@ -359,7 +358,7 @@ class Experiment:
                 raise InvalidEvent(f"an event of type {event.type} is of a trial, and no trial was named")
             digest = self._composed[event.id] = digest_event(event, after)
             if self._signatures is not None:
-                event = replace(event, mac=self._signatures.sign(event, digest))
+                self._signatures.sign(event, digest)
             tails[tid] = (ver + 1, digest)
             if kind is Queued:
                 decision = digest

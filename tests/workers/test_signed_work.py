@@ -121,7 +121,7 @@ def test_an_experiment_that_is_refused_keeps_no_other_from_being_served(
 ) -> None:
     begun(mongo_url, None, monkeypatch, "forged")
     begun(mongo_url, KEY, monkeypatch, "signed")
-    code, said = ran(mongo_url, "--burst")
+    _, said = ran(mongo_url, "--burst")
     assert "skipping 'forged'" in said
     with open_store(mongo_url) as store:
         assert store.experiment("signed").state.counts == {"done": 2}
@@ -167,7 +167,7 @@ def test_news_that_are_not_signed_end_the_work_on_one_experiment_not_the_worker(
         experiment.append(experiment.compose((Noted, 0, {"note": "of a program without the key"})))
     with_key(monkeypatch)
     begun(mongo_url, KEY, monkeypatch, "other", trials=1)
-    code, said = ran(mongo_url, "--burst")
+    _, said = ran(mongo_url, "--burst")
     assert "event 1 of trial 0 is not signed" in said
     with open_store(mongo_url) as store:
         assert store.experiment("other").state.counts == {"done": 1}
