@@ -14,6 +14,7 @@ from hstore.cli.check import check
 from hstore.cli.db import db
 from hstore.cli.enqueue import enqueue
 from hstore.cli.import_ import import_
+from hstore.cli.key import key
 from hstore.cli.log import log
 from hstore.cli.ls import ls
 from hstore.cli.migrate import migrate
@@ -24,6 +25,7 @@ from hstore.cli.replay import replay
 from hstore.cli.retry import retry
 from hstore.cli.session import INTERRUPTED, Failure, Group, Session
 from hstore.cli.show import show
+from hstore.cli.sign import sign
 from hstore.cli.status import status
 from hstore.cli.verify import verify
 from hstore.cli.worker import worker
@@ -70,7 +72,7 @@ def app(ctx: click.Context, url: str | None, debug: bool) -> None:
 
 COMMANDS = (
     ls, show, status, log, worker, pause, resume, stop, retry, enqueue, replay, verify, check, rebuild, import_,
-    migrate, db,
+    migrate, key, sign, db,
 )  # fmt: skip
 for command in COMMANDS:
     app.add_command(command)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
@@ -10,6 +11,7 @@ from hstore.cli.printing import print_json, print_text
 
 if TYPE_CHECKING:
     from hstore.cli.session import Session
+    from hstore.store.signatures import Signatures
 
 FAILED = 6
 
@@ -21,28 +23,44 @@ FAILED = 6
 def verify(ctx: click.Context, experiment: str, as_json: bool) -> None:
     """Recompute every digest of EXPERIMENT, and compare.
 
-    Names the first event of each chain that was changed, removed, added or moved. Exit code 0 if all digests match,
-    6 if not.
+    Names the first event of each chain that was changed, removed, added or moved, and says which keys signed how many
+    events; signatures are checked if HSTORE_KEY is set. Exit code 0 if all digests and signatures match, 6 if not.
 
     \b
     hstore verify digits
     """
     from hstore.cli.table import text
+    from hstore.store.signatures import look_at
     from hstore.store.verify import verify as check
 
     session: Session = ctx.obj
-    report = check(session.store.log.documents(experiment))
+    documents = list(session.store.log.documents(experiment))
+    report, signatures = check(documents), look_at(documents, session.store.keys)
     if not report.events:
         session.store.experiment(experiment)  # raises NotFound
     if as_json:
         from dataclasses import asdict
 
-        print_json(asdict(report))
+        print_json(asdict(report) | {"signatures": asdict(signatures)})
     else:
-        verdict = "FAILED" if report.findings else "OK"
+        verdict = "FAILED" if report.findings or signatures.wrong else "OK"
         print_text(f"{experiment}: {report.events} events, {report.decisions} decisions: {verdict}")
         for finding in report.findings:
             print_text(text(finding.message))
         print_text(f"head {report.head.hex()}")
-    if report.findings:
+        for line in _about(signatures):
+            print_text(text(line))
+    if report.findings or signatures.wrong:
         ctx.exit(FAILED)
+
+
+def _about(signatures: Signatures) -> Iterator[str]:
+    """Yield what is said of *signatures*; nothing if there are none and no key is set."""
+    how = "" if signatures.is_checked else " (not checked: HSTORE_KEY is not set)"
+    for key, n in signatures.by_key.items():
+        yield f"signed with key {key}: {n} events{how}"
+    for key, n in signatures.unknown.items():
+        yield f"signed with key {key}, which HSTORE_KEY does not hold: {n} events"
+    if signatures.unsigned and (signatures.is_checked or signatures.by_key):
+        yield f"unsigned: {signatures.unsigned} events"
+    yield from signatures.wrong

@@ -36,6 +36,7 @@ MIGRATIONS = (
     Migration(4, "wakeups"),
     Migration(5, "identity"),
     Migration(6, "results"),
+    Migration(7, "signatures"),
 )
 
 

@@ -73,7 +73,8 @@ def up(database: Database[dict[str, Any]]) -> None:
         except OperationFailure as error:
             if error.code != 48:  # NamespaceExists
                 raise
-            if options:
+            # A later step may have changed the validator, while another process applies this one for the first time.
+            if options and "validator" not in database[name].options():
                 database.command("collMod", name, **options)
         for keys, more in indexes:
             database[name].create_index(keys, **more)

@@ -16,6 +16,7 @@ HstoreError                  anything below; `hint` says what to do next
 ├── SchemaMismatch           store and program differ in version
 ├── StoreRewound             the store lost events that this process had read or appended
 ├── VerificationFailed       the log contradicts its digests, or a replay differs from the record
+│   └── NotSigned            events that no key in HSTORE_KEY signs (it is a CannotLoad as well)
 ├── BadSearchSpace           a space that cannot be searched; names the label
 │   ├── DuplicateLabel       two hyperparameters of one name
 │   ├── WrongArgument        an argument of a wrong kind, or an unknown or missing one
@@ -203,6 +204,10 @@ class DomainSwapError(HstoreError):
 
 class CannotLoad(HstoreError):
     """Raised when an objective cannot be imported, unpickled or called here; nothing was claimed."""
+
+
+class NotSigned(VerificationFailed, CannotLoad):
+    """Raised, if `HSTORE_KEY` is set, before anything is done that depends on an event which no key in it signs."""
 
 
 class InvalidResult(HstoreError, ValueError):

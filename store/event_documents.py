@@ -20,6 +20,7 @@ from hstore.store.events import (
     Document,
     Event,
     ExperimentEvent,
+    Signature,
     TrialEvent,
     Unreadable,
 )
@@ -99,7 +100,7 @@ _PARTS: dict[str, Callable[[Any], bool]] = {
 
 
 def to_document(event: Event) -> Document:
-    """Return *event* as a document of `events`, without the `ts` that the server fills.
+    """Return *event* as a document of `events`, without the `ts` that the server fills and without its signature.
 
     A field that is None is left out. See `spill` for data too large for an event.
     """
@@ -161,6 +162,7 @@ def from_document(document: Document, fetch: Callable[[bytes], bytes] | None = N
         at=at,
         by=document["by"],
         ts=None if ts is None else (ts.time, ts.inc),
+        mac=signature_of(document),
         extra=extra or NOTHING,
         **known,
     )
@@ -186,7 +188,22 @@ def unreadable(envelope: Document, why: str, raw: bytes) -> Unreadable:
         by=envelope["by"],
         why=why,
         raw=raw,
+        mac=signature_of(envelope),
     )
+
+
+def signed(document: Document, signature: Signature | None) -> Document:
+    """Return the *document* of an event with its *signature* beside it, if it has one."""
+    return document if signature is None else document | {"mac": {"key": signature[0], "mac": signature[1]}}
+
+
+def signature_of(document: Document) -> Signature | None:
+    """Return the signature of the *document* of an event; None if it has none, or one of another shape."""
+    found = document.get("mac")
+    if not isinstance(found, Mapping):
+        return None
+    key, mac = found.get("key"), found.get("mac")
+    return (key, mac) if isinstance(key, bytes) and isinstance(mac, bytes) else None
 
 
 def spill(document: Document) -> tuple[Document, dict[bytes, bytes]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NewType
+from typing import Any, ClassVar, NewType, TypeAlias
 from uuid import UUID
 
 import bson
@@ -15,6 +15,9 @@ Document = dict[str, Any]
 TrialNumber = NewType("TrialNumber", int)
 """A trial's number in the log, its place among the decisions: 0, 1, 2, … without gaps. A document of hyperopt's may
 have another tid, which its program chose; a type checker refuses to take one for the other."""
+
+Signature: TypeAlias = tuple[bytes, bytes]
+"""Of an event: the id of the key (8 bytes), and the HMAC-SHA256 (32 bytes). See `keys.Keys`."""
 
 EVENT_BYTES = 64 * 1024
 """The most bytes a stored event may take; the validator of every store has the same limit."""
@@ -57,6 +60,8 @@ class Event:
     recorded and no field here holds. See `happened`."""
     ts: tuple[int, int] | None = field(default=None, compare=False)
     """Filled by the store on arrival (seconds, counter); for listing only."""
+    mac: Signature | None = field(default=None, compare=False)
+    """Signs the chain up to this event, if its writer had a key; stored beside the data, and no part of the digest."""
     extra: Data = field(default_factory=lambda: NOTHING)
     """Data that this version of hstore has no field for; kept, since the digest covers it."""
 

@@ -28,7 +28,7 @@ from pymongo.read_concern import ReadConcern
 from hstore.migrations import identity
 from hstore.store.digest import digest_event
 from hstore.store.errors import Conflict, InvalidEvent, VerificationFailed
-from hstore.store.event_documents import from_document, spill, to_document, unreadable
+from hstore.store.event_documents import from_document, signed, spill, to_document, unreadable
 from hstore.store.events import CODEC, Document, Event
 from hstore.store.log import EVERY_TRIAL, NO_EVENTS, REPORT_ROW_FIELDS, EventIds, Place, ReadCursor, ReportRow
 from hstore.store.retry import RetryPolicy, is_duplicate, let_go
@@ -103,7 +103,7 @@ class MongoLog:
             raise InvalidEvent(f"no document can hold this {event.type} event: {error}", path="data") from error
         for blob in blobs.values():
             self._put(blob)  # before the event that names it
-        return document | {"ts": bson.Timestamp(0, 0)}  # which the server fills
+        return signed(document, event.mac) | {"ts": bson.Timestamp(0, 0)}  # which the server fills
 
     def _insertion(self, documents: Sequence[Document], held: EventIds) -> Callable[[], tuple[int, bool]]:
         """Return what inserts *documents*; from the second call on it first looks whether *held* is still there."""

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from hstore.store.errors import SchemaMismatch
+from hstore.store.keys import VARIABLE, read_keys
 from hstore.store.store import Store
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ def open_store(
 
     patience: seconds that a server may take to answer, now and later. check_schema: False opens a store of another
     version as well.
-    Raises `BadUrl`, `NoMongod`, `StoreUnreachable`, `SchemaMismatch`.
+    Raises `BadUrl`, `NoMongod`, `StoreUnreachable`, `SchemaMismatch`, and `InvalidValue` for a `$HSTORE_KEY`
+    that is no key.
     """
     from hstore.store.claims import Claims
     from hstore.store.diagnosis import misconfiguration
@@ -37,6 +39,7 @@ def open_store(
     from hstore.store.retry import RetryPolicy
     from hstore.store.url import connect, parse
 
+    keys = read_keys(os.environ.get(VARIABLE))
     server: EmbeddedServer | None = None
     url = url or os.environ.get("HSTORE_URL")
     if not url:
@@ -55,8 +58,9 @@ def open_store(
     models = ReadModels(database, retry)
     claims = Claims(database, retry)
     store = Store(
-        log, attachments, models=models, claims=claims, database=database, url=place.shown, uri=url, server=server
-    )
+        log, attachments, models=models, claims=claims, database=database, url=place.shown, uri=url, server=server,
+        keys=keys,
+    )  # fmt: skip
     try:
         retry(lambda: _check_schema(database, where, check_schema))
         store.identity = log.identity()

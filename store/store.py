@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from hstore.store.attachments import Attachments, MemoryAttachments
 from hstore.store.digest import digest_event
 from hstore.store.errors import Conflict, InvalidEvent, NotFound, StoreRewound
-from hstore.store.events import Created, Document, Event, Queued, TrialEvent
+from hstore.store.events import Created, Document, Event, Noted, Queued, TrialEvent
 from hstore.store.fold import Trial, evolve, why_not
 from hstore.store.latest_events import LatestEvents
 from hstore.store.log import EVERY_TRIAL, EventLog, ReadCursor
@@ -28,6 +28,7 @@ from hstore.store.memory import MemoryLog
 from hstore.store.null_objects import NoClaims, NoReadModels
 from hstore.store.received import Received
 from hstore.store.rewind_check import RewindCheck
+from hstore.store.signed_chains import SignedChains, note_of_all
 from hstore.store.state import State
 from hstore.store.values import check_name
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from pymongo.database import Database
 
     from hstore.store.claims import Claims
+    from hstore.store.keys import Keys
     from hstore.store.read_models import ReadModels
     from hstore.store.server import EmbeddedServer
 
@@ -85,6 +87,7 @@ class Store:
         uri: str = "",
         server: EmbeddedServer | None = None,
         identity: uuid.UUID | None = None,
+        keys: Keys | None = None,
     ) -> None:
         self.log = log
         self.attachments = attachments
@@ -107,6 +110,8 @@ class Store:
         """By experiment the latest events that this process knows."""
         self.rewound: dict[str, StoreRewound] = {}
         """What the store has lost, by experiment, once that was noticed: this process writes nothing more to those."""
+        self.keys = keys
+        """What signs the events that are appended, and checks those that are acted on; None: nothing does."""
         self._is_closed = False
 
     @classmethod
@@ -188,6 +193,7 @@ class Experiment:
         self._digests: dict[Chain, list[bytes]] = {}
         self._composed: dict[uuid.UUID, bytes] = {}
         self._rewind_check = RewindCheck(store, name, self._chains)
+        self._signatures = None if store.keys is None else SignedChains(name, store.keys, self._chains, self.digest)
 
     @property
     def trials(self) -> list[Trial]:
@@ -281,6 +287,8 @@ class Experiment:
             self._chains.pop(tid, None)
             self._digests.pop(tid, None)
             self.state.evict(tid)
+            if self._signatures is not None:
+                self._signatures.forget(tid)
 
     def poll(self, timeout: float) -> list[Event]:
         """Read and fold what is new as soon as there is anything, or after *timeout* seconds; return it.
@@ -324,8 +332,31 @@ class Experiment:
     def compose(self, *pending: PendingEvent) -> list[Event]:
         """Return the events of *pending*, each put at the end of its chain (one builds on those before it).
 
-        Raises `InvalidEvent` for one that its chain does not allow. Nothing is written.
+        Raises `InvalidEvent` for one that its chain does not allow, `NotSigned` as `check_signatures` does. Nothing is
+        written.
         """
+        self.check_signatures()
+        return self._compose(pending)
+
+    def check_signatures(self) -> None:
+        """Raise `NotSigned` if `$HSTORE_KEY` is set and an event that was read is signed by no key in it.
+
+        Whatever acts on what it read calls this first; `compose` does so for all who write.
+        """
+        if self._signatures is not None:
+            self._signatures.check()
+
+    def sign(self) -> Event:
+        """Sign all events that were read: append a note that names the end of each chain; return it.
+
+        For a person who has looked at them: unlike `compose` this asks for no signature. Needs `Store.keys`, and an
+        experiment of which all trials are read. Raises `Conflict` if it has gone on meanwhile: look at that first.
+        """
+        [event] = self._compose([(Noted, None, note_of_all(self._chains, self.digest))])
+        self.append([event])
+        return event
+
+    def _compose(self, pending: Iterable[PendingEvent]) -> list[Event]:
         events: list[Event] = []
         self._composed.clear()
         tails: dict[Chain, tuple[int, bytes]] = {}
@@ -346,6 +377,8 @@ class Experiment:
             elif issubclass(kind, TrialEvent):
                 raise InvalidEvent(f"an event of type {event.type} is of a trial, and no trial was named")
             digest = self._composed[event.id] = digest_event(event, after)
+            if self._signatures is not None:
+                self._signatures.sign(event, digest)
             tails[tid] = (ver + 1, digest)
             if kind is Queued:
                 decision = digest
@@ -429,6 +462,8 @@ class Experiment:
             self._chains.setdefault(event.tid, []).append(event)
         if self._only is None:
             self.received.extend(events)
+        if self._signatures is not None:
+            self._signatures.take(events)
         self.state.take(events)
 
     def __repr__(self) -> str:

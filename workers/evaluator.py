@@ -68,7 +68,8 @@ class RemoteCtrl(BaseCtrl):
 
     @property
     def experiment(self) -> Experiment:
-        """See `BaseCtrl.experiment`; to be read only."""
+        """See `BaseCtrl.experiment`; to be read only. Raises `NotSigned` as `Experiment.check_signatures` does."""
+        self.trials.experiment.check_signatures()
         return self.trials.experiment
 
     @property

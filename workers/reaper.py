@@ -12,7 +12,7 @@ from hstore.engine.evaluation import attempt
 from hstore.engine.evaluation.process_identity import is_dead, this_process
 from hstore.engine.search.control import conclude_if_complete
 from hstore.store.claims import ActiveLease, TrialKey
-from hstore.store.errors import Conflict
+from hstore.store.errors import Conflict, NotSigned
 from hstore.store.events import Failed, Requeued
 from hstore.store.messages import Log
 from hstore.store.store import Experiment, PendingEvent, Store
@@ -93,6 +93,9 @@ class Reaper:
             experiment.append(experiment.compose(*pending))
         except Conflict:
             return  # the worker is alive, or another process was first
+        except NotSigned as error:
+            LOG.debug(f"trial {tid} of {exp!r} is not requeued: {error}", experiment=exp, trial=tid)
+            return
         LOG.warning(
             f"worker {worker} missed its heartbeat; trial {tid} of {exp!r} requeued",
             experiment=exp,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from hstore.engine.evaluation import objective_spec
 from hstore.engine.evaluation.objective_spec import ObjectiveSpec
-from hstore.store.errors import CannotLoad
+from hstore.store.errors import CannotLoad, NotSigned
 from hstore.store.store import Experiment, Store
 
 
@@ -42,7 +42,7 @@ class ServedExperiments:
     def refresh(self) -> tuple[list[str], bool]:
         """Read which experiments are open; return them, wanted or not, and whether there are more to serve than before.
 
-        One that was skipped is served again once its objective has changed.
+        One that was skipped is looked at again once its objective has changed, or may have been signed.
         """
         if self.missing:
             self.find_missing()
@@ -51,7 +51,7 @@ class ServedExperiments:
         for name in [name for name in names if name in self.skipped]:
             experiment = Experiment(self.store, name, only=())
             experiment.refresh()
-            if key_of(experiment) == self._skipped_keys[name]:
+            if self._skipped_keys[name] in (key_of(experiment), _key_until_signed(experiment)):
                 names.remove(name)
             else:
                 del self.skipped[name]
@@ -64,6 +64,7 @@ class ServedExperiments:
         """See `WorkerContext.spec`."""
         objective, created = experiment.state.objective, experiment.state.created
         assert created is not None
+        experiment.check_signatures()
         key = key_of(experiment)
         with self._gate:
             if (known := self._specs.get(key)) is not None:
@@ -78,8 +79,9 @@ class ServedExperiments:
         return key, spec
 
     def skip(self, experiment: Experiment, error: CannotLoad) -> bool:
-        """Skip *experiment* until its objective changes; return whether that is new."""
-        name, key = experiment.name, key_of(experiment)
+        """Skip *experiment* until its objective changes, or it is signed; return whether that is new."""
+        name = experiment.name
+        key = _key_until_signed(experiment) if isinstance(error, NotSigned) else key_of(experiment)
         with self._gate:
             is_new = self._skipped_keys.get(name) != key or name not in self.skipped
             self.skipped[name] = f"{error} ({error.hint})" if error.hint else str(error)
@@ -93,3 +95,8 @@ def key_of(experiment: Experiment) -> str:
     objective = experiment.state.objective
     pickle = (objective.get("pickle") or {}).get("sha256", b"")
     return f"{experiment.name} {objective.get('ref')} {objective.get('version')} {pickle.hex()}"
+
+
+def _key_until_signed(experiment: Experiment) -> str:
+    """Return what is another one after `hstore sign`, which adds to the experiment's own chain."""
+    return f"{key_of(experiment)} {experiment.state.ver}"

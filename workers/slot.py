@@ -13,7 +13,7 @@ from hstore.engine.evaluation import attempt
 from hstore.engine.evaluation.attachments import ChainAttachments
 from hstore.engine.evaluation.pruning import PruningSession
 from hstore.store.claims import TrialKey
-from hstore.store.errors import CannotLoad, Conflict
+from hstore.store.errors import CannotLoad, Conflict, NotSigned
 from hstore.store.events import RELEASED, Done, Requeued, Reserved
 from hstore.store.fold import Trial
 from hstore.store.store import Experiment, PendingEvent, Store
@@ -161,6 +161,9 @@ class Slot:
                 self.worker.refuse(experiment, error)
                 for trial in trials:
                     self.store.claims.give_back(self.worker.session, (name, trial.tid))
+                if isinstance(error, NotSigned):  # what ended before can still be recorded
+                    for tid in {trial.tid for trial in trials} - {ending.work.tid for ending in self._endings}:
+                        experiment.evict(tid)
                 trials = []
         pending = [attempt.claim(trial.tid, attempts=trial.attempt, worker=self.worker.name) for trial in trials]
         if trials:
@@ -198,7 +201,11 @@ class Slot:
         for ending in endings:
             batch.end(ending.work.taken, ending.pending)
         batch.take(pending, claim=begins)
-        taken = batch.append(more_to_come=self._is_soon_shown())
+        try:
+            taken = batch.append(more_to_come=self._is_soon_shown())
+        except NotSigned as error:
+            self.worker.refuse(experiment, error)
+            taken = set()
         for tid in {ending.work.tid for ending in endings} - {tid for _, tid, _ in pending} - set(keep):
             experiment.evict(tid)
         return taken
@@ -276,7 +283,8 @@ class Slot:
         while self._waiting:
             work = self._waiting.popleft()
             released: PendingEvent = (Requeued, work.tid, {"why": attempt.WHY[RELEASED], "cause": RELEASED})
-            attempt.record_end(work.experiment, work.taken, [released])
+            with contextlib.suppress(NotSigned):  # the experiment is refused; the lease of the trial runs out
+                attempt.record_end(work.experiment, work.taken, [released])
             self.worker.took_none()
             work.experiment.evict(work.tid)
 
@@ -299,5 +307,5 @@ class Slot:
 
     def _attach_output(self, work: Work, output: bytes) -> None:
         self._begin(work)
-        with contextlib.suppress(Conflict):  # another worker has the trial; recording its end finds out
+        with contextlib.suppress(Conflict, NotSigned):  # another worker has the trial; recording its end finds out
             ChainAttachments(work.experiment, work.taken.tid)["output"] = output

@@ -14,7 +14,7 @@ from typing import Any
 from hstore.engine.evaluation.heartbeat import Heartbeat
 from hstore.engine.evaluation.objective_spec import ObjectiveSpec
 from hstore.engine.search.control import conclude_if_complete
-from hstore.store.errors import CannotLoad, HstoreError
+from hstore.store.errors import CannotLoad, HstoreError, NotSigned
 from hstore.store.events import Reserved
 from hstore.store.fold import UNFINISHED
 from hstore.store.messages import Log
@@ -246,7 +246,11 @@ class Worker:
         for name in sorted(self._evaluated):
             counts, _ = self.store.models.counts(name)
             if not UNFINISHED & set(counts):
-                conclude_if_complete(Experiment(self.store, name))
+                experiment = Experiment(self.store, name)
+                try:
+                    conclude_if_complete(experiment)
+                except NotSigned as error:
+                    self.refuse(experiment, error)
 
     def _say_goodbye(self) -> None:
         timeout, self.store.timeout = self.store.timeout, 0.0

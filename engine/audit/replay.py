@@ -103,8 +103,9 @@ def derive_again(
 
     until: the last trial to look at; all without it. on_progress is called with 1 after each decision.
     Raises `NotFound` for an experiment whose log has no `created` event or no trial *until*, `VerificationFailed` for a
-    decision that cannot be read: nothing after it can be derived.
+    decision that cannot be read: nothing after it can be derived; `NotSigned` as `Experiment.check_signatures` does.
     """
+    experiment.check_signatures()
     created = _created(experiment, until)
     suggestions, prunings = _Suggestions(experiment, created), PruningReplay(experiment)
     n = len(experiment.state.trials) if until is None else until + 1

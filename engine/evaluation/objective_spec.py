@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import importlib
 import inspect
 import os
@@ -66,22 +64,14 @@ def record(domain: BoundObjective, attachments: Attachments | None) -> dict[str,
 
 
 def _kept(content: bytes, attachments: Attachments) -> dict[str, Any]:
-    kept: dict[str, Any] = {"sha256": attachments.put(content), "length": len(content)}
-    if (signature := _signature(content)) is not None:
-        kept["hmac"] = signature
-    return kept
-
-
-def _signature(content: bytes) -> bytes | None:
-    """Return the HMAC-SHA256 of *content* under `$HSTORE_KEY`; None without a key."""
-    key = os.environ.get("HSTORE_KEY")
-    return hmac.digest(key.encode(), content, hashlib.sha256) if key else None
+    return {"sha256": attachments.put(content), "length": len(content)}
 
 
 def fetch(objective: Data, space: Data, attachments: Attachments) -> ObjectiveSpec:
     """Return the spec of what `created` or `changed` says of an *objective*.
 
-    Raises `CannotLoad` for a pickle that is not signed with this process's `$HSTORE_KEY`, if it has one.
+    Raises `CannotLoad` for a pickle that cannot be read. Whether the event is signed is for
+    `Experiment.check_signatures` to say.
     """
     return ObjectiveSpec(
         name=objective.get("name", "objective"),
@@ -108,16 +98,9 @@ def _fetched(kept: Data | None, attachments: Attachments) -> bytes | None:
     if kept is None:
         return None
     try:
-        content = attachments.get(kept["sha256"])
+        return attachments.get(kept["sha256"])
     except (NotFound, VerificationFailed) as error:
         raise CannotLoad(f"its pickle cannot be read: {error}", hint="name it with --objective pkg.mod:name") from error
-    wanted = _signature(content)
-    if wanted is not None and not hmac.compare_digest(wanted, kept.get("hmac") or b""):
-        raise CannotLoad(
-            "its pickle is not signed with this process's HSTORE_KEY",
-            hint="set the same HSTORE_KEY where fmin runs, or name the objective with --objective",
-        )
-    return content
 
 
 def prepare(spec: ObjectiveSpec) -> BoundObjective:

@@ -225,48 +225,6 @@ def test_an_objective_may_be_handed_expression_memo_and_ctrl() -> None:
     assert value(objective_spec, {"x": 3.0}) == 3.0
 
 
-# -- signatures -------------------------------------------------------------------------------------------------------
-
-
-def fetched(
-    key_there: str | None, key_here: str | None, monkeypatch: pytest.MonkeyPatch, space: Any = PLAIN
-) -> ObjectiveSpec:
-    attachments, given = MemoryAttachments(), domain(lambda config: 1.0, space)
-    for key in (key_there, key_here):
-        monkeypatch.setenv("HSTORE_KEY", key) if key else monkeypatch.delenv("HSTORE_KEY", raising=False)
-        if key is key_there:
-            data = objective_spec.record(given, attachments)
-    return objective_spec.fetch(data, given.space.to_data(), attachments)
-
-
-@pytest.mark.parametrize("key", [None, "secret"])
-def test_pickles_are_used_where_the_key_is_the_same(key: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert value(fetched(key, key, monkeypatch), {"x": 0.0}) == 1.0
-
-
-def test_who_has_no_key_asks_for_no_signature(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert fetched("secret", None, monkeypatch).pickle
-
-
-@pytest.mark.parametrize("key", [None, "another"], ids=["unsigned", "another key"])
-@pytest.mark.parametrize("space", [PLAIN, {"x": hp.choice("x", [math.fabs, math.fsum])}], ids=["objective", "space"])
-def test_who_has_a_key_takes_no_pickle_that_is_not_signed_with_it(
-    key: str | None, space: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with pytest.raises(CannotLoad, match="its pickle is not signed with this process's HSTORE_KEY") as caught:
-        fetched(key, "secret", monkeypatch, space)
-    assert "HSTORE_KEY" in caught.value.hint
-
-
-def test_a_signature_is_of_all_of_the_content(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HSTORE_KEY", "secret")
-    attachments, given = MemoryAttachments(), domain(lambda config: 1.0)
-    data = objective_spec.record(given, attachments)
-    data["pickle"]["sha256"] = attachments.put(cloudpickle.dumps(lambda config: 2.0))
-    with pytest.raises(CannotLoad, match="not signed"):
-        objective_spec.fetch(data, given.space.to_data(), attachments)
-
-
 # -- another objective ------------------------------------------------------------------------------------------------
 
 

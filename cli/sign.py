@@ -1,0 +1,46 @@
+"""`hstore sign`: sign an experiment that was written without a key."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from hstore.cli.printing import print_text
+
+if TYPE_CHECKING:
+    from hstore.cli.session import Session
+
+
+@click.command()
+@click.argument("experiment")
+@click.pass_obj
+def sign(session: Session, experiment: str) -> None:
+    """Sign all events of EXPERIMENT so far with the first key of HSTORE_KEY, if its digests match.
+
+    From then on processes with that key act on them. Look first at what it is: `hstore show`, `hstore log`. Code that
+    another person put there runs as if it were your own.
+
+    \b
+    hstore sign digits
+    """
+    from hstore.store.errors import Conflict, InvalidValue, VerificationFailed
+    from hstore.store.keys import HINT, VARIABLE
+    from hstore.store.verify import verify
+
+    with session.experiment(experiment) as found:
+        keys = session.store.keys
+        if keys is None:
+            raise InvalidValue(f"{VARIABLE} is not set", hint=HINT, path=VARIABLE)
+        findings = verify(found.documents()).findings
+        if findings:
+            raise VerificationFailed(
+                f"experiment {experiment!r} was not signed: {findings[0].message}",
+                hint=f"see `hstore verify {experiment}`",
+            )
+        try:
+            found.sign()
+        except Conflict as error:
+            raise Conflict(f"{experiment!r} has gone on meanwhile; nothing was signed", hint="try again") from error
+        n = len(found.events) - 1
+        print_text(f"{experiment}: {n} events are signed with the key {keys.ids[0].hex()}")
