@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Literal
 
+from hstore.store import failures
 from hstore.store.errors import AllTrialsFailed
 from hstore.store.events import (
     NOTHING,
@@ -108,13 +109,9 @@ class State:
         best = self.best
         if best is None:
             hint = "it has several losses: see `pareto`" if self.pareto else ""
-            raise AllTrialsFailed(f"no trial of {self.exp!r} finished with a usable loss{self._failures()}", hint=hint)
+            said = failures.summary(trial for _, trial in sorted(self._trials.items()))
+            raise AllTrialsFailed(f"no trial of {self.exp!r} finished with a usable loss{said}", hint=hint)
         return best
-
-    def _failures(self) -> str:
-        """Return how many trials failed, and of what the last one did, for a message; empty if none has."""
-        errors = [trial.error for _, trial in sorted(self._trials.items()) if trial.error is not None]
-        return f" ({len(errors)} failed; last error: {errors[-1]:.200})" if errors else ""
 
     def take(self, events: Iterable[Event]) -> None:
         """Fold *events* in; per chain they come in order and without gaps, chains may come in any order."""

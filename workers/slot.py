@@ -14,7 +14,8 @@ from hstore.engine.evaluation.attachments import ChainAttachments
 from hstore.engine.evaluation.pruning import PruningSession
 from hstore.store.claims import TrialKey
 from hstore.store.errors import CannotLoad, Conflict
-from hstore.store.events import RELEASED, Done, Requeued, Reserved
+from hstore.store.events import RELEASED, Done, Failed, Requeued, Reserved
+from hstore.store.failures import RESULT_FAILED, is_failure, shortened_error
 from hstore.store.fold import Trial
 from hstore.store.store import Experiment, PendingEvent, Store
 from hstore.workers.batch import Batch
@@ -232,6 +233,8 @@ class Slot:
         for warning in result.warnings:
             self.worker.say(f"trial {tid} of {exp!r}: {warning}", logging.WARNING, experiment=exp, trial=tid)
         ending = self._ending(work, result)
+        if ending is not None:
+            self._tell_failure(ending)
         self.work = None
         self.worker.ended(self, work.taken, result.kind)
         self._is_quick = self._is_quick and time.monotonic() - began < QUICK
@@ -296,6 +299,18 @@ class Slot:
             assert created is not None
             pending = attempt.after(experiment.state.trials[work.tid], cause, result.data, created.retries)
         return Ending(work=work, pending=pending if work.has_begun else [self._begun, *pending])
+
+    def _tell_failure(self, ending: Ending) -> None:
+        """Say that the objective failed, if it did, and whether it will be tried again."""
+        *_, (kind, _, last) = ending.pending
+        ends = [data for each, _, data in ending.pending if each is Failed]
+        if ends:
+            failure = shortened_error(ends[0]["error"], ends[0]["message"])
+        elif kind is Done and is_failure(last):
+            failure = RESULT_FAILED
+        else:
+            return
+        self.worker.failed(ending.work.taken, failure, is_tried_again=kind is Requeued)
 
     def _attach_output(self, work: Work, output: bytes) -> None:
         self._begin(work)

@@ -28,17 +28,21 @@ class Limits:
     """Seconds."""
     loss_threshold: float | None = None
     max_queue_len: int | None = None
+    max_consecutive_failures: int | None = None
+    """Number of trials that fail one after the other in one call of fmin."""
 
     @classmethod
     def of(
-        cls, *, max_evals: Any = None, timeout: Any = None, loss_threshold: Any = None, max_queue_len: Any = None
-    ) -> Limits:
+        cls, *, max_evals: Any = None, timeout: Any = None, loss_threshold: Any = None, max_queue_len: Any = None,
+        max_consecutive_failures: Any = None,
+    ) -> Limits:  # fmt: skip
         """Return the limits that a user gave; raises `InvalidValue` for one that makes no sense."""
         return cls(
             max_evals=_max_evals(max_evals),
             timeout=read_timeout(timeout),
             loss_threshold=read_loss_threshold(loss_threshold),
-            max_queue_len=_max_queue_len(max_queue_len),
+            max_queue_len=_at_least_one("max_queue_len", max_queue_len),
+            max_consecutive_failures=_at_least_one("max_consecutive_failures", max_consecutive_failures),
         )
 
 
@@ -67,10 +71,10 @@ def read_loss_threshold(given: Any) -> float | None:
     return threshold
 
 
-def _max_queue_len(given: Any) -> int | None:
+def _at_least_one(name: str, given: Any) -> int | None:
     n = as_whole(given)
     if given is not None and (n is None or n < 1):
-        raise InvalidValue(f"max_queue_len must be a whole number of at least 1, not {given!r}")
+        raise InvalidValue(f"{name} must be a whole number of at least 1, not {given!r}")
     return n
 
 

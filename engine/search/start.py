@@ -67,6 +67,8 @@ class SearchStart:
     def limits_with_room(self, existing: int, added: int) -> dict[str, Any]:
         """Return the limits as the log holds them, with room for *added* trials beside the *existing* ones."""
         wanted = {name: None if value == sys.maxsize else value for name, value in asdict(self.limits).items()}
+        if wanted["max_consecutive_failures"] is None:
+            del wanted["max_consecutive_failures"]  # so a search that has no such limit says what it always said
         if added and wanted["max_evals"] is not None:
             wanted["max_evals"] = max(wanted["max_evals"], existing + added)
         return wanted
