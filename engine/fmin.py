@@ -69,6 +69,7 @@ def fmin(
     pruner: Any = None,
     objectives: SupportsInt | None = None,
     max_consecutive_failures: SupportsInt | None = None,
+    keep_output: Literal["failed", "always", "never"] = "failed",
 ) -> Any:
     """Search *space* for the point at which *fn* is smallest, and return it: {label: value}.
 
@@ -104,6 +105,9 @@ def fmin(
         "constraints", a list of numbers: a constraint is kept if its number is at most 0.
     max_consecutive_failures: the search ends once so many trials in a row have failed in this call; the same call
         continues it. None for no limit. Without workers it takes *catch_eval_exceptions*, or results of status "fail".
+    keep_output: of which trials workers keep the last 64 KiB that they write to stdout and stderr, as the attachment
+        "output" (`hstore show EXPERIMENT TRIAL --output`). What is evaluated in this process prints as ever, and is
+        not kept.
     rstate: seed, for a reproducible search: an int, or `numpy.random.default_rng(seed)`.
     points_to_evaluate: points {label: value} to evaluate first, on top of *max_evals*; those that the search was given
         before are not queued again. A choice takes one of its options, or as in hyperopt the index of one: an int is
@@ -124,6 +128,7 @@ def fmin(
         display=Display(verbose=bool(verbose), show_progressbar=show_progressbar),
         rstate=rstate, points=points_to_evaluate, early_stop_fn=early_stop_fn, trials_save_file=trials_save_file,
         catch_eval_exceptions=catch_eval_exceptions, pruner=pruner, objectives=objectives,
+        keep_output=keep_output,
     )  # fmt: skip
     if allow_trials_fmin and _has_own_fmin(trials):
         _refuse_what_hyperopt_has_not(trials, options)

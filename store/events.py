@@ -25,6 +25,9 @@ process died; it took too long. A retry policy says how often each may happen be
 RELEASED = "released"
 """Why there was no attempt: the worker that had claimed the trial gave it back before it began. No policy counts it."""
 
+KEEP_OUTPUT = ("failed", "always", "never")
+"""Of which trials workers keep what the objective writes to stdout and stderr."""
+
 NOTHING: Data = {}
 
 CODEC: bson.CodecOptions[Document] = bson.CodecOptions(
@@ -217,11 +220,13 @@ class Created(ExperimentEvent):
     fingerprint: Data
     pruner: Data | None = None
     """name, version, settings."""
+    keep_output: str | None = None
+    """Of which trials workers keep what they print, one of `KEEP_OUTPUT`; None: of those that failed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changed(ExperimentEvent):
-    """A limit, the algorithm, the objective, the pruner or the generator of seeds was replaced."""
+    """A limit, the algorithm, the objective, the pruner, the generator of seeds or `keep_output` was replaced."""
 
     type: ClassVar[str] = "changed"
     limits: Data | None = None
@@ -232,6 +237,7 @@ class Changed(ExperimentEvent):
     generator: Data | None = None
     """As in `Created`, and `after`: how many suggestions there were. Its first seed is that of the first decision that
     observes this event."""
+    keep_output: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

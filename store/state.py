@@ -10,6 +10,7 @@ from typing import Any, Literal
 from hstore.store import failures
 from hstore.store.errors import AllTrialsFailed
 from hstore.store.events import (
+    KEEP_OUTPUT,
     NOTHING,
     Cancelled,
     Changed,
@@ -48,6 +49,8 @@ class State:
         self.pruner: Data = NOTHING
         """Empty: none."""
         self.generator: Data = NOTHING
+        self.keep_output = KEEP_OUTPUT[0]
+        """Of which trials workers keep what they print."""
         self.pruned = 0
         """How many trials it stopped early."""
         self.notes: tuple[Noted, ...] = ()
@@ -166,6 +169,7 @@ class State:
                 self.limits, self.algorithm, self.objective = event.limits, event.algorithm, event.objective
                 self.pruner = event.pruner or NOTHING
                 self.generator = event.generator
+                self.keep_output = event.keep_output or self.keep_output
                 return
             case Changed():
                 self.limits = self.limits if event.limits is None else event.limits
@@ -173,6 +177,7 @@ class State:
                 self.objective = self.objective if event.objective is None else event.objective
                 self.pruner = self.pruner if event.pruner is None else event.pruner
                 self.generator = self.generator if event.generator is None else event.generator
+                self.keep_output = event.keep_output or self.keep_output
             case Paused(why=why):
                 self.status, self.why = "paused", why
             case Resumed():

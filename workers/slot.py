@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from hstore.engine.evaluation import attempt
 from hstore.engine.evaluation.attachments import ChainAttachments
 from hstore.engine.evaluation.pruning import PruningSession
+from hstore.store.attachments import OUTPUT
 from hstore.store.claims import TrialKey
 from hstore.store.errors import CannotLoad, Conflict
 from hstore.store.events import RELEASED, Done, Failed, Requeued, Reserved
@@ -286,14 +287,17 @@ class Slot:
     def _ending(self, work: Work, result: CallResult) -> Ending | None:
         experiment, cause = work.experiment, str(result.kind)
         pending: list[PendingEvent]
+        keeps = experiment.state.keep_output
         if cause == "done":
+            if result.output and (keeps == "always" or (keeps == "failed" and is_failure(result.data))):
+                self._attach_output(work, result.output)
             pending = [(Done, work.tid, result.data)]
         else:
             if cause == "aborted":
                 if self._why_aborted == "taken":
                     return None
                 cause = "interrupted"
-            elif result.output:
+            elif result.output and keeps != "never":
                 self._attach_output(work, result.output)
             created = experiment.state.created
             assert created is not None
@@ -314,5 +318,9 @@ class Slot:
 
     def _attach_output(self, work: Work, output: bytes) -> None:
         self._begin(work)
+        reports = work.experiment.state.trials[work.tid].reports
+        mine = [report.attachment for report in reports if report.ver > work.taken.ver and report.attachment]
+        if any(attachment["name"] == OUTPUT for attachment in mine):
+            return  # the objective has one of that name
         with contextlib.suppress(Conflict):  # another worker has the trial; recording its end finds out
-            ChainAttachments(work.experiment, work.taken.tid)["output"] = output
+            ChainAttachments(work.experiment, work.taken.tid)[OUTPUT] = output

@@ -15,7 +15,7 @@ from hstore.engine.pruners import Pruner
 from hstore.engine.search.defaults import RETRIES
 from hstore.engine.search.progress import ProgressCallback, default_callback, no_progress_callback
 from hstore.store.errors import InvalidValue
-from hstore.store.events import CAUSES
+from hstore.store.events import CAUSES, KEEP_OUTPUT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,9 +143,13 @@ class SearchOptions:
     pruner: Pruner | None = None
     objectives: int | None = None
     """How many losses a result has to have; None leaves it to the results."""
+    keep_output: str = KEEP_OUTPUT[0]
 
     @classmethod
-    def of(cls, *, points: Any = None, pruner: Any = None, objectives: Any = None, **others: Any) -> SearchOptions:
+    def of(
+        cls, *, points: Any = None, pruner: Any = None, objectives: Any = None, keep_output: Any = KEEP_OUTPUT[0],
+        **others: Any,
+    ) -> SearchOptions:  # fmt: skip
         """Return the options that a user gave; raises `InvalidValue` for those that make no sense.
 
         others: fields that any value fits.
@@ -155,10 +159,13 @@ class SearchOptions:
         n = as_whole(objectives)
         if objectives is not None and (n is None or n < 2):
             raise InvalidValue(f"objectives must be a number of losses, 2 or more, not {objectives!r}")
+        if keep_output not in KEEP_OUTPUT:
+            raise InvalidValue(f"keep_output must be one of {', '.join(KEEP_OUTPUT)}, not {keep_output!r}")
         options = cls(
             points=tuple(points or ()),
             pruner=None if pruner is None else pruners.resolve(pruner),
             objectives=n,
+            keep_output=keep_output,
             **others,
         )
         if n is not None and options.limits.loss_threshold is not None:

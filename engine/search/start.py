@@ -16,7 +16,7 @@ from hstore.engine.search.options import Limits, SearchOptions
 from hstore.engine.space import Point, Space
 from hstore.store.attachments import Attachments
 from hstore.store.errors import SpaceChanged
-from hstore.store.events import Changed, Created, Data, Queued, Resumed
+from hstore.store.events import KEEP_OUTPUT, Changed, Created, Data, Queued, Resumed
 from hstore.store.messages import Log
 from hstore.store.state import State
 from hstore.store.store import Experiment, PendingEvent
@@ -113,6 +113,7 @@ def _created(experiment: Experiment, start: SearchStart, added: int) -> dict[str
         "retries": dict(start.options.parallel.retries),
         "fingerprint": fingerprint(),
         "pruner": start.pruner or None,
+        "keep_output": None if start.options.keep_output == KEEP_OUTPUT[0] else start.options.keep_output,
     }
 
 
@@ -173,6 +174,8 @@ def _changes(experiment: Experiment, start: SearchStart, added: int) -> dict[str
         changed["generator"] = generator
     if state.pruner != start.pruner:
         changed["pruner"] = start.pruner
+    if state.keep_output != start.options.keep_output:
+        changed["keep_output"] = start.options.keep_output
     objective = start.objective
     if any(state.objective.get(key) != objective.get(key) for key in ("name", "ref", "version", "objectives")):
         changed["objective"] = objective_spec.record(start.domain, _attachments(experiment))

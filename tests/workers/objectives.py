@@ -32,6 +32,12 @@ def prints(config: dict[str, Any]) -> float:
     return 0.0
 
 
+def attaches_output(config: dict[str, Any], ctrl: Any) -> float:
+    print("not mine")
+    ctrl.attachments["output"] = "mine"
+    return 0.0
+
+
 def sleeps(config: dict[str, Any]) -> float:
     time.sleep(600)  # something ends it
     return 0.0
