@@ -66,6 +66,7 @@ def _experiment_data(experiment: Experiment) -> dict[str, Any]:
     return {
         "name": document.pop("_id"),
         **document,
+        "objective_changes": _objective_changes(experiment),
         "space": _space(experiment),
         "head": experiment.head,
         "trials": trials,
@@ -87,8 +88,17 @@ def _experiment_text(experiment: Experiment) -> str:
     return "\n".join(line for lines in parts for line in lines)
 
 
+def _objective_changes(experiment: Experiment) -> list[Mapping[str, Any]]:
+    from hstore.store.events import Changed
+
+    events = [] if experiment.state.ver < 0 else experiment.chain(None)
+    changed = [event.objective or {} for event in events if isinstance(event, Changed)]
+    return [each["change"] for each in changed if isinstance(each.get("change"), dict)]
+
+
 def _heading(experiment: Experiment) -> Iterator[str]:
     from hstore.cli.table import counted, text
+    from hstore.engine.evaluation.objective_change import told
 
     state = experiment.state
     reason = f" ({text(state.why)})" if state.why else ""
@@ -96,6 +106,8 @@ def _heading(experiment: Experiment) -> Iterator[str]:
     yield f"algorithm  {_algorithm(state.algorithm)}"
     if state.pruner:
         yield f"pruner     {_algorithm(state.pruner)}"
+    for edited in _objective_changes(experiment):
+        yield f"objective  {text(told(edited))}"
     yield f"trials     {counted(state.counts, state.pruned) or 'none yet'}"
     yield f"head       {experiment.head.hex()}"
     yield "space"

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from hstore.engine.evaluation import objective_spec
 from hstore.engine.evaluation.domain import BoundObjective, describe
+from hstore.engine.evaluation.objective_change import change, edited_files, told
 from hstore.engine.search import points as given_points
 from hstore.engine.search import seeds
 from hstore.engine.search.fingerprint import fingerprint
@@ -177,9 +178,23 @@ def _changes(experiment: Experiment, start: SearchStart, added: int) -> dict[str
     if state.keep_output != start.options.keep_output:
         changed["keep_output"] = start.options.keep_output
     objective = start.objective
-    if any(state.objective.get(key) != objective.get(key) for key in ("name", "ref", "version", "objectives")):
-        changed["objective"] = objective_spec.record(start.domain, _attachments(experiment))
+    is_another = any(state.objective.get(key) != objective.get(key) for key in ("name", "ref", "version", "objectives"))
+    if is_another or (experiment.store.is_durable and edited_files(state.objective, {"files": start.domain.files})):
+        changed["objective"] = _another_objective(experiment, start)
     return changed
+
+
+def _another_objective(experiment: Experiment, start: SearchStart) -> dict[str, Any]:
+    """Return what the log is to say of the objective that replaces the one it knows; tells the user of an edited one.
+
+    In memory nothing is told: there the program itself has just given another function.
+    """
+    state = experiment.state
+    data = objective_spec.record(start.domain, _attachments(experiment))
+    if experiment.store.is_durable and (edited := change(state.objective, data, trials=len(state.trials))):
+        data["change"] = edited
+        LOG.warning(told(edited), experiment=state.exp)
+    return data
 
 
 def _is_complete(state: State, limits: Limits) -> bool:
