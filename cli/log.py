@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from hstore.cli.printing import print_encoded, print_note, print_text
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from hstore.cli.session import Session
     from hstore.store.events import Document, Event
     from hstore.store.store import Experiment
 
 WAIT_SECONDS = 5.0
+CHANGEABLE = ("limits", "algorithm", "objective", "pruner", "generator", "keep_output")
 LAST = (2**32, 0)
 """Sorts after every timestamp."""
 
@@ -129,5 +132,16 @@ def _summary(document: Document) -> str:
             return named(shown | ({"attachment": data["attachment"]["name"]} if "attachment" in data else {}))
         case "created":
             return text(f"{data.get('algorithm', {}).get('name')}, {data.get('objective', {}).get('name')}")
+        case "changed":
+            return _changed(data)
         case _:
             return named({name: data[name] for name in ("why", "note") if name in data})
+
+
+def _changed(data: Mapping[str, Any]) -> str:
+    from hstore.cli.table import text
+    from hstore.engine.evaluation.objective_change import told
+
+    edited = data.get("objective", {}).get("change")
+    fields = [name for name in CHANGEABLE if name in data and not (edited and name == "objective")]
+    return text("; ".join(filter(None, [told(edited) if edited else "", ", ".join(fields)])))

@@ -30,21 +30,29 @@ _LEGEND = {
 @click.command()
 @click.argument("experiment")
 @click.argument("tid", type=int, required=False)
+@click.option("--output", is_flag=True, help="Print what trial TID wrote to stdout and stderr.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_obj
-def show(session: Session, experiment: str, tid: int | None, as_json: bool) -> None:
+def show(session: Session, experiment: str, tid: int | None, output: bool, as_json: bool) -> None:
     """Show EXPERIMENT, or its trial number TID.
 
     \b
     hstore show digits
     hstore show digits 7
+    hstore show digits 7 --output
     """
+    if output and tid is None:
+        raise click.UsageError("--output is of one trial: add its number")
     with session.experiment(experiment) as found:
         if tid is None:
             view = _experiment_data(found) if as_json else _experiment_text(found)
         else:
             found.chain(tid)  # raises NotFound
             trial = found.state.trials[tid]
+            if output:
+                printed = _output(found, trial)
+                print_json({"tid": tid, "output": printed}) if as_json else print_text(printed.removesuffix("\n"))
+                return
             view = _trial_data(found, trial) if as_json else _trial_text(found, trial)
         if as_json:
             print_json(view)
@@ -65,6 +73,7 @@ def _experiment_data(experiment: Experiment) -> dict[str, Any]:
     return {
         "name": document.pop("_id"),
         **document,
+        "objective_changes": _objective_changes(experiment),
         "space": _space(experiment),
         "head": experiment.head,
         "trials": trials,
@@ -92,8 +101,17 @@ def _experiment_text(experiment: Experiment) -> str:
     return "\n".join(line for lines in parts for line in lines)
 
 
+def _objective_changes(experiment: Experiment) -> list[Mapping[str, Any]]:
+    from hstore.store.events import Changed
+
+    events = [] if experiment.state.ver < 0 else experiment.chain(None)
+    changed = [event.objective or {} for event in events if isinstance(event, Changed)]
+    return [each["change"] for each in changed if isinstance(each.get("change"), dict)]
+
+
 def _heading(experiment: Experiment) -> Iterator[str]:
     from hstore.cli.table import counted, text
+    from hstore.engine.evaluation.objective_change import told
 
     state = experiment.state
     reason = f" ({text(state.why)})" if state.why else ""
@@ -101,6 +119,8 @@ def _heading(experiment: Experiment) -> Iterator[str]:
     yield f"algorithm  {_algorithm(state.algorithm)}"
     if state.pruner:
         yield f"pruner     {_algorithm(state.pruner)}"
+    for edited in _objective_changes(experiment):
+        yield f"objective  {text(told(edited))}"
     yield f"trials     {counted(state.counts, state.pruned) or 'none yet'}"
     yield f"head       {experiment.head.hex()}"
     yield "space"
@@ -258,6 +278,22 @@ def _outcome(trial: Trial) -> Iterator[str]:
         yield text(trial.error)
         for line in str(getattr(trial.end, "traceback", None) or "").split("\n"):
             yield text(line)
+
+
+def _output(experiment: Experiment, trial: Trial) -> str:
+    """Return what *trial* wrote to stdout and stderr; raises `NotFound` if nothing of that was kept."""
+    from hstore.store.attachments import OUTPUT
+    from hstore.store.errors import NotFound
+
+    if (attachment := trial.attachments.get(OUTPUT)) is None:
+        raise NotFound(
+            f"no output of trial {trial.tid} was kept",
+            hint=f"workers keep it of {_KEPT[experiment.state.keep_output]}; see keep_output of fmin",
+        )
+    return experiment.store.attachments.get(attachment["sha256"]).decode(errors="replace")
+
+
+_KEPT = {"failed": "trials that fail", "always": "every trial", "never": "no trial"}
 
 
 def _exact(value: Any) -> str:

@@ -33,8 +33,8 @@ from hstore.engine.search.options import (
 from hstore.engine.search.progress import ProgressCallback
 from hstore.engine.space import Apply, Space, compile_space, space_eval
 from hstore.engine.space.constant_spaces import why_nothing_is_searched
+from hstore.store import failures
 from hstore.store.errors import AllTrialsFailed, BadSearchSpace, InvalidAnnotatedParameter, InvalidValue, MissingValue
-from hstore.store.events import Failed
 from hstore.store.messages import shown_on_stderr
 from hstore.store.store import Store
 
@@ -71,6 +71,8 @@ def fmin(
     pruner: Any = None,
     objectives: SupportsInt | None = None,
     warm_start: Any = None,
+    max_consecutive_failures: SupportsInt | None = None,
+    keep_output: Literal["failed", "always", "never"] = "failed",
 ) -> Any:
     """Search *space* for the point at which *fn* is smallest, and return it: {label: value}.
 
@@ -104,6 +106,11 @@ def fmin(
     objectives: how many losses *fn* returns, if several, as a list or as {"status": "ok", "losses": […]}. Any algorithm
         searches for their Pareto front, and the list of the points of the front is returned. A result may also have
         "constraints", a list of numbers: a constraint is kept if its number is at most 0.
+    max_consecutive_failures: the search ends once so many trials in a row have failed in this call; the same call
+        continues it. None for no limit. Without workers it takes *catch_eval_exceptions*, or results of status "fail".
+    keep_output: of which trials workers keep the last 64 KiB that they write to stdout and stderr, as the attachment
+        "output" (`hstore show EXPERIMENT TRIAL --output`). What is evaluated in this process prints as ever, and is
+        not kept.
     rstate: seed, for a reproducible search: an int, or `numpy.random.default_rng(seed)`.
     points_to_evaluate: points {label: value} to evaluate first, on top of *max_evals*; those that the search was given
         before are not queued again. A choice takes one of its options, or as in hyperopt the index of one: an int is
@@ -120,12 +127,14 @@ def fmin(
     """
     options = SearchOptions.of(
         limits=Limits.of(
-            max_evals=max_evals, timeout=timeout, loss_threshold=loss_threshold, max_queue_len=max_queue_len
+            max_evals=max_evals, timeout=timeout, loss_threshold=loss_threshold, max_queue_len=max_queue_len,
+            max_consecutive_failures=max_consecutive_failures,
         ),
         parallel=ParallelOptions.of(workers=workers, retries=retries, grace=grace),
         display=Display(verbose=bool(verbose), show_progressbar=show_progressbar),
         rstate=rstate, points=points_to_evaluate, early_stop_fn=early_stop_fn, trials_save_file=trials_save_file,
         catch_eval_exceptions=catch_eval_exceptions, pruner=pruner, objectives=objectives,
+        keep_output=keep_output,
     )  # fmt: skip
     if allow_trials_fmin and _has_own_fmin(trials):
         _refuse_what_hyperopt_has_not(trials, options, warm_start)
@@ -186,13 +195,15 @@ def _domain(fn: Callable[..., Any], space: Any, options: SearchOptions, pass_exp
 
 def _answer(view: Trials, space: Any, options: SearchOptions, *, return_argmin: bool) -> Any:
     """Return what fmin returns: the best point, or those of the front."""
-    if options.objectives is not None or view.pareto:
+    if view.pareto:
         front = [raw_values(document) for document in view.pareto]
         return front if return_argmin else [space_eval(space, point) for point in front]
-    if not len(view) and not return_argmin:
-        return None
     if not len(view) and not view.experiment.state.counts.get("failed", 0):
+        if not return_argmin:
+            return None
         raise InvalidValue("There are no evaluation tasks, cannot return argmin of task losses.")
+    if options.objectives is not None:
+        raise AllTrialsFailed(_no_usable_loss(view))
     best = _argmin(view)
     return best if return_argmin else _evaluated(view, space, best)
 
@@ -220,14 +231,15 @@ def _is_whole(space: Any, document: Mapping[str, Any]) -> bool:
 
 
 def _argmin(view: Trials) -> dict[str, Any]:
-    """Return the best point; raises `AllTrialsFailed`, which says what went wrong in the last trial that failed."""
+    """Return the best point; raises `AllTrialsFailed`, which says what went wrong in most of the trials that failed."""
     try:
         return view.argmin
     except AllTrialsFailed as error:
-        ends = [trial.end for trial in view.experiment.trials]
-        failures = [f"{end.error}: {end.message}" for end in ends if isinstance(end, Failed)]
-        said = f" ({len(failures)} failed; last error: {failures[-1]:.200})" if failures else ""
-        raise AllTrialsFailed(f"no trial finished with a usable loss{said}", hint=error.hint) from None
+        raise AllTrialsFailed(_no_usable_loss(view), hint=error.hint) from None
+
+
+def _no_usable_loss(view: Trials) -> str:
+    return f"no trial finished with a usable loss{failures.summary(view.experiment.trials)}"
 
 
 def _default_algorithm() -> Any:

@@ -7,6 +7,9 @@ from typing import Protocol
 
 from hstore.store.errors import NotFound
 
+OUTPUT = "output"
+"""Name of the attachment that holds what the objective of a trial wrote to stdout and stderr."""
+
 
 class Attachments(Protocol):
     """Content by its SHA-256. What was put is never changed; putting it again changes nothing."""

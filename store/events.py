@@ -28,6 +28,9 @@ process died; it took too long. A retry policy says how often each may happen be
 RELEASED = "released"
 """Why there was no attempt: the worker that had claimed the trial gave it back before it began. No policy counts it."""
 
+KEEP_OUTPUT = ("failed", "always", "never")
+"""Of which trials workers keep what the objective writes to stdout and stderr."""
+
 NOTHING: Data = {}
 
 CODEC: bson.CodecOptions[Document] = bson.CodecOptions(
@@ -222,11 +225,13 @@ class Created(ExperimentEvent):
     fingerprint: Data
     pruner: Data | None = None
     """name, version, settings."""
+    keep_output: str | None = None
+    """Of which trials workers keep what they print, one of `KEEP_OUTPUT`; None: of those that failed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changed(ExperimentEvent):
-    """A limit, the algorithm, the objective, the pruner, the generator of seeds or the space was replaced."""
+    """A limit, the algorithm, the objective, the pruner, the generator, the space or `keep_output` was replaced."""
 
     type: ClassVar[str] = "changed"
     limits: Data | None = None
@@ -239,6 +244,7 @@ class Changed(ExperimentEvent):
     observes this event."""
     space: Data | None = None
     """Of a search in memory only; a durable one keeps the space that it was created with."""
+    keep_output: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,8 +7,10 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Literal
 
+from hstore.store import failures
 from hstore.store.errors import AllTrialsFailed
 from hstore.store.events import (
+    KEEP_OUTPUT,
     NOTHING,
     Cancelled,
     Changed,
@@ -48,6 +50,8 @@ class State:
         """Empty: none."""
         self.generator: Data = NOTHING
         self.space: Data = NOTHING
+        self.keep_output = KEEP_OUTPUT[0]
+        """Of which trials workers keep what they print."""
         self.pruned = 0
         """How many trials it stopped early."""
         self.notes: tuple[Noted, ...] = ()
@@ -109,13 +113,9 @@ class State:
         best = self.best
         if best is None:
             hint = "it has several losses: see `pareto`" if self.pareto else ""
-            raise AllTrialsFailed(f"no trial of {self.exp!r} finished with a usable loss{self._failures()}", hint=hint)
+            said = failures.summary(trial for _, trial in sorted(self._trials.items()))
+            raise AllTrialsFailed(f"no trial of {self.exp!r} finished with a usable loss{said}", hint=hint)
         return best
-
-    def _failures(self) -> str:
-        """Return how many trials failed, and of what the last one did, for a message; empty if none has."""
-        errors = [trial.error for _, trial in sorted(self._trials.items()) if trial.error is not None]
-        return f" ({len(errors)} failed; last error: {errors[-1]:.200})" if errors else ""
 
     def take(self, events: Iterable[Event]) -> None:
         """Fold *events* in; per chain they come in order and without gaps, chains may come in any order."""
@@ -170,6 +170,7 @@ class State:
                 self.limits, self.algorithm, self.objective = event.limits, event.algorithm, event.objective
                 self.pruner = event.pruner or NOTHING
                 self.generator, self.space = event.generator, event.space
+                self.keep_output = event.keep_output or self.keep_output
                 return
             case Changed():
                 self.limits = self.limits if event.limits is None else event.limits
@@ -178,6 +179,7 @@ class State:
                 self.pruner = self.pruner if event.pruner is None else event.pruner
                 self.generator = self.generator if event.generator is None else event.generator
                 self.space = self.space if event.space is None else event.space
+                self.keep_output = event.keep_output or self.keep_output
             case Paused(why=why):
                 self.status, self.why = "paused", why
             case Resumed():

@@ -46,6 +46,8 @@ class Child:
         self._process: subprocess.Popen[bytes] | None = None
         self._loaded: dict[str, str | None] = {}
         self._versions: dict[str, str | None] = {}
+        self._files: dict[str, str] = {}
+        self._renewed: set[str] = set()
         self._wake, self._waker = socket.socketpair()
         self._wake.setblocking(False)
         self._aborted: str | None = None
@@ -68,14 +70,22 @@ class Child:
         if key not in self._loaded:
             is_fresh = not self._loaded
             version = self._load(key, spec)
-            if not is_fresh and version not in (spec.version, self._versions.get(key)):
+            if not is_fresh and (version not in (spec.version, self._versions.get(key)) or self._is_stale(key, spec)):
                 self.stop()  # it has imported what has changed on disk since; only a new process imports it again
                 self._running()
                 is_fresh, version = True, self._load(key, spec)
             self._loaded[key] = version
+            self._files.update(spec.files)
             if is_fresh:
                 self._versions[key] = version
         return self._loaded[key]
+
+    def _is_stale(self, key: str, spec: ObjectiveSpec) -> bool:
+        """Return whether the process may have imported a file before it was edited; once for each *key*."""
+        if key in self._renewed or all(self._files.get(path, digest) == digest for path, digest in spec.files):
+            return False
+        self._renewed.add(key)
+        return True
 
     def _load(self, key: str, spec: ObjectiveSpec) -> str | None:
         for _ in range(LOAD_TRIES):
@@ -187,6 +197,7 @@ class Child:
         self._line = Connection(mine.detach())
         self.jobs = 0
         self._loaded.clear()
+        self._files.clear()
         return self._process
 
     def _kill(self, tail: bytearray) -> None:
@@ -206,6 +217,7 @@ class Child:
         code = process.wait()
         os.close(self._output)
         self._loaded.clear()
+        self._files.clear()
         return (-code, None) if code < 0 else (None, code)
 
     # -- listening --------------------------------------------------------------------------------------------

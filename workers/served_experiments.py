@@ -94,7 +94,8 @@ def key_of(experiment: Experiment) -> str:
     """Return what tells the objective of *experiment* from all others."""
     objective = experiment.state.objective
     pickle = (objective.get("pickle") or {}).get("sha256", b"")
-    return f"{experiment.name} {objective.get('ref')} {objective.get('version')} {pickle.hex()}"
+    key = f"{experiment.name} {objective.get('ref')} {objective.get('version')} {pickle.hex()}"
+    return f"{key} {files}" if (files := objective.get("files")) else key
 
 
 def _key_until_signed(experiment: Experiment) -> str:

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from hstore.engine.evaluation import attempt
 from hstore.engine.evaluation.attachments import ChainAttachments
 from hstore.engine.evaluation.pruning import PruningSession
+from hstore.store.attachments import OUTPUT
 from hstore.store.claims import TrialKey
 from hstore.store.errors import CannotLoad, Conflict, NotSigned
-from hstore.store.events import RELEASED, Done, Requeued, Reserved
+from hstore.store.events import RELEASED, Done, Failed, Requeued, Reserved
+from hstore.store.failures import RESULT_FAILED, is_failure, shortened_error
 from hstore.store.fold import Trial
 from hstore.store.store import Experiment, PendingEvent, Store
 from hstore.workers.batch import Batch
@@ -239,6 +241,8 @@ class Slot:
         for warning in result.warnings:
             self.worker.say(f"trial {tid} of {exp!r}: {warning}", logging.WARNING, experiment=exp, trial=tid)
         ending = self._ending(work, result)
+        if ending is not None:
+            self._tell_failure(ending)
         self.work = None
         self.worker.ended(self, work.taken, result.kind)
         self._is_quick = self._is_quick and time.monotonic() - began < QUICK
@@ -291,21 +295,40 @@ class Slot:
     def _ending(self, work: Work, result: CallResult) -> Ending | None:
         experiment, cause = work.experiment, str(result.kind)
         pending: list[PendingEvent]
+        keeps = experiment.state.keep_output
         if cause == "done":
+            if result.output and (keeps == "always" or (keeps == "failed" and is_failure(result.data))):
+                self._attach_output(work, result.output)
             pending = [(Done, work.tid, result.data)]
         else:
             if cause == "aborted":
                 if self._why_aborted == "taken":
                     return None
                 cause = "interrupted"
-            elif result.output:
+            elif result.output and keeps != "never":
                 self._attach_output(work, result.output)
             created = experiment.state.created
             assert created is not None
             pending = attempt.after(experiment.state.trials[work.tid], cause, result.data, created.retries)
         return Ending(work=work, pending=pending if work.has_begun else [self._begun, *pending])
 
+    def _tell_failure(self, ending: Ending) -> None:
+        """Say that the objective failed, if it did, and whether it will be tried again."""
+        *_, (kind, _, last) = ending.pending
+        ends = [data for each, _, data in ending.pending if each is Failed]
+        if ends:
+            failure = shortened_error(ends[0]["error"], ends[0]["message"])
+        elif kind is Done and is_failure(last):
+            failure = RESULT_FAILED
+        else:
+            return
+        self.worker.failed(ending.work.taken, failure, is_tried_again=kind is Requeued)
+
     def _attach_output(self, work: Work, output: bytes) -> None:
         self._begin(work)
+        reports = work.experiment.state.trials[work.tid].reports
+        mine = [report.attachment for report in reports if report.ver > work.taken.ver and report.attachment]
+        if any(attachment["name"] == OUTPUT for attachment in mine):
+            return  # the objective has one of that name
         with contextlib.suppress(Conflict, NotSigned):  # another worker has the trial; recording its end finds out
-            ChainAttachments(work.experiment, work.taken.tid)["output"] = output
+            ChainAttachments(work.experiment, work.taken.tid)[OUTPUT] = output

@@ -14,6 +14,7 @@ from typing import Any
 from hstore.engine.evaluation.heartbeat import Heartbeat
 from hstore.engine.evaluation.objective_spec import ObjectiveSpec
 from hstore.engine.search.control import conclude_if_complete
+from hstore.engine.search.failure_watch import where_to_look
 from hstore.store.errors import CannotLoad, HstoreError, NotSigned
 from hstore.store.events import Reserved
 from hstore.store.fold import UNFINISHED
@@ -120,6 +121,13 @@ class Worker:
         """See `WorkerContext`."""
         self._held.remove(slot, taken)
         self._leaving.count_end(kind)
+
+    def failed(self, taken: Reserved, failure: str, *, is_tried_again: bool) -> None:
+        """See `WorkerContext`. A worker that belongs to a call of fmin leaves that to it."""
+        if self.options.parent is None:
+            after = ("; it will be tried again" if is_tried_again else "") + where_to_look(taken.exp, taken.tid)
+            message = f"trial {taken.tid} of {taken.exp!r} failed: {failure}{after}"
+            self.say(message, logging.WARNING, experiment=taken.exp, trial=taken.tid)
 
     def say(self, message: str, level: int = logging.INFO, **about: Any) -> None:
         """See `WorkerContext`."""

@@ -63,5 +63,8 @@ class WorkerContext(Protocol):
     def ended(self, slot: Interruptible, taken: Reserved, kind: str) -> None:
         """Note that *slot* evaluates it no more, and how the call ended (`CallResult.kind`)."""
 
+    def failed(self, taken: Reserved, failure: str, *, is_tried_again: bool) -> None:
+        """Tell the user that the trial of *taken* failed, and of what."""
+
     def say(self, message: str, level: int = logging.INFO, **about: Any) -> None:
         """Log *message*; about: the experiment and the trial that it is about."""

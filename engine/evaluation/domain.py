@@ -15,6 +15,7 @@ from typing import Any
 
 from hstore.engine.evaluation import impure_symbols  # noqa: F401  (what expressions may call)
 from hstore.engine.evaluation.ctrl import BaseCtrl
+from hstore.engine.evaluation.project_files import code_text, project_files
 from hstore.engine.evaluation.results import as_pruned, as_result
 from hstore.engine.space import Apply, Space, compile_space
 from hstore.store.errors import InvalidResult
@@ -57,6 +58,11 @@ class BoundObjective:
     def can_report(self) -> bool:
         """Whether the objective is handed a `Ctrl` in some way."""
         return self.pass_expr_memo_ctrl or self.wants_ctrl or bool(self.space.memo({}))
+
+    @functools.cached_property
+    def files(self) -> list[list[str]]:
+        """See `project_files`; looked at once."""
+        return project_files(self.fn)
 
     @property
     def expr(self) -> Apply:
@@ -133,18 +139,8 @@ def version(fn: Callable[..., Any]) -> str:
     """Return a short digest of the code of *fn*: the same for the same source under one version of Python."""
     target = fn if hasattr(fn, "__code__") else getattr(fn, "func", None) or type(fn).__call__
     code = getattr(target, "__code__", None)
-    text = _code(code) if isinstance(code, CodeType) else type(fn).__qualname__
+    text = code_text(code) if isinstance(code, CodeType) else type(fn).__qualname__
     return hashlib.sha256(f"{platform.python_version()} {text}".encode()).hexdigest()[:16]
-
-
-def _code(code: CodeType) -> str:
-    def text(constant: object) -> str:
-        if isinstance(constant, CodeType):
-            return _code(constant)
-        # The order of a set of strings differs from process to process.
-        return str(sorted(map(repr, constant))) if isinstance(constant, frozenset) else repr(constant)
-
-    return f"{code.co_code.hex()} {code.co_names} {code.co_varnames} {[text(c) for c in code.co_consts]}"
 
 
 def pickled(fn: Callable[..., Any], codes: list[CodeType] | None = None) -> bytes | None:

@@ -14,6 +14,7 @@ from types import CodeType
 from typing import Any
 
 from hstore.engine.evaluation.domain import BoundObjective, describe, pickled
+from hstore.engine.evaluation.project_files import SCRIPT
 from hstore.engine.evaluation.script import Script
 from hstore.engine.evaluation.source_lines import lines_of
 from hstore.engine.space import Space
@@ -41,6 +42,8 @@ class ObjectiveSpec:
     objectives: int | None = None
     source: bytes | None = None
     """Lines of what is pickled, for tracebacks."""
+    files: tuple[tuple[str, str], ...] = ()
+    """Path and digest of the files of the project where the search was begun, but of the script."""
 
 
 def record(domain: BoundObjective, attachments: Attachments | None) -> dict[str, Any]:
@@ -53,6 +56,8 @@ def record(domain: BoundObjective, attachments: Attachments | None) -> dict[str,
     if attachments is None:
         return data
     data |= {"python": platform.python_version(), "cloudpickle": version_of("cloudpickle")}
+    if domain.files:
+        data["files"] = domain.files
     codes: list[CodeType] = []
     if (content := pickled(domain.fn, codes)) is not None:
         data["pickle"] = _kept(content, attachments)
@@ -84,6 +89,7 @@ def fetch(objective: Data, space: Data, attachments: Attachments) -> ObjectiveSp
         pass_expr_memo_ctrl=bool(objective.get("pass_expr_memo_ctrl")),
         objectives=objective.get("objectives"),
         source=_source(objective, attachments),
+        files=tuple((path, digest) for path, digest in objective.get("files") or () if path != SCRIPT),
     )
 
 

@@ -25,6 +25,7 @@ class ProgramDriver(Driver):
         before = self.experiment.state.ended
         while True:
             self.trials.refresh()
+            self.failures.look()
             ended = self.experiment.state.ended
             for _ in range(ended - before):
                 self.on_progress(self.experiment)

@@ -152,8 +152,8 @@ class SearchCall:
         if isinstance(driver, SerialDriver):
             driver.catch_eval_exceptions = self.catch_eval_exceptions
         with self.options.display.progress(experiment.state.ended, most) as bar:
-            _show_best(bar, experiment)
-            driver.on_progress = self._progress(bar)
+            _show(bar, driver)
+            driver.on_progress = self._progress(bar, driver)
             driver.limits = replace(whole, max_evals=most, timeout=self._seconds_left(whole))
             try:
                 why = driver.run()
@@ -197,9 +197,9 @@ class SearchCall:
         n = sum(queued is not None and queued.source == "suggested" for queued in made)
         self._generator.integers(seeds.SEED_BELOW, size=n)
 
-    def _progress(self, bar: Any) -> Callable[[Experiment], None]:
+    def _progress(self, bar: Any, driver: Driver) -> Callable[[Experiment], None]:
         def progress(experiment: Experiment) -> None:
-            _show_best(bar, experiment)
+            _show(bar, driver)
             bar.update(1)
             if self.options.trials_save_file:
                 _save(self.trials, Path(self.options.trials_save_file))
@@ -217,11 +217,17 @@ def _ctrl(view: Trials, number: int, pruning: PruningSession) -> Ctrl:
     return Ctrl(view, experiment=view.experiment, number=number, pruning=pruning)
 
 
-def _show_best(bar: Any, experiment: Experiment) -> None:
-    if (best := experiment.state.best) is not None:
-        bar.postfix = f"best loss: {best.loss}"
-    elif front := experiment.state.pareto:
-        bar.postfix = f"front: {len(front)} trials"
+def _show(bar: Any, driver: Driver) -> None:
+    """Show beside *bar* the best loss, and how many trials have failed."""
+    state, shown = driver.experiment.state, []
+    if (best := state.best) is not None:
+        shown.append(f"best loss: {best.loss}")
+    elif front := state.pareto:
+        shown.append(f"front: {len(front)} trials")
+    if driver.failures.count:
+        shown.append(f"{driver.failures.count} failed")
+    if shown:
+        bar.postfix = ", ".join(shown)
 
 
 def _uncounted(experiment: Experiment) -> int:

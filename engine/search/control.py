@@ -26,7 +26,7 @@ from hstore.store.store import Experiment, PendingEvent
 
 DISCARDED = "discarded"
 """Tag of the note that voids a trial and hides it from hyperopt's view."""
-LIMITS_REACHED = ("max_evals", "timeout", "loss_threshold", "early_stop", "exhausted")
+LIMITS_REACHED = ("max_evals", "timeout", "loss_threshold", "early_stop", "max_consecutive_failures", "exhausted")
 """Why a search ends of itself: a limit of the call of fmin that it ended for."""
 Which = Literal["failed", "lost"]
 """failed: all whose last attempt failed, lost ones included. lost: those whose workers disappeared."""

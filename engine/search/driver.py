@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 from hstore.engine.algorithms import Algorithm, CustomAlgorithm, Exhausted, choose_recorded, describe_algorithm
 from hstore.engine.evaluation.domain import BoundObjective
 from hstore.engine.search import control
+from hstore.engine.search.failure_watch import FailureWatch
 from hstore.engine.search.fingerprint import fingerprint
 from hstore.engine.search.observed_history import ObservedHistory
 from hstore.engine.search.options import Limits
@@ -50,6 +51,7 @@ class Driver:
     def __post_init__(self) -> None:
         created = self.experiment.state.created
         assert created is not None
+        self.failures = FailureWatch(self.experiment)
         self._seeds = Seeds(created.generator)
         self._observed_history = ObservedHistory(self.domain.space, self._seeds)
         self._described = describe_algorithm(self.algorithm, self.settings)
@@ -79,6 +81,8 @@ class Driver:
             return "early_stop"
         if self._is_over(began):
             return "timeout"
+        if self._has_failed_too_often():
+            return "max_consecutive_failures"
         return "loss_threshold" if self._is_good_enough() else None
 
     def _reopen(self) -> bool:
@@ -88,6 +92,7 @@ class Driver:
         """
         state = self.experiment.state
         is_enough = self._is_good_enough() or self._is_exhausted or self._is_early_stopped
+        is_enough = is_enough or self._has_failed_too_often()
         if state.why not in control.LIMITS_REACHED or len(state.trials) >= self.limits.max_evals or is_enough:
             return False
         self.experiment.append_decided(
@@ -98,6 +103,10 @@ class Driver:
     def _is_good_enough(self) -> bool:
         threshold, best = self.limits.loss_threshold, self.experiment.state.best
         return threshold is not None and best is not None and best.loss is not None and best.loss < threshold
+
+    def _has_failed_too_often(self) -> bool:
+        most = self.limits.max_consecutive_failures
+        return most is not None and self.failures.in_a_row >= most
 
     def _is_over(self, began: float) -> bool:
         return self.limits.timeout is not None and time.monotonic() - began >= self.limits.timeout

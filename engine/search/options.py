@@ -16,7 +16,7 @@ from hstore.engine.search.defaults import RETRIES
 from hstore.engine.search.progress import ProgressCallback, default_callback, no_progress_callback
 from hstore.engine.search.warm_start import KnownTrial
 from hstore.store.errors import InvalidValue
-from hstore.store.events import CAUSES
+from hstore.store.events import CAUSES, KEEP_OUTPUT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,17 +29,21 @@ class Limits:
     """Seconds."""
     loss_threshold: float | None = None
     max_queue_len: int | None = None
+    max_consecutive_failures: int | None = None
+    """Number of trials that fail one after the other in one call of fmin."""
 
     @classmethod
     def of(
-        cls, *, max_evals: Any = None, timeout: Any = None, loss_threshold: Any = None, max_queue_len: Any = None
-    ) -> Limits:
+        cls, *, max_evals: Any = None, timeout: Any = None, loss_threshold: Any = None, max_queue_len: Any = None,
+        max_consecutive_failures: Any = None,
+    ) -> Limits:  # fmt: skip
         """Return the limits that a user gave; raises `InvalidValue` for one that makes no sense."""
         return cls(
             max_evals=_max_evals(max_evals),
             timeout=read_timeout(timeout),
             loss_threshold=read_loss_threshold(loss_threshold),
-            max_queue_len=_max_queue_len(max_queue_len),
+            max_queue_len=_at_least_one("max_queue_len", max_queue_len),
+            max_consecutive_failures=_at_least_one("max_consecutive_failures", max_consecutive_failures),
         )
 
 
@@ -68,10 +72,10 @@ def read_loss_threshold(given: Any) -> float | None:
     return threshold
 
 
-def _max_queue_len(given: Any) -> int | None:
+def _at_least_one(name: str, given: Any) -> int | None:
     n = as_whole(given)
     if given is not None and (n is None or n < 1):
-        raise InvalidValue(f"max_queue_len must be a whole number of at least 1, not {given!r}")
+        raise InvalidValue(f"{name} must be a whole number of at least 1, not {given!r}")
     return n
 
 
@@ -142,9 +146,13 @@ class SearchOptions:
     pruner: Pruner | None = None
     objectives: int | None = None
     """How many losses a result has to have; None leaves it to the results."""
+    keep_output: str = KEEP_OUTPUT[0]
 
     @classmethod
-    def of(cls, *, points: Any = None, pruner: Any = None, objectives: Any = None, **others: Any) -> SearchOptions:
+    def of(
+        cls, *, points: Any = None, pruner: Any = None, objectives: Any = None, keep_output: Any = KEEP_OUTPUT[0],
+        **others: Any,
+    ) -> SearchOptions:  # fmt: skip
         """Return the options that a user gave; raises `InvalidValue` for those that make no sense.
 
         others: fields that any value fits.
@@ -154,10 +162,13 @@ class SearchOptions:
         n = as_whole(objectives)
         if objectives is not None and (n is None or n < 2):
             raise InvalidValue(f"objectives must be a number of losses, 2 or more, not {objectives!r}")
+        if keep_output not in KEEP_OUTPUT:
+            raise InvalidValue(f"keep_output must be one of {', '.join(KEEP_OUTPUT)}, not {keep_output!r}")
         options = cls(
             points=tuple(points or ()),
             pruner=None if pruner is None else pruners.resolve(pruner),
             objectives=n,
+            keep_output=keep_output,
             **others,
         )
         if n is not None and options.limits.loss_threshold is not None:

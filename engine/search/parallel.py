@@ -57,7 +57,7 @@ class ParallelDriver(Driver):
             if not self._fill_queue():
                 self._wait(began)
             self._take_in_ends()
-        if why in ("timeout", "loss_threshold", "early_stop"):
+        if why in ("timeout", "loss_threshold", "early_stop", "max_consecutive_failures"):
             self._end_early(why)
         return why
 
@@ -113,6 +113,7 @@ class ParallelDriver(Driver):
     def _take_in_ends(self) -> None:
         """Report trials that ended to the progress bar and the early-stop function."""
         ended = self.experiment.state.ended
+        self.failures.look()
         if ended > self._ended:
             for _ in range(ended - self._ended):
                 self.on_progress(self.experiment)

@@ -179,3 +179,4 @@ class SerialDriver(Driver):
         if self._heartbeat is not None:
             self._heartbeat.let_go((self.experiment.name, taken.tid))
         attempt.record_end(self.experiment, taken, [end], more_to_come=True)
+        self.failures.look()

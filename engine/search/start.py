@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from hstore.engine.evaluation import objective_spec
 from hstore.engine.evaluation.domain import BoundObjective, describe
+from hstore.engine.evaluation.objective_change import change, edited_files, told
 from hstore.engine.search import points as given_points
 from hstore.engine.search import seeds, warm_start
 from hstore.engine.search.fingerprint import fingerprint
@@ -17,7 +18,7 @@ from hstore.engine.search.options import Limits, SearchOptions
 from hstore.engine.space import Point, Space
 from hstore.store.attachments import Attachments
 from hstore.store.errors import SpaceChanged
-from hstore.store.events import Changed, Created, Data, Queued, Resumed
+from hstore.store.events import KEEP_OUTPUT, Changed, Created, Data, Queued, Resumed
 from hstore.store.messages import Log
 from hstore.store.state import State
 from hstore.store.store import Experiment, PendingEvent
@@ -68,6 +69,8 @@ class SearchStart:
     def limits_with_room(self, existing: int, added: int) -> dict[str, Any]:
         """Return the limits as the log holds them, with room for *added* trials beside the *existing* ones."""
         wanted = {name: None if value == sys.maxsize else value for name, value in asdict(self.limits).items()}
+        if wanted["max_consecutive_failures"] is None:
+            del wanted["max_consecutive_failures"]  # so a search that has no such limit says what it always said
         if added and wanted["max_evals"] is not None:
             wanted["max_evals"] = max(wanted["max_evals"], existing + added)
         return wanted
@@ -115,6 +118,7 @@ def _created(experiment: Experiment, start: SearchStart, added: int) -> dict[str
         "retries": dict(start.options.parallel.retries),
         "fingerprint": fingerprint(),
         "pruner": start.pruner or None,
+        "keep_output": None if start.options.keep_output == KEEP_OUTPUT[0] else start.options.keep_output,
     }
 
 
@@ -180,10 +184,26 @@ def _changes(experiment: Experiment, start: SearchStart, added: int) -> dict[str
         changed["space"] = start.domain.space.to_data()
     if state.pruner != start.pruner:
         changed["pruner"] = start.pruner
+    if state.keep_output != start.options.keep_output:
+        changed["keep_output"] = start.options.keep_output
     objective = start.objective
-    if any(state.objective.get(key) != objective.get(key) for key in ("name", "ref", "version", "objectives")):
-        changed["objective"] = objective_spec.record(start.domain, _attachments(experiment))
+    is_another = any(state.objective.get(key) != objective.get(key) for key in ("name", "ref", "version", "objectives"))
+    if is_another or (experiment.store.is_durable and edited_files(state.objective, {"files": start.domain.files})):
+        changed["objective"] = _another_objective(experiment, start)
     return changed
+
+
+def _another_objective(experiment: Experiment, start: SearchStart) -> dict[str, Any]:
+    """Return what the log is to say of the objective that replaces the one it knows; tells the user of an edited one.
+
+    In memory nothing is told: there the program itself has just given another function.
+    """
+    state = experiment.state
+    data = objective_spec.record(start.domain, _attachments(experiment))
+    if experiment.store.is_durable and (edited := change(state.objective, data, trials=len(state.trials))):
+        data["change"] = edited
+        LOG.warning(told(edited), experiment=state.exp)
+    return data
 
 
 def _is_complete(state: State, limits: Limits) -> bool:

@@ -20,6 +20,7 @@ _NAMES = {
     "engine.hyperopt.mongo_trials": "MongoTrials",
     "engine.hyperopt.trials": "Trials trials_from_docs",
     "engine.space": "Space space_eval",
+    "store.errors": "AllTrialsFailed",
     "store.open_store": "open=open_store",
     "store.store": "Experiment Store",
     "workers.spark_trials": "SparkTrials",

@@ -59,6 +59,7 @@ from hstore.engine.hyperopt.mongo_trials import MongoTrials as MongoTrials
 from hstore.engine.hyperopt.trials import Trials as Trials, trials_from_docs as trials_from_docs
 from hstore.engine.space import Space as Space, space_eval as space_eval
 from hstore.store import errors as errors
+from hstore.store.errors import AllTrialsFailed as AllTrialsFailed
 from hstore.store.open_store import open_store as _open_store
 from hstore.store.store import Experiment as Experiment, Store as Store
 from hstore.workers.spark_trials import SparkTrials as SparkTrials

@@ -298,5 +298,5 @@ def test_a_search_without_a_best_says_how_many_trials_failed_and_why() -> None:
     with pytest.raises(AllTrialsFailed, match=r"no trial of 'e' finished with a usable loss$"):
         fold("e", chain(Reserved, Running)).require_best()
     failed = [*chain(Reserved, Running, Failed), *chain(Reserved, Running, Failed, tid=1)]
-    with pytest.raises(AllTrialsFailed, match=r"usable loss \(2 failed; last error: \w+: .+\)$"):
+    with pytest.raises(AllTrialsFailed, match=r"usable loss \(2 failed; most frequent error, 2 times: \w+: .+\)$"):
         fold("e", failed).require_best()

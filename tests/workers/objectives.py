@@ -22,6 +22,22 @@ def raises(config: dict[str, Any]) -> float:
     raise ValueError("no")
 
 
+def gives_up(config: dict[str, Any]) -> dict[str, Any]:
+    return {"status": "fail"}
+
+
+def prints(config: dict[str, Any]) -> float:
+    print("epoch 1", config["x"], flush=True)
+    print("\x1b[2Jwarned", file=sys.stderr)
+    return 0.0
+
+
+def attaches_output(config: dict[str, Any], ctrl: Any) -> float:
+    print("not mine")
+    ctrl.attachments["output"] = "mine"
+    return 0.0
+
+
 def sleeps(config: dict[str, Any]) -> float:
     time.sleep(600)  # something ends it
     return 0.0
