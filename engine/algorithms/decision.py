@@ -27,6 +27,8 @@ Floats = NDArray[np.float64]
 
 _SAME = 1e-9  # ranges: rows of the pool that differ by less are the same
 _ROUNDINGS = (-1.0, 0.0, 1.0)
+_SEARCHES = (0.0, -1.0, 1.0, -0.5, 0.5, -0.25, 0.25, -0.1, 0.1)  # of what rounding may change
+_JITTER = 1e-9  # ranges
 _LEAST = 1e-12  # squared distance, before its logarithm is taken
 
 
@@ -74,9 +76,25 @@ class Decision(NamedTuple):
                 return None
             machines = [self.criterion.rounded(by) for by in _ROUNDINGS]
             most = max(float(machine.at(row[None])[0]) for machine in machines)
-            # Which hill is climbed depends on rounding as well. What is certain is found on each of these machines.
-            best = min(self._certain(self._replace(criterion=each).order(), machines, tried) for each in machines)
+            best = min(self._certain(each.order(), machines, tried) for each in self._elsewhere())
         return max(best - most, 0.0)
+
+    def _elsewhere(self) -> Iterator[Decision]:
+        """Yield this decision as machines that round differently may make it.
+
+        Which hills are climbed, and how far, depends on every digit: all starts are climbed at once, and share their
+        steps.
+        """
+        assert self.criterion is not None
+        rng = np.random.default_rng(0)
+        smooth = self.code.numbers[~self.code.is_coarse]
+        bounds = self.code.lowest[~self.code.is_coarse], self.code.highest[~self.code.is_coarse]
+        for k, by in enumerate(_SEARCHES):
+            pool = self.pool.copy()
+            if k:
+                pool[:, smooth] += _JITTER * rng.standard_normal((len(pool), len(smooth)))
+                pool[:, smooth] = np.clip(pool[:, smooth], *bounds)
+            yield self._replace(criterion=self.criterion.rounded(by), pool=self.code.tidy(pool))
 
     def _certain(self, order: Floats, machines: Sequence[AcquisitionFunction], tried: Tried | None) -> float:
         """Return the most that a row of *order* is worth on all *machines*, of those not *tried*."""

@@ -180,7 +180,7 @@ class Posterior:
     """(f,) one over the length scale of each feature."""
     noise: float
     rounding: float = 0.0
-    """How many times its `_rounding_error` is added to the variance that `predict` returns; 0 but for `rounded`."""
+    """How many times its `_rounding_error` is added to the variances that are predicted; 0 but for `rounded`."""
 
     def rounded(self, by: float) -> Posterior:
         """Return this process with *by* times the error of rounding added to the variances that it predicts.
@@ -231,6 +231,8 @@ class Posterior:
         k += _MEAN
         v = k @ self.inverse
         spread = 1.0 + _MEAN + self.trend * (1.0 + norms) ** 2 - (v * k).sum(1)
+        if self.rounding:
+            spread += self.rounding * self._rounding_error(k)
         sigma = np.sqrt(self.variance * np.maximum(spread, _JITTER))
         # d k / d z is steep (z - z_i) + flat z_i.
         steep = linear * e
