@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from hstore.engine.evaluation import objective_spec
 from hstore.engine.evaluation.objective_spec import ObjectiveSpec
-from hstore.store.errors import CannotLoad
+from hstore.store.errors import CannotLoad, ClosedChain
 from hstore.store.store import Experiment, Store
 
 
@@ -77,7 +77,7 @@ class ServedExperiments:
             self._specs[key] = spec
         return key, spec
 
-    def skip(self, experiment: Experiment, error: CannotLoad) -> bool:
+    def skip(self, experiment: Experiment, error: CannotLoad | ClosedChain) -> bool:
         """Skip *experiment* until its objective changes; return whether that is new."""
         name, key = experiment.name, key_of(experiment)
         with self._gate:

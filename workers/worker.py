@@ -14,7 +14,7 @@ from typing import Any
 from hstore.engine.evaluation.heartbeat import Heartbeat
 from hstore.engine.evaluation.objective_spec import ObjectiveSpec
 from hstore.engine.search.control import conclude_if_complete
-from hstore.store.errors import CannotLoad, HstoreError
+from hstore.store.errors import CannotLoad, ClosedChain, HstoreError
 from hstore.store.events import Reserved
 from hstore.store.fold import UNFINISHED
 from hstore.store.messages import Log
@@ -98,7 +98,7 @@ class Worker:
         """See `WorkerContext`."""
         return self._served.spec(experiment)
 
-    def refuse(self, experiment: Experiment, error: CannotLoad) -> None:
+    def refuse(self, experiment: Experiment, error: CannotLoad | ClosedChain) -> None:
         """See `WorkerContext`."""
         name = experiment.name
         if self._served.skip(experiment, error):
