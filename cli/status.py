@@ -90,7 +90,14 @@ def _view(experiment: Experiment, as_json: bool, starter: str) -> Any:
 
 
 def _as_text(survey: dict[str, Any], starter: str) -> str:
-    parts = (_heading(survey), _best(survey), _pace(survey), _workers(survey), _next_step(survey, starter))
+    parts = (
+        _heading(survey),
+        _best(survey),
+        _pace(survey),
+        _workers(survey),
+        _unreadable(survey),
+        _next_step(survey, starter),
+    )
     return "\n".join(line for lines in parts for line in lines)
 
 
@@ -146,6 +153,14 @@ def _workers(survey: dict[str, Any]) -> Iterator[str]:
         rows.append([each["worker"], state, each["tid"], span(each["seconds"]), ago(each["heartbeat_age"])])
     if len(rows) > 1:
         yield render(rows)
+
+
+def _unreadable(survey: dict[str, Any]) -> Iterator[str]:
+    from hstore.cli.table import text
+
+    for each in survey["unreadable"]:
+        whose = "the experiment" if each["tid"] is None else f"trial {each['tid']}"
+        yield f"{whose} cannot go on here: its event {each['ver']} cannot be read by this program: {text(each['why'])}"
 
 
 def _next_step(survey: dict[str, Any], starter: str) -> Iterator[str]:

@@ -8,6 +8,7 @@ HstoreError                  anything below; `hint` says what to do next
 │   │   └── ListedValue      a point with a list where one value belongs, such as those of a document
 │   ├── InvalidTrial         a document that is not a trial; InvalidMongoTrial is hyperopt's, which nothing raises
 │   └── InvalidEvent         an event that its chain does not allow
+│       └── ClosedChain      its chain ends with an event that this program cannot read
 ├── NotFound                 no such experiment, trial or attachment
 ├── SpaceChanged             an experiment continued with another search space
 ├── StoreUnreachable         no MongoDB answers under the URL, or none can be started
@@ -105,6 +106,15 @@ class InvalidMongoTrial(InvalidTrial):
 
 class InvalidEvent(InvalidValue):
     """Raised at the append for an event that its chain does not allow; nothing was written."""
+
+
+class ClosedChain(InvalidEvent):
+    """Raised for an event behind one that this program cannot read: a newer one wrote that, or a part of it is lost.
+
+    Nothing was written. A program that can read it goes on.
+    """
+
+    exit_code = 6
 
 
 class NotFound(HstoreError, LookupError):

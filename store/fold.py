@@ -22,6 +22,7 @@ from hstore.store.events import (  # fmt: skip
     Reserved,
     Running,
     TrialNumber,
+    Unreadable,
 )
 from hstore.store.ranked import is_feasible, why_unranked
 
@@ -29,6 +30,8 @@ TrialState: TypeAlias = Literal["queued", "reserved", "running", "done", "failed
 HELD: frozenset[str] = frozenset({"reserved", "running"})
 """A worker has the trial."""
 UNFINISHED: frozenset[str] = HELD | {"queued"}
+UNREADABLE = "unreadable"
+"""What is shown as the state of a trial whose last event cannot be read: what it says of the trial is not known."""
 
 FOLLOWS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
@@ -64,6 +67,11 @@ class Trial:
     is_void: bool = False
     retries: Mapping[str, int] = field(default_factory=lambda: NOTHING)
     """How often the trial was requeued, by cause, since a person last requeued it."""
+
+    @property
+    def closed_by(self) -> Unreadable | None:
+        """The last event, if this program cannot read it: it may say that the trial ended, so nothing may follow it."""
+        return self.last if isinstance(self.last, Unreadable) else None
 
     @property
     def point(self) -> Data:
@@ -200,9 +208,16 @@ def why_not(trial: Trial | None, event: Event) -> str | None:
         return None if event.type == "queued" and event.ver == 0 else "the trial does not exist"
     if event.ver != trial.ver + 1:
         return f"its place is {event.ver}, the chain goes on at {trial.ver + 1}"
+    if (closed_by := trial.closed_by) is not None:
+        return unread(closed_by)
     if trial.state not in FOLLOWS.get(event.type, frozenset()):
         return f"the trial is {trial.state}"
     return None
+
+
+def unread(event: Unreadable) -> str:
+    """Return in a few words that *event* cannot be read by this program, and why."""
+    return f"its event {event.ver} cannot be read by this program: {event.why}"
 
 
 def latest_attachments(named: Iterable[Data | None]) -> dict[str, Data]:

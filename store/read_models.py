@@ -16,7 +16,7 @@ from pymongo.read_concern import ReadConcern
 
 from hstore.migrations.m0006_results import IS_RANKED
 from hstore.store.events import CODEC, Cancelled, Document, Failed, Requeued, happened
-from hstore.store.fold import HELD, UNFINISHED, Trial
+from hstore.store.fold import HELD, UNFINISHED, UNREADABLE, Trial
 from hstore.store.log import ReadCursor
 from hstore.store.retry import RetryPolicy, let_go
 from hstore.store.state import State
@@ -154,12 +154,15 @@ class ReadModels:
 
     def _update(self, trial: Trial) -> tuple[Document, Document]:
         """Return the update that writes *trial*; it removes tickets and leases whose claims are over."""
-        is_held = trial.state in HELD
+        is_held, is_closed = trial.state in HELD, trial.closed_by is not None
         over = {"ticket": is_held or isinstance(trial.last, Requeued), "lease": not is_held}
-        fields = TRIAL_FIELDS | {name for name, is_over in over.items() if is_over}
+        fields = TRIAL_FIELDS | {name for name, is_over in over.items() if is_over and not is_closed}
         query, update = _guarded(trial_document(trial), fields, "ver")
+        if not is_closed:  # a program that could not read as much may have written the document
+            ver = query.pop("ver")
+            query["$or"] = [{"ver": ver}, {"ver": trial.ver, "state": UNREADABLE}]
         lease = self._leases.pop((trial.last.exp, trial.tid), None)
-        if lease is not None and is_held:
+        if lease is not None and is_held and not is_closed:
             update["$set"] = {**update["$set"], "lease.by": lease[0], "lease.seconds": lease[1]}
             update["$currentDate"] = {"lease.beat": True}
         return query, update
@@ -172,8 +175,9 @@ class ReadModels:
 
     def repair(self, state: State) -> int:
         """Derive again the documents of trials that lag behind *state* (their writer died); return how many lagged."""
-        found = self._retrying(lambda: list(self._trials.find({"exp": state.exp}, {"tid": 1, "ver": 1, "_id": 0})))
-        shown = {document["tid"]: document["ver"] for document in found}
+        fields = {"tid": 1, "ver": 1, "state": 1, "_id": 0}
+        found = self._retrying(lambda: list(self._trials.find({"exp": state.exp}, fields)))
+        shown = {document["tid"]: document["ver"] - (document.get("state") == UNREADABLE) for document in found}
         lagging = [trial for tid, trial in state.trials.items() if shown.get(tid, -1) < trial.ver]
         self._write_trials(lagging)
         self._write_experiment(state)
@@ -182,7 +186,7 @@ class ReadModels:
     def ahead(self, state: State) -> dict[int | None, int]:
         """Return how much of the log is in the documents that reflect more of it than *state*, by tid (their `ver`).
 
-        None: the document of the experiment (its `events`).
+        None: the document of the experiment (its `events`), also if it reflects as many events, but others.
         """
         found = self._retrying(lambda: list(self._trials.find({"exp": state.exp}, {"tid": 1, "ver": 1, "_id": 0})))
         trials = state.trials
@@ -191,8 +195,11 @@ class ReadModels:
             for document in found
             if document["tid"] not in trials or document["ver"] > trials[document["tid"]].ver
         }
-        about = self._retrying(lambda: self._experiments.find_one({"_id": state.exp}, {"events": 1})) or {}
-        return ahead | ({None: about["events"]} if about.get("events", 0) > state.events else {})
+        fields = {"events": 1, "ver": 1, "status": 1}
+        about = self._retrying(lambda: self._experiments.find_one({"_id": state.exp}, fields)) or {}
+        shown = about.get("events", -1), about.get("ver", -1), about.get("status")
+        is_ahead = shown[0] > state.events or (shown[0] == state.events and shown[1:] != (state.ver, state.status))
+        return ahead | ({None: shown[0]} if is_ahead else {})
 
     def remove(self, exp: str, documents: Mapping[int | None, int]) -> None:
         """Remove the *documents* of *exp* that `ahead` returned, unless they were written since."""
@@ -210,7 +217,7 @@ class ReadModels:
 
         def look() -> ReadCursor:
             shown = self._experiments.find_one({"_id": exp}, {"ver": 1}) or {}
-            open_ = {"exp": exp, "state": {"$in": sorted(UNFINISHED)}}
+            open_ = {"exp": exp, "state": {"$in": sorted(UNFINISHED | {UNREADABLE})}}
             vers = {d["tid"]: d["ver"] for d in self._trials.find(open_, {"tid": 1, "ver": 1, "_id": 0})}
             last = self._trials.find_one({"exp": exp}, {"tid": 1}, sort=[("tid", -1)])
             n = -1 if last is None else last["tid"]
@@ -320,7 +327,7 @@ def trial_document(trial: Trial) -> Document:
         "exp": exp,
         "tid": trial.tid,
         "ver": trial.ver,
-        "state": trial.state,
+        "state": trial.state if trial.is_finished or trial.closed_by is None else UNREADABLE,
         "params": dict(trial.params),
         "point": dict(trial.point),
         "source": queued.source if queued else None,

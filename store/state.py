@@ -27,7 +27,7 @@ from hstore.store.events import (
     Resumed,
     Unreadable,
 )
-from hstore.store.fold import Trial, evolve, latest_attachments
+from hstore.store.fold import UNREADABLE, Trial, evolve, latest_attachments
 from hstore.store.observations import Observations
 from hstore.store.ranking import Ranking
 
@@ -60,6 +60,8 @@ class State:
         self.events = 0
         """Number of events taken."""
         self.unreadable: tuple[Unreadable, ...] = ()
+        self.closed_by: Unreadable | None = None
+        """The last event of the experiment's own chain, if this program cannot read it."""
         self.observations = Observations()
         """What decisions have observed of it, and what the next one has to."""
         self._trials: dict[int, Trial] = {}
@@ -74,13 +76,29 @@ class State:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Number of trials by state."""
-        return {state: n for state, n in self._counts.items() if n}
+        """Number of trials by state; those of `closed` are counted as "unreadable"."""
+        counts = self._counts
+        if closed := self.closed:
+            counts = counts - Counter(self._trials[tid].state for tid in closed)
+            counts[UNREADABLE] = len(closed)
+        return {state: n for state, n in counts.items() if n}
 
     @property
     def open(self) -> Mapping[int, int]:
         """Last known ver by tid of trials that have not ended."""
         return MappingProxyType(self._open)
+
+    @property
+    def closed(self) -> list[int]:
+        """Trials that may have ended, for all that this program can read: the last event of their chains it cannot."""
+        tids = {event.tid for event in self.unreadable if event.tid is not None and event.tid in self._open}
+        return sorted(tid for tid in tids if self._trials[tid].closed_by is not None)
+
+    @property
+    def awaited(self) -> list[int]:
+        """Trials that have not ended, without those of `closed`."""
+        closed = set(self.closed)
+        return sorted(tid for tid in self._open if tid not in closed)
 
     @property
     def ended(self) -> int:
@@ -164,6 +182,7 @@ class State:
 
     def _take_header(self, event: Event) -> None:
         self.ver = event.ver
+        self.closed_by = event if isinstance(event, Unreadable) else None
         match event:
             case Created():
                 self.created = event

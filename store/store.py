@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from hstore.store.attachments import Attachments, MemoryAttachments
 from hstore.store.digest import digest_event
-from hstore.store.errors import Conflict, InvalidEvent, NotFound, StoreRewound
+from hstore.store.errors import ClosedChain, Conflict, InvalidEvent, NotFound, StoreRewound
 from hstore.store.events import Created, Document, Event, Noted, Queued, TrialEvent
-from hstore.store.fold import Trial, evolve, why_not
+from hstore.store.fold import Trial, evolve, unread, why_not
 from hstore.store.latest_events import LatestEvents
 from hstore.store.log import EVERY_TRIAL, EventLog, ReadCursor
 from hstore.store.memory import MemoryLog
@@ -364,6 +364,8 @@ class Experiment:
         decision: bytes | None = None
         by, at = author(), now()
         for kind, tid, data in pending:
+            if tid is None or kind is Queued:
+                self.require_open()
             ver, after = tails.get(tid) or self._tail(tid)
             if kind is Queued and decision is None:
                 decision = self.head if self._chains else b""
@@ -372,7 +374,8 @@ class Experiment:
             if tid is not None:
                 trial = trials[tid] if tid in trials else self.state.trials.get(tid)
                 if why := why_not(trial, event):
-                    raise InvalidEvent(f"{self.name!r} trial {tid} cannot be {event.type} now: {why}")
+                    kind_of_error = ClosedChain if trial is not None and trial.closed_by is not None else InvalidEvent
+                    raise kind_of_error(f"{self.name!r} trial {tid} cannot be {event.type} now: {why}")
                 trials[tid] = evolve(trial, event)
             elif issubclass(kind, TrialEvent):
                 raise InvalidEvent(f"an event of type {event.type} is of a trial, and no trial was named")
@@ -384,6 +387,14 @@ class Experiment:
                 decision = digest
             events.append(event)
         return events
+
+    def require_open(self) -> None:
+        """Raise `ClosedChain` if the last event of the experiment's own chain cannot be read: it may have ended."""
+        if (closed_by := self.state.closed_by) is not None:
+            raise ClosedChain(
+                f"experiment {self.name!r} cannot go on here: {unread(closed_by)}",
+                hint=f"update hstore if a newer one wrote it, else see `hstore check {self.name}`", exp=self.name,
+            )  # fmt: skip
 
     def _tail(self, tid: Chain) -> tuple[int, bytes]:
         chain = self._chains.get(tid)
@@ -451,10 +462,8 @@ class Experiment:
             # Others may have written since this was read. What the log shows now has all that the documents showed.
             whole = Experiment(self.store, self.name)
             whole.refresh()
-            vers: dict[Chain, int] = {tid: trial.ver for tid, trial in whole.state.trials.items()}
-            vers[None] = whole.state.events
-            if stale := {chain: known for chain, known in ahead.items() if known > vers.get(chain, -1)}:
-                models.remove(self.name, stale)
+            still = models.ahead(whole.state)
+            models.remove(self.name, {chain: ver for chain, ver in ahead.items() if still.get(chain) == ver})
         models.repair(self.state)
 
     def _take(self, events: Sequence[Event]) -> None:

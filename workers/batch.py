@@ -102,4 +102,6 @@ class Batch:
             return attempt.is_held(self.experiment, entry.claim)
         kind, _, data = entry.pending
         trial = self.experiment.state.trials[entry.tid]
-        return kind is not Reserved or (trial.state == "queued" and trial.attempt + 1 == data["attempt"])
+        if kind is not Reserved:
+            return True
+        return trial.state == "queued" and trial.closed_by is None and trial.attempt + 1 == data["attempt"]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import socket
 import time
+import uuid
 
 from hstore.engine.evaluation import attempt
 from hstore.engine.evaluation.process_identity import is_dead, this_process
@@ -14,6 +15,7 @@ from hstore.engine.search.control import conclude_if_complete
 from hstore.store.claims import ActiveLease, TrialKey
 from hstore.store.errors import Conflict, NotSigned
 from hstore.store.events import Failed, Requeued
+from hstore.store.fold import unread
 from hstore.store.messages import Log
 from hstore.store.store import Experiment, PendingEvent, Store
 from hstore.workers.lease import Silence
@@ -37,6 +39,7 @@ class Reaper:
         self._local: dict[TrialKey, tuple[int, bool]] = {}
         self._counts: dict[str, tuple[dict[str, int], dict[str, int]]] = {}
         self._whole: dict[str, Experiment] = {}
+        self._told_of: set[uuid.UUID] = set()
         self._nonfinal: dict[str, set[int]] = {}
 
     def run_once(self, experiments: list[str]) -> bool:
@@ -80,6 +83,14 @@ class Reaper:
         created = experiment.state.created
         if trial is None or created is None or trial.reserved is None or trial.is_finished:
             experiment.project(tid)  # the read model that says so lags behind
+            return
+        if trial.closed_by is not None:
+            if trial.closed_by.id not in self._told_of:
+                self._told_of.add(trial.closed_by.id)
+                LOG.warning(
+                    f"trial {tid} of {exp!r} is not requeued: {unread(trial.closed_by)}", experiment=exp, trial=tid
+                )
+            experiment.project(tid)
             return
         worker = trial.reserved.worker
         pending: list[PendingEvent]

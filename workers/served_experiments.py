@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from hstore.engine.evaluation import objective_spec
 from hstore.engine.evaluation.objective_spec import ObjectiveSpec
-from hstore.store.errors import CannotLoad, NotSigned
+from hstore.store.errors import CannotLoad, ClosedChain, NotSigned
 from hstore.store.store import Experiment, Store
 
 
@@ -78,7 +78,7 @@ class ServedExperiments:
             self._specs[key] = spec
         return key, spec
 
-    def skip(self, experiment: Experiment, error: CannotLoad) -> bool:
+    def skip(self, experiment: Experiment, error: CannotLoad | ClosedChain) -> bool:
         """Skip *experiment* until its objective changes, or it is signed; return whether that is new."""
         name = experiment.name
         key = _key_until_signed(experiment) if isinstance(error, NotSigned) else key_of(experiment)

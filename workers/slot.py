@@ -14,7 +14,7 @@ from hstore.engine.evaluation.attachments import ChainAttachments
 from hstore.engine.evaluation.pruning import PruningSession
 from hstore.store.attachments import OUTPUT
 from hstore.store.claims import TrialKey
-from hstore.store.errors import CannotLoad, Conflict, NotSigned
+from hstore.store.errors import CannotLoad, ClosedChain, Conflict, NotSigned
 from hstore.store.events import RELEASED, Done, Failed, Requeued, Reserved
 from hstore.store.failures import RESULT_FAILED, is_failure, shortened_error
 from hstore.store.fold import Trial
@@ -148,18 +148,20 @@ class Slot:
             experiment = self._experiments[name] = Experiment(self.store, name, only=())
         trials: list[Trial] = []
         for tid, trial in zip(tids, experiment.load_trials(tids), strict=True):
-            if trial is None or trial.state != "queued" or experiment.state.status != "open":
+            is_queued = trial is not None and trial.state == "queued" and trial.closed_by is None
+            if trial is None or not is_queued or experiment.state.status != "open":
                 self._show_as_held(experiment, tid)  # the read model that led us here lags behind
             else:
                 trials.append(trial)
         key, version = "", None
         if trials:
             try:
+                experiment.require_open()
                 key, spec = self.worker.spec(experiment)
                 if not self.evaluator.has(key):
                     self._record(keep=tids)  # loading may take long, and leases of ended trials are not extended
                 version = self.evaluator.load(key, spec)
-            except CannotLoad as error:
+            except (CannotLoad, ClosedChain) as error:
                 self.worker.refuse(experiment, error)
                 for trial in trials:
                     self.store.claims.give_back(self.worker.session, (name, trial.tid))

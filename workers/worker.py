@@ -15,7 +15,7 @@ from hstore.engine.evaluation.heartbeat import Heartbeat
 from hstore.engine.evaluation.objective_spec import ObjectiveSpec
 from hstore.engine.search.control import conclude_if_complete
 from hstore.engine.search.failure_watch import where_to_look
-from hstore.store.errors import CannotLoad, HstoreError, NotSigned
+from hstore.store.errors import CannotLoad, ClosedChain, HstoreError, NotSigned
 from hstore.store.events import Reserved
 from hstore.store.fold import UNFINISHED
 from hstore.store.messages import Log
@@ -99,7 +99,7 @@ class Worker:
         """See `WorkerContext`."""
         return self._served.spec(experiment)
 
-    def refuse(self, experiment: Experiment, error: CannotLoad) -> None:
+    def refuse(self, experiment: Experiment, error: CannotLoad | ClosedChain) -> None:
         """See `WorkerContext`."""
         name = experiment.name
         if self._served.skip(experiment, error):

@@ -6,7 +6,7 @@ import logging
 from typing import Any, Protocol
 
 from hstore.engine.evaluation.objective_spec import ObjectiveSpec
-from hstore.store.errors import CannotLoad
+from hstore.store.errors import CannotLoad, ClosedChain
 from hstore.store.events import Reserved
 from hstore.store.store import Experiment
 
@@ -51,7 +51,7 @@ class WorkerContext(Protocol):
     def spec(self, experiment: Experiment) -> tuple[str, ObjectiveSpec]:
         """Return the key and the spec of the objective of *experiment*. Raises `CannotLoad`."""
 
-    def refuse(self, experiment: Experiment, error: CannotLoad) -> None:
+    def refuse(self, experiment: Experiment, error: CannotLoad | ClosedChain) -> None:
         """Skip *experiment* from now on, until its objective changes."""
 
     def began(self, slot: Interruptible, taken: Reserved) -> None:

@@ -13,7 +13,7 @@ from hstore.engine.evaluation.process_identity import this_process
 from hstore.engine.evaluation.results import number, numbers_of
 from hstore.store.errors import Conflict
 from hstore.store.events import RELEASED, Event, Failed, Noted, Requeued, Reserved, Running
-from hstore.store.fold import Trial
+from hstore.store.fold import Trial, unread
 from hstore.store.messages import Log
 from hstore.store.store import Experiment, PendingEvent
 from hstore.store.values import normalise
@@ -56,7 +56,8 @@ _version = ""
 def is_held(experiment: Experiment, taken: Reserved) -> bool:
     """Return whether, as far as *experiment* was read, the trial is still held by the claim *taken*."""
     trial = experiment.state.trials[taken.tid]
-    return trial.reserved is not None and trial.reserved.id == taken.id and not trial.is_finished
+    is_ours = trial.reserved is not None and trial.reserved.id == taken.id and not trial.is_finished
+    return is_ours and trial.closed_by is None
 
 
 def append_held(
@@ -100,6 +101,14 @@ def record_end(
 def note_late(experiment: Experiment, end: PendingEvent) -> None:
     """Save *end* as a note on its trial, which was reassigned: no result is thrown away."""
     kind, tid, data = end
+    closed_by = experiment.state.trials[tid].closed_by if tid is not None else None
+    if closed_by is not None:
+        LOG.warning(
+            f"the result of trial {tid} of {experiment.name!r} is not saved: {unread(closed_by)}",
+            experiment=experiment.name,
+            trial=tid,
+        )
+        return
     LOG.warning(
         f"trial {tid} of {experiment.name!r} was reassigned; its late result ({kind.type}) is saved as a note",
         experiment=experiment.name,

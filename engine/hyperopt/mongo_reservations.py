@@ -68,7 +68,12 @@ class Reservations:
             if trial is not None and trial.state == "reserved" and trial.reserved is not None:
                 # Ours, if another writer's note came between the two events.
                 return [begin] if (trial.reserved.worker, trial.reserved.by) == (worker, author()) else []
-            if trial is None or trial.state != "queued" or experiment.state.status != "open":
+            if (
+                trial is None
+                or trial.state != "queued"
+                or trial.closed_by is not None
+                or experiment.state.status != "open"
+            ):
                 return []
             return [attempt.claim(number, attempts=trial.attempt, worker=worker), begin]
 

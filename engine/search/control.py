@@ -90,7 +90,7 @@ def stop(experiment: Experiment, why: str, *, now: bool = False) -> Outcome:
         state = experiment.state
         # The end of the search comes first: no process takes or suggests anything after it.
         pending = [] if state.status == "finished" else [_finished(experiment, why)]
-        for tid in sorted(state.open):
+        for tid in state.awaited:
             if is_failed := state.trials[tid].state == "failed":  # and the process that was to requeue it has died
                 pending.append((Requeued, tid, {"why": why}))
             if is_failed or now or state.trials[tid].state == "queued":
@@ -240,7 +240,7 @@ def _carry_out(
 
 
 def _held(state: State) -> list[int]:
-    return sorted(tid for tid in state.open if state.trials[tid].state in HELD)
+    return [tid for tid in state.awaited if state.trials[tid].state in HELD]
 
 
 def _finished(experiment: Experiment, why: str) -> PendingEvent:

@@ -19,6 +19,7 @@ from hstore.engine.search.seeds import Seeds
 from hstore.engine.space import Point
 from hstore.store.errors import Conflict, InvalidValue
 from hstore.store.events import Queued, Resumed
+from hstore.store.fold import unread
 from hstore.store.messages import Log
 from hstore.store.store import Experiment, PendingEvent
 from hstore.store.values import normalise
@@ -45,6 +46,7 @@ class Driver:
     _early_stop_args: list[Any] = field(default_factory=list)
     _refreshed: float = -math.inf
     _is_first_decision: bool = True
+    _told_of_closed: set[int] = field(default_factory=set)
     _is_exhausted: bool = False
     _is_early_stopped: bool = False
 
@@ -74,6 +76,7 @@ class Driver:
 
     def _reason_to_stop(self, began: float) -> str | None:
         """Return why the search is to end although trials may be queued or running; None if it is not."""
+        self._warn_of_closed()
         state = self.experiment.state
         if state.status == "finished" and not self._reopen():
             return state.why or "finished"
@@ -119,13 +122,23 @@ class Driver:
 
     # -- reading and appending --------------------------------------------------------------------------------
 
+    def _warn_of_closed(self) -> None:
+        """Raise `ClosedChain` if what happened to the search cannot be read; say of which trials that is so."""
+        self.experiment.require_open()
+        trials = self.experiment.state.trials
+        for tid in self.experiment.state.closed:
+            closed_by = trials[tid].closed_by
+            if closed_by is not None and tid not in self._told_of_closed:
+                self._told_of_closed.add(tid)
+                self._warn(f"trial {tid} is left as it is: {unread(closed_by)}", trial=tid)
+
     def _refresh(self) -> None:
         self.experiment.refresh()
         self._refreshed = time.monotonic()
 
     def _queued(self) -> list[int]:
         trials = self.experiment.state.trials
-        return sorted(tid for tid in self.experiment.state.open if trials[tid].state == "queued")
+        return [tid for tid in self.experiment.state.awaited if trials[tid].state == "queued"]
 
     def _try(self, pending: Sequence[PendingEvent]) -> bool:
         """Append *pending*; return False if another process was first (what it wrote has been folded then)."""

@@ -65,7 +65,7 @@ class ParallelDriver(Driver):
         if why := super()._reason_to_stop(began):
             return why
         state = self.experiment.state
-        if state.open or state.status == "paused":
+        if state.awaited or state.status == "paused":
             return None
         if len(state.trials) >= self.limits.max_evals:
             return "max_evals"
@@ -128,11 +128,11 @@ class ParallelDriver(Driver):
         """Start no more trials; give those that run *grace* seconds, then cancel them."""
         outcome = control.stop(self.experiment, why, now=self.grace <= 0)
         deadline = time.monotonic() + self.grace
-        while self.experiment.state.open and (left := deadline - time.monotonic()) > 0:
+        while self.experiment.state.awaited and (left := deadline - time.monotonic()) > 0:
             self._say_that_it_ends(outcome.running)
             self.experiment.poll(min(left, WAIT_SECONDS))
             self._take_in_ends()
-        if self.experiment.state.open:
+        if self.experiment.state.awaited:
             self._say_that_it_ends((), cancels=True)
             control.stop(self.experiment, why, now=True)
         self._take_in_ends()
@@ -187,7 +187,7 @@ class ParallelDriver(Driver):
         trials = self.experiment.state.trials
         held = [
             f"trial {tid} at {taken.worker} since {taken.at:%H:%M:%S} UTC"
-            for tid in sorted(self.experiment.state.open)
+            for tid in self.experiment.state.awaited
             if (taken := trials[tid].reserved) is not None
         ]
         return ", ".join(held[:4]) + (f" and {len(held) - 4} more" if len(held) > 4 else "")

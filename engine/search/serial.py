@@ -94,7 +94,7 @@ class SerialDriver(Driver):
     def _take_back(self) -> None:
         """Requeue what processes held that are gone; say what others still hold."""
         is_local = not self._is_durable or self.experiment.store.server is not None
-        for tid in sorted(self.experiment.state.open):
+        for tid in self.experiment.state.awaited:
             trial = self.experiment.state.trials[tid]
             if trial.reserved is None or trial.reserved.id in UNDER_WAY:
                 continue

@@ -7,6 +7,7 @@ from typing import Any
 
 from hstore.engine.search.pace import pace
 from hstore.store.read_models import Tally, experiment_document
+from hstore.store.state import State
 from hstore.store.store import Experiment, Store, now
 
 COPIED = ("status", "why", "counts", "pruned", "trials", "limits", "best", "pareto", "last")
@@ -17,7 +18,8 @@ def survey(experiment: Experiment) -> dict[str, Any]:
     """Return what is known about *experiment*, as far as it was read.
 
     Beside `name` and `COPIED`: `ended` and `of` (trials), `ends_per_minute`, `seconds_left`, `ends_at` (None unless the
-    experiment is open and a pace is known), `held` (see `held_trials`) and `workers` (see `worker_presence`).
+    experiment is open and a pace is known), `held` (see `held_trials`), `workers` (see `worker_presence`)
+    and `unreadable` (see `unreadable_ends`).
     """
     state, moment = experiment.state, now()
     document = experiment_document(state)
@@ -34,8 +36,15 @@ def survey(experiment: Experiment) -> dict[str, Any]:
         "seconds_left": None if left is None else left.total_seconds(),
         "ends_at": None if left is None else moment + left,
         "held": held,
+        "unreadable": unreadable_ends(state),
         "workers": _workers(experiment, {each["worker"] for each in held}),
     }
+
+
+def unreadable_ends(state: State) -> list[dict[str, Any]]:
+    """Return `tid` (None: the experiment itself), `ver` and `why` of chains whose last event cannot be read here."""
+    ends = [state.closed_by, *(state.trials[tid].closed_by for tid in state.closed)]
+    return [{"tid": end.tid, "ver": end.ver, "why": end.why} for end in ends if end is not None]
 
 
 def _workers(experiment: Experiment, holders: set[str]) -> list[dict[str, Any]]:
