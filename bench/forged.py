@@ -28,7 +28,8 @@ from hstore.engine.algorithms.history import History
 from hstore.engine.audit.replay import LEAST_WORTH, TOLERANCE, derive_again
 from hstore.engine.search.observed_history import ObservedHistory
 from hstore.engine.space import Point, Space
-from hstore.store.events import Queued, from_document
+from hstore.store.event_documents import from_document
+from hstore.store.events import Queued
 
 SEEDS, TRIALS = 3, 32
 EVERY = 3  # of the decisions, that are forged

@@ -12,6 +12,7 @@ import uuid
 from hstore.engine.evaluation import attempt
 from hstore.engine.evaluation.process_identity import is_dead, this_process
 from hstore.engine.search.control import conclude_if_complete
+from hstore.engine.search.failure_watch import where_to_look
 from hstore.store.claims import ActiveLease, TrialKey
 from hstore.store.errors import Conflict, NotSigned
 from hstore.store.events import Failed, Requeued
@@ -107,8 +108,10 @@ class Reaper:
         except NotSigned as error:
             LOG.debug(f"trial {tid} of {exp!r} is not requeued: {error}", experiment=exp, trial=tid)
             return
+        has_failed = pending[-1][0] is Failed
+        outcome = f"failed, for that happened too often{where_to_look(exp, tid)}" if has_failed else "requeued"
         LOG.warning(
-            f"worker {worker} missed its heartbeat; trial {tid} of {exp!r} requeued",
+            f"worker {worker} missed its heartbeat; trial {tid} of {exp!r} {outcome}",
             experiment=exp,
             trial=tid,
             worker=worker,

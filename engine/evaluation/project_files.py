@@ -11,13 +11,14 @@ import functools
 import hashlib
 import sys
 import sysconfig
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import CodeType, FunctionType, MethodType, ModuleType
-from typing import Any
+from typing import Any, TypeAlias
 
-MOST_FILES, LARGEST_FILE = 200, 2**20
-"""What is looked at at the start of a call: so many files, each of at most so many bytes."""
+MOST_FILES, MOST_BYTES = 100, 2**19
+"""What is looked at at the start of a call, in the order of imports: so many files, and so many bytes in all. That
+takes a second at most, and nothing in later calls of one process as long as the files stay the same."""
 SCRIPT = "__main__"
 """Stands for the functions and the constants in capitals, of the script or notebook, that the objective uses."""
 
@@ -40,6 +41,7 @@ class _Walk:
         self._digests: dict[str, str] = {}
         self._script: dict[str, str] = {}
         self._files: list[tuple[Path, Path]] = []
+        self._bytes = 0
 
     def of(self, fn: Callable[..., Any]) -> list[list[str]]:
         for found in _functions(fn):
@@ -47,7 +49,7 @@ class _Walk:
         seen: set[Path] = set()
         while self._files and len(seen) < MOST_FILES:
             top, path = self._files.pop(0)
-            if path not in seen and path.stat().st_size <= LARGEST_FILE:
+            if path not in seen:
                 seen.add(path)
                 self._read(top, path)
         if self._script:
@@ -95,16 +97,14 @@ class _Walk:
                 self._files += _resolved(top, name)
 
     def _read(self, top: Path, path: Path) -> None:
-        content = path.read_bytes()
-        try:
-            tree = ast.parse(content)
-            text = code_text(compile(tree, "project file", "exec", dont_inherit=True))
-        except (SyntaxError, ValueError, RecursionError):
-            text, tree = content.hex(), ast.Module([], [])
-        relative = path.relative_to(top)
-        self._digests[relative.as_posix()] = _digest(text)
-        for name in _imported(tree, relative):
-            self._files += _resolved(top, name)
+        stat, relative = path.stat(), path.relative_to(top)
+        if self._bytes + stat.st_size > MOST_BYTES:
+            return
+        self._bytes += stat.st_size
+        self._digests[relative.as_posix()], imports = _read(path, stat.st_mtime_ns, stat.st_size)
+        for level, module, names in imports:
+            for name in _absolute(relative.parent.parts, level, module, names):
+                self._files += _resolved(top, name)
 
 
 def code_text(code: CodeType) -> str:
@@ -211,15 +211,32 @@ def _resolved(top: Path, module: str) -> list[tuple[Path, Path]]:
     return [(top, file) for file in files if file.is_file()]
 
 
-def _imported(tree: ast.AST, relative: Path) -> Iterable[str]:
-    """Yield the modules that the module at *relative* imports, anywhere in it; names from a module among them."""
-    package = relative.parent.parts
+Import: TypeAlias = tuple[int, str, tuple[str, ...]]
+"""Level (how many dots), module, and what is imported from it, of an `import` or a `from … import`."""
+
+
+@functools.lru_cache(maxsize=4 * MOST_FILES)
+def _read(path: Path, mtime_ns: int, size: int) -> tuple[str, list[Import]]:
+    """Return the digest of the code in a file, and its imports, wherever in it they stand."""
+    content = path.read_bytes()
+    try:
+        tree = ast.parse(content)
+        text = code_text(compile(tree, "project file", "exec", dont_inherit=True))
+    except (SyntaxError, ValueError, RecursionError):
+        return _digest(content.hex()), []
+    imports: list[Import] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            imports += [(0, alias.name, ()) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            base = package[: len(package) - node.level + 1] if node.level else ()
-            module = ".".join([*base, *filter(None, [node.module])])
-            if module:
-                yield module
-            yield from (f"{module}.{alias.name}".lstrip(".") for alias in node.names)
+            imports.append((node.level, node.module or "", tuple(alias.name for alias in node.names)))
+    return _digest(text), imports
+
+
+def _absolute(package: tuple[str, ...], level: int, module: str, names: tuple[str, ...]) -> Iterator[str]:
+    """Yield the modules that an import in *package* may mean; a name that it imports from one may be another."""
+    base = package[: len(package) - level + 1] if level else ()
+    parts = [*base, *filter(None, [module])]
+    if parts:
+        yield ".".join(parts)
+    yield from (".".join([*parts, name]) for name in names)

@@ -645,3 +645,22 @@ def test_what_has_changed_on_disk_is_imported_again(child: Child) -> None:
     assert loss("old", replace(old, version=first)) == 42.0
     assert child.jobs >= 2, "what cannot be had is not looked for again and again"
     assert child.pid != pid
+
+
+def test_a_module_that_was_edited_is_imported_anew_by_another_process(child: Child, tmp_path: Path) -> None:
+    def loss(key: str, digest: str) -> Any:
+        spec = replace(named("uses:f"), files=(("offsets.py", digest),))
+        child.load(key, spec)
+        job = {"exp": "e", "tid": 0, "attempt": 1, "point": {"x": 1.0}, "uri": ""}
+        return child.evaluate(key, job, serve=nobody).data["loss"]
+
+    module(tmp_path, "offsets", "def offset(): return 1.0")
+    module(tmp_path, "uses", "import offsets\ndef f(config): return offsets.offset()")
+    assert loss("before", "1") == 1.0
+    module(tmp_path, "offsets", "def offset(): return 22.0")
+    assert loss("after", "2") == 22.0
+    assert loss("before", "1") == 22.0
+    assert loss("after", "2") == 22.0
+    pid = child.pid
+    assert [loss("before", "1"), loss("after", "2")] == [22.0, 22.0]
+    assert child.pid == pid, "two searches that knew different files do not replace it for ever"

@@ -13,13 +13,13 @@ from hstore.store.store import Experiment, Store
 from hstore.workers.reaper import Reaper
 
 
-def held(store: Store, process: dict[str, Any] | None) -> Experiment:
+def held(store: Store, process: dict[str, Any] | None, *, lost: int = 2) -> Experiment:
     """Return an experiment whose trial 0 is held by *process*, and whose lease was never written."""
     experiment = Experiment(store, "e")
     created: dict[str, Any] = {
         key: {} for key in ("space", "objective", "algorithm", "generator", "limits", "fingerprint")
     }
-    experiment.begin({**created, "retries": {"lost": 2}})
+    experiment.begin({**created, "retries": {"lost": lost}})
     experiment.append(experiment.compose((Queued, 0, {"point": {}, "params": {}, "observed": [], "seed": 1})))
     reserved, running = attempt.claim(0, attempts=0, worker="w"), attempt.begin(0, pid=1, objective=None)
     kind, tid, data = reserved
@@ -54,6 +54,18 @@ def test_what_a_process_held_that_is_gone_from_this_machine_is_taken_back_at_onc
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
     assert state_after_reaping(held(mongo_store, {**this_process(), "pid": gone.pid})) == "queued"
+
+
+@pytest.mark.parametrize(("lost", "outcome"), [(1, "requeued"), (0, "failed, for that happened too often (see")])
+def test_it_tells_whether_a_lost_trial_is_tried_again_or_has_failed(
+    mongo_store: Store, messages: list[str], lost: int, outcome: str
+) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    experiment = held(mongo_store, {**this_process(), "pid": gone.pid}, lost=lost)
+    assert state_after_reaping(experiment) == ("queued" if lost else "failed")
+    (line,) = [message for message in messages if "missed its heartbeat" in message]
+    assert f"trial 0 of 'e' {outcome}" in line
 
 
 @pytest.mark.parametrize("process", [None, {"machine": "another", "pid": 1, "started": 0.0}], ids=["unknown", "remote"])
