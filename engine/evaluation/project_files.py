@@ -31,12 +31,12 @@ def project_files(fn: Callable[..., Any]) -> list[list[str]]:
     search.
     """
     try:
-        return _Walk().of(fn)
+        return _UsedCode().of(fn)
     except Exception:  # noqa: BLE001 - whatever the user's objects raise when they are looked at
         return []
 
 
-class _Walk:
+class _UsedCode:
     def __init__(self) -> None:
         self._digests: dict[str, str] = {}
         self._script: dict[str, str] = {}

@@ -24,7 +24,7 @@ def objective(config):
     print("trial", flush=True)
     return {"status": "ok", "loss": config["x"] ** 2, "text": os.urandom(20_000).hex()}
 
-fmin(objective, {"x": hp.uniform("x", -1, 1)}, algo=rand.suggest, max_evals=1000, verbose=False,
+fmin(objective, {"x": hp.uniform("x", -1, 1)}, algo=rand.suggest, max_evals=1000, show_progressbar=False,
      rstate=np.random.default_rng(0), experiment="crowded")
 """
 

@@ -43,6 +43,7 @@ def test_after_any_history_a_rebuild_makes_the_same_documents(
 ) -> None:
     for name in ("events", "trials", "experiments"):
         database[name].delete_many({})
+    mongo_store.latest.clear()  # as in a process that has read nothing of what was there
     experiment = begin(mongo_store)
     live(experiment, seed, steps)
     models = mongo_store.models

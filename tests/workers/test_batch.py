@@ -40,14 +40,14 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[int]]:
     def before_appends(store: Store, *others: Elsewhere) -> list[int]:
         append, sizes, waiting = MemoryLog.append, [], list(others)
 
-        def append_second(log: MemoryLog, events: Sequence[Event]) -> None:
+        def append_second(log: MemoryLog, events: Sequence[Event], **how: Any) -> None:
             if waiting and all(event.by != "other" for event in events):
                 other = waiting.pop(0)
                 monkeypatch.setattr(MemoryLog, "append", append)
                 other(store.experiment("e"))
                 monkeypatch.setattr(MemoryLog, "append", append_second)
             sizes.append(len(events))
-            append(log, events)
+            append(log, events, **how)
 
         monkeypatch.setattr(MemoryLog, "append", append_second)
         return sizes
@@ -181,14 +181,14 @@ def test_a_note_between_a_claim_and_what_goes_behind_it_costs_neither(
     append = MemoryLog.append
     parts: list[list[str]] = []
 
-    def in_two_parts(log: MemoryLog, events: Sequence[Event]) -> None:
+    def in_two_parts(log: MemoryLog, events: Sequence[Event], **how: Any) -> None:
         parts.append([event.type for event in events])
         if len(parts) == 1:
             append(log, events[:1])
             other = store.experiment("e")
             append(log, other.compose((Noted, 1, {"note": "in between"})))
             events = events[1:]
-        append(log, events)
+        append(log, events, **how)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(MemoryLog, "append", in_two_parts)

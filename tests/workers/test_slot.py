@@ -135,7 +135,7 @@ def test_of_several_claims_those_that_others_had_first_are_left_to_them(
     append = MongoLog.append
     robbed: list[int] = []
 
-    def append_too_late(log: MongoLog, events: Sequence[Event]) -> None:
+    def append_too_late(log: MongoLog, events: Sequence[Event], **how: Any) -> None:
         claims = [event.tid for event in events if isinstance(event, Reserved) and event.tid is not None]
         if len(claims) == 4 and not robbed:
             robbed.extend(claims[1:])
@@ -152,7 +152,7 @@ def test_of_several_claims_those_that_others_had_first_are_left_to_them(
                 (Done, tid, attempt.done({"status": "ok", "loss": -1.0}, 0.0)) for tid in robbed
             ]
             append(log, other.compose(*pending, *ends))
-        append(log, events)
+        append(log, events, **how)
 
     monkeypatch.setattr(MongoLog, "append", append_too_late)
     experiment = served(square)
