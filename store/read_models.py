@@ -200,8 +200,6 @@ class ReadModels:
         shown = about.get("events", -1), about.get("ver", -1), about.get("status"), about.get("counts")
         is_other = shown[1:] != (state.ver, state.status, state.counts)
         is_ahead = shown[0] > state.events or (shown[0] == state.events and is_other)
-            shown[0] == state.events and shown[1:] != (state.ver, state.status, state.counts)
-        )
         return ahead | ({None: shown[0]} if is_ahead else {})
 
     def remove(self, exp: str, documents: Mapping[int | None, int]) -> None:
