@@ -195,10 +195,11 @@ class ReadModels:
             for document in found
             if document["tid"] not in trials or document["ver"] > trials[document["tid"]].ver
         }
-        fields = {"events": 1, "ver": 1, "status": 1}
+        fields = {"events": 1, "ver": 1, "status": 1, "counts": 1}
         about = self._retrying(lambda: self._experiments.find_one({"_id": state.exp}, fields)) or {}
-        shown = about.get("events", -1), about.get("ver", -1), about.get("status")
-        is_ahead = shown[0] > state.events or (shown[0] == state.events and shown[1:] != (state.ver, state.status))
+        shown = about.get("events", -1), about.get("ver", -1), about.get("status"), about.get("counts")
+        is_other = shown[1:] != (state.ver, state.status, state.counts)
+        is_ahead = shown[0] > state.events or (shown[0] == state.events and is_other)
         return ahead | ({None: shown[0]} if is_ahead else {})
 
     def remove(self, exp: str, documents: Mapping[int | None, int]) -> None:

@@ -63,7 +63,7 @@ def held_trials(experiment: Experiment, moment: dt.datetime) -> list[dict[str, A
     """
     leases = {held.tid: held for held in experiment.store.claims.held([experiment.name])}
     held = []
-    for tid in sorted(experiment.state.open):
+    for tid in experiment.state.awaited:
         trial = experiment.state.trials[tid]
         if trial.reserved is not None:
             lease = leases.get(tid)

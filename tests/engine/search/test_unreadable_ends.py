@@ -208,5 +208,7 @@ def test_a_program_that_can_read_an_end_shows_what_an_older_one_could_not(
     database["events"].update_many({"v": 9}, {"$set": {"v": 1}})
     with hstore.open(mongo_url) as store:
         store.experiment("e").repair()
-        trials, _ = store.models.shown("e")
+        trials, about = store.models.shown("e")
         assert {document["tid"]: document["state"] for document in trials} == {0: "done", 1: "done"}
+        assert about is not None
+        assert about["counts"] == {"done": 2}
