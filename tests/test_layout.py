@@ -77,6 +77,8 @@ def test_each_folder_is_linked_into_the_package(folder: str) -> None:
 def test_each_file_of_tests_mirrors_a_file() -> None:
     for test in (ROOT / "tests").glob("*/**/test_*.py"):
         folder = ROOT / test.parent.relative_to(ROOT / "tests")
+        if folder.name == "golden":  # whole logs of released versions, of which no folder of ours is the source
+            continue
         assert folder.is_dir(), f"{test} mirrors no folder"
 
 

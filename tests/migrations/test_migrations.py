@@ -50,7 +50,7 @@ def test_a_fresh_database_becomes_current_and_twice_is_once(database: Database[A
     assert migrations.status(database) == "fresh"
     assert migrations.apply(database, by_version="1", dry_run=True)
     assert database.list_collection_names() == []
-    assert [m.number for m in migrations.apply(database, by_version="1")] == [1, 2, 3, 4, 5, 6]
+    assert [m.number for m in migrations.apply(database, by_version="1")] == [1, 2, 3, 4, 5, 6, 7]
     assert migrations.status(database) == "current"
     before = describe(database)
     assert migrations.apply(database, by_version="2") == []
@@ -151,3 +151,13 @@ def test_the_collection_that_wakes_workers_is_renamed_and_the_old_one_dropped(da
         assert "bell" not in database.list_collection_names()
     assert database["wakeups"].options()["capped"]
     assert database["wakeups"].find_one() is not None
+
+
+def test_signatures_are_taken_whatever_other_steps_made_of_the_validator(database: Database[Any]) -> None:
+    migrations.apply(database, by_version="1")
+    validator = database["events"].options()["validator"]
+    [schema] = [clause["$jsonSchema"] for clause in validator["$and"] if "$jsonSchema" in clause]
+    assert "mac" in schema["properties"]
+    assert "mac" not in schema["required"]
+    migrations.MIGRATIONS[0].up(database)  # by another process, which began when the database was new
+    assert database["events"].options()["validator"] == validator

@@ -1,5 +1,6 @@
 """Which trials are ranked: the rule, of a trial and of its document in MongoDB."""
 
+import itertools
 import math
 from typing import Any
 
@@ -17,6 +18,7 @@ from hstore.store.ranked import is_feasible, why_unranked
 from hstore.store.store import Experiment, PendingEvent, Store
 
 NAN, INF = math.nan, math.inf
+NAMES = (f"e{n}" for n in itertools.count())
 NUMBERS = st.sampled_from([NAN, INF, -INF, 0.0, -0.0, -1.0, 1.0, 1.5, 5e-324, -1e308]) | st.integers(-2, 2)
 ENDS = st.fixed_dictionaries(
     {"status": st.sampled_from(["ok"] * 5 + ["fail", "new", "odd"])},
@@ -76,9 +78,7 @@ def ranked(experiment: Experiment) -> list[int]:
 def test_the_view_has_the_trials_that_the_fold_ranks_whatever_a_program_wrote(
     told: list[tuple[dict[str, Any], str | None]], mongo_store: Store, database: Database[Any]
 ) -> None:
-    for name in ("events", "trials", "experiments"):
-        database[name].delete_many({})
-    experiment = begin(mongo_store)
+    experiment = begin(mongo_store, name := next(NAMES))
     after: dict[str | None, list[tuple[Any, dict[str, Any]]]] = {
         None: [], "void": [(Noted, {"void": True})], "requeued": [(Requeued, {"why": "again"})],
         "void no more": [(Noted, {"void": True}), (Noted, {"void": False})],
@@ -92,8 +92,8 @@ def test_the_view_has_the_trials_that_the_fold_ranks_whatever_a_program_wrote(
         ]
         experiment.append(experiment.compose(*begun, *((kind, tid, data) for kind, data in after[then])))
     experiment.repair()
-    assert [document["tid"] for document in documents(database, {"exp": "e"})] == ranked(experiment)
-    tally = mongo_store.models.tally().get("e")
+    assert [document["tid"] for document in documents(database, {"exp": name})] == ranked(experiment)
+    tally = mongo_store.models.tally().get(name)
     best = experiment.state.best
     assert (tally.best.get("tid") if tally else None) == (best.tid if best else None)
 
