@@ -59,7 +59,9 @@ class RemoteCtrl(BaseCtrl):
         from hstore.engine.hyperopt.mongo_trials import MongoTrials
 
         try:
-            return MongoTrials(self._job["uri"], exp_key=self._job["exp"])
+            trials = MongoTrials(self._job["uri"], exp_key=self._job["exp"])
+            trials.experiment.check_signatures()
+            return trials
         except HstoreError as error:
             raise CannotLoad(
                 f"ctrl.trials, ctrl.experiment and ctrl.current_trial are read from the store: {error}",

@@ -19,7 +19,8 @@ def known_from(given: Any, view: Trials, space: Space) -> list[KnownTrial]:
 
     given: the name of an experiment in the store of *view* (in the default store, if *view* is in memory), "url#name"
         for one in another store, `Trials`, an `Experiment`, or a list of such.
-    Raises `NotFound` for an experiment that there is not, `InvalidValue` for anything else, and for *view* itself.
+    Raises `NotFound` for an experiment that there is not, `InvalidValue` for anything else, and for *view* itself;
+    `NotSigned` as `Experiment.check_signatures` does.
     """
     known: list[KnownTrial] = []
     for each in given if isinstance(given, (list, tuple)) else [given]:
@@ -28,6 +29,7 @@ def known_from(given: Any, view: Trials, space: Space) -> list[KnownTrial]:
             is_one_store = store is None and source.store.is_durable and mine.store.is_durable
             if source is mine or (is_one_store and source.name == mine.name):
                 raise InvalidValue(f"warm_start: {source.name!r} is the experiment itself", hint="it knows its trials")
+            source.check_signatures()
             known += known_trials(source, space, store=store)
     return known
 

@@ -243,6 +243,17 @@ def test_a_worker_that_reads_some_trials_checks_those_and_the_experiments_own_ch
     store.experiment("e")
 
 
+def test_no_search_begins_with_what_no_key_signs(mongo_url: str, opened: Opened) -> None:
+    opened(None)
+    search(mongo_url, "unsigned")
+    opened(KEY)
+    search(mongo_url, "signed")
+    search(mongo_url, "first", warm_start="signed")
+    with refused("is not signed"):
+        search(mongo_url, "second", warm_start="unsigned")
+    assert "second" not in opened(KEY).experiments()
+
+
 def test_each_event_is_checked_once(mongo_url: str, opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
     store = opened(KEY)
     search(mongo_url, n=20)

@@ -8,7 +8,7 @@ from pymongo.database import Database
 from tests.workers.serving import begin, ran
 
 from hstore.cli.app import run
-from hstore.store.events import Changed, Noted, Queued
+from hstore.store.events import Cancelled, Changed, Failed, Noted, Queued
 from hstore.store.keys import new_key
 from hstore.store.open_store import open_store
 from hstore.store.store import Experiment
@@ -152,6 +152,25 @@ def test_the_end_of_a_trial_is_kept_although_the_next_one_is_forged(
     with open_store(mongo_url) as store:
         trials = store.experiment("e").trials
     assert (trials[0].state, trials[2].state) == ("done", "queued")
+
+
+def looks_at_all(config: dict[str, float], ctrl: Any) -> float:
+    return float(len(ctrl.trials.trials))
+
+
+def test_ctrl_shows_an_objective_no_trials_that_are_not_signed(
+    mongo_url: str, monkeypatch: pytest.MonkeyPatch, database: Database[Any]
+) -> None:
+    monkeypatch.setenv("HSTORE_KEY", KEY)
+    with open_store(mongo_url) as store:
+        experiment = begin(store, "e", looks_at_all, 2)
+        experiment.append(experiment.compose((Cancelled, 1, {"why": "to have one that has ended"})))
+    database["events"].update_one({"exp": "e", "tid": 1, "ver": 0}, {"$set": {"data.point.x": 0.125}})
+    ran(mongo_url, "e", "--burst")
+    with open_store(mongo_url) as store:
+        end = store.experiment("e").trials[0].end
+    assert isinstance(end, Failed)
+    assert "event 0 of trial 1 has a wrong signature" in end.message
 
 
 def test_news_that_are_not_signed_end_the_work_on_one_experiment_not_the_worker(
