@@ -51,6 +51,7 @@ class Ctrl(TrialCtrl):
     def current_trial(self) -> dict[str, Any] | None:
         """The document of the trial."""
         if self._document is None and self.trials is not None and self.tid is not None:
+            self.trials.documents.take_in()  # a checkpoint, say
             return self.trials.documents.document_of(self.tid)  # type: ignore[no-any-return]
         return self._document
 

@@ -175,7 +175,8 @@ def test_it_waits_no_longer_than_hyperopts_does(mongo_url: str, capsys: pytest.C
 
 def test_it_leaves_after_some_failures_in_a_row(mongo_store: Store, mongo_url: str, tmp_path: Path) -> None:
     with worker(mongo_url, "--max-consecutive-failures=2", f"--workdir={tmp_path}") as process:
-        search(mongo_store, low=3, max_evals=2, return_argmin=False)
+        with pytest.raises(AllTrialsFailed, match="2 times: ValueError"):
+            search(mongo_store, low=3, max_evals=2, return_argmin=False)
         process.communicate(timeout=GENEROUS)
     assert process.returncode == 8
 
