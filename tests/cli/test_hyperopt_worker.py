@@ -14,6 +14,7 @@ from tests.waiting import GENEROUS
 
 from hstore import fmin, hp, rand
 from hstore.cli.hyperopt_worker import DEFAULT_URL, as_idle_limit, as_url, run
+from hstore.store.errors import AllTrialsFailed
 from hstore.store.store import Experiment, Store
 
 pytestmark = pytest.mark.covers("hyperopt-mongo-worker")
