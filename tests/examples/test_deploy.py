@@ -22,6 +22,7 @@ from tests.waiting import GENEROUS, until
 
 import hstore
 from hstore import fmin, hp, rand
+from hstore.store.errors import AllTrialsFailed
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "examples" / "deploy"
@@ -387,7 +388,11 @@ def test_the_service_works_and_stops_with_a_code_that_counts_as_success(
 
 def test_the_service_stays_down_where_all_fails(unit: Mapping[str, Any], service: list[str], mongo_url: str) -> None:
     options = ["--max-consecutive-failures", "2"]
-    with searching(mongo_url, "e", by_value(raising), 2), started([*service, *options], mongo_url) as worker:
+    with (
+        pytest.raises(AllTrialsFailed, match="2 failed"),
+        searching(mongo_url, "e", by_value(raising), 2),
+        started([*service, *options], mongo_url) as worker,
+    ):
         assert worker.wait(60) in codes(unit, "RestartPreventExitStatus")
 
 
