@@ -58,7 +58,7 @@ def note_acknowledged(folder: Path, aim: dict[str, Any] | None) -> None:
     seen = 0
     # Opened again for each note: a process that is killed leaves what it has written.
 
-    def noted(log: MongoLog, events: Sequence[Event]) -> None:
+    def noted(log: MongoLog, events: Sequence[Event], **how: Any) -> None:
         nonlocal seen
         is_hit = False
         if aim is not None:
@@ -67,7 +67,7 @@ def note_acknowledged(folder: Path, aim: dict[str, Any] | None) -> None:
             is_hit = before < aim["n"] <= seen
         if is_hit and aim is not None and aim["side"] == "before":
             os.kill(os.getpid(), aim["signal"])
-        append(log, events)
+        append(log, events, **how)
         _note(folder, events)
         if is_hit and aim is not None and aim["side"] == "after":
             os.kill(os.getpid(), aim["signal"])
