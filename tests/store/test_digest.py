@@ -90,7 +90,7 @@ def test_what_only_memory_can_hold_has_a_digest_too() -> None:
 
 def test_every_field_of_the_envelope_is_covered() -> None:
     """A new field of `Event` must be sealed, or be left out on purpose here."""
-    left_out = {"ts"}
+    left_out = {"ts", "mac"}  # filled by the server; taken over the digest
     covered = {"exp", "tid", "ver", "id", "at", "by", "prev", "extra", "imported"}
     assert {field.name for field in fields(Event)} == covered | left_out
     assert digest_event(event(Created, None, 0)) != digest_event(event(Created, None, 0))
