@@ -136,12 +136,13 @@ class MongodProcess:
         if not self.home.is_kept and not supervisor.running_mongod(str(self.home.data)):
             self.home.set_listening({})  # of a server that was told to stop after its last user
         with open(self.home.open_log(), "ab") as log:
+            size = log.tell()  # now, since what the supervisor writes moves it
             subprocess.run(
                 [sys.executable, "-I", "-S", supervisor.__file__, str(lock), *self._command()],
                 cwd=self.home.path, pass_fds=[lock], start_new_session=True, check=True,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
-            return log.tell()
+        return size
 
     def _command(self) -> list[str]:
         listen = ["--bind_ip", "./run/mongod.sock"]

@@ -247,7 +247,7 @@ def test_nonsense_from_any_client_is_refused(
 
 
 def test_an_event_that_the_server_refuses_is_an_error_of_ours(mongo_store: Store) -> None:
-    with pytest.raises(InvalidEvent, match="refuses"):
+    with pytest.raises(InvalidEvent, match="rejects the document"):
         mongo_store.log.append([made(Reserved, 0, 0, worker="w", host="h", attempt=1)])
 
 

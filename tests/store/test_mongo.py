@@ -230,7 +230,7 @@ def test_an_event_whose_attachment_is_gone_is_set_aside(
     read = mongo_store.log.read("e")
     assert read[:3] == before
     assert isinstance(read[3], Unreadable)
-    assert "its spilled data cannot be fetched" in read[3].why
+    assert "moved out into an attachment that cannot be fetched" in read[3].why
 
 
 # -- holes ----------------------------------------------------------------------------------------------------
