@@ -22,12 +22,13 @@ def quick_start(page: str) -> str:
 def main(page: Path) -> int:
     """Run it; return its exit code."""
     program = quick_start(page.read_text(encoding="utf-8"))
-    with tempfile.TemporaryDirectory() as folder:
+    # The embedded server ends a moment after its last user, so it may still write when the folder goes.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         environment = {name: value for name, value in os.environ.items() if name not in ("HSTORE_URL", "PYTHONPATH")}
         environment["HSTORE_HOME"] = str(Path(folder, "home"))
         Path(folder, "quick_start.py").write_text(program, encoding="utf-8")
         where = "import hstore; print('hstore', hstore.__version__, 'of', hstore.__file__)"
-        for words in (["-c", where], ["quick_start.py"], ["-m", "hstore", "ls"]):
+        for words in (["-c", where], ["quick_start.py"], ["-m", "hstore", "ls"], ["-m", "hstore", "db", "stop"]):
             code = subprocess.run([sys.executable, *words], cwd=folder, env=environment, check=False).returncode
             if code != 0:
                 return code
