@@ -71,7 +71,8 @@ test-newest:
 # Half as much again in CPU, so not over the whole suite: what runs in processes of its own is not seen, and the tests that
 # start or kill them, those that ask hyperopt, and one that measures time are left out.
 coverage: $(VENV)/dev
-	$(BIN)/pytest tests/store tests/migrations tests/engine tests/cli tests/workers --cov --cov-report=term:skip-covered \
+	$(BIN)/pytest tests/store tests/migrations tests/engine/space tests/engine/algorithms tests/engine/pruners \
+		tests/engine/search tests/engine/audit --cov --cov-report=term:skip-covered \
 		$(foreach name,$(NOT_COVERED),--ignore-glob "*/test_$(name).py") -k "not microseconds"
 NOT_COVERED := server failover full_disk outages kill_anywhere log_agreement compat db hyperopt_worker bad_input child \
 	run_in obeying slot hyperopt_mongo_worker spark_trials portable_bits sklearn_search roles two_drivers \
