@@ -1,4 +1,4 @@
-"""`hstore worker`: evaluates queued trials until it is told to stop."""
+"""`hstore worker`: evaluates queued trials until a limit or a signal stops it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether an objective was edited since the log last described it, and how that is told. Pure."""
+"""Whether an objective was edited since the log last described it, and the message that says so. Pure."""
 
 from __future__ import annotations
 

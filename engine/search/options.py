@@ -37,7 +37,7 @@ class Limits:
         cls, *, max_evals: Any = None, timeout: Any = None, loss_threshold: Any = None, max_queue_len: Any = None,
         max_consecutive_failures: Any = None,
     ) -> Limits:  # fmt: skip
-        """Return the limits that a user gave; raises `InvalidValue` for one that makes no sense."""
+        """Return the limits that a user gave; raises `InvalidValue` for an invalid one."""
         return cls(
             max_evals=_max_evals(max_evals),
             timeout=read_timeout(timeout),
@@ -81,7 +81,7 @@ def _at_least_one(name: str, given: Any) -> int | None:
 
 @dataclass(frozen=True, kw_only=True)
 class ParallelOptions:
-    """Who evaluates, and what happens to trials that come to nothing."""
+    """Who evaluates, and what happens to trials that fail or are lost."""
 
     workers: int | None = None
     """None evaluates in this process; 0 leaves it to workers that others start; else how many to start here."""
@@ -92,7 +92,7 @@ class ParallelOptions:
 
     @classmethod
     def of(cls, *, workers: Any = None, retries: Any = None, grace: Any = 10.0) -> ParallelOptions:
-        """Return the options that a user gave; raises `InvalidValue` for one that makes no sense."""
+        """Return the options that a user gave; raises `InvalidValue` for an invalid one."""
         n, seconds = as_whole(workers), as_real(grace)
         if workers is not None and (n is None or n < 0):
             raise InvalidValue(f"workers must be a number of processes, 0 or None, not {workers!r}")

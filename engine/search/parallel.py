@@ -20,7 +20,7 @@ AGAIN_SECONDS = 0.01
 LOOK_SECONDS = 1.0
 """How old what is known of the workers may be."""
 FIRST_WORD, LONGEST_SILENCE = 5.0, 600.0
-"""Seconds without news after which the user is told what is being waited for; then after ever longer times."""
+"""Seconds without news after which a message says what fmin waits for; it comes again after ever longer times."""
 
 
 @dataclass(kw_only=True)

@@ -196,7 +196,7 @@ def _changes(experiment: Experiment, start: SearchStart, added: int) -> dict[str
 def _another_objective(experiment: Experiment, start: SearchStart) -> dict[str, Any]:
     """Return what the log is to say of the objective that replaces the one it knows; tells the user of an edited one.
 
-    In memory nothing is told: there the program itself has just given another function.
+    In memory there is no message: the program itself has just given another function.
     """
     state = experiment.state
     data = objective_spec.record(start.domain, _attachments(experiment))
