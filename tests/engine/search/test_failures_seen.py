@@ -1,6 +1,7 @@
 """No failure is silent: a line for each, a count beside the bar, and a reason when no trial has a usable loss."""
 
 import io
+import itertools
 import logging
 import signal
 from collections.abc import Callable
@@ -63,9 +64,16 @@ def test_each_failure_is_one_line_that_says_where_to_look(trials: Trials, logged
 
 
 def test_the_bar_counts_failures_those_of_earlier_calls_included(trials: Trials) -> None:
+    calls = itertools.count()
+
+    def every_other(config: dict[str, float]) -> float:
+        if next(calls) % 2:
+            raise ValueError("boom")
+        return config["x"]
+
     for n in (4, 8):
         with redirect_stderr(io.StringIO()) as shown:
-            search(fragile, trials, n=n, show_progressbar=True, rstate=None)
+            search(every_other, trials, n=n, show_progressbar=True, rstate=None)
         failed = trials.experiment.state.counts["failed"]
         assert failed
         assert f", {failed} failed]" in shown.getvalue()
