@@ -28,7 +28,7 @@ def fill(url: str, name: str, size: int) -> None:
     import hstore
     from hstore.engine.search.defaults import RETRIES
     from hstore.store.events import Created, Queued
-    from hstore.store.store import Experiment, PendingEvent
+    from hstore.store.experiment import Experiment, PendingEvent
 
     empty: dict[str, Any] = {}
     created = {
@@ -60,7 +60,7 @@ class Racer(threading.Thread):
         import hstore
         from hstore.store.errors import Conflict
         from hstore.store.events import Reserved, Running
-        from hstore.store.store import Experiment
+        from hstore.store.experiment import Experiment
 
         with hstore.open(self.url) as store:
             assert store.claims is not None

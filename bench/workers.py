@@ -186,7 +186,7 @@ def latencies(url: str) -> list[float]:
     """Return the seconds from a driver's append to the call of the objective by a worker that had nothing to do."""
     import hstore
     from hstore.store.events import Queued, Resumed
-    from hstore.store.store import Experiment
+    from hstore.store.experiment import Experiment
 
     name = uuid.uuid4().hex
     taken = []

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from hstore.cli.session import Session
     from hstore.engine.search.control import Outcome
     from hstore.engine.space.reading import Ints
-    from hstore.store.store import Experiment
+    from hstore.store.experiment import Experiment
 
 
 @click.command()

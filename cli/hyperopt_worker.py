@@ -140,8 +140,8 @@ def _wait_for_work(url: str, exp_key: str | None, idle: float | None, most: int 
     """Wait for an experiment that does not exist yet, as hyperopt's worker does; return why to exit, if at all."""
     if exp_key is None and most is None:
         return None
+    from hstore.store.experiment import Experiment
     from hstore.store.open_store import open_store
-    from hstore.store.store import Experiment
 
     with open_store(url, patience=math.inf) as store:
         if exp_key is not None:

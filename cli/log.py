@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from hstore.cli.session import Session
     from hstore.store.events import Document, Event
-    from hstore.store.store import Experiment
+    from hstore.store.experiment import Experiment
 
 WAIT_SECONDS = 5.0
 CHANGEABLE = ("limits", "algorithm", "objective", "pruner", "generator", "keep_output")

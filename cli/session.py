@@ -14,7 +14,8 @@ from hstore.store.messages import shown_on_stderr
 from hstore.store.terminal_text import printable
 
 if TYPE_CHECKING:
-    from hstore.store.store import Experiment, Store
+    from hstore.store.experiment import Experiment
+    from hstore.store.store import Store
 
 
 TIMEOUT = 5.0

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from hstore.cli.session import Session
+    from hstore.store.experiment import Experiment
     from hstore.store.fold import Trial
-    from hstore.store.store import Experiment
 
 LATEST, FRONT = 10, 20
 """How many trials, and how many of a Pareto front, are shown at most."""

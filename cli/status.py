@@ -12,7 +12,8 @@ from hstore.cli.printing import is_terminal, print_json, print_text, redraw
 
 if TYPE_CHECKING:
     from hstore.cli.session import Session
-    from hstore.store.store import Experiment, Store
+    from hstore.store.experiment import Experiment
+    from hstore.store.store import Store
 
 WAIT_SECONDS = 2.0
 """Ages are updated at least this often while nothing happens."""

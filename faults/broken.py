@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from hstore.store.claims import ActiveLease
     from hstore.store.events import Reserved
-    from hstore.store.store import Experiment
+    from hstore.store.experiment import Experiment
 
 
 @dataclass(frozen=True, kw_only=True)

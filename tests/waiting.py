@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from hstore.store.store import Experiment
+from hstore.store.experiment import Experiment
 
 GENEROUS = 300.0
 """Seconds that anything gets before a test calls it broken. An idle machine needs one or two; one that runs eight times

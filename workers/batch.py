@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hstore.engine.evaluation import attempt
 from hstore.store.errors import Conflict
 from hstore.store.events import Event, Reserved, Running
-from hstore.store.store import Experiment, PendingEvent
+from hstore.store.experiment import Experiment, PendingEvent
 
 
 @dataclass(frozen=True, kw_only=True)

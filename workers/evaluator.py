@@ -31,7 +31,7 @@ from hstore.store.values import normalise
 
 if TYPE_CHECKING:
     from hstore.engine.hyperopt.mongo_trials import MongoTrials
-    from hstore.store.store import Experiment
+    from hstore.store.experiment import Experiment
 
 PR_SET_PDEATHSIG = 1
 ASK_SECONDS = 0.02

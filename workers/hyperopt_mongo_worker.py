@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hstore.store.errors import ReserveTimeout
+from hstore.store.experiment import Experiment
 from hstore.store.messages import shown_on_stderr
-from hstore.store.store import Experiment
 from hstore.workers.inline import Inline
 from hstore.workers.worker import Worker
 from hstore.workers.worker_options import WorkerOptions

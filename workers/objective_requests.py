@@ -7,7 +7,7 @@ from typing import Any
 
 from hstore.engine.evaluation.ctrl import TrialCtrl, inject
 from hstore.engine.evaluation.pruning import PruningSession
-from hstore.store.store import Experiment
+from hstore.store.experiment import Experiment
 
 
 class ObjectiveRequests:

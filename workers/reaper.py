@@ -16,9 +16,10 @@ from hstore.engine.search.failure_watch import where_to_look
 from hstore.store.claims import ActiveLease, TrialKey
 from hstore.store.errors import Conflict, NotSigned
 from hstore.store.events import Failed, Requeued
+from hstore.store.experiment import Experiment, PendingEvent
 from hstore.store.fold import unread
 from hstore.store.messages import Log
-from hstore.store.store import Experiment, PendingEvent, Store
+from hstore.store.store import Store
 from hstore.workers.lease import Silence
 
 LOG = Log("reaper")

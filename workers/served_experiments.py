@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from hstore.engine.evaluation import objective_spec
 from hstore.engine.evaluation.objective_spec import ObjectiveSpec
 from hstore.store.errors import CannotLoad, ClosedChain, NotSigned
-from hstore.store.store import Experiment, Store
+from hstore.store.experiment import Experiment
+from hstore.store.store import Store
 
 
 class ServedExperiments:

@@ -16,9 +16,10 @@ from hstore.store.attachments import OUTPUT
 from hstore.store.claims import TrialKey
 from hstore.store.errors import CannotLoad, ClosedChain, Conflict, NotSigned
 from hstore.store.events import RELEASED, Done, Failed, Requeued, Reserved
+from hstore.store.experiment import Experiment, PendingEvent
 from hstore.store.failures import RESULT_FAILED, is_failure, shortened_error
 from hstore.store.fold import Trial
-from hstore.store.store import Experiment, PendingEvent, Store
+from hstore.store.store import Store
 from hstore.workers.batch import Batch
 from hstore.workers.objective_requests import ObjectiveRequests
 from hstore.workers.trial_executor import MOMENT, CallResult, TrialExecutor

@@ -15,8 +15,8 @@ from hstore.engine.hyperopt.documents import JOB_STATE_CANCEL, JOB_STATE_DONE, J
 from hstore.engine.hyperopt.mongo_trials import MongoTrials
 from hstore.engine.search.control import stop
 from hstore.store.errors import HstoreError, InvalidValue, StoreUnreachable
+from hstore.store.experiment import Experiment, now
 from hstore.store.messages import shown_on_stderr
-from hstore.store.store import Experiment, now
 
 if TYPE_CHECKING:
     from hstore.store.store import Store

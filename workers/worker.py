@@ -17,9 +17,10 @@ from hstore.engine.search.control import conclude_if_complete
 from hstore.engine.search.failure_watch import where_to_look
 from hstore.store.errors import CannotLoad, ClosedChain, HstoreError, NotSigned
 from hstore.store.events import Reserved
+from hstore.store.experiment import QUICK_LOOKS, Experiment, now
 from hstore.store.fold import UNFINISHED
 from hstore.store.messages import Log
-from hstore.store.store import QUICK_LOOKS, Experiment, Store, now
+from hstore.store.store import Store
 from hstore.workers.child import Child
 from hstore.workers.held_trials import HeldTrials
 from hstore.workers.idle_slots import IdleSlots

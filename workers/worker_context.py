@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from hstore.engine.evaluation.objective_spec import ObjectiveSpec
 from hstore.store.errors import CannotLoad, ClosedChain
 from hstore.store.events import Reserved
-from hstore.store.store import Experiment
+from hstore.store.experiment import Experiment
 
 
 class Interruptible(Protocol):

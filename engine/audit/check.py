@@ -28,10 +28,11 @@ from hstore.store.events import (
     Running,
     Unreadable,
 )
+from hstore.store.experiment import Experiment
 from hstore.store.fold import UNFINISHED, Trial, evolve, why_not
 from hstore.store.memory import MemoryLog
 from hstore.store.state import State
-from hstore.store.store import Experiment, Store
+from hstore.store.store import Store
 from hstore.store.verify import verify
 
 TIMEOUT, POLL_SECONDS = 5.0, 0.1

@@ -25,7 +25,7 @@ from hstore.engine.search.seeds import Seeds
 from hstore.engine.space import Point, Space
 from hstore.store.errors import NotFound, VerificationFailed
 from hstore.store.events import Changed, Created, Queued, Reported
-from hstore.store.store import Experiment
+from hstore.store.experiment import Experiment
 
 TOLERANCE = 1e-3
 """How far apart two numbers of a label may be, as a part of its range, where bits cannot be compared."""

@@ -9,7 +9,7 @@ from hstore.engine.evaluation.attempt import append_held
 from hstore.engine.evaluation.gate import gate
 from hstore.store.errors import InvalidValue, NotFound
 from hstore.store.events import Noted, Reported
-from hstore.store.store import Experiment
+from hstore.store.experiment import Experiment
 
 
 class ChainAttachments(MutableMapping[str, Any]):

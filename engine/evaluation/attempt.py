@@ -13,9 +13,9 @@ from hstore.engine.evaluation.process_identity import this_process
 from hstore.engine.evaluation.results import number, numbers_of
 from hstore.store.errors import Conflict
 from hstore.store.events import RELEASED, Event, Failed, Noted, Requeued, Reserved, Running
+from hstore.store.experiment import Experiment, PendingEvent
 from hstore.store.fold import Trial, unread
 from hstore.store.messages import Log
-from hstore.store.store import Experiment, PendingEvent
 from hstore.store.values import normalise
 
 LOG = Log("attempt")

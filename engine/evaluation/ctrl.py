@@ -18,7 +18,7 @@ from hstore.engine.pruners.curves import Curve
 from hstore.engine.space import Space
 from hstore.store.errors import InvalidValue
 from hstore.store.events import Done, Queued, Reported, Reserved
-from hstore.store.store import Experiment, PendingEvent, author
+from hstore.store.experiment import Experiment, PendingEvent, author
 from hstore.store.values import normalise
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from weakref import WeakKeyDictionary
 
-from hstore.store.store import Experiment
+from hstore.store.experiment import Experiment
 
 _GATES: WeakKeyDictionary[Experiment, threading.RLock] = WeakKeyDictionary()
 _GATES_GATE = threading.Lock()

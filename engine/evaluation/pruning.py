@@ -14,9 +14,9 @@ from hstore.engine.pruners import Curve, Curves, Pruner, resolve, why_unknown
 from hstore.engine.pruners.curves import curve_of, listed
 from hstore.store.errors import InvalidValue, VerificationFailed
 from hstore.store.events import Reported
+from hstore.store.experiment import Experiment
 from hstore.store.log import ReadCursor, report_row
 from hstore.store.messages import Log
-from hstore.store.store import Experiment
 
 LOG = Log("pruning")
 

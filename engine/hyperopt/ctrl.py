@@ -10,7 +10,7 @@ from hstore.store.errors import InvalidValue
 
 if TYPE_CHECKING:
     from hstore.engine.evaluation.pruning import PruningSession
-    from hstore.store.store import Experiment
+    from hstore.store.experiment import Experiment
 
 
 class Ctrl(TrialCtrl):

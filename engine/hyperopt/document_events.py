@@ -22,9 +22,9 @@ from hstore.engine.hyperopt.numbering import INSERTED
 from hstore.engine.space import Point, Space
 from hstore.store.errors import InvalidTrial
 from hstore.store.events import Document, Requeued, TrialNumber
+from hstore.store.experiment import PendingEvent, author
 from hstore.store.fold import HELD, Trial
 from hstore.store.messages import Log
-from hstore.store.store import PendingEvent, author
 from hstore.store.values import normalise
 
 LOG = Log("search")

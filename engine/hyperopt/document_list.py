@@ -18,8 +18,8 @@ from hstore.engine.hyperopt.numbering import Numbering
 from hstore.engine.search.control import is_discarded
 from hstore.engine.space import Space
 from hstore.store.events import Document, TrialNumber
+from hstore.store.experiment import Experiment
 from hstore.store.fold import Trial
-from hstore.store.store import Experiment
 
 
 class DocumentList:

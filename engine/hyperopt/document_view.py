@@ -25,8 +25,9 @@ from hstore.engine.search.defaults import created_without_fmin
 from hstore.engine.space import Space, seen_space
 from hstore.store.errors import Conflict, InvalidPoint
 from hstore.store.events import Data, Document, Queued, TrialNumber
+from hstore.store.experiment import Experiment, PendingEvent
 from hstore.store.fold import Trial
-from hstore.store.store import Experiment, PendingEvent, Store
+from hstore.store.store import Store
 
 BATCH = 25
 """Documents that are appended at once."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from hstore.engine.evaluation.results import STATUS_OK
-from hstore.store.store import Experiment
+from hstore.store.experiment import Experiment
 
 EarlyStop = Callable[..., tuple[bool, list[Any]]]
 """f(trials, *more) -> (whether to stop, its further arguments next time)"""

@@ -19,8 +19,8 @@ from hstore.engine.hyperopt.documents import (
 from hstore.engine.hyperopt.documents import JOB_STATES as STATES
 from hstore.store.errors import InvalidTrial
 from hstore.store.events import Cancelled, Done, Failed, Reported, Requeued
+from hstore.store.experiment import PendingEvent
 from hstore.store.fold import Trial
-from hstore.store.store import PendingEvent
 from hstore.store.values import normalise
 
 UNKNOWN = "unknown"

@@ -21,7 +21,8 @@ from hstore.engine.hyperopt.mongo_reservations import Reservations
 from hstore.engine.search.points import enqueue
 from hstore.store.errors import InvalidValue, OperationFailure
 from hstore.store.events import Document, Queued, TrialNumber
-from hstore.store.store import Experiment, Store
+from hstore.store.experiment import Experiment
+from hstore.store.store import Store
 
 if TYPE_CHECKING:
     from gridfs import GridFS

@@ -15,10 +15,11 @@ from hstore.engine.hyperopt.job_events import Said, end_of, error_of, progress_o
 from hstore.store.claims import Claims
 from hstore.store.errors import Conflict, OperationFailure
 from hstore.store.events import RELEASED, Reserved, TrialNumber
+from hstore.store.experiment import Experiment, PendingEvent, author, now
 from hstore.store.fold import Trial
 from hstore.store.messages import Log
 from hstore.store.null_objects import NoClaims
-from hstore.store.store import Experiment, PendingEvent, Store, author, now
+from hstore.store.store import Store
 from hstore.store.values import normalise
 
 LOG = Log("mongoexp")

@@ -10,7 +10,8 @@ from hstore.engine.evaluation.attachments import ChainAttachments
 from hstore.engine.hyperopt.documents import DocumentTid
 from hstore.engine.hyperopt.trials import Trials
 from hstore.engine.search import control
-from hstore.store.store import Experiment, Store
+from hstore.store.experiment import Experiment
+from hstore.store.store import Store
 
 if TYPE_CHECKING:
     from hstore.engine.hyperopt.mongo_jobs import MongoJobs

@@ -15,7 +15,7 @@ import numpy as np
 
 from hstore.engine.evaluation.results import STATUS_OK
 from hstore.store.errors import CannotLoad, InvalidValue, NotFound
-from hstore.store.store import Experiment
+from hstore.store.experiment import Experiment
 
 default_status_colors = {"new": "k", "running": "g", "ok": "b", "fail": "r"}
 

@@ -28,8 +28,8 @@ from hstore.engine.search.parallel import ParallelDriver
 from hstore.engine.search.serial import SerialDriver
 from hstore.engine.search.start import SearchStart, begin_or_continue
 from hstore.store.errors import InvalidValue
+from hstore.store.experiment import Experiment
 from hstore.store.messages import Log
-from hstore.store.store import Experiment
 
 LOG = Log("search")
 

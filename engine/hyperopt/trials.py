@@ -24,7 +24,8 @@ from hstore.engine.hyperopt.losses import average_best_error, best_of
 from hstore.engine.space import Space
 from hstore.store.errors import AllTrialsFailed
 from hstore.store.events import TrialNumber
-from hstore.store.store import Experiment, Store
+from hstore.store.experiment import Experiment
+from hstore.store.store import Store
 
 if TYPE_CHECKING:
     from hstore.engine.algorithms.history import History

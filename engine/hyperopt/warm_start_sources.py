@@ -10,7 +10,8 @@ from hstore.engine.hyperopt.trials import Trials
 from hstore.engine.search.warm_start import KnownTrial, known_trials
 from hstore.engine.space import Space
 from hstore.store.errors import InvalidValue
-from hstore.store.store import Experiment, Store
+from hstore.store.experiment import Experiment
+from hstore.store.store import Store
 from hstore.store.url import redacted
 
 

@@ -20,9 +20,9 @@ from hstore.store.events import (  # fmt: skip
     Requeued,
     Resumed,
 )
+from hstore.store.experiment import Experiment, PendingEvent
 from hstore.store.fold import HELD, UNFINISHED, Trial
 from hstore.store.state import State
-from hstore.store.store import Experiment, PendingEvent
 
 DISCARDED = "discarded"
 """Tag of the note that voids a trial and hides it from hyperopt's view."""

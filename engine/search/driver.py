@@ -19,9 +19,9 @@ from hstore.engine.search.seeds import Seeds
 from hstore.engine.space import Point
 from hstore.store.errors import Conflict, InvalidValue
 from hstore.store.events import Queued, Resumed
+from hstore.store.experiment import Experiment, PendingEvent
 from hstore.store.fold import unread
 from hstore.store.messages import Log
-from hstore.store.store import Experiment, PendingEvent
 from hstore.store.values import normalise
 
 LOG = Log("search")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shlex
 
+from hstore.store.experiment import Experiment
 from hstore.store.failures import failure_of, kind_of
 from hstore.store.messages import Log
-from hstore.store.store import Experiment
 
 LOG = Log("search")
 

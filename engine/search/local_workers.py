@@ -10,9 +10,9 @@ import sys
 import time
 
 from hstore.store.errors import HstoreError, StoreRewound
+from hstore.store.experiment import Experiment
 from hstore.store.messages import Log
 from hstore.store.rewind import HINT
-from hstore.store.store import Experiment
 
 LOG = Log("workers")
 

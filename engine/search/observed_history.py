@@ -11,8 +11,8 @@ from hstore.engine.search.seeds import Seeds
 from hstore.engine.space import Space
 from hstore.store.errors import VerificationFailed
 from hstore.store.events import Changed, Done, Finished, Queued
+from hstore.store.experiment import Experiment
 from hstore.store.fold import Trial, evolve
-from hstore.store.store import Experiment
 
 
 class ObservedHistory:

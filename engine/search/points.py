@@ -11,8 +11,8 @@ from hstore.engine.space import Point, Space
 from hstore.engine.space.reading import Ints, PointReader
 from hstore.store.errors import InvalidPoint, NotFound
 from hstore.store.events import Data
+from hstore.store.experiment import Experiment
 from hstore.store.state import State
-from hstore.store.store import Experiment
 
 ENQUEUED = "enqueued"
 """The `source` of a trial whose point the user gave."""

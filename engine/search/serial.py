@@ -19,7 +19,7 @@ from hstore.engine.evaluation.pruning import PruningSession
 from hstore.engine.pruners import Pruner
 from hstore.engine.search.driver import Driver
 from hstore.store.events import Done, Failed, Requeued, Reserved
-from hstore.store.store import PendingEvent, author
+from hstore.store.experiment import PendingEvent, author
 
 REFRESH_SECONDS = 1.0
 """It hears of what others write (a pause, a note) at least this often."""

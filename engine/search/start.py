@@ -19,9 +19,9 @@ from hstore.engine.space import Point, Space
 from hstore.store.attachments import Attachments
 from hstore.store.errors import SpaceChanged
 from hstore.store.events import KEEP_OUTPUT, Changed, Created, Data, Queued, Resumed
+from hstore.store.experiment import Experiment, PendingEvent
 from hstore.store.messages import Log
 from hstore.store.state import State
-from hstore.store.store import Experiment, PendingEvent
 from hstore.store.values import check_name
 
 LOG = Log("search")

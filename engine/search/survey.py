@@ -6,9 +6,10 @@ import datetime as dt
 from typing import Any
 
 from hstore.engine.search.pace import pace
+from hstore.store.experiment import Experiment, now
 from hstore.store.read_models import Tally, experiment_document
 from hstore.store.state import State
-from hstore.store.store import Experiment, Store, now
+from hstore.store.store import Store
 
 COPIED = ("status", "why", "counts", "pruned", "trials", "limits", "best", "pareto", "last")
 """What a survey has from the experiment's document as it is."""

@@ -20,10 +20,10 @@ from hstore.engine.space.data import Unnamed, is_same, settled
 from hstore.engine.space.expressions import Literal, dfs
 from hstore.store.errors import NotFound
 from hstore.store.events import Data, Done, Queued, happened
+from hstore.store.experiment import Experiment, PendingEvent, author
 from hstore.store.fold import Trial
 from hstore.store.messages import Log
 from hstore.store.state import State
-from hstore.store.store import Experiment, PendingEvent, author
 
 LOG = Log("search")
 

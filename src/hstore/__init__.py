@@ -21,8 +21,9 @@ _NAMES = {
     "engine.hyperopt.trials": "Trials trials_from_docs",
     "engine.space": "Space space_eval",
     "store.errors": "AllTrialsFailed",
+    "store.experiment": "Experiment",
     "store.open_store": "open=open_store",
-    "store.store": "Experiment Store",
+    "store.store": "Store",
     "workers.spark_trials": "SparkTrials",
 }  # fmt: skip
 _MODULES = (

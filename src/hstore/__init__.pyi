@@ -61,7 +61,8 @@ from hstore.engine.space import Space as Space, space_eval as space_eval
 from hstore.store import errors as errors
 from hstore.store.errors import AllTrialsFailed as AllTrialsFailed
 from hstore.store.open_store import open_store as _open_store
-from hstore.store.store import Experiment as Experiment, Store as Store
+from hstore.store.experiment import Experiment as Experiment
+from hstore.store.store import Store as Store
 from hstore.workers.spark_trials import SparkTrials as SparkTrials
 
 __all__: list[str]

@@ -24,8 +24,9 @@ from hstore.cli.app import COMMANDS, app, run
 from hstore.store import events
 from hstore.store.errors import HstoreError
 from hstore.store.events import Event
+from hstore.store.experiment import Experiment
 from hstore.store.messages import Log, shown_on_stderr
-from hstore.store.store import Experiment, Store
+from hstore.store.store import Store
 
 HOSTILE = "\x1b]0;PWNED\x07\x1b[31mred\u202egnp.exe\u2066\x9b31m\r\n\u200f\u2028\x7f\x00end".replace("\x00", "")
 KEPT_FOR_SENSE = {"status": "ok", "source": "enqueued", "attempt": 1, "final": True, "tags": [HOSTILE], "loss": 0.5}

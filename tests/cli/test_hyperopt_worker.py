@@ -15,7 +15,8 @@ from tests.waiting import GENEROUS
 from hstore import fmin, hp, rand
 from hstore.cli.hyperopt_worker import DEFAULT_URL, as_idle_limit, as_url, run
 from hstore.store.errors import AllTrialsFailed
-from hstore.store.store import Experiment, Store
+from hstore.store.experiment import Experiment
+from hstore.store.store import Store
 
 pytestmark = pytest.mark.covers("hyperopt-mongo-worker")
 

@@ -5,7 +5,8 @@ from histories import begin
 from tests.cli.commands import run
 
 from hstore.store.events import Queued, Reserved, Running
-from hstore.store.store import Experiment, Store
+from hstore.store.experiment import Experiment
+from hstore.store.store import Store
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ from tests.cli.commands import run
 
 from hstore.engine.search.control import pause, stop
 from hstore.store.events import Done, Event, Failed, Queued, Reserved, Running
-from hstore.store.store import Experiment, Store
+from hstore.store.experiment import Experiment
+from hstore.store.store import Store
 
 ENDS: list[tuple[type[Event], dict[str, Any]]] = [
     (Done, {"result": {"status": "ok", "loss": 0.5}, "status": "ok", "loss": 0.5}),

@@ -19,7 +19,8 @@ from tests.waiting import GENEROUS
 from hstore.cli.status import ago, span
 from hstore.engine.search.control import pause, stop
 from hstore.store.events import Changed, Done, Queued, Reserved, Running
-from hstore.store.store import Experiment, Store
+from hstore.store.experiment import Experiment
+from hstore.store.store import Store
 
 
 def queue(experiment: Experiment, n: int) -> None:

@@ -22,7 +22,8 @@ from hstore.store.events import (
     Resumed,
     Running,
 )
-from hstore.store.store import Experiment, PendingEvent, Store
+from hstore.store.experiment import Experiment, PendingEvent
+from hstore.store.store import Store
 
 CREATED: dict[str, Any] = {
     key: {} for key in ("space", "objective", "algorithm", "generator", "limits", "retries", "fingerprint")

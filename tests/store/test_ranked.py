@@ -14,8 +14,9 @@ from pymongo.read_concern import ReadConcern
 
 from hstore.migrations import m0006_results as m0006
 from hstore.store.events import Done, Noted, Queued, Requeued, Reserved, Running
+from hstore.store.experiment import Experiment, PendingEvent
 from hstore.store.ranked import is_feasible, why_unranked
-from hstore.store.store import Experiment, PendingEvent, Store
+from hstore.store.store import Store
 
 NAN, INF = math.nan, math.inf
 NAMES = (f"e{n}" for n in itertools.count())

@@ -12,8 +12,9 @@ from pymongo.database import Database
 from pymongo.read_concern import ReadConcern
 
 from hstore.store.events import Done, Queued, Requeued, Reserved, Running
+from hstore.store.experiment import Experiment, PendingEvent
 from hstore.store.state import State, fold
-from hstore.store.store import Experiment, PendingEvent, Store
+from hstore.store.store import Store
 
 WHOLE: list[PendingEvent] = [
     (Queued, 0, {"point": {"x": 1.0}, "params": {"x": 1.0}}),

@@ -9,7 +9,8 @@ import pytest
 from histories import begin, live
 
 from hstore.store.events import Event
-from hstore.store.store import Experiment, Store
+from hstore.store.experiment import Experiment
+from hstore.store.store import Store
 
 
 class Recorded(Experiment):

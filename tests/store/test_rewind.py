@@ -15,11 +15,12 @@ from test_mongo import log_on
 from hstore.migrations import apply
 from hstore.store.errors import Conflict, StoreRewound, VerificationFailed
 from hstore.store.events import Done, Noted, Queued, Reported, Requeued, Reserved, Running
+from hstore.store.experiment import Experiment, PendingEvent
 from hstore.store.log import EventLog, ReadCursor
 from hstore.store.memory import MemoryLog
 from hstore.store.open_store import open_store
 from hstore.store.rewind import rewound
-from hstore.store.store import Experiment, PendingEvent, Store
+from hstore.store.store import Store
 
 Removal = Callable[[Database[Any]], Any]
 

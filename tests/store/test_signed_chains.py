@@ -17,9 +17,10 @@ from hstore.engine.search import control
 from hstore.store.errors import NotSigned
 from hstore.store.event_documents import SPILL_ABOVE
 from hstore.store.events import CODEC, EVENT_BYTES, Noted
+from hstore.store.experiment import Experiment
 from hstore.store.keys import new_key
 from hstore.store.open_store import open_store
-from hstore.store.store import Experiment, Store
+from hstore.store.store import Store
 from hstore.store.verify import verify
 
 Opened: TypeAlias = Callable[[str | None], Store]

@@ -6,7 +6,8 @@ import pytest
 from hstore.store.digest import digest
 from hstore.store.errors import AllTrialsFailed, Conflict, InvalidEvent, InvalidName, NotFound
 from hstore.store.events import Done, Event, Queued, Requeued, Reserved, Running
-from hstore.store.store import Experiment, PendingEvent, Store
+from hstore.store.experiment import Experiment, PendingEvent
+from hstore.store.store import Store
 
 CREATED: dict[str, Any] = {
     key: {} for key in ("space", "objective", "algorithm", "generator", "limits", "retries", "fingerprint")

@@ -17,7 +17,8 @@ from hstore.engine.search import seeds
 from hstore.engine.search.fingerprint import fingerprint
 from hstore.engine.space import compile_space
 from hstore.store.events import Queued
-from hstore.store.store import Experiment, Store
+from hstore.store.experiment import Experiment
+from hstore.store.store import Store
 
 SPACE = compile_space({"x": hp.uniform("x", -1, 1)})
 QUICKLY = ("--lease", "1.5", "--poll-interval", "0.5")

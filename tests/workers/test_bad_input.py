@@ -25,8 +25,8 @@ from hstore.engine.search.control import pause, stop
 from hstore.migrations import MIGRATIONS
 from hstore.store.errors import AllTrialsFailed
 from hstore.store.events import Cancelled, Done, Event, Failed, Noted, Reported, Reserved
+from hstore.store.experiment import Experiment
 from hstore.store.server import find_mongod
-from hstore.store.store import Experiment
 
 Objective = Callable[[Any], Any]
 

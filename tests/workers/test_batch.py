@@ -8,8 +8,9 @@ from tests.workers.serving import begin
 
 from hstore.engine.evaluation import attempt
 from hstore.store.events import Cancelled, Done, Event, Noted, Requeued, Reserved
+from hstore.store.experiment import Experiment, PendingEvent
 from hstore.store.memory import MemoryLog
-from hstore.store.store import Experiment, PendingEvent, Store
+from hstore.store.store import Store
 from hstore.workers.batch import Batch
 
 RESULT = attempt.done({"status": "ok", "loss": 1.0}, 0.1)

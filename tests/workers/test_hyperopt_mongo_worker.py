@@ -12,7 +12,8 @@ from hstore import MongoTrials, fmin, hp, ipy, mongoexp, rand, spark
 from hstore.cli.hyperopt_worker import main_worker, main_worker_helper, number_of_jobs_in_db
 from hstore.engine.hyperopt.mongo_jobs import MongoJobs
 from hstore.store.errors import ReserveTimeout
-from hstore.store.store import Experiment, Store
+from hstore.store.experiment import Experiment
+from hstore.store.store import Store
 from hstore.workers.hyperopt_mongo_worker import MongoWorker
 
 

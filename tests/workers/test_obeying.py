@@ -18,7 +18,7 @@ from hstore.engine.audit.check import check
 from hstore.engine.search.control import pause, resume, retry, stop
 from hstore.store.errors import AllTrialsFailed
 from hstore.store.events import Finished
-from hstore.store.store import Experiment
+from hstore.store.experiment import Experiment
 
 
 @contextmanager

@@ -9,7 +9,8 @@ import pytest
 from hstore.engine.evaluation import attempt
 from hstore.engine.evaluation.process_identity import this_process
 from hstore.store.events import Failed, Queued
-from hstore.store.store import Experiment, Store
+from hstore.store.experiment import Experiment
+from hstore.store.store import Store
 from hstore.workers.reaper import Reaper
 
 

@@ -9,9 +9,9 @@ from tests.workers.serving import begin, ran
 
 from hstore.cli.app import run
 from hstore.store.events import Cancelled, Changed, Failed, Noted, Queued
+from hstore.store.experiment import Experiment
 from hstore.store.keys import new_key
 from hstore.store.open_store import open_store
-from hstore.store.store import Experiment
 
 KEY = new_key()
 

@@ -13,8 +13,9 @@ from hstore.engine.audit.check import check
 from hstore.engine.evaluation import attempt
 from hstore.store.claims import Claims, TrialKey
 from hstore.store.events import Done, Event, Requeued, Reserved
+from hstore.store.experiment import Experiment, PendingEvent
 from hstore.store.mongo import MongoLog
-from hstore.store.store import Experiment, PendingEvent, Store
+from hstore.store.store import Store
 from hstore.workers import run
 
 N = 24

@@ -13,8 +13,9 @@ from tests.workers.serving import begin, enqueue, is_over, is_running, ran, work
 from hstore.engine.audit.check import check
 from hstore.engine.search.control import retry
 from hstore.store.events import Changed, Noted, Requeued
+from hstore.store.experiment import Experiment
 from hstore.store.fold import Trial
-from hstore.store.store import Experiment, Store
+from hstore.store.store import Store
 
 
 def types(experiment: Experiment, tid: int) -> list[str]:

@@ -21,8 +21,9 @@ from hstore.engine.search.defaults import created_without_fmin
 from hstore.engine.space import Space, seen_space
 from hstore.store.errors import InvalidValue, SpaceChanged
 from hstore.store.events import Created, Finished, Noted, Paused
+from hstore.store.experiment import Experiment, PendingEvent
 from hstore.store.messages import Log
-from hstore.store.store import Experiment, PendingEvent, Store
+from hstore.store.store import Store
 
 LOG = Log("importing")
 

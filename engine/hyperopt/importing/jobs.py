@@ -25,8 +25,8 @@ from hstore.store.events import (  # fmt: skip
     Reserved,
     Running,
 )
+from hstore.store.experiment import PendingEvent
 from hstore.store.fold import HELD, Trial
-from hstore.store.store import PendingEvent
 from hstore.store.values import normalise
 
 STATES = ("new", "running", "done", "error", "cancelled")

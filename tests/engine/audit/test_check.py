@@ -13,7 +13,7 @@ from hstore.engine.audit.check import Violation, check
 from hstore.engine.evaluation.ctrl import inject
 from hstore.store.errors import NotFound
 from hstore.store.events import Failed, Finished, Noted, Queued, Requeued, Reserved, Resumed, Running
-from hstore.store.store import Experiment
+from hstore.store.experiment import Experiment
 
 Damage = Callable[[Database[Any]], Any]
 N = 8

@@ -10,8 +10,8 @@ import pytest
 
 from hstore.engine.evaluation.process_identity import is_dead, this_process
 from hstore.store.events import Queued, Reserved
+from hstore.store.experiment import now
 from hstore.store.fold import Trial, evolve
-from hstore.store.store import now
 
 TELL = "from hstore.engine.evaluation.process_identity import this_process; print(this_process()); input()"
 

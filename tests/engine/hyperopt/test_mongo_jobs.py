@@ -13,7 +13,8 @@ from hstore.engine.hyperopt.documents import JOB_STATE_CANCEL, JOB_STATE_DONE, J
 from hstore.engine.hyperopt.mongo_ctrl import MongoCtrl, exec_import
 from hstore.engine.hyperopt.mongo_jobs import MongoJobs
 from hstore.store.errors import HstoreError, InvalidPoint, InvalidValue, OperationFailure
-from hstore.store.store import Experiment, Store
+from hstore.store.experiment import Experiment
+from hstore.store.store import Store
 
 SPACE = {"x": hp.uniform("x", 0, 1), "k": hp.choice("k", ["a", {"y": hp.uniform("y", 0, 1)}])}
 

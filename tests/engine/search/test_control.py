@@ -25,7 +25,8 @@ from hstore.store.events import (
     Resumed,
     Running,
 )
-from hstore.store.store import Experiment, PendingEvent, Store
+from hstore.store.experiment import Experiment, PendingEvent
+from hstore.store.store import Store
 from hstore.store.verify import verify
 
 RUN: list[tuple[type[Event], dict[str, Any]]] = [

@@ -8,7 +8,8 @@ import pytest
 from hstore import Trials, fmin, hp, tpe
 from hstore.engine.audit.replay import derive_again
 from hstore.engine.space import compile_space
-from hstore.store.store import Experiment, Store
+from hstore.store.experiment import Experiment
+from hstore.store.store import Store
 
 SPACE = {"x": hp.uniform("x", -1, 1)}
 

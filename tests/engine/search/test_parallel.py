@@ -21,7 +21,7 @@ import hstore
 from hstore import MongoTrials, Trials, fmin, hp, rand, tpe
 from hstore.engine.audit.check import check
 from hstore.store.errors import AllTrialsFailed, InvalidValue
-from hstore.store.store import Experiment
+from hstore.store.experiment import Experiment
 
 SPACE = {"x": hp.uniform("x", -1, 1), "c": hp.choice("c", [1, {"y": hp.uniform("y", 0, 1)}])}
 

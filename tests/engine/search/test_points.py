@@ -15,7 +15,7 @@ from hstore.engine.search import points
 from hstore.engine.search.control import pause
 from hstore.store.errors import InvalidPoint, InvalidValue, NotFound
 from hstore.store.events import Changed, Event, Queued, Resumed
-from hstore.store.store import Experiment
+from hstore.store.experiment import Experiment
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

@@ -18,8 +18,9 @@ import hstore
 from hstore import fmin, hp
 from hstore.engine.audit.check import check
 from hstore.store.errors import StoreRewound
+from hstore.store.experiment import Experiment
 from hstore.store.open_store import open_store
-from hstore.store.store import Experiment, Store
+from hstore.store.store import Store
 from hstore.workers.reaper import Reaper
 
 SPACE = {"x": hp.uniform("x", -1, 1)}

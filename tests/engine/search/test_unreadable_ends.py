@@ -18,7 +18,8 @@ from hstore.engine.evaluation import attempt
 from hstore.engine.search import control
 from hstore.store.errors import ClosedChain
 from hstore.store.events import Done, Noted, Requeued, Reserved
-from hstore.store.store import Experiment, Store
+from hstore.store.experiment import Experiment
+from hstore.store.store import Store
 from hstore.workers.reaper import Reaper
 
 search = partial(fmin, space={"x": hp.uniform("x", -1, 1)}, algo="rand", show_progressbar=False, experiment="e")

@@ -12,7 +12,8 @@ from hstore.engine.hyperopt.importing.jobs import Job, events_to_import, is_to_d
 from hstore.engine.space import Space, compile_space
 from hstore.store.errors import BadSearchSpace, InvalidValue
 from hstore.store.events import Cancelled, Done, Failed, Noted, Queued, Reported, Requeued, Reserved, Running
-from hstore.store.store import Experiment, Store
+from hstore.store.experiment import Experiment
+from hstore.store.store import Store
 
 NEW, RUNNING, DONE, ERROR, CANCEL = range(5)
 BEGAN = dt.datetime(2014, 3, 1, 12, 0, 0, 250_000)
