@@ -13,6 +13,7 @@ import click
 from hstore.cli.check import check
 from hstore.cli.db import db
 from hstore.cli.enqueue import enqueue
+from hstore.cli.export import export
 from hstore.cli.import_ import import_
 from hstore.cli.key import key
 from hstore.cli.log import log
@@ -61,6 +62,7 @@ def app(ctx: click.Context, url: str | None, debug: bool) -> None:
     hstore stop digits --now      end it, running trials included
     hstore retry digits --failed  evaluate failed trials again
     hstore enqueue digits '{…}'   evaluate a point of your own
+    hstore export digits --csv f  write its trials as a table
     hstore replay digits          recompute every suggestion, and compare
 
     Results go to stdout, messages to stderr. Exit codes: 2 usage, 3 not found, 5 store unreachable, 6 verification
@@ -71,7 +73,7 @@ def app(ctx: click.Context, url: str | None, debug: bool) -> None:
 
 
 COMMANDS = (
-    ls, show, status, log, worker, pause, resume, stop, retry, enqueue, replay, verify, check, rebuild, import_,
+    ls, show, status, log, export, worker, pause, resume, stop, retry, enqueue, replay, verify, check, rebuild, import_,
     migrate, key, sign, db,
 )  # fmt: skip
 for command in COMMANDS:

@@ -24,9 +24,7 @@ def ls(session: Session, as_json: bool) -> None:
     hstore ls
     hstore --store mongodb://host/db ls --json
     """
-    from hstore.engine.search.survey import survey_experiments
-
-    experiments = survey_experiments(session.store)
+    experiments = session.store.overview()
     if as_json:
         print_json(experiments)
     elif not experiments:

@@ -22,9 +22,12 @@ from hstore.store.received import Received
 from hstore.store.rewind_check import RewindCheck
 from hstore.store.signed_chains import SignedChains, note_of_all
 from hstore.store.state import State
+from hstore.store.tables import TableKind, table_of, to_pandas
 from hstore.store.values import check_name
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from hstore.store.store import Store
 
 Chain: TypeAlias = int | None
@@ -99,6 +102,15 @@ class Experiment:
         """All events, the experiment's own chain first, then by trial."""
         chains = sorted(self._chains, key=lambda tid: -1 if tid is None else tid)
         return [event for chain in chains for event in self._chains[chain]]
+
+    def to_pandas(self, kind: TableKind = "trials") -> pd.DataFrame:
+        """Return a frame with one row a trial, event or report; needs pandas (`pip install 'hstore[pandas]'`).
+
+        kind: "trials" (with a column `params.<label>` for each label), "events", or "reports" (what `ctrl.report` and
+            `should_stop` were given). Numbers that are missing are NA, times are UTC. Raises `InvalidValue` for another
+            kind.
+        """
+        return to_pandas(table_of(self, kind))
 
     def begin(self, created: Mapping[str, Any]) -> bool:
         """Begin the experiment with *created*, the data of a `Created`; return False if it has begun already."""

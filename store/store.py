@@ -15,9 +15,11 @@ from hstore.store.latest_events import LatestEvents
 from hstore.store.log import EventLog
 from hstore.store.memory import MemoryLog
 from hstore.store.null_objects import NoClaims, NoReadModels
+from hstore.store.tables import experiments_table, to_pandas
 from hstore.store.values import check_name
 
 if TYPE_CHECKING:
+    import pandas as pd
     from pymongo.database import Database
 
     from hstore.store.claims import Claims
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from hstore.store.read_models import ReadModels
     from hstore.store.server import EmbeddedServer
 
+from hstore.store.events import Document
 from hstore.store.experiment import Experiment
 
 
@@ -80,6 +83,27 @@ class Store:
     def experiments(self) -> list[str]:
         """Return the names of all experiments, sorted."""
         return self.log.experiments()
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return a frame with one row an experiment; needs pandas (`pip install 'hstore[pandas]'`)."""
+        return to_pandas(experiments_table(self.overview()))
+
+    def overview(self) -> list[Document]:
+        """Return what is known of each experiment, by name, as in the collection `experiments`, with its `name`.
+
+        The trials are counted, and the best of them found, now: a driver may not have recorded it yet.
+        """
+        from hstore.store.read_models import Tally, experiment_document  # with pymongo, which memory does without
+
+        if not self.is_durable:
+            states = [self.experiment(name).state for name in self.experiments()]
+            return [{"name": state.exp, **experiment_document(state)} for state in states]
+        tallies = self.models.tally()
+        found = []
+        for document in self.models.overview():
+            tally = tallies.get(name := document.pop("_id"), Tally({}, {}))
+            found.append({"name": name, **document, "counts": tally.counts, "best": tally.best})
+        return found
 
     def experiment(self, name: str) -> Experiment:
         """Return experiment *name* as the log has it now; raises `NotFound`."""

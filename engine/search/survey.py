@@ -7,7 +7,7 @@ from typing import Any
 
 from hstore.engine.search.pace import pace
 from hstore.store.experiment import Experiment, now
-from hstore.store.read_models import Tally, experiment_document
+from hstore.store.read_models import experiment_document
 from hstore.store.state import State
 from hstore.store.store import Store
 
@@ -90,19 +90,5 @@ def worker_presence(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def survey_all(store: Store) -> dict[str, Any]:
-    """Return all `experiments` of *store*, see `survey_experiments`, and all `workers`."""
-    return {"experiments": survey_experiments(store), "workers": list(map(worker_presence, store.claims.workers()))}
-
-
-def survey_experiments(store: Store) -> list[dict[str, Any]]:
-    """Return the experiments of *store* by name, as its read models have them.
-
-    Their trials are counted, and the best of them found, now: the driver may not have recorded it yet.
-    """
-    tally = store.models.tally()
-    experiments = []
-    for document in store.models.overview():
-        name = document.pop("_id")
-        counted = tally.get(name, Tally({}, {}))
-        experiments.append({"name": name, **document, "counts": counted.counts, "best": counted.best})
-    return experiments
+    """Return all `experiments` of *store*, see `Store.overview`, and all `workers`."""
+    return {"experiments": store.overview(), "workers": list(map(worker_presence, store.claims.workers()))}
