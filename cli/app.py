@@ -10,6 +10,7 @@ from typing import NoReturn
 
 import click
 
+from hstore.cli.ask import ask, fail, report, tell
 from hstore.cli.check import check
 from hstore.cli.db import db
 from hstore.cli.enqueue import enqueue
@@ -24,6 +25,7 @@ from hstore.cli.printing import print_note, print_text
 from hstore.cli.rebuild import rebuild
 from hstore.cli.replay import replay
 from hstore.cli.retry import retry
+from hstore.cli.run import run as run_command
 from hstore.cli.session import INTERRUPTED, Failure, Group, Session
 from hstore.cli.show import show
 from hstore.cli.sign import sign
@@ -73,8 +75,8 @@ def app(ctx: click.Context, url: str | None, debug: bool) -> None:
 
 
 COMMANDS = (
-    ls, show, status, log, export, worker, pause, resume, stop, retry, enqueue, replay, verify, check, rebuild, import_,
-    migrate, key, sign, db,
+    ls, show, status, log, export, worker, run_command, pause, resume, stop, retry, enqueue, ask, report, tell, fail,
+    replay, verify, check, rebuild, import_, migrate, key, sign, db,
 )  # fmt: skip
 for command in COMMANDS:
     app.add_command(command)

@@ -32,9 +32,13 @@ WHY = {
 """The `why` of a requeued trial by the cause of it."""
 
 
-def claim(tid: int, *, attempts: int, worker: str) -> PendingEvent:
-    """Return what takes trial *tid*, after so many *attempts*, for *worker*, in the name of this process."""
-    taken = {"worker": worker, "host": socket.gethostname(), "attempt": attempts + 1, "process": this_process()}
+def claim(tid: int, *, attempts: int, worker: str, lease: float | None = None) -> PendingEvent:
+    """Return what takes trial *tid*, after so many *attempts*, for *worker*, in the name of this process.
+
+    lease: seconds that the trial is given out for, to a program that no process stands for; None: this one does.
+    """
+    process = this_process() if lease is None else {"machine": "", "pid": 0, "started": 0.0, "lease": lease}
+    taken = {"worker": worker, "host": socket.gethostname(), "attempt": attempts + 1, "process": process}
     return Reserved, tid, taken
 
 

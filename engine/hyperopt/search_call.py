@@ -20,6 +20,7 @@ from hstore.engine.hyperopt.trials import Trials
 from hstore.engine.pruners import check_name
 from hstore.engine.search import points as given_points
 from hstore.engine.search import seeds, warm_start
+from hstore.engine.search.asking import AskingDriver
 from hstore.engine.search.control import is_discarded
 from hstore.engine.search.driver import Driver
 from hstore.engine.search.local_workers import LocalWorkers
@@ -122,6 +123,13 @@ class SearchCall:
             experiment=experiment, domain=self.domain, algorithm=self._algorithm, settings=self._settings,
             limits=limits, trials=self.trials, early_stop_fn=self.options.early_stop_fn, team=team,
             grace=parallel.grace,
+        )  # fmt: skip
+
+    def asking(self, lease: float | None) -> AskingDriver:
+        """Begin or continue the search; return what hands out its trials. lease: see `AskingDriver`."""
+        return AskingDriver(
+            experiment=self.trials.experiment, domain=self.domain, algorithm=self._algorithm, settings=self._settings,
+            limits=self._begin(), trials=self.trials, pruner=self.options.pruner, lease=lease,
         )  # fmt: skip
 
     def evaluate_queued(self, most: int | None = None) -> None:
