@@ -68,6 +68,7 @@ def fmin(
     warm_start: Any = None,
     max_consecutive_failures: SupportsInt | None = None,
     keep_output: Literal["failed", "always", "never"] = "failed",
+    executor: Any = None,
 ) -> Any:
     """Search *space* for the point at which *fn* is smallest, and return it: {label: value}.
 
@@ -90,7 +91,10 @@ def fmin(
         instead of *experiment*.
     workers: None evaluates in this process, one trial after the other. 0 leaves that to `hstore worker` processes on
         any machine that reaches the store. N starts N of them on this machine and stops them at the end.
-    max_queue_len: how many trials are decided ahead: 1, or with workers one for each of them and one more.
+    executor: evaluate in a `concurrent.futures` executor or a Dask client of yours; what to try is decided, and what
+        came of it recorded, here. Objectives with a *ctrl* need one of threads.
+    max_queue_len: how many trials are decided ahead: 1, or with workers one for each of them and one more. With an
+        executor: how many it is given at a time; by default as many as it has workers.
     retries: retries per failure cause, with workers: {"lost": 2, "interrupted": 2, "failed": 0, "timeout": 0} for the
         causes that it does not name. Recorded when the experiment is created.
     grace: seconds that running trials get when a search with workers ends early (timeout, loss_threshold,
@@ -125,7 +129,7 @@ def fmin(
             max_evals=max_evals, timeout=timeout, loss_threshold=loss_threshold, max_queue_len=max_queue_len,
             max_consecutive_failures=max_consecutive_failures,
         ),
-        parallel=ParallelOptions.of(workers=workers, retries=retries, grace=grace),
+        parallel=ParallelOptions.of(workers=workers, retries=retries, grace=grace, executor=executor),
         display=Display(verbose=bool(verbose), show_progressbar=show_progressbar),
         rstate=rstate, points=points_to_evaluate, early_stop_fn=early_stop_fn, trials_save_file=trials_save_file,
         catch_eval_exceptions=catch_eval_exceptions, pruner=pruner, objectives=objectives,

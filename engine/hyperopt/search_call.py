@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,7 @@ from hstore.engine.search import seeds, warm_start
 from hstore.engine.search.asking import AskingDriver
 from hstore.engine.search.control import is_discarded
 from hstore.engine.search.driver import Driver
+from hstore.engine.search.executing import ExecutorDriver
 from hstore.engine.search.local_workers import LocalWorkers
 from hstore.engine.search.options import Limits, SearchOptions
 from hstore.engine.search.parallel import ParallelDriver
@@ -65,6 +67,8 @@ class SearchCall:
             limits = self._begin()
             if self._is_programs:
                 self._driver = self._programs(limits)
+            elif self.options.parallel.executor is not None:
+                self._driver = self._executing(limits, self.options.parallel.executor)
             else:
                 is_serial = self.options.parallel.workers is None
                 self._driver = self._serial(limits) if is_serial else self._parallel(limits)
@@ -102,6 +106,14 @@ class SearchCall:
             experiment=view.experiment, domain=self.domain, algorithm=self._algorithm, settings=self._settings,
             limits=limits, trials=view, early_stop_fn=self.options.early_stop_fn, pruner=self.options.pruner,
             make_ctrl=partial(_ctrl, view),
+        )  # fmt: skip
+
+    def _executing(self, limits: Limits, executor: Executor) -> ExecutorDriver:
+        view = self.trials
+        return ExecutorDriver(
+            experiment=view.experiment, domain=self.domain, algorithm=self._algorithm, settings=self._settings,
+            limits=limits, trials=view, early_stop_fn=self.options.early_stop_fn, pruner=self.options.pruner,
+            make_ctrl=partial(_ctrl, view), executor=executor,
         )  # fmt: skip
 
     @property
