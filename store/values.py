@@ -48,7 +48,8 @@ def normalise(value: Any, *, path: str = "value", replace: Replace = refuse) -> 
 
     numpy and other array types become numbers and lists, tuples, other sequences and sets lists, data frames lists by
     column, Decimals and fractions floats, dates datetimes in whole milliseconds (what BSON holds): aware ones in UTC,
-    naive ones stay naive. Keys become strings; NaN and infinities stay what they are. Whatever has no such form (an integer beyond 64 bits, a complex number, a cycle, an object) goes to *replace*.
+    naive ones stay naive. Keys become strings; NaN and infinities stay what they are. Whatever has no such form (an
+    integer beyond 64 bits, a complex number, a cycle, an object) goes to *replace*.
     """
     return _plain(value, path, replace, (), 0)
 

@@ -1,4 +1,7 @@
-"""Simulated annealing, with the numbers of hyperopt 0.3.0: draw near a good trial, nearer the more there are."""
+"""Simulated annealing: draw near a good trial, nearer the more there are.
+
+The numbers are those of a hyperopt 0.3.0 whose sort is stable; see `ties`.
+"""
 
 import math
 from collections.abc import MutableMapping, Sequence

@@ -1,4 +1,4 @@
-"""How hyperopt's algorithms order what is equal: the same on every machine, or as numpy's default sort does on this one.
+"""How hyperopt's algorithms order what is equal: the same on every machine, or as numpy's sort does on this one.
 
 hyperopt sorts with `np.argsort`, which leaves open the order of equal items. numpy chooses the code for it by the CPU,
 so hyperopt itself goes other ways on other machines, as soon as values or losses are equal.

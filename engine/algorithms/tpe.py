@@ -1,4 +1,4 @@
-"""The tree-structured Parzen estimator, with the numbers of hyperopt 0.3.0.
+"""The tree-structured Parzen estimator, with the numbers of a hyperopt 0.3.0 whose sort is stable; see `ties`.
 
 Bergstra, Bardenet, Bengio and Kégl, Algorithms for Hyper-Parameter Optimization (NIPS 2011), section 4.
 """
