@@ -182,6 +182,7 @@ def test_dates_in_results_and_options_come_back_as_they_went_in(trials: Trials) 
 
     def objective(p: dict[str, Any], ctrl: Ctrl) -> Any:
         ctrl.checkpoint({"status": "running", "since": naive})
+        assert ctrl.current_trial is not None
         assert ctrl.current_trial["result"]["since"] == naive
         return {"status": "ok", "loss": p["x"], **given}
 
