@@ -24,6 +24,7 @@ from hstore.store.events import (
     TrialEvent,
     Unreadable,
 )
+from hstore.store.naive_dates import NAIVE, naive_parts, with_naive_dates
 
 SPILL_ABOVE = EVENT_BYTES - len(b"\x11ts\0" + 8 * b"\0")
 """Bytes of a document that has no `ts` yet: what fits is never spilled, by any writer: its digest is the same."""
@@ -109,6 +110,8 @@ def to_document(event: Event) -> Document:
         data["prev"] = event.prev
     if event.imported is not None:
         data["imported"] = event.imported
+    if naive := naive_parts(data):
+        data[NAIVE] = naive
     if event.extra:
         data.update(event.extra)
     document: Document = {"_id": event.id, "exp": event.exp}
@@ -137,6 +140,8 @@ def from_document(document: Document, fetch: Callable[[bytes], bytes] | None = N
             data = unspill(data, fetch)
         except (NotFound, VerificationFailed, bson.errors.BSONError, KeyError, TypeError, AttributeError) as error:
             return _unreadable(document, f"its data was moved out into an attachment that cannot be fetched: {error}")
+    if NAIVE in data:
+        data = with_naive_dates(data)
     shape = _SHAPE[kind]
     known: Document = {}
     extra: Document = {}
