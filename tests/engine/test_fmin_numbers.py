@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
-import pandas as pd  # type: ignore[import-untyped]
+import pandas as pd
 import pytest
 
 from hstore import Ctrl, MongoTrials, Trials, fmin, hp, pruners, rand, tpe
