@@ -36,6 +36,7 @@ from hstore.engine.space.constant_spaces import why_nothing_is_searched
 from hstore.store import failures
 from hstore.store.errors import AllTrialsFailed, BadSearchSpace, InvalidAnnotatedParameter, InvalidValue, MissingValue
 from hstore.store.messages import shown_on_stderr
+from hstore.store.recovery import recover_saved
 from hstore.store.store import Store
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -73,6 +74,7 @@ def fmin(
     warm_start: Any = None,
     max_consecutive_failures: SupportsInt | None = None,
     keep_output: Literal["failed", "always", "never"] = "failed",
+    recover: bool = False,
 ) -> Any:
     """Search *space* for the point at which *fn* is smallest, and return it: {label: value}.
 
@@ -111,6 +113,9 @@ def fmin(
     keep_output: of which trials workers keep the last 64 KiB that they write to stdout and stderr, as the attachment
         "output" (`hstore show EXPERIMENT TRIAL --output`). What is evaluated in this process prints as ever, and is
         not kept.
+    recover: True has this process put back what the store loses under the search (an older backup is restored, say)
+        and go on, as far as it holds the lost events; first of all those that an earlier call in this process found to
+        be lost. Workers that it starts do the same. False raises `StoreRewound`. See docs/security.md.
     rstate: seed, for a reproducible search: an int, or `numpy.random.default_rng(seed)`.
     points_to_evaluate: points {label: value} to evaluate first, on top of *max_evals*; those that the search was given
         before are not queued again. A choice takes one of its options, or as in hyperopt the index of one: an int is
@@ -147,7 +152,10 @@ def fmin(
     domain = _domain(fn, space, options, pass_expr_memo_ctrl)
     algo = _default_algorithm() if algo is None else algo
     try:
-        with shown_on_stderr(options.display.verbose), _view(trials, experiment, store, trials_save_file) as view:
+        with (
+            shown_on_stderr(options.display.verbose),
+            _view(trials, experiment, store, trials_save_file, recovers=bool(recover)) as view,
+        ):
             if view is trials and view.asynchronous and options.parallel.workers is None:
                 options = replace(options, parallel=replace(options.parallel, workers=0))
             if warm_start is not None:
@@ -265,12 +273,12 @@ def validate_loss_threshold(loss_threshold: Any) -> None:
 
 @contextmanager
 def _view(
-    trials: Any, experiment: str | None, store: str | Store | None, save_file: str | os.PathLike[str]
+    trials: Any, experiment: str | None, store: str | Store | None, save_file: str | os.PathLike[str], *, recovers: bool
 ) -> Iterator[Trials]:
     """Hand out the view to search on; close the store if it was opened here."""
     if experiment is None and store is None:
         view = _view_in_memory(trials, save_file)
-        with _retrying(view.experiment.store):
+        with _retrying(view.experiment.store, view.experiment.name, recovers=recovers):
             yield view
         return
     if trials is not None:
@@ -283,7 +291,7 @@ def _view(
     check_name(experiment)
     opened = store if isinstance(store, Store) else open_store(store)
     try:
-        with _retrying(opened):
+        with _retrying(opened, experiment, recovers=recovers):
             yield MongoTrials(opened, exp_key=experiment)
     finally:
         if opened is not store:
@@ -305,13 +313,19 @@ def _view_in_memory(trials: Any, save_file: str | os.PathLike[str]) -> Trials:
 
 
 @contextmanager
-def _retrying(store: Store) -> Iterator[None]:
-    """Have the store wait for its server as long as it takes: a search does, and says so; opening a store does not."""
-    timeout, store.timeout = store.timeout, math.inf
+def _retrying(store: Store, experiment: str, *, recovers: bool) -> Iterator[None]:
+    """Have the store wait for its server as long as it takes: a search does, and says so; opening a store does not.
+
+    recovers: whether what it loses of *experiment*, or has lost, is put back.
+    """
+    before = store.timeout, store.recovers
+    store.timeout, store.recovers = math.inf, recovers or store.recovers
     try:
+        if recovers:
+            recover_saved(store, experiment)
         yield
     finally:
-        store.timeout = timeout
+        store.timeout, store.recovers = before
 
 
 def generate_trials_to_calculate(points: Sequence[Mapping[str, Any]]) -> Trials:

@@ -147,8 +147,9 @@ class Experiment:
         return news
 
     def _read(self) -> list[Event]:
-        with self._rewind_check.guarding():
-            news = self.store.log.read(self.name, self.known)
+        news = self._rewind_check.guarded(
+            lambda: self.store.log.read(self.name, self.known), repair=self._repair_whole
+        )  # fmt: skip
         self._rewind_check.read(news)
         self._take(news)
         return news
@@ -312,10 +313,12 @@ class Experiment:
         Raises `StoreRewound` if the store lost what these events build on; nothing is written then.
         """
         check = self._rewind_check
+        is_due = check.is_due(events)
         try:
-            with check.guarding():
-                is_due = check.is_due(events)
-                self.store.log.append(events, held=check.ids_below(events), is_checked=not is_due)
+            check.guarded(
+                lambda: self.store.log.append(events, held=check.ids_below(events), is_checked=not is_due),
+                repair=self._repair_whole,
+            )
         except Conflict as conflict:
             written = events[: events.index(conflict.mine)]
             check.appended(written, looked=is_due)
@@ -349,6 +352,11 @@ class Experiment:
             still = models.ahead(whole.state)
             models.remove(self.name, {chain: ver for chain, ver in ahead.items() if still.get(chain) == ver})
         models.repair(self.state)
+
+    def _repair_whole(self) -> None:
+        whole = Experiment(self.store, self.name)
+        whole.refresh()
+        whole.repair()
 
     def _take(self, events: Sequence[Event]) -> None:
         for event in events:

@@ -21,10 +21,14 @@ class LatestEvents:
         self._read: Event | None = None
 
     @property
+    def events(self) -> list[Event]:
+        """What is remembered."""
+        return [*self._appended] if self._read is None else [*self._appended, self._read]
+
+    @property
     def ids(self) -> EventIds:
         """The `_id` of each of them, by its place."""
-        events = [*self._appended] if self._read is None else [*self._appended, self._read]
-        return {(event.tid, event.ver): event.id for event in events}
+        return {(event.tid, event.ver): event.id for event in self.events}
 
     def appended(self, events: Sequence[Event]) -> None:
         """Remember the last of *events*, which one append has made durable."""
