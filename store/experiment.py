@@ -237,6 +237,8 @@ class Experiment:
         For a person who has looked at them: unlike `compose` this asks for no signature. Needs `Store.keys`, and an
         experiment of which all trials are read. Raises `Conflict` if it has gone on meanwhile: look at that first.
         """
+        if self.store.keys is not None:
+            self.store.keys.unsigned.discard(self._chains[None][0].id)
         [event] = self._compose([(Noted, None, note_of_all(self._chains, self.digest))])
         self.append([event])
         return event

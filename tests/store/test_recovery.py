@@ -1,4 +1,4 @@
-"""Events that a store has lost are put back by the processes that still hold them, and by no other way than as they were."""
+"""Events that a store has lost are put back by the processes that still hold them, as they were."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ def test_what_is_written_behind_a_gap_is_named_and_the_gap_is_filled_by_recovery
         experiment.append(experiment.compose(ended(3)))
     with pytest.raises(StoreRewound, match="written meanwhile, behind the gap: trial 3") as caught:
         experiment.refresh()
-    assert caught.value.behind == [(3, 3)]  # type: ignore[attr-defined]
+    assert caught.value.behind == [(3, 3)]
     assert recover(mongo_store, "e", held) == 1
     assert verify(mongo_store.log.documents("e")).findings == ()
 
