@@ -25,14 +25,16 @@ CHAINS_A_LOOK = 4
 FRESH_SECONDS, REPORT_SECONDS = 0.005, 1.0
 """How old the look that came with a read may be for an append, and any look for a report, to need no other."""
 RECENT_SECONDS, BUSY_SECONDS = 0.02, 0.05
-"""A serial search that looked twice in the second of these times need not look if it did so in the first."""
+"""A serial search that looked twice in the second of these times need not look if it did so in the first. Where two
+appends are further apart than the second, each looks just before it: next to such trials a look costs nothing."""
 
 
 class RewindCheck:
     """Knows which events of *chains*, those of experiment *name* as they were read, the log must still have.
 
-    Each read asks for a few of them beside what is new. An append needs a look of its own unless a read came just
-    before it: one for each trial of a serial search whose trials take a moment, none for what objectives report.
+    Each read asks for a few of them beside what is new. An append needs a look of its own, unless the search is a busy
+    one and a read came just before: one for each trial of a serial search whose trials take a moment, none for what
+    objectives report.
     """
 
     def __init__(self, store: Store, name: str, chains: Mapping[int | None, Sequence[Event]]) -> None:
@@ -43,6 +45,7 @@ class RewindCheck:
         self._turn = 0
         self._last_decided = -1
         self._looked = self._looked_before = float("-inf")
+        self._appended = self._appended_before = float("-inf")
         self._is_unused = False
 
     def ids_to_read(self, chains: Collection[int]) -> EventIds:
@@ -66,6 +69,8 @@ class RewindCheck:
         kinds = {type(event) for event in events}
         if kinds == {Reported}:
             return age > REPORT_SECONDS
+        if moment - self._appended_before > BUSY_SECONDS:
+            return True
         if kinds >= {Queued, Reserved} and age < RECENT_SECONDS and moment - self._looked_before < BUSY_SECONDS:
             return False
         return age > FRESH_SECONDS or not self._is_unused
@@ -83,6 +88,7 @@ class RewindCheck:
             self._note_look()
         if not all(isinstance(event, Reported) for event in events):
             self._is_unused = False
+            self._appended_before, self._appended = self._appended, time.monotonic()
         self._store.latest[self._name].appended(events)
         self._note_decisions(events)
 
