@@ -8,7 +8,7 @@ from uuid import UUID
 
 from hstore.store.errors import NotSigned
 from hstore.store.events import Created, Event, Noted
-from hstore.store.keys import Keys
+from hstore.store.keys import VARIABLE, Keys
 
 Chain: TypeAlias = int | None
 SIGNED = "signed"
@@ -121,9 +121,10 @@ class SignedChains:
 
     def _refusal(self, tid: Chain, ver: int, why: str) -> NotSigned:
         whose = "its own chain" if tid is None else f"trial {tid}"
+        key = "the same HSTORE_KEY" if self._keys.where == VARIABLE else f"HSTORE_KEY to the key in {self._keys.where}"
         return NotSigned(
             f"experiment {self._exp!r} is refused: event {ver} of {whose} {why}",
-            hint="set the same HSTORE_KEY wherever it is written to; `hstore verify "
+            hint=f"set {key} wherever it is written to; `hstore verify "
             f"{self._exp}` shows who signed what, and `hstore sign {self._exp}` signs it if you trust it",
             exp=self._exp, tid=tid, ver=ver,
         )  # fmt: skip
