@@ -26,7 +26,11 @@ def rewound(
     the lost events this process could put back. behind: the places of events that the store has behind a gap.
     """
     n = "an event" if len(lost) == 1 else f"{len(lost)} events"
-    gap = f"; written meanwhile, behind the gap: {told(behind)} (`hstore check {exp}` names them)" if behind else ""
+    gap = (
+        f"; written meanwhile, behind the gap: {told(behind)} (`hstore quarantine {exp}` sets them aside)"
+        if behind
+        else ""
+    )
     return StoreRewound(
         f"the store lost {n} of {exp!r}: {told(lost)}; {_cause(left, opened, found)}{gap}",
         hint=HELD.format("it" if held == 1 else f"the {held} events") if held else HINT,
