@@ -142,7 +142,7 @@ def fmin(
         keep_output=keep_output,
     )  # fmt: skip
     if allow_trials_fmin and _has_own_fmin(trials):
-        _refuse_what_hyperopt_has_not(trials, options, warm_start)
+        _refuse_what_hyperopt_has_not(trials, options, warm_start, recover)
         return trials.fmin(
             fn, space, algo=algo, pass_expr_memo_ctrl=pass_expr_memo_ctrl, return_argmin=return_argmin,
             **options.as_hyperopts(),
@@ -172,16 +172,16 @@ def _has_own_fmin(trials: Any) -> bool:
     return trials is not None and getattr(type(trials), "fmin", Trials.fmin) is not Trials.fmin
 
 
-def _refuse_what_hyperopt_has_not(trials: Any, options: SearchOptions, warm_start: Any) -> None:
+def _refuse_what_hyperopt_has_not(trials: Any, options: SearchOptions, warm_start: Any, recover: bool) -> None:
     """Raise `InvalidValue` for options that an fmin with hyperopt's arguments cannot be given."""
     if options.points:
         raise InvalidValue(
             f"{type(trials).__name__} has an fmin of its own, which takes no points_to_evaluate",
             hint="enqueue them on its trials, or set allow_trials_fmin=False",
         )
-    if options.pruner is not None or options.objectives is not None or warm_start is not None:
+    if options.pruner is not None or options.objectives is not None or warm_start is not None or recover:
         raise InvalidValue(
-            f"{type(trials).__name__} has an fmin of its own, which takes no pruner, objectives or warm_start",
+            f"{type(trials).__name__} has an fmin of its own, which takes no pruner, objectives, warm_start or recover",
             hint="set allow_trials_fmin=False",
         )
 
