@@ -11,6 +11,7 @@ from hstore.cli.printing import print_json, print_text
 
 if TYPE_CHECKING:
     from hstore.cli.session import Session
+    from hstore.store.keys import Keys
     from hstore.store.signatures import Signatures
 
 FAILED = 6
@@ -48,19 +49,21 @@ def verify(ctx: click.Context, experiment: str, as_json: bool) -> None:
         for finding in report.findings:
             print_text(text(finding.message))
         print_text(f"head {report.head.hex()}")
-        for line in _about(signatures):
+        for line in _about(signatures, session.store.keys):
             print_text(text(line))
     if report.findings or signatures.wrong:
         ctx.exit(FAILED)
 
 
-def _about(signatures: Signatures) -> Iterator[str]:
-    """Yield what is said of *signatures*; nothing if there are none and no key is set."""
-    how = "" if signatures.is_checked else " (not checked: HSTORE_KEY is not set)"
+def _about(signatures: Signatures, keys: Keys | None) -> Iterator[str]:
+    """Yield what is said of *signatures*, which *keys* checked; nothing if there are none and no key is set."""
+    where = "HSTORE_KEY" if keys is None else keys.where
+    how = " (not checked: HSTORE_KEY is not set)" if not signatures.is_checked else ""
+    whose = "" if where == "HSTORE_KEY" else f" (of {where})"
     for key, n in signatures.by_key.items():
-        yield f"signed with key {key}: {n} events{how}"
+        yield f"signed with key {key}{whose}: {n} event{'s' if n != 1 else ''}{how}"
     for key, n in signatures.unknown.items():
-        yield f"signed with key {key}, which HSTORE_KEY does not hold: {n} events"
+        yield f"signed with key {key}, which {where} does not hold: {n} event{'s' if n != 1 else ''}"
     if signatures.unsigned and (signatures.is_checked or signatures.by_key):
         yield f"unsigned: {signatures.unsigned} events"
     yield from signatures.wrong

@@ -159,8 +159,9 @@ class Experiment:
         return news
 
     def _read(self) -> list[Event]:
-        with self._rewind_check.guarding():
-            news = self.store.log.read(self.name, self.known)
+        news = self._rewind_check.guarded(
+            lambda: self.store.log.read(self.name, self.known), repair=self._repair_whole
+        )  # fmt: skip
         self._rewind_check.read(news)
         self._take(news)
         return news
@@ -248,6 +249,8 @@ class Experiment:
         For a person who has looked at them: unlike `compose` this asks for no signature. Needs `Store.keys`, and an
         experiment of which all trials are read. Raises `Conflict` if it has gone on meanwhile: look at that first.
         """
+        if self.store.keys is not None:
+            self.store.keys.unsigned.discard(self._chains[None][0].id)
         [event] = self._compose([(Noted, None, note_of_all(self._chains, self.digest))])
         self.append([event])
         return event
@@ -324,10 +327,12 @@ class Experiment:
         Raises `StoreRewound` if the store lost what these events build on; nothing is written then.
         """
         check = self._rewind_check
+        is_due = check.is_due(events)
         try:
-            with check.guarding():
-                is_due = check.is_due(events)
-                self.store.log.append(events, held=check.ids_below(events), is_checked=not is_due)
+            check.guarded(
+                lambda: self.store.log.append(events, held=check.ids_below(events), is_checked=not is_due),
+                repair=self._repair_whole,
+            )
         except Conflict as conflict:
             written = events[: events.index(conflict.mine)]
             check.appended(written, looked=is_due)
@@ -361,6 +366,11 @@ class Experiment:
             still = models.ahead(whole.state)
             models.remove(self.name, {chain: ver for chain, ver in ahead.items() if still.get(chain) == ver})
         models.repair(self.state)
+
+    def _repair_whole(self) -> None:
+        whole = Experiment(self.store, self.name)
+        whole.refresh()
+        whole.repair()
 
     def _take(self, events: Sequence[Event]) -> None:
         for event in events:

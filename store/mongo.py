@@ -273,6 +273,12 @@ class MongoLog:
 
         return self._retrying(look)
 
+    def beginnings(self) -> list[UUID]:
+        """Return the ids of the events that began the experiments."""
+        names = {"$in": self.experiments()}
+        begun = {"exp": names, "tid": None, "ver": 0}
+        return self._retrying(lambda: [document["_id"] for document in self._events.find(begun, {"_id": 1})])
+
     # -- waiting ----------------------------------------------------------------------------------------------
 
     def wait(self, exp: str, known: ReadCursor, timeout: float) -> bool:

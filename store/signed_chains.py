@@ -8,7 +8,7 @@ from uuid import UUID
 
 from hstore.store.errors import NotSigned
 from hstore.store.events import Created, Event, Noted
-from hstore.store.keys import Keys
+from hstore.store.keys import VARIABLE, Keys
 
 Chain: TypeAlias = int | None
 SIGNED = "signed"
@@ -53,6 +53,8 @@ class SignedChains:
 
     def sign(self, event: Event, digest: bytes) -> None:
         """Sign *event*, which was just made, and is the next of its chain; that has this *digest* with it."""
+        if self._is_left_unsigned():
+            return
         if isinstance(event, Created):
             self._begun = event.id
         # Frozen for all others; a copy would take longer than the signature does.
@@ -61,13 +63,27 @@ class SignedChains:
 
     def check(self) -> None:
         """Raise `NotSigned` for the first event among those read that no key signs."""
-        if not self._news:
+        if not self._news or self._is_left_unsigned():
             return
         if None in self._news:
             self._check_own_chain()
         for tid in sorted(tid for tid in self._news if tid is not None):
             self._check_chain(tid)
         self._news.clear()
+
+    def _is_left_unsigned(self) -> bool:
+        """Return whether the experiment was there before the keys were, and no person has signed it since."""
+        own = self._chains.get(None)
+        if not self._keys.unsigned or not own or own[0].id not in self._keys.unsigned:
+            return False
+        for event in own:
+            if isinstance(event, Noted) and vouched(event) and not self._why_not_signed(event, own[0].id):
+                self._keys.unsigned.discard(own[0].id)
+                return False
+        return True
+
+    def _why_not_signed(self, event: Event, identity: UUID) -> str:
+        return self._keys.why_not(event.mac, identity, self._digest(event.tid, event.ver))
 
     def _check_own_chain(self) -> None:
         before = self._lengths.get(None, 0)
@@ -105,9 +121,10 @@ class SignedChains:
 
     def _refusal(self, tid: Chain, ver: int, why: str) -> NotSigned:
         whose = "its own chain" if tid is None else f"trial {tid}"
+        key = "the same HSTORE_KEY" if self._keys.where == VARIABLE else f"HSTORE_KEY to the key in {self._keys.where}"
         return NotSigned(
             f"experiment {self._exp!r} is refused: event {ver} of {whose} {why}",
-            hint="set the same HSTORE_KEY wherever it is written to; `hstore verify "
+            hint=f"set {key} wherever it is written to; `hstore verify "
             f"{self._exp}` shows who signed what, and `hstore sign {self._exp}` signs it if you trust it",
             exp=self._exp, tid=tid, ver=ver,
         )  # fmt: skip

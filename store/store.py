@@ -71,6 +71,8 @@ class Store:
         """By experiment the latest events that this process knows."""
         self.rewound: dict[str, StoreRewound] = {}
         """What the store has lost, by experiment, once that was noticed: this process writes nothing more to those."""
+        self.recovers = False
+        """Whether this process puts back at once what the store lost and it still holds, rather than to stop."""
         self.keys = keys
         """What signs the events that are appended, and checks those that are acted on; None: nothing does."""
         self._is_closed = False

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 import time
 
+from hstore.store.errors import StoreRewound
+from hstore.store.experiment import Experiment
 from hstore.store.store import Store
 from hstore.workers.held_trials import HeldTrials
 from hstore.workers.idle_slots import IdleSlots
@@ -91,7 +93,13 @@ class MaintenanceLoop:
         if is_busy or self.has_news or time.monotonic() >= self._next_names:  # a wakeup is sent of changes too
             self.look_at_experiments()
             self._next_names = time.monotonic() + 1.5 * tick
-        self.held.look(self.store.log, self.worker.say)
+        try:
+            self.held.look(self.store.log, self.worker.say)
+        except StoreRewound:
+            if not self.store.recovers:
+                raise
+            for name in {claim.exp for claim in self.held.claims}:
+                Experiment(self.store, name, only=()).refresh()  # which puts back what this process holds
         self.presence.announce()
         if self._is_reaper or time.monotonic() >= self._next_election:
             self._is_reaper = self.claims.elect_reaper(self.worker.session, seconds=max(1.5 * tick, 5.0))

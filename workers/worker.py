@@ -15,7 +15,7 @@ from hstore.engine.evaluation.heartbeat import Heartbeat
 from hstore.engine.evaluation.objective_spec import ObjectiveSpec
 from hstore.engine.search.control import conclude_if_complete
 from hstore.engine.search.failure_watch import where_to_look
-from hstore.store.errors import CannotLoad, ClosedChain, HstoreError, NotSigned
+from hstore.store.errors import CannotLoad, ClosedChain, HstoreError, NotSigned, StoreUnreachable
 from hstore.store.events import Reserved
 from hstore.store.experiment import QUICK_LOOKS, Experiment, now
 from hstore.store.fold import UNFINISHED
@@ -166,6 +166,8 @@ class Worker:
             raise self._failure
         if self.options.burst and self._leaving.code == DONE:
             self._conclude()
+        if not self._leaving.is_told:
+            self._look_once_more()
         code = self._code()
         self._say_goodbye()
         return code
@@ -260,6 +262,17 @@ class Worker:
                     conclude_if_complete(experiment)
                 except NotSigned as error:
                     self.refuse(experiment, error)
+
+    def _look_once_more(self) -> None:
+        """Raise `StoreRewound` if the store has lost what was written last: there is no later look to tell."""
+        timeout, self.store.timeout = self.store.timeout, 0.0
+        try:
+            for name in sorted(self._evaluated):
+                Experiment(self.store, name, only=()).refresh()
+        except StoreUnreachable:
+            pass
+        finally:
+            self.store.timeout = timeout
 
     def _say_goodbye(self) -> None:
         timeout, self.store.timeout = self.store.timeout, 0.0

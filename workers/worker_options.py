@@ -42,5 +42,7 @@ class WorkerOptions:
     """host:pid by default."""
     quiet: bool = False
     """Do not report start and exit."""
+    recover: bool = False
+    """Put back events that the store lost and this worker still holds, and go on, rather than to exit with 10."""
     parent: int | None = None
     """The process that started this worker, which stops when that ends."""

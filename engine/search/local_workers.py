@@ -48,10 +48,11 @@ class LocalWorkers:
                 alive.append((process, since))
                 continue
             if code == StoreRewound.exit_code:
-                self.experiment.refresh()  # says itself what was lost, if this process had read it
-                raise StoreRewound(
-                    f"worker {process.pid} found that the store lost events of {self.experiment.name!r}", hint=HINT
-                )
+                self.experiment.refresh()  # says itself what was lost, if this process had read it, or puts it back
+                if not self.experiment.store.recovers:
+                    raise StoreRewound(
+                        f"worker {process.pid} found that the store lost events of {self.experiment.name!r}", hint=HINT
+                    )
             self._short_lives = self._short_lives + 1 if time.monotonic() - since < SHORT_LIFE else 0
             if self._short_lives >= SHORT_LIVES:
                 raise HstoreError(
@@ -73,6 +74,8 @@ class LocalWorkers:
         if self.experiment.store.server is not None:
             environment["HSTORE_HOME"] = str(self.experiment.store.server.home)
         command = [sys.executable, "-m", "hstore", "worker", self.experiment.name, "--grace", f"{self.grace:g}"]
+        if self.experiment.store.recovers:
+            command.append("--recover")
         # In a session of its own: what the terminal sends is for the search, which then stops its workers.
         return subprocess.Popen(
             [*command, "--parent", str(os.getpid()), "--quiet"],
