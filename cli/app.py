@@ -20,6 +20,7 @@ from hstore.cli.ls import ls
 from hstore.cli.migrate import migrate
 from hstore.cli.pause import pause, resume, stop
 from hstore.cli.printing import print_note, print_text
+from hstore.cli.quarantine import quarantine
 from hstore.cli.rebuild import rebuild
 from hstore.cli.replay import replay
 from hstore.cli.retry import retry
@@ -72,7 +73,7 @@ def app(ctx: click.Context, url: str | None, debug: bool) -> None:
 
 COMMANDS = (
     ls, show, status, log, worker, pause, resume, stop, retry, enqueue, replay, verify, check, rebuild, import_,
-    migrate, key, sign, db,
+    migrate, key, sign, quarantine, db,
 )  # fmt: skip
 for command in COMMANDS:
     app.add_command(command)

@@ -71,7 +71,7 @@ class Trial:
     @property
     def closed_by(self) -> Unreadable | None:
         """The last event, if this program cannot read it: it may say that the trial ended, so nothing may follow it."""
-        return self.last if isinstance(self.last, Unreadable) else None
+        return self.last if isinstance(self.last, Unreadable) and not self.last.is_quarantined else None
 
     @property
     def point(self) -> Data:
@@ -168,7 +168,9 @@ def evolve(trial: Trial | None, event: Event) -> Trial:
     if trial is None:
         assert event.tid is not None
         queued = event if isinstance(event, Queued) else None
-        return Trial(tid=TrialNumber(event.tid), ver=event.ver, state="queued", queued=queued, last=event)
+        is_quarantined = isinstance(event, Unreadable) and event.is_quarantined  # a number that is no trial
+        state: TrialState = "cancelled" if is_quarantined else "queued"
+        return Trial(tid=TrialNumber(event.tid), ver=event.ver, state=state, queued=queued, last=event)
     ver = event.ver
     match event:
         case Queued():

@@ -91,7 +91,7 @@ class MaintenanceLoop:
         if is_busy or self.has_news or time.monotonic() >= self._next_names:  # a wakeup is sent of changes too
             self.look_at_experiments()
             self._next_names = time.monotonic() + 1.5 * tick
-        self.held.look(self.store.log, self.worker.say)
+        self.held.look(self.store.log, self.worker.say, self.worker.refuse_all_of)
         self.presence.announce()
         if self._is_reaper or time.monotonic() >= self._next_election:
             self._is_reaper = self.claims.elect_reaper(self.worker.session, seconds=max(1.5 * tick, 5.0))

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from hstore.store.errors import HstoreError, NotFound
-from hstore.store.event_documents import from_document, unreadable
+from hstore.store.event_documents import from_document, place, quarantined, unreadable
 from hstore.store.events import (
     CAUSES,
     Cancelled,
@@ -30,10 +30,12 @@ from hstore.store.events import (
 )
 from hstore.store.experiment import Experiment
 from hstore.store.fold import UNFINISHED, Trial, evolve, why_not
+from hstore.store.indigestible import BROKEN
 from hstore.store.memory import MemoryLog
+from hstore.store.signatures import look_at
 from hstore.store.state import State
 from hstore.store.store import Store
-from hstore.store.verify import verify
+from hstore.store.verify import quarantined_ids, verify
 
 TIMEOUT, POLL_SECONDS = 5.0, 0.1
 """Seconds for which read models may be behind a search that is over, and between two looks at them."""
@@ -59,9 +61,6 @@ model       a read model that contradicts the log
 lag         a read model that is behind the log although the search is over; `hstore rebuild` brings it up
 """
 
-_BROKEN = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
-"""Errors that a fold or a replay may raise for a log that was edited."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Violation:
@@ -86,6 +85,8 @@ class _Log:
     events: list[Event] = field(default_factory=list)
     chains: dict[int | None, list[Event]] = field(default_factory=lambda: defaultdict(list))
     """Without what is in a place that was taken before."""
+    strays: list[Document] = field(default_factory=list)
+    """What has no place in any chain."""
     state: State = field(init=False)
 
     @property
@@ -122,11 +123,12 @@ def check(
     log = _read(store, name)
     is_over = max_evals is not None or _is_over(log.state)
     findings = [
-        *_check_places(log),
+        *_digested(_check_places(log)),
         *_check_acknowledged(log, acknowledged or ()),
-        *(finding for tid, chain in log.trials for finding in _check_chain(tid, chain, _retries(log), is_over)),
-        *_check_observed(log, is_over),
-        *_check_max_evals(log, max_evals),
+        *_digested(f for tid, chain in log.trials for f in _check_chain(tid, chain, _retries(log), is_over)),
+        *_digested(_check_observed(log, is_over)),
+        *_digested(_check_max_evals(log, max_evals)),
+        *_check_signed(store, name),
         *(Violation(kind="seal", message=f.message, tid=f.tid, ver=f.ver) for f in verify(log.documents).findings),
     ]
     if not any(finding.kind in ("gap", "twice", "unreadable") for finding in findings):
@@ -142,6 +144,22 @@ def check(
     return findings
 
 
+def _digested(found: Iterator[Violation]) -> Iterator[Violation]:
+    """Yield what is *found*; if an event holds what cannot be checked, that is found as well."""
+    try:
+        yield from found
+    except BROKEN as error:
+        message = f"it cannot be checked, since an event holds what is not expected: {type(error).__name__}: {error}"
+        yield Violation(kind="unreadable", message=message)
+
+
+def _check_signed(store: Store, name: str) -> Iterator[Violation]:
+    """With a key, find what processes with it set aside since no key signs it."""
+    if store.keys is not None:
+        for wrong in look_at(store.log.documents(name), store.keys).wrong:
+            yield Violation(kind="seal", message=wrong)
+
+
 def _is_over(state: State) -> bool:
     """Return whether no more events are expected. A search that was stopped may let running trials end."""
     is_ending = bool(state.open) and state.why not in ("max_evals", "exhausted")
@@ -154,8 +172,11 @@ def _shown(store: Store, name: str) -> tuple[list[Document], Document | None] | 
 
 
 def _read(store: Store, name: str) -> _Log:
-    log = _Log(name, list(store.log.documents(name)))
-    if not log.documents:
+    documents = list(store.log.documents(name))
+    gone = quarantined_ids(documents)
+    log = _Log(name, [each for each in documents if place(each) is not None])
+    log.strays = [each for each in documents if place(each) is None and repr(each["_id"]) not in gone]
+    if not documents:
         store.experiment(name)  # raises NotFound, with a similar name as hint
         raise NotFound(f"experiment {name!r} has no events")
     for document in log.documents:
@@ -164,10 +185,16 @@ def _read(store: Store, name: str) -> _Log:
             event = unreadable(document, "it is not BSON", document["raw"])
         else:
             event = from_document(document, store.attachments.get)
-        log.events.append(event)
         chain = log.chains[event.tid]
+        if repr(event.id) in gone:
+            if event.ver != len(chain):
+                continue  # its chain has not come that far
+            event = quarantined(event)
+        log.events.append(event)
         if not chain or event.ver > chain[-1].ver:
             chain.append(event)
+    for tid in [tid for tid, chain in log.chains.items() if not chain]:
+        del log.chains[tid]
     log.state = State(name)
     log.state.take(event for chain in log.chains.values() for event in chain)
     return log
@@ -178,10 +205,13 @@ def _read(store: Store, name: str) -> _Log:
 
 def _check_places(log: _Log) -> Iterator[Violation]:
     """Check that trial ids and chains are dense, that no place is taken twice, and no id given twice."""
+    for stray in log.strays:
+        message = f"event {stray.get('ver')!r:.40} of trial {stray.get('tid')!r:.40} has no place in any chain"
+        yield Violation(kind="gap", message=message)
     ids = Counter(event.id for event in log.events)
     places = Counter((event.tid, event.ver) for event in log.events)
     for event in log.events:
-        if isinstance(event, Unreadable):
+        if isinstance(event, Unreadable) and not event.is_quarantined:
             yield _found("unreadable", event, f"event {event.ver} of {_whose(event.tid)} cannot be read: {event.why}")
         if ids.pop(event.id, 1) > 1:
             yield _found("twice", event, f"the id {event.id} was given to several events")
@@ -216,7 +246,7 @@ def _check_chain(tid: int, chain: Sequence[Event], retries: Mapping[str, Any], i
     for event in chain:
         if trial is None:
             trial = evolve(None, event)
-            if not isinstance(event, Queued):
+            if not isinstance(event, Queued) and not (isinstance(event, Unreadable) and event.is_quarantined):
                 yield _found("state", event, f"trial {tid} begins with {event.type}")
             continue
         at = trial if event.ver == trial.ver + 1 else evolve(trial, event)  # a gap is reported by `_check_places`
@@ -332,7 +362,7 @@ def _check_replay(store: Store, log: _Log, on_progress: Callable[[int], object])
     experiment.refresh()
     try:
         replay = derive_again(experiment, on_progress=on_progress)
-    except (HstoreError, *_BROKEN) as error:
+    except (HstoreError, *BROKEN) as error:
         yield Violation(kind="replay", message=f"the suggestions cannot be derived again: {error}")
         return
     for difference in replay.differences:
