@@ -3,36 +3,26 @@
 from __future__ import annotations
 
 import datetime as dt
-import gc
 import os
 import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from itertools import groupby
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from hstore.store.digest import digest_event
-from hstore.store.errors import ClosedChain, Conflict, InvalidEvent, NotFound, NotSigned, VerificationFailed
-from hstore.store.event_documents import quarantined
+from hstore.store.errors import ClosedChain, Conflict, InvalidEvent, NotFound
 from hstore.store.events import Created, Document, Event, Noted, Quarantined, Queued, TrialEvent
 from hstore.store.fold import Trial, evolve, unread, why_not
 from hstore.store.log import EVERY_TRIAL, ReadCursor
 from hstore.store.received import Received
 from hstore.store.rewind_check import RewindCheck
-from hstore.store.set_aside import (
-    Separated,
-    SetAside,
-    SetAsideEvents,
-    named,
-    quarantine_of,
-    set_aside,
-    unsigned,
-)
-from hstore.store.signed_chains import SignedChains, note_of_all
+from hstore.store.set_aside import SetAside, quarantine_of, set_aside
+from hstore.store.signed_chains import note_of_all
+from hstore.store.sound_chains import SoundChains
 from hstore.store.state import State
+from hstore.store.uncollected import uncollected
 from hstore.store.values import check_name
 
 if TYPE_CHECKING:
@@ -56,18 +46,6 @@ def now() -> dt.datetime:
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Keep Python from looking for cycles while events are made by the ten thousand: there are none among them."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
-
-
 class Experiment:
     """One search: its chains as far as they were read, and their fold. Not for use by several threads at once.
 
@@ -88,10 +66,7 @@ class Experiment:
         self._digests: dict[Chain, list[bytes]] = {}
         self._composed: dict[uuid.UUID, bytes] = {}
         self._rewind_check = RewindCheck(store, name, self._chains)
-        self._signatures = None if store.keys is None else SignedChains(name, store.keys)
-        self._is_strict = False
-        """Whether what no key signs is set aside: from the first time on that something is to act on what is read."""
-        self._aside = SetAsideEvents(name)
+        self._sound = SoundChains(name, store.keys, self._chains, self.digest)
 
     @property
     def trials(self) -> list[Trial]:
@@ -141,11 +116,13 @@ class Experiment:
         if self._only is not None:
             vers = {tid: trials[tid].ver if tid in trials else -1 for tid in self._only}
             held = self._rewind_check.ids_to_read(self._only)
-            return ReadCursor(header=self.state.ver, last=EVERY_TRIAL, open=vers, held=held, aside=self._aside.ids)
+            return ReadCursor(
+                header=self.state.ver, last=EVERY_TRIAL, open=vers, held=held, aside=self._sound.aside.ids
+            )
         watched = {tid: trials[tid].ver for tid in self.state.observations.watched if tid in trials}
         return ReadCursor(
             header=self.state.ver, last=len(trials) - 1, open={**watched, **self.state.open},
-            held=self._rewind_check.ids_to_read(self.state.open), aside=self._aside.ids,
+            held=self._rewind_check.ids_to_read(self.state.open), aside=self._sound.aside.ids,
         )  # fmt: skip
 
     def refresh(self) -> list[Event]:
@@ -153,7 +130,7 @@ class Experiment:
 
         Raises `VerificationFailed` if an event is missing that others build on, and that was never read here.
         """
-        with _uncollected():
+        with uncollected():
             watched = len(self.state.observations.watched)
             news = self._read()
             if self._only is None and len(self.state.observations.watched) > watched:
@@ -163,81 +140,20 @@ class Experiment:
     def _read(self) -> list[Event]:
         with self._rewind_check.guarding():
             found = self.store.log.look(self.name, self.known)
-            is_new = self._aside.note(found.aside)
-        self._composed.clear()
-        news = self._aside.in_place(self._selected(found.sound))
+            is_new = self._sound.aside.note(found.aside)
+        news = self._sound.select(found.sound, fold_again=self._fold_again)
         self._rewind_check.read(news)
         self._take(news)
         with self._rewind_check.guarding():
             if is_new and any(each.missing for each in found.aside):
                 self._rewind_check.require_nothing_lost()
-            self._require_whole()
+            self.state.aside = self._sound.aside.closed
+            self._sound.require_whole(self.state.observations.known)
         return news
 
-    def _selected(self, events: Sequence[Event]) -> list[Event]:
-        """Return those of *events* that count here: all, or from `check_signatures` on those that a key signs."""
-        selected: list[Event] = []
-        # The experiment's own chain first: it says what is quarantined, and vouches for others.
-        for part in ([e for e in events if e.tid is None], [e for e in events if e.tid is not None]):
-            if self._is_strict:
-                found = self._signed(part, self._chains)
-                self._aside.note(found.aside)
-                part = found.sound
-            if self._aside.quarantine(named(part)):
-                self._forget_quarantined()
-            selected += part
-        return selected
-
-    def _signed(self, events: Sequence[Event], known: Mapping[Chain, Sequence[Event]]) -> Separated:
-        """Return which of *events*, the next ones after *known*, are signed, or were quarantined."""
-        assert self._signatures is not None
-        found = Separated([], [])
-        has_gap = False
-        for tid, group in groupby(events, key=lambda event: event.tid):
-            chain, digests = list(group), []
-            before = known.get(tid, ())
-            after = self.digest(tid, len(before) - 1) if before else b""
-            for event in chain:
-                after = digest_event(event, after)
-                digests.append(after)
-            n = 0
-            if len(before) == chain[0].ver and not (has_gap and not before):
-                n = self._signatures.accept(tid, chain, digests, is_quarantined=self._aside.is_quarantined)
-            has_gap = has_gap or (n == 0 and not before)
-            found.sound.extend(chain[:n])
-            self._composed |= {event.id: digest for event, digest in zip(chain[:n], digests, strict=False)}
-            for event, digest in [*zip(chain, digests, strict=True)][n:]:
-                why = self._signatures.why_not(event, digest) or "follows one that is set aside"
-                found.aside.append(unsigned(event, why))
-        return found
-
-    def _forget_quarantined(self) -> None:
-        """Fold anew without what was quarantined after it had been read."""
-        chains = self._chains.values()
-        hit = [(chain, n) for chain in chains for n, event in enumerate(chain) if self._aside.is_quarantined(event)]
-        for chain, n in hit:
-            chain[n] = quarantined(chain[n])
-        if hit:
-            self.state = State(self.name)
-            self.state.take(self.events)
-
-    def _require_whole(self) -> None:
-        """Raise `VerificationFailed` or `NotSigned` if other events build on what is missing, or is set aside."""
-        self.state.aside = self._aside.closed
-        observed = self.state.observations.known
-        for each in self._aside.open:
-            is_built_on = each.tid in observed and isinstance(each.ver, int) and each.ver <= observed[each.tid]
-            if not is_built_on and (each.tid is not None or self._chains.get(None)):
-                continue
-            if each.is_unsigned and self._signatures is not None:
-                raise self._signatures.refusal(each.tid, each.ver, each.why)
-            if each.missing is not None:
-                tid, ver = each.missing
-                whose = "its own chain" if tid is None else f"trial {tid}"
-                raise VerificationFailed(
-                    f"experiment {self.name!r}: event {ver} of {whose} is missing from the log",
-                    hint=f"see `hstore verify {self.name}`", exp=self.name, tid=tid, ver=ver,
-                )  # fmt: skip
+    def _fold_again(self) -> None:
+        self.state = State(self.name)
+        self.state.take(self.events)
 
     def _restart(self) -> None:
         """Read all anew."""
@@ -249,7 +165,7 @@ class Experiment:
     @property
     def set_aside(self) -> list[SetAside]:
         """Stored events that are part of no chain, as far as they were read: strays, and what no key signs."""
-        return self._aside.open
+        return self._sound.aside.open
 
     def load_trial(self, tid: int) -> Trial | None:
         """Read and fold trial *tid* as well from now on; return it, or None if there is none."""
@@ -291,7 +207,8 @@ class Experiment:
         """Return the digest of the chain of *tid* up to *ver*."""
         chain, digests = self._chains[tid], self._digests.setdefault(tid, [])
         while (n := len(digests)) <= ver:
-            composed = self._composed.get(chain[n].id)  # known already if it was composed here
+            # Known already if it was composed, or checked, here.
+            composed = self._composed.get(chain[n].id) or self._sound.digests.get(chain[n].id)
             digests.append(composed or digest_event(chain[n], digests[-1] if digests else b""))
         return digests[ver]
 
@@ -323,31 +240,13 @@ class Experiment:
 
         Whatever acts on what it read calls this first; `compose` does so for all who write.
         """
-        if self._signatures is None:
-            return
-        if not self._is_strict:
-            self._begin_to_check()
-        if isinstance(refusal := self._aside.refusal(None), NotSigned):
-            raise refusal
-
-    def _begin_to_check(self) -> None:
-        """Set aside from now on what no key signs; raise `NotSigned` if that is so of the experiment's own chain."""
-        assert self._signatures is not None
-        self._composed.clear()
-        for events in (self._chains.get(None, []), [event for event in self.events if event.tid is not None]):
-            aside = self._signed(events, {}).aside
-            if aside and aside[0].tid is None:
-                raise self._signatures.refusal(None, aside[0].ver, aside[0].why)
-        self._is_strict = True
-        if aside:
-            self._aside = SetAsideEvents(self.name)
+        if self._sound.begin_to_check(self.events):
             self._restart()
+        self._sound.require_signed()
 
     def set_aside_if_signed(self) -> list[SetAside]:
         """Return `set_aside`, and with a key what would be set aside for its signature by all who act on it."""
-        if self._signatures is None or self._is_strict:
-            return self.set_aside
-        return [*self.set_aside, *self._signed(self.events, {}).aside]
+        return [*self.set_aside, *self._sound.unsigned(self.events).aside]
 
     def quarantine(self, why: str, *, unreadable: bool = False) -> Quarantined | None:
         """Append an event by which all that is set aside counts for nothing; return it, or None if nothing is.
@@ -356,15 +255,14 @@ class Experiment:
         program cannot read. Raises `Conflict` if the experiment has gone on meanwhile: then begin with a new
         `Experiment`.
         """
-        if self._signatures is not None and not self._is_strict:
-            self._is_strict, self._aside = True, SetAsideEvents(self.name)
-            self._restart()
+        self._sound.be_strict(anew=True)
+        self._restart()
         ends = [self.state.closed_by, *(trial.closed_by for trial in self.trials)] if unreadable else []
         aside = [*self.set_aside, *(set_aside(end, f"cannot be read: {end.why}") for end in ends if end is not None)]
         if not aside:
             return None
-        self._aside.note(aside)
-        self._aside.quarantine(each.key for each in aside)
+        self._sound.aside.note(aside)
+        self._sound.aside.quarantine(each.key for each in aside)
         self._restart()
         [event] = self._compose([(Quarantined, None, quarantine_of(aside, why))])
         self.append([event])
@@ -391,7 +289,7 @@ class Experiment:
         for kind, tid, data in pending:
             if tid is None or kind is Queued:
                 self.require_open()
-            refusal = self._aside.refusal(tid, decides=kind is Queued, trials=len(self.state.trials))
+            refusal = self._sound.refusal(tid, decides=kind is Queued, trials=len(self.state.trials))
             if refusal is not None:
                 raise refusal
             ver, after = tails.get(tid) or self._tail(tid)
@@ -408,8 +306,8 @@ class Experiment:
             elif issubclass(kind, TrialEvent):
                 raise InvalidEvent(f"an event of type {event.type} is of a trial, and no trial was named")
             digest = self._composed[event.id] = digest_event(event, after)
-            if self._signatures is not None:
-                self._signatures.sign(event, digest, self._chains.get(None, ()))
+            if self._sound.signatures is not None:
+                self._sound.signatures.sign(event, digest, self._chains.get(None, ()))
             tails[tid] = (ver + 1, digest)
             if kind is Queued:
                 decision = digest
@@ -423,7 +321,7 @@ class Experiment:
                 f"experiment {self.name!r} cannot go on here: {unread(closed_by)}",
                 hint=f"update hstore if a newer one wrote it, else see `hstore check {self.name}`", exp=self.name,
             )  # fmt: skip
-        if (refusal := self._aside.refusal(None)) is not None:
+        if (refusal := self._sound.refusal(None)) is not None:
             raise refusal
 
     def _tail(self, tid: Chain) -> tuple[int, bytes]:
@@ -466,6 +364,8 @@ class Experiment:
             written = events[: events.index(conflict.mine)]
             check.appended(written, looked=is_due)
             self._take(written)
+            if conflict.tid in self.state.trials:
+                self.state.observations.watched.add(conflict.tid)  # if it has ended it would not be read
             self.refresh()
             raise
         check.appended(events, looked=is_due)
@@ -502,9 +402,10 @@ class Experiment:
         if self._only is None:
             self.received.extend(events)
         self.state.take(events)
-        if self._is_strict and self._composed:
+        if self._sound.digests:
             for tid in {event.tid for event in events}:
                 self.digest(tid, len(self._chains[tid]) - 1)  # which was just computed, to check it
+            self._sound.digests.clear()
 
     def __repr__(self) -> str:
         return f"<hstore.Experiment {self.name!r} {self.state.status}: {self.state.counts}>"

@@ -282,8 +282,11 @@ class ReadModels:
                  "best": {"$min": {"$cond": [has_loss, told, None]}}}  # fmt: skip
         found: dict[str, Tally] = {}
         for each in self._retrying(lambda: list(self._trials.aggregate([{"$group": group}, {"$sort": {"_id": 1}}]))):
-            tally = found.setdefault(each["_id"]["exp"], Tally({}, {}))
-            tally.counts[each["_id"]["state"]] = each["n"]
+            exp, state = each["_id"].get("exp"), each["_id"].get("state")
+            if not isinstance(exp, str) or not isinstance(state, str):
+                continue
+            tally = found.setdefault(exp, Tally({}, {}))
+            tally.counts[state] = each["n"]
             tally.best.update(each["best"] or {})  # only trials that are done are ranked
         return found
 

@@ -113,8 +113,9 @@ def _chains(documents: Iterable[Document]) -> tuple[dict[int | None, _Chain], li
             continue
         tid, ver = at
         known = chains.get(tid)
-        if is_gone and ver != (0 if known is None else len(known.documents)):
-            continue
+        last = max((each for each in chains if each is not None), default=-1) if is_gone else -1
+        if is_gone and (ver != (0 if known is None else len(known.documents)) or (tid is not None and tid > last + 1)):
+            continue  # its chain has not come that far
         chain = chains.setdefault(tid, _Chain(tid, [], []))
         after = chain.digests[-1] if chain.digests else b""
         try:

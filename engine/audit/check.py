@@ -187,7 +187,8 @@ def _read(store: Store, name: str) -> _Log:
             event = from_document(document, store.attachments.get)
         chain = log.chains[event.tid]
         if repr(event.id) in gone:
-            if event.ver != len(chain):
+            last = max((tid for tid, chain in log.chains.items() if tid is not None and chain), default=-1)
+            if event.ver != len(chain) or (event.tid is not None and event.tid > last + 1):
                 continue  # its chain has not come that far
             event = quarantined(event)
         log.events.append(event)

@@ -20,7 +20,7 @@ from hstore.engine.algorithms.encoding import encoding
 from hstore.engine.algorithms.scalarise import why_unknown_scalarisation
 from hstore.engine.evaluation.pruning import PruningReplay, why_skipped
 from hstore.engine.search.fingerprint import fingerprint
-from hstore.engine.search.observed_history import ObservedHistory, is_quarantined
+from hstore.engine.search.observed_history import ObservedHistory
 from hstore.engine.search.seeds import Seeds
 from hstore.engine.space import Point, Space
 from hstore.store.errors import NotFound, VerificationFailed
@@ -168,7 +168,7 @@ class _Suggestions:
 
     def derive(self, tid: int) -> _Derivation:
         """Make the decision of trial *tid* again and compare; the trials before it must have been derived first."""
-        if is_quarantined(self._experiment.state.trials[tid]):
+        if self._experiment.state.trials[tid].is_none:
             self._known.skip()
             return _Derivation(tid=tid, of="point", how="skipped", why_skipped="quarantined")
         decision = self._decision(tid)

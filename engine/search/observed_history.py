@@ -91,7 +91,7 @@ class ObservedHistory:
         self._has_other_points = state.created is not None and state.space is not state.created.space
         for tid in range(len(self.history), len(trials)):
             decision = trials[tid].queued
-            if decision is None and is_quarantined(trials[tid]):
+            if trials[tid].is_none:
                 self.skip()
                 continue
             if decision is None:
@@ -101,11 +101,6 @@ class ObservedHistory:
                 )
             self.observe(experiment, decision.observed)
             self.add(decision)
-
-
-def is_quarantined(trial: Trial) -> bool:
-    """Return whether *trial* is none: what was in the place of its decision was quarantined."""
-    return trial.queued is None and trial.is_finished
 
 
 def _is_possible(space: Space, label: str, value: Any) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 from hstore.engine.search.pace import pace
 from hstore.store.experiment import Experiment, now
+from hstore.store.fold import UNREADABLE
 from hstore.store.read_models import Tally, experiment_document
 from hstore.store.set_aside import SetAside
 from hstore.store.state import State
@@ -111,6 +112,31 @@ def survey_experiments(store: Store) -> list[dict[str, Any]]:
     experiments = []
     for document in store.models.overview():
         name = document.pop("_id")
+        if wrong := _wrong_fields(name, document):
+            why = f"its document in `experiments` has a wrong {', '.join(wrong)}; see `hstore rebuild {name}`"
+            experiments.append({"name": str(name), "status": UNREADABLE, "why": why, "counts": {}, "best": {}})
+            continue
         counted = tally.get(name, Tally({}, {}))
         experiments.append({"name": name, **document, "counts": counted.counts, "best": counted.best})
     return experiments
+
+
+def _wrong_fields(name: object, document: dict[str, Any]) -> list[str]:
+    """Return the fields of the *document* of experiment *name* that no program of hstore would have written so."""
+    wrong = [field for field, kind in _KINDS.items() if not isinstance(document.get(field), kind)]
+    front = document.get("pareto")
+    if isinstance(front, list) and not all(
+        isinstance(each, dict) and _are_numbers(each.get("losses")) for each in front
+    ):
+        wrong.append("pareto")
+    return wrong if isinstance(name, str) else ["_id", *wrong]
+
+
+def _are_numbers(losses: object) -> bool:
+    return isinstance(losses, list) and all(isinstance(loss, int | float) for loss in losses)
+
+
+_KINDS: dict[str, Any] = {
+    "status": str, "why": str | None, "pruned": int | None, "last": dict | None, "pareto": list | None,
+    "limits": dict | None,
+}  # fmt: skip
