@@ -49,7 +49,7 @@ def quarantine(session: Session, experiment: str, why: str, unreadable: bool, as
         gone = {repr(entry[2]) for entry in event.events} if event is not None else set()
         aside = [each for each in with_key if each.key in gone]
         if event is not None:
-            session.store.models.rebuild(found.state)
+            found.repair()
     if as_json:
         print_json({"exp": experiment, "quarantined": told_aside(aside), "events": len(gone)})
     elif event is None:

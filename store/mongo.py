@@ -209,7 +209,7 @@ class MongoLog:
         """Raise `StoreRewound` if an event of *held* is gone."""
         wanted = _places(exp, held)
         found = self._events.find(wanted[0] if len(wanted) == 1 else {"$or": wanted}, {"_id": 1, "tid": 1, "ver": 1})
-        self._refuse_loss(exp, held, {(document.get("tid"), document["ver"]): document["_id"] for document in found})
+        self._refuse_loss(exp, held, {at: each["_id"] for each in found if (at := place(each)) is not None})
 
     def _refuse_loss(self, exp: str, held: EventIds, there: EventIds) -> None:
         """Raise `StoreRewound` if an event of *held* is not among what was found *there*, and not in the log."""
@@ -240,7 +240,7 @@ class MongoLog:
         """See `EventLog.ids`."""
         fields = {"_id": 1, "tid": 1, "ver": 1}
         found = self._retrying(lambda: list(self._events.find({"exp": exp}, fields)))
-        return {(document.get("tid"), document["ver"]): document["_id"] for document in found}
+        return {at: document["_id"] for document in found if (at := place(document)) is not None}
 
     def _decoded(self, raw: bytes) -> Event:
         try:

@@ -138,6 +138,10 @@ class SetAsideEvents:
         self._known |= new
         return bool(new)
 
+    def forget(self, tid: int) -> None:
+        """Forget what is set aside of trial *tid*."""
+        self._known = {key: each for key, each in self._known.items() if each.tid != tid}
+
     def quarantine(self, keys: Iterable[str]) -> bool:
         """Note that those of *keys* count for nothing; return whether that is new."""
         before = len(self._quarantined)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 from uuid import UUID
 
-from hstore.store.errors import HstoreError, NotFound
-from hstore.store.event_documents import from_document, place, quarantined, unreadable
+from hstore.engine.audit.whole_log import WholeLog, read_whole
+from hstore.store.errors import HstoreError
 from hstore.store.events import (
     CAUSES,
     Cancelled,
@@ -35,7 +35,7 @@ from hstore.store.memory import MemoryLog
 from hstore.store.signatures import look_at
 from hstore.store.state import State
 from hstore.store.store import Store
-from hstore.store.verify import quarantined_ids, verify
+from hstore.store.verify import verify
 
 TIMEOUT, POLL_SECONDS = 5.0, 0.1
 """Seconds for which read models may be behind a search that is over, and between two looks at them."""
@@ -76,30 +76,6 @@ class Violation:
         return f"{self.kind}: {self.message}"
 
 
-@dataclass(slots=True)
-class _Log:
-    """The log as it was read once."""
-
-    exp: str
-    documents: list[Document]
-    events: list[Event] = field(default_factory=list)
-    chains: dict[int | None, list[Event]] = field(default_factory=lambda: defaultdict(list))
-    """Without what is in a place that was taken before."""
-    strays: list[Document] = field(default_factory=list)
-    """What has no place in any chain."""
-    state: State = field(init=False)
-
-    @property
-    def header(self) -> Sequence[Event]:
-        return self.chains.get(None, ())
-
-    @property
-    def trials(self) -> Iterator[tuple[int, list[Event]]]:
-        """Tid and chain, by tid."""
-        for tid in sorted(tid for tid in self.chains if tid is not None):
-            yield tid, self.chains[tid]
-
-
 def check(
     store: Store,
     name: str,
@@ -120,7 +96,7 @@ def check(
     on_progress is called with 1 after each decision that was derived again. Raises `NotFound`.
     """
     shown = _shown(store, name)  # before the log, which the read models never run ahead of
-    log = _read(store, name)
+    log = read_whole(store, name)
     is_over = max_evals is not None or _is_over(log.state)
     findings = [
         *_digested(_check_places(log)),
@@ -139,7 +115,7 @@ def check(
             while any(finding.kind == "lag" for finding in models) and time.monotonic() < deadline:
                 time.sleep(POLL_SECONDS)
                 shown = _shown(store, name) or shown
-                models = [*_check_models(shown, _read(store, name).state, is_over)]
+                models = [*_check_models(shown, read_whole(store, name).state, is_over)]
             findings += models
     return findings
 
@@ -171,40 +147,10 @@ def _shown(store: Store, name: str) -> tuple[list[Document], Document | None] | 
     return store.models.shown(name) if store.is_durable else None
 
 
-def _read(store: Store, name: str) -> _Log:
-    documents = list(store.log.documents(name))
-    gone = quarantined_ids(documents)
-    log = _Log(name, [each for each in documents if place(each) is not None])
-    log.strays = [each for each in documents if place(each) is None and repr(each["_id"]) not in gone]
-    if not documents:
-        store.experiment(name)  # raises NotFound, with a similar name as hint
-        raise NotFound(f"experiment {name!r} has no events")
-    for document in log.documents:
-        event: Event
-        if "raw" in document:
-            event = unreadable(document, "it is not BSON", document["raw"])
-        else:
-            event = from_document(document, store.attachments.get)
-        chain = log.chains[event.tid]
-        if repr(event.id) in gone:
-            last = max((tid for tid, chain in log.chains.items() if tid is not None and chain), default=-1)
-            if event.ver != len(chain) or (event.tid is not None and event.tid > last + 1):
-                continue  # its chain has not come that far
-            event = quarantined(event)
-        log.events.append(event)
-        if not chain or event.ver > chain[-1].ver:
-            chain.append(event)
-    for tid in [tid for tid, chain in log.chains.items() if not chain]:
-        del log.chains[tid]
-    log.state = State(name)
-    log.state.take(event for chain in log.chains.values() for event in chain)
-    return log
-
-
 # -- the chains -----------------------------------------------------------------------------------------------
 
 
-def _check_places(log: _Log) -> Iterator[Violation]:
+def _check_places(log: WholeLog) -> Iterator[Violation]:
     """Check that trial ids and chains are dense, that no place is taken twice, and no id given twice."""
     for stray in log.strays:
         message = f"event {stray.get('ver')!r:.40} of trial {stray.get('tid')!r:.40} has no place in any chain"
@@ -234,7 +180,7 @@ def _check_places(log: _Log) -> Iterator[Violation]:
         yield Violation(kind="gap", message="the experiment has no beginning", ver=0)
 
 
-def _check_acknowledged(log: _Log, acknowledged: Iterable[UUID]) -> Iterator[Violation]:
+def _check_acknowledged(log: WholeLog, acknowledged: Iterable[UUID]) -> Iterator[Violation]:
     there = {event.id for event in log.events}
     for id in acknowledged:
         if id not in there:
@@ -281,14 +227,14 @@ def _process(event: Event) -> str:
     return event.by.rpartition(":")[0] or event.by
 
 
-def _retries(log: _Log) -> Mapping[str, Any]:
+def _retries(log: WholeLog) -> Mapping[str, Any]:
     return log.state.created.retries if log.state.created is not None else {}
 
 
 # -- what decisions knew --------------------------------------------------------------------------------------
 
 
-def _check_observed(log: _Log, is_over: bool) -> Iterator[Violation]:
+def _check_observed(log: WholeLog, is_over: bool) -> Iterator[Violation]:
     """Check that each end, and each later change of what a trial counts for, was observed by one decision only."""
     observed: dict[int | None, list[tuple[int, str]]] = defaultdict(list)
     for event in (*(chain[0] for _, chain in log.trials), *log.header):
@@ -334,7 +280,7 @@ def _end(trial: Trial) -> Event | None:
     return trial.end if trial.is_finished else None
 
 
-def _check_max_evals(log: _Log, max_evals: int | None) -> Iterator[Violation]:
+def _check_max_evals(log: WholeLog, max_evals: int | None) -> Iterator[Violation]:
     trials = sum(trial.queued is None or trial.queued.source != "injected" for trial in log.state.trials.values())
     injected = len(log.state.trials) - trials  # which objectives add without regard to the limit
     said = [event.limits for event in log.header if isinstance(event, Created | Changed) and event.limits is not None]
@@ -353,7 +299,7 @@ def _check_max_evals(log: _Log, max_evals: int | None) -> Iterator[Violation]:
 # -- what follows from the log --------------------------------------------------------------------------------
 
 
-def _check_replay(store: Store, log: _Log, on_progress: Callable[[int], object]) -> Iterator[Violation]:
+def _check_replay(store: Store, log: WholeLog, on_progress: Callable[[int], object]) -> Iterator[Violation]:
     from hstore.engine.audit.replay import derive_again
 
     copy = MemoryLog()

@@ -199,7 +199,7 @@ def test_a_decision_that_no_key_signs_is_set_aside_and_stops_decisions_until_it_
     opened(KEY)
     search(mongo_url)
     forge_next_trial(database)
-    with refused("0 of trial 3 has a wrong signature"):
+    with refused("of trial 3 has a wrong signature"):
         search(mongo_url, n=9)
     experiment = opened(KEY).experiment("e")
     assert derive_again(experiment).trials == 3
@@ -261,9 +261,10 @@ def test_a_worker_that_reads_some_trials_checks_those_and_the_experiments_own_ch
     experiment = Experiment(store, "e", only=())
     experiment.load_trials([0, 1])
     experiment.check_signatures()
-    experiment.load_trial(2)
     with refused("has a wrong signature"):
-        experiment.compose((Noted, 2, {"note": "seen"}))
+        experiment.load_trial(2)
+        experiment.compose((Noted, 0, {"note": "seen"}))
+    experiment.evict(2)
     experiment.append(experiment.compose((Noted, 0, {"note": "seen"})))
     store.experiment("e")
 
