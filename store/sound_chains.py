@@ -92,7 +92,8 @@ class SoundChains:
         observed: up to which ver of each chain decisions have observed.
         """
         for each in self.aside.open:
-            is_built_on = each.tid in observed and isinstance(each.ver, int) and each.ver <= observed[each.tid]
+            is_in_chain = isinstance(each.tid, int | None) and isinstance(each.ver, int)
+            is_built_on = is_in_chain and each.ver <= observed.get(each.tid, -1)
             if not is_built_on and (each.tid is not None or self._chains.get(None)):
                 continue
             if each.is_unsigned and self.signatures is not None:

@@ -1,13 +1,17 @@
 """How a database becomes a current one: fresh, twice, by two at once, and from a dump of each released schema."""
 
+import datetime as dt
 import threading
+import uuid
 from pathlib import Path
 from typing import Any
 
+import bson
 import numpy as np
 import pytest
 from bson import json_util
 from pymongo.database import Database
+from pymongo.errors import WriteError
 
 import hstore
 from hstore import fmin, hp, migrations, tpe
@@ -139,7 +143,7 @@ def test_a_store_of_each_release_is_lifted_read_and_replayed(
 
 
 def test_every_schema_has_its_dump(mongo_url: str) -> None:
-    assert (DUMPS / f"m{len(migrations.MIGRATIONS):04}.json").exists()
+    assert (DUMPS / f"m{migrations.MIGRATIONS[-1].number:04}.json").exists()
     assert '"created"' in dump(mongo_url)
 
 
@@ -162,3 +166,15 @@ def test_signatures_are_taken_whatever_other_steps_made_of_the_validator(databas
     assert "mac" not in schema["required"]
     migrations.MIGRATIONS[0].up(database)  # by another process, which began when the database was new
     assert database["events"].options()["validator"] == validator
+
+
+def test_events_that_name_what_is_quarantined_are_taken_in_an_experiments_own_chain_only(
+    database: Database[Any],
+) -> None:
+    migrations.apply(database, by_version="1")
+    common = {"exp": "e", "type": "quarantined", "v": 1, "at": dt.datetime(2026, 1, 1), "ts": bson.Timestamp(0, 0),
+              "by": "h:1:t", "data": {"why": "x", "events": []}}  # fmt: skip
+    database["events"].insert_one({**common, "_id": uuid.uuid4(), "ver": 1})
+    for wrong in ({"ver": 0}, {"ver": 1, "tid": 0}):
+        with pytest.raises(WriteError):
+            database["events"].insert_one({**common, "_id": uuid.uuid4(), **wrong})

@@ -64,7 +64,7 @@ STRAYS = [
     pytest.param(lambda: stray(3, 1), "event 1 of trial 3", id="of a trial that is not there"),
     pytest.param(lambda: stray(1.5, 1), "event 1 of trial 1.5", id="a number that is none"),
     pytest.param(lambda: stray(-1, 1), "event 1 of trial -1", id="a negative number"),
-    pytest.param(lambda: stray("x", {"a": 1}), "of trial 'x'", id="places that are no numbers"),
+    pytest.param(lambda: stray([["x"]], {"a": 1}), "of trial [['x']]", id="places that are no numbers"),
 ]
 
 
