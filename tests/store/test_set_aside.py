@@ -74,21 +74,33 @@ def test_a_stray_event_is_named_and_once_quarantined_the_experiment_goes_on(
 ) -> None:
     search(mongo_url)
     insert(database, make())
+    experiment = mongo_store.experiment("e")
+    assert said in " ".join(map(str, experiment.set_aside))
+    assert len(experiment.trials) == 3
+    assert verify(experiment.documents()).findings
+    assert experiment.quarantine("a stray") is not None
+    assert mongo_store.experiment("e").set_aside == []
+    search(mongo_url, n=6)
+    experiment = mongo_store.experiment("e")
+    assert experiment.state.counts["done"] >= 5
+    assert verify(experiment.documents()).findings == ()
+    assert verify(experiment.documents()).head == experiment.head
+    assert derive_again(experiment).is_same
+    assert experiment.quarantine("nothing is left") is None
+
+
+def test_every_command_reads_an_experiment_with_strays_and_names_them(mongo_url: str, database: Database[Any]) -> None:
+    search(mongo_url)
+    insert(database, *(parameters.values[0]() for parameters in STRAYS))
     results = {command: run(mongo_url, command, "e") for command in READERS}
     assert {name for name, result in results.items() if result.exit_code} == {"verify", "check"}
     for command in ("show", "status"):
         assert "set aside: event" in results[command].output
-    assert said in " ".join(map(str, mongo_store.experiment("e").set_aside))
-    named = run(mongo_url, "quarantine", "e", "--why", "a stray")
-    assert (named.exit_code, "1 event quarantined" in named.output) == (0, True)
-    search(mongo_url, n=6)
+    named = run(mongo_url, "quarantine", "e", "--why", "strays")
+    assert (named.exit_code, "8 events quarantined" in named.output) == (0, True)
     for command in READERS:
         again = run(mongo_url, command, "e")
         assert (again.exit_code, "set aside" in again.output) == (0, False), again.output
-    experiment = mongo_store.experiment("e")
-    assert len([trial for trial in experiment.trials if trial.state == "done"]) >= 5
-    assert verify(experiment.documents()).head == experiment.head
-    assert run(mongo_url, "quarantine", "e").exit_code == 0
 
 
 def test_nothing_follows_in_a_chain_of_which_events_are_set_aside(
