@@ -91,7 +91,9 @@ def test_a_stray_event_is_named_and_once_quarantined_the_experiment_goes_on(
 
 def test_every_command_reads_an_experiment_with_strays_and_names_them(mongo_url: str, database: Database[Any]) -> None:
     search(mongo_url)
-    insert(database, *(parameters.values[0]() for parameters in STRAYS))
+    for parameters in STRAYS:
+        make: Any = parameters.values[0]
+        insert(database, make())
     results = {command: run(mongo_url, command, "e") for command in READERS}
     assert {name for name, result in results.items() if result.exit_code} == {"verify", "check"}
     for command in ("show", "status"):
