@@ -22,6 +22,7 @@ from hstore.cli.ls import ls
 from hstore.cli.migrate import migrate
 from hstore.cli.pause import pause, resume, stop
 from hstore.cli.printing import print_note, print_text
+from hstore.cli.quarantine import quarantine
 from hstore.cli.rebuild import rebuild
 from hstore.cli.replay import replay
 from hstore.cli.retry import retry
@@ -76,7 +77,7 @@ def app(ctx: click.Context, url: str | None, debug: bool) -> None:
 
 COMMANDS = (
     ls, show, status, log, export, worker, run_command, pause, resume, stop, retry, enqueue, ask, report, tell, fail,
-    replay, verify, check, rebuild, import_, migrate, key, sign, db,
+    replay, verify, check, rebuild, import_, migrate, key, sign, quarantine, db,
 )  # fmt: skip
 for command in COMMANDS:
     app.add_command(command)

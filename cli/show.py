@@ -110,8 +110,9 @@ def _objective_changes(experiment: Experiment) -> list[Mapping[str, Any]]:
 
 
 def _heading(experiment: Experiment) -> Iterator[str]:
-    from hstore.cli.table import counted, text
+    from hstore.cli.table import aside, counted, text
     from hstore.engine.evaluation.objective_change import told
+    from hstore.engine.search.survey import told_aside
 
     state = experiment.state
     reason = f" ({text(state.why)})" if state.why else ""
@@ -128,6 +129,7 @@ def _heading(experiment: Experiment) -> Iterator[str]:
         yield f"  {text(label)}: {text(distribution)}"
     if state.unreadable:
         yield f"unreadable {', '.join(f'trial {e.tid} event {e.ver}' for e in state.unreadable)}"
+    yield from aside(experiment.name, told_aside(experiment.set_aside_if_signed()))
 
 
 def _algorithm(described: Mapping[str, Any]) -> str:

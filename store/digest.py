@@ -19,7 +19,7 @@ import bson
 import msgpack
 
 from hstore.store.event_documents import SPILL_ABOVE, spill, to_document
-from hstore.store.events import Document, Event, Unreadable
+from hstore.store.events import CODEC, Document, Event, Unreadable
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MILLISECOND = dt.timedelta(milliseconds=1)
@@ -70,10 +70,18 @@ def digest(document: Document, after: bytes = b"") -> bytes:
     return hashlib.sha256(after + (document.get("raw") or canonical(document))).digest()
 
 
+def digest_of_any(document: Document, after: bytes = b"") -> bytes:
+    """Return what `digest` returns; for a *document* that has not the shape of an event a digest of its BSON."""
+    try:
+        return digest(document, after)
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError):
+        return hashlib.sha256(after + bson.encode(document, codec_options=CODEC)).digest()
+
+
 def digest_event(event: Event, after: bytes = b"") -> bytes:
     """Return the digest of *event* in the form in which it is stored; see `digest`."""
     if isinstance(event, Unreadable):
-        return digest(event.stored(), after)
+        return digest_of_any(event.stored(), after)
     document = to_document(event)
     try:
         packed = canonical(document)

@@ -17,6 +17,7 @@ HstoreError                  anything below; `hint` says what to do next
 ├── SchemaMismatch           store and program differ in version
 ├── StoreRewound             the store lost events that this process had read or appended
 ├── VerificationFailed       the log contradicts its digests, or a replay differs from the record
+│   ├── Indigestible         an experiment of which some event holds what this program does not expect
 │   └── NotSigned            events that no key in HSTORE_KEY signs (it is a CannotLoad as well)
 ├── BadSearchSpace           a space that cannot be searched; names the label
 │   ├── DuplicateLabel       two hyperparameters of one name
@@ -214,6 +215,10 @@ class DomainSwapError(HstoreError):
 
 class CannotLoad(HstoreError):
     """Raised when an objective cannot be imported, unpickled or called here; nothing was claimed."""
+
+
+class Indigestible(VerificationFailed):
+    """Raised for an experiment that cannot be handled for what its events hold; others are not affected."""
 
 
 class NotSigned(VerificationFailed, CannotLoad):

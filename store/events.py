@@ -284,6 +284,16 @@ class Forked(ExperimentEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Quarantined(ExperimentEvent):
+    """Events that were set aside count for nothing from now on: where one has a place, its chain goes on behind it."""
+
+    type: ClassVar[str] = "quarantined"
+    why: str
+    events: Sequence[Sequence[Any]]
+    """[tid or None, ver, id, digest of the event by itself] of each, as they are stored."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Unreadable(Event):
     """Stands for a stored document that this program cannot decode; never written."""
 
@@ -291,6 +301,8 @@ class Unreadable(Event):
     why: str
     raw: bytes
     """The BSON of the document as it is stored."""
+    is_quarantined: bool = False
+    """Whether a `Quarantined` names it: it has its place, and means nothing."""
 
     def stored(self) -> Document:
         """Return the stored document, or {"raw": its bytes} if it cannot be decoded at all."""
@@ -304,7 +316,7 @@ TYPES: dict[str, type[Event]] = {
     kind.type: kind
     for kind in (
         Queued, Reserved, Running, Reported, Done, Failed, Requeued, Cancelled, Noted,
-        Created, Changed, Paused, Resumed, Finished, Forked,
+        Created, Changed, Paused, Resumed, Finished, Forked, Quarantined,
     )
 }  # fmt: skip
 

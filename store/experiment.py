@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import datetime as dt
-import gc
 import os
 import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from hstore.store.digest import digest_event
 from hstore.store.errors import ClosedChain, Conflict, InvalidEvent, NotFound
-from hstore.store.events import Created, Document, Event, Noted, Queued, TrialEvent
+from hstore.store.events import Created, Document, Event, Noted, Quarantined, Queued, TrialEvent
 from hstore.store.fold import Trial, evolve, unread, why_not
 from hstore.store.log import EVERY_TRIAL, ReadCursor
 from hstore.store.received import Received
 from hstore.store.rewind_check import RewindCheck
-from hstore.store.signed_chains import SignedChains, note_of_all
+from hstore.store.set_aside import SetAside, quarantine_of, set_aside
+from hstore.store.signed_chains import note_of_all
+from hstore.store.sound_chains import SoundChains
 from hstore.store.state import State
 from hstore.store.tables import TableKind, table_of, to_pandas
+from hstore.store.uncollected import uncollected
 from hstore.store.values import check_name
 
 if TYPE_CHECKING:
@@ -48,16 +50,11 @@ def now() -> dt.datetime:
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Keep Python from looking for cycles while events are made by the ten thousand: there are none among them."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
+class _Found(NamedTuple):
+    """What a read found: new events, and whether it noticed for the first time that some before others are missing."""
+
+    news: list[Event]
+    has_new_gap: bool
 
 
 class Experiment:
@@ -80,7 +77,7 @@ class Experiment:
         self._digests: dict[Chain, list[bytes]] = {}
         self._composed: dict[uuid.UUID, bytes] = {}
         self._rewind_check = RewindCheck(store, name, self._chains)
-        self._signatures = None if store.keys is None else SignedChains(name, store.keys, self._chains, self.digest)
+        self._sound = SoundChains(name, store.keys, self._chains, self.digest)
 
     @property
     def trials(self) -> list[Trial]:
@@ -139,19 +136,21 @@ class Experiment:
         if self._only is not None:
             vers = {tid: trials[tid].ver if tid in trials else -1 for tid in self._only}
             held = self._rewind_check.ids_to_read(self._only)
-            return ReadCursor(header=self.state.ver, last=EVERY_TRIAL, open=vers, held=held)
+            return ReadCursor(
+                header=self.state.ver, last=EVERY_TRIAL, open=vers, held=held, aside=self._sound.aside.ids
+            )
         watched = {tid: trials[tid].ver for tid in self.state.observations.watched if tid in trials}
         return ReadCursor(
             header=self.state.ver, last=len(trials) - 1, open={**watched, **self.state.open},
-            held=self._rewind_check.ids_to_read(self.state.open),
+            held=self._rewind_check.ids_to_read(self.state.open), aside=self._sound.aside.ids,
         )  # fmt: skip
 
     def refresh(self) -> list[Event]:
         """Read and fold what is new in the log; return it. Raises `StoreRewound` if the log lost what was read before.
 
-        Raises `VerificationFailed` if an event is missing that was never read here.
+        Raises `VerificationFailed` if an event is missing that others build on, and that was never read here.
         """
-        with _uncollected():
+        with uncollected():
             watched = len(self.state.observations.watched)
             news = self._read()
             if self._only is None and len(self.state.observations.watched) > watched:
@@ -159,12 +158,45 @@ class Experiment:
         return news
 
     def _read(self) -> list[Event]:
-        news = self._rewind_check.guarded(
-            lambda: self.store.log.read(self.name, self.known), repair=self._repair_whole
-        )  # fmt: skip
+        found = self._rewind_check.guarded(self._look, repair=self._repair_whole)
+        self._rewind_check.guarded(partial(self._require_sound, found), repair=self._look_again)
+        return found.news
+
+    def _look(self) -> _Found:
+        """Read what is new and counts; fold it."""
+        found = self.store.log.look(self.name, self.known)
+        is_new = self._sound.aside.note(found.aside)
+        news = self._sound.select(found.sound, fold_again=self._fold_again)
         self._rewind_check.read(news)
         self._take(news)
-        return news
+        self.state.aside = self._sound.aside.closed
+        return _Found(news, has_new_gap=is_new and any(each.missing for each in found.aside))
+
+    def _look_again(self) -> None:
+        """Read what was put back."""
+        self._repair_whole()
+        self._look()
+
+    def _require_sound(self, found: _Found) -> None:
+        if found.has_new_gap:
+            self._rewind_check.require_nothing_lost()
+        self._sound.require_whole(self.state.observations.known)
+
+    def _fold_again(self) -> None:
+        self.state = State(self.name)
+        self.state.take(self.events)
+
+    def _restart(self) -> None:
+        """Read all anew."""
+        self._chains.clear()
+        self._digests.clear()
+        self.state, self.received = State(self.name), Received(self._chains)
+        self.refresh()
+
+    @property
+    def set_aside(self) -> list[SetAside]:
+        """Stored events that are part of no chain, as far as they were read: strays, and what no key signs."""
+        return self._sound.aside.open
 
     def load_trial(self, tid: int) -> Trial | None:
         """Read and fold trial *tid* as well from now on; return it, or None if there is none."""
@@ -184,8 +216,7 @@ class Experiment:
             self._chains.pop(tid, None)
             self._digests.pop(tid, None)
             self.state.evict(tid)
-            if self._signatures is not None:
-                self._signatures.forget(tid)
+            self._sound.aside.forget(tid)
 
     def poll(self, timeout: float) -> list[Event]:
         """Read and fold what is new as soon as there is anything, or after *timeout* seconds; return it.
@@ -208,7 +239,8 @@ class Experiment:
         """Return the digest of the chain of *tid* up to *ver*."""
         chain, digests = self._chains[tid], self._digests.setdefault(tid, [])
         while (n := len(digests)) <= ver:
-            composed = self._composed.get(chain[n].id)  # known already if it was composed here
+            # Known already if it was composed, or checked, here.
+            composed = self._composed.get(chain[n].id) or self._sound.digests.get(chain[n].id)
             digests.append(composed or digest_event(chain[n], digests[-1] if digests else b""))
         return digests[ver]
 
@@ -240,8 +272,34 @@ class Experiment:
 
         Whatever acts on what it read calls this first; `compose` does so for all who write.
         """
-        if self._signatures is not None:
-            self._signatures.check()
+        if self._sound.begin_to_check(self.events):
+            self._restart()
+        self._sound.require_signed()
+
+    def set_aside_if_signed(self) -> list[SetAside]:
+        """Return `set_aside`, and with a key what would be set aside for its signature by all who act on it."""
+        return [*self.set_aside, *self._sound.unsigned(self.events).aside]
+
+    def quarantine(self, why: str, *, unreadable: bool = False) -> Quarantined | None:
+        """Append an event by which all that is set aside counts for nothing; return it, or None if nothing is.
+
+        Chains go on behind it. With a key that is also what no key signs. unreadable: also the ends of chains that this
+        program cannot read. Raises `Conflict` if the experiment has gone on meanwhile: then begin with a new
+        `Experiment`.
+        """
+        self._sound.be_strict(anew=True)
+        self._restart()
+        ends = [self.state.closed_by, *(trial.closed_by for trial in self.trials)] if unreadable else []
+        aside = [*self.set_aside, *(set_aside(end, f"cannot be read: {end.why}") for end in ends if end is not None)]
+        if not aside:
+            return None
+        self._sound.aside.note(aside)
+        self._sound.aside.quarantine(each.key for each in aside)
+        self._restart()
+        [event] = self._compose([(Quarantined, None, quarantine_of(aside, why))])
+        self.append([event])
+        assert isinstance(event, Quarantined)
+        return event
 
     def sign(self) -> Event:
         """Sign all events that were read: append a note that names the end of each chain; return it.
@@ -265,6 +323,9 @@ class Experiment:
         for kind, tid, data in pending:
             if tid is None or kind is Queued:
                 self.require_open()
+            refusal = self._sound.refusal(tid, decides=kind is Queued, trials=len(self.state.trials))
+            if refusal is not None:
+                raise refusal
             ver, after = tails.get(tid) or self._tail(tid)
             if kind is Queued and decision is None:
                 decision = self.head if self._chains else b""
@@ -279,8 +340,8 @@ class Experiment:
             elif issubclass(kind, TrialEvent):
                 raise InvalidEvent(f"an event of type {event.type} is of a trial, and no trial was named")
             digest = self._composed[event.id] = digest_event(event, after)
-            if self._signatures is not None:
-                self._signatures.sign(event, digest)
+            if self._sound.signatures is not None:
+                self._sound.signatures.sign(event, digest, self._chains.get(None, ()))
             tails[tid] = (ver + 1, digest)
             if kind is Queued:
                 decision = digest
@@ -294,6 +355,8 @@ class Experiment:
                 f"experiment {self.name!r} cannot go on here: {unread(closed_by)}",
                 hint=f"update hstore if a newer one wrote it, else see `hstore check {self.name}`", exp=self.name,
             )  # fmt: skip
+        if (refusal := self._sound.refusal(None)) is not None:
+            raise refusal
 
     def _tail(self, tid: Chain) -> tuple[int, bytes]:
         chain = self._chains.get(tid)
@@ -337,6 +400,8 @@ class Experiment:
             written = events[: events.index(conflict.mine)]
             check.appended(written, looked=is_due)
             self._take(written)
+            if conflict.tid in self.state.trials:
+                self.state.observations.watched.add(conflict.tid)  # if it has ended it would not be read
             self.refresh()
             raise
         check.appended(events, looked=is_due)
@@ -377,9 +442,11 @@ class Experiment:
             self._chains.setdefault(event.tid, []).append(event)
         if self._only is None:
             self.received.extend(events)
-        if self._signatures is not None:
-            self._signatures.take(events)
         self.state.take(events)
+        if self._sound.digests:
+            for tid in {event.tid for event in events}:
+                self.digest(tid, len(self._chains[tid]) - 1)  # which was just computed, to check it
+            self._sound.digests.clear()
 
     def __repr__(self) -> str:
         return f"<hstore.Experiment {self.name!r} {self.state.status}: {self.state.counts}>"

@@ -93,19 +93,14 @@ class Store:
     def overview(self) -> list[Document]:
         """Return what is known of each experiment, by name, as in the collection `experiments`, with its `name`.
 
-        The trials are counted, and the best of them found, now: a driver may not have recorded it yet.
+        The trials are counted, and the best of them found, now: a driver may not have recorded it yet. A document that
+        no program of hstore would have written has the status "unreadable", and `why`.
         """
-        from hstore.store.read_models import Tally, experiment_document  # with pymongo, which memory does without
+        from hstore.store.overview import overview_in_memory, overview_of  # with pymongo, which memory does without
 
-        if not self.is_durable:
-            states = [self.experiment(name).state for name in self.experiments()]
-            return [{"name": state.exp, **experiment_document(state)} for state in states]
-        tallies = self.models.tally()
-        found = []
-        for document in self.models.overview():
-            tally = tallies.get(name := document.pop("_id"), Tally({}, {}))
-            found.append({"name": name, **document, "counts": tally.counts, "best": tally.best})
-        return found
+        if isinstance(self.models, NoReadModels):
+            return overview_in_memory(self.experiment(name).state for name in self.experiments())
+        return overview_of(self.models)
 
     def experiment(self, name: str) -> Experiment:
         """Return experiment *name* as the log has it now; raises `NotFound`."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
-from hstore.store.digest import digest
+from hstore.store.digest import digest, digest_of_any
+from hstore.store.event_documents import place as place_of
 from hstore.store.events import Document
 
 Kind = Literal["changed", "removed", "added", "moved", "unreadable"]
@@ -44,6 +45,8 @@ class _Chain:
     tid: int | None
     documents: list[Document]
     digests: list[bytes]
+    quarantined: set[int] = field(default_factory=set)
+    """Places of events that count for nothing: what they say they follow is not looked at."""
 
     @property
     def name(self) -> str:
@@ -59,7 +62,7 @@ def verify(documents: Iterable[Document]) -> Report:
     The first finding is the first event, in the order of decisions, that was changed, removed, added or moved. What
     comes after it in its chain cannot match either, so each chain has one finding at most.
     """
-    chains = _chains(documents)
+    chains, strays = _chains(documents)
     witnesses = {
         witness for chain in chains.values() for document in chain.documents for witness in _witnesses(document)
     }
@@ -92,21 +95,45 @@ def verify(documents: Iterable[Document]) -> Report:
             add(finding)
     head = chains[tids[-1]].digests[0] if tids else header.digests[0] if header is not None else b""
     count = sum(len(chain.documents) for chain in chains.values())
-    return Report(events=count, decisions=len(tids), head=head, findings=tuple(findings.values()))
+    return Report(events=count, decisions=len(tids), head=head, findings=(*findings.values(), *strays))
 
 
-def _chains(documents: Iterable[Document]) -> dict[int | None, _Chain]:
+def _chains(documents: Iterable[Document]) -> tuple[dict[int | None, _Chain], list[Finding]]:
+    """Return the chains, and what is found of events that have no place in any; quarantined ones are left out."""
+    documents = list(documents)
+    gone = quarantined_ids(documents)
     chains: dict[int | None, _Chain] = {}
+    strays: list[Finding] = []
     for document in documents:
-        tid = document.get("tid")
+        at, is_gone = place_of(document), repr(document.get("_id")) in gone
+        if at is None:
+            if not is_gone:
+                message = f"event {document.get('ver')!r:.40} of trial {document.get('tid')!r:.40} has no place in it"
+                strays.append(Finding(tid=None, ver=0, kind="added", message=message))
+            continue
+        tid, ver = at
+        known = chains.get(tid)
+        last = max((each for each in chains if each is not None), default=-1) if is_gone else -1
+        if is_gone and (ver != (0 if known is None else len(known.documents)) or (tid is not None and tid > last + 1)):
+            continue  # its chain has not come that far
         chain = chains.setdefault(tid, _Chain(tid, [], []))
+        after = chain.digests[-1] if chain.digests else b""
         try:
-            own = digest(document, chain.digests[-1] if chain.digests else b"")
+            own = digest(document, after)
         except (KeyError, TypeError, AttributeError, ValueError, OverflowError):
-            document, own = {**document, "raw": b""}, b""  # it has not the shape of an event
+            document, own = {**document, "raw": b""}, digest_of_any(document, after)  # it has not the shape of an event
+        if is_gone:
+            chain.quarantined.add(ver)
         chain.digests.append(own)
         chain.documents.append(document)
-    return chains
+    return chains, strays
+
+
+def quarantined_ids(documents: Iterable[Document]) -> set[str]:
+    """Return the `_id`s, as Python writes them, of what the `quarantined` events among *documents* name."""
+    found = (_data(each).get("events") for each in documents if each.get("type") == "quarantined")
+    entries = [entry for entries in found if isinstance(entries, list) for entry in entries]
+    return {repr(entry[2]) for entry in entries if isinstance(entry, list) and len(entry) == 4}
 
 
 def _data(document: Document) -> Document:
@@ -142,7 +169,7 @@ def _check_decision(
 ) -> Finding | None:
     """Check that the decision which begins *chain* follows the one of *before*, or the beginning of the experiment."""
     first = chain.documents[0]
-    if first.get("ver") != 0 or "raw" in first or _prev(first) in (None, before.digests[0]):
+    if first.get("ver") != 0 or "raw" in first or 0 in chain.quarantined or _prev(first) in (None, before.digests[0]):
         return None  # `_check_links` reports a chain that does not begin with a decision
     if before.digests[0] not in witnesses:
         return before.finding(0, "changed", f"the decision of trial {chain.tid} follows another one")
@@ -157,6 +184,8 @@ def _check_links(chain: _Chain, witnesses: set[bytes]) -> Finding | None:
         after = chain.digests[place - 1] if place else b""
         if document.get("ver") != place:
             return chain.finding(place, "removed", f"event {document.get('ver')} follows event {place - 1}")
+        if place in chain.quarantined:
+            continue
         if "raw" in document:
             return chain.finding(place, "unreadable", "its document cannot be decoded as an event")
         if place == 0 or prev is None or prev == after:

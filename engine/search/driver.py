@@ -20,7 +20,6 @@ from hstore.engine.space import Point
 from hstore.store.errors import Conflict, InvalidValue
 from hstore.store.events import Queued, Resumed
 from hstore.store.experiment import Experiment, PendingEvent
-from hstore.store.fold import unread
 from hstore.store.messages import Log
 from hstore.store.values import normalise
 
@@ -125,12 +124,10 @@ class Driver:
     def _warn_of_closed(self) -> None:
         """Raise `ClosedChain` if what happened to the search cannot be read; say of which trials that is so."""
         self.experiment.require_open()
-        trials = self.experiment.state.trials
         for tid in self.experiment.state.closed:
-            closed_by = trials[tid].closed_by
-            if closed_by is not None and tid not in self._told_of_closed:
+            if tid not in self._told_of_closed:
                 self._told_of_closed.add(tid)
-                self._warn(f"trial {tid} is left as it is: {unread(closed_by)}", trial=tid)
+                self._warn(f"trial {tid} is left as it is: {self.experiment.state.why_closed(tid)}", trial=tid)
 
     def _refresh(self) -> None:
         self.experiment.refresh()

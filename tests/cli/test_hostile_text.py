@@ -33,7 +33,7 @@ KEPT_FOR_SENSE = {"status": "ok", "source": "enqueued", "attempt": 1, "final": T
 """Fields of a choice of values, or without which the event means nothing."""
 DATA = {HOSTILE: HOSTILE, "name": HOSTILE, "settings": {HOSTILE: HOSTILE}, "list": [HOSTILE, {"x": HOSTILE}]}
 ORDER = {
-    None: ["changed", "paused", "resumed", "noted", "forked", "finished"],
+    None: ["changed", "paused", "resumed", "noted", "forked", "quarantined", "finished"],
     0: ["queued", "reserved", "running", "reported", "noted", "done"],
     1: ["queued", "reserved", "running", "requeued", "reserved", "running", "failed"],
     2: ["queued", "cancelled"],
@@ -83,6 +83,7 @@ SPECIAL: dict[str, dict[str, Any]] = {
     "changed": {"limits": {"max_evals": 9}, "objective": {"name": HOSTILE, "kind": "none"},
                 "pruner": {"name": HOSTILE}},
     "finished": {"observed": [], "decision": None},
+    "quarantined": {"events": [[HOSTILE, HOSTILE, HOSTILE, b""]]},
 }  # fmt: skip
 
 
@@ -158,6 +159,7 @@ CALLS: list[list[str]] = [
     ["show", "e", f"9{HOSTILE}"], ["show", f"none{HOSTILE}"], ["retry", "e", "--failed"], ["pause", "e"],
     ["resume", "e"], ["stop", "e", "--now"], ["pause", f"copy{HOSTILE}"], ["enqueue", "real", f'{{"x{HOSTILE}": 1}}'],
     ["enqueue", "real", json.dumps({f"x{HOSTILE}": 1})], ["enqueue", "real", '{"x": 0.5, "c": {"index": 0}}'],
+    ["quarantine", "e"], ["quarantine", f"copy{HOSTILE}", "--json"], ["quarantine", "real", "--unreadable"],
     ["sign", "e"], ["sign", f"none{HOSTILE}"], ["key", "new", f"none{HOSTILE}/k"],
     ["migrate"], ["import", "--from-hyperopt", f"none{HOSTILE}"], [HOSTILE], ["ls", f"--{HOSTILE}"],
 ]  # fmt: skip

@@ -13,7 +13,7 @@ from test_log import created, places, trial
 from test_mongo import log_on
 
 from hstore.migrations import apply
-from hstore.store.errors import Conflict, StoreRewound, VerificationFailed
+from hstore.store.errors import ClosedChain, Conflict, StoreRewound, VerificationFailed
 from hstore.store.events import Done, Noted, Queued, Reported, Requeued, Reserved, Running
 from hstore.store.experiment import Experiment, PendingEvent
 from hstore.store.log import EventLog, ReadCursor
@@ -242,6 +242,12 @@ def test_a_missing_event_that_was_never_read_is_no_rewind(
 ) -> None:
     begun(mongo_store)
     database["events"].delete_one({"tid": 1, "ver": 1})
+    with open_store(mongo_url) as another:
+        experiment = another.experiment("e")
+        assert {str(each.missing) for each in experiment.set_aside} == {"(1, 1)"}
+        with pytest.raises(ClosedChain, match="without event 1 of trial 1, which is missing"):
+            experiment.compose((Noted, 1, {"note": "x"}))
+    database["events"].update_one({"tid": 2, "ver": 0}, {"$set": {"data.observed": [[1, 3, b"d" * 32]]}})
     with open_store(mongo_url) as another, pytest.raises(VerificationFailed, match="event 1 of trial 1 is missing"):
         another.experiment("e")
 
