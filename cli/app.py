@@ -13,6 +13,7 @@ import click
 from hstore.cli.check import check
 from hstore.cli.db import db
 from hstore.cli.enqueue import enqueue
+from hstore.cli.head import head, seal
 from hstore.cli.import_ import import_
 from hstore.cli.key import key
 from hstore.cli.log import log
@@ -72,7 +73,7 @@ def app(ctx: click.Context, url: str | None, debug: bool) -> None:
 
 COMMANDS = (
     ls, show, status, log, worker, pause, resume, stop, retry, enqueue, replay, verify, check, rebuild, import_,
-    migrate, key, sign, db,
+    migrate, head, seal, key, sign, db,
 )  # fmt: skip
 for command in COMMANDS:
     app.add_command(command)

@@ -49,7 +49,7 @@ class Session:
         except (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError) as error:
             from hstore.store.verify import verify
 
-            findings = verify(self.store.log.documents(name)).findings
+            findings = verify(self.store.log.documents(name), fetch=self.store.attachments.get).findings
             if not findings:
                 raise
             raise VerificationFailed(

@@ -73,6 +73,7 @@ def fmin(
     warm_start: Any = None,
     max_consecutive_failures: SupportsInt | None = None,
     keep_output: Literal["failed", "always", "never"] = "failed",
+    trust: bool = False,
 ) -> Any:
     """Search *space* for the point at which *fn* is smallest, and return it: {label: value}.
 
@@ -111,6 +112,7 @@ def fmin(
     keep_output: of which trials workers keep the last 64 KiB that they write to stdout and stderr, as the attachment
         "output" (`hstore show EXPERIMENT TRIAL --output`). What is evaluated in this process prints as ever, and is
         not kept.
+    trust: continue an experiment even if `hstore verify` finds that its log was changed.
     rstate: seed, for a reproducible search: an int, or `numpy.random.default_rng(seed)`.
     points_to_evaluate: points {label: value} to evaluate first, on top of *max_evals*; those that the search was given
         before are not queued again. A choice takes one of its options, or as in hyperopt the index of one: an int is
@@ -122,8 +124,8 @@ def fmin(
     return_argmin: False returns the point as *fn* gets it, with options rather than indices.
 
     Raises what *fn* raises, after recording it, unless *catch_eval_exceptions*. Raises `SpaceChanged` if the
-    experiment was created with a different search space, `StoreUnreachable` and the like if the store cannot be
-    opened, `AllTrialsFailed` if there is no best.
+    experiment was created with a different search space, `Tampered` if its log was changed, `StoreUnreachable` and the
+    like if the store cannot be opened, `AllTrialsFailed` if there is no best.
     """
     options = SearchOptions.of(
         limits=Limits.of(
@@ -134,7 +136,7 @@ def fmin(
         display=Display(verbose=bool(verbose), show_progressbar=show_progressbar),
         rstate=rstate, points=points_to_evaluate, early_stop_fn=early_stop_fn, trials_save_file=trials_save_file,
         catch_eval_exceptions=catch_eval_exceptions, pruner=pruner, objectives=objectives,
-        keep_output=keep_output,
+        keep_output=keep_output, trust=bool(trust),
     )  # fmt: skip
     if allow_trials_fmin and _has_own_fmin(trials):
         _refuse_what_hyperopt_has_not(trials, options, warm_start)

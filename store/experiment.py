@@ -14,15 +14,18 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from hstore.store.digest import digest_event
-from hstore.store.errors import ClosedChain, Conflict, InvalidEvent, NotFound
-from hstore.store.events import Created, Document, Event, Noted, Queued, TrialEvent
+from hstore.store.errors import ClosedChain, Conflict, InvalidEvent, NotFound, Tampered
+from hstore.store.events import Created, Document, Event, Noted, Queued, Sealed, TrialEvent
 from hstore.store.fold import Trial, evolve, unread, why_not
+from hstore.store.link_check import LinkCheck
 from hstore.store.log import EVERY_TRIAL, ReadCursor
 from hstore.store.received import Received
 from hstore.store.rewind_check import RewindCheck
+from hstore.store.seals import Seals
 from hstore.store.signed_chains import SignedChains, note_of_all
 from hstore.store.state import State
 from hstore.store.values import check_name
+from hstore.store.verify import verify
 
 if TYPE_CHECKING:
     from hstore.store.store import Store
@@ -77,6 +80,9 @@ class Experiment:
         self._digests: dict[Chain, list[bytes]] = {}
         self._composed: dict[uuid.UUID, bytes] = {}
         self._rewind_check = RewindCheck(store, name, self._chains)
+        self.seals = Seals(self._chains, self.digest)
+        """The heads that were recorded, and the head now."""
+        self._links = LinkCheck(self._chains, self.digest, self.seals)
         self._signatures = None if store.keys is None else SignedChains(name, store.keys, self._chains, self.digest)
 
     @property
@@ -171,6 +177,7 @@ class Experiment:
             self._chains.pop(tid, None)
             self._digests.pop(tid, None)
             self.state.evict(tid)
+            self._links.forget(tid)
             if self._signatures is not None:
                 self._signatures.forget(tid)
 
@@ -200,10 +207,28 @@ class Experiment:
         return digests[ver]
 
     @property
-    def head(self) -> bytes:
-        """The digest that commits to every decision so far and all they knew."""
+    def decision_digest(self) -> bytes:
+        """Digest of the last decision, which commits to every decision so far and all they knew; of `created` before
+        there is one.
+        """
         last = len(self.state.trials) - 1
         return self.digest(last, 0) if last >= 0 else self.digest(None, 0)
+
+    @property
+    def head(self) -> bytes:
+        """The hash that commits to every event that was read: see `head`. Needs an experiment of which all is read."""
+        return self.seals.head
+
+    def seal(self) -> Event | None:
+        """Append an event that commits to all that was read here; return it, or None if the last event does already.
+
+        Raises `Conflict` if the experiment's own chain has gone on meanwhile.
+        """
+        if not self.seals.has_news():
+            return None
+        [event] = self.compose((Sealed, None, self.seals.sealed()))
+        self.append([event])
+        return event
 
     def observed(self) -> list[list[Any]]:
         """Return [tid or None, ver, digest] of each chain with news that no decision observed, as they were read."""
@@ -230,6 +255,22 @@ class Experiment:
         if self._signatures is not None:
             self._signatures.check()
 
+    def check_links(self) -> None:
+        """Raise `Tampered` if what was read does not fit the digests that it holds: an event was changed since.
+
+        For those who go on with what others wrote. Of an experiment of which some trials are read, those are checked.
+        A search in memory is not: what could change that could change this program as well.
+        """
+        if not self.store.is_durable or self._links.holds(whole=self._only is None):
+            return
+        findings = verify(self.documents(), fetch=self.store.attachments.get).findings
+        if findings:
+            raise Tampered(
+                f"experiment {self.name!r} is refused: {findings[0].message}",
+                hint=f"see `hstore verify {self.name}`; fmin(…, trust=True) and `hstore worker --force` go on",
+                exp=self.name,
+            )  # fmt: skip
+
     def sign(self) -> Event:
         """Sign all events that were read: append a note that names the end of each chain; return it.
 
@@ -252,7 +293,7 @@ class Experiment:
                 self.require_open()
             ver, after = tails.get(tid) or self._tail(tid)
             if kind is Queued and decision is None:
-                decision = self.head if self._chains else b""
+                decision = self.decision_digest if self._chains else b""
             prev = decision if kind is Queued else after
             event = kind(exp=self.name, tid=tid, ver=ver + 1, id=uuid.uuid4(), at=at, by=by, prev=prev or None, **data)
             if tid is not None:
@@ -355,6 +396,7 @@ class Experiment:
             self._chains.setdefault(event.tid, []).append(event)
         if self._only is None:
             self.received.extend(events)
+            self.seals.take(events)
         if self._signatures is not None:
             self._signatures.take(events)
         self.state.take(events)

@@ -127,7 +127,10 @@ def check(
         *(finding for tid, chain in log.trials for finding in _check_chain(tid, chain, _retries(log), is_over)),
         *_check_observed(log, is_over),
         *_check_max_evals(log, max_evals),
-        *(Violation(kind="seal", message=f.message, tid=f.tid, ver=f.ver) for f in verify(log.documents).findings),
+        *(
+            Violation(kind="seal", message=f.message, tid=f.tid, ver=f.ver)
+            for f in verify(log.documents, fetch=store.attachments.get).findings
+        ),
     ]
     if not any(finding.kind in ("gap", "twice", "unreadable") for finding in findings):
         findings += _check_replay(store, log, on_progress)

@@ -1,0 +1,77 @@
+"""LinkCheck: whether what was read of an experiment fits the digests that its own events hold, before it goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from hstore.store.events import Event, Finished, Noted, Queued, Reserved
+from hstore.store.head import Chain
+from hstore.store.seals import Seals
+
+
+class LinkCheck:
+    """Compares what the events of *chains* hold of each other with what they are; each event once.
+
+    It says only whether all is well: what is wrong `verify` finds, which reads the log again. The digests that it
+    computes are kept, and decisions need most of them anyway. digest: that of a chain (its tid) up to a ver.
+    """
+
+    def __init__(
+        self, chains: Mapping[Chain, Sequence[Event]], digest: Callable[[Chain, int], bytes], seals: Seals
+    ) -> None:
+        self._chains = chains
+        self._digest = digest
+        self._seals = seals
+        self._lengths: dict[Chain, int] = {}
+        """How many events of each chain were compared."""
+
+    def forget(self, tid: int) -> None:
+        """Forget the chain of trial *tid*."""
+        self._lengths.pop(tid, None)
+
+    def holds(self, *, whole: bool) -> bool:
+        """Return whether all is well with what is new since the last time that it was.
+
+        whole: all trials are read, so that decisions can be compared with what they follow and observed, and the last
+        head that was recorded with what it covers.
+        """
+        new = [(tid, self._lengths.get(tid, 0)) for tid, chain in self._chains.items()]
+        new = [(tid, n) for tid, n in new if n < len(self._chains[tid])]
+        if not all(self._is_linked(tid, self._chains[tid], n, whole=whole) for tid, n in new):
+            return False
+        if whole and new and not self._seals.is_last_right():
+            return False
+        self._lengths.update((tid, len(self._chains[tid])) for tid, _ in new)
+        return True
+
+    def _is_linked(self, tid: Chain, chain: Sequence[Event], known: int, *, whole: bool) -> bool:
+        digest = self._digest
+        for ver in range(max(known, 1), len(chain)):
+            event = chain[ver]
+            if event.prev is None:
+                if whole and not isinstance(event, Noted) and (tid is None or event.by in self._ours()):
+                    return False
+            elif event.prev != digest(tid, ver - 1):
+                return False
+        first = chain[0]
+        if known == 0 and whole and tid is not None:
+            after = digest(tid - 1, 0) if tid else digest(None, 0)
+            if first.prev != after or not isinstance(first, Queued) or not self._has_observed(first.observed):
+                return False
+        if tid is None and whole:
+            ends = (event for event in chain[known:] if isinstance(event, Finished))
+            return all(self._has_observed(event.observed) for event in ends)
+        return True
+
+    def _ours(self) -> set[str]:
+        """Return the writers whose events hold what they follow: see `own_content.writers`."""
+        ours = {chain[0].by for chain in self._chains.values()}
+        claims = (event for chain in self._chains.values() for event in chain if isinstance(event, Reserved))
+        return ours | {claim.by for claim in claims if claim.process is not None}
+
+    def _has_observed(self, observed: Iterable[Sequence[object]]) -> bool:
+        for tid, ver, expected in observed:
+            chain = self._chains.get(tid, ())  # type: ignore[call-overload]  # `from_document` has checked what they are
+            if not 0 <= ver < len(chain) or self._digest(tid, ver) != expected:  # type: ignore[operator, arg-type]
+                return False
+        return True
