@@ -82,7 +82,7 @@ class Experiment:
         self._rewind_check = RewindCheck(store, name, self._chains)
         self.seals = Seals(self._chains, self.digest)
         """The heads that were recorded, and the head now."""
-        self._links = LinkCheck(self._chains, self.digest, self.seals)
+        self._links = LinkCheck(self._chains, self._digests_up_to, self.seals)
         self._signatures = None if store.keys is None else SignedChains(name, store.keys, self._chains, self.digest)
 
     @property
@@ -200,11 +200,20 @@ class Experiment:
 
     def digest(self, tid: Chain, ver: int) -> bytes:
         """Return the digest of the chain of *tid* up to *ver*."""
-        chain, digests = self._chains[tid], self._digests.setdefault(tid, [])
-        while (n := len(digests)) <= ver:
-            composed = self._composed.get(chain[n].id)  # known already if it was composed here
-            digests.append(composed or digest_event(chain[n], digests[-1] if digests else b""))
-        return digests[ver]
+        return self._digests_up_to(tid, ver)[ver]
+
+    def _digests_up_to(self, tid: Chain, ver: int) -> list[bytes]:
+        """Return the digests of the chain of *tid* by ver, up to *ver* or further."""
+        digests = self._digests.get(tid)
+        if digests is None:
+            digests = self._digests[tid] = []
+        if len(digests) <= ver:
+            after = digests[-1] if digests else b""
+            for event in self._chains[tid][len(digests) : ver + 1]:
+                composed = self._composed.get(event.id) if self._composed else None  # known if it was composed here
+                after = composed or digest_event(event, after)
+                digests.append(after)
+        return digests
 
     @property
     def decision_digest(self) -> bytes:
@@ -261,8 +270,11 @@ class Experiment:
         For those who go on with what others wrote. Of an experiment of which some trials are read, those are checked.
         A search in memory is not: what could change that could change this program as well.
         """
-        if not self.store.is_durable or self._links.holds(whole=self._only is None):
+        if not self.store.is_durable:
             return
+        with _uncollected():
+            if self._links.holds(whole=self._only is None):
+                return
         findings = verify(self.documents(), fetch=self.store.attachments.get).findings
         if findings:
             raise Tampered(

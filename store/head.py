@@ -59,8 +59,8 @@ class HeadTree:
 
     def move(self, tips: Iterable[tuple[Chain, int]]) -> None:
         """Move the ends of the chains in *tips* to these vers. New chains must come without gaps."""
-        ordered = sorted((index_of(tid), ver) for tid, ver in tips)
-        self._tree.update((index, leaf(tid := chain_at(index), ver, self._digest(tid, ver))) for index, ver in ordered)
+        ordered = sorted((0 if tid is None else tid + 1, tid, ver) for tid, ver in tips)
+        self._tree.update((index, leaf(tid, ver, self._digest(tid, ver))) for index, tid, ver in ordered)
 
     def prove(self, tid: Chain, ver: int) -> dict[str, Any]:
         """Return the proof that the head holds the chain of *tid*, which ends with *ver*; plain data."""

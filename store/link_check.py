@@ -13,14 +13,15 @@ class LinkCheck:
     """Compares what the events of *chains* hold of each other with what they are; each event once.
 
     It says only whether all is well: what is wrong `verify` finds, which reads the log again. The digests that it
-    computes are kept, and decisions need most of them anyway. digest: that of a chain (its tid) up to a ver.
+    computes are kept for decisions, heads and signatures. digests: returns those of a chain (its tid), by ver, up to a
+    ver or further.
     """
 
     def __init__(
-        self, chains: Mapping[Chain, Sequence[Event]], digest: Callable[[Chain, int], bytes], seals: Seals
+        self, chains: Mapping[Chain, Sequence[Event]], digests: Callable[[Chain, int], Sequence[bytes]], seals: Seals
     ) -> None:
         self._chains = chains
-        self._digest = digest
+        self._digests = digests
         self._seals = seals
         self._lengths: dict[Chain, int] = {}
         """How many events of each chain were compared."""
@@ -45,17 +46,18 @@ class LinkCheck:
         return True
 
     def _is_linked(self, tid: Chain, chain: Sequence[Event], known: int, *, whole: bool) -> bool:
-        digest = self._digest
+        digests = self._digests(tid, len(chain) - 1)
         for ver in range(max(known, 1), len(chain)):
             event = chain[ver]
             if event.prev is None:
                 if whole and not isinstance(event, Noted) and (tid is None or event.by in self._ours()):
                     return False
-            elif event.prev != digest(tid, ver - 1):
+            elif event.prev != digests[ver - 1]:
                 return False
         first = chain[0]
         if known == 0 and whole and tid is not None:
-            after = digest(tid - 1, 0) if tid else digest(None, 0)
+            before = tid - 1 if tid else None
+            after = self._digests(before, 0)[0]
             if first.prev != after or not isinstance(first, Queued) or not self._has_observed(first.observed):
                 return False
         if tid is None and whole:
@@ -72,6 +74,6 @@ class LinkCheck:
     def _has_observed(self, observed: Iterable[Sequence[object]]) -> bool:
         for tid, ver, expected in observed:
             chain = self._chains.get(tid, ())  # type: ignore[call-overload]  # `from_document` has checked what they are
-            if not 0 <= ver < len(chain) or self._digest(tid, ver) != expected:  # type: ignore[operator, arg-type]
+            if not 0 <= ver < len(chain) or self._digests(tid, ver)[ver] != expected:  # type: ignore[operator, arg-type]
                 return False
         return True
