@@ -71,10 +71,9 @@ def digest(document: Document, after: bytes = b"") -> bytes:
     return hashlib.sha256(after + (document.get("raw") or canonical(document))).digest()
 
 
-_FIELDS = {
-    kind: sorted({field.name for field in fields(kind)} - ({field.name for field in fields(Event)} - {"prev", "imported"}))
-    for kind in TYPES.values()
-}
+_ENVELOPE = {field.name for field in fields(Event)} - {"prev", "imported"}
+_FIELDS = {kind: sorted({field.name for field in fields(kind)} - _ENVELOPE) for kind in TYPES.values()}
+"""The names of what a document of each type has in its data."""
 _VALUES = {kind: attrgetter(*names) for kind, names in _FIELDS.items()}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from hstore.store.events import Event, Finished, Noted, Queued, Reserved
 from hstore.store.head import Chain
@@ -71,9 +72,9 @@ class LinkCheck:
         claims = (event for chain in self._chains.values() for event in chain if isinstance(event, Reserved))
         return ours | {claim.by for claim in claims if claim.process is not None}
 
-    def _has_observed(self, observed: Iterable[Sequence[object]]) -> bool:
+    def _has_observed(self, observed: Iterable[Sequence[Any]]) -> bool:
         for tid, ver, expected in observed:
-            chain = self._chains.get(tid, ())  # type: ignore[call-overload]  # `from_document` has checked what they are
-            if not 0 <= ver < len(chain) or self._digests(tid, ver)[ver] != expected:  # type: ignore[operator, arg-type]
+            chain = self._chains.get(tid, ())
+            if not 0 <= ver < len(chain) or self._digests(tid, ver)[ver] != expected:
                 return False
         return True
