@@ -67,6 +67,7 @@ def seal(session: Session, experiment: str) -> None:
     """
     from hstore.store.errors import Conflict, VerificationFailed
     from hstore.store.events import Finished, Sealed
+    from hstore.store.seals import seal as append_seal
     from hstore.store.verify import verify
 
     with session.experiment(experiment) as found:
@@ -77,7 +78,7 @@ def seal(session: Session, experiment: str) -> None:
                 hint=f"see `hstore verify {experiment}`",
             )
         try:
-            event = found.seal() or found.chain(None)[-1]  # which holds a head that covers everything
+            event = append_seal(found) or found.chain(None)[-1]  # which holds a head that covers everything
         except Conflict as error:
             raise Conflict(f"{experiment!r} has gone on meanwhile; nothing was sealed", hint="try again") from error
         assert isinstance(event, (Sealed, Finished))

@@ -14,10 +14,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from hstore.store.digest import digest_event
-from hstore.store.errors import ClosedChain, Conflict, InvalidEvent, NotFound, Tampered
-from hstore.store.events import Created, Document, Event, Noted, Queued, Sealed, TrialEvent
+from hstore.store.errors import ClosedChain, Conflict, InvalidEvent, NotFound
+from hstore.store.events import Created, Document, Event, Noted, Queued, TrialEvent
 from hstore.store.fold import Trial, evolve, unread, why_not
-from hstore.store.link_check import LinkCheck
+from hstore.store.link_check import LinkCheck, tampered
 from hstore.store.log import EVERY_TRIAL, ReadCursor
 from hstore.store.received import Received
 from hstore.store.rewind_check import RewindCheck
@@ -25,7 +25,6 @@ from hstore.store.seals import Seals
 from hstore.store.signed_chains import SignedChains, note_of_all
 from hstore.store.state import State
 from hstore.store.values import check_name
-from hstore.store.verify import verify
 
 if TYPE_CHECKING:
     from hstore.store.store import Store
@@ -228,17 +227,6 @@ class Experiment:
         """The hash that commits to every event that was read: see `head`. Needs an experiment of which all is read."""
         return self.seals.head
 
-    def seal(self) -> Event | None:
-        """Append an event that commits to all that was read here; return it, or None if the last event does already.
-
-        Raises `Conflict` if the experiment's own chain has gone on meanwhile.
-        """
-        if not self.seals.has_news():
-            return None
-        [event] = self.compose((Sealed, None, self.seals.sealed()))
-        self.append([event])
-        return event
-
     def observed(self) -> list[list[Any]]:
         """Return [tid or None, ver, digest] of each chain with news that no decision observed, as they were read."""
         trials, state = self.state.trials, self.state
@@ -275,13 +263,8 @@ class Experiment:
         with _uncollected():
             if self._links.holds(whole=self._only is None):
                 return
-        findings = verify(self.documents(), fetch=self.store.attachments.get).findings
-        if findings:
-            raise Tampered(
-                f"experiment {self.name!r} is refused: {findings[0].message}",
-                hint=f"see `hstore verify {self.name}`; fmin(…, trust=True) and `hstore worker --force` go on",
-                exp=self.name,
-            )  # fmt: skip
+        if (why := tampered(self.name, self.documents(), self.store.attachments.get)) is not None:
+            raise why
 
     def sign(self) -> Event:
         """Sign all events that were read: append a note that names the end of each chain; return it.

@@ -5,9 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from hstore.store.events import Event, Finished, Noted, Queued, Reserved
+from hstore.store.errors import Tampered
+from hstore.store.events import Document, Event, Finished, Noted, Queued, Reserved
 from hstore.store.head import Chain
 from hstore.store.seals import Seals
+from hstore.store.verify import verify
+
+
+def tampered(name: str, documents: Iterable[Document], fetch: Callable[[bytes], bytes]) -> Tampered | None:
+    """Return the error that says what was changed in *documents*, all events of experiment *name*; None if nothing was.
+
+    fetch: see `verify`.
+    """
+    findings = verify(documents, fetch=fetch).findings
+    if not findings:
+        return None
+    return Tampered(
+        f"experiment {name!r} is refused: {findings[0].message}",
+        hint=f"see `hstore verify {name}`; fmin(…, trust=True) and `hstore worker --force` go on", exp=name,
+    )  # fmt: skip
 
 
 class LinkCheck:

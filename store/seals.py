@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hstore.store.events import Event, Finished, Sealed
 from hstore.store.head import Chain, HeadTree, Runs, index_of, move, runs
+
+if TYPE_CHECKING:
+    from hstore.store.experiment import Experiment
 
 
 class Seals:
@@ -113,6 +116,18 @@ class Seals:
             self._tree.move((tid, len(self._chains[tid]) - 1) for tid in self._grown)
             self._grown.clear()
         return self._tree
+
+
+def seal(experiment: Experiment) -> Event | None:
+    """Append an event that commits to all that was read of *experiment*; return it, or None if its last one does.
+
+    Raises `Conflict` if the experiment's own chain has gone on meanwhile.
+    """
+    if not experiment.seals.has_news():
+        return None
+    [event] = experiment.compose((Sealed, None, experiment.seals.sealed()))
+    experiment.append([event])
+    return event
 
 
 def _chains_of(tips: Sequence[Sequence[Any]]) -> Iterable[Chain]:

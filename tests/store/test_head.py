@@ -16,6 +16,7 @@ from hstore.store.experiment import Experiment
 from hstore.store.head import is_proven, move, position, read_position, runs
 from hstore.store.log_chains import chains_of, head_of
 from hstore.store.published_head import Published, find_head
+from hstore.store.seals import seal
 from hstore.store.store import Store
 from hstore.store.verify import Report, verify, verify_chains
 
@@ -29,7 +30,7 @@ def lived(seed: int, *, steps: int = 60, seals: bool = True) -> Experiment:
     for part in range(4):
         live(experiment, seed * 10 + part, steps // 4)
         if seals and part in (1, 2):
-            experiment.seal()
+            seal(experiment)
     return experiment
 
 
@@ -112,7 +113,7 @@ def test_every_head_that_was_printed_at_any_time_is_found_again(seed: int) -> No
     for step in range(30):
         live(experiment, 100 * seed + step, 1)
         if rng.random() < 0.2:
-            experiment.seal()
+            seal(experiment)
         cut = experiment.seals.cut
         published.append((experiment.head, position(cut), len(cut) - 1, sum(cut) + len(cut)))
     log = log_of(experiment)
@@ -129,15 +130,15 @@ def test_every_head_that_was_printed_at_any_time_is_found_again(seed: int) -> No
 
 def test_a_seal_is_checked_again_and_says_which_events_a_lie_is_among() -> None:
     experiment = lived(2)
-    experiment.seal()
+    seal(experiment)
     report = verify(experiment.documents())
     assert report.findings == ()
     assert len(report.recorded) >= 2
     log = log_of(experiment)
-    seal = next(d for d in reversed(log) if d["type"] == "sealed")
-    seal["data"]["head"] = b"\0" * 32
+    sealed = next(d for d in reversed(log) if d["type"] == "sealed")
+    sealed["data"]["head"] = b"\0" * 32
     [finding] = [each for each in verify(log).findings if each.kind == "contradictory"]
-    assert f"event {seal['ver']} of the experiment's own chain contradicts itself" in finding.message
+    assert f"event {sealed['ver']} of the experiment's own chain contradicts itself" in finding.message
 
 
 def test_a_seal_commits_to_what_nothing_else_does() -> None:
@@ -145,8 +146,8 @@ def test_a_seal_commits_to_what_nothing_else_does() -> None:
     live(experiment, 5, 30)
     before = verify(experiment.documents())
     assert before.uncommitted > 0
-    assert experiment.seal() is not None
-    assert experiment.seal() is None  # there is nothing new
+    assert seal(experiment) is not None
+    assert seal(experiment) is None  # there is nothing new
     after = verify(experiment.documents())
     assert (after.uncommitted, after.findings) == (0, ())
     log = log_of(experiment)
@@ -161,17 +162,17 @@ def test_a_seal_commits_to_what_nothing_else_does() -> None:
 def test_a_seal_says_only_what_moved_since_the_one_before() -> None:
     experiment = begin(Store.in_memory())
     live(experiment, 7, 40)
-    first = experiment.seal()
+    first = seal(experiment)
     assert isinstance(first, Sealed)
     assert first.decisions == len(experiment.trials)
     live(experiment, 8, 1)
-    second = experiment.seal()
+    second = seal(experiment)
     assert isinstance(second, Sealed)
     assert len(second.tips) <= 2
     reader = Experiment(experiment.store, "e")
     reader.refresh()
     live(reader, 9, 3)
-    assert reader.seal() is not None
+    assert seal(reader) is not None
     assert verify(reader.documents()).findings == ()
 
 
@@ -181,13 +182,13 @@ def test_a_writer_that_has_not_read_the_latest_event_of_another_chain_seals_what
     late.refresh()
     ended = next(trial.tid for trial in experiment.trials if trial.is_finished)
     experiment.append(experiment.compose((Noted, ended, {"note": "late"})))
-    assert late.seal() is not None
+    assert seal(late) is not None
     report = verify(late.documents())
     assert report.findings == ()
     assert report.uncommitted == 1
     with pytest.raises(Conflict):
-        experiment.seal()
-    assert experiment.seal() is not None
+        seal(experiment)
+    assert seal(experiment) is not None
     assert verify(experiment.documents()).uncommitted == 0
 
 
@@ -271,7 +272,7 @@ def test_tampering_of_every_kind_is_found_by_a_published_head_though_all_digests
 @pytest.mark.parametrize("tamper", TAMPERING, ids=lambda tamper: tamper.__name__)
 def test_a_recorded_head_finds_what_was_changed_before_it(tamper: Callable[[Log, random.Random], Log]) -> None:
     experiment = lived(5, seals=False)
-    experiment.seal()
+    seal(experiment)
     log = log_of(experiment)
     own = [document for document in log if document.get("tid") is None]
     rest = tamper([document for document in log if document.get("tid") is not None], random.Random(1))
