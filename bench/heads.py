@@ -5,7 +5,9 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -30,12 +32,12 @@ def timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def search(every: int, trials: int, **place: object) -> None:
+def search(every: int, n: int, **place: Any) -> None:
     """Search with a seal every so many decisions."""
     before, driver.SEAL_EVERY = driver.SEAL_EVERY, every
     try:
         fmin(
-            objective, {"x": hp.uniform("x", -1, 1), "y": hp.uniform("y", 0, 1)}, algo=rand.suggest, max_evals=trials,
+            objective, {"x": hp.uniform("x", -1, 1), "y": hp.uniform("y", 0, 1)}, algo=rand.suggest, max_evals=n,
             rstate=np.random.default_rng(0), verbose=False, **place,
         )  # fmt: skip
     finally:
@@ -45,19 +47,18 @@ def search(every: int, trials: int, **place: object) -> None:
 def sealing() -> float:
     """Time of a search in memory that is sealed, to that of one that is not."""
     every = driver.SEAL_EVERY
-    pairs = [[timed(lambda n=n: search(n, TRIALS, trials=Trials())) for n in (NEVER, every)] for _ in range(ROUNDS)]
+    pairs = [[timed(partial(search, n, TRIALS, trials=Trials())) for n in (NEVER, every)] for _ in range(ROUNDS)]
     return statistics.median(sealed / bare for bare, sealed in pairs)
 
 
 def opening(store: Store) -> tuple[float, float, float]:
-    """Of a search in the store: the comparison to the opening by fmin without it, verify to reading, a head to verify."""
+    """Return the three other ratios, of the search in *store*."""
     spent: list[float] = []
     compare = Experiment.check_links
     Experiment.check_links = lambda self: spent.append(timed(lambda: compare(self)))  # type: ignore[method-assign]
     try:
-        whole = [
-            timed(lambda n=n: search(NEVER, TRIALS + n, experiment="e", store=store)) for n in range(1, ROUNDS + 1)
-        ]
+        trials = range(TRIALS + 1, TRIALS + 1 + ROUNDS)
+        whole = [timed(partial(search, NEVER, n, experiment="e", store=store)) for n in trials]
     finally:
         Experiment.check_links = compare  # type: ignore[method-assign]
     compared = statistics.median(part / (all_ - part) for part, all_ in zip(spent, whole, strict=True))

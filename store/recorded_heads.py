@@ -72,8 +72,8 @@ class RecordedHeads:
                 return
             if self._tree.head != head:
                 n = sum(cut) + len(cut)
-                which = f"{n - events} events since event {self.right[-1].ver} of it" if self.right else f"{n} events"
-                self.finding = own.contradiction(ver, f"its head is not that of what it covers: the {which}")
+                still = f"; the one in event {self.right[-1].ver} is that of the first {events}" if self.right else ""
+                self.finding = own.contradiction(ver, f"its head is not that of the {n} events that it covers{still}")
                 return
             if document["type"] == "sealed" and data.get("decisions") != len(cut) - 1:
                 self.finding = own.contradiction(ver, f"its head covers {len(cut) - 1} decisions")
