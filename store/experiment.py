@@ -224,7 +224,8 @@ class Experiment:
 
     @property
     def head(self) -> bytes:
-        """The hash that commits to every event that was read: see `head`. Needs an experiment of which all is read."""
+        """The hash that commits to every event (see `head`), of an experiment of which all is read."""
+        assert self._only is None
         return self.seals.head
 
     def observed(self) -> list[list[Any]]:
@@ -258,10 +259,8 @@ class Experiment:
         For those who go on with what others wrote. Of an experiment of which some trials are read, those are checked.
         A search in memory is not: what could change that could change this program as well.
         """
-        if not self.store.is_durable:
-            return
         with _uncollected():
-            if self._links.holds(whole=self._only is None):
+            if not self.store.is_durable or self._links.holds(whole=self._only is None):
                 return
         if (why := tampered(self.name, self.documents(), self.store.attachments.get)) is not None:
             raise why
