@@ -88,8 +88,8 @@ class RecordedHeads:
         own, chains = self._chains[None], self._chains
         if not move(cut, tips, most=len(chains)):
             return own.contradiction(ver, "its head covers more trials than there are")
-        if cut[0] >= ver:
-            return own.contradiction(ver, "its head covers events that come after it")
+        if not cut or cut[0] >= ver:
+            return own.contradiction(ver, "its head covers no event, or some that come after it")
         changed = {index for tid, n, _ in tips for index in range(index_of(tid), index_of(tid) + n)}
         for index in sorted(changed):
             chain = chains[chain_at(index)]

@@ -141,6 +141,17 @@ def test_a_seal_is_checked_again_and_says_which_events_a_lie_is_among() -> None:
     assert f"event {sealed['ver']} of the experiment's own chain contradicts itself" in finding.message
 
 
+@pytest.mark.parametrize("tips", [[], [[0, 1, 0]], [[None, 1, 99]], [[None, 10**9, 0]], [[None, 1, 0], [0, 1, 99]]])
+def test_a_seal_of_events_that_there_are_not_is_named(tips: list[Any]) -> None:
+    experiment = begin(Store.in_memory())
+    evaluate(experiment)
+    forged = {"head": b"\0" * 32, "decisions": 1, "tips": tips}
+    experiment.append(experiment.compose((Sealed, None, forged)))
+    [finding] = verify(experiment.documents()).findings
+    assert finding.kind in ("contradictory", "removed")
+    assert seal(experiment) is not None  # whoever reads it goes on
+
+
 def test_a_seal_commits_to_what_nothing_else_does() -> None:
     experiment = begin(Store.in_memory())
     live(experiment, 5, 30)
