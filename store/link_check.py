@@ -6,10 +6,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from hstore.store.errors import Tampered
-from hstore.store.events import Document, Event, Finished, Noted, Queued, Reserved
+from hstore.store.events import Document, Done, Event, Finished, Noted, Queued, Reserved
 from hstore.store.head import Chain
+from hstore.store.log_chains import chains_of
+from hstore.store.named_content import missing_content
+from hstore.store.own_content import contradiction
 from hstore.store.seals import Seals
-from hstore.store.verify import verify
+from hstore.store.verify import verify_chains
 
 
 def tampered(name: str, documents: Iterable[Document], fetch: Callable[[bytes], bytes]) -> Tampered | None:
@@ -17,7 +20,10 @@ def tampered(name: str, documents: Iterable[Document], fetch: Callable[[bytes], 
 
     fetch: see `verify`.
     """
-    findings = verify(documents, fetch=fetch).findings
+    chains = chains_of(documents)
+    findings = verify_chains(chains, fetch=fetch).findings
+    if not findings:  # results that were too large for an event are with the attachments
+        findings = tuple(each for each in missing_content(chains, fetch) if each.kind == "contradictory")
     if not findings:
         return None
     return Tampered(
@@ -59,6 +65,8 @@ class LinkCheck:
             return False
         if whole and new and not self._seals.is_last_right():
             return False
+        if whole and new and any(map(self._contradicts, self._seals.uncovered)):
+            return False
         self._lengths.update((tid, len(self._chains[tid])) for tid, _ in new)
         return True
 
@@ -81,6 +89,13 @@ class LinkCheck:
             ends = (event for event in chain[known:] if isinstance(event, Finished))
             return all(self._has_observed(event.observed) for event in ends)
         return True
+
+    def _contradicts(self, tid: Chain) -> bool:
+        """Return whether the end of a trial says one thing, and its result another: no digest may cover it yet."""
+        end = self._chains[tid][-1]
+        if not isinstance(end, Done):
+            return False
+        return contradiction({"result": end.result, "loss": end.loss, "status": end.status}) != ""
 
     def _ours(self) -> set[str]:
         """Return the writers whose events hold what they follow: see `own_content.writers`."""

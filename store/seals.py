@@ -91,6 +91,11 @@ class Seals:
         ends = {tid for tid in self._uncovered if not self._is_covered(tid)}
         return bool(ends - {None}) or not (isinstance(own[-1], (Sealed, Finished)) and own[-1].head is not None)
 
+    @property
+    def uncovered(self) -> set[Chain]:
+        """The chains that do not end where the latest recorded head says."""
+        return {tid for tid in self._uncovered if not self._is_covered(tid)}
+
     def sealed(self) -> dict[str, Any]:
         """Return the data of a `Sealed` that commits to all that was read."""
         return {**self._head_and_tips(), "decisions": len(self._chains) - 1}

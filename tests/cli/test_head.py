@@ -222,6 +222,13 @@ def test_a_search_does_not_go_on_with_a_log_that_was_changed_unless_told_to(url:
     assert events.count_documents({"tid": LAST + 2, "type": "done"}) == 1
 
 
+def test_a_search_does_not_go_on_with_a_last_end_that_contradicts_itself(url: str, events: Events) -> None:
+    events.delete_one({"type": "finished"})  # so that no digest covers it
+    events.update_one({"tid": LAST, "type": "done"}, {"$set": {"data.status": "fail"}})
+    with pytest.raises(Tampered, match=f"event 3 of trial {LAST} contradicts itself: its status is 'fail'"):
+        search(url, LAST + 2)
+
+
 def test_a_worker_refuses_a_trial_that_was_changed_unless_told_to(url: str, events: Events) -> None:
     assert run(url, "retry", "e", "1").exit_code == 0
     events.update_one({"tid": 1, "type": "reserved"}, {"$set": {"data.worker": "another"}})
