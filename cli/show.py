@@ -75,7 +75,7 @@ def _experiment_data(experiment: Experiment) -> dict[str, Any]:
         **document,
         "objective_changes": _objective_changes(experiment),
         "space": _space(experiment),
-        "head": experiment.head,
+        "decision_digest": experiment.decision_digest,
         "trials": trials,
     }
 
@@ -123,7 +123,7 @@ def _heading(experiment: Experiment) -> Iterator[str]:
     for edited in _objective_changes(experiment):
         yield f"objective  {text(told(edited))}"
     yield f"trials     {counted(state.counts, state.pruned) or 'none yet'}"
-    yield f"head       {experiment.head.hex()}"
+    yield f"decisions  {experiment.decision_digest.hex()}"
     yield "space"
     for label, distribution in _space(experiment).items():
         yield f"  {text(label)}: {text(distribution)}"

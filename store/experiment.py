@@ -16,9 +16,11 @@ from hstore.store.digest import digest_event
 from hstore.store.errors import ClosedChain, Conflict, InvalidEvent, NotFound
 from hstore.store.events import Created, Document, Event, Noted, Quarantined, Queued, TrialEvent
 from hstore.store.fold import Trial, evolve, unread, why_not
+from hstore.store.link_check import LinkCheck, tampered
 from hstore.store.log import EVERY_TRIAL, ReadCursor
 from hstore.store.received import Received
 from hstore.store.rewind_check import RewindCheck
+from hstore.store.seals import Seals
 from hstore.store.set_aside import SetAside, quarantine_of, set_aside
 from hstore.store.signed_chains import note_of_all
 from hstore.store.sound_chains import SoundChains
@@ -78,6 +80,12 @@ class Experiment:
         self._composed: dict[uuid.UUID, bytes] = {}
         self._rewind_check = RewindCheck(store, name, self._chains)
         self._sound = SoundChains(name, store.keys, self._chains, self.digest)
+        self._begin_checks()
+
+    def _begin_checks(self) -> None:
+        self.seals = Seals(self._chains, self.digest)
+        """The heads that were recorded, and the head now."""
+        self._links = LinkCheck(self._chains, self._digests_up_to, self.seals)
 
     @property
     def trials(self) -> list[Trial]:
@@ -190,6 +198,7 @@ class Experiment:
         """Read all anew."""
         self._chains.clear()
         self._digests.clear()
+        self._begin_checks()
         self.state, self.received = State(self.name), Received(self._chains)
         self.refresh()
 
@@ -217,6 +226,7 @@ class Experiment:
             self._digests.pop(tid, None)
             self.state.evict(tid)
             self._sound.aside.forget(tid)
+            self._links.forget(tid)
 
     def poll(self, timeout: float) -> list[Event]:
         """Read and fold what is new as soon as there is anything, or after *timeout* seconds; return it.
@@ -237,18 +247,35 @@ class Experiment:
 
     def digest(self, tid: Chain, ver: int) -> bytes:
         """Return the digest of the chain of *tid* up to *ver*."""
-        chain, digests = self._chains[tid], self._digests.setdefault(tid, [])
-        while (n := len(digests)) <= ver:
-            # Known already if it was composed, or checked, here.
-            composed = self._composed.get(chain[n].id) or self._sound.digests.get(chain[n].id)
-            digests.append(composed or digest_event(chain[n], digests[-1] if digests else b""))
-        return digests[ver]
+        return self._digests_up_to(tid, ver)[ver]
+
+    def _digests_up_to(self, tid: Chain, ver: int) -> list[bytes]:
+        """Return the digests of the chain of *tid* by ver, up to *ver* or further."""
+        digests = self._digests.get(tid)
+        if digests is None:
+            digests = self._digests[tid] = []
+        if len(digests) <= ver:
+            after = digests[-1] if digests else b""
+            for event in self._chains[tid][len(digests) : ver + 1]:
+                # Known already if it was composed, or checked, here.
+                known = self._composed.get(event.id) or self._sound.digests.get(event.id)
+                after = known or digest_event(event, after)
+                digests.append(after)
+        return digests
+
+    @property
+    def decision_digest(self) -> bytes:
+        """Digest of the last decision, which commits to every decision so far and all they knew; of `created` before
+        there is one.
+        """
+        last = len(self.state.trials) - 1
+        return self.digest(last, 0) if last >= 0 else self.digest(None, 0)
 
     @property
     def head(self) -> bytes:
-        """The digest that commits to every decision so far and all they knew."""
-        last = len(self.state.trials) - 1
-        return self.digest(last, 0) if last >= 0 else self.digest(None, 0)
+        """The hash that commits to every event (see `head`), of an experiment of which all is read."""
+        assert self._only is None
+        return self.seals.head
 
     def observed(self) -> list[list[Any]]:
         """Return [tid or None, ver, digest] of each chain with news that no decision observed, as they were read."""
@@ -301,6 +328,18 @@ class Experiment:
         assert isinstance(event, Quarantined)
         return event
 
+    def check_links(self) -> None:
+        """Raise `Tampered` if what was read does not fit the digests that it holds: an event was changed since.
+
+        For those who go on with what others wrote. Of an experiment of which some trials are read, those are checked.
+        A search in memory is not: what could change that could change this program as well.
+        """
+        with uncollected():
+            if not self.store.is_durable or self._links.holds(whole=self._only is None):
+                return
+        if (why := tampered(self.name, self.documents(), self.store.attachments.get)) is not None:
+            raise why
+
     def sign(self) -> Event:
         """Sign all events that were read: append a note that names the end of each chain; return it.
 
@@ -328,7 +367,7 @@ class Experiment:
                 raise refusal
             ver, after = tails.get(tid) or self._tail(tid)
             if kind is Queued and decision is None:
-                decision = self.head if self._chains else b""
+                decision = self.decision_digest if self._chains else b""
             prev = decision if kind is Queued else after
             event = kind(exp=self.name, tid=tid, ver=ver + 1, id=uuid.uuid4(), at=at, by=by, prev=prev or None, **data)
             if tid is not None:
@@ -442,6 +481,7 @@ class Experiment:
             self._chains.setdefault(event.tid, []).append(event)
         if self._only is None:
             self.received.extend(events)
+            self.seals.take(events)
         self.state.take(events)
         if self._sound.digests:
             for tid in {event.tid for event in events}:

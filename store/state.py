@@ -25,6 +25,7 @@ from hstore.store.events import (
     Paused,
     Queued,
     Resumed,
+    Sealed,
     Unreadable,
 )
 from hstore.store.fold import UNREADABLE, Trial, evolve, latest_attachments, unread
@@ -224,6 +225,8 @@ class State:
             case Noted(about=about):
                 self.notes = (*self.notes, event)
                 self.observations.watched.update(about or ())
+                return
+            case Sealed():
                 return
             case Forked() | _:
                 pass

@@ -130,7 +130,11 @@ class SearchCall:
 
     def _parallel(self, limits: Limits) -> ParallelDriver:
         experiment, parallel = self.trials.experiment, self.options.parallel
-        team = LocalWorkers(experiment, parallel.workers, grace=parallel.grace) if parallel.workers else None
+        team = (
+            LocalWorkers(experiment, parallel.workers, grace=parallel.grace, trust=self.options.trust)
+            if parallel.workers
+            else None
+        )
         return ParallelDriver(
             experiment=experiment, domain=self.domain, algorithm=self._algorithm, settings=self._settings,
             limits=limits, trials=self.trials, early_stop_fn=self.options.early_stop_fn, team=team,

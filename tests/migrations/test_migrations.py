@@ -17,6 +17,7 @@ import hstore
 from hstore import fmin, hp, migrations, tpe
 from hstore.engine.audit.replay import derive_again
 from hstore.migrations import m0001_create_collections as m0001
+from hstore.migrations import m0008_sealed as m0008
 from hstore.migrations import m0009_quarantine as m0009
 from hstore.store.events import EVENT_BYTES, TYPES
 from hstore.store.verify import verify
@@ -55,7 +56,7 @@ def test_a_fresh_database_becomes_current_and_twice_is_once(database: Database[A
     assert migrations.status(database) == "fresh"
     assert migrations.apply(database, by_version="1", dry_run=True)
     assert database.list_collection_names() == []
-    assert [m.number for m in migrations.apply(database, by_version="1")] == [1, 2, 3, 4, 5, 6, 7, 9]
+    assert [m.number for m in migrations.apply(database, by_version="1")] == [1, 2, 3, 4, 5, 6, 7, 8, 9]
     assert migrations.status(database) == "current"
     before = describe(database)
     assert migrations.apply(database, by_version="2") == []
@@ -119,7 +120,7 @@ def test_a_process_remembers_the_identity_of_the_store_that_it_opened(mongo_url:
 
 
 def test_the_validator_knows_the_events_that_the_store_writes() -> None:
-    assert {*m0001.TRIAL_EVENTS, *m0001.HEADER_EVENTS, "noted", m0009.TYPE} == set(TYPES)
+    assert {*m0001.TRIAL_EVENTS, *m0001.HEADER_EVENTS, "noted", m0008.TYPE, m0009.TYPE} == set(TYPES)
     assert m0001.EVENT_BYTES == EVENT_BYTES
 
 
