@@ -11,6 +11,7 @@ import pytest
 from test_same_as_hyperopt import random_space
 
 from hstore.engine.space import Literal, Space, compile_space, hp, scope, space_eval
+from hstore.pyll.stochastic import sample
 from hstore.store.errors import BadSearchSpace, DuplicateLabel
 
 
