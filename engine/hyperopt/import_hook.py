@@ -98,6 +98,8 @@ class _Distribution(Distribution):
 class _Finder(DistributionFinder):
     """Finds hyperopt's modules in hstore, before anything else finds them elsewhere."""
 
+    finds_hstore = True
+
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,43 +10,17 @@ from bson.son import SON
 
 
 class StoredDocument(SON[str, Any]):
-    """A `bson.SON`, which programs call `to_dict` of.
-
-    SON keeps the order of its keys in Python, since before dicts did; each of its methods is that of dict here.
-    """
+    """A `bson.SON`, which programs call `to_dict` of."""
 
     __slots__ = ()
-    __new__ = dict.__new__  # type: ignore[assignment]
-    __init__ = dict.__init__  # type: ignore[assignment]
-    __setitem__ = dict.__setitem__  # type: ignore[assignment]
-    __delitem__ = dict.__delitem__  # type: ignore[assignment]
-    __contains__ = dict.__contains__  # type: ignore[assignment]
-    __iter__ = dict.__iter__
-    __len__ = dict.__len__  # type: ignore[assignment]
-    __eq__ = dict.__eq__  # type: ignore[assignment]
-    __ne__ = dict.__ne__  # type: ignore[assignment]
-    __repr__ = dict.__repr__  # type: ignore[assignment]
-    __hash__ = None  # type: ignore[assignment]
-    keys = dict.keys  # type: ignore[assignment]
-    values = dict.values  # type: ignore[assignment]
-    items = dict.items  # type: ignore[assignment]
-    get = dict.get  # type: ignore[assignment]
-    pop = dict.pop  # type: ignore[assignment]
-    popitem = dict.popitem  # type: ignore[assignment]
-    clear = dict.clear  # type: ignore[assignment]
-    update = dict.update  # type: ignore[assignment]
-    setdefault = dict.setdefault  # type: ignore[assignment]
 
-    def copy(self) -> StoredDocument:
-        """Return another one with the same keys and values."""
-        return StoredDocument(self)
-
-    __copy__ = copy
+    def __copy__(self) -> StoredDocument:
+        made: StoredDocument = StoredDocument(self)
+        return made
 
     def __deepcopy__(self, memo: Any) -> StoredDocument:
-        from copy import deepcopy
-
-        return StoredDocument({key: deepcopy(value, memo) for key, value in self.items()})
+        made: StoredDocument = StoredDocument({key: copy.deepcopy(value, memo) for key, value in self.items()})
+        return made
 
     def __reduce__(self) -> tuple[Any, ...]:
         return StoredDocument, (dict(self),)
@@ -53,6 +28,14 @@ class StoredDocument(SON[str, Any]):
     def to_dict(self) -> dict[str, Any]:
         """Return it as a plain dict, and so all that is inside."""
         return {key: _plain(value) for key, value in self.items()}
+
+
+# SON keeps the order of its keys by itself, in Python, since it is older than the order in dicts.
+for _name in (
+    "__new__", "__init__", "__setitem__", "__delitem__", "__contains__", "__iter__", "__len__", "__eq__", "__ne__",
+    "__repr__", "keys", "values", "items", "get", "pop", "popitem", "clear", "update", "setdefault",
+):  # fmt: skip
+    setattr(StoredDocument, _name, getattr(dict, _name))
 
 
 def _plain(value: Any) -> Any:

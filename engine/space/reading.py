@@ -40,8 +40,8 @@ class PointReader:
 
     A whole point may also be as the objective gets it, unless its keys are labels.
 
-    outside: called with one line that says so for each number out of range, which is taken then, as in hyperopt. Without
-        it such a number is refused.
+    outside: called with one line that says so for each number out of range, which is then taken, as in hyperopt.
+        Without it such a number is refused.
     """
 
     def __init__(self, space: Space, *, ints: Ints = "index", outside: Callable[[str], None] | None = None) -> None:

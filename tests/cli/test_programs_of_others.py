@@ -20,7 +20,7 @@ def run(name: str, *args: str, cwd: Path) -> list[str]:
     python, program = str(environment / "bin" / "python"), str(PROGRAMS / f"tuned_by_{name}.py")
     done = subprocess.run(
         [python, "-W", "ignore", "-m", "hstore.compat", program, *args],
-        cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False,
+        cwd=cwd, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     where, *told = done.stdout.splitlines()
