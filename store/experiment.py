@@ -72,6 +72,7 @@ class Experiment:
         self.store = store
         self.name = name
         self._only = None if only is None else set(only)
+        self._asked_for: frozenset[int] = frozenset()
         self.state = State(name)
         self._chains: dict[Chain, list[Event]] = {}
         self.received = Received(self._chains)
@@ -147,7 +148,8 @@ class Experiment:
             return ReadCursor(
                 header=self.state.ver, last=EVERY_TRIAL, open=vers, held=held, aside=self._sound.aside.ids
             )
-        watched = {tid: trials[tid].ver for tid in self.state.observations.watched if tid in trials}
+        watching = {*self.state.observations.watched, *self._asked_for}
+        watched = {tid: trials[tid].ver for tid in watching if tid in trials}
         return ReadCursor(
             header=self.state.ver, last=len(trials) - 1, open={**watched, **self.state.open},
             held=self._rewind_check.ids_to_read(self.state.open), aside=self._sound.aside.ids,
@@ -208,14 +210,18 @@ class Experiment:
         return self._sound.aside.open
 
     def load_trial(self, tid: int) -> Trial | None:
-        """Read and fold trial *tid* as well from now on; return it, or None if there is none."""
+        """Read and fold trial *tid* as well from now on, or once more if it has ended; None if there is none."""
         return self.load_trials([tid])[0]
 
     def load_trials(self, tids: Sequence[int]) -> list[Trial | None]:
         """Do the same for several trials at once."""
         if self._only is not None:
             self._only.update(tids)
-        self.refresh()
+        self._asked_for = frozenset(tids)  # trials that have ended, which are not read again unless asked for
+        try:
+            self.refresh()
+        finally:
+            self._asked_for = frozenset()
         return [self.state.trials.get(tid) for tid in tids]
 
     def evict(self, tid: int) -> None:
@@ -439,9 +445,7 @@ class Experiment:
             written = events[: events.index(conflict.mine)]
             check.appended(written, looked=is_due)
             self._take(written)
-            if conflict.tid in self.state.trials:
-                self.state.observations.watched.add(conflict.tid)  # if it has ended it would not be read
-            self.refresh()
+            self.load_trials([] if conflict.mine.tid is None else [conflict.mine.tid])
             raise
         check.appended(events, looked=is_due)
         self._take(events)

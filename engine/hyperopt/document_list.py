@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from hstore.engine.hyperopt.documents import (
@@ -101,13 +101,15 @@ class DocumentList:
         trials = experiment.state.trials
         for tid in changed:
             self._numbering.assign(TrialNumber(tid), trials[tid])
-        is_durable = experiment.store.is_durable
-        gone = [n for n in map(TrialNumber, changed) if not self._show(n, trials[n], space, is_durable)]
+        kept_as = _stored if experiment.store.is_durable else None
+        gone = [n for n in map(TrialNumber, changed) if not self._show(n, trials[n], space, kept_as)]
         if gone:
             self.remove([self._of.pop(number) for number in gone])
         self._length = len(self.all)
 
-    def _show(self, number: TrialNumber, trial: Trial, space: Space | None, is_durable: bool) -> bool:
+    def _show(
+        self, number: TrialNumber, trial: Trial, space: Space | None, kept_as: Callable[[Any], Any] | None
+    ) -> bool:
         """Bring the document of *trial* up to it; return False if that is to go."""
         document = self._of.get(number)
         is_new = document is None
@@ -117,10 +119,12 @@ class DocumentList:
             return is_new
         if document is None:
             document = self._expected.pop(number, None) or self._new(number, trial, space)
+            if kept_as is not None:
+                document = kept_as(document)
             self._of[number] = document
             self.all.append(document)
         before = self._open.pop(number, (document["state"],))[0]
-        show_in(document, trial, is_durable=is_durable)
+        show_in(document, trial, kept_as)
         self._name_origin(document, trial)
         if not is_new and (before in JOB_VALID_STATES) is not (document["state"] in JOB_VALID_STATES):
             self.changes += 1
@@ -158,3 +162,9 @@ class DocumentList:
             ):
                 return TrialNumber(id["tid"])
         return number
+
+
+def _stored(value: Any) -> Any:
+    from hstore.engine.hyperopt.stored_documents import stored  # which needs bson: not for searches in memory
+
+    return stored(value)

@@ -12,9 +12,11 @@ from hstore.engine.hyperopt.document_list import DocumentList
 from hstore.engine.hyperopt.documents import (
     JOB_STATE_DONE,
     JOB_STATE_ERROR,
+    JOB_VALID_STATES,
     STATE_OF,
     DocumentTid,
     generate_trial,
+    name_params,
     tid_of,
     vals_of,
 )
@@ -84,6 +86,11 @@ class Documents:
     def waiting(self) -> int:
         """How many documents wait for a space."""
         return len(self._waiting.documents)
+
+    @property
+    def waiting_unseen(self) -> int:
+        """How many of them a program inserted as failed or cancelled, which are not among `Trials.trials`."""
+        return sum(document["state"] not in JOB_VALID_STATES for document in self._waiting.documents)
 
     @property
     def space(self) -> Space | None:
@@ -172,7 +179,9 @@ class Documents:
             if not isinstance(point, Mapping):
                 raise InvalidPoint(f"a point is {{label: value}}, not {point!r:.60}")
         tids = self.new_ids(len(given))
-        documents = [{**generate_trial(tid, p), "params": dict(p)} for tid, p in zip(tids, given, strict=True)]
+        documents = [generate_trial(tid, point) for tid, point in zip(tids, given, strict=True)]
+        for document, point in zip(documents, given, strict=True):
+            name_params(document, point)
         self._waiting.give(given, documents)
         self._list.add(documents)
         return tids
@@ -220,7 +229,7 @@ class Documents:
                 space = seen_space([vals_of(document) for document in documents])
             if space is None:
                 for document in documents:
-                    document.setdefault("params", vals_of(document))
+                    name_params(document, vals_of(document))
                     self._numbering.count(tid_of(document))
                 self._waiting.documents += documents
                 self._list.add(documents)

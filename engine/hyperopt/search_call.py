@@ -86,10 +86,11 @@ class SearchCall:
         if isinstance(self._algorithm, Algorithm):
             self._algorithm.try_out(space, self._settings)
         given = [*view.documents.points, *options.points]
-        points = given_points.read(space, given, names=(f"points_to_evaluate[{i}]" for i in range(len(given))))
+        names = (f"points_to_evaluate[{i}]" for i in range(len(given)))
+        points = given_points.read(space, given, names=names, takes_outside=True)
         limits = options.limits
         if limits.max_evals != sys.maxsize:
-            on_top = view.unseen + len(options.points) + _uncounted(experiment)
+            on_top = view.unseen + len(options.points) + _uncounted(experiment) + view.documents.waiting_unseen
             on_top += warm_start.count(experiment.state, options.known)
             limits = replace(limits, max_evals=limits.max_evals + on_top)
         start = SearchStart(

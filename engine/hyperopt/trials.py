@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 class Trials:
     """The trials of one experiment as hyperopt's documents. `Trials()` is a search in memory, without a server.
 
-    A document has `params` beside what hyperopt's have: the actual values, by active label. What is inserted,
+    A document has `params` beside what hyperopt's have: the actual values, by active label (not under
+    `hstore.compat`, where documents have hyperopt's keys and no others). What is inserted,
     and what is changed in the document of a trial that has not ended, becomes events of the experiment's log: the
     latter at the next `refresh`.
 
@@ -264,7 +265,9 @@ class Trials:
     @property
     def best_params(self) -> Mapping[str, Any]:
         """The actual values of the best trial: options rather than their indices, integers as integers."""
-        return dict(self.best_trial["params"])
+        best = self.best_trial
+        shown = self.documents.shown_by(best)
+        return raw_values(best) if shown is None else dict(shown.params)
 
     def history(self, space: Space) -> History:
         """Return what a search over *space* knows when it has taken in all that the log has.
