@@ -14,7 +14,7 @@ from random import Random
 from tqdm import tqdm
 
 from faults.broken import WAYS
-from faults.rounds import KINDS, Result, run
+from faults.rounds import KINDS, Result, run, why_not
 from faults.world import World
 
 ROUND = 250
@@ -44,6 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if asked.controls:
         return controls(asked.controls.split(","), asked.seed)
     names = asked.kinds.split(",") if asked.kinds else list(SHORT if asked.short else KINDS)
+    for name in list(names):
+        if why := why_not(name):
+            print(f"skipped: {name}: {why}")
+            names.remove(name)
     if asked.alone or asked.short:
         size = SHORT_ROUND if asked.short else asked.trials
         n = len(names) if asked.short else 1
@@ -115,6 +119,7 @@ def show(results: Sequence[Result]) -> None:
         "rounds",
         "faults",
         "trials",
+        "told",
         "ended",
         "requeued",
         "lost",
@@ -128,7 +133,8 @@ def show(results: Sequence[Result]) -> None:
         mine = [result for result in results if kind in (None, result.kind)]
         findings = sum(len(result.findings) + len(result.troubles) for result in mine)
         sums = [
-            sum(getattr(r, name) for r in mine) for name in ("faults", "wanted", "ended", "retried", "lost", "doubled")
+            sum(getattr(r, name) for r in mine)
+            for name in ("faults", "wanted", "acknowledged", "ended", "retried", "lost", "doubled")
         ]
         rows.append((kind or "all", len(mine), *sums, findings, f"{sum(r.seconds for r in mine):.0f}"))
     widths = [max(len(str(row[i])) for row in rows) for i in range(len(heads))]
@@ -141,6 +147,8 @@ def show(results: Sequence[Result]) -> None:
         )
     injected: Counter[str] = sum((result.injected for result in results), Counter())
     print("injected: " + ", ".join(f"{name} {n}" for name, n in injected.most_common() if n))
+    if strays := sum(result.strays for result in results):
+        print(f"appended in the moment between a look at the store and its loss, and removed: {strays} events")
     for result in results:
         if not result.is_sound:
             command = f"python -m faults --alone --kinds {result.kind} --seed {result.seed}"

@@ -27,6 +27,8 @@ class Way:
     """Break it in this process."""
     spoil: Callable[[Database[Any]], None] = lambda _: None
     """Break it in the database."""
+    is_in_released: bool = False
+    """Whether it is the workers of a released version in which it is broken."""
     trials: int = 100
     slow: float = 0.0
     """Seconds that each trial takes beside its usual time."""

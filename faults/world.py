@@ -14,14 +14,16 @@ import time
 from pathlib import Path
 from random import Random
 from typing import Any
-from uuid import UUID
 
 import psutil
 from replica_set import Member, ReplicaSet, die_with_parent
 from tests.waiting import until
 
-from faults import ROOT, broken
+from faults import ROOT, broken, released
+from faults.losses import Losses
+from faults.process import Subject
 from faults.proxy import Proxy
+from faults.slow_disk import SlowDisk
 from hstore.store.open_store import open_store
 from hstore.store.server import EmbeddedServer, ensure_server
 
@@ -30,70 +32,12 @@ LEASE = 2.0
 HOURS = 12 * 3600.0
 
 
-class Subject:
-    """A process under test."""
-
-    def __init__(self, role: str, number: int) -> None:
-        self.role = role
-        self.number = number
-        self.process: subprocess.Popen[bytes] | None = None
-        self.is_expected = False
-        """Whether it was us who ended it, or told it to end."""
-        self.is_aimed = False
-        """Whether it is to send itself a signal."""
-        self.thaw_at: float | None = None
-        self.start_at = 0.0
-
-    @property
-    def is_alive(self) -> bool:
-        return self.process is not None and self.process.poll() is None
-
-    @property
-    def is_frozen(self) -> bool:
-        return self.thaw_at is not None
-
-    def __str__(self) -> str:
-        return f"{self.role}-{self.number}"
-
-    def kill(self) -> None:
-        """SIGKILL, and wait for the end."""
-        if self.process is not None:
-            self.is_expected = True
-            self.process.kill()
-            self.process.wait()
-        self.thaw_at = None
-
-    def freeze(self, seconds: float) -> None:
-        """SIGSTOP, for so long."""
-        assert self.process is not None
-        self.process.send_signal(signal.SIGSTOP)
-        self.thaw_at = time.monotonic() + seconds
-
-    def thaw(self) -> None:
-        """SIGCONT."""
-        if self.is_alive and self.process is not None:
-            self.process.send_signal(signal.SIGCONT)
-        self.thaw_at = None
-
-    def end(self) -> None:
-        """SIGTERM; `is_alive` tells when it has obeyed."""
-        if self.is_alive and self.process is not None:
-            self.is_expected = True
-            self.process.terminate()
-
-    def is_stopped(self) -> bool:
-        """Return whether it stopped itself."""
-        if self.thaw_at is not None or not self.is_alive or self.process is None:
-            return False
-        with contextlib.suppress(psutil.Error):
-            return bool(psutil.Process(self.process.pid).status() == psutil.STATUS_STOPPED)
-        return False
-
-
 class World:
     """Servers of one kind, with 8 workers that stay through many rounds; `with` ends them all, whatever happens.
 
-    place: "embedded"; "proxied": workers reach the embedded server through a network; "replicated": three mongods.
+    place: "embedded"; "proxied": workers reach the embedded server through a network; "replicated": three mongods;
+    "slow": the embedded server, whose disk can be told not to finish what it writes; "mixed": half of the workers are
+    of a released version, and opened the store before it was migrated.
     """
 
     def __init__(self, place: str, rng: Random, *, broken_way: str | None = None) -> None:
@@ -114,6 +58,8 @@ class World:
         """When to heal which proxy."""
         self.is_shifting = False
         """Whether the clocks of workers that are started are off."""
+        self.large = 0.0
+        """How many of a hundred trials return more than fits into an event."""
         self.is_aiming = False
         """Whether workers and drivers that are started are to be hit at an append."""
         self.aimed = 0
@@ -122,6 +68,12 @@ class World:
         """Whether the folder, with what all processes said, is to stay for whoever looks into a failure."""
         self.failures: list[str] = []
         """What processes said that ended by themselves and should not have."""
+        self.exp = ""
+        """The search that runs, or ran last."""
+        self.trials = 0
+        self.losses = Losses(self)
+        self.disk: SlowDisk | None = None
+        self._released_source: Path | None = None
         self._driver_arguments: list[str] = []
 
     def __enter__(self) -> World:
@@ -132,11 +84,21 @@ class World:
                 self.replicas.start()
                 self.url = self.replicas.url("faults") + "&socketTimeoutMS=3000&heartbeatFrequencyMS=1000"
             else:
+                if self.place == "slow":
+                    self.disk = SlowDisk(self.folder)
+                    self.disk.enter()
                 self.server = ensure_server(self.folder / "home")
                 self.url = self.server.uri
+                if self.place == "mixed":
+                    self._released_source = released.unpack(self.folder)
+                    released.make_store(self._released_source, self.url)
+                    for worker in self.workers[::2]:
+                        worker.is_released = True
                 if self.place == "proxied":
                     self.proxies = [Proxy(self.server.socket_path).start() for _ in self.workers]
             self.store = open_store(self.url, patience=60.0)
+            if self.disk is not None:
+                self.disk.database = self.store.database
             if self.broken_way is not None and self.store.database is not None:
                 broken.WAYS[self.broken_way].spoil(self.store.database)
         except BaseException:
@@ -159,18 +121,17 @@ class World:
             self.replicas.close()
         if self.server is not None:
             self.server.release()
+        if self.disk is not None:
+            self.disk.leave()
         if not self.keeps:
             shutil.rmtree(self.folder, ignore_errors=True)
-
-    def acknowledged(self, exp: str) -> set[UUID]:
-        """Return the ids of the events of *exp* that somebody was told are in the log."""
-        content = (self.acks / exp).read_bytes() if (self.acks / exp).exists() else b""
-        return {UUID(bytes=content[i : i + 16]) for i in range(0, len(content), 16)}
 
     # -- processes --------------------------------------------------------------------------------------------
 
     def begin(self, exp: str, *, trials: int, seed: int, drivers: int, algorithm: str) -> None:
         """Start a search."""
+        self.exp, self.trials = exp, trials
+        self.losses.begin()
         self._driver_arguments = [exp, str(trials), str(seed), algorithm]
         self.drivers = [Subject("driver", number) for number in range(drivers)]
         for driver in self.drivers:
@@ -202,20 +163,32 @@ class World:
                 "type": rng.choice(types), "side": rng.choice(["before", "after"]), "n": rng.randint(1, 12),
                 "signal": int(rng.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGSTOP])),
             }  # fmt: skip
-        faults = {"acks": str(self.acks), "clock": clock, "aim": aim, "broken": self.broken_way}
+        faults = {
+            "acks": str(self.acks),
+            "name": str(subject),
+            "clock": clock,
+            "aim": aim,
+            "broken": self._broken(subject),
+        }
+        source = ROOT / "src"
+        if subject.is_released and self._released_source is not None:
+            faults["released"], source = True, self._released_source / "src"
         if is_worker:
             arguments = ["worker", "--lease", str(LEASE), "--grace", "1", "--poll-interval", "1"]
         else:
             arguments = ["driver", *self._driver_arguments]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("HSTORE")}
         environment |= {
-            "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'src'}",
+            "PYTHONPATH": f"{ROOT}{os.pathsep}{source}",
             "FAULTS": json.dumps(faults),
             "HSTORE_HOME": str(self.folder / "home"),
         }
         if self.broken_way is not None:
             environment["FAULTS_SLOW"] = str(broken.WAYS[self.broken_way].slow)
-        if self.place == "replicated":
+        environment["FAULTS_LARGE"] = str(self.large)
+        if self.disk is not None:
+            environment |= self.disk.environment
+        if self.place == "replicated" or subject.is_released:  # the files of its embedded server are another version's
             environment["HSTORE_URL"] = self.url
         elif self.place == "proxied" and is_worker:
             port = self.proxies[subject.number].port
@@ -227,6 +200,7 @@ class World:
                 start_new_session=True, preexec_fn=die_with_parent,
             )  # fmt: skip
         subject.is_expected, subject.is_aimed = False, aim is not None
+        subject.began = time.monotonic()
         subject.thaw_at = None
 
     def ensure_running(self, *, may_fail: bool = False) -> None:
@@ -255,6 +229,13 @@ class World:
                 del self.heal_at[number]
         if self.hurt is not None and now >= self.hurt[0]:
             self._mend()
+        if self.disk is not None:
+            self.disk.heal_in_time()
+
+    def _broken(self, subject: Subject) -> str | None:
+        """Return what is broken in *subject*: some ways are for workers of a released version, most for all others."""
+        way = broken.WAYS.get(self.broken_way or "")
+        return None if way is None or way.is_in_released is not subject.is_released else self.broken_way
 
     def _may_start_again(self, subject: Subject, may_fail: bool) -> bool:
         """Take in that *subject* ended; return whether another process is to take its place."""
@@ -264,7 +245,7 @@ class World:
             return False
         if code == -signal.SIGKILL and not subject.is_expected and subject.is_aimed:
             self.aimed += 1
-        elif not subject.is_expected:
+        elif not subject.is_expected and code not in self.losses.codes:
             words = (self.folder / f"{subject}.log").read_text(errors="replace").strip().splitlines()
             self.failures.append(f"{subject} ended by itself with code {code}: {words[-1] if words else ''}")
             if may_fail and len(self.failures) > 10:  # a control: it is found out, and would go on for ever
@@ -293,6 +274,8 @@ class World:
         self.heal_at.clear()
         if self.hurt is not None:
             self._mend()
+        if self.disk is not None:
+            self.disk.heal()
         if self.replicas is not None:
             self.replicas.start()
 
@@ -342,6 +325,15 @@ class World:
         if pid is not None:
             os.kill(pid, signal.SIGKILL)
         return pid is not None
+
+    def stall_disk(self) -> bool:
+        """Have the disk finish nothing for a while; mongod is killed now and then before it does."""
+        if self.disk is None or not self.disk.stall(self.rng.uniform(0.1, 1.5)):
+            return False
+        if self.rng.random() < 0.4:
+            time.sleep(0.2)
+            return self.kill_mongod()
+        return True
 
     def shift_clock(self) -> bool:
         """Have a worker leave, for one with another clock."""
@@ -417,7 +409,7 @@ class World:
 
     def happen(self, name: str) -> bool:
         """Have the fault *name* happen, if it can now."""
-        done: bool = getattr(self, name)()
+        done: bool = getattr(self.losses if hasattr(self.losses, name) else self, name)()
         return done
 
 

@@ -119,7 +119,7 @@ class RewindCheck:
     def _lost(self) -> StoreRewound | None:
         """Return the error that tells of all that was read here, or appended, and is gone; None if nothing is."""
         there = self._store.log.ids(self._name)
-        known: dict[Place, UUID] = dict(self._store.latest[self._name].ids)
+        known: dict[Place, UUID] = {(event.tid, event.ver): event.id for event in self._store.latest[self._name].events}
         known |= {(event.tid, event.ver): event.id for chain in self._chains.values() for event in chain}
         lost = [place for place, id in known.items() if there.get(place) != id]
         if not lost:
