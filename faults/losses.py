@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pymongo
 from bson.raw_bson import RawBSONDocument
-from pymongo.errors import PyMongoError
+from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from faults.told import NOTICE_SECONDS, Loss
 from hstore.store.errors import StoreRewound, VerificationFailed
@@ -30,8 +30,6 @@ RESTORED = ("trials", "experiments", "events")
 """In this order a backup is taken: the read models are not ahead of the log then."""
 NOTICE = 60.0
 """Seconds within which the driver must have stopped. An idle machine needs a few hundredths."""
-WARM_UP = 2.0
-"""Seconds after which a driver that was started has read the log; what it has not, it cannot miss."""
 OBSERVED_SECONDS = 2.0
 """Seconds after which a decision has observed the end of a trial, and thereby all events of it."""
 CHUNK_SECONDS = 5.0
@@ -126,7 +124,10 @@ class Losses:
             self.world.start(driver)
             if not self._stops(driver, within=self.notice):
                 self.world.failures.append(f"{driver} was started after an event was lost, and goes on without it")
-        events.with_options(codec_options=RAW).insert_one(lost)
+        try:
+            events.with_options(codec_options=RAW).insert_one(lost)
+        except DuplicateKeyError:
+            self.world.failures.append("another event was written in the place of the one that was lost")
         return True
 
     def lose_chunk(self) -> bool:
@@ -140,6 +141,8 @@ class Losses:
         names = [place["sha256"].hex() for place in end["data"]["spilled"].values()]
         files = self.database["attachments.files"].distinct("_id", {"filename": {"$in": names}})
         lost = list(chunks.find({"files_id": {"$in": files}, "n": 0}))
+        if not lost:
+            return False
         chunks.delete_many({"_id": {"$in": [chunk["_id"] for chunk in lost]}})
         driver = self.world.drivers[0]
         driver.kill()
@@ -213,8 +216,13 @@ class Losses:
         with contextlib.suppress(PyMongoError):
             n = self.database["events"].count_documents({"exp": self.world.exp, "type": "done"})
             is_amid = 5 < n < 0.8 * self.world.trials  # not when the driver may just be about to return
-            return is_amid and driver.is_alive and not driver.is_frozen and time.monotonic() - driver.began > WARM_UP
+            return is_amid and driver.is_alive and not driver.is_frozen and self._has_read(driver)
         return False
+
+    def _has_read(self, driver: Subject) -> bool:
+        """Return whether *driver* has read the log, as it must have before it appends: else it can miss nothing."""
+        process = driver.process
+        return process is not None and (self.world.acks / self.world.exp / f"{driver}-{process.pid}.jsonl").exists()
 
     def _see_noticed(self) -> bool:
         """Return True; note it as a failure if the driver goes on as if nothing had happened."""

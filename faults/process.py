@@ -25,8 +25,6 @@ class Subject:
         """Whether it is of a released version, not of this tree."""
         self.thaw_at: float | None = None
         self.start_at = 0.0
-        self.began = 0.0
-        """When its process was started."""
 
     @property
     def is_alive(self) -> bool:

@@ -200,7 +200,6 @@ class World:
                 start_new_session=True, preexec_fn=die_with_parent,
             )  # fmt: skip
         subject.is_expected, subject.is_aimed = False, aim is not None
-        subject.began = time.monotonic()
         subject.thaw_at = None
 
     def ensure_running(self, *, may_fail: bool = False) -> None:
