@@ -30,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m faults", description=__doc__)
     parser.add_argument("--trials", type=int, default=10_000, help="in all; default: %(default)s")
     parser.add_argument("--faults", type=int, default=1_000, help="in all; default: %(default)s")
+    parser.add_argument("--round", type=int, default=ROUND, help="trials of one search; default: %(default)s")
     parser.add_argument("--seed", type=int, default=1, help="of the first round; the next has the next")
     parser.add_argument("--kinds", default="", help=f"comma-separated; default: all of {', '.join(KINDS)}")
     parser.add_argument("--alone", action="store_true", help="one round of one kind, with this very seed")
@@ -62,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )
         )
     else:
-        results = list(rounds(names, asked.seed, trials=asked.trials, faults=asked.faults, size=ROUND))
+        results = list(rounds(names, asked.seed, trials=asked.trials, faults=asked.faults, size=asked.round))
     show(results)
     return 0 if all(result.is_sound for result in results) else 1
 

@@ -1,6 +1,6 @@
 """What a store loses under a serial search in this process: what is put back, and what is noted of it."""
 
-from collections.abc import Iterator
+import contextlib
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -20,6 +20,7 @@ from hstore.store.gridfs_attachments import GridFSAttachments
 from hstore.store.latest_events import LatestEvents
 from hstore.store.mongo import MongoLog
 from hstore.store.rewind_check import RewindCheck
+from hstore.store.state import fold
 from hstore.store.store import Store
 
 REPLACED = (
@@ -31,17 +32,15 @@ LARGE = 100_000
 
 
 @pytest.fixture(autouse=True)
-def whole_again(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def whole_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Undo afterwards what a test has replaced in hstore."""
     for owner, name in REPLACED:
         monkeypatch.setattr(owner, name, getattr(owner, name))
-    yield
 
 
 def losses(store: Store) -> Losses:
     """Return what takes events of experiment "e" out of *store*."""
-    found = Losses(cast("World", SimpleNamespace(store=store, exp="e", broken_way=None)))
-    return found
+    return Losses(cast("World", SimpleNamespace(store=store, exp="e", broken_way=None)))
 
 
 def search(store: Store, acks: Path, at: dict[int, Any]) -> None:
@@ -65,8 +64,6 @@ def found(store: Store, acks: Path, lost: Losses) -> set[str]:
     events = [*store.experiment("e").events] if store.experiments() else []
     noted = told.read(acks, "e")
     noted.answers.clear()
-    from hstore.store.state import fold
-
     kinds = {finding.kind for finding in told.compare(noted, events, fold("e", events), lost.declared)}
     sent = told.acknowledged_attachments(acks)
     return kinds | {f.kind for f in told.compare_attachments(sent, store.attachments.get, lost.declared)}
@@ -82,7 +79,9 @@ def empty(lost: Losses, database: Database[Any]) -> None:
     lost._declare("emptied", 0.0, frozenset(), has_attachments=False)
 
 
-def test_a_backup_that_is_put_back_is_noticed_and_all_that_it_loses_is_named(mongo_store: Store, tmp_path: Path) -> None:
+def test_a_backup_that_is_put_back_is_noticed_and_all_that_it_loses_is_named(
+    mongo_store: Store, tmp_path: Path
+) -> None:
     lost, backup = losses(mongo_store), []
     with pytest.raises(StoreRewound):
         search(mongo_store, tmp_path, {4: lambda: backup.append(lost._take_backup()), 6: lambda: rewind(lost, backup)})
@@ -103,9 +102,8 @@ def test_an_emptied_database_is_noticed_and_all_that_was_in_it_is_named(
 def test_a_program_that_notices_no_loss_is_found_out(mongo_store: Store, tmp_path: Path) -> None:
     broken.WAYS["rewind"].apply()
     lost, backup = losses(mongo_store), []
-    with pytest.raises(HstoreError):
+    with contextlib.suppress(HstoreError):
         search(mongo_store, tmp_path, {4: lambda: backup.append(lost._take_backup()), 6: lambda: rewind(lost, backup)})
-        raise HstoreError("it went on to the end")
     lost.database["events"].delete_many({"tid": {"$gte": 4}})  # what it wrote on top of what was lost
     assert "unnamed" in found(mongo_store, tmp_path, lost)
 
@@ -116,7 +114,6 @@ def test_what_is_acknowledged_and_not_kept_is_found_out(
 ) -> None:
     monkeypatch.setattr(broken, "NTH", 3)
     broken.WAYS[way].apply()
-    with pytest.raises(HstoreError):
+    with contextlib.suppress(HstoreError):
         search(mongo_store, tmp_path, {})
-        raise HstoreError("it went on to the end")
     assert kind in found(mongo_store, tmp_path, losses(mongo_store))
