@@ -12,7 +12,9 @@ from faults import released, told
 from faults.world import LEASE, World
 from hstore.engine.audit.check import Violation, check
 from hstore.store.errors import HstoreError, NotFound
+from hstore.store.event_documents import from_document
 from hstore.store.events import Failed, Requeued, Reserved
+from hstore.store.experiment import Experiment
 
 TICK = 0.02
 LOST, DOUBLED = ("missing", "different", "unnamed", "attachment"), ("twice", "state", "observed")
@@ -192,30 +194,23 @@ def run(
 def _check(world: World, exp: str, result: Result, *, is_control: bool) -> None:
     """Check the search, once the workers had the time to bring its read models up to date."""
     give_up = time.monotonic() + REPAIR_SECONDS
-    while True:
-        world.ensure_running(may_fail=is_control)
-        try:
-            findings = check(world.store, exp, max_evals=result.wanted, timeout=0.0)
-        except NotFound:
-            result.troubles.append("the search never began")
-            return
-        if any(f.kind != "lag" for f in findings) or not findings or time.monotonic() > give_up:
-            break
-        time.sleep(0.2)
-    result.findings += findings
+    experiment: Experiment | None = None
     try:
+        while True:
+            world.ensure_running(may_fail=is_control)
+            findings = check(world.store, exp, max_evals=result.wanted, timeout=0.0)
+            if any(f.kind != "lag" for f in findings) or not findings or time.monotonic() > give_up:
+                break
+            time.sleep(0.2)
+        result.findings += findings
         experiment = world.store.experiment(exp)
+    except NotFound:
+        result.troubles.append("the search never began")
     except HstoreError as error:
         result.troubles.append(f"the experiment cannot be read: {error}")
+    _compare(world, exp, result, experiment)
+    if experiment is None:
         return
-    losses = world.losses.declared
-    all_losses = [*world.losses.before, *losses]
-    noted = told.read(world.acks, exp)
-    result.acknowledged = len(noted.appends)
-    result.strays = sum(len(loss.strays) for loss in losses)
-    result.findings += told.compare(noted, experiment.events, experiment.state, losses)
-    attachments = told.acknowledged_attachments(world.acks)
-    result.findings += told.compare_attachments(attachments, world.store.attachments.get, all_losses)
     counts = Counter(trial.is_finished for trial in experiment.state.trials.values())
     result.trials, result.ended = sum(counts.values()), counts[True]
     lost = [e for e in experiment.events if isinstance(e, Requeued | Failed) and e.cause == "lost"]
@@ -227,3 +222,21 @@ def _check(world: World, exp: str, result: Result, *, is_control: bool) -> None:
             f"trial {first.tid} and {len(lost) - 1} more were taken from workers that were neither killed nor frozen, "
             f"the first by {first.by} after {(first.at - begun).total_seconds():.1f} s"
         )
+
+
+def _compare(world: World, exp: str, result: Result, experiment: Experiment | None) -> None:
+    """Compare what processes were told with the log, even if *experiment* cannot be read as a whole."""
+    losses = world.losses.declared
+    noted = told.read(world.acks, exp)
+    result.acknowledged = len(noted.appends)
+    result.strays = sum(len(loss.strays) for loss in losses)
+    if experiment is not None:
+        result.findings += told.compare(noted, experiment.events, experiment.state, losses)
+    else:
+        documents = world.store.log.documents(exp)
+        fetch = world.store.attachments.get
+        events = [from_document(document, fetch) for document in documents if "raw" not in document]
+        result.findings += told.compare(noted, events, None, losses)
+    attachments = told.acknowledged_attachments(world.acks)
+    all_losses = [*world.losses.before, *losses]
+    result.findings += told.compare_attachments(attachments, world.store.attachments.get, all_losses)

@@ -16,13 +16,13 @@ from random import Random
 from typing import Any
 
 import psutil
-from replica_set import Member, ReplicaSet, die_with_parent
-from tests.waiting import until
+from replica_set import ReplicaSet, die_with_parent
 
 from faults import ROOT, broken, released
 from faults.losses import Losses
 from faults.process import Subject
 from faults.proxy import Proxy
+from faults.replica_faults import ReplicaFaults
 from faults.slow_disk import SlowDisk
 from hstore.store.open_store import open_store
 from hstore.store.server import EmbeddedServer, ensure_server
@@ -52,8 +52,7 @@ class World:
         self.proxies: list[Proxy] = []
         self.server: EmbeddedServer | None = None
         self.replicas: ReplicaSet | None = None
-        self.hurt: tuple[float, Member] | None = None
-        """When to mend which member of the replica set."""
+        self.replica_faults = ReplicaFaults(self)
         self.heal_at: dict[int, float] = {}
         """When to heal which proxy."""
         self.is_shifting = False
@@ -226,8 +225,7 @@ class World:
             if now >= at:
                 self.proxies[number].heal()
                 del self.heal_at[number]
-        if self.hurt is not None and now >= self.hurt[0]:
-            self._mend()
+        self.replica_faults.mend_in_time()
         if self.disk is not None:
             self.disk.heal_in_time()
 
@@ -271,12 +269,9 @@ class World:
         for proxy in self.proxies:
             proxy.heal()
         self.heal_at.clear()
-        if self.hurt is not None:
-            self._mend()
+        self.replica_faults.mend()
         if self.disk is not None:
             self.disk.heal()
-        if self.replicas is not None:
-            self.replicas.start()
 
     # -- what can happen; each returns whether it did ---------------------------------------------------------
 
@@ -357,58 +352,10 @@ class World:
         self.heal_at[number] = time.monotonic() + self.rng.choice([0.2, LEASE * self.rng.uniform(1.2, 5.0)])
         return True
 
-    def _primary(self) -> Member | None:
-        """Return the primary of a set that is whole, None if it is not the moment to hurt it."""
-        if self.replicas is None or self.hurt is not None or not self.replicas.is_in_sync():
-            return None
-        return self.replicas.primary()
-
-    def kill_primary(self) -> bool:
-        if (primary := self._primary()) is not None:
-            primary.kill()
-            self.hurt = time.monotonic() + self.rng.uniform(0.5, 2.0), primary
-        return primary is not None
-
-    def freeze_primary(self) -> bool:
-        if (primary := self._primary()) is not None:
-            primary.freeze()
-            self.hurt = time.monotonic() + self.rng.uniform(1.5, 4.0), primary
-        return primary is not None
-
-    def cut_off_primary(self) -> bool:
-        """Lose the primary, and with it what it accepted while nobody followed."""
-        primary = self._primary()
-        if primary is None or self.replicas is None:
-            return False
-        secondaries = [member for member in self.replicas.members if member is not primary]
-        for secondary in secondaries:
-            secondary.freeze()
-        with contextlib.suppress(TimeoutError, OSError, KeyError):
-            until(primary.has_uncommitted, "a write that nobody replicates", seconds=1.0)
-            time.sleep(0.2)  # so that there are more of them
-        primary.kill()
-        for secondary in secondaries:
-            secondary.thaw()
-        self.hurt = time.monotonic() + self.rng.uniform(0.5, 2.0), primary
-        return True
-
-    def step_down(self) -> bool:
-        if (primary := self._primary()) is not None:
-            with contextlib.suppress(OSError):
-                primary.ask({"replSetStepDown": 3, "force": True}, timeout=10)
-        return primary is not None
-
-    def _mend(self) -> None:
-        assert self.hurt is not None
-        _, member = self.hurt
-        self.hurt = None
-        if member.is_frozen:
-            member.thaw()
-        member.start()
-
     def happen(self, name: str) -> bool:
         """Have the fault *name* happen, if it can now."""
-        done: bool = getattr(self.losses if hasattr(self.losses, name) else self, name)()
+        owner = next(each for each in (self, self.losses, self.replica_faults) if hasattr(each, name))
+        done: bool = getattr(owner, name)()
         return done
 
 

@@ -161,3 +161,21 @@ def test_signatures_are_taken_whatever_other_steps_made_of_the_validator(databas
     assert "mac" not in schema["required"]
     migrations.MIGRATIONS[0].up(database)  # by another process, which began when the database was new
     assert database["events"].options()["validator"] == validator
+
+
+def test_an_emptied_database_that_an_old_process_wrote_to_becomes_a_store_again(database: Database[Any]) -> None:
+    migrations.apply(database, by_version="test")
+    database.client.drop_database(database.name)
+    database["events"].insert_one({"_id": 1, "exp": "e", "tid": 4, "ver": 3, "type": "reported"})
+    assert migrations.status(database) == "fresh"
+    migrations.apply(database, by_version="test")
+    assert migrations.status(database) == "current"
+    assert "validator" in database["events"].options()
+
+
+@pytest.mark.parametrize("event", [{"kind": "click"}, {"exp": "e", "ver": 0, "type": "created"}])
+def test_a_database_with_events_of_another_program_or_a_begun_search_is_not_fresh(
+    event: dict[str, Any], database: Database[Any]
+) -> None:
+    database["events"].insert_one(event)
+    assert migrations.status(database) == "older"
