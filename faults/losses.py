@@ -216,10 +216,10 @@ class Losses:
         with contextlib.suppress(PyMongoError):
             n = self.database["events"].count_documents({"exp": self.world.exp, "type": "done"})
             is_amid = 5 < n < 0.8 * self.world.trials  # not when the driver may just be about to return
-            return is_amid and driver.is_alive and not driver.is_frozen and self._has_read(driver)
+            return is_amid and driver.is_alive and not driver.is_frozen and self.has_read(driver)
         return False
 
-    def _has_read(self, driver: Subject) -> bool:
+    def has_read(self, driver: Subject) -> bool:
         """Return whether *driver* has read the log, as it must have before it appends: else it can miss nothing."""
         process = driver.process
         return process is not None and (self.world.acks / self.world.exp / f"{driver}-{process.pid}.jsonl").exists()

@@ -26,6 +26,7 @@ from faults.replica_faults import ReplicaFaults
 from faults.slow_disk import SlowDisk
 from hstore.store.open_store import open_store
 from hstore.store.server import EmbeddedServer, ensure_server
+from hstore.store.supervisor import SHORT_LIFE
 
 WORKERS = 8
 LEASE = 2.0
@@ -316,9 +317,15 @@ class World:
 
     def kill_mongod(self) -> bool:
         pid = self.server.pid if self.server is not None else None
-        if pid is not None:
-            os.kill(pid, signal.SIGKILL)
-        return pid is not None
+        if pid is None:
+            return False
+        if any(not self.losses.has_read(driver) for driver in self.drivers):
+            # A process that opens a store gives up when mongod dies twice as soon as it is started.
+            with contextlib.suppress(psutil.Error):
+                if time.time() - psutil.Process(pid).create_time() < SHORT_LIFE + 1.0:
+                    return False
+        os.kill(pid, signal.SIGKILL)
+        return True
 
     def stall_disk(self) -> bool:
         """Have the disk finish nothing for a while; mongod is killed now and then before it does."""
