@@ -124,7 +124,8 @@ def record_losses(recorder: Recorder) -> None:
         error = lost(check)
         if error is not None:
             store, exp = check._store, check._name
-            ids = [known[id(store.latest[exp])][place] for place in error.lost]
+            mine = known[id(store.latest[exp])]
+            ids = [mine[place] for place in error.lost if place in mine]
             recorder.write(exp, {"at": time.monotonic(), "lost": ids})
         return error
 
