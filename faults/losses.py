@@ -59,12 +59,14 @@ class Losses:
         self.notice = NOTICE if world.broken_way is None else 10.0
         self.before: list[Loss] = []
         """Losses of attachments under earlier searches."""
+        self.unreadable: list[tuple[int, float, float]] = []
+        """Trials whose ends could not be read, from when to when."""
         self._backup: Backup | None = None
 
     def begin(self) -> None:
         """Forget what happened to other searches, but for the loss of what they have in common: attachments."""
         self.before += [loss for loss in self.declared if not loss.has_attachments]
-        self.declared, self._backup = [], None
+        self.declared, self.unreadable, self._backup = [], [], None
 
     @property
     def database(self) -> Database[Any]:
@@ -77,19 +79,19 @@ class Losses:
 
     def rewind(self) -> bool:
         """Put a backup back that is a moment old, under the processes: not one connection is lost."""
-        return self._rewind(lambda backup: self._restore(backup))
+        return self._rewind(self._swap)
 
     def rewind_with_restart(self) -> bool:
         """Put a backup back while the server is away: all processes stand still, and find another state afterwards."""
 
-        def restore(backup: Backup) -> None:
+        def swap() -> None:
             with self._standing_still():
                 pid = self.world.server.pid if self.world.server is not None else None
                 if pid is not None:
                     os.kill(pid, signal.SIGKILL)
-                self._patiently(lambda: self._restore(backup))
+                self._patiently(self._swap)
 
-        return self._rewind(restore)
+        return self._rewind(swap)
 
     def empty(self) -> bool:
         """Remove the whole database."""
@@ -144,7 +146,7 @@ class Losses:
         if not lost:
             return False
         chunks.delete_many({"_id": {"$in": [chunk["_id"] for chunk in lost]}})
-        driver = self.world.drivers[0]
+        began, driver = time.monotonic(), self.world.drivers[0]
         driver.kill()
         self.world.start(driver)  # those that have read the trial do not read it again
         self._go_on(CHUNK_SECONDS)
@@ -153,13 +155,14 @@ class Losses:
             self.world.failures.append(f"trial {end['tid']} went on, although its end is there and only cannot be read")
         self._require_told(end["tid"])
         chunks.insert_many(lost)
+        self.unreadable.append((end["tid"], began, time.monotonic() + NOTICE_SECONDS))
         driver.kill()
         self.world.start(driver)
         return True
 
     # -- below: how ---------------------------------------------------------------------------------------------
 
-    def _rewind(self, restore: Callable[[Backup], None]) -> bool:
+    def _rewind(self, swap: Callable[[], None]) -> bool:
         if not self._is_under_way():
             return False
         events = self.database["events"]
@@ -170,8 +173,11 @@ class Losses:
         if events.count_documents({"exp": exp}) - len(backup.kept(exp)) < 5:
             return False
         self._backup = None
+        self._prepare(backup)
+        if not self._is_under_way():  # that took a moment
+            return False
         began = time.monotonic()
-        restore(backup)
+        swap()
         self._declare(f"a backup {began - backup.taken:.1f} s old", began, backup.kept(exp))
         return self._see_noticed()
 
@@ -189,8 +195,8 @@ class Losses:
         is_dense = all(sorted(chain) == [*range(len(chain))] for chain in vers.values()) and tids == [*range(len(tids))]
         return Backup(documents=documents, taken=taken) if is_dense else None
 
-    def _restore(self, backup: Backup) -> None:
-        """Put each collection of *backup* in the place of what is there, which the server does in one step."""
+    def _prepare(self, backup: Backup) -> None:
+        """Write each collection of *backup* under another name."""
         about = {found["name"]: found for found in self.database.list_collections()}
         for name in reversed(RESTORED):
             new = f"restored_{name}"
@@ -202,8 +208,13 @@ class Losses:
                     self.database[new].create_index(list(index["key"].items()), **options)
             if backup.documents[name]:
                 self.database.get_collection(new, codec_options=RAW).insert_many(backup.documents[name])
+
+    def _swap(self) -> None:
+        """Put what was prepared in the place of what is there: of each collection in one step."""
+        there = self.database.list_collection_names()
         for name in reversed(RESTORED):
-            self.database[f"restored_{name}"].rename(name, dropTarget=True)
+            if (new := f"restored_{name}") in there:
+                self.database[new].rename(name, dropTarget=True)
 
     def _declare(self, what: str, began: float, kept: frozenset[str], *, has_attachments: bool = True) -> None:
         over = time.monotonic()

@@ -4,7 +4,7 @@ Each process appends lines of JSON to files of its own, `FOLDER/EXP/ROLE-NUMBER-
 before the program goes on. `faults.told` reads them and compares them with the log. Lines have one of these shapes:
 
     {"sent": s, "events": [[id, tid, ver, type, digest], …]}    the append that began at s returned
-    {"answer": {label: value}, "best": tid, "tids": […]}        fmin returned this; the trials it had seen end
+    {"at": s, "answer": {label: value}, "best": tid, "tids": […]}    fmin returned this; the trials it had seen end
     {"at": s, "lost": [id, …]}                                  StoreRewound was raised, and named these events
     {"sent": s, "attachment": sha256}                           Attachments.put returned this; in the folder ATTACHMENTS
 
@@ -149,7 +149,8 @@ def record_answers(recorder: Recorder) -> Callable[[str, Mapping[str, Any]], Non
         seen.update(best=None if state.best is None else state.best.tid, tids=tids)
 
     def answered(exp: str, answer: Mapping[str, Any]) -> None:
-        recorder.write(exp, {"answer": {name: float(value) for name, value in answer.items()}, **seen})
+        values = {name: float(value) for name, value in answer.items()}
+        recorder.write(exp, {"at": time.monotonic(), "answer": values, **seen})
 
     replace(Driver, "finish", noted)
     return answered

@@ -231,7 +231,7 @@ def _compare(world: World, exp: str, result: Result, experiment: Experiment | No
     result.acknowledged = len(noted.appends)
     result.strays = sum(len(loss.strays) for loss in losses)
     if experiment is not None:
-        result.findings += told.compare(noted, experiment.events, experiment.state, losses)
+        result.findings += told.compare(noted, experiment.events, experiment.state, losses, world.losses.unreadable)
     else:
         documents = world.store.log.documents(exp)
         fetch = world.store.attachments.get

@@ -101,10 +101,17 @@ def acknowledged_attachments(folder: Path) -> dict[str, float]:
     return sent
 
 
-def compare(told: Told, events: Sequence[Event], state: State | None, losses: Sequence[Loss] = ()) -> list[Finding]:
+def compare(
+    told: Told,
+    events: Sequence[Event],
+    state: State | None,
+    losses: Sequence[Loss] = (),
+    unreadable: Sequence[tuple[int, float, float]] = (),
+) -> list[Finding]:
     """Return where what processes were told differs from the log, *events*, and its fold, *state*.
 
-    Answers are not compared if *state* is None.
+    Answers are not compared if *state* is None. unreadable: trials whose ends could not be read, from when to when; an
+    answer may lack them.
 
     missing     an acknowledged event is not there, and no loss explains it
     different   it is in another place, or holds something else
@@ -117,7 +124,7 @@ def compare(told: Told, events: Sequence[Event], state: State | None, losses: Se
     return [
         *_compare_appends(told, events, losses),
         *_compare_losses(told, events, losses),
-        *(_compare_answers(told, state) if state is not None else ()),
+        *(_compare_answers(told, state, unreadable) if state is not None else ()),
     ]
 
 
@@ -154,7 +161,7 @@ def _compare_losses(told: Told, events: Sequence[Event], losses: Sequence[Loss])
     for number, lost in by_loss.items():
         loss = losses[number]
         for append in lost:
-            if append.id not in named and append.id not in loss.strays:
+            if append.id not in named and append.id not in loss.strays and not _was_in_flight(append, told):
                 yield Finding(
                     kind="unnamed", message=f"{_named(append)} was acknowledged to {append.process}, lost "
                     f"{loss.began - append.sent:.2f} s later ({loss.what}), and named by no StoreRewound",
@@ -171,16 +178,23 @@ def _compare_losses(told: Told, events: Sequence[Event], losses: Sequence[Loss])
             yield Finding(kind="named", message=f"{process} said that event {id} was lost, which is in the log")
 
 
-def _compare_answers(told: Told, state: State) -> Iterator[Finding]:
+def _was_in_flight(append: Append, told: Told) -> bool:
+    """Return whether another thread of the process told of a loss at about the time at which *append* began."""
+    return any(append.process == process and abs(at - append.sent) < NOTICE_SECONDS for process, at, _ in told.named)
+
+
+def _compare_answers(told: Told, state: State, unreadable: Sequence[tuple[int, float, float]]) -> Iterator[Finding]:
     best = state.best
     ended = sorted(trial.tid for trial in state.trials.values() if trial.is_finished)
     for answer in told.answers:
+        hidden = {tid for tid, began, over in unreadable if began <= answer["at"] <= over}
+        if best is not None and best.tid in hidden:
+            continue
         if best is None or answer["best"] != best.tid or answer["answer"] != _params(best.params):
             known = None if best is None else (best.tid, dict(best.params))
             said = answer["best"], answer["answer"]
             yield Finding(kind="answer", message=f"fmin returned the best {said}, and the log has {known}")
-        if answer["tids"] != ended:
-            differ = sorted(set(answer["tids"]) ^ set(ended))
+        if differ := sorted((set(answer["tids"]) ^ set(ended)) - hidden):
             yield Finding(kind="answer", message=f"fmin returned, and of trials {differ[:5]} it knew another state")
 
 

@@ -70,7 +70,8 @@ def found(store: Store, acks: Path, lost: Losses) -> set[str]:
 
 
 def rewind(lost: Losses, backup: list[Any]) -> None:
-    lost._restore(backup[0])
+    lost._prepare(backup[0])
+    lost._swap()
     lost._declare("a backup", 0.0, backup[0].kept("e"))
 
 

@@ -31,7 +31,7 @@ def told(experiment: Experiment, tmp_path: Path) -> Told:
     recorder = Recorder(tmp_path, "driver-0")
     recorder.appended(1.0, experiment.events)
     tids = [trial.tid for trial in experiment.trials]
-    recorder.write("e", {"answer": dict(experiment.best.params), "best": experiment.best.tid, "tids": tids})
+    recorder.write("e", {"at": 1.0, "answer": dict(experiment.best.params), "best": experiment.best.tid, "tids": tids})
     return read(tmp_path, "e")
 
 
@@ -73,7 +73,7 @@ def test_an_event_that_is_there_must_not_be_named_as_lost(experiment: Experiment
 
 
 def test_a_process_must_not_go_on_after_what_it_knew_was_lost(experiment: Experiment, told: Told) -> None:
-    told.named.append(("driver-0", 9.0, experiment.events[4].id.hex))
+    told.named.append(("driver-0", 19.0, experiment.events[4].id.hex))
     told.appends[-1] = replace(told.appends[-1], sent=8.0)
     assert kinds(experiment, told, loss(experiment, of=4, at=2.0), without=4) == {"wrote-on"}
 
@@ -104,6 +104,14 @@ def test_an_answer_that_the_log_does_not_give_is_found(
 ) -> None:
     told.answers[0] = {**told.answers[0], **wrong}
     assert kinds(experiment, told) == {"answer"}
+
+
+def test_an_answer_may_lack_a_trial_whose_end_could_not_be_read_then(experiment: Experiment, told: Told) -> None:
+    tid = next(trial.tid for trial in experiment.trials if trial.tid != experiment.best.tid)
+    told.answers[0] = {**told.answers[0], "tids": [each for each in told.answers[0]["tids"] if each != tid]}
+    for over, found in ((0.9, 1), (1.1, 0)):
+        unreadable = [(tid, 0.5, over)]
+        assert len(compare(told, experiment.events, experiment.state, (), unreadable)) == found
 
 
 def test_an_acknowledged_attachment_must_be_there_unless_all_were_lost_later(tmp_path: Path) -> None:
