@@ -28,7 +28,7 @@ help:
 	@echo "make docs    the page of hyperopt's names, from what is installed; says what is missing"
 	@echo "make bench   speed, as ratios to peers measured in the same run"
 	@echo "make bench-quality  what a search reaches at equal budget, beside peers (with the benchmark in ../shared/quality)"
-	@echo "make faults  searches while everything dies, then the check; then the same with the code broken on purpose"
+	@echo "make faults  searches while everything dies and stores lose data, then the check; then the same with the code broken on purpose"
 	@echo "make lock    write $(LOCK) anew, with the newest versions; make lock-programs those of locks/programs"
 
 $(VENV)/base: pyproject.toml $(LOCK)

@@ -18,7 +18,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 def check_round(told: subprocess.CompletedProcess[str], *, faults: int, trials: int) -> None:
     assert told.returncode == 0, told.stdout + told.stderr[-4000:]
     total = next(line.split() for line in told.stdout.splitlines() if line.startswith("all "))
-    injected, wanted, ended, lost, doubled, findings = (int(total[i]) for i in (2, 3, 4, 6, 7, 8))
+    injected, wanted, ended, lost, doubled, findings = (int(total[i]) for i in (2, 3, 5, 7, 8, 9))
     assert injected >= faults
     assert wanted >= trials
     assert (ended, lost, doubled, findings) == (wanted, 0, 0, 0)

@@ -179,3 +179,21 @@ def test_events_that_name_what_is_quarantined_are_taken_in_an_experiments_own_ch
     for wrong in ({"ver": 0}, {"ver": 1, "tid": 0}):
         with pytest.raises(WriteError):
             database["events"].insert_one({**common, "_id": uuid.uuid4(), **wrong})
+
+
+def test_an_emptied_database_that_an_old_process_wrote_to_becomes_a_store_again(database: Database[Any]) -> None:
+    migrations.apply(database, by_version="test")
+    database.client.drop_database(database.name)
+    database["events"].insert_one({"_id": 1, "exp": "e", "tid": 4, "ver": 3, "type": "reported"})
+    assert migrations.status(database) == "fresh"
+    migrations.apply(database, by_version="test")
+    assert migrations.status(database) == "current"
+    assert "validator" in database["events"].options()
+
+
+@pytest.mark.parametrize("event", [{"kind": "click"}, {"exp": "e", "ver": 0, "type": "created"}])
+def test_a_database_with_events_of_another_program_or_a_begun_search_is_not_fresh(
+    event: dict[str, Any], database: Database[Any]
+) -> None:
+    database["events"].insert_one(event)
+    assert migrations.status(database) == "older"
