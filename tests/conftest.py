@@ -6,7 +6,6 @@ import logging
 import os
 import signal
 import sys
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from hypothesis import settings
 from pymongo.database import Database
 from replica_set import ReplicaSet
 from replica_set import replica_set as start_replica_set
+from tests.databases import Databases
 
 from hstore.engine.hyperopt.mongo_trials import MongoTrials
 from hstore.engine.hyperopt.trials import Trials
@@ -55,14 +55,20 @@ def replica_set(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReplicaSet
         yield members
 
 
+@pytest.fixture(scope="session")
+def databases(mongod: EmbeddedServer) -> Iterator[Databases]:
+    """The databases that the tests of this process use on that server."""
+    databases = Databases(mongod.uri)
+    yield databases
+    databases.close()
+
+
 @pytest.fixture
-def mongo_url(mongod: EmbeddedServer) -> Iterator[str]:
-    """The URL of a database that is not there yet; dropped afterwards."""
-    url = mongod.uri.replace("/hstore?", f"/test_{uuid.uuid4().hex}?")
-    yield url
-    database = connect(parse(url))
-    database.client.drop_database(database.name)
-    database.client.close()
+def mongo_url(databases: Databases, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of an empty store; with the mark `absent` of a database that is not there yet."""
+    is_absent = request.node.get_closest_marker("absent") is not None
+    with databases.absent() if is_absent else databases.empty() as url:
+        yield url
 
 
 @pytest.fixture
@@ -75,7 +81,7 @@ def database(mongo_url: str) -> Iterator[Database[dict[str, Any]]]:
 
 @pytest.fixture
 def mongo_store(mongo_url: str) -> Iterator[Store]:
-    """A store in a fresh database."""
+    """An empty store."""
     with open_store(mongo_url) as store:
         yield store
 

@@ -16,6 +16,7 @@ from hstore.migrations import m0001_create_collections as m0001
 from hstore.store.events import EVENT_BYTES, TYPES
 from hstore.store.verify import verify
 
+pytestmark = pytest.mark.absent
 DUMPS = Path(__file__).parent / "dumps"
 OPTIONS = json_util.JSONOptions(json_mode=json_util.JSONMode.CANONICAL, uuid_representation=4, tz_aware=True)
 COLLECTIONS = ("events", "trials", "experiments", "schema", "attachments.files", "attachments.chunks")

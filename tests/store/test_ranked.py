@@ -127,6 +127,7 @@ def test_the_view_has_the_fields_of_trials_and_cannot_be_written(mongo_store: St
         database["results"].insert_one({"exp": "e"})
 
 
+@pytest.mark.absent
 def test_a_collection_of_that_name_is_left_alone(database: Database[Any]) -> None:
     database["results"].insert_one({"mine": 1})
     for _ in range(2):
