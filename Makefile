@@ -68,15 +68,12 @@ test: $(VENV)/dev $(VENV)/hpsklearn
 test-newest:
 	$(MAKE) test VENV=.venv-newest LOCK=
 
-# Half as much again in CPU, so not over the whole suite: what runs in processes of its own is not seen, and the tests that
-# start or kill them, those that ask hyperopt, and one that measures time are left out.
+# Half as much again in CPU, so over the tests that need no server and no other process, nor hyperopt beside hstore.
 coverage: $(VENV)/dev
-	$(BIN)/pytest tests/store tests/migrations tests/engine/space tests/engine/algorithms tests/engine/pruners \
-		tests/engine/search tests/engine/audit --cov --cov-report=term:skip-covered \
+	$(BIN)/pytest tests/store tests/engine/space tests/engine/algorithms tests/engine/pruners tests/engine/evaluation \
+		tests/engine/search tests/engine/audit -m "not long and not durable" --cov --cov-report=term:skip-covered \
 		$(foreach name,$(NOT_COVERED),--ignore-glob "*/test_$(name).py") -k "not microseconds"
-NOT_COVERED := server failover full_disk outages kill_anywhere log_agreement compat db hyperopt_worker bad_input child \
-	run_in obeying slot hyperopt_mongo_worker spark_trials portable_bits sklearn_search roles two_drivers \
-	same_as_hyperopt fmin_same_as_hyperopt
+NOT_COVERED := server failover full_disk outages diagnosis edited_objective interrupted portable_bits same_as_hyperopt
 
 wheel-test: $(VENV)/dev
 	rm -rf build/wheel
@@ -133,6 +130,7 @@ faults: $(VENV)/dev
 	$(BIN)/python -m faults --controls
 	$(BIN)/python -m faults.pickles
 	$(BIN)/pytest -m long
+	$(BIN)/pytest -m hypothesis --hypothesis-profile=further
 
 format: $(VENV)/dev
 	$(BIN)/ruff check --fix .

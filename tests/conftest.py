@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
+import tests.drawing  # noqa: F401 (chooses how many examples hypothesis draws)
 from pymongo.database import Database
 from replica_set import ReplicaSet
 from replica_set import replica_set as start_replica_set
@@ -26,17 +26,23 @@ from hstore.store.server import EmbeddedServer, ensure_server
 from hstore.store.store import Store
 from hstore.store.url import connect, parse
 
-settings.register_profile("ci", derandomize=True)  # what CI runs today it runs tomorrow; at home it looks further
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a shell: Ctrl-C is among what is tested
     signal.signal(signal.SIGINT, signal.default_int_handler)
-
-if os.environ.get("CI"):
-    settings.load_profile("ci")
 
 # The suite starts some hundred Pythons. Each takes twice as long where what was compiled may not be kept, as containers
 # like to have it.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that need the server of this run, for who wants those that do not."""
+    for item in items:
+        parameters = getattr(getattr(item, "callspec", None), "params", {}).values()
+        is_mongo = any(isinstance(value, str) and value == "mongo" for value in parameters)
+        if is_mongo or "mongod" in getattr(item, "fixturenames", ()):
+            item.add_marker("durable")
 
 
 @pytest.fixture(scope="session")
@@ -48,9 +54,9 @@ def mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]
     server.release()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def replica_set(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReplicaSet]:
-    """Three mongods of this process' own; whoever hurts one calls `start` first, to have all three."""
+    """Three mongods, which beat five times a second, so for one module only; a test calls `start` to have all three."""
     with start_replica_set(tmp_path_factory.mktemp("replica_set")) as members:
         yield members
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from bson import json_util
 from pymongo.database import Database
+from tests.waiting import GENEROUS
 
 import hstore
 from hstore import fmin, hp, migrations, tpe
@@ -85,7 +86,7 @@ def test_two_who_apply_at_once_do_no_harm(database: Database[Any]) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(GENEROUS)
     assert failures == []
     assert migrations.status(database) == "current"
 

@@ -129,7 +129,10 @@ def test_an_algorithm_hears_of_every_end_whoever_brought_it(mongo_url: str) -> N
     assert search.trials[0].point == {"x": 0.5, "c": 1, "y": 0.25}
 
 
-@pytest.mark.parametrize("by", ["timeout", "loss_threshold", "early_stop_fn"])
+@pytest.mark.parametrize(
+    "by",
+    ["timeout", *(pytest.param(by, marks=pytest.mark.long) for by in ("loss_threshold", "early_stop_fn"))],
+)
 def test_a_search_that_ends_early_cancels_what_is_left(mongo_url: str, by: str) -> None:
     def slow_after_a_while(config: dict[str, Any]) -> float:
         if config["x"] < -0.6:
@@ -180,17 +183,17 @@ def test_a_driver_that_was_killed_is_continued_by_the_same_call(mongo_url: str) 
     code = f"""
 import numpy as np
 from hstore import fmin, hp, rand
-fmin(lambda c: c["x"] ** 2, {{"x": hp.uniform("x", -1, 1)}}, algo=rand.suggest, max_evals=400,
+fmin(lambda c: c["x"] ** 2, {{"x": hp.uniform("x", -1, 1)}}, algo=rand.suggest, max_evals=160,
      rstate=np.random.default_rng(3), verbose=False, experiment="go-on", store={mongo_url!r}, workers=0)
 """
     with worker(mongo_url), hstore.open(mongo_url) as store:
-        for wanted in (20, 120):
+        for wanted in (20, 60):
             driver = subprocess.Popen([sys.executable, "-c", code])
             until(lambda: store.models and sum(e["trials"] for e in store.models.overview()) >= wanted)  # noqa: B023
             driver.kill()
             driver.wait()
         assert subprocess.run([sys.executable, "-c", code], timeout=GENEROUS, check=True).returncode == 0
-    assert len(sound(mongo_url, "go-on").trials) == 400
+    assert len(sound(mongo_url, "go-on").trials) == 160
 
 
 def test_ctrl_c_stops_its_workers_and_what_they_held_goes_on_later(mongo_url: str) -> None:
