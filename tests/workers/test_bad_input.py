@@ -210,10 +210,11 @@ def test_an_empty_database_is_left_by_who_does_not_wait(option: tuple[str, ...],
     assert "(0 trials)" in said
 
 
-def test_an_experiment_that_is_not_there_is_said_at_once(mongo_url: str) -> None:
-    code, said = ran(mongo_url, "nothing-there")
-    assert (code, said.count("\n")) == (3, 1)
-    assert "there is no experiment 'nothing-there'" in said
+def test_an_experiment_that_is_not_there_is_said_at_once(mongo_url: str, hire: Hire) -> None:
+    worker = hire(mongo_url, "nothing-there")
+    assert worker.end() == 3
+    assert worker.said.count("\n") == 1
+    assert "there is no experiment 'nothing-there'" in worker.said
 
 
 def test_a_store_of_a_newer_schema_is_refused(mongo_url: str, database: Database[dict[str, Any]]) -> None:
