@@ -70,8 +70,9 @@ test-newest:
 
 # Half as much again in CPU, so over the tests that need no server and no other process, nor hyperopt beside hstore.
 coverage: $(VENV)/dev
-	$(BIN)/pytest tests/store tests/engine/space tests/engine/algorithms tests/engine/pruners tests/engine/evaluation \
-		tests/engine/search tests/engine/audit -m "not long and not durable" --cov --cov-report=term:skip-covered \
+	$(BIN)/pytest -n 2 tests/store tests/engine/space tests/engine/pruners tests/engine/evaluation tests/engine/search \
+		tests/engine/audit tests/engine/algorithms/test_algorithms.py -m "not long and not durable" \
+		--cov --cov-report=term:skip-covered \
 		$(foreach name,$(NOT_COVERED),--ignore-glob "*/test_$(name).py") -k "not microseconds"
 NOT_COVERED := server failover full_disk outages diagnosis edited_objective interrupted portable_bits same_as_hyperopt
 

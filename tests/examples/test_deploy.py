@@ -320,6 +320,7 @@ def test_the_command_of_a_pod_works_and_ends_when_the_pod_is_deleted(pod: list[s
     assert run([*pod, "--no-such-option"], mongo_url)[0] == USAGE
 
 
+@pytest.mark.long
 def test_a_worker_with_nothing_more_to_do_ends_the_job_with_success(pod: list[str], mongo_url: str) -> None:
     with searching(mongo_url, pod[2], by_value(square), 2), started([*pod, "--max-idle", "3"], mongo_url) as worker:
         assert worker.wait(GENEROUS) == 0

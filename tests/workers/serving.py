@@ -77,7 +77,8 @@ def worker_here(url: str, **options: Any) -> Iterator[Worker]:
     """Have a worker serve the store in a thread of this process, and stop it in the end; its children are real."""
     with open_store(url) as store:
         worker = Worker(store, WorkerOptions(**{"poll_interval": 0.5, "quiet": True, **options}))
-        thread = threading.Thread(target=worker.run, name="worker")
+        codes: list[int] = []
+        thread = threading.Thread(target=lambda: codes.append(worker.run()), name="worker")
         thread.start()
         try:
             yield worker
@@ -85,7 +86,7 @@ def worker_here(url: str, **options: Any) -> Iterator[Worker]:
             for _ in range(2):  # what still runs is not waited for
                 worker.stop(signal.SIGTERM)
             thread.join(GENEROUS)
-            assert not thread.is_alive()
+        assert codes == [128 + signal.SIGTERM]
 
 
 def ran(url: str, *options: str) -> tuple[int, str]:

@@ -196,6 +196,7 @@ def test_failures_in_workers_are_told_once(
     assert "failed:" not in capfd.readouterr().err  # of the worker: the call has told it
 
 
+@pytest.mark.long
 def test_a_search_with_workers_stops_after_failures_in_a_row(mongo_url: str, tmp_path: Path) -> None:
     with pytest.raises(AllTrialsFailed):
         fmin(
