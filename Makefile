@@ -19,7 +19,7 @@ help:
 	@echo "make demo    a real search on a real MongoDB, then what the log says of it (set-up included)"
 	@echo "make test    the whole suite"
 	@echo "make check   linters, types, import contracts"
-	@echo "make coverage    the parts of the suite that run in one process, and which lines and branches they reach"
+	@echo "make coverage    tests that need no server, and which lines and branches they reach"
 	@echo "make wheel-test  build the wheel, install it into an empty environment, run the README's quick start there"
 	@echo "make smoke-313   a part of the suite on Python 3.13, where there is one"
 	@echo "make test-newest the whole suite with the newest versions of all that hstore needs, instead of $(LOCK)"
