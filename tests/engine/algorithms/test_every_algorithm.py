@@ -217,6 +217,7 @@ def test_no_clock_and_no_shared_generator_is_asked(algorithm: Algorithm, monkeyp
     searched = space(algorithm)
     history = told(searched, quadratic, 60)
 
+    algorithm.choose(searched, history, seed=1)  # imports what it needs, which may look at the clock
     beside = set(threading.enumerate()) - {threading.current_thread()}  # of a client that another test left, for one
 
     def refusing(call: Callable[..., Any]) -> Callable[..., Any]:
