@@ -19,7 +19,7 @@ help:
 	@echo "make demo    a real search on a real MongoDB, then what the log says of it (set-up included)"
 	@echo "make test    the whole suite"
 	@echo "make check   linters, types, import contracts"
-	@echo "make coverage    the parts of the suite that run in one process, and which lines and branches they reach"
+	@echo "make coverage    tests that need no server, and which lines and branches they reach"
 	@echo "make wheel-test  build the wheel, install it into an empty environment, run the README's quick start there"
 	@echo "make smoke-313   a part of the suite on Python 3.13, where there is one"
 	@echo "make test-programs  packages that were written for hyperopt (lale, nevergrad, NNI, Ray Tune), on hstore; 2 GB"
@@ -82,15 +82,13 @@ test-programs: $(VENV)/dev $(VENV)/hpsklearn $(PROGRAMS:%=$(VENV)/programs/%/ins
 test-newest:
 	$(MAKE) test VENV=.venv-newest LOCK=
 
-# Half as much again in CPU, so not over the whole suite: what runs in processes of its own is not seen, and the tests that
-# start or kill them, those that ask hyperopt, and one that measures time are left out.
+# Half as much again in CPU, so over the tests that need no server and no other process, nor hyperopt beside hstore.
 coverage: $(VENV)/dev
-	$(BIN)/pytest tests/store tests/migrations tests/engine/space tests/engine/algorithms tests/engine/pruners \
-		tests/engine/search tests/engine/audit --cov --cov-report=term:skip-covered \
+	$(BIN)/pytest -n 2 tests/store tests/engine/space tests/engine/pruners tests/engine/evaluation tests/engine/search \
+		tests/engine/audit tests/engine/algorithms/test_algorithms.py -m "not long and not durable" \
+		--cov --cov-report=term:skip-covered \
 		$(foreach name,$(NOT_COVERED),--ignore-glob "*/test_$(name).py") -k "not microseconds"
-NOT_COVERED := server failover full_disk outages kill_anywhere log_agreement compat db hyperopt_worker bad_input child \
-	run_in obeying slot hyperopt_mongo_worker spark_trials portable_bits sklearn_search roles two_drivers \
-	same_as_hyperopt fmin_same_as_hyperopt
+NOT_COVERED := server failover full_disk outages diagnosis edited_objective interrupted portable_bits same_as_hyperopt
 
 wheel-test: $(VENV)/dev
 	rm -rf build/wheel
@@ -158,6 +156,7 @@ faults: $(VENV)/dev
 	$(BIN)/python -m faults --controls
 	$(BIN)/python -m faults.pickles
 	$(BIN)/pytest -m long
+	$(BIN)/pytest -m hypothesis --hypothesis-profile=further
 
 format: $(VENV)/dev
 	$(BIN)/ruff check --fix .

@@ -164,7 +164,7 @@ def test_warm_start_goes_on_with_a_larger_number_and_without_it_a_fit_begins_ane
 
 def test_trials_of_another_objective_that_leave_none_to_make_are_refused_in_one_line() -> None:
     trials = Trials()
-    fmin(lambda _: 0.5, C, algo=rand.suggest, max_evals=4, trials=trials, verbose=False)
+    fmin(lambda _: 0.5, C, algo=rand.suggest, max_evals=4, rstate=0, trials=trials, verbose=False)
     with pytest.raises(InvalidValue, match="no trial was made by such a search") as caught:
         search(trials=trials).fit(X, Y)
     assert "max_evals" in caught.value.hint

@@ -12,6 +12,7 @@ import pytest
 from bson import json_util
 from pymongo.database import Database
 from pymongo.errors import WriteError
+from tests.waiting import GENEROUS
 
 import hstore
 from hstore import fmin, hp, migrations, tpe
@@ -22,6 +23,7 @@ from hstore.migrations import m0009_quarantine as m0009
 from hstore.store.events import EVENT_BYTES, TYPES
 from hstore.store.verify import verify
 
+pytestmark = pytest.mark.absent
 DUMPS = Path(__file__).parent / "dumps"
 OPTIONS = json_util.JSONOptions(json_mode=json_util.JSONMode.CANONICAL, uuid_representation=4, tz_aware=True)
 COLLECTIONS = ("events", "trials", "experiments", "schema", "attachments.files", "attachments.chunks")
@@ -90,7 +92,7 @@ def test_two_who_apply_at_once_do_no_harm(database: Database[Any]) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(GENEROUS)
     assert failures == []
     assert migrations.status(database) == "current"
 

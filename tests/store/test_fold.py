@@ -11,6 +11,7 @@ import pytest
 from histories import begin, live
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.drawing import examples
 
 from hstore.store.errors import AllTrialsFailed
 from hstore.store.events import (
@@ -191,7 +192,7 @@ def snapshot(state: State) -> Any:
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(seed=st.integers(0, 2**32), steps=st.integers(1, 60), cuts=st.lists(st.integers(0, 200), max_size=5))
 def test_folding_in_pieces_is_folding_at_once(seed: int, steps: int, cuts: list[int]) -> None:
     experiment = begin(Store.in_memory())

@@ -11,6 +11,7 @@ import bson
 import pytest
 from pymongo.database import Database
 from pymongo.errors import WriteError
+from tests.waiting import GENEROUS
 
 from hstore.store.errors import Conflict, InvalidEvent, VerificationFailed
 from hstore.store.events import CODEC, Created, Done, Event, Noted, Queued, Reserved, Running, Unreadable
@@ -126,7 +127,7 @@ def test_who_waits_is_woken_by_an_append(log: EventLog) -> None:
     thread.start()
     waiting.wait()
     log.append(trial(0))
-    thread.join(30)
+    thread.join(GENEROUS)
     assert told == [True]
 
 
@@ -150,7 +151,7 @@ def test_of_many_who_race_for_a_place_one_has_it(log: EventLog) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(GENEROUS)
     read = log.read("e")[1:]
     assert {event.id for event in read} == {event.id for event in won}
     assert len(lost) >= 15 * 7 - len(read)
@@ -183,7 +184,7 @@ def test_who_waits_hears_of_what_was_appended_before_a_conflict(log: EventLog) -
     thread.start()
     with pytest.raises(Conflict):
         log.append([theirs[1], mine[0]])
-    thread.join(30)
+    thread.join(GENEROUS)
     assert told == [True]
 
 
