@@ -40,4 +40,4 @@ def _of_own_chain(kind: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with_type(types: dict[str, Any]) -> dict[str, Any]:
-    return {**types, "enum": [*(name for name in types["enum"] if name != TYPE), TYPE]}
+    return types if TYPE in types["enum"] else {**types, "enum": [*types["enum"], TYPE]}

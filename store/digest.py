@@ -89,6 +89,13 @@ def _canonical_event(event: Event) -> bytes:
     """Return `canonical` of the document of *event*, without making one: a log is opened by the ten thousand events."""
     if event.extra:
         return canonical(to_document(event))
+    try:
+        return _packed(event)
+    except _NaiveDate:  # the document says which dates are naive
+        return canonical(to_document(event))
+
+
+def _packed(event: Event) -> bytes:
     kind = type(event)
     values = zip(_FIELDS[kind], _VALUES[kind](event), strict=True)
     packed: bytes = msgpack.packb(
@@ -96,9 +103,19 @@ def _canonical_event(event: Event) -> bytes:
             event.id.bytes, event.exp, event.tid, event.ver, event.type, event.v, _milliseconds(event.at), event.by,
             [[name, value] for name, value in values if value is not None],
         ],
-        default=_extension,
+        default=_extension_of_aware,
     )  # fmt: skip
     return packed
+
+
+class _NaiveDate(Exception):
+    """A date in an event has no zone."""
+
+
+def _extension_of_aware(value: Any) -> msgpack.ExtType:
+    if isinstance(value, dt.datetime) and value.tzinfo is None:
+        raise _NaiveDate
+    return _extension(value)
 
 
 def digest_event(event: Event, after: bytes = b"") -> bytes:

@@ -160,6 +160,10 @@ CALLS: list[list[str]] = [
     ["resume", "e"], ["stop", "e", "--now"], ["pause", f"copy{HOSTILE}"], ["enqueue", "real", f'{{"x{HOSTILE}": 1}}'],
     ["enqueue", "real", json.dumps({f"x{HOSTILE}": 1})], ["enqueue", "real", '{"x": 0.5, "c": {"index": 0}}'],
     ["quarantine", "e"], ["quarantine", f"copy{HOSTILE}", "--json"], ["quarantine", "real", "--unreadable"],
+    *([command, name, *more] for name in ("e", "real") for command, *more in (
+        ["export", "--jsonl", "-"], ["ask"], ["ask", "--json"], ["tell", f"0-{HOSTILE}", HOSTILE],
+        ["tell", f"0-{HOSTILE}", "1"], ["report", f"0-{HOSTILE}", "1", "1"], ["fail", f"0-{HOSTILE}", HOSTILE],
+        ["run", "--", "echo", f"{{x:{HOSTILE}|1}}"])),
     ["sign", "e"], ["sign", f"none{HOSTILE}"], ["key", "new", f"none{HOSTILE}/k"],
     ["migrate"], ["import", "--from-hyperopt", f"none{HOSTILE}"], [HOSTILE], ["ls", f"--{HOSTILE}"],
 ]  # fmt: skip
