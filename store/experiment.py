@@ -16,15 +16,17 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from hstore.store.digest import digest_event
 from hstore.store.errors import ClosedChain, Conflict, InvalidEvent, NotFound
 from hstore.store.events import Created, Document, Event, Noted, Queued, TrialEvent
-from hstore.store.fold import Trial, evolve, unread, why_not
+from hstore.store.fold import Trial, evolve, fold_chain, unread, why_not
 from hstore.store.log import EVERY_TRIAL, ReadCursor
 from hstore.store.received import Received
 from hstore.store.rewind_check import RewindCheck
 from hstore.store.signed_chains import SignedChains, note_of_all
+from hstore.store.snapshots import SettledChains, open_snapshot
 from hstore.store.state import State
 from hstore.store.values import check_name
 
 if TYPE_CHECKING:
+    from hstore.store.settled import SettledTrials
     from hstore.store.store import Store
 
 Chain: TypeAlias = int | None
@@ -62,18 +64,25 @@ class Experiment:
 
     only: the tids of the trials that are read beside the experiment's own chain; None for all of them. A worker
     reads those that it holds (`load_trial`, `evict`), whatever the size of the search.
+    from_snapshot: whether the first read may begin from a snapshot. Trials that are in it are read when they are asked
+    for, and their events are not among those `received`.
     """
 
     __module__ = "hstore"
 
-    def __init__(self, store: Store, name: str, *, only: Iterable[int] | None = None) -> None:
+    def __init__(
+        self, store: Store, name: str, *, only: Iterable[int] | None = None, from_snapshot: bool = False
+    ) -> None:
         self.store = store
         self.name = name
         self._only = None if only is None else set(only)
+        self._may_open_snapshot = from_snapshot and only is None
         self.state = State(name)
         self._chains: dict[Chain, list[Event]] = {}
         self.received = Received(self._chains)
-        """All events in the order in which this process read them; none where *only* some trials are read."""
+        """All events in the order in which this process read them; none where *only* some trials are read, and none
+        of the trials that a snapshot held."""
+        self._settled_chains = SettledChains(store.log, name, None)
         self._digests: dict[Chain, list[bytes]] = {}
         self._composed: dict[uuid.UUID, bytes] = {}
         self._rewind_check = RewindCheck(store, name, self._chains)
@@ -97,8 +106,11 @@ class Experiment:
     @property
     def events(self) -> list[Event]:
         """All events, the experiment's own chain first, then by trial."""
-        chains = sorted(self._chains, key=lambda tid: -1 if tid is None else tid)
-        return [event for chain in chains for event in self._chains[chain]]
+        chains = self._chains
+        if (settled := self.state.settled) is not None:
+            chains = chains | self._settled_chains.read(settled.tids().tolist())
+        ordered = sorted(chains, key=lambda tid: -1 if tid is None else tid)
+        return [event for chain in ordered for event in chains[chain]]
 
     def begin(self, created: Mapping[str, Any]) -> bool:
         """Begin the experiment with *created*, the data of a `Created`; return False if it has begun already."""
@@ -109,7 +121,7 @@ class Experiment:
     def chain(self, tid: Chain) -> Sequence[Event]:
         """Return the events of one trial, or of the experiment itself for None; raises `NotFound`."""
         try:
-            return tuple(self._chains[tid])
+            return tuple(self._settled_chains.read([tid])[tid] if self._is_settled(tid) else self._chains[tid])
         except KeyError:
             raise NotFound(
                 f"experiment {self.name!r} has no trial {tid}",
@@ -148,10 +160,50 @@ class Experiment:
 
     def _read(self) -> list[Event]:
         with self._rewind_check.guarding():
-            news = self.store.log.read(self.name, self.known)
+            news = self._begin_from_snapshot() or self.store.log.read(self.name, self.known)
         self._rewind_check.read(news)
         self._take(news)
         return news
+
+    def _begin_from_snapshot(self) -> list[Event]:
+        """Have the state begin with the columns of a snapshot, if it may and one is there; return all other events."""
+        if not self._may_open_snapshot or self.state.events:
+            return []
+        self._may_open_snapshot = False
+        if (opened := open_snapshot(self.store, self.name)) is None:
+            return []
+        self._settled_chains = SettledChains(self.store.log, self.name, opened.settled)
+        self.state.begin_from(opened.settled, self._load_settled)
+        return opened.events
+
+    # -- settled trials ---------------------------------------------------------------------------------------
+
+    def _is_settled(self, tid: Chain) -> bool:
+        return self.state.settled is not None and tid in self.state.settled
+
+    def _load_settled(self, tids: Sequence[int]) -> list[Trial]:
+        with _uncollected():
+            chains = self._settled_chains.read(tids)
+            return [fold_chain(chains[tid]) for tid in tids]
+
+    def _recall(self, tids: Iterable[Chain]) -> None:
+        """Keep those of *tids* that are settled, whose chains are to go on, as the others are kept."""
+        if self.state.settled is None:
+            return
+        wanted = [tid for tid in dict.fromkeys(tids) if tid is not None and self._is_settled(tid)]
+        if not wanted:
+            return
+        for tid, chain in self._settled_chains.read(wanted).items():
+            self._chains[tid] = chain
+            if self._signatures is not None:
+                self._signatures.take(chain)
+            self.state.recall(fold_chain(chain))
+
+    def settle(self) -> SettledTrials:
+        """Return all trials that have ended and were observed as columns; nothing changes. See `settled.settle`."""
+        from hstore.store.settled import settle
+
+        return settle(self.state, self._chains[None], self.digest)
 
     def load_trial(self, tid: int) -> Trial | None:
         """Read and fold trial *tid* as well from now on; return it, or None if there is none."""
@@ -193,6 +245,8 @@ class Experiment:
 
     def digest(self, tid: Chain, ver: int) -> bytes:
         """Return the digest of the chain of *tid* up to *ver*."""
+        if self._is_settled(tid):
+            return self._settled_chains.digest(tid, ver)
         chain, digests = self._chains[tid], self._digests.setdefault(tid, [])
         while (n := len(digests)) <= ver:
             composed = self._composed.get(chain[n].id)  # known already if it was composed here
@@ -236,11 +290,14 @@ class Experiment:
         For a person who has looked at them: unlike `compose` this asks for no signature. Needs `Store.keys`, and an
         experiment of which all trials are read. Raises `Conflict` if it has gone on meanwhile: look at that first.
         """
+        if (settled := self.state.settled) is not None:
+            self._recall(settled.tids().tolist())
         [event] = self._compose([(Noted, None, note_of_all(self._chains, self.digest))])
         self.append([event])
         return event
 
-    def _compose(self, pending: Iterable[PendingEvent]) -> list[Event]:
+    def _compose(self, pending: Sequence[PendingEvent]) -> list[Event]:
+        self._recall(tid for _, tid, _ in pending)
         events: list[Event] = []
         self._composed.clear()
         tails: dict[Chain, tuple[int, bytes]] = {}
@@ -351,6 +408,7 @@ class Experiment:
         models.repair(self.state)
 
     def _take(self, events: Sequence[Event]) -> None:
+        self._recall(event.tid for event in events)
         for event in events:
             self._chains.setdefault(event.tid, []).append(event)
         if self._only is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from types import MappingProxyType
 from typing import Literal, TypeAlias
 
@@ -200,6 +201,12 @@ def evolve(trial: Trial | None, event: Event) -> Trial:
             return replace(trial, ver=ver, notes=(*trial.notes, event), is_void=is_void, last=event)
         case _:  # unreadable, or of the experiment's chain: the place is taken, nothing else changes
             return replace(trial, ver=ver, last=event)
+
+
+def fold_chain(chain: Sequence[Event]) -> Trial:
+    """Return the trial whose events are *chain*, all of them from the first on."""
+    first, *later = chain
+    return reduce(evolve, later, evolve(None, first))
 
 
 def why_not(trial: Trial | None, event: Event) -> str | None:

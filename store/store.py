@@ -15,6 +15,7 @@ from hstore.store.latest_events import LatestEvents
 from hstore.store.log import EventLog
 from hstore.store.memory import MemoryLog
 from hstore.store.null_objects import NoClaims, NoReadModels
+from hstore.store.snapshots import MemorySnapshots, Snapshots
 from hstore.store.values import check_name
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Store:
         server: EmbeddedServer | None = None,
         identity: uuid.UUID | None = None,
         keys: Keys | None = None,
+        snapshots: Snapshots | None = None,
     ) -> None:
         self.log = log
         self.attachments = attachments
@@ -70,6 +72,8 @@ class Store:
         """What the store has lost, by experiment, once that was noticed: this process writes nothing more to those."""
         self.keys = keys
         """What signs the events that are appended, and checks those that are acted on; None: nothing does."""
+        self.snapshots: Snapshots = MemorySnapshots() if snapshots is None else snapshots
+        """What experiments may begin from instead of the whole log; never the truth."""
         self._is_closed = False
 
     @classmethod
@@ -81,9 +85,9 @@ class Store:
         """Return the names of all experiments, sorted."""
         return self.log.experiments()
 
-    def experiment(self, name: str) -> Experiment:
-        """Return experiment *name* as the log has it now; raises `NotFound`."""
-        experiment = Experiment(self, check_name(name))
+    def experiment(self, name: str, *, from_snapshot: bool = False) -> Experiment:
+        """Return experiment *name* as the log has it now; raises `NotFound`. from_snapshot: see `Experiment`."""
+        experiment = Experiment(self, check_name(name), from_snapshot=from_snapshot)
         experiment.refresh()
         if experiment.state.events == 0:
             near = difflib.get_close_matches(name, names := self.experiments(), n=1)

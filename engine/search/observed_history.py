@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import reduce
 from typing import Any
 
 from hstore.engine.algorithms.history import History
@@ -12,7 +11,7 @@ from hstore.engine.space import Space
 from hstore.store.errors import VerificationFailed
 from hstore.store.events import Changed, Done, Finished, Queued
 from hstore.store.experiment import Experiment
-from hstore.store.fold import Trial, evolve
+from hstore.store.fold import Trial, fold_chain
 
 
 class ObservedHistory:
@@ -111,8 +110,7 @@ def _trial_at(experiment: Experiment, tid: int, ver: int) -> Trial:
     trial = experiment.state.trials[tid]
     if trial.ver == ver:
         return trial
-    first, *later = experiment.chain(tid)[: ver + 1]
-    return reduce(evolve, later, evolve(None, first))
+    return fold_chain(experiment.chain(tid)[: ver + 1])
 
 
 def outcome(trial: Trial) -> dict[str, Any]:

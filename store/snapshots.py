@@ -1,0 +1,258 @@
+"""Snapshots: where they are kept, and how an experiment is opened from one."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from hstore.store.digest import digest_event
+from hstore.store.errors import NotFound, StoreRewound, StoreUnreachable, VerificationFailed
+from hstore.store.events import Document, Event, Signature
+from hstore.store.log import EVERY_TRIAL, EventIds, EventLog, ReadCursor
+from hstore.store.messages import Log
+
+if TYPE_CHECKING:
+    from pymongo.database import Database
+
+    from hstore.store.experiment import Chain, Experiment
+    from hstore.store.gridfs_attachments import GridFSAttachments
+    from hstore.store.retry import RetryPolicy
+    from hstore.store.settled import SettledTrials
+    from hstore.store.store import Store
+
+LOG = Log("snapshots")
+COLLECTION = "snapshots"
+"""Of MongoDB: one document for each snapshot. Its content is in GridFS, in the bucket of the same name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredSnapshot:
+    """The content of a snapshot as it was found, and who signed it."""
+
+    content: bytes
+    mac: Signature | None = None
+
+
+class Snapshots(Protocol):
+    """Keeps the latest snapshot of each experiment. None of them has to be there, and none is believed."""
+
+    def latest(self, exp: str, fold: int) -> StoredSnapshot | None:
+        """Return the snapshot of *exp* with the most trials, of version *fold*; None if there is none."""
+
+    def put(self, exp: str, fold: int, n: int, snapshot: StoredSnapshot) -> None:
+        """Keep *snapshot*, which has *n* trials, in the place of those that *exp* had."""
+
+    def remove(self, exp: str) -> None:
+        """Remove all snapshots of *exp*."""
+
+
+class MemorySnapshots:
+    """See `Snapshots`."""
+
+    def __init__(self) -> None:
+        self._latest: dict[tuple[str, int], StoredSnapshot] = {}
+
+    def latest(self, exp: str, fold: int) -> StoredSnapshot | None:
+        """See `Snapshots.latest`."""
+        return self._latest.get((exp, fold))
+
+    def put(self, exp: str, fold: int, n: int, snapshot: StoredSnapshot) -> None:
+        """See `Snapshots.put`."""
+        self._latest[exp, fold] = snapshot
+
+    def remove(self, exp: str) -> None:
+        """See `Snapshots.remove`."""
+        self._latest = {key: snapshot for key, snapshot in self._latest.items() if key[0] != exp}
+
+
+class MongoSnapshots:
+    """See `Snapshots`."""
+
+    def __init__(self, database: Database[Document], contents: GridFSAttachments, retry: RetryPolicy) -> None:
+        self._about = database[COLLECTION]
+        self._contents = contents
+        self._retrying = retry
+
+    def latest(self, exp: str, fold: int) -> StoredSnapshot | None:
+        """See `Snapshots.latest`. One whose content is gone, or not what it was, counts as none."""
+        found = self._retrying(lambda: self._about.find_one({"exp": exp, "fold": fold}, sort=[("n", -1), ("at", -1)]))
+        if found is None or not isinstance(found.get("sha256"), bytes):
+            return None
+        try:
+            content = self._contents.get(found["sha256"])
+        except (NotFound, VerificationFailed):
+            return None
+        return StoredSnapshot(content=content, mac=_signature(found.get("mac")))
+
+    def put(self, exp: str, fold: int, n: int, snapshot: StoredSnapshot) -> None:
+        """See `Snapshots.put`. The first one makes the indexes: a store without snapshots needs none."""
+        self._retrying(lambda: self._about.create_index([("exp", 1), ("fold", 1), ("n", -1)]))
+        self._contents.ensure_indexes()
+        sha256 = self._contents.put(snapshot.content)
+        about: Document = {
+            "exp": exp, "fold": fold, "n": n, "sha256": sha256, "bytes": len(snapshot.content),
+            "at": dt.datetime.now(dt.UTC),
+        }  # fmt: skip
+        if snapshot.mac is not None:
+            about["mac"] = {"key": snapshot.mac[0], "mac": snapshot.mac[1]}
+        new = self._retrying(lambda: self._about.insert_one(dict(about)).inserted_id)
+        self._remove({"exp": exp, "_id": {"$ne": new}}, but=sha256)
+
+    def remove(self, exp: str) -> None:
+        """See `Snapshots.remove`."""
+        self._remove({"exp": exp})
+
+    def _remove(self, which: Document, but: bytes = b"") -> None:
+        found = self._retrying(lambda: list(self._about.find(which, {"sha256": 1})))
+        for about in found:
+            self._retrying(lambda about=about: self._about.delete_one({"_id": about["_id"]}))  # type: ignore[misc]
+            if isinstance(sha256 := about.get("sha256"), bytes) and sha256 != but:
+                self._contents.remove(sha256)
+
+
+def _signature(found: Any) -> Signature | None:
+    key, mac = (found.get("key"), found.get("mac")) if isinstance(found, dict) else (None, None)
+    return (key, mac) if isinstance(key, bytes) and isinstance(mac, bytes) else None
+
+
+class SettledChains:
+    """Reads the chains of trials that are *settled*, up to where they were settled. None: no trial is."""
+
+    def __init__(self, log: EventLog, exp: str, settled: SettledTrials | None) -> None:
+        self._log = log
+        self._exp = exp
+        self._settled = settled
+
+    def read(self, tids: Sequence[Chain]) -> dict[Chain, list[Event]]:
+        """Return the chains of *tids*. Raises `VerificationFailed` for one that is not what it was."""
+        settled = self._settled
+        chains: dict[Chain, list[Event]] = {tid: [] for tid in tids if tid is not None}
+        if not chains or settled is None:
+            return chains
+        for event in self._log.read(self._exp, _tails_of({tid: -1 for tid in tids if tid is not None})):
+            assert event.tid is not None
+            if event.ver <= settled.ver(event.tid):
+                chains[event.tid].append(event)
+        for tid, chain in chains.items():
+            assert tid is not None
+            if not chain or chain[-1].id != settled.id(tid) or len(chain) != settled.ver(tid) + 1:
+                raise VerificationFailed(
+                    f"experiment {self._exp!r}: trial {tid} is not what a snapshot says of it",
+                    hint=f"`hstore snapshot {self._exp}` makes the snapshot again from the log", exp=self._exp, tid=tid,
+                )  # fmt: skip
+        return chains
+
+    def digest(self, tid: Chain, ver: int) -> bytes:
+        """Return the digest of the chain of *tid* up to *ver*."""
+        assert self._settled is not None
+        assert tid is not None
+        if ver == self._settled.ver(tid):
+            return self._settled.digest(tid)
+        digest = b""
+        for event in self.read([tid])[tid][: ver + 1]:
+            digest = digest_event(event, digest)
+        return digest
+
+
+def _tails_of(vers: Mapping[int, int]) -> ReadCursor:
+    return ReadCursor(header=EVERY_TRIAL, last=EVERY_TRIAL, open=vers)
+
+
+def save_snapshot(experiment: Experiment) -> int:
+    """Write a snapshot of what *experiment* has read, for others to begin from; return how many trials are columns.
+
+    0: nothing was written, since no trial has ended, or since what a search with a pruner needs is not in one.
+    Raises `NotSigned` as `Experiment.check_signatures` does.
+    """
+    from hstore.store.snapshot import FOLD, pack, seal, take
+
+    experiment.check_signatures()
+    state, store = experiment.state, experiment.store
+    if not state.trials or state.ver < 0 or state.pruner:
+        return 0
+    settled = experiment.settle()
+    if not (n := len(settled)):
+        return 0
+    content = pack(take(experiment.name, settled, state.ver, experiment.digest))
+    begun = experiment.chain(None)[0].id
+    mac = None if store.keys is None else store.keys.sign(begun, seal(content))
+    store.snapshots.put(experiment.name, FOLD, settled.n, StoredSnapshot(content=content, mac=mac))
+    return n
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What an experiment begins from: columns, and all events that are not in them, in the order of `EventLog.read`."""
+
+    settled: SettledTrials
+    events: list[Event]
+
+
+def open_snapshot(store: Store, exp: str) -> Opened | None:
+    """Return what experiment *exp* can begin from; None if it has no snapshot, or none that its log bears out.
+
+    With keys, only a snapshot is used that one of them signs.
+    """
+    from hstore.store.snapshot import FOLD
+
+    try:
+        found = store.snapshots.latest(exp, FOLD)
+    except StoreUnreachable:  # a user who may not read snapshots needs none
+        return None
+    if found is None:
+        return None
+    opened = _compared(store, exp, found)
+    if isinstance(opened, str):
+        LOG.info(f"the snapshot of {exp!r} is not used: {opened}", experiment=exp)
+        return None
+    return opened
+
+
+def _compared(store: Store, exp: str, found: StoredSnapshot) -> Opened | str:
+    """Return what was opened, or why it was not."""
+    from hstore.store import snapshot as snapshots
+
+    try:
+        snapshot = snapshots.unpack(found.content)
+    except snapshots.NoSnapshot as error:
+        return str(error)
+    settled = snapshot.settled
+    if snapshot.exp != exp:
+        return "it is of another experiment"
+    held: EventIds = {(tid, settled.ver(tid)): settled.id(tid) for tid in snapshots.looked_at(settled)}
+    known = ReadCursor(last=settled.n - 1, open=dict.fromkeys(settled.unsettled, -1), held=held)
+    try:
+        events = store.log.read(exp, known)
+    except (StoreRewound, VerificationFailed) as error:
+        return f"the log has lost events since: {error}"
+    if why := snapshots.why_not_of(snapshot, events):
+        return why
+    if store.keys is not None and (why := store.keys.why_not(found.mac, events[0].id, snapshots.seal(found.content))):
+        return f"it {why}"
+    if (tails := _tails(store, exp, settled, events)) is None:
+        return "the log has lost events since"
+    if tails:  # a note was added, or a person had the trial evaluated again
+        events = sorted([*events, *store.log.read(exp, _tails_of(tails))], key=_in_order)
+    return Opened(settled, events)
+
+
+def _in_order(event: Event) -> tuple[int, int]:
+    return -1 if event.tid is None else event.tid, event.ver
+
+
+def _tails(store: Store, exp: str, settled: SettledTrials, events: list[Event]) -> dict[int, int] | None:
+    """Return the ver of each settled trial whose chain has gone on since; None if the chain of one is shorter now.
+
+    All chains are counted, which is quick; as long as the number is right it is not asked which is how long.
+    """
+    n = settled.n
+    counted = store.log.count(exp, n)
+    if counted == settled.events + sum(event.tid is not None and event.tid < n for event in events):
+        return {}
+    lengths = store.log.lengths(exp, n)
+    tids = settled.tids().tolist()
+    if any(lengths.get(tid, 0) <= settled.ver(tid) for tid in tids):
+        return None
+    return {tid: settled.ver(tid) for tid in tids if lengths[tid] > settled.ver(tid) + 1}
