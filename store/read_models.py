@@ -176,9 +176,11 @@ class ReadModels:
     def repair(self, state: State) -> int:
         """Derive again the documents of trials that lag behind *state* (their writer died); return how many lagged."""
         fields = {"tid": 1, "ver": 1, "state": 1, "_id": 0}
-        found = self._retrying(lambda: list(self._trials.find({"exp": state.exp}, fields)))
+        query, is_all = self._looked_at(state)
+        found = self._retrying(lambda: list(self._trials.find(query, fields)))
         shown = {document["tid"]: document["ver"] - (document.get("state") == UNREADABLE) for document in found}
-        lagging = [trial for tid, trial in state.trials.items() if shown.get(tid, -1) < trial.ver]
+        trials = state.trials.items() if is_all else state.kept_trials()
+        lagging = [trial for tid, trial in trials if shown.get(tid, -1) < trial.ver]
         self._write_trials(lagging)
         self._write_experiment(state)
         return len(lagging)
@@ -188,7 +190,8 @@ class ReadModels:
 
         None: the document of the experiment (its `events`), also if it reflects as many events, but others.
         """
-        found = self._retrying(lambda: list(self._trials.find({"exp": state.exp}, {"tid": 1, "ver": 1, "_id": 0})))
+        query, _ = self._looked_at(state)
+        found = self._retrying(lambda: list(self._trials.find(query, {"tid": 1, "ver": 1, "_id": 0})))
         trials = state.trials
         ahead: dict[int | None, int] = {
             document["tid"]: document["ver"]
@@ -201,6 +204,19 @@ class ReadModels:
         is_other = shown[1:] != (state.ver, state.status, state.counts)
         is_ahead = shown[0] > state.events or (shown[0] == state.events and is_other)
         return ahead | ({None: shown[0]} if is_ahead else {})
+
+    def _looked_at(self, state: State) -> tuple[Document, bool]:
+        """Return a query for the documents that are to be compared with *state*, and whether it is for all of them.
+
+        Settled trials do not change, so their documents are right if they are there: they are only counted.
+        """
+        if (settled := state.settled) is None:
+            return {"exp": state.exp}, True
+        n = settled.n
+        counted = self._retrying(lambda: self._trials.count_documents({"exp": state.exp, "tid": {"$gte": 0, "$lt": n}}))
+        if counted != n:
+            return {"exp": state.exp}, True
+        return {"exp": state.exp, "$or": [{"tid": {"$gte": n}}, {"tid": {"$in": settled.unsettled}}]}, False
 
     def remove(self, exp: str, documents: Mapping[int | None, int]) -> None:
         """Remove the *documents* of *exp* that `ahead` returned, unless they were written since."""

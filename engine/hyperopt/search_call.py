@@ -238,7 +238,7 @@ def _uncounted(experiment: Experiment) -> int:
     """
     state = experiment.state
     if experiment.store.is_durable:
-        return sum(map(is_discarded, state.trials.values()))
+        return sum(map(is_discarded, state.unlike_most()))
     return sum(trial.state in ("failed", "cancelled") or is_discarded(trial) for trial in state.trials.values())
 
 
