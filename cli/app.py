@@ -26,6 +26,7 @@ from hstore.cli.retry import retry
 from hstore.cli.session import INTERRUPTED, Failure, Group, Session
 from hstore.cli.show import show
 from hstore.cli.sign import sign
+from hstore.cli.snapshot import snapshot
 from hstore.cli.status import status
 from hstore.cli.verify import verify
 from hstore.cli.worker import worker
@@ -71,7 +72,8 @@ def app(ctx: click.Context, url: str | None, debug: bool) -> None:
 
 
 COMMANDS = (
-    ls, show, status, log, worker, pause, resume, stop, retry, enqueue, replay, verify, check, rebuild, import_,
+    ls, show, status, log, worker, pause, resume, stop, retry, enqueue, replay, verify, check, rebuild, snapshot,
+    import_,
     migrate, key, sign, db,
 )  # fmt: skip
 for command in COMMANDS:

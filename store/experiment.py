@@ -79,7 +79,7 @@ class Experiment:
         self._may_open_snapshot = from_snapshot and only is None
         self.state = State(name)
         self._chains: dict[Chain, list[Event]] = {}
-        self.received = Received(self._chains)
+        self.received = Received(self._chains, self._read_settled)
         """All events in the order in which this process read them; none where *only* some trials are read, and none
         of the trials that a snapshot held."""
         self._settled_chains = SettledChains(store.log, name, None)
@@ -181,6 +181,9 @@ class Experiment:
     def _is_settled(self, tid: Chain) -> bool:
         return self.state.settled is not None and tid in self.state.settled
 
+    def _read_settled(self, tids: Sequence[int]) -> Mapping[Chain, Sequence[Event]]:
+        return self._settled_chains.read(tids)
+
     def _load_settled(self, tids: Sequence[int]) -> list[Trial]:
         with _uncollected():
             chains = self._settled_chains.read(tids)
@@ -199,11 +202,21 @@ class Experiment:
                 self._signatures.take(chain)
             self.state.recall(fold_chain(chain))
 
-    def settle(self) -> SettledTrials:
+    def settled(self) -> SettledTrials:
         """Return all trials that have ended and were observed as columns; nothing changes. See `settled.settle`."""
         from hstore.store.settled import settle
 
         return settle(self.state, self._chains[None], self.digest)
+
+    def settle(self, settled: SettledTrials) -> None:
+        """Keep of trials that are *settled*, as just returned by `settled`, no more than that: the log has the rest."""
+        self._settled_chains = SettledChains(self.store.log, self.name, settled)
+        for tid in settled.tids().tolist():
+            self._chains.pop(tid, None)
+            self._digests.pop(tid, None)
+            if self._signatures is not None:
+                self._signatures.forget(tid)
+        self.state.settle(settled, self._load_settled)
 
     def load_trial(self, tid: int) -> Trial | None:
         """Read and fold trial *tid* as well from now on; return it, or None if there is none."""

@@ -47,6 +47,13 @@ class Observations:
         if settled.known_own >= 0:
             self.known[None] = settled.known_own
 
+    def settle(self, settled: SettledTrials) -> None:
+        """Go on with the columns of *settled* in the place of what is known of these trials."""
+        self.settled = settled
+        for tid in settled.tids().tolist():
+            self.known.pop(tid, None)
+            self._at_end.pop(tid, None)
+
     def recall(self, tid: int) -> None:
         """Note that trial *tid* is settled no longer."""
         assert self.settled is not None

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from pymongo.collection import Collection
     from pymongo.database import Database
 
+    from hstore.store.settled import SettledTrials
+
 EXPERIMENT_SECONDS = 0.25
 """The document of an experiment follows its log at most this often while nothing but trials changes."""
 RESULT_BYTES = 16 * 1024
@@ -66,6 +68,8 @@ class ReadModels:
         self._leases: dict[tuple[str, int], tuple[str, float]] = {}
         self._experiments_waiting: dict[str, State] = {}
         self._shown: dict[str, float] = {}
+        self._counted: SettledTrials | None = None
+        """Those of which it was seen last that each has its document."""
         self._server_epoch: tuple[Any, ...] | None = None
 
     def for_thread(self) -> ReadModels:
@@ -213,9 +217,12 @@ class ReadModels:
         if (settled := state.settled) is None:
             return {"exp": state.exp}, True
         n = settled.n
-        counted = self._retrying(lambda: self._trials.count_documents({"exp": state.exp, "tid": {"$gte": 0, "$lt": n}}))
-        if counted != n:
-            return {"exp": state.exp}, True
+        if self._counted is not settled:
+            query = {"exp": state.exp, "tid": {"$gte": 0, "$lt": n}}
+            database = self._trials.database
+            if self._retrying(lambda: database.command("count", "trials", query=query))["n"] != n:
+                return {"exp": state.exp}, True
+            self._counted = settled
         return {"exp": state.exp, "$or": [{"tid": {"$gte": n}}, {"tid": {"$in": settled.unsettled}}]}, False
 
     def remove(self, exp: str, documents: Mapping[int | None, int]) -> None:

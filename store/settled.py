@@ -59,8 +59,12 @@ class SettledTrials:
     points: dict[str, Floats] = field(default_factory=dict)
     """By label the raw value in each trial, nan where it was inactive."""
 
+    _count: int = -1
+
     def __len__(self) -> int:
-        return int(np.count_nonzero(self.vers >= 0))
+        if self._count < 0:
+            self._count = int(np.count_nonzero(self.vers >= 0))
+        return self._count
 
     def __contains__(self, tid: object) -> bool:
         return isinstance(tid, int) and 0 <= tid < self.n and self.vers[tid] >= 0
@@ -80,7 +84,7 @@ class SettledTrials:
     def drop(self, tid: int) -> None:
         """Note that trial *tid* is settled no longer: its chain goes on."""
         self.known_others[tid] = int(self.known[tid])
-        self.vers[tid] = -1
+        self.vers[tid] = self._count = -1
 
     def tids(self, having: int = 0, lacking: int = 0) -> NDArray[np.intp]:
         """Return the settled trials that have all flags of *having* and none of *lacking*."""

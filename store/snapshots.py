@@ -160,10 +160,11 @@ def _tails_of(vers: Mapping[int, int]) -> ReadCursor:
     return ReadCursor(header=EVERY_TRIAL, last=EVERY_TRIAL, open=vers)
 
 
-def save_snapshot(experiment: Experiment) -> int:
+def save_snapshot(experiment: Experiment, *, is_kept: bool = True) -> int:
     """Write a snapshot of what *experiment* has read, for others to begin from; return how many trials are columns.
 
     0: nothing was written, since no trial has ended, or since what a search with a pruner needs is not in one.
+    is_kept: False has *experiment* itself keep no more than the columns of these trials, as if it had begun from them.
     Raises `NotSigned` as `Experiment.check_signatures` does.
     """
     from hstore.store.snapshot import FOLD, pack, seal, take
@@ -172,13 +173,15 @@ def save_snapshot(experiment: Experiment) -> int:
     state, store = experiment.state, experiment.store
     if not state.trials or state.ver < 0 or state.pruner:
         return 0
-    settled = experiment.settle()
+    settled = experiment.settled()
     if not (n := len(settled)):
         return 0
     content = pack(take(experiment.name, settled, state.ver, experiment.digest))
     begun = experiment.chain(None)[0].id
     mac = None if store.keys is None else store.keys.sign(begun, seal(content))
     store.snapshots.put(experiment.name, FOLD, settled.n, StoredSnapshot(content=content, mac=mac))
+    if not is_kept:
+        experiment.settle(settled)
     return n
 
 

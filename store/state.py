@@ -123,6 +123,16 @@ class State:
         self.events = settled.events
         self.pruned, self.suggested = len(settled.tids(PRUNED)), len(settled.tids(SUGGESTED))
 
+    def settle(self, settled: SettledTrials, load: Callable[[Sequence[int]], list[Trial]]) -> None:
+        """Keep of the trials that are *settled* no more than their columns, which `settled.settle` made of this state.
+
+        load: as in `begin_from`.
+        """
+        for tid in settled.tids().tolist():
+            self._trials.pop(tid, None)
+        self._all.settled, self._all.load = settled, load
+        self.observations.settle(settled)
+
     def recall(self, trial: Trial) -> None:
         """Keep *trial*, which was settled and goes on."""
         self._all.recall(trial)

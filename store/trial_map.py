@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 AT_ONCE = 2_000
 """Settled trials that are read at once where all are asked for."""
-RECENT = 64
-"""Settled trials that are kept for a while after they were asked for."""
+AHEAD = 256
+"""Settled trials that are read at once where one after the other is asked for."""
 
 
 def _nothing(tids: Sequence[int]) -> list[Trial]:
@@ -46,9 +46,11 @@ class TrialMap(Mapping[int, Trial]):
         if self.settled is None or tid not in self.settled:
             raise KeyError(tid)
         if tid not in self._recent:
-            if len(self._recent) >= RECENT:
-                del self._recent[next(iter(self._recent))]
-            (self._recent[tid],) = self.load([tid])
+            is_next = tid - 1 in self._recent
+            wanted = [t for t in range(tid, tid + AHEAD if is_next else tid + 1) if t in self.settled]
+            if len(self._recent) >= AHEAD:
+                self._recent.clear()
+            self._recent.update(zip(wanted, self.load(wanted), strict=True))
         return self._recent[tid]
 
     def __iter__(self) -> Iterator[int]:

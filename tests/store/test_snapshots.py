@@ -267,4 +267,4 @@ def test_a_point_that_is_no_number_stays_an_object() -> None:
         finish_one(experiment, tid, 3.0)
     save_snapshot(experiment)
     assert 5 not in (opened(store).state.settled or ())
-    assert np.isnan(experiment.settle().points["x"][5])
+    assert np.isnan(experiment.settled().points["x"][5])

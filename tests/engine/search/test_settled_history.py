@@ -7,13 +7,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hstore import Trials, fmin, hp
+from hstore import MongoTrials, Trials, fmin, hp
+from hstore.engine.audit.replay import derive_again
+from hstore.engine.search import snapshot_writer
 from hstore.engine.search.observed_history import ObservedHistory
 from hstore.engine.search.seeds import Seeds
 from hstore.engine.space import Space
 from hstore.store.events import Changed, Noted
 from hstore.store.experiment import Experiment
 from hstore.store.snapshots import save_snapshot
+from hstore.store.store import Store
 
 SPACE = {
     "x": hp.uniform("x", 0, 1),
@@ -37,10 +40,10 @@ def several(config: Any) -> Any:
     return {"status": "ok", "losses": [config["x"], 1 - config["x"]], "constraints": [config["x"] - 0.7]}
 
 
-def searched(objective: Any, n: int = 40, **more: Any) -> Trials:
+def searched(objective: Any, n: int = 40, algo: Any = "rand", **more: Any) -> Trials:
     trials = Trials()
     fmin(
-        objective, SPACE, algo="rand", max_evals=n, trials=trials, rstate=0, verbose=False, catch_eval_exceptions=True,
+        objective, SPACE, algo=algo, max_evals=n, trials=trials, rstate=0, verbose=False, catch_eval_exceptions=True,
         **more,
     )  # fmt: skip
     return trials
@@ -124,10 +127,52 @@ def test_trials_that_were_pruned_keep_what_they_reported() -> None:
     experiment = trials.experiment
     assert experiment.state.pruned
     space = Space.from_data(experiment.state.space)
-    history = history_of(experiment.settle(), space)
+    history = history_of(experiment.settled(), space)
     whole = ObservedHistory(space)
     whole.follow(experiment)
     assert history is not None
-    rows = experiment.settle().tids()
+    rows = experiment.settled().tids()
     for name in ("kinds", "losses", "partial_losses", "partial_steps"):
         np.testing.assert_array_equal(getattr(history, name)[rows], getattr(whole.history, name)[rows])
+
+
+def test_a_driver_writes_snapshots_and_goes_on_from_them(
+    mongo_store: Store, database: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshot_writer, "FEWEST", 8)
+    seen: list[int] = []
+    for n in (20, 30):
+        fmin(
+            mixed, SPACE, algo="tpe", max_evals=n, experiment="e", store=mongo_store, rstate=0, verbose=False,
+            catch_eval_exceptions=True,
+        )  # fmt: skip
+        about = database["snapshots"].find_one({"exp": "e"})
+        seen.append(about["n"])
+        assert database["snapshots"].count_documents({}) == 1
+        assert database["snapshots.files"].count_documents({}) == 1
+    assert seen == [20, 30]
+    whole = searched(mixed, 30, algo="tpe").experiment
+    experiment = mongo_store.experiment("e", from_snapshot=True)
+    assert experiment.state.settled is not None
+    assert [trial.point for trial in experiment.trials] == [trial.point for trial in whole.trials]
+    assert derive_again(mongo_store.experiment("e")).differences == ()
+
+
+def test_trials_of_a_store_make_documents_when_they_are_looked_at(
+    mongo_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshot_writer, "FEWEST", 8)
+    fmin(
+        mixed, SPACE, algo="rand", max_evals=20, experiment="e", store=mongo_store, rstate=0, verbose=False,
+        catch_eval_exceptions=True,
+    )  # fmt: skip
+    trials = MongoTrials(mongo_store, exp_key="e")
+    assert trials.experiment.state.settled is not None
+    n, best, argmin = len(trials), trials.best_trial, trials.argmin
+    assert trials.documents.is_behind
+    assert n == len(trials.trials)
+    assert not trials.documents.is_behind
+    assert trials.trials[[doc["tid"] for doc in trials.trials].index(best["tid"])] is best
+    assert (trials.best_trial, trials.argmin) == (best, argmin)
+    whole = Trials(exp_key="e", experiment=mongo_store.experiment("e"))
+    assert repr(whole.trials) == repr(trials.trials)
