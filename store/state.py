@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -27,7 +28,7 @@ from hstore.store.events import (
     Resumed,
     Unreadable,
 )
-from hstore.store.fold import UNREADABLE, Trial, evolve, latest_attachments
+from hstore.store.fold import UNREADABLE, Trial, evolve, fold_plain, latest_attachments
 from hstore.store.observations import Observations
 from hstore.store.ranking import Ranking
 from hstore.store.trial_map import TrialMap
@@ -201,16 +202,23 @@ class State:
 
     def take(self, events: Iterable[Event]) -> None:
         """Fold *events* in; per chain they come in order and without gaps, chains may come in any order."""
-        for event in events:
-            self.events += 1
-            if self.last is None or _moment(event) >= _moment(self.last):
-                self.last = event
-            if isinstance(event, Unreadable):
-                self.unreadable = (*self.unreadable, event)
-            if event.tid is None:
-                self._take_header(event)
-            else:
-                self._take_trial(event.tid, event)
+        for tid, run in groupby(events, _tid_of):
+            chain = list(run)
+            for event in chain:
+                last = self.last
+                if last is None or event.at > last.at or (event.at == last.at and _moment(event) >= _moment(last)):
+                    self.last = event
+            self.events += len(chain)
+            if tid is not None and chain[0].ver == 0 and (trial := fold_plain(chain)) and tid not in self._trials:
+                self._take_whole(trial)
+                continue
+            for event in chain:
+                if isinstance(event, Unreadable):
+                    self.unreadable = (*self.unreadable, event)
+                if tid is None:
+                    self._take_header(event)
+                else:
+                    self._take_trial(tid, event)
 
     def evict(self, tid: int) -> None:
         """Forget trial *tid*, for a reader that follows some trials only."""
@@ -222,6 +230,27 @@ class State:
         self._open.pop(tid, None)
         self.observations.evict(tid)
         self._ranking.remove(tid)
+
+    def _take_whole(self, trial: Trial) -> None:
+        """Take a trial that was not known, and all that was read of it, as `_take_trial` does one by one."""
+        tid, counts = trial.tid, self._counts
+        assert trial.queued is not None
+        self._trials[tid] = trial
+        counts["queued"] += 0  # states are listed in the order in which trials came to be in them
+        if trial.reserved is not None:
+            counts["reserved"] += 0
+        if trial.running is not None:
+            counts["running"] += 0
+        counts[trial.state] += 1
+        self.suggested += _is_suggested(trial)
+        self.observations.observe(trial.queued.observed)
+        if not trial.is_finished:
+            self._open[tid] = trial.ver
+            return
+        self.pruned += trial.is_pruned
+        assert trial.end is not None
+        self.observations.add(tid, trial.end.ver)
+        self._ranking.update(trial)
 
     def _take_trial(self, tid: int, event: Event) -> None:
         before = self._trials.get(tid)
@@ -279,6 +308,10 @@ class State:
             case Forked() | _:
                 pass
         self.observations.add(None, event.ver)
+
+
+def _tid_of(event: Event) -> int | None:
+    return event.tid
 
 
 def _moment(event: Event) -> tuple[Any, ...]:
