@@ -21,7 +21,7 @@ from hstore.store.log import EVERY_TRIAL, ReadCursor
 from hstore.store.received import Received
 from hstore.store.rewind_check import RewindCheck
 from hstore.store.signed_chains import SignedChains, note_of_all
-from hstore.store.snapshots import SettledChains, open_snapshot
+from hstore.store.snapshots import AllChains, SettledChains, open_snapshot
 from hstore.store.state import State
 from hstore.store.values import check_name
 
@@ -128,6 +128,11 @@ class Experiment:
                 hint=f"its trials are 0 to {len(self.state.trials) - 1}" if self.state.trials else "it has none yet",
             ) from None  # fmt: skip
 
+    @property
+    def all_chains(self) -> Mapping[Chain, Sequence[Event]]:
+        """All chains by tid (None: the experiment's own); of a settled one the length is known, its events are read."""
+        return AllChains(self._chains, self._settled_chains)
+
     def documents(self) -> Iterable[Document]:
         """Yield all events as they are stored."""
         return self.store.log.documents(self.name)
@@ -211,10 +216,9 @@ class Experiment:
     def settle(self, settled: SettledTrials) -> None:
         """Keep of trials that are *settled*, as just returned by `settled`, no more than that: the log has the rest."""
         self._settled_chains = SettledChains(self.store.log, self.name, settled)
-        for tid in settled.tids().tolist():
-            self._chains.pop(tid, None)
-            self._digests.pop(tid, None)
-            if self._signatures is not None:
+        settled.take_from(self._chains, self._digests)
+        if self._signatures is not None:
+            for tid in settled.tids().tolist():
                 self._signatures.forget(tid)
         self.state.settle(settled, self._load_settled)
 
@@ -303,9 +307,7 @@ class Experiment:
         For a person who has looked at them: unlike `compose` this asks for no signature. Needs `Store.keys`, and an
         experiment of which all trials are read. Raises `Conflict` if it has gone on meanwhile: look at that first.
         """
-        if (settled := self.state.settled) is not None:
-            self._recall(settled.tids().tolist())
-        [event] = self._compose([(Noted, None, note_of_all(self._chains, self.digest))])
+        [event] = self._compose([(Noted, None, note_of_all(self.all_chains, self.digest))])
         self.append([event])
         return event
 

@@ -50,9 +50,7 @@ class Observations:
     def settle(self, settled: SettledTrials) -> None:
         """Go on with the columns of *settled* in the place of what is known of these trials."""
         self.settled = settled
-        for tid in settled.tids().tolist():
-            self.known.pop(tid, None)
-            self._at_end.pop(tid, None)
+        settled.take_from(self.known, self._at_end)
 
     def recall(self, tid: int) -> None:
         """Note that trial *tid* is settled no longer."""

@@ -81,6 +81,13 @@ class SettledTrials:
         """Return the id of the last event of trial *tid*, which is settled."""
         return UUID(bytes=bytes(self.ids[tid]))
 
+    def take_from(self, *maps: dict[Any, Any]) -> None:
+        """Remove what *maps* hold of settled trials, by tid, and the room that it took."""
+        for each in maps:
+            left = {tid: value for tid, value in each.items() if tid not in self}
+            each.clear()
+            each.update(left)
+
     def drop(self, tid: int) -> None:
         """Note that trial *tid* is settled no longer: its chain goes on."""
         self.known_others[tid] = int(self.known[tid])

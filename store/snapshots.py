@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, overload
 
 from hstore.store.digest import digest_event
 from hstore.store.errors import NotFound, StoreRewound, StoreUnreachable, VerificationFailed
@@ -124,6 +124,7 @@ class SettledChains:
         self._log = log
         self._exp = exp
         self._settled = settled
+        self._tids: list[int] | None = None
 
     def read(self, tids: Sequence[Chain]) -> dict[Chain, list[Event]]:
         """Return the chains of *tids*. Raises `VerificationFailed` for one that is not what it was."""
@@ -144,6 +145,25 @@ class SettledChains:
                 )  # fmt: skip
         return chains
 
+    @property
+    def tids(self) -> Sequence[int]:
+        """The settled trials."""
+        if self._settled is None:
+            return ()
+        if self._tids is None or len(self._tids) != len(self._settled):
+            self._tids = self._settled.tids().tolist()
+        return self._tids
+
+    def has(self, tid: Chain) -> bool:
+        """Return whether *tid* is settled."""
+        return self._settled is not None and tid in self._settled
+
+    def length(self, tid: Chain) -> int:
+        """Return the number of events in the chain of *tid*."""
+        assert self._settled is not None
+        assert tid is not None
+        return self._settled.ver(tid) + 1
+
     def digest(self, tid: Chain, ver: int) -> bytes:
         """Return the digest of the chain of *tid* up to *ver*."""
         assert self._settled is not None
@@ -154,6 +174,46 @@ class SettledChains:
         for event in self.read([tid])[tid][: ver + 1]:
             digest = digest_event(event, digest)
         return digest
+
+
+class AllChains(Mapping["Chain", Sequence[Event]]):
+    """The chains that are *kept*, and those of settled trials, which are read when an event of them is asked for."""
+
+    def __init__(self, kept: Mapping[Chain, Sequence[Event]], settled: SettledChains) -> None:
+        self._kept = kept
+        self._settled = settled
+
+    def __getitem__(self, tid: Chain) -> Sequence[Event]:
+        if tid in self._kept:
+            return self._kept[tid]
+        if not self._settled.has(tid):
+            raise KeyError(tid)
+        return SettledChain(self._settled, tid)
+
+    def __iter__(self) -> Iterator[Chain]:
+        yield from self._kept
+        yield from self._settled.tids
+
+    def __len__(self) -> int:
+        return len(self._kept) + len(self._settled.tids)
+
+
+class SettledChain(Sequence[Event]):
+    """The chain of one settled trial: its length is known, its events are read."""
+
+    def __init__(self, chains: SettledChains, tid: Chain) -> None:
+        self._chains = chains
+        self._tid = tid
+
+    def __len__(self) -> int:
+        return self._chains.length(self._tid)
+
+    @overload
+    def __getitem__(self, place: int) -> Event: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Event]: ...
+    def __getitem__(self, place: int | slice) -> Event | list[Event]:
+        return self._chains.read([self._tid])[self._tid][place]
 
 
 def _tails_of(vers: Mapping[int, int]) -> ReadCursor:
@@ -167,7 +227,7 @@ def save_snapshot(experiment: Experiment, *, is_kept: bool = True) -> int:
     is_kept: False has *experiment* itself keep no more than the columns of these trials, as if it had begun from them.
     Raises `NotSigned` as `Experiment.check_signatures` does.
     """
-    from hstore.store.snapshot import FOLD, pack, seal, take
+    from hstore.store.snapshot_format import FOLD, pack, seal, take
 
     experiment.check_signatures()
     state, store = experiment.state, experiment.store
@@ -198,7 +258,7 @@ def open_snapshot(store: Store, exp: str) -> Opened | None:
 
     With keys, only a snapshot is used that one of them signs.
     """
-    from hstore.store.snapshot import FOLD
+    from hstore.store.snapshot_format import FOLD
 
     try:
         found = store.snapshots.latest(exp, FOLD)
@@ -215,7 +275,7 @@ def open_snapshot(store: Store, exp: str) -> Opened | None:
 
 def _compared(store: Store, exp: str, found: StoredSnapshot) -> Opened | str:
     """Return what was opened, or why it was not."""
-    from hstore.store import snapshot as snapshots
+    from hstore.store import snapshot_format as snapshots
 
     try:
         snapshot = snapshots.unpack(found.content)

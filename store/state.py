@@ -129,8 +129,7 @@ class State:
 
         load: as in `begin_from`.
         """
-        for tid in settled.tids().tolist():
-            self._trials.pop(tid, None)
+        settled.take_from(self._trials)
         self._all.settled, self._all.load = settled, load
         self.observations.settle(settled)
 

@@ -12,7 +12,7 @@ import histories
 import numpy as np
 import pytest
 
-from hstore.store import snapshot as snapshots
+from hstore.store import snapshot_format as snapshots
 from hstore.store.errors import VerificationFailed
 from hstore.store.events import Changed, Done, Noted, Queued, Requeued, Reserved, Running
 from hstore.store.experiment import Experiment
@@ -268,3 +268,40 @@ def test_a_point_that_is_no_number_stays_an_object() -> None:
     save_snapshot(experiment)
     assert 5 not in (opened(store).state.settled or ())
     assert np.isnan(experiment.settled().points["x"][5])
+
+
+def test_the_length_of_each_chain_is_known_and_its_events_are_read() -> None:
+    store = searched(20)
+    save_snapshot(opened(store))
+    mine, whole = opened(store).all_chains, opened(store, from_snapshot=False).all_chains
+    assert {tid: len(chain) for tid, chain in mine.items()} == {tid: len(chain) for tid, chain in whole.items()}
+    assert {tid: [event.id for event in chain] for tid, chain in mine.items()} == {
+        tid: [event.id for event in chain] for tid, chain in whole.items()
+    }
+    assert 20 not in mine
+
+
+def test_signing_covers_the_trials_of_a_snapshot() -> None:
+    store = searched(20)
+    save_snapshot(opened(store))
+    store.keys = Keys(parse_key(new_key()))
+    experiment = opened(store)
+    assert experiment.state.settled is None  # no key signs it
+    experiment.sign()
+    save_snapshot(opened(store))
+    again = opened(store)
+    assert again.state.settled is not None
+    assert again.sign().extra["signed"][0][0] is None
+    opened(store, from_snapshot=False).check_signatures()
+
+
+def test_a_process_keeps_the_columns_of_what_it_wrote() -> None:
+    store = searched(30)
+    experiment = opened(store)
+    news = len(experiment.received)
+    save_snapshot(experiment, is_kept=False)
+    assert len(dict(experiment.state.kept_trials())) <= 5
+    finish_one(experiment, 30, 0.1)
+    assert [event.ver for event in experiment.received[news:]] == [0, 1, 2, 3]
+    assert [event.id for event in experiment.received[:5]] == [event.id for event in opened(store).events[:5]]
+    assert comparable(what_is_known(experiment)) == comparable(what_is_known(opened(store, from_snapshot=False)))
