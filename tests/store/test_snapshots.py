@@ -14,9 +14,10 @@ import pytest
 
 from hstore.store import snapshot_format as snapshots
 from hstore.store.errors import VerificationFailed
-from hstore.store.events import Changed, Done, Noted, Queued, Requeued, Reserved, Running
+from hstore.store.events import Changed, Done, Event, Noted, Queued, Requeued, Reserved, Running
 from hstore.store.experiment import Experiment
 from hstore.store.keys import Keys, new_key, parse_key
+from hstore.store.log import ReadCursor
 from hstore.store.snapshots import StoredSnapshot, open_snapshot, save_snapshot
 from hstore.store.store import Store
 
@@ -305,3 +306,25 @@ def test_a_process_keeps_the_columns_of_what_it_wrote() -> None:
     assert [event.ver for event in experiment.received[news:]] == [0, 1, 2, 3]
     assert [event.id for event in experiment.received[:5]] == [event.id for event in opened(store).events[:5]]
     assert comparable(what_is_known(experiment)) == comparable(what_is_known(opened(store, from_snapshot=False)))
+
+
+def test_opening_reads_as_many_events_of_a_long_search_as_of_a_short_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def read_of(n: int) -> int:
+        store, counted = searched(n), 0
+        save_snapshot(opened(store))
+        read = store.log.read
+
+        def counting(exp: str, known: ReadCursor = ReadCursor()) -> list[Event]:  # noqa: B008 - frozen
+            nonlocal counted
+            events = read(exp, known)
+            counted += len(events)
+            return events
+
+        monkeypatch.setattr(store.log, "read", counting)
+        experiment = opened(store)
+        assert (len(experiment.state.trials), experiment.state.counts) == (n, {"done": n})
+        assert experiment.state.require_best().loss == 0.0
+        experiment.observed()
+        return counted
+
+    assert read_of(150) == read_of(30) < 20
