@@ -82,7 +82,9 @@ class Experiment:
         self.received = Received(self._chains, self._read_settled)
         """All events in the order in which this process read them; none where *only* some trials are read, and none
         of the trials that a snapshot held."""
-        self._settled_chains = SettledChains(store.log, name, None)
+        self._settled_chains = SettledChains(store.log, name)
+        self.all_chains = AllChains(self._chains, self._settled_chains)
+        """All chains by tid (None: the experiment's own); of a settled one the length is known, its events are read."""
         self._digests: dict[Chain, list[bytes]] = {}
         self._composed: dict[uuid.UUID, bytes] = {}
         self._rewind_check = RewindCheck(store, name, self._chains)
@@ -128,11 +130,6 @@ class Experiment:
                 hint=f"its trials are 0 to {len(self.state.trials) - 1}" if self.state.trials else "it has none yet",
             ) from None  # fmt: skip
 
-    @property
-    def all_chains(self) -> Mapping[Chain, Sequence[Event]]:
-        """All chains by tid (None: the experiment's own); of a settled one the length is known, its events are read."""
-        return AllChains(self._chains, self._settled_chains)
-
     def documents(self) -> Iterable[Document]:
         """Yield all events as they are stored."""
         return self.store.log.documents(self.name)
@@ -177,7 +174,7 @@ class Experiment:
         self._may_open_snapshot = False
         if (opened := open_snapshot(self.store, self.name)) is None:
             return []
-        self._settled_chains = SettledChains(self.store.log, self.name, opened.settled)
+        self._settled_chains.settled = opened.settled
         self.state.begin_from(opened.settled, self._load_settled)
         return opened.events
 
@@ -215,7 +212,7 @@ class Experiment:
 
     def settle(self, settled: SettledTrials) -> None:
         """Keep of trials that are *settled*, as just returned by `settled`, no more than that: the log has the rest."""
-        self._settled_chains = SettledChains(self.store.log, self.name, settled)
+        self._settled_chains.settled = settled
         settled.take_from(self._chains, self._digests)
         if self._signatures is not None:
             for tid in settled.tids().tolist():
@@ -424,8 +421,13 @@ class Experiment:
 
     def _take(self, events: Sequence[Event]) -> None:
         self._recall(event.tid for event in events)
+        chains = self._chains
         for event in events:
-            self._chains.setdefault(event.tid, []).append(event)
+            chain = chains.get(event.tid)
+            if chain is None:
+                chains[event.tid] = [event]
+            else:
+                chain.append(event)
         if self._only is None:
             self.received.extend(events)
         if self._signatures is not None:

@@ -118,17 +118,17 @@ def _signature(found: Any) -> Signature | None:
 
 
 class SettledChains:
-    """Reads the chains of trials that are *settled*, up to where they were settled. None: no trial is."""
+    """Reads the chains of trials that are `settled` (None: no trial is), up to where they were settled."""
 
-    def __init__(self, log: EventLog, exp: str, settled: SettledTrials | None) -> None:
+    def __init__(self, log: EventLog, exp: str) -> None:
         self._log = log
         self._exp = exp
-        self._settled = settled
-        self._tids: list[int] | None = None
+        self.settled: SettledTrials | None = None
+        self._tids: tuple[SettledTrials, list[int]] | None = None
 
     def read(self, tids: Sequence[Chain]) -> dict[Chain, list[Event]]:
         """Return the chains of *tids*. Raises `VerificationFailed` for one that is not what it was."""
-        settled = self._settled
+        settled = self.settled
         chains: dict[Chain, list[Event]] = {tid: [] for tid in tids if tid is not None}
         if not chains or settled is None:
             return chains
@@ -148,28 +148,28 @@ class SettledChains:
     @property
     def tids(self) -> Sequence[int]:
         """The settled trials."""
-        if self._settled is None:
+        if self.settled is None:
             return ()
-        if self._tids is None or len(self._tids) != len(self._settled):
-            self._tids = self._settled.tids().tolist()
-        return self._tids
+        if self._tids is None or self._tids[0] is not self.settled or len(self._tids[1]) != len(self.settled):
+            self._tids = self.settled, self.settled.tids().tolist()
+        return self._tids[1]
 
     def has(self, tid: Chain) -> bool:
         """Return whether *tid* is settled."""
-        return self._settled is not None and tid in self._settled
+        return self.settled is not None and tid in self.settled
 
     def length(self, tid: Chain) -> int:
         """Return the number of events in the chain of *tid*."""
-        assert self._settled is not None
+        assert self.settled is not None
         assert tid is not None
-        return self._settled.ver(tid) + 1
+        return self.settled.ver(tid) + 1
 
     def digest(self, tid: Chain, ver: int) -> bytes:
         """Return the digest of the chain of *tid* up to *ver*."""
-        assert self._settled is not None
+        assert self.settled is not None
         assert tid is not None
-        if ver == self._settled.ver(tid):
-            return self._settled.digest(tid)
+        if ver == self.settled.ver(tid):
+            return self.settled.digest(tid)
         digest = b""
         for event in self.read([tid])[tid][: ver + 1]:
             digest = digest_event(event, digest)
