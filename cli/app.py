@@ -10,9 +10,12 @@ from typing import NoReturn
 
 import click
 
+from hstore.cli.ask import ask, fail, report, tell
 from hstore.cli.check import check
 from hstore.cli.db import db
 from hstore.cli.enqueue import enqueue
+from hstore.cli.export import export
+from hstore.cli.head import head, seal
 from hstore.cli.import_ import import_
 from hstore.cli.key import key
 from hstore.cli.log import log
@@ -20,9 +23,11 @@ from hstore.cli.ls import ls
 from hstore.cli.migrate import migrate
 from hstore.cli.pause import pause, resume, stop
 from hstore.cli.printing import print_note, print_text
+from hstore.cli.quarantine import quarantine
 from hstore.cli.rebuild import rebuild
 from hstore.cli.replay import replay
 from hstore.cli.retry import retry
+from hstore.cli.run import run as run_command
 from hstore.cli.session import INTERRUPTED, Failure, Group, Session
 from hstore.cli.show import show
 from hstore.cli.sign import sign
@@ -62,6 +67,7 @@ def app(ctx: click.Context, url: str | None, debug: bool) -> None:
     hstore stop digits --now      end it, running trials included
     hstore retry digits --failed  evaluate failed trials again
     hstore enqueue digits '{…}'   evaluate a point of your own
+    hstore export digits --csv f  write its trials as a table
     hstore replay digits          recompute every suggestion, and compare
 
     Results go to stdout, messages to stderr. Exit codes: 2 usage, 3 not found, 5 store unreachable, 6 verification
@@ -72,9 +78,8 @@ def app(ctx: click.Context, url: str | None, debug: bool) -> None:
 
 
 COMMANDS = (
-    ls, show, status, log, worker, pause, resume, stop, retry, enqueue, replay, verify, check, rebuild, snapshot,
-    import_,
-    migrate, key, sign, db,
+    ls, show, status, log, export, worker, run_command, pause, resume, stop, retry, enqueue, ask, report, tell, fail,
+    replay, verify, check, rebuild, snapshot, import_, migrate, head, seal, key, sign, quarantine, db,
 )  # fmt: skip
 for command in COMMANDS:
     app.add_command(command)

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import functools
 import inspect
-import math
 import os
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Literal, SupportsFloat, SupportsInt, TypeAlias, TypeVar
 
-from hstore.engine.algorithms import auto, named
 from hstore.engine.evaluation.domain import describe
 from hstore.engine.hyperopt.documents import raw_values
 from hstore.engine.hyperopt.domain import Domain
 from hstore.engine.hyperopt.losses import best_of
-from hstore.engine.hyperopt.mongo_trials import MongoTrials
+from hstore.engine.hyperopt.open_view import default_algorithm, open_view
 from hstore.engine.hyperopt.search_call import SearchCall
 from hstore.engine.hyperopt.trials import Trials
 from hstore.engine.hyperopt.warm_start_sources import known_from
@@ -31,10 +26,10 @@ from hstore.engine.search.options import (
     read_timeout,
 )
 from hstore.engine.search.progress import ProgressCallback
-from hstore.engine.space import Apply, Space, compile_space, space_eval
-from hstore.engine.space.constant_spaces import why_nothing_is_searched
+from hstore.engine.space import Apply, space_eval
+from hstore.engine.space.constant_spaces import searchable
 from hstore.store import failures
-from hstore.store.errors import AllTrialsFailed, BadSearchSpace, InvalidAnnotatedParameter, InvalidValue, MissingValue
+from hstore.store.errors import AllTrialsFailed, InvalidAnnotatedParameter, InvalidValue, MissingValue
 from hstore.store.messages import shown_on_stderr
 from hstore.store.store import Store
 
@@ -73,6 +68,9 @@ def fmin(
     warm_start: Any = None,
     max_consecutive_failures: SupportsInt | None = None,
     keep_output: Literal["failed", "always", "never"] = "failed",
+    executor: Any = None,
+    recover: bool = False,
+    trust: bool = False,
 ) -> Any:
     """Search *space* for the point at which *fn* is smallest, and return it: {label: value}.
 
@@ -95,7 +93,10 @@ def fmin(
         instead of *experiment*.
     workers: None evaluates in this process, one trial after the other. 0 leaves that to `hstore worker` processes on
         any machine that reaches the store. N starts N of them on this machine and stops them at the end.
-    max_queue_len: how many trials are decided ahead: 1, or with workers one for each of them and one more.
+    executor: evaluate in a `concurrent.futures` executor or a Dask client of yours; what to try is decided, and what
+        came of it recorded, here. Objectives with a *ctrl* need one of threads.
+    max_queue_len: how many trials are decided ahead: 1, or with workers one for each of them and one more. With an
+        executor: how many it is given at a time; by default as many as it has workers.
     retries: retries per failure cause, with workers: {"lost": 2, "interrupted": 2, "failed": 0, "timeout": 0} for the
         causes that it does not name. Recorded when the experiment is created.
     grace: seconds that running trials get when a search with workers ends early (timeout, loss_threshold,
@@ -111,6 +112,10 @@ def fmin(
     keep_output: of which trials workers keep the last 64 KiB that they write to stdout and stderr, as the attachment
         "output" (`hstore show EXPERIMENT TRIAL --output`). What is evaluated in this process prints as ever, and is
         not kept.
+    recover: True has this process put back what the store loses under the search (an older backup is restored, say)
+        and go on, as far as it holds the lost events; first of all those that an earlier call in this process found to
+        be lost. Workers that it starts do the same. False raises `StoreRewound`. See docs/security.md.
+    trust: continue an experiment even if `hstore verify` finds that its log was changed.
     rstate: seed, for a reproducible search: an int, or `numpy.random.default_rng(seed)`.
     points_to_evaluate: points {label: value} to evaluate first, on top of *max_evals*; those that the search was given
         before are not queued again. A choice takes one of its options, or as in hyperopt the index of one: an int is
@@ -122,22 +127,22 @@ def fmin(
     return_argmin: False returns the point as *fn* gets it, with options rather than indices.
 
     Raises what *fn* raises, after recording it, unless *catch_eval_exceptions*. Raises `SpaceChanged` if the
-    experiment was created with a different search space, `StoreUnreachable` and the like if the store cannot be
-    opened, `AllTrialsFailed` if there is no best.
+    experiment was created with a different search space, `Tampered` if its log was changed, `StoreUnreachable` and the
+    like if the store cannot be opened, `AllTrialsFailed` if there is no best.
     """
     options = SearchOptions.of(
         limits=Limits.of(
             max_evals=max_evals, timeout=timeout, loss_threshold=loss_threshold, max_queue_len=max_queue_len,
             max_consecutive_failures=max_consecutive_failures,
         ),
-        parallel=ParallelOptions.of(workers=workers, retries=retries, grace=grace),
+        parallel=ParallelOptions.of(workers=workers, retries=retries, grace=grace, executor=executor),
         display=Display(verbose=bool(verbose), show_progressbar=show_progressbar),
         rstate=rstate, points=points_to_evaluate, early_stop_fn=early_stop_fn, trials_save_file=trials_save_file,
         catch_eval_exceptions=catch_eval_exceptions, pruner=pruner, objectives=objectives,
-        keep_output=keep_output,
+        keep_output=keep_output, trust=bool(trust),
     )  # fmt: skip
     if allow_trials_fmin and _has_own_fmin(trials):
-        _refuse_what_hyperopt_has_not(trials, options, warm_start)
+        _refuse_what_hyperopt_has_not(trials, options, warm_start, recover)
         return trials.fmin(
             fn, space, algo=algo, pass_expr_memo_ctrl=pass_expr_memo_ctrl, return_argmin=return_argmin,
             **options.as_hyperopts(),
@@ -145,9 +150,12 @@ def fmin(
     if isinstance(space, str) and space == "annotated":
         fn, space = annotated(fn)
     domain = _domain(fn, space, options, pass_expr_memo_ctrl)
-    algo = _default_algorithm() if algo is None else algo
+    algo = default_algorithm() if algo is None else algo
     try:
-        with shown_on_stderr(options.display.verbose), _view(trials, experiment, store, trials_save_file) as view:
+        with (
+            shown_on_stderr(options.display.verbose),
+            open_view(trials, experiment, store, trials_save_file, recovers=bool(recover)) as view,
+        ):
             if view is trials and view.asynchronous and options.parallel.workers is None:
                 options = replace(options, parallel=replace(options.parallel, workers=0))
             if warm_start is not None:
@@ -164,27 +172,24 @@ def _has_own_fmin(trials: Any) -> bool:
     return trials is not None and getattr(type(trials), "fmin", Trials.fmin) is not Trials.fmin
 
 
-def _refuse_what_hyperopt_has_not(trials: Any, options: SearchOptions, warm_start: Any) -> None:
+def _refuse_what_hyperopt_has_not(trials: Any, options: SearchOptions, warm_start: Any, recover: bool) -> None:
     """Raise `InvalidValue` for options that an fmin with hyperopt's arguments cannot be given."""
     if options.points:
         raise InvalidValue(
             f"{type(trials).__name__} has an fmin of its own, which takes no points_to_evaluate",
             hint="enqueue them on its trials, or set allow_trials_fmin=False",
         )
-    if options.pruner is not None or options.objectives is not None or warm_start is not None:
+    if options.pruner is not None or options.objectives is not None or warm_start is not None or recover:
         raise InvalidValue(
-            f"{type(trials).__name__} has an fmin of its own, which takes no pruner, objectives or warm_start",
+            f"{type(trials).__name__} has an fmin of its own, which takes no pruner, objectives, warm_start or recover",
             hint="set allow_trials_fmin=False",
         )
 
 
 def _domain(fn: Callable[..., Any], space: Any, options: SearchOptions, pass_expr_memo_ctrl: bool | None) -> Domain:
-    compiled = space if isinstance(space, Space) else compile_space(space)
-    if not compiled.is_known:
-        raise BadSearchSpace("the space is not known: only points of it were imported", hint="give fmin the space")
-    if not len(compiled):
-        warnings.warn(why_nothing_is_searched(space), UserWarning, stacklevel=3)
-    domain = Domain(fn, compiled, pass_expr_memo_ctrl=pass_expr_memo_ctrl, objectives=options.objectives)
+    domain = Domain(
+        fn, searchable(space, stacklevel=4), pass_expr_memo_ctrl=pass_expr_memo_ctrl, objectives=options.objectives
+    )
     if options.pruner is not None and not domain.can_report:
         raise InvalidValue(
             f"pruning needs an objective with a ctrl argument; {describe(fn)['name']} has none",
@@ -242,17 +247,6 @@ def _no_usable_loss(view: Trials) -> str:
     return f"no trial finished with a usable loss{failures.summary(view.experiment.trials)}"
 
 
-def _default_algorithm() -> Any:
-    """Return what `$HSTORE_ALGO` names, else `auto`."""
-    name = os.environ.get("HSTORE_ALGO")
-    if not name:
-        return auto.suggest
-    try:
-        return named(name)
-    except InvalidValue as error:
-        raise InvalidValue(f"$HSTORE_ALGO: {error}", hint=error.hint or "unset it, or pass algo", path="algo") from None
-
-
 def validate_timeout(timeout: Any) -> None:
     """Raise `InvalidValue` for a *timeout* that is neither None nor a positive number of seconds."""
     read_timeout(timeout)
@@ -261,57 +255,6 @@ def validate_timeout(timeout: Any) -> None:
 def validate_loss_threshold(loss_threshold: Any) -> None:
     """Raise `InvalidValue` for a *loss_threshold* that is neither None nor a number."""
     read_loss_threshold(loss_threshold)
-
-
-@contextmanager
-def _view(
-    trials: Any, experiment: str | None, store: str | Store | None, save_file: str | os.PathLike[str]
-) -> Iterator[Trials]:
-    """Hand out the view to search on; close the store if it was opened here."""
-    if experiment is None and store is None:
-        view = _view_in_memory(trials, save_file)
-        with _retrying(view.experiment.store):
-            yield view
-        return
-    if trials is not None:
-        raise InvalidValue("give fmin either trials or experiment and store, not both")
-    if experiment is None:
-        raise InvalidValue("store needs the name of an experiment to search under", hint="add experiment='some-name'")
-    from hstore.store.open_store import open_store
-    from hstore.store.values import check_name
-
-    check_name(experiment)
-    opened = store if isinstance(store, Store) else open_store(store)
-    try:
-        with _retrying(opened):
-            yield MongoTrials(opened, exp_key=experiment)
-    finally:
-        if opened is not store:
-            opened.close()
-
-
-def _view_in_memory(trials: Any, save_file: str | os.PathLike[str]) -> Trials:
-    """Return *trials*; without any those that *save_file* holds, or new ones."""
-    if trials is None and save_file and Path(save_file).exists():
-        import cloudpickle
-
-        trials = cloudpickle.loads(Path(save_file).read_bytes())
-    view = Trials() if trials is None else trials
-    if not isinstance(view, Trials):
-        raise InvalidValue(
-            f"trials must be an hstore.Trials, not {type(trials).__module__}.{type(trials).__qualname__}"
-        )
-    return view
-
-
-@contextmanager
-def _retrying(store: Store) -> Iterator[None]:
-    """Have the store wait for its server as long as it takes: a search does, and says so; opening a store does not."""
-    timeout, store.timeout = store.timeout, math.inf
-    try:
-        yield
-    finally:
-        store.timeout = timeout
 
 
 def generate_trials_to_calculate(points: Sequence[Mapping[str, Any]]) -> Trials:

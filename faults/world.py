@@ -220,6 +220,7 @@ class World:
         elif self.place == "proxied" and is_worker:
             port = self.proxies[subject.number].port
             environment["HSTORE_URL"] = f"mongodb://127.0.0.1:{port}/hstore?directConnection=true&socketTimeoutMS=3000"
+            environment["HSTORE_KEY"] = str(self.folder / "home" / "key")  # as on another machine
         with open(self.folder / f"{subject}.log", "ab") as log:
             subject.process = subprocess.Popen(
                 [sys.executable, "-m", "faults.subject", *arguments],

@@ -37,6 +37,8 @@ MIGRATIONS = (
     Migration(5, "identity"),
     Migration(6, "results"),
     Migration(7, "signatures"),
+    Migration(8, "sealed"),
+    Migration(9, "quarantine"),
 )
 
 

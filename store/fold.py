@@ -72,7 +72,12 @@ class Trial:
     @property
     def closed_by(self) -> Unreadable | None:
         """The last event, if this program cannot read it: it may say that the trial ended, so nothing may follow it."""
-        return self.last if isinstance(self.last, Unreadable) else None
+        return self.last if isinstance(self.last, Unreadable) and not self.last.is_quarantined else None
+
+    @property
+    def is_none(self) -> bool:
+        """Whether the number is that of no trial, since what was in the place of its decision was quarantined."""
+        return self.queued is None and self.end is not None and self.end.ver == 0
 
     @property
     def point(self) -> Data:
@@ -169,7 +174,10 @@ def evolve(trial: Trial | None, event: Event) -> Trial:
     if trial is None:
         assert event.tid is not None
         queued = event if isinstance(event, Queued) else None
-        return Trial(tid=TrialNumber(event.tid), ver=event.ver, state="queued", queued=queued, last=event)
+        trial = Trial(tid=TrialNumber(event.tid), ver=event.ver, state="queued", queued=queued, last=event)
+        if isinstance(event, Unreadable) and event.is_quarantined:  # a number that is no trial
+            return replace(trial, state="cancelled", end=_no_trial(event))
+        return trial
     ver = event.ver
     match event:
         case Queued():
@@ -242,6 +250,13 @@ def fold_plain(chain: Sequence[Event]) -> Trial | None:
         tid=TrialNumber(queued.tid), ver=chain[-1].ver, state=state, queued=queued, last=chain[-1],
         attempt=0 if reserved is None else reserved.attempt, reserved=reserved, running=running, end=end,
         reports=tuple(reports),
+    )  # fmt: skip
+
+
+def _no_trial(event: Unreadable) -> Cancelled:
+    return Cancelled(
+        exp=event.exp, tid=event.tid or 0, ver=event.ver, id=event.id, at=event.at, by=event.by,
+        why="its decision was quarantined",
     )  # fmt: skip
 
 

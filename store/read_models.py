@@ -182,7 +182,11 @@ class ReadModels:
         fields = {"tid": 1, "ver": 1, "state": 1, "_id": 0}
         query, is_all = self._looked_at(state)
         found = self._retrying(lambda: list(self._trials.find(query, fields)))
-        shown = {document["tid"]: document["ver"] - (document.get("state") == UNREADABLE) for document in found}
+        shown = {
+            document["tid"]: document["ver"] - (document.get("state") == UNREADABLE)
+            for document in found
+            if _has_place(document)
+        }
         trials = state.trials.items() if is_all else state.kept_trials()
         lagging = [trial for tid, trial in trials if shown.get(tid, -1) < trial.ver]
         self._write_trials(lagging)
@@ -242,13 +246,18 @@ class ReadModels:
         def look() -> ReadCursor:
             shown = self._experiments.find_one({"_id": exp}, {"ver": 1}) or {}
             open_ = {"exp": exp, "state": {"$in": sorted(UNFINISHED | {UNREADABLE})}}
-            vers = {d["tid"]: d["ver"] for d in self._trials.find(open_, {"tid": 1, "ver": 1, "_id": 0})}
-            last = self._trials.find_one({"exp": exp}, {"tid": 1}, sort=[("tid", -1)])
+            found = self._trials.find(open_, {"tid": 1, "ver": 1, "_id": 0})
+            vers = {
+                d["tid"]: d["ver"] for d in found if isinstance(d.get("tid"), int) and isinstance(d.get("ver"), int)
+            }
+            is_number = {"exp": exp, "tid": {"$type": ["int", "long"], "$lt": 2**53}}
+            last = self._trials.find_one(is_number, {"tid": 1}, sort=[("tid", -1)])
             n = -1 if last is None else last["tid"]
             if self._trials.count_documents({"exp": exp}) <= n:  # one is missing among them
                 there = {d["tid"] for d in self._trials.find({"exp": exp}, {"tid": 1, "_id": 0})}
                 vers |= dict.fromkeys(set(range(n)) - there, -1)
-            return ReadCursor(header=shown.get("ver", -1), last=n, open=vers)
+            ver = shown.get("ver", -1)
+            return ReadCursor(header=ver if isinstance(ver, int) else -1, last=n, open=vers)
 
         return self._retrying(look)
 
@@ -272,13 +281,13 @@ class ReadModels:
     def open_experiments(self) -> list[str]:
         """Return the names of the experiments whose trials workers may take, sorted."""
         found = self._retrying(lambda: list(self._experiments.find({"status": "open"}, {"_id": 1})))
-        return sorted(document["_id"] for document in found)
+        return sorted(document["_id"] for document in found if isinstance(document["_id"], str))
 
     def ending(self) -> list[str]:
         """Return the names of the experiments that are finished and have trials that are not, sorted."""
         query = {"status": "finished", "$or": [{f"counts.{state}": {"$gt": 0}} for state in sorted(UNFINISHED)]}
         found = self._retrying(lambda: list(self._experiments.find(query, {"_id": 1})))
-        return sorted(document["_id"] for document in found)
+        return sorted(document["_id"] for document in found if isinstance(document["_id"], str))
 
     def overview(self) -> list[Document]:
         """Return the documents of all experiments, by name."""
@@ -296,10 +305,17 @@ class ReadModels:
                  "best": {"$min": {"$cond": [has_loss, told, None]}}}  # fmt: skip
         found: dict[str, Tally] = {}
         for each in self._retrying(lambda: list(self._trials.aggregate([{"$group": group}, {"$sort": {"_id": 1}}]))):
-            tally = found.setdefault(each["_id"]["exp"], Tally({}, {}))
-            tally.counts[each["_id"]["state"]] = each["n"]
+            exp, state = each["_id"].get("exp"), each["_id"].get("state")
+            if not isinstance(exp, str) or not isinstance(state, str):
+                continue
+            tally = found.setdefault(exp, Tally({}, {}))
+            tally.counts[state] = each["n"]
             tally.best.update(each["best"] or {})  # only trials that are done are ranked
         return found
+
+
+def _has_place(document: Document) -> bool:
+    return isinstance(document.get("tid"), int) and isinstance(document.get("ver"), int)
 
 
 def _guarded(document: Document, fields: frozenset[str], guard: str) -> tuple[Document, Document]:
@@ -355,7 +371,7 @@ def trial_document(trial: Trial) -> Document:
         "params": dict(trial.params),
         "point": dict(trial.point),
         "source": queued.source if queued else None,
-        "algorithm": queued.algorithm["name"] if queued and queued.algorithm else None,
+        "algorithm": queued.algorithm.get("name") if queued and queued.algorithm else None,
         "attempt": trial.attempt,
         "loss": loss,
         "loss_kind": loss_kind,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, overload
 
 from hstore.store.digest import digest_event
 from hstore.store.errors import NotFound, StoreRewound, StoreUnreachable, VerificationFailed
-from hstore.store.events import Document, Event, Signature
+from hstore.store.events import Document, Event, Quarantined, Signature
 from hstore.store.log import EVERY_TRIAL, EventIds, EventLog, ReadCursor
 from hstore.store.messages import Log
 
@@ -231,13 +231,15 @@ def save_snapshot(experiment: Experiment, *, is_kept: bool = True) -> int:
 
     experiment.check_signatures()
     state, store = experiment.state, experiment.store
-    if not state.trials or state.ver < 0 or state.pruner:
+    own = [] if state.ver < 0 else experiment.chain(None)
+    is_mended = bool(state.aside) or any(isinstance(event, Quarantined) for event in own)
+    if not state.trials or not own or state.pruner or is_mended:
         return 0
     settled = experiment.settled()
     if not (n := len(settled)):
         return 0
     content = pack(take(experiment.name, settled, state.ver, experiment.digest))
-    begun = experiment.chain(None)[0].id
+    begun = own[0].id
     mac = None if store.keys is None else store.keys.sign(begun, seal(content))
     store.snapshots.put(experiment.name, FOLD, settled.n, StoredSnapshot(content=content, mac=mac))
     if not is_kept:
@@ -287,9 +289,12 @@ def _compared(store: Store, exp: str, found: StoredSnapshot) -> Opened | str:
     held: EventIds = {(tid, settled.ver(tid)): settled.id(tid) for tid in snapshots.looked_at(settled)}
     known = ReadCursor(last=settled.n - 1, open=dict.fromkeys(settled.unsettled, -1), held=held)
     try:
-        events = store.log.read(exp, known)
+        looked = store.log.look(exp, known)
     except (StoreRewound, VerificationFailed) as error:
         return f"the log has lost events since: {error}"
+    events = [*looked.sound]
+    if looked.aside or any(isinstance(event, Quarantined) for event in events):
+        return "events of the log are set aside, or count for nothing"
     if why := snapshots.why_not_of(snapshot, events):
         return why
     if store.keys is not None and (why := store.keys.why_not(found.mac, events[0].id, snapshots.seal(found.content))):
@@ -297,7 +302,10 @@ def _compared(store: Store, exp: str, found: StoredSnapshot) -> Opened | str:
     if (tails := _tails(store, exp, settled, events)) is None:
         return "the log has lost events since"
     if tails:  # a note was added, or a person had the trial evaluated again
-        events = sorted([*events, *store.log.read(exp, _tails_of(tails))], key=_in_order)
+        later = store.log.look(exp, _tails_of(tails))
+        if later.aside:
+            return "events of the log are set aside"
+        events = sorted([*events, *later.sound], key=_in_order)
     return Opened(settled, events)
 
 

@@ -26,15 +26,18 @@ from hstore.store.events import (
     Paused,
     Queued,
     Resumed,
+    Sealed,
     Unreadable,
 )
-from hstore.store.fold import UNREADABLE, Trial, evolve, fold_plain, latest_attachments
+from hstore.store.fold import UNREADABLE, Trial, evolve, fold_plain, latest_attachments, unread
 from hstore.store.observations import Observations
 from hstore.store.ranking import Ranking
 from hstore.store.trial_map import TrialMap
 
 if TYPE_CHECKING:
     from hstore.store.settled import SettledTrials
+
+NOTHING_ASIDE: Mapping[int | None, str] = MappingProxyType({})
 
 
 class State:
@@ -67,6 +70,8 @@ class State:
         self.unreadable: tuple[Unreadable, ...] = ()
         self.closed_by: Unreadable | None = None
         """The last event of the experiment's own chain, if this program cannot read it."""
+        self.aside: Mapping[int | None, str] = NOTHING_ASIDE
+        """Why nothing may follow in a chain of which events were set aside, by chain; its reader says so."""
         self.observations = Observations()
         """What decisions have observed of it, and what the next one has to."""
         self.suggested = 0
@@ -154,9 +159,19 @@ class State:
 
     @property
     def closed(self) -> list[int]:
-        """Trials that may have ended, for all that this program can read: the last event of their chains it cannot."""
-        tids = {event.tid for event in self.unreadable if event.tid is not None and event.tid in self._open}
-        return sorted(tid for tid in tids if self._trials[tid].closed_by is not None)
+        """Trials that may have ended: the last event of their chains cannot be read here, or more was set aside."""
+        tids = {event.tid for event in self.unreadable if self._trials_closed_by(event.tid)} | self.aside.keys()
+        return sorted(tid for tid in tids if tid is not None and tid in self._open)
+
+    def _trials_closed_by(self, tid: int | None) -> Unreadable | None:
+        return self._trials[tid].closed_by if tid is not None and tid in self._trials else None
+
+    def why_closed(self, tid: int | None) -> str | None:
+        """Return why nothing may follow in the chain of *tid* (None: the experiment's own); None if it may."""
+        if (why := self.aside.get(tid)) is not None:
+            return why
+        end = self.closed_by if tid is None else self._trials_closed_by(tid)
+        return None if end is None else unread(end)
 
     @property
     def awaited(self) -> list[int]:
@@ -212,7 +227,7 @@ class State:
                 self._take_whole(trial)
                 continue
             for event in chain:
-                if isinstance(event, Unreadable):
+                if isinstance(event, Unreadable) and not event.is_quarantined:
                     self.unreadable = (*self.unreadable, event)
                 if tid is None:
                     self._take_header(event)
@@ -260,7 +275,8 @@ class State:
         if before is None:
             self._counts[trial.state] += 1
             self.suggested += _is_suggested(trial)
-            self._open[tid] = trial.ver
+            if not trial.is_finished:
+                self._open[tid] = trial.ver
             return
         self.pruned += trial.is_pruned - before.is_pruned
         if trial.state != before.state:
@@ -276,7 +292,7 @@ class State:
 
     def _take_header(self, event: Event) -> None:
         self.ver = event.ver
-        self.closed_by = event if isinstance(event, Unreadable) else None
+        self.closed_by = event if isinstance(event, Unreadable) and not event.is_quarantined else None
         match event:
             case Created():
                 self.created = event
@@ -303,6 +319,8 @@ class State:
             case Noted(about=about):
                 self.notes = (*self.notes, event)
                 self.observations.watched.update(about or ())
+                return
+            case Sealed():
                 return
             case Forked() | _:
                 pass

@@ -16,9 +16,11 @@ from hstore.store.log import EventLog
 from hstore.store.memory import MemoryLog
 from hstore.store.null_objects import NoClaims, NoReadModels
 from hstore.store.snapshots import MemorySnapshots, Snapshots
+from hstore.store.tables import experiments_table, to_pandas
 from hstore.store.values import check_name
 
 if TYPE_CHECKING:
+    import pandas as pd
     from pymongo.database import Database
 
     from hstore.store.claims import Claims
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from hstore.store.read_models import ReadModels
     from hstore.store.server import EmbeddedServer
 
+from hstore.store.events import Document
 from hstore.store.experiment import Experiment
 
 
@@ -70,6 +73,8 @@ class Store:
         """By experiment the latest events that this process knows."""
         self.rewound: dict[str, StoreRewound] = {}
         """What the store has lost, by experiment, once that was noticed: this process writes nothing more to those."""
+        self.recovers = False
+        """Whether this process puts back at once what the store lost and it still holds, rather than to stop."""
         self.keys = keys
         """What signs the events that are appended, and checks those that are acted on; None: nothing does."""
         self.snapshots: Snapshots = MemorySnapshots() if snapshots is None else snapshots
@@ -84,6 +89,22 @@ class Store:
     def experiments(self) -> list[str]:
         """Return the names of all experiments, sorted."""
         return self.log.experiments()
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return a frame with one row an experiment; needs pandas (`pip install 'hstore[pandas]'`)."""
+        return to_pandas(experiments_table(self.overview()))
+
+    def overview(self) -> list[Document]:
+        """Return what is known of each experiment, by name, as in the collection `experiments`, with its `name`.
+
+        The trials are counted, and the best of them found, now: a driver may not have recorded it yet. A document that
+        no program of hstore would have written has the status "unreadable", and `why`.
+        """
+        from hstore.store.overview import overview_in_memory, overview_of  # with pymongo, which memory does without
+
+        if isinstance(self.models, NoReadModels):
+            return overview_in_memory(self.experiment(name).state for name in self.experiments())
+        return overview_of(self.models)
 
     def experiment(self, name: str, *, from_snapshot: bool = False) -> Experiment:
         """Return experiment *name* as the log has it now; raises `NotFound`. from_snapshot: see `Experiment`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import decimal
 import math
 import numbers
 from collections import UserString
@@ -43,11 +44,12 @@ def refuse(value: Any, path: str, why: str) -> Any:
 
 
 def normalise(value: Any, *, path: str = "value", replace: Replace = refuse) -> Any:
-    """Return *value* as the log keeps it: None, bool, int64, float, str, bytes, UTC datetime, list or dict.
+    """Return *value* as the log keeps it: None, bool, int64, float, str, bytes, datetime, list or dict.
 
-    numpy and other array types become numbers and lists, tuples, other sequences and sets lists, dates UTC datetimes
-    in whole milliseconds (what BSON holds), keys strings; NaN and infinities stay what they are. Whatever has no such
-    form (an integer beyond 64 bits, a complex number, a cycle, an object) goes to *replace*.
+    numpy and other array types become numbers and lists, tuples, other sequences and sets lists, data frames lists by
+    column, Decimals and fractions floats, dates datetimes in whole milliseconds (what BSON holds): aware ones in UTC,
+    naive ones stay naive. Keys become strings; NaN and infinities stay what they are. Whatever has no such form (an
+    integer beyond 64 bits, a complex number, a cycle, an object) goes to *replace*.
     """
     return _plain(value, path, replace, (), 0)
 
@@ -79,15 +81,17 @@ def _plain(value: Any, path: str, replace: Replace, above: tuple[int, ...], dept
     if isinstance(value, dt.datetime):
         return _datetime(value, path, replace)
     if isinstance(value, dt.date):  # midnight
-        return dt.datetime(value.year, value.month, value.day, tzinfo=dt.UTC)
+        return dt.datetime(value.year, value.month, value.day)  # noqa: DTZ001 - a day has no zone
     if isinstance(value, str):
         return _text(str.__str__(value), path, replace)  # what an enumeration holds, not what it is called
     if hasattr(value, "tolist") and not isinstance(value, type):  # numpy and every array library after it
         return _array(value, path, replace, above, depth)
     if isinstance(value, numbers.Integral):
         return _plain(int(value), path, replace, above, depth)
-    if isinstance(value, numbers.Real):
+    if isinstance(value, (numbers.Real, decimal.Decimal)):
         return _float(value, path, replace)
+    if _is_frame(value):
+        return _plain(_columns(value), path, replace, above, depth)
     return replace(value, path, f"a value of type {kind.__module__}.{kind.__qualname__}")
 
 
@@ -138,7 +142,8 @@ def _array(value: Any, path: str, replace: Replace, above: tuple[int, ...], dept
         numpys = getattr(getattr(value, "dtype", None), "kind", None)
         if numpys == "m":
             return replace(value, path, "a value of type timedelta64")
-        plain = (value.astype("datetime64[ms]") if numpys == "M" else value).tolist()
+        is_in_zone = getattr(value.dtype, "tz", None) is not None if numpys == "M" else False  # pandas' own
+        plain = (value.astype("datetime64[ms]") if numpys == "M" and not is_in_zone else value).tolist()
     except Exception as error:  # noqa: BLE001 - whatever a user's class does
         return replace(value, path, f"a value of type {kind.__name__} whose tolist fails: {error!r:.80}")
     if type(plain) is kind and isinstance(value, numbers.Real):  # numpy's longdouble
@@ -148,11 +153,26 @@ def _array(value: Any, path: str, replace: Replace, above: tuple[int, ...], dept
     return _plain(plain, path, replace, above, depth + hasattr(plain, "tolist"))
 
 
+def _is_frame(value: Any) -> bool:
+    """Return whether *value* is a data frame of pandas."""
+    return all(hasattr(value, name) for name in ("columns", "iloc", "items")) and not isinstance(value, type)
+
+
+def _columns(frame: Any) -> Any:
+    """Return the columns of *frame* by name, or as pairs of name and column where two have one name."""
+    columns = list(frame.items())
+    named = dict(columns)
+    return named if len(named) == len(columns) else columns
+
+
 def _float(value: Any, path: str, replace: Replace) -> Any:
     try:
-        return float(value)
+        plain = float(value)
     except (OverflowError, ValueError):
         return replace(value, path, "a number beyond all floats")
+    if math.isinf(plain) and abs(value) != math.inf:  # a Decimal or a longdouble that is only too large
+        return replace(value, path, "a number beyond all floats")
+    return plain
 
 
 def _text(value: str, path: str, replace: Replace) -> Any:
@@ -171,11 +191,9 @@ def _is_utf8(text: str) -> bool:
 
 def _datetime(value: dt.datetime, path: str, replace: Replace) -> Any:
     try:
-        aware = value.replace(tzinfo=dt.UTC) if value.tzinfo is None else value.astimezone(dt.UTC)
-        whole = aware.microsecond // 1000 * 1000
-        return dt.datetime(
-            aware.year, aware.month, aware.day, aware.hour, aware.minute, aware.second, whole, tzinfo=dt.UTC
-        )
+        t = value if value.tzinfo is None else value.astimezone(dt.UTC)
+        whole = t.microsecond // 1000 * 1000
+        return dt.datetime(t.year, t.month, t.day, t.hour, t.minute, t.second, whole, tzinfo=t.tzinfo and dt.UTC)
     except (OverflowError, ValueError, TypeError):  # the last for pandas' NaT, a date without any date
         return replace(value, path, "a date that has no UTC form")
 

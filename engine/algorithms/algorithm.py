@@ -7,19 +7,18 @@ import inspect
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from numbers import Real
 from types import MappingProxyType
 from typing import Any
-
-import numpy as np
 
 from hstore.engine.algorithms.history import History
 from hstore.engine.algorithms.recorded_choice import choose_recorded
 from hstore.engine.algorithms.scalarise import How
+from hstore.engine.plain_numbers import as_real
 from hstore.engine.space import Point, Space
 from hstore.store.errors import InvalidValue
 
 _ASKED = inspect.Parameter.POSITIONAL_OR_KEYWORD
+_ABSENT = object()
 
 
 class Exhausted(Exception):
@@ -56,6 +55,12 @@ class Algorithm:
     limits: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """The least and the greatest value of settings that are numbers."""
 
+    words: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """The values that settings can have which are words."""
+
+    machine_bound: Mapping[str, Any] = field(default_factory=dict)
+    """Values of settings with which a portable algorithm is not: what it chooses depends on the CPU."""
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "__doc__", _description(self))
         # The signature of `__call__` that editors and `help` show: the settings by name, as hyperopt's functions do.
@@ -90,23 +95,30 @@ class Algorithm:
 
     def _plain_value(self, setting: str, value: Any) -> Any:
         default = self.defaults[setting]
+        if setting in self.words and value not in self.words[setting]:
+            known = " or ".join(repr(word) for word in self.words[setting])
+            raise InvalidValue(f"{self.name}: {setting} must be {known}, not {value!r:.60}", path=setting)
         if type(default) not in (int, float):
             return value
         low, high = self.limits.get(setting, (-math.inf, math.inf))
-        is_number = isinstance(value, Real) and not isinstance(value, (bool, np.bool_)) and math.isfinite(value)
+        real = as_real(value)
         is_whole = type(default) is int
-        if not is_number or (is_whole and value != int(value)) or not low <= value <= high:
+        is_one = (
+            real is not None and math.isfinite(real) and (not is_whole or real == int(real)) and low <= real <= high
+        )
+        if real is None or not is_one:
             kind = "a whole number" if is_whole else "a number"
             if math.isfinite(high):
                 kind += f" between {low:g} and {high:g}"
             elif math.isfinite(low):
                 kind += f" of at least {low:g}"
             raise InvalidValue(f"{self.name}: {setting} must be {kind}, not {value!r:.60}", path=setting)
-        return int(value) if is_whole else value
+        return int(real) if is_whole else real
 
     def is_portable_with(self, settings: Mapping[str, Any]) -> bool:
         """Return whether it is portable with plain *settings*: the algorithms that it calls have to be portable too."""
-        return self.is_portable
+        bound = self.machine_bound
+        return self.is_portable and not any(bound.get(setting, _ABSENT) == value for setting, value in settings.items())
 
     def try_out(self, space: Space, settings: Mapping[str, Any]) -> None:
         """Choose once, to raise whatever error *space* or *settings* cause before anything is written."""

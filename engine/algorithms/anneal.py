@@ -1,4 +1,7 @@
-"""Simulated annealing, with the numbers of hyperopt 0.3.0: draw near a good trial, nearer the more there are."""
+"""Simulated annealing: draw near a good trial, nearer the more there are.
+
+The numbers are those of a hyperopt 0.3.0 whose sort is stable; see `ties`.
+"""
 
 import math
 from collections.abc import MutableMapping, Sequence
@@ -12,6 +15,7 @@ from hstore.engine.algorithms import parzen
 from hstore.engine.algorithms.algorithm import Algorithm
 from hstore.engine.algorithms.history import ERROR, VOID, History
 from hstore.engine.algorithms.label_by_label import Batch, SuggestAlgo
+from hstore.engine.algorithms.ties import MACHINE_BOUND, TIES, ascending_order
 from hstore.engine.space import Apply, Parameter, Point, Space, Value
 from hstore.store.errors import InvalidValue
 
@@ -25,17 +29,25 @@ class Window(NamedTuple):
     width: float
 
 
-def choose(space: Space, history: History, *, seed: int, avg_best_idx: float = 2.0, shrink_coef: float = 0.1) -> Point:
+def choose(
+    space: Space,
+    history: History,
+    *,
+    seed: int,
+    avg_best_idx: float = 2.0,
+    shrink_coef: float = 0.1,
+    ties: str = "stable",
+) -> Point:
     """Simulated annealing: draw each label from its prior, narrowed around its value in a good trial.
 
     The trial is one of the best at random, on average the *avg_best_idx*-th, and one for as many labels as have
     a value in it. After T trials with a label, 1 / (1 + T * *shrink_coef*) of its prior's breadth is left. Pending
     and failed trials rank behind all that have a loss, those with a loss of nan last; trials that ended in an
     error are ignored. As in hyperopt, the number of the trial to come is added to *seed*. The values of a
-    randint of more than 10,000 count as numbers in order, those of a smaller one as names, as in hyperopt.
+    randint of more than 10,000 count as numbers in order, those of a smaller one as names, as in hyperopt. *ties* says
+    how equal losses are ordered, as for tpe.
     """
     rng = np.random.default_rng(seed + history.next_tid)
-    best_first = _best_first(history)
     picked: list[int] = []
     point: Point = {}
     for parameter in space.parameters:
@@ -43,7 +55,7 @@ def choose(space: Space, history: History, *, seed: int, avg_best_idx: float = 2
         if not space.is_active(label, point):
             continue
         column = history.column(label)
-        rows = best_first[~np.isnan(column[best_first])]
+        rows = _best_first(history, label, ties)
         if len(rows):
             value = float(column[_pick(rng, rows, picked, avg_best_idx, column)])
             point[label] = _draw(rng, parameter, Window(value, _shrunk(len(rows), shrink_coef)))
@@ -52,10 +64,11 @@ def choose(space: Space, history: History, *, seed: int, avg_best_idx: float = 2
     return point
 
 
-def _best_first(history: History) -> NDArray[np.intp]:
-    """Return the trials that are seen at all, by ascending loss."""
-    seen = np.flatnonzero((history.kinds != ERROR) & (history.kinds != VOID))
-    return np.asarray(seen[np.argsort(history.losses[seen], kind="stable")])
+def _best_first(history: History, label: str, ties: str) -> NDArray[np.intp]:
+    """Return the trials that are seen at all and in which *label* is active, by ascending loss."""
+    is_seen = (history.kinds != ERROR) & (history.kinds != VOID) & ~np.isnan(history.column(label))
+    seen = np.flatnonzero(is_seen)
+    return np.asarray(seen[ascending_order(history.losses[seen], ties)])
 
 
 def _shrunk(n: int, shrink_coef: float) -> float:
@@ -124,6 +137,8 @@ suggest = Algorithm(
     is_portable=True,
     choose=choose,
     limits={"avg_best_idx": (1, math.inf), "shrink_coef": (0, math.inf)},
+    words={"ties": TIES},
+    machine_bound=MACHINE_BOUND,
 )
 
 
@@ -133,12 +148,19 @@ class AnnealingAlgo(SuggestAlgo):
     __module__ = "hstore.anneal"
 
     def __init__(
-        self, domain: Any, trials: Any, seed: int, avg_best_idx: float = 2.0, shrink_coef: float = 0.1
+        self,
+        domain: Any,
+        trials: Any,
+        seed: int,
+        avg_best_idx: float = 2.0,
+        shrink_coef: float = 0.1,
+        ties: str = "stable",
     ) -> None:
-        suggest.gather((avg_best_idx, shrink_coef), {})
+        suggest.gather((avg_best_idx, shrink_coef, ties), {})
         super().__init__(domain, trials, seed)
         self.avg_best_idx = avg_best_idx
         self.shrink_coef = shrink_coef
+        self.ties = ties
         self._picked: list[int] = []
 
     def begin(self, seed: int | Sequence[int]) -> None:
@@ -172,8 +194,7 @@ class AnnealingAlgo(SuggestAlgo):
         return [_draw(self.rng, self.space[label], Window(float(value), self.shrinking(label)))]
 
     def _rows(self, label: str) -> NDArray[np.intp]:
-        best_first = _best_first(self.history)
-        return best_first[~np.isnan(self.history.column(label)[best_first])]
+        return _best_first(self.history, label, self.ties)
 
 
 def suggest_batch(new_ids: Sequence[int], domain: Any, trials: Any, seed: int, *values: Any, **settings: Any) -> Batch:

@@ -1,4 +1,4 @@
-"""A mix of algorithms: for each point one of them is drawn and chooses it, with the numbers of hyperopt 0.3.0."""
+"""A mix of algorithms: for each point one of them is drawn, as hyperopt 0.3.0 draws it, and chooses the point."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence

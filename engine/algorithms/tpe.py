@@ -1,4 +1,4 @@
-"""The tree-structured Parzen estimator, with the numbers of hyperopt 0.3.0.
+"""The tree-structured Parzen estimator, with the numbers of a hyperopt 0.3.0 whose sort is stable; see `ties`.
 
 Bergstra, Bardenet, Bengio and Kégl, Algorithms for Hyper-Parameter Optimization (NIPS 2011), section 4.
 """
@@ -15,6 +15,7 @@ from hstore.engine.algorithms import parzen, rand
 from hstore.engine.algorithms.algorithm import Algorithm
 from hstore.engine.algorithms.history import History
 from hstore.engine.algorithms.parzen import Floats, Mixture
+from hstore.engine.algorithms.ties import MACHINE_BOUND, TIES, ascending_order
 from hstore.engine.space import Parameter, Point, Space
 
 _MOST_BELOW = 25
@@ -32,6 +33,7 @@ def choose(
     n_EI_candidates: int = 24,  # noqa: N803
     gamma: float = 0.25,
     verbose: bool = True,
+    ties: str = "stable",
 ) -> Point:
     """hyperopt's TPE: choose the point that is likelier among the best trials than among the others, label by label.
 
@@ -39,6 +41,10 @@ def choose(
     are among the others; trials with a loss of nan or an error are ignored. Below *n_startup_jobs*
     seen trials the point is drawn from the prior. *verbose* is hyperopt's and changes nothing. The values of a randint
     of more than 10,000 count as numbers in order, those of a smaller one as names, as in hyperopt.
+
+    *ties* says how equal losses and equal values are ordered. "stable", by trial, gives the same points on every
+    machine: those of a hyperopt whose sort is stable. "as_numpy" orders them by numpy's default sort, which depends
+    on the CPU, and so follows hyperopt as it is installed on this machine.
     """
     losses = history.losses
     seen = _seen(history)
@@ -46,9 +52,9 @@ def choose(
         return rand.choose(space, history, seed=seed)
     rng = np.random.default_rng(seed)
     n_below = min(math.ceil(gamma * math.sqrt(len(seen))), _MOST_BELOW)
-    best_first = seen[np.argsort(losses[seen], kind="stable")]
-    below = TrialGroup(history, best_first[:n_below], prior_weight)
-    above = TrialGroup(history, best_first[n_below:], prior_weight)
+    best_first = seen[ascending_order(losses[seen], ties)]
+    below = TrialGroup(history, best_first[:n_below], prior_weight, ties)
+    above = TrialGroup(history, best_first[n_below:], prior_weight, ties)
     point: Point = {}
     for parameter in space.parameters:
         if space.is_active(parameter.label, point):
@@ -73,8 +79,9 @@ class Tpe(Algorithm):
 class TrialGroup:
     """Some trials of a history, and the density of each label over them."""
 
-    def __init__(self, history: History, members: NDArray[np.intp], prior_weight: float) -> None:
+    def __init__(self, history: History, members: NDArray[np.intp], prior_weight: float, ties: str) -> None:
         self._history = history
+        self._ties = ties
         self._prior_weight = prior_weight
         self._is_member = np.zeros(len(history), dtype=bool)
         self._is_member[members] = True
@@ -83,8 +90,7 @@ class TrialGroup:
 
     def estimate(self, parameter: Parameter) -> Mixture:
         """Return the density of a numerical *parameter*, on the scale of `History.centres`."""
-        ascending = self._history.ascending(parameter.label)
-        rows = ascending[self._is_member[ascending]]
+        rows = self._ascending(parameter.label)
         weights = self._weights
         if len(rows) < self._n:  # inactive in some
             weights = self._weights_of(self._is_member & ~np.isnan(self._history.column(parameter.label)))
@@ -95,6 +101,15 @@ class TrialGroup:
             mu, sigma = 0.5 * (low + high), high - low
         centres = self._history.centres(parameter.label)[rows]
         return parzen.mixture(centres, weights[rows], mu=mu, sigma=sigma, prior_weight=self._prior_weight)
+
+    def _ascending(self, label: str) -> NDArray[np.intp]:
+        """Return the members in which *label* is active, by ascending value."""
+        if self._ties == "stable":
+            ascending = self._history.ascending(label)  # of all trials; sorted once for both groups
+            return ascending[self._is_member[ascending]]
+        centres = self._history.centres(label)
+        rows = np.flatnonzero(self._is_member & ~np.isnan(centres))
+        return rows[ascending_order(centres[rows], self._ties)]
 
     def probabilities(self, parameter: Parameter) -> Floats:
         """Return the probability of each category of *parameter*."""
@@ -193,4 +208,6 @@ suggest = Tpe(
         "n_EI_candidates": (1, math.inf),
         "gamma": (0, math.inf),
     },
+    words={"ties": TIES},
+    machine_bound=MACHINE_BOUND,
 )

@@ -14,11 +14,12 @@ from hstore.engine.evaluation.attempt import append_held, begin, claim, done, is
 from hstore.engine.evaluation.gate import gate
 from hstore.engine.evaluation.results import as_result
 from hstore.engine.plain_numbers import as_real
-from hstore.engine.pruners.curves import Curve
+from hstore.engine.pruners.curves import Curve, curve_of
 from hstore.engine.space import Space
 from hstore.store.errors import InvalidValue
 from hstore.store.events import Done, Queued, Reported, Reserved
 from hstore.store.experiment import Experiment, PendingEvent, author
+from hstore.store.log import report_row
 from hstore.store.values import normalise
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ class TrialCtrl(BaseCtrl):
         self._looked = time.monotonic()
         self._claim = None if number is None else experiment.state.trials[number].reserved
         self._pruning = pruning
-        self._curve = Curve()
+        self._curve, self._is_hopeless = (Curve(), False) if number is None else _reported(experiment, number)
 
     @property
     def experiment(self) -> Experiment:
@@ -171,6 +172,18 @@ class TrialCtrl(BaseCtrl):
             self._looked = time.monotonic()
         is_ours = self._taken is not None and is_held(self._experiment, self._taken)
         return self._experiment.state.status != "open" or not is_ours
+
+
+def _reported(experiment: Experiment, tid: int) -> tuple[Curve, bool]:
+    """Return what the present attempt at trial *tid* reported so far, and whether it is to stop.
+
+    There is something where another process began the attempt: one that asked for the trial on a command line, say.
+    """
+    trial = experiment.state.trials[tid]
+    since = trial.reserved.ver if trial.reserved else trial.ver
+    reports = [report for report in trial.reports if report.ver > since]
+    is_hopeless = any(report.pruning is not None for report in reports)
+    return curve_of(report_row(tid, report) for report in reports), is_hopeless
 
 
 def _as_int(step: Any) -> int | None:

@@ -51,6 +51,7 @@ def this_process() -> dict[str, Any]:
 def is_dead(trial: Trial, *, is_local: bool) -> bool:
     """Return whether the process that holds *trial* is known to have ended.
 
+    A trial that was given out for some time (`hstore ask`) has no process: its lease alone decides.
     A process of this machine (boot and namespace) can be looked up. One of another boot is known to be gone only
     if the store *is_local*, embedded: then its users ran on this machine.
     """
@@ -59,6 +60,8 @@ def is_dead(trial: Trial, *, is_local: bool) -> bool:
     holder = trial.reserved.process
     if holder is None:
         return is_local
+    if "lease" in holder:
+        return False
     if holder["machine"] != _machine():
         return is_local
     if holder["pid"] == os.getpid() and holder == this_process():

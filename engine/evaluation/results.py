@@ -38,8 +38,8 @@ def as_result(returned: Any, objectives: int | None = None) -> dict[str, Any]:
     """
     if objectives is not None and _is_list(returned):
         returned = {"status": STATUS_OK, "losses": returned}
-    if isinstance(returned, Mapping):
-        return _checked(dict(returned), returned, objectives)
+    if (given := _as_mapping(returned)) is not None:
+        return _checked(dict(given), returned, objectives)
     if objectives is not None:
         raise InvalidLoss(
             f"the objective returned {_short(returned)}, not {objectives} losses",
@@ -51,6 +51,23 @@ def as_result(returned: Any, objectives: int | None = None) -> dict[str, Any]:
             hint="return the loss as a number, or {'status': 'ok', 'loss': number}", result=returned,
         )  # fmt: skip
     return {"loss": _as_loss(returned, returned), "status": STATUS_OK}
+
+
+def _as_mapping(returned: Any) -> Mapping[Any, Any] | None:
+    """Return what the objective *returned* as a mapping, if it is one to `dict`, as in hyperopt; else None.
+
+    That is a mapping, a pandas.Series that has a "status", a list of pairs with one, or what else has `keys`.
+    """
+    if isinstance(returned, Mapping):
+        return returned
+    is_pairs = _is_list(returned) and all(isinstance(item, (list, tuple)) and len(item) == 2 for item in returned)
+    if not is_pairs and not (hasattr(returned, "keys") and hasattr(returned, "__getitem__")):
+        return None
+    try:
+        mapping = dict(returned)
+    except Exception:  # noqa: BLE001 - whatever a user's class does
+        return None
+    return mapping if "status" in mapping else None
 
 
 def _checked(result: dict[str, Any], returned: Any, objectives: int | None) -> dict[str, Any]:

@@ -21,15 +21,17 @@ def no_progress_loss(iteration_stop_count: int = 20, percent_increase: float = 0
     are queued at once.
     """
 
+    count_to_reach, percent = float(iteration_stop_count), float(percent_increase)
+
     def stop_fn(trials: Any, best_loss: float | None = None, iteration_no_progress: int = 0) -> tuple[bool, list[Any]]:
         loss = _lowest(trials)
         if best_loss is None and iteration_no_progress == 0:  # the first round counts, but ends nothing, as in hyperopt
             return False, [loss, 1]
-        if loss is not None and (best_loss is None or loss < _to_beat(best_loss, percent_increase)):
+        if loss is not None and (best_loss is None or loss < _to_beat(best_loss, percent)):
             best_loss, count = loss, 0
         else:
             count = iteration_no_progress + 1
-        return count >= iteration_stop_count, [best_loss, count]
+        return count >= count_to_reach, [best_loss, count]
 
     return stop_fn
 

@@ -108,4 +108,4 @@ def aware(moment: Any) -> dt.datetime | None:
     if not isinstance(moment, dt.datetime):
         return None
     plain = normalise(moment, replace=lambda value, path, why: None)
-    return plain if isinstance(plain, dt.datetime) else None
+    return plain.replace(tzinfo=dt.UTC) if isinstance(plain, dt.datetime) else None

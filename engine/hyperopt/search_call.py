@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -20,8 +21,10 @@ from hstore.engine.hyperopt.trials import Trials
 from hstore.engine.pruners import check_name
 from hstore.engine.search import points as given_points
 from hstore.engine.search import seeds, warm_start
+from hstore.engine.search.asking import AskingDriver
 from hstore.engine.search.control import is_discarded
 from hstore.engine.search.driver import Driver
+from hstore.engine.search.executing import ExecutorDriver
 from hstore.engine.search.local_workers import LocalWorkers
 from hstore.engine.search.options import Limits, SearchOptions
 from hstore.engine.search.parallel import ParallelDriver
@@ -64,6 +67,8 @@ class SearchCall:
             limits = self._begin()
             if self._is_programs:
                 self._driver = self._programs(limits)
+            elif self.options.parallel.executor is not None:
+                self._driver = self._executing(limits, self.options.parallel.executor)
             else:
                 is_serial = self.options.parallel.workers is None
                 self._driver = self._serial(limits) if is_serial else self._parallel(limits)
@@ -103,6 +108,14 @@ class SearchCall:
             make_ctrl=partial(_ctrl, view),
         )  # fmt: skip
 
+    def _executing(self, limits: Limits, executor: Executor) -> ExecutorDriver:
+        view = self.trials
+        return ExecutorDriver(
+            experiment=view.experiment, domain=self.domain, algorithm=self._algorithm, settings=self._settings,
+            limits=limits, trials=view, early_stop_fn=self.options.early_stop_fn, pruner=self.options.pruner,
+            make_ctrl=partial(_ctrl, view), executor=executor,
+        )  # fmt: skip
+
     @property
     def _is_programs(self) -> bool:
         """Whether the program evaluates: by a subclass of `Trials` in memory that says it is asynchronous."""
@@ -117,11 +130,22 @@ class SearchCall:
 
     def _parallel(self, limits: Limits) -> ParallelDriver:
         experiment, parallel = self.trials.experiment, self.options.parallel
-        team = LocalWorkers(experiment, parallel.workers, grace=parallel.grace) if parallel.workers else None
+        team = (
+            LocalWorkers(experiment, parallel.workers, grace=parallel.grace, trust=self.options.trust)
+            if parallel.workers
+            else None
+        )
         return ParallelDriver(
             experiment=experiment, domain=self.domain, algorithm=self._algorithm, settings=self._settings,
             limits=limits, trials=self.trials, early_stop_fn=self.options.early_stop_fn, team=team,
             grace=parallel.grace,
+        )  # fmt: skip
+
+    def asking(self, lease: float | None) -> AskingDriver:
+        """Begin or continue the search; return what hands out its trials. lease: see `AskingDriver`."""
+        return AskingDriver(
+            experiment=self.trials.experiment, domain=self.domain, algorithm=self._algorithm, settings=self._settings,
+            limits=self._begin(), trials=self.trials, pruner=self.options.pruner, lease=lease,
         )  # fmt: skip
 
     def evaluate_queued(self, most: int | None = None) -> None:

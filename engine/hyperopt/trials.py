@@ -26,8 +26,11 @@ from hstore.store.errors import AllTrialsFailed
 from hstore.store.events import TrialNumber
 from hstore.store.experiment import Experiment
 from hstore.store.store import Store
+from hstore.store.tables import TableKind
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from hstore.engine.algorithms.history import History
     from hstore.engine.search.observed_history import ObservedHistory
 
@@ -204,6 +207,11 @@ class Trials:
     def vals(self) -> dict[str, list[Any]]:
         """See `idxs_vals`."""
         return self.idxs_vals[1]
+
+    def to_pandas(self, kind: TableKind = "trials") -> pd.DataFrame:
+        """Return a frame with one row a trial, event or report of the log behind this; see `Experiment.to_pandas`."""
+        self.refresh()
+        return self.experiment.to_pandas(kind)
 
     def losses(self, bandit: Any = None) -> list[float | None]:
         """Return the loss of each visible trial, None without one; *bandit*: a `Domain` that reads it from results."""

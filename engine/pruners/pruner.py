@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
+from hstore.engine.plain_numbers import as_real, as_whole
 from hstore.engine.pruners.curves import Curve
 from hstore.store.errors import InvalidValue
 from hstore.store.values import normalise
@@ -62,7 +63,7 @@ class Pruner:
                 raise InvalidValue(
                     f"{self.name} has no setting {setting!r}; it has: {', '.join(defaults)}", path=setting
                 )
-        changed = {**self.settings, **settings}
+        changed = {**self.settings, **{name: _plain(value) for name, value in settings.items()}}
         self.check(**{**defaults, **changed})
         return replace(self, settings=changed)
 
@@ -102,6 +103,14 @@ class Pruner:
         first.add(1, 1.0)
         if self.is_due(first):
             self.stops(0, first, {})
+
+
+def _plain(value: Any) -> Any:
+    """Return *value*, of a setting, as an int or a float if it is a number of any kind."""
+    real = as_real(value)
+    if real is None:
+        return value
+    return int(real) if not isinstance(value, float) and real == as_whole(value) else real
 
 
 def check_steps(**settings: Any) -> None:

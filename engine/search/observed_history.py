@@ -76,6 +76,10 @@ class ObservedHistory:
             else:  # a driver observed it for a decision, and this one of another driver took its place
                 self._change_seeds()
 
+    def skip(self) -> None:
+        """Apply a number that is no trial, since the decision there was quarantined."""
+        self.history.observe(self.history.add({}), kind="void")
+
     def _change_seeds(self) -> None:
         assert self._generator is not None
         assert self._generator.generator is not None
@@ -129,6 +133,9 @@ class ObservedHistory:
             self._begin_from(experiment, state.settled)
         for tid in range(len(self.history), len(trials)):
             decision = trials[tid].queued
+            if trials[tid].is_none:
+                self.skip()
+                continue
             if decision is None:
                 raise VerificationFailed(
                     f"experiment {experiment.name!r}: the decision of trial {tid} cannot be read",

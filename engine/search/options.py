@@ -6,6 +6,7 @@ import math
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -89,16 +90,35 @@ class ParallelOptions:
     """Retries by failure cause, all causes included."""
     grace: float = 10.0
     """Seconds that running trials get when the search ends early."""
+    executor: Executor | None = None
+    """Evaluates the trials that this process decides."""
 
     @classmethod
-    def of(cls, *, workers: Any = None, retries: Any = None, grace: Any = 10.0) -> ParallelOptions:
+    def of(
+        cls, *, workers: Any = None, retries: Any = None, grace: Any = 10.0, executor: Any = None
+    ) -> ParallelOptions:
         """Return the options that a user gave; raises `InvalidValue` for an invalid one."""
         n, seconds = as_whole(workers), as_real(grace)
         if workers is not None and (n is None or n < 0):
             raise InvalidValue(f"workers must be a number of processes, 0 or None, not {workers!r}")
         if seconds is None or not seconds >= 0:
             raise InvalidValue(f"grace must be a number of seconds, not {grace!r}")
-        return cls(workers=n, retries=RETRIES | _retries(retries), grace=seconds)
+        if executor is not None and workers is not None:
+            raise InvalidValue("give fmin either workers or an executor, not both")
+        found = None if executor is None else as_executor(executor)
+        return cls(workers=n, retries=RETRIES | _retries(retries), grace=seconds, executor=found)
+
+
+def as_executor(given: Any) -> Executor:
+    """Return the executor that the user gave: a `concurrent.futures.Executor`, or that of a Dask client."""
+    if hasattr(given, "get_executor"):
+        given = given.get_executor()
+    if not callable(getattr(given, "submit", None)):
+        raise InvalidValue(
+            f"executor must be a concurrent.futures.Executor or a Dask client, not {type(given).__name__}",
+            hint="ThreadPoolExecutor(4), say",
+        )
+    return given  # type: ignore[no-any-return]
 
 
 def _retries(given: Any) -> dict[str, int]:
@@ -147,6 +167,8 @@ class SearchOptions:
     objectives: int | None = None
     """How many losses a result has to have; None leaves it to the results."""
     keep_output: str = KEEP_OUTPUT[0]
+    trust: bool = False
+    """Whether it goes on with a log that does not fit its digests."""
 
     @classmethod
     def of(

@@ -43,7 +43,7 @@ class SerialDriver(Driver):
         super().__post_init__()
         self._is_durable = self.experiment.store.is_durable
         self._objective = describe(self.domain.fn)["version"]
-        self._pruning = PruningSession(self.experiment, follows_all=True, given=self.pruner)
+        self.pruning = PruningSession(self.experiment, follows_all=True, given=self.pruner)
         self._session = uuid.uuid4().hex
         # In memory no other process can take a trial away, so it needs no thread that keeps its lease alive.
         claims = self.experiment.store.claims
@@ -100,7 +100,7 @@ class SerialDriver(Driver):
                 continue
             if is_dead(trial, is_local=is_local):
                 self._try([(Requeued, tid, {"why": f"its process is gone: {trial.reserved.worker}"})])
-            else:
+            elif "lease" not in (trial.reserved.process or {}):
                 self._inform(
                     f"trial {tid} is held by {trial.reserved.worker} since {trial.reserved.at:%Y-%m-%d %H:%M:%S} UTC",
                     trial=tid,
@@ -130,21 +130,28 @@ class SerialDriver(Driver):
 
     def _evaluate(self, tid: int) -> None:
         """Evaluate trial *tid* unless another process is first; what became of it is in the log when this returns."""
+        taken = self._take(tid)
+        if taken is None:
+            return
+        try:
+            self._evaluate_taken(tid, taken)
+        finally:
+            UNDER_WAY.discard(taken.id)
+
+    def _take(self, tid: int) -> Reserved | None:
+        """Claim trial *tid*, if it is not claimed for this call yet; return the claim, None if another was first."""
         trial = self.experiment.state.trials[tid]
         if trial.state == "queued":
             if not self._try(self._claim(tid, attempts=trial.attempt)):
-                return
+                return None
         elif trial.reserved is None or not self._is_ours(trial.reserved):
-            return
+            return None
         taken = self.experiment.state.trials[tid].reserved
         assert taken is not None
         if self._heartbeat is not None:
             self._heartbeat.hold((self.experiment.name, tid), taken.ver)
         UNDER_WAY.add(taken.id)
-        try:
-            self._evaluate_taken(tid, taken)
-        finally:
-            UNDER_WAY.discard(taken.id)
+        return taken
 
     def _is_ours(self, taken: Reserved) -> bool:
         """Return whether this call claimed the trial, and has not begun: another in this thread has the same author."""
@@ -172,8 +179,8 @@ class SerialDriver(Driver):
 
     def _ctrl(self, tid: int) -> BaseCtrl:
         if self.make_ctrl is None:
-            return TrialCtrl(self.experiment, tid, pruning=self._pruning)
-        return self.make_ctrl(tid, self._pruning)
+            return TrialCtrl(self.experiment, tid, pruning=self.pruning)
+        return self.make_ctrl(tid, self.pruning)
 
     def _end(self, taken: Reserved, end: PendingEvent) -> None:
         if self._heartbeat is not None:

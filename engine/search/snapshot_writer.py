@@ -33,7 +33,8 @@ class SnapshotWriter:
             return
         self._last = n
         try:
-            save_snapshot(self._experiment, is_kept=False)
+            # What a process is to put back, should the store lose it, it has to keep.
+            save_snapshot(self._experiment, is_kept=self._experiment.store.recovers)
         except StoreUnreachable as error:  # or its user may not write there: the search does not depend on it
             self._is_wanted = False
             LOG.info(f"no snapshot was written: {error}", experiment=self._experiment.name)

@@ -80,10 +80,13 @@ def begin_or_continue(experiment: Experiment, start: SearchStart, documents: Wai
     """Create the experiment or see that it can go on, then queue the points that the user gave.
 
     Another process may do the same at the same time. Points that the search was given before are not queued again.
-    Raises `SpaceChanged` if the experiment has another space, `NotSigned` as `Experiment.check_signatures` does.
+    Raises `SpaceChanged` if the experiment has another space, `NotSigned` as `Experiment.check_signatures` does, and
+    `Tampered` as `check_links` does.
     """
     check_name(experiment.name)
     experiment.check_signatures()
+    if not start.options.trust:
+        experiment.check_links()
     experiment.append_decided(lambda: _opening(experiment, start, documents.waiting))
     warm_start.append_missing(experiment, start.domain.space, start.options.known)
     if not documents.is_point_first:

@@ -1,13 +1,29 @@
-"""Spaces without a hyperparameter: what a user probably meant, for a warning before the search begins."""
+"""Spaces that cannot be searched, or hold nothing to search: an error, or a warning that says what was meant."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hstore.engine.space.expressions import Apply
+from hstore.engine.space.space import Space, compile_space
+from hstore.store.errors import BadSearchSpace
 
 _SHOWN = 60  # characters of a value
+
+
+def searchable(given: Any, *, stacklevel: int) -> Space:
+    """Return the space that a user gave for a search; raises `BadSearchSpace` if only points of it are known.
+
+    Warns of one without a hyperparameter; stacklevel: of the user's call, as for `warnings.warn`.
+    """
+    space = given if isinstance(given, Space) else compile_space(given)
+    if not space.is_known:
+        raise BadSearchSpace("the space is not known: only points of it were imported", hint="give the space itself")
+    if not len(space):
+        warnings.warn(why_nothing_is_searched(given), UserWarning, stacklevel=stacklevel)
+    return space
 
 
 def why_nothing_is_searched(given: Any) -> str:

@@ -5,19 +5,24 @@ A bad argument is refused here, where it was written, with a `BadSearchSpace` th
 
 from __future__ import annotations
 
+import decimal
 import functools
 import inspect
 import math
 import numbers
+import sys
 import warnings
 from collections.abc import Callable, KeysView, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, ParamSpec
 
+from hstore.engine.plain_numbers import as_real
 from hstore.engine.space.evaluation import evaluate
 from hstore.engine.space.expressions import Apply, Literal, as_apply, dfs
 from hstore.engine.space.symbols import scope
 from hstore.store.errors import BadSearchSpace, WrongArgument
+
+FINITE = sys.float_info.max
 
 __all__ = [
     "choice", "lognormal", "loguniform", "normal", "pchoice", "qlognormal", "qloguniform", "qnormal", "quniform",
@@ -227,15 +232,14 @@ def constant(label: str, name: str, value: Any) -> float | int:
         value = evaluate(value, {})
     if hasattr(value, "item") and getattr(value, "ndim", 1) == 0:
         value = value.item()
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise WrongArgument(f"{label}: {name} must be a number, not {value!r:.60}")
-    try:
-        number = float(value)
-    except OverflowError:
-        number = math.inf
-    if not math.isfinite(number):
-        raise BadSearchSpace(f"{label}: {name} must be finite, not {number}")
-    return value if isinstance(value, int) else number
+    real = as_real(value)
+    if real is None:
+        is_one = isinstance(value, (numbers.Real, decimal.Decimal)) and not isinstance(value, bool)
+        why = f"finite, not {value!r:.60}" if is_one else f"a number, not {value!r:.60}"
+        raise (BadSearchSpace if is_one else WrongArgument)(f"{label}: {name} must be {why}")
+    if not -FINITE <= real <= FINITE:  # an int may be beyond all floats
+        raise BadSearchSpace(f"{label}: {name} must be finite, not {value!r:.60}")
+    return real
 
 
 def _whole(label: str, name: str, value: Any) -> int:

@@ -7,6 +7,7 @@ import typing
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
+from hstore.engine.plain_numbers import as_real
 from hstore.engine.space.compiling import chooser, label_of
 from hstore.engine.space.data import short_repr
 from hstore.engine.space.expressions import Apply, Literal, dfs
@@ -185,10 +186,10 @@ def _refused(parameter: Parameter, value: Any) -> InvalidPoint:
         texts = {str(option): option for option in parameter.options}
         near = difflib.get_close_matches(str(value), texts, n=1)
         hint = f"did you mean {texts[near[0]]!r}?" if near else ""
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    real = as_real(value)
     if parameter.options is not None:
         what = "is not an option"
-    elif is_number and not (_is_whole(parameter) and value % 1 != 0):
+    elif real is not None and not (_is_whole(parameter) and real % 1 != 0):
         what = "is out of range"
     else:
         what = "is not a whole number" if _is_whole(parameter) else "is not a number"
@@ -196,10 +197,10 @@ def _refused(parameter: Parameter, value: Any) -> InvalidPoint:
 
 
 def _number(parameter: Parameter, value: Any) -> Value:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not is_number or not _is_in_range(parameter, value):
+    real = as_real(value)
+    if real is None or not _is_in_range(parameter, real):
         raise _refused(parameter, value)
-    return int(value) if parameter.is_categorical else float(value)
+    return int(real) if parameter.is_categorical else float(real)
 
 
 def _is_in_range(parameter: Parameter, value: float) -> bool:
@@ -260,8 +261,8 @@ def _bound(node: Apply, value: Any, fits: Fits = _fits_any) -> dict[str, Any] | 
     if isinstance(node, Literal):
         return {} if _is_same(node.obj, value) else None
     if node.name == "hyperopt_param":
-        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        return {label_of(node): value} if is_number and fits(label_of(node), value) else None
+        real = as_real(value)
+        return {label_of(node): real} if real is not None and fits(label_of(node), real) else None
     if (choice := _chosen_by(node)) is not None:
         is_one = any(_bound(option, value, fits) is not None for option in node.pos_args[1:])
         return {choice: {"value": value}} if is_one else None
@@ -291,8 +292,9 @@ def _is_same(a: Any, b: Any) -> bool:
     a, b = _scalar(a), _scalar(b)
     if isinstance(a, bool) or isinstance(b, bool):
         return a is b
-    if isinstance(a, (int, float)) and isinstance(b, (int, float)):
-        return a == b or (a != a and b != b)
+    x, y = as_real(a), as_real(b)
+    if x is not None and y is not None:
+        return x == y or (x != x and y != y)
     if isinstance(a, Mapping) and isinstance(b, Mapping):
         return a.keys() == b.keys() and all(_is_same(a[key], b[key]) for key in a)
     if isinstance(a, (list, tuple)) and isinstance(b, (list, tuple)):

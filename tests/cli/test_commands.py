@@ -171,7 +171,7 @@ def test_replay_proves_that_every_suggestion_follows(demo: str) -> None:
     assert shown.exit_code == 0
     first, last = shown.stdout.splitlines()
     assert first == "demo: 12 of 12 decisions recomputed, reproduced exactly"
-    assert re.fullmatch("head [0-9a-f]{16}", last)
+    assert re.fullmatch("last decision [0-9a-f]{16}", last)
     assert "6 of 6" in run(demo, "replay", "demo", "--until", "5").stdout
     assert json.loads(run(demo, "replay", "demo", "--json").stdout)["is_same"] is True
 

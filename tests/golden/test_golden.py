@@ -84,7 +84,7 @@ def test_it_verifies(path: Path, mongo_store: Store) -> None:
     experiment = load(path, mongo_store)
     for each in (experiment, in_memory(experiment)):
         report = verify(each.documents())
-        assert (report.findings, report.head.hex()) == ((), read(path)["summary"]["head"])
+        assert (report.findings, report.decision_digest.hex()) == ((), read(path)["summary"]["head"])
 
 
 @every_file

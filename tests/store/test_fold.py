@@ -20,10 +20,12 @@ from hstore.store.events import (
     Created,
     Done,
     Event,
+    ExperimentEvent,
     Failed,
     Finished,
     Noted,
     Paused,
+    Quarantined,
     Queued,
     Reported,
     Requeued,
@@ -41,6 +43,7 @@ DATA: dict[type[Event], dict[str, Any]] = {
     Queued: {"point": {"x": 1.0}, "params": {"x": 1.0}},
     Reserved: {"worker": "w", "host": "h", "attempt": 1},
     Running: {"pid": 1, "python": "3", "hstore": "0"},
+    Quarantined: {"why": "stray", "events": [[0, 99, b"id", b"d" * 32]]},
     Reported: {"step": 1, "value": 0.5},
     Done: {"result": {"status": "ok", "loss": 1.0}, "status": "ok", "loss": 1.0},
     Failed: {"error": "E", "message": "m", "final": True},
@@ -113,7 +116,7 @@ def test_a_trial_can_only_go_where_the_table_says() -> None:
     assert why_not(trial, event(Running, 0, 3)) == "its place is 3, the chain goes on at 2"
     assert why_not(None, event(Running, 0, 0)) == "the trial does not exist"
     assert set(FOLLOWS) | {"queued"} == {
-        t for t, kind in TYPES.items() if t not in ("created", "changed", "paused", "resumed", "finished", "forked")
+        t for t, kind in TYPES.items() if t == "noted" or not issubclass(kind, ExperimentEvent)
     }
 
 

@@ -206,12 +206,19 @@ def test_an_event_that_cannot_be_decoded_is_set_aside(mongo_store: Store, databa
 
 
 @pytest.mark.parametrize("hole", [(0, 1), (1, 0), (None, 0)])
-def test_a_removed_event_is_named(hole: tuple[int | None, int], mongo_store: Store, database: Database[Any]) -> None:
+def test_a_removed_event_is_named_and_what_follows_it_set_aside(
+    hole: tuple[int | None, int], mongo_store: Store, database: Database[Any]
+) -> None:
     mongo_store.log.append([created(), made(Noted, None, 1, note="n"), *trial(0), *trial(1)])
     database["events"].delete_one({"tid": hole[0], "ver": hole[1]})
-    with pytest.raises(VerificationFailed, match="missing") as caught:
-        mongo_store.log.read("e")
-    assert (caught.value.tid, caught.value.ver) == hole
+    found = mongo_store.log.look("e")
+    assert {each.missing for each in found.aside} == {hole}
+    assert {each.tid for each in found.aside} == {hole[0]}
+    assert len(found.sound) + len(found.aside) == 9
+    if hole[0] is None:  # nothing is left to read
+        with pytest.raises(VerificationFailed, match="event 0 of its own chain is missing") as caught:
+            mongo_store.experiment("e")
+        assert (caught.value.tid, caught.value.ver) == hole
 
 
 @pytest.mark.parametrize(

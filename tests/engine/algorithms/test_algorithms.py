@@ -87,14 +87,15 @@ def test_what_is_no_algorithm_is_refused() -> None:
         resolve(3)
 
 
-def test_the_settings_of_tpe_are_hyperopts() -> None:
-    assert dict(tpe.suggest.defaults) == {
-        "prior_weight": 1.0,
-        "n_startup_jobs": 20,
-        "n_EI_candidates": 24,
-        "gamma": 0.25,
-        "verbose": True,
-    }
+def test_the_settings_of_tpe_are_hyperopts_and_behind_them_how_it_orders_what_is_equal() -> None:
+    assert list(tpe.suggest.defaults.items()) == [
+        ("prior_weight", 1.0),
+        ("n_startup_jobs", 20),
+        ("n_EI_candidates", 24),
+        ("gamma", 0.25),
+        ("verbose", True),
+        ("ties", "stable"),
+    ]
 
 
 def mine(new_ids: Any, domain: Any, trials: Any, seed: int, **settings: Any) -> list[Any]:
@@ -197,8 +198,8 @@ def test_settings_may_be_given_by_position_as_in_hyperopt() -> None:
     arguments = ([9], SimpleNamespace(space=SPACE), trials, 3)
     assert anneal.suggest(*arguments, 1.0, 5.0) == anneal.suggest(*arguments, avg_best_idx=1.0, shrink_coef=5.0)
     assert anneal.suggest(*arguments, 1.0, 5.0) != anneal.suggest(*arguments)
-    with pytest.raises(InvalidValue, match="anneal has 2 settings, not 3: avg_best_idx, shrink_coef"):
-        anneal.suggest(*arguments, 1.0, 5.0, 3.0)
+    with pytest.raises(InvalidValue, match="anneal has 3 settings, not 4: avg_best_idx, shrink_coef, ties"):
+        anneal.suggest(*arguments, 1.0, 5.0, "stable", 3.0)
 
 
 def test_anneal_adds_the_id_of_the_trial_to_its_seed() -> None:

@@ -1,0 +1,121 @@
+"""`hstore export`: the trials, events or reports of an experiment as a file that other programs read."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import click
+
+from hstore.cli.printing import for_json, print_note
+from hstore.store.tables import TABLE_KINDS
+
+if TYPE_CHECKING:
+    from hstore.cli.session import Session
+    from hstore.store.tables import Table, TableKind
+
+
+@click.command()
+@click.argument("experiment")
+@click.option("--csv", "csv_file", metavar="FILE", help="Write comma-separated values; - is stdout.")
+@click.option("--jsonl", "jsonl_file", metavar="FILE", help="Write one JSON object per line; - is stdout.")
+@click.option("--parquet", "parquet_file", metavar="FILE", help="Write Parquet; needs pandas and pyarrow.")
+@click.option("--kind", type=click.Choice(TABLE_KINDS), default="trials", show_default=True, help="What a row is.")
+@click.pass_obj
+def export(
+    session: Session,
+    experiment: str,
+    csv_file: str | None,
+    jsonl_file: str | None,
+    parquet_file: str | None,
+    kind: TableKind,
+) -> None:
+    """Write the trials of EXPERIMENT to a file, one row a trial, with a column for each parameter.
+
+    Times are UTC; loss and parameters are the actual values. With --kind a row is an event or a reported value.
+
+    \b
+    hstore export digits --csv digits.csv
+    hstore export digits --jsonl - | head -1
+    hstore export digits --parquet reports.parquet --kind reports
+    """
+    from hstore.store.tables import table_of
+
+    files = [(write, file) for write, file in (
+        (write_csv, csv_file), (write_jsonl, jsonl_file), (write_parquet, parquet_file),
+    ) if file is not None]  # fmt: skip
+    if not files:
+        raise click.UsageError("name a file: --csv FILE, --jsonl FILE or --parquet FILE")
+    with session.experiment(experiment) as found:
+        table = table_of(found, kind)
+    for write, file in files:
+        write(table, file)
+        if file != "-":
+            print_note(f"wrote {len(table[next(iter(table))].values)} {kind} to {file}")
+
+
+def write_csv(table: Table, file: str) -> None:
+    """Write *table* as CSV with a line of names; lists and mappings are JSON, what is missing is empty."""
+    with _opened(file, newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(table)
+        for values in zip(*(column.values for column in table.values()), strict=True):
+            writer.writerow([_cell(value) for value in values])
+
+
+def write_jsonl(table: Table, file: str) -> None:
+    """Write each row of *table* as one line of JSON; what is missing is left out, NaN and infinities are text."""
+    from hstore.store.tables import rows_of
+
+    with _opened(file) as stream:
+        for row in rows_of(table):
+            stream.write(json.dumps({name: for_json(value) for name, value in row.items() if value is not None}) + "\n")
+
+
+def write_parquet(table: Table, file: str) -> None:
+    """Write *table* as Parquet; lists and mappings are JSON text."""
+    from hstore.store.tables import ANYTHING, to_pandas
+
+    if file == "-":
+        raise click.UsageError("--parquet needs the name of a file")
+    try:
+        import pyarrow  # noqa: F401
+
+        frame = to_pandas(table)
+    except ImportError:
+        raise click.ClickException("--parquet needs pandas and pyarrow: pip install 'hstore[pandas]' pyarrow") from None
+    for name, column in table.items():
+        if column.holds == ANYTHING:
+            frame[name] = [None if value is None else _cell(value) for value in column.values]
+    with _refusals(file):
+        frame.to_parquet(file, index=False)
+
+
+@contextmanager
+def _opened(file: str, newline: str | None = None) -> Iterator[IO[str]]:
+    if file == "-":
+        with nullcontext(sys.stdout) as stdout:
+            yield stdout
+        return
+    with _refusals(file), Path(file).open("w", encoding="utf-8", newline=newline) as stream:
+        yield stream
+
+
+@contextmanager
+def _refusals(file: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise click.ClickException(f"cannot write {file}: {error.strerror or error}") from None
+
+
+def _cell(value: Any) -> Any:
+    if value is None or isinstance(value, (str, int, float)):
+        return "" if value is None else value
+    value = for_json(value)
+    return value if isinstance(value, str) else json.dumps(value)

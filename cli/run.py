@@ -1,0 +1,202 @@
+"""`hstore run`: any command as the objective, unedited."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import threading
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hstore.cli.ask import search_options
+from hstore.cli.printing import print_json, print_text
+from hstore.store.events import KEEP_OUTPUT
+
+if TYPE_CHECKING:
+    from hstore.cli.session import Session
+    from hstore.engine.ask_tell import AskedTrial, Search
+    from hstore.workers.command import CommandLine, CommandRun, LossSource
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.argument("experiment")
+@click.argument("command", nargs=-1, type=click.UNPROCESSED, required=True)
+@search_options
+@click.option("--jobs", "-j", type=click.IntRange(1), default=1, show_default=True, help="How many run at a time.")
+@click.option(
+    "--loss", default="last-line", show_default=True, metavar="WHERE",
+    help="last-line, a regular expression, json:FILE, status, time, size or size:FILE.",
+)  # fmt: skip
+@click.option("--maximise", is_flag=True, help="Look for the largest number instead of the smallest.")
+@click.option("--report", metavar="REGEX", help="Report the number in each line that matches, for --pruner.")
+@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds that one trial may take.")
+@click.option("--keep-output", type=click.Choice(KEEP_OUTPUT), default="always", show_default=True)
+@click.option("--scratch", type=click.Path(path_type=Path), help="Keep each trial's folder below this one.")
+@click.option("--json", "as_json", is_flag=True, help="Print the best trial as one JSON object.")
+@click.pass_obj
+def run(
+    session: Session,
+    experiment: str,
+    command: tuple[str, ...],
+    algo: str | None,
+    max_evals: int | None,
+    seed: int | None,
+    pruner: str | None,
+    jobs: int,
+    loss: str,
+    maximise: bool,
+    report: str | None,
+    timeout: float | None,
+    keep_output: str,
+    scratch: Path | None,
+    as_json: bool,
+) -> None:
+    """Search for the parameters with which COMMAND does best; each trial runs it once.
+
+    Its words hold ranges: {lr:log(1e-5, 1)}, {n:int(1, 8)}, {p:float(0, 1)}, {opt:adam|sgd}, and
+    {m:float(0, 1) if opt=sgd}, which is left out with the option before it where it does not apply. {lr} repeats a
+    value. The command sees $HSTORE_EXPERIMENT, $HSTORE_TRIAL, $HSTORE_PARAMS (JSON) and $HSTORE_SCRATCH, a folder of
+    its own, in which FILE is looked for. One that exits with another status than 0 has failed. The same line again
+    continues the search. Without -n there are 100 trials.
+
+    \b
+    hstore run train -n 50 -j 4 -- ./train.sh --lr '{lr:log(1e-5, 1)}' --layers '{n:int(1, 8)}'
+    hstore run pack -n 30 --loss size -- xz -c --lzma2=preset='{preset:int(0, 9)}',lc='{lc:int(0, 3)}' data.tar
+    hstore run net --report 'val_loss=' --pruner median -- python train.py --opt '{opt:adam|sgd}'
+    """
+    from hstore.engine.ask_tell import search
+    from hstore.engine.space.notation import space_of
+    from hstore.workers.command import CommandLine, LossSource
+
+    line = CommandLine(command)
+    if not line.ranges:
+        raise click.UsageError("the command has no range to search, such as '{lr:log(1e-5, 1)}'")
+    source = LossSource.of(loss)
+    with search(
+        space_of(line.ranges), algo, experiment=experiment, store=session.store, max_evals=max_evals or 100,
+        rstate=seed, pruner=pruner, evaluated_by=" ".join(command),
+    ) as opened:  # fmt: skip
+        trials = CommandTrials(
+            opened, line, source, sign=-1.0 if maximise else 1.0, report=report, timeout=timeout,
+            keep_output=keep_output, scratch=scratch,
+        )  # fmt: skip
+        trials.run_all(jobs)
+        best = opened.best  # raises AllTrialsFailed
+        said = {"tid": best.tid, "loss": best.loss, "params": dict(best.params)}
+        if as_json:
+            print_json(said)
+        else:
+            from hstore.cli.table import named
+
+            value = "" if best.loss is None else f"{trials.sign * best.loss:.6g}"
+            print_text(f"best: trial {best.tid}, {value}, of {opened.experiment.state.ended}  {named(best.params)}")
+            print_text(" ".join(line.filled(best.params)))
+
+
+@dataclass
+class CommandTrials:
+    """The trials of one search, each a run of the command."""
+
+    search: Search
+    line: CommandLine
+    source: LossSource
+    sign: float = 1.0
+    report: str | None = None
+    timeout: float | None = None
+    keep_output: str = "always"
+    scratch: Path | None = None
+    _runs: dict[int, CommandRun] = field(default_factory=dict)
+    _is_interrupted: threading.Event = field(default_factory=threading.Event)
+
+    def run_all(self, jobs: int) -> None:
+        """Run trials, *jobs* at a time, until there is none left; Ctrl-C stops them, and they are queued again."""
+        with ThreadPoolExecutor(jobs, thread_name_prefix="run") as pool:
+            try:
+                for each in [pool.submit(self._run_some) for _ in range(jobs)]:
+                    each.result()
+            except BaseException:
+                self._is_interrupted.set()
+                for run in list(self._runs.values()):
+                    run.stop()
+                raise
+
+    def _run_some(self) -> None:
+        while not self._is_interrupted.is_set():
+            trial = self.search.ask()
+            if trial is None:
+                return
+            self._run_one(trial)
+
+    def _run_one(self, trial: AskedTrial) -> None:
+        from hstore.engine.space.notation import flat
+        from hstore.workers.command import CommandFailed, CommandRun
+
+        values = flat(trial.config)
+        folder = self._folder(trial.tid)
+        run = CommandRun(
+            words=self.line.filled(values), folder=folder, environment=self._environment(trial, values, folder),
+            timeout=self.timeout, on_line=lambda text: self._report(trial, text),
+        )  # fmt: skip
+        self._runs[trial.tid] = run
+        try:
+            run.run()
+            if self._is_interrupted.is_set():
+                trial.give_back("interrupted")
+                return
+            if trial.should_stop():
+                self._keep(trial, run, has_failed=False)
+                trial.tell()
+                return
+            if run.status != 0 and self.source.kind != "status":
+                raise CommandFailed(run.complaint)
+            result = self.source.find(run)
+            self._keep(trial, run, has_failed=False)
+            trial.tell(**self._signed(result))
+        except CommandFailed as error:
+            self._keep(trial, run, has_failed=True)
+            trial.fail(f"CommandFailed: {error}")
+        finally:
+            self._runs.pop(trial.tid, None)
+            if self.scratch is None:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def _signed(self, result: Mapping[str, Any]) -> dict[str, Any]:
+        signed = dict(result)
+        if self.sign < 0 and isinstance(signed.get("loss"), (int, float)):
+            signed["loss"] = -signed["loss"]
+        return signed
+
+    def _report(self, trial: AskedTrial, text: str) -> bool:
+        """Report what a line says; return whether the command is to stop."""
+        from hstore.workers.command import numbers
+
+        for value in numbers(self.report, text) if self.report is not None else []:
+            last = trial.last_report
+            trial.report(0 if last is None else last[0] + 1, self.sign * value)
+        return trial.should_stop()
+
+    def _folder(self, tid: int) -> Path:
+        if self.scratch is None:
+            return Path(tempfile.mkdtemp(prefix=f"hstore-trial-{tid}-"))
+        folder = self.scratch.absolute() / str(tid)
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def _environment(self, trial: AskedTrial, values: Mapping[str, Any], folder: Path) -> dict[str, str]:
+        return {
+            "HSTORE_EXPERIMENT": self.search.experiment.name, "HSTORE_TRIAL": str(trial.tid),
+            "HSTORE_PARAMS": json.dumps(values), "HSTORE_SCRATCH": str(folder),
+        }  # fmt: skip
+
+    def _keep(self, trial: AskedTrial, run: CommandRun, *, has_failed: bool) -> None:
+        from hstore.store.attachments import OUTPUT
+
+        is_wanted = self.keep_output == "always" or (has_failed and self.keep_output == "failed")
+        if is_wanted and (output := run.output):
+            trial.attachments[OUTPUT] = output.encode()

@@ -1,0 +1,359 @@
+"""Ask and tell: `hstore.search` hands out trials, and the caller evaluates them wherever it likes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
+from types import TracebackType
+from typing import Any, NoReturn, TypeVar
+
+from hstore.engine.algorithms import resolve
+from hstore.engine.evaluation import attempt
+from hstore.engine.evaluation.gate import gate
+from hstore.engine.evaluation.results import as_pruned, as_result
+from hstore.engine.hyperopt.ctrl import Ctrl
+from hstore.engine.hyperopt.domain import Domain
+from hstore.engine.hyperopt.open_view import default_algorithm, open_view
+from hstore.engine.hyperopt.search_call import SearchCall
+from hstore.engine.hyperopt.trials import Trials
+from hstore.engine.hyperopt.warm_start_sources import known_from
+from hstore.engine.plain_numbers import as_real
+from hstore.engine.search.asking import AskingDriver
+from hstore.engine.search.options import Limits, ParallelOptions, SearchOptions
+from hstore.engine.space import Space
+from hstore.engine.space.constant_spaces import searchable
+from hstore.store.errors import InvalidValue, NotFound
+from hstore.store.events import Done, Failed, Requeued, Reserved
+from hstore.store.experiment import Experiment, now
+from hstore.store.fold import Trial
+from hstore.store.messages import Log
+from hstore.store.store import Store
+
+LOG = Log("search")
+
+T = TypeVar("T")
+
+ASKED = "ask and tell"
+
+
+class EvaluatedElsewhere:
+    """Stands for the objective of a search that is asked: the log holds no code of it."""
+
+    def __init__(self, name: str) -> None:
+        self.__qualname__ = name
+
+    def __call__(self, config: Any, ctrl: Any = None) -> float:
+        """Raise `InvalidValue`: the program that asked evaluates."""
+        raise InvalidValue("the trials of this search are evaluated by the program that asks for them")
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("there is no code to pickle")
+
+
+class AskedTrial:
+    """A trial that was asked for: its parameters, and what to say of it. Made by `Search.ask` and `Search.asked`."""
+
+    __module__ = "hstore"
+
+    def __init__(self, search: Search, taken: Reserved, ctrl: Ctrl) -> None:
+        self._search = search
+        self._taken = taken
+        self._ctrl = ctrl
+        # Another process may have asked; then only its clock says when.
+        self._began = time.monotonic() - max(0.0, (now() - taken.at).total_seconds())
+
+    @property
+    def tid(self) -> int:
+        """The number of the trial."""
+        return self._taken.tid
+
+    @property
+    def token(self) -> str:
+        """What another process names the trial by, to tell what came of it: `Search.asked`, `hstore tell`."""
+        return f"{self._taken.tid}-{self._taken.id.hex}"
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The actual value of each active label, in the order in which the space was written."""
+        return dict(self._record.params)
+
+    @property
+    def point(self) -> dict[str, Any]:
+        """The raw value of each active label: of a choice its index, as in hyperopt."""
+        return dict(self._record.point)
+
+    @property
+    def config(self) -> Any:
+        """The value of the space at this point: what an objective would be called with."""
+        return self._search.space.evaluate(self.point, self._ctrl)
+
+    @property
+    def attachments(self) -> MutableMapping[str, Any]:
+        """The attachments of the trial: content by name."""
+        return self._ctrl.attachments
+
+    @property
+    def _record(self) -> Trial:
+        return self._search.experiment.state.trials[self.tid]
+
+    @property
+    def last_report(self) -> tuple[int, float] | None:
+        """The latest step and value that were reported; None before there is one."""
+        return self._ctrl.last_report
+
+    def report(self, step: int, value: float) -> None:
+        """Record *value* at *step*, such as the loss after an epoch: smaller is better. See `Ctrl.report`."""
+        with self._search.locked():
+            self._ctrl.report(step, value)
+            self._search.driver.extend(self._taken)
+
+    def should_stop(self) -> bool:
+        """Return whether the pruner stops the trial, or its result is not wanted any more. See `Ctrl.should_stop`."""
+        with self._search.locked():
+            return self._ctrl.should_stop()
+
+    def tell(self, loss: Any = None, **result: Any) -> bool:
+        """See `Search.tell`."""
+        return self._search.tell(self, loss, **result)
+
+    def fail(self, error: BaseException | str) -> bool:
+        """See `Search.fail`."""
+        return self._search.fail(self, error)
+
+    def give_back(self, why: str = "given back") -> None:
+        """See `Search.give_back`."""
+        self._search.give_back(self, why)
+
+    def __repr__(self) -> str:
+        return f"<hstore.AskedTrial {self.tid} of {self._search.experiment.name!r}: {self.params}>"
+
+
+class Search:
+    """A search that is asked for trials and told what came of them. Made by `hstore.search`; threads may share it.
+
+    A context manager: at its end the store is closed if it was opened here. Each method has an asynchronous twin:
+    `ask_async`, `tell_async`, `fail_async`.
+    """
+
+    __module__ = "hstore"
+
+    def __init__(self, view: Trials, driver: AskingDriver, opened: ExitStack) -> None:
+        self.trials = view
+        """The trials as hyperopt's documents."""
+        self.driver = driver
+        self.why: str | None = None
+        """Why the last `ask` returned no trial: "max_evals", "paused", "exhausted", …"""
+        self._opened = opened
+
+    @property
+    def experiment(self) -> Experiment:
+        """The log of the search, and its fold."""
+        return self.driver.experiment
+
+    @property
+    def space(self) -> Space:
+        """The space that is searched."""
+        return self.driver.domain.space
+
+    @property
+    def best(self) -> Trial:
+        """The trial with the smallest loss; raises `AllTrialsFailed` if no trial has one."""
+        with self.locked():
+            return self.experiment.best
+
+    def locked(self) -> Any:
+        """Return the lock that threads which share the search hold while they read and append."""
+        return gate(self.experiment)
+
+    def ask(self) -> AskedTrial | None:
+        """Return the next trial to evaluate: one that is queued, else a new one. None if there is none: see `why`.
+
+        Any number may be asked for before the first is told. If this process dies, or the lease of a trial runs out,
+        the trial is queued again.
+        """
+        with self.locked():
+            taken, self.why = self.driver.ask()
+            return None if taken is None else self._asked(taken)
+
+    def asked(self, token: str) -> AskedTrial:
+        """Return the trial that *token* names, which any process asked for; raises `NotFound` for another token.
+
+        A trial that was queued again meanwhile is returned as well; its result will be noted, and counts no more.
+        """
+        tid, _, claim = token.partition("-")
+        with self.locked():
+            self.experiment.refresh()
+            chain = self.experiment.chain(int(tid)) if tid.isdecimal() else ()
+            for event in chain:
+                if isinstance(event, Reserved) and event.id.hex == claim:
+                    return self._asked(event)
+        raise NotFound(
+            f"{token!r} is no token of a trial of {self.experiment.name!r}",
+            hint=f"`hstore ask {self.experiment.name}` prints one",
+        )
+
+    def tell(self, trial: AskedTrial, loss: Any = None, **result: Any) -> bool:
+        """Record the result of *trial*: its *loss*, or a list of several losses; return whether it counts.
+
+        result: what else the trial is to keep, as an objective may return it: `losses`, `constraints`, `loss_variance`,
+            `status`, `attachments` and fields of your own. A trial whose pruner said that it should stop needs no loss.
+        Returns False if the trial was queued again meanwhile; the result is saved as a note then.
+        Raises `InvalidLoss` or `InvalidResult` for what no search can use; nothing is written.
+        """
+        ctrl = trial._ctrl
+        given = {"loss": loss, **result} if not isinstance(loss, Mapping) else {**loss, **result}
+        is_several = isinstance(given.get("loss"), (list, tuple))
+        if is_several:
+            given["losses"] = given.pop("loss")
+        given = {name: value for name, value in given.items() if value is not None}
+        is_pruned = ctrl.is_pruned and "loss" not in given and "losses" not in given
+        objectives = self.driver.domain.objectives
+        whole = as_pruned(given, ctrl.last_report) if is_pruned else as_result({"status": "ok", **given}, objectives)
+        with self.locked():
+            for name, content in (whole.pop("attachments", None) or {}).items():
+                ctrl.attachments[name] = content
+            plain = attempt.plain_result(whole, partial(LOG.warning, experiment=self.experiment.name, trial=trial.tid))
+            return self.driver.end(trial._taken, (Done, trial.tid, attempt.done(plain, self._seconds(trial))))
+
+    def fail(self, trial: AskedTrial, error: BaseException | str) -> bool:
+        """Record that *trial* failed with *error*; return whether that counts: see `tell`."""
+        seconds = self._seconds(trial)
+        if isinstance(error, BaseException):
+            failure = attempt.failure(error, duration=seconds)
+        else:
+            kind, _, message = error.partition(": ")
+            named = (kind, message) if message and kind.isidentifier() else ("Failed", error)
+            failure = {"error": named[0], "message": named[1][: attempt.LONGEST_MESSAGE], "duration": seconds}
+        with self.locked():
+            return self.driver.end(trial._taken, (Failed, trial.tid, {**failure, "final": True}))
+
+    def give_back(self, trial: AskedTrial, why: str = "given back") -> None:
+        """Queue *trial* again, for the next that asks: it was not evaluated."""
+        with self.locked():
+            self.driver.end(trial._taken, (Requeued, trial.tid, {"why": why}))
+
+    async def ask_async(self) -> AskedTrial | None:
+        """Do what `ask` does without blocking the event loop."""
+        return await self._in_thread(self.ask)
+
+    async def tell_async(self, trial: AskedTrial, loss: Any = None, **result: Any) -> bool:
+        """Do what `tell` does without blocking the event loop."""
+        return await self._in_thread(partial(self.tell, trial, loss, **result))
+
+    async def fail_async(self, trial: AskedTrial, error: BaseException | str) -> bool:
+        """Do what `fail` does without blocking the event loop."""
+        return await self._in_thread(partial(self.fail, trial, error))
+
+    def close(self) -> None:
+        """Close the store, if it was opened for this search. Trials that were not told are queued again.
+
+        Those that were given out with a lease stay with the programs that have their tokens.
+        """
+        try:
+            with self.locked():
+                self.driver.close()
+        finally:
+            self._opened.close()
+
+    def __enter__(self) -> Search:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<hstore.Search {self.experiment.name!r}: {self.experiment.state.counts}>"
+
+    def _asked(self, taken: Reserved) -> AskedTrial:
+        ctrl = Ctrl(self.trials, experiment=self.experiment, number=taken.tid, pruning=self.driver.pruning)
+        return AskedTrial(self, taken, ctrl)
+
+    def _seconds(self, trial: AskedTrial) -> float:
+        return time.monotonic() - trial._began
+
+    async def _in_thread(self, call: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(None, call)
+
+
+def search(
+    space: Any = None,
+    algo: Any = None,
+    *,
+    experiment: str | None = None,
+    store: str | Store | None = None,
+    trials: Trials | None = None,
+    max_evals: Any = None,
+    timeout: Any = None,
+    loss_threshold: Any = None,
+    rstate: Any = None,
+    pruner: Any = None,
+    objectives: int | None = None,
+    points_to_evaluate: Sequence[Mapping[str, Any]] | None = None,
+    warm_start: Any = None,
+    retries: Mapping[str, int] | None = None,
+    lease: Any = None,
+    evaluated_by: str = ASKED,
+) -> Search:
+    """Begin a search, or continue one, whose trials the caller evaluates; return what to ask and to tell.
+
+        with hstore.search(space, experiment="name", max_evals=100, rstate=0) as search:
+            while trial := search.ask():
+                trial.tell(train(**trial.params))
+
+    The trials are those that `fmin` decides with the same arguments. Any number of programs, workers and calls of fmin
+    may share an experiment.
+
+    space: as for `fmin`. None continues *experiment* exactly as it is recorded: only store and lease may be given then.
+    algo, experiment, store, trials, max_evals, timeout, loss_threshold, rstate, pruner, objectives,
+    points_to_evaluate, warm_start, retries: as for `fmin`. Without experiment, store and trials it is in memory.
+    lease: seconds that a trial is given out for. It may be told by another process (see `AskedTrial.token`), and is
+        queued again when nothing was heard of it for so long. None: it is held for as long as this process lives.
+    evaluated_by: what evaluates the trials, in a few words, for those who look at the experiment.
+    """
+    seconds = as_real(lease)
+    if lease is not None and (seconds is None or not seconds > 0):
+        raise InvalidValue(f"lease must be a number of seconds above 0, not {lease!r}")
+    if space is None:
+        given = (algo, trials, max_evals, timeout, loss_threshold, rstate, pruner, objectives, points_to_evaluate,
+                 warm_start, retries)  # fmt: skip
+        if experiment is None or any(each is not None for each in given):
+            raise InvalidValue("the space is missing", hint="only experiment='name', store and lease go without it")
+        return _recorded_search(experiment, store, seconds)
+    options = SearchOptions.of(
+        limits=Limits.of(max_evals=max_evals, timeout=timeout, loss_threshold=loss_threshold),
+        parallel=ParallelOptions.of(retries=retries), rstate=rstate, points=points_to_evaluate, pruner=pruner,
+        objectives=objectives,
+    )  # fmt: skip
+    domain = Domain(EvaluatedElsewhere(evaluated_by), searchable(space, stacklevel=3), objectives=options.objectives)
+    with ExitStack() as opened:
+        view = opened.enter_context(open_view(trials, experiment, store, ""))
+        if warm_start is not None:
+            options = replace(options, known=known_from(warm_start, view, domain.space))
+        call = SearchCall(default_algorithm() if algo is None else algo, domain, view, options)
+        return Search(view, call.asking(seconds), opened.pop_all())
+
+
+def _recorded_search(experiment: str, store: str | Store | None, lease: float | None) -> Search:
+    with ExitStack() as opened:
+        view = opened.enter_context(open_view(None, experiment, store, ""))
+        view.experiment.refresh()
+        state = view.experiment.state
+        if state.created is None:
+            raise NotFound(
+                f"there is no experiment {experiment!r} in {view.experiment.store.url}",
+                hint="give it a space, and it is begun", name=experiment,
+            )  # fmt: skip
+        view.experiment.check_signatures()
+        space = searchable(Space.from_data(state.space), stacklevel=4)
+        domain = Domain(EvaluatedElsewhere(ASKED), space, objectives=state.objective.get("objectives"))
+        algorithm, settings = resolve(state.algorithm)
+        limits = Limits.of(max_evals=state.limits.get("max_evals"), loss_threshold=state.limits.get("loss_threshold"))
+        driver = AskingDriver(
+            experiment=view.experiment, domain=domain, algorithm=algorithm, settings=settings, limits=limits,
+            trials=view, lease=lease,
+        )  # fmt: skip
+        return Search(view, driver, opened.pop_all())

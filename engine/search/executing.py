@@ -1,0 +1,130 @@
+"""A search that decides here and evaluates in an executor of the user's: threads, processes, a cluster's client."""
+
+from __future__ import annotations
+
+import concurrent.futures as cf
+import os
+import pickle
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+from types import SimpleNamespace
+from typing import Any, TypeAlias
+
+from hstore.engine.evaluation import attempt
+from hstore.engine.evaluation.ctrl import BaseCtrl
+from hstore.engine.evaluation.domain import BoundObjective, pickled
+from hstore.engine.evaluation.gate import left
+from hstore.engine.search.asking import AskingDriver
+from hstore.store.errors import InvalidValue
+from hstore.store.events import Done, Failed, Requeued, Reserved
+
+LOOK_SECONDS = 1.0
+"""How long it waits for an evaluation before it looks whether the search was paused or stopped."""
+
+Outcome: TypeAlias = tuple[dict[str, Any], float]
+"""Of an evaluation: its result, attachments in it, and the seconds that it took."""
+
+
+@dataclass(kw_only=True)
+class ExecutorDriver(AskingDriver):
+    """Keeps as many trials under way in *executor* as it has workers; what ends is recorded here.
+
+    Objectives that take a ctrl need an executor of threads: what they report is written by this process.
+    """
+
+    executor: cf.Executor
+    _running: dict[cf.Future[Outcome], Reserved] = field(default_factory=dict)
+    _code: bytes = b""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._is_threaded = isinstance(self.executor, cf.ThreadPoolExecutor)
+        if self._is_threaded:
+            return
+        if self.domain.can_report:
+            raise InvalidValue(
+                "an objective that takes a ctrl cannot run in an executor of processes",
+                hint="give it ThreadPoolExecutor(n), or give fmin workers=n",
+            )
+        self._code = pickled(self.domain.evaluate) or b""
+        if not self._code:
+            raise InvalidValue(
+                "the objective or its space cannot be pickled for the executor", hint="give it ThreadPoolExecutor(n)"
+            )
+
+    @property
+    def width(self) -> int:
+        """How many trials are under way at a time: max_queue_len, or the number of the executor's workers."""
+        workers = getattr(self.executor, "_max_workers", None) or os.cpu_count() or 1
+        return self.limits.max_queue_len or int(workers)
+
+    def run(self) -> str:
+        """See `Driver.run`."""
+        self._began = time.monotonic()
+        why: str | None = None
+        try:
+            while why is None or self._running:
+                while why is None and len(self._running) < self.width:
+                    taken, why = self.ask()
+                    if taken is not None:
+                        self._start(taken)
+                if why == "paused" or not self._running:
+                    break
+                self._collect()
+        finally:
+            for future, taken in list(self._running.items()):
+                future.cancel()
+                self.end(taken, (Requeued, taken.tid, {"why": "interrupted"}))
+            self.close()
+        return why or "max_evals"
+
+    def _start(self, taken: Reserved) -> None:
+        point = dict(self.experiment.state.trials[taken.tid].point)
+        if self._is_threaded:
+            future = self.executor.submit(_evaluate, self.domain, point, self._ctrl(taken.tid))
+        else:
+            future = self.executor.submit(_evaluate_pickled, self._code, point, taken.tid)
+        self._running[future] = taken
+
+    def _collect(self) -> None:
+        with left(self.experiment):
+            done, _ = cf.wait(self._running, timeout=LOOK_SECONDS, return_when=cf.FIRST_COMPLETED)
+        for future in done:
+            self._record(self._running.pop(future), future)
+            self.on_progress(self.experiment)
+        if done:
+            self._ask_early_stop()
+
+    def _record(self, taken: Reserved, future: cf.Future[Outcome]) -> None:
+        try:
+            result, seconds = future.result()
+        except Exception as error:
+            self.end(taken, (Failed, taken.tid, {**attempt.failure(error), "final": True}))
+            if not self.catch_eval_exceptions:
+                raise
+            return
+        ctrl = self._ctrl(taken.tid)
+        for name, content in (result.pop("attachments", None) or {}).items():
+            ctrl.attachments[name] = content
+        if self._is_durable:
+            result = attempt.plain_result(result, partial(self._warn, trial=taken.tid))
+        self.end(taken, (Done, taken.tid, attempt.done(result, seconds)))
+
+
+def _evaluate(domain: BoundObjective, point: Mapping[str, Any], ctrl: BaseCtrl) -> Outcome:
+    began = time.monotonic()
+    result = domain.evaluate(point, ctrl, attach_attachments=False)
+    return result, time.monotonic() - began
+
+
+def _evaluate_pickled(code: bytes, point: Mapping[str, Any], tid: int) -> Outcome:
+    """Evaluate in a process of the executor, which unpickles the objective once."""
+    return _evaluate(_unpickled(code), point, SimpleNamespace(tid=tid, last_report=None, is_pruned=False))  # type: ignore[arg-type]
+
+
+@lru_cache(maxsize=4)
+def _unpickled(code: bytes) -> BoundObjective:
+    domain: BoundObjective = pickle.loads(code).__self__
+    return domain

@@ -1,0 +1,66 @@
+"""`hstore export`: files that other programs read."""
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.cli.commands import run
+
+from hstore import fmin, hp, rand
+from hstore.store.store import Store
+
+NASTY = 'a,"b"\nc'
+
+
+@pytest.fixture
+def exported(mongo_url: str, mongo_store: Store) -> str:
+    """The URL of a store with an experiment `lines` of three trials."""
+
+    def objective(config: dict[str, Any]) -> float:
+        return float(config["x"])
+
+    space = {"x": hp.uniform("x", 0, 1), "name": hp.choice("name", [NASTY, (1, 2)])}
+    fmin(objective, space, rand.suggest, 3, rstate=0, verbose=False, experiment="lines", store=mongo_store)
+    return mongo_url
+
+
+def test_csv_has_a_line_a_trial_and_quotes_what_has_to_be(exported: str, mongo_store: Store, tmp_path: Path) -> None:
+    done = run(exported, "export", "lines", "--csv", str(tmp_path / "lines.csv"))
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert done.stderr == f"wrote 3 trials to {tmp_path / 'lines.csv'}\n"
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "lines.csv").read_text("utf-8"))))
+    trials = mongo_store.experiment("lines").trials
+    assert [float(row["params.x"]) for row in rows] == [trial.params["x"] for trial in trials]
+    assert {row["params.name"] for row in rows} <= {NASTY, "[1, 2]"}
+    assert all(row["ended_at"].endswith("+00:00") for row in rows)
+
+
+def test_lines_of_json_go_to_stdout_where_that_is_asked_for(exported: str, mongo_store: Store) -> None:
+    done = run(exported, "export", "lines", "--jsonl", "-")
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(row["tid"], row["loss"]) for row in rows] == [
+        (t.tid, t.loss) for t in mongo_store.experiment("lines").trials
+    ]
+    assert "error" not in rows[0]
+
+
+def test_parquet_needs_pyarrow_and_says_so_or_can_be_read_again(exported: str, tmp_path: Path) -> None:
+    done = run(exported, "export", "lines", "--parquet", str(tmp_path / "lines.parquet"))
+    try:
+        import pyarrow.parquet as pq
+    except ImportError:
+        assert (done.exit_code, "pip install" in done.stderr) == (1, True)
+        return
+    assert done.exit_code == 0, done.stderr
+    assert pq.read_table(tmp_path / "lines.parquet").num_rows == 3
+
+
+def test_what_cannot_be_done_is_one_line(exported: str, tmp_path: Path) -> None:
+    assert "name a file: --csv FILE" in run(exported, "export", "lines").stderr
+    done = run(exported, "export", "lines", "--csv", str(tmp_path / "no" / "such.csv"))
+    assert (done.exit_code, done.stderr.splitlines()[-1]) == (
+        1, f"Error: cannot write {tmp_path / 'no' / 'such.csv'}: No such file or directory")  # fmt: skip
+    assert run(exported, "export", "linse", "--csv", "-").exit_code != 0

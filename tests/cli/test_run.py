@@ -1,0 +1,75 @@
+"""`hstore run`: programs of the system, tuned as they are."""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from tests.cli.commands import run
+
+from hstore.engine.audit.replay import derive_again
+from hstore.store.store import Store
+
+REPORTS = 'for i in 1 2 3 4 5 6; do echo val=$0; done; echo loss $0; test -d "$HSTORE_SCRATCH" && exit $1'
+
+
+@pytest.mark.skipif(shutil.which("xz") is None, reason="xz is not installed")
+def test_xz_is_tuned_on_a_file_and_the_same_line_goes_on(mongo_url: str, mongo_store: Store, tmp_path: Path) -> None:
+    file = tmp_path / "data"
+    file.write_bytes(Path(__file__).read_bytes() * 3)
+    line = ["--algo", "rand", "--loss", "size", "--seed", "1", "--", "xz", "-c", "--format=raw",
+            "--lzma2=preset={preset:int(0, 3)},lc={lc:int(0, 3)}", str(file)]  # fmt: skip
+    done = run(mongo_url, "run", "pack", "-n", "3", "-j", "2", *line)
+    assert done.exit_code == 0, done.output
+    best = mongo_store.experiment("pack").best
+    assert done.stdout.splitlines()[1] == (
+        f"xz -c --format=raw --lzma2=preset={best.params['preset']},lc={best.params['lc']} {file}"
+    )
+    assert run(mongo_url, "run", "pack", "-n", "4", *line).exit_code == 0
+    experiment = mongo_store.experiment("pack")
+    assert [trial.state for trial in experiment.trials] == ["done"] * 4
+    assert experiment.best.loss == min(trial.loss for trial in experiment.trials if trial.loss is not None)
+    assert experiment.state.objective["name"] == " ".join(line[line.index("--") + 1 :])
+    assert derive_again(experiment).is_same
+
+
+def test_lines_are_reported_output_is_kept_and_hopeless_runs_are_stopped(mongo_url: str, mongo_store: Store) -> None:
+    done = run(
+        mongo_url, "run", "net", "-n", "8", "--algo", "rand", "--seed", "4", "--report", "val=", "--loss", "loss",
+        "--pruner", "median", "--json", "--", "sh", "-c", REPORTS, "{x:float(0, 1)}", "0",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    experiment = mongo_store.experiment("net")
+    assert json.loads(done.stdout) == {
+        "tid": experiment.best.tid, "loss": experiment.best.loss, "params": dict(experiment.best.params)
+    }  # fmt: skip
+    assert experiment.state.pruned > 0
+    first = experiment.trials[0]
+    assert [report.value for report in first.reports if report.step is not None] == [first.params["x"]] * 6
+    assert f"loss {first.params['x']}" in run(mongo_url, "show", "net", "0", "--output").stdout
+
+
+def test_a_command_that_fails_is_a_failed_trial_with_its_last_line_and_all_failing_is_an_error(
+    mongo_url: str, mongo_store: Store
+) -> None:
+    done = run(
+        mongo_url, "run", "bad", "-n", "2", "--algo", "rand", "--", "sh", "-c", "echo oops >&2; exit 3", "{x:a|b}"
+    )
+    assert done.exit_code != 0
+    assert "CommandFailed: oops" in (done.stderr + str(done.exception))
+    assert [trial.error for trial in mongo_store.experiment("bad").trials] == ["CommandFailed: oops"] * 2
+
+
+def test_the_largest_number_is_looked_for_where_that_is_said(mongo_url: str, mongo_store: Store) -> None:
+    program = "import json, os; print(json.loads(os.environ['HSTORE_PARAMS'])['x'])"
+    done = run(mongo_url, "run", "most", "-n", "4", "--algo", "rand", "--maximise", "--", sys.executable, "-ISc",
+               program, "{x:int(1, 9)}")  # fmt: skip
+    best = mongo_store.experiment("most").best
+    assert best.params["x"] == max(trial.params["x"] for trial in mongo_store.experiment("most").trials)
+    assert f", {best.params['x']}, of 4" in done.stdout
+
+
+def test_a_command_without_a_range_is_refused(mongo_url: str) -> None:
+    done = run(mongo_url, "run", "none", "--", "echo", "1")
+    assert "the command has no range to search" in done.stderr

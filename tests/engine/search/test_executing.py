@@ -1,0 +1,97 @@
+"""fmin in an executor: decided and recorded here, evaluated there."""
+
+from __future__ import annotations
+
+import os
+import threading
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from hstore import AllTrialsFailed, Trials, fmin, hp
+from hstore.engine.audit.replay import derive_again
+from hstore.store.errors import InvalidValue
+
+SPACE = {"x": hp.uniform("x", -1, 1)}
+
+
+def square(config: dict[str, float]) -> dict[str, Any]:
+    return {"status": "ok", "loss": config["x"] ** 2, "pid": os.getpid(), "attachments": {"note": b"kept"}}
+
+
+def negative_raises(config: dict[str, float]) -> float:
+    if config["x"] < 0:
+        raise ValueError("negative")
+    return config["x"]
+
+
+def search(fn: Any, trials: Trials, executor: Any, n: int = 10, **more: Any) -> Any:
+    with executor:
+        return fmin(fn, SPACE, "rand", n, trials=trials, rstate=0, verbose=False, executor=executor, **more)
+
+
+def test_threads_evaluate_several_trials_at_a_time_and_the_decisions_replay(trials: Trials) -> None:
+    together = threading.Barrier(3, timeout=300)
+
+    def meets(config: dict[str, float]) -> float:
+        together.wait()
+        return config["x"]
+
+    search(meets, trials, ThreadPoolExecutor(3), n=9)
+    experiment = trials.experiment
+    assert [trial.state for trial in experiment.trials] == ["done"] * 9
+    assert derive_again(experiment).is_same
+    assert experiment.state.status == "finished"
+
+
+def test_threads_may_report_and_are_pruned(trials: Trials) -> None:
+    def reports(config: dict[str, float], ctrl: Any) -> float:
+        for step in range(4):
+            ctrl.report(step, config["x"])
+            if ctrl.should_stop():
+                break
+        return config["x"]
+
+    search(reports, trials, ThreadPoolExecutor(2), n=16, pruner="median")
+    assert trials.experiment.state.pruned > 0
+
+
+def test_processes_evaluate_and_their_results_and_attachments_are_kept(trials: Trials) -> None:
+    search(square, trials, ProcessPoolExecutor(2), n=4)
+    ended = trials.experiment.trials
+    assert all(dict(trial.result or {})["pid"] != os.getpid() for trial in ended)
+    assert all("note" in trial.attachments for trial in ended)
+
+
+def test_what_an_objective_raises_is_recorded_and_raised_or_caught(trials: Trials) -> None:
+    with pytest.raises(ValueError, match="negative"):
+        search(negative_raises, trials, ThreadPoolExecutor(2), n=20)
+    states = {trial.state for trial in trials.experiment.trials}
+    assert "failed" in states
+    assert not states & {"reserved", "running"}
+    search(negative_raises, trials, ThreadPoolExecutor(2), n=30, catch_eval_exceptions=True)
+    assert not trials.experiment.state.open
+    assert trials.experiment.best.loss is not None
+
+
+def test_all_failing_is_all_failing(trials: Trials) -> None:
+    def fails(config: dict[str, float]) -> float:
+        raise OSError("the disk is full")
+
+    with pytest.raises(AllTrialsFailed, match="the disk is full"):
+        search(fails, trials, ThreadPoolExecutor(2), n=3, catch_eval_exceptions=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [({"executor": 3}, "executor must be"), ({"executor": ThreadPoolExecutor(1), "workers": 2}, "not both")],
+)
+def test_what_is_no_executor_is_refused(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(InvalidValue, match=said):
+        fmin(square, SPACE, "rand", 1, verbose=False, **options)
+
+
+def test_a_ctrl_needs_threads() -> None:
+    with pytest.raises(InvalidValue, match="takes a ctrl"), ProcessPoolExecutor(1) as executor:
+        fmin(lambda config, ctrl: 0.0, SPACE, "rand", 1, verbose=False, executor=executor)

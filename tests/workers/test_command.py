@@ -1,0 +1,77 @@
+"""A command as objective: its words, its run, its loss."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from hstore.store.errors import InvalidValue
+from hstore.workers.command import CommandFailed, CommandLine, CommandRun, LossSource, numbers
+
+
+def test_values_take_the_place_of_ranges_and_what_does_not_apply_goes_with_its_option() -> None:
+    line = CommandLine(("a", "--lr={lr:log(1e-5, 1)}", "--m", "{m:float(0, 1) if o=x}", "{o:x|y}", "{lr}", '{"k": 1}'))
+    assert list(line.ranges) == ["lr", "m", "o"]
+    assert line.filled({"lr": 0.5, "o": "y"}) == ["a", "--lr=0.5", "y", "0.5", '{"k": 1}']
+    assert line.filled({"lr": 1e-05, "o": "x", "m": 1}) == ["a", "--lr=1e-05", "--m", "1", "x", "1e-05", '{"k": 1}']
+
+
+def test_one_label_with_two_ranges_is_refused() -> None:
+    with pytest.raises(InvalidValue, match="x has two ranges"):
+        _ = CommandLine(("{x:a|b}", "{x:a|c}")).ranges
+
+
+@pytest.mark.parametrize(
+    ("source", "program", "loss"),
+    [
+        ("last-line", "print('epoch 1'); print(0.25)", 0.25),
+        ("last-line", "print('final loss: 2.5e-1')", 0.25),
+        ("last-line", 'print(\'{"loss": 3, "epochs": 9}\')', 3),
+        (r"loss=(\S+)", "print('loss=3'); print('loss=-2.5'); print('done')", -2.5),
+        ("val_loss", "print('val_loss: 7.5, acc: 1')", 7.5),
+        ("size", "print('12345', end='')", 5),
+        ("status", "raise SystemExit(3)", 3),
+        ("size:out", "open(folder + '/out', 'w').write('xyz')", 3),
+        ("json:out.json", "open(folder + '/out.json', 'w').write('{\"loss\": 4}')", 4),
+    ],
+)
+def test_the_loss_is_found_where_it_is_said_to_be(source: str, program: str, loss: float, tmp_path: Path) -> None:
+    run = CommandRun(
+        words=[sys.executable, "-ISc", f"folder = {str(tmp_path)!r}; {program}"], folder=tmp_path, environment={}
+    )
+    run.run()
+    assert LossSource.of(source).find(run)["loss"] == loss
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [("last-line", "holds no number"), ("loss=", "nothing that it printed matches"), ("json:none", "it left no")],
+)
+def test_a_loss_that_is_not_there_is_a_failure_that_says_so(source: str, said: str, tmp_path: Path) -> None:
+    run = CommandRun(words=["echo", "done"], folder=tmp_path, environment={})
+    run.run()
+    with pytest.raises(CommandFailed, match=said):
+        LossSource.of(source).find(run)
+
+
+def test_a_command_that_is_not_there_takes_too_long_or_is_stopped(tmp_path: Path) -> None:
+    with pytest.raises(CommandFailed, match="cannot run no-such-program"):
+        CommandRun(words=["no-such-program"], folder=tmp_path, environment={}).run()
+    with pytest.raises(CommandFailed, match=r"longer than 0\.1 seconds"):
+        CommandRun(words=["sleep", "60"], folder=tmp_path, environment={}, timeout=0.1).run()
+    stopped = CommandRun(
+        words=["sh", "-c", "while true; do echo 1; done"], folder=tmp_path, environment={}, on_line=lambda _: True
+    )
+    stopped.run()
+    assert stopped.is_stopped
+    assert len(stopped.output) < 2**17
+
+
+def test_numbers_are_found_behind_a_pattern_or_in_its_group() -> None:
+    assert numbers("loss", "loss = 1e-3, loss: -2 loss none") == [1e-3, -2]
+    assert numbers(r"acc (\d+)%", "acc 91% acc 92%") == [91, 92]
+
+
+def test_a_pattern_that_is_none_is_refused() -> None:
+    with pytest.raises(InvalidValue, match="is no regular expression"):
+        LossSource.of("loss=(")
