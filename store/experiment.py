@@ -86,12 +86,12 @@ class Experiment:
         self._is_begun_from_snapshot = False
         self.state = State(name)
         self._chains: dict[Chain, list[Event]] = {}
-        self.received = Received(self._chains, self._read_settled)
-        """All events in the order in which this process read them; none where *only* some trials are read, and none
-        of the trials that a snapshot held."""
         self._settled_chains = SettledChains(store.log, name)
         self.all_chains = AllChains(self._chains, self._settled_chains)
         """All chains by tid (None: the experiment's own); of a settled one the length is known, its events are read."""
+        self.received = Received(self._chains, self._settled_chains.read)
+        """All events in the order in which this process read them; none where *only* some trials are read, and none
+        of the trials that a snapshot held."""
         self._digests: dict[Chain, list[bytes]] = {}
         self._composed: dict[uuid.UUID, bytes] = {}
         self._rewind_check = RewindCheck(store, name, self._chains)
@@ -223,7 +223,7 @@ class Experiment:
         self._digests.clear()
         self._settled_chains.settled, self._may_open_snapshot = None, False
         self._begin_checks()
-        self.state, self.received = State(self.name), Received(self._chains, self._read_settled)
+        self.state, self.received = State(self.name), Received(self._chains, self._settled_chains.read)
         self.refresh()
 
     @property
@@ -239,7 +239,7 @@ class Experiment:
         if (opened := open_snapshot(self.store, self.name)) is None:
             return []
         self._settled_chains.settled = opened.settled
-        self.state.begin_from(opened.settled, self._load_settled)
+        self.state.begin_from(opened.settled, self._settled_chains.trials)
         self._is_begun_from_snapshot = True
         return opened.events
 
@@ -247,14 +247,6 @@ class Experiment:
 
     def _is_settled(self, tid: Chain) -> bool:
         return self.state.settled is not None and tid in self.state.settled
-
-    def _read_settled(self, tids: Sequence[int]) -> Mapping[Chain, Sequence[Event]]:
-        return self._settled_chains.read(tids)
-
-    def _load_settled(self, tids: Sequence[int]) -> list[Trial]:
-        with uncollected():
-            chains = self._settled_chains.read(tids)
-            return [fold_chain(chains[tid]) for tid in tids]
 
     def _recall(self, tids: Iterable[Chain]) -> None:
         """Keep those of *tids* that are settled, whose chains are to go on, as the others are kept."""
@@ -283,7 +275,7 @@ class Experiment:
         """Keep of trials that are *settled*, as just returned by `settled`, no more than that: the log has the rest."""
         self._settled_chains.settled = settled
         settled.take_from(self._chains, self._digests)
-        self.state.settle(settled, self._load_settled)
+        self.state.settle(settled, self._settled_chains.trials)
 
     def load_trial(self, tid: int) -> Trial | None:
         """Read and fold trial *tid* as well from now on; return it, or None if there is none."""

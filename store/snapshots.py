@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, Protocol, overload
 from hstore.store.digest import digest_event
 from hstore.store.errors import NotFound, StoreRewound, StoreUnreachable, VerificationFailed
 from hstore.store.events import Document, Event, Quarantined, Signature
+from hstore.store.fold import Trial, fold_chain
 from hstore.store.log import EVERY_TRIAL, EventIds, EventLog, ReadCursor
 from hstore.store.messages import Log
+from hstore.store.uncollected import uncollected
 
 if TYPE_CHECKING:
     from pymongo.database import Database
@@ -144,6 +146,12 @@ class SettledChains:
                     hint=f"`hstore snapshot {self._exp}` makes the snapshot again from the log", exp=self._exp, tid=tid,
                 )  # fmt: skip
         return chains
+
+    def trials(self, tids: Sequence[int]) -> list[Trial]:
+        """Return the trials *tids*, as they were settled."""
+        with uncollected():
+            chains = self.read(tids)
+            return [fold_chain(chains[tid]) for tid in tids]
 
     @property
     def tids(self) -> Sequence[int]:

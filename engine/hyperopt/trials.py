@@ -360,6 +360,9 @@ class Trials:
 
     def _insert_trial_docs(self, docs: Sequence[dict[str, Any]]) -> list[int]:
         if not self._is_announcing:  # what is announced is in the log already
+            if self._is_behind:  # what is inserted is seen after the next refresh, and no sooner
+                self.documents.make()
+                self._show()
             self.documents.insert(docs)
             self.unseen += len(docs)
         return [doc["tid"] for doc in docs]
