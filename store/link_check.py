@@ -37,13 +37,20 @@ class LinkCheck:
 
     It says only whether all is well: what is wrong `verify` finds, which reads the log again. The digests that it
     computes are kept for decisions, heads and signatures. digests: returns those of a chain (its tid), by ver, up to a
-    ver or further.
+    ver or further. whole: all chains, with those of settled trials, which are not compared again: the last recorded
+    head, and what observed them, hold their digests.
     """
 
     def __init__(
-        self, chains: Mapping[Chain, Sequence[Event]], digests: Callable[[Chain, int], Sequence[bytes]], seals: Seals
+        self,
+        chains: Mapping[Chain, Sequence[Event]],
+        digests: Callable[[Chain, int], Sequence[bytes] | Mapping[int, bytes]],
+        seals: Seals,
+        *,
+        whole: Mapping[Chain, Sequence[Event]],
     ) -> None:
         self._chains = chains
+        self._whole = whole
         self._digests = digests
         self._seals = seals
         self._lengths: dict[Chain, int] = {}
@@ -65,7 +72,7 @@ class LinkCheck:
             return False
         if whole and new and not self._seals.is_last_right():
             return False
-        if whole and new and any(map(self._contradicts, self._seals.uncovered)):
+        if whole and new and any(self._contradicts(tid) for tid in self._seals.uncovered if tid in self._chains):
             return False
         self._lengths.update((tid, len(self._chains[tid])) for tid, _ in new)
         return True
@@ -107,7 +114,7 @@ class LinkCheck:
 
     def _has_observed(self, observed: Iterable[Sequence[Any]]) -> bool:
         for tid, ver, expected in observed:
-            chain = self._chains.get(tid, ())
+            chain = self._whole.get(tid, ())
             if not 0 <= ver < len(chain) or self._digests(tid, ver)[ver] != expected:
                 return False
         return True

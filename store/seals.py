@@ -39,6 +39,12 @@ class Seals:
                     self._uncovered.update(_chains_of(event.tips))
                 self._uncovered = {tid for tid in self._uncovered if not self._is_covered(tid)}
 
+    def begin_from(self, settled: Iterable[int]) -> None:
+        """Note the chains of *settled* trials, of which no event is taken; those of the experiment itself have been."""
+        settled = list(settled)
+        self._grown.update(settled)
+        self._uncovered.update(tid for tid in settled if not self._is_covered(tid))
+
     @property
     def decisions(self) -> int:
         """How many decisions the latest recorded head covers."""

@@ -38,6 +38,8 @@ class DocumentList:
         """Forget which documents show which trials: another log begins."""
         self._of: dict[TrialNumber, Document] = {}
         self._expected: dict[TrialNumber, Document] = {}
+        self._early: dict[TrialNumber, Document] = {}
+        """Documents of trials that were asked for before the list was made."""
         self._open: dict[TrialNumber, tuple[int, Mapping[str, Any]]] = {}
         """State and result that the documents of trials that have not ended were given last."""
         self._seen = self._length = 0
@@ -66,6 +68,16 @@ class DocumentList:
         added = self.all[self._length :]
         del self.all[self._length :]
         return added
+
+    def first(self, trial: Trial, space: Space | None, *, is_durable: bool) -> Document:
+        """Return the document that *trial*, whose tid no program chose, will have in the list."""
+        self._numbering.assign(trial.tid, trial)
+        kept_as = _stored if is_durable else None
+        if trial.tid not in self._early:
+            document = self._new(trial.tid, trial, space)
+            self._early[trial.tid] = document if kept_as is None else kept_as(document)
+        show_in(self._early[trial.tid], trial, kept_as)
+        return self._early[trial.tid]
 
     # -- documents of trials ------------------------------------------------------------------------------------
 
@@ -96,13 +108,20 @@ class DocumentList:
         received = experiment.received
         if self._seen == len(received):
             return
-        changed = sorted({event.tid for event in received[self._seen :] if event.tid is not None})
-        self._seen = len(received)
-        trials = experiment.state.trials
-        for tid in changed:
-            self._numbering.assign(TrialNumber(tid), trials[tid])
-        kept_as = _stored if experiment.store.is_durable else None
-        gone = [n for n in map(TrialNumber, changed) if not self._show(n, trials[n], space, kept_as)]
+        trials, kept_as = experiment.state.trials, _stored if experiment.store.is_durable else None
+        if not self._seen and experiment.state.settled is not None:  # whose events were not received
+            self._seen = len(received)
+            gone = []
+            for trial in trials.values():
+                self._numbering.assign(trial.tid, trial)
+                if not self._show(trial.tid, trial, space, kept_as):
+                    gone.append(trial.tid)
+        else:
+            changed = sorted({event.tid for event in received[self._seen :] if event.tid is not None})
+            self._seen = len(received)
+            for tid in changed:
+                self._numbering.assign(TrialNumber(tid), trials[tid])
+            gone = [n for n in map(TrialNumber, changed) if not self._show(n, trials[n], space, kept_as)]
         if gone:
             self.remove([self._of.pop(number) for number in gone])
         self._length = len(self.all)
@@ -118,9 +137,10 @@ class DocumentList:
             self._expected.pop(number, None)
             return is_new
         if document is None:
-            document = self._expected.pop(number, None) or self._new(number, trial, space)
-            if kept_as is not None:
-                document = kept_as(document)
+            document = self._expected.pop(number, None) or self._early.pop(number, None)
+            if document is None:
+                document = self._new(number, trial, space)
+                document = document if kept_as is None else kept_as(document)
             self._of[number] = document
             self.all.append(document)
         before = self._open.pop(number, (document["state"],))[0]

@@ -173,7 +173,7 @@ class SearchCall:
         driver = self.driver
         experiment, whole = driver.experiment, driver.limits
         most = whole.max_evals if most is None else min(most, whole.max_evals)
-        before = len(experiment.state.trials)
+        before = experiment.state.suggested
         if isinstance(driver, SerialDriver):
             driver.catch_eval_exceptions = self.catch_eval_exceptions
         with self.options.display.progress(experiment.state.ended, most) as bar:
@@ -217,10 +217,7 @@ class SearchCall:
 
     def _draw_seeds(self, experiment: Experiment, before: int) -> None:
         """Draw from the caller's generator a seed for each suggestion, as hyperopt does and its callers rely on."""
-        trials = experiment.state.trials
-        made = (trials[tid].queued for tid in range(before, len(trials)))
-        n = sum(queued is not None and queued.source == "suggested" for queued in made)
-        self._generator.integers(seeds.SEED_BELOW, size=n)
+        self._generator.integers(seeds.SEED_BELOW, size=experiment.state.suggested - before)
 
     def _progress(self, bar: Any, driver: Driver) -> Callable[[Experiment], None]:
         def progress(experiment: Experiment) -> None:
@@ -263,7 +260,7 @@ def _uncounted(experiment: Experiment) -> int:
     """
     state = experiment.state
     if experiment.store.is_durable:
-        return sum(map(is_discarded, state.trials.values()))
+        return sum(map(is_discarded, state.unlike_most()))
     return sum(trial.state in ("failed", "cancelled") or is_discarded(trial) for trial in state.trials.values())
 
 

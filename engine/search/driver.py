@@ -16,6 +16,7 @@ from hstore.engine.search.fingerprint import fingerprint
 from hstore.engine.search.observed_history import ObservedHistory
 from hstore.engine.search.options import Limits
 from hstore.engine.search.seeds import Seeds
+from hstore.engine.search.snapshot_writer import SnapshotWriter
 from hstore.engine.space import Point
 from hstore.store.errors import Conflict, InvalidValue
 from hstore.store.events import Queued, Resumed, Sealed
@@ -56,6 +57,7 @@ class Driver:
         created = self.experiment.state.created
         assert created is not None
         self.failures = FailureWatch(self.experiment)
+        self._snapshots = SnapshotWriter(self.experiment)
         self._seeds = Seeds(created.generator)
         self._observed_history = ObservedHistory(self.domain.space, self._seeds)
         self._described = describe_algorithm(self.algorithm, self.settings)
@@ -66,6 +68,7 @@ class Driver:
 
     def finish(self, why: str) -> None:
         """Record that the search ended, unless it did already, is paused, or others are still at it."""
+        self._snapshots.look(at_end=True)
         control.conclude(self.experiment, why)
 
     def _inform(self, message: str, **about: Any) -> None:
@@ -164,6 +167,7 @@ class Driver:
     def _decisions(self, first: int, size: int) -> list[PendingEvent]:
         observed_history, experiment = self._observed_history, self.experiment
         observed_history.follow(experiment)
+        self._snapshots.look()
         trials = experiment.state.trials
         last = trials[first - 1].queued if first else None
         batch = None if size == 1 else [first, size]

@@ -48,7 +48,7 @@ def decision(space: Space, point: Point) -> dict[str, Any]:
 
 def not_queued(state: State, points: Iterable[Point]) -> list[Point]:
     """Return those of *points* that the search of *state* has not; of equal points as many as it lacks."""
-    given = (trial.queued for trial in state.trials.values())
+    given = (trial.queued for trial in state.unlike_most())
     there = Counter(_key(queued.point) for queued in given if queued is not None and queued.source == ENQUEUED)
     left = []
     for point in points:

@@ -162,8 +162,7 @@ def _another_generator(experiment: Experiment, start: SearchStart) -> Data | Non
     state = experiment.state
     if start.options.rstate is None:
         return None
-    suggested = sum(trial.queued is not None and trial.queued.source == "suggested" for trial in state.trials.values())
-    now = state.generator
+    suggested, now = state.suggested, state.generator
     if seeds.is_same(now, start.generator, after=suggested - now.get("after", 0)):
         return None
     if experiment.store.is_durable:

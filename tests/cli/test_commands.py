@@ -274,6 +274,18 @@ def test_rebuild_makes_the_same_documents_again(demo: str, database: Database[An
     assert [list(model.find(sort=[("_id", 1)])) for model in models] == before
 
 
+def test_a_snapshot_is_written_and_opened(demo: str, database: Database[Any]) -> None:
+    shown = run(demo, "snapshot", "demo")
+    assert (shown.exit_code, "of 12 trials was written" in shown.stderr) == (0, True)
+    with hstore.open(demo) as store:
+        experiment = store.experiment("demo", from_snapshot=True)
+        assert experiment.state.settled is not None
+        assert [trial.tid for trial in experiment.trials] == list(range(12))
+    for name in ("snapshots", "snapshots.files", "snapshots.chunks"):
+        assert len(database[name].index_information()) > 1
+        database[name].drop()
+
+
 def test_migrate_lifts_a_store(demo: str, database: Database[Any]) -> None:
     database["schema"].delete_many({})
     shown = run(demo, "ls")

@@ -267,3 +267,10 @@ def test_readers_use_the_index_and_sort_nothing(mongo_store: Store, database: Da
         plan = str(database["events"].find(_query("e", known), sort=IN_ORDER).explain()["queryPlanner"]["winningPlan"])
         assert "COLLSCAN" not in plan
         assert "'SORT'" not in plan
+
+
+def test_the_events_of_the_first_trials_are_counted_without_being_read(log: EventLog) -> None:
+    log.append([created(), *trial(0), *trial(1)[:2], *trial(2), created("other"), *trial(0, "other")])
+    assert [log.count("e", below) for below in (0, 1, 2, 9)] == [0, 4, 6, 10]
+    assert log.lengths("e", 2) == {0: 4, 1: 2}
+    assert (log.count("none", 9), log.lengths("none", 9)) == (0, {})
