@@ -29,6 +29,7 @@ def tampered(name: str, documents: Iterable[Document], fetch: Callable[[bytes], 
     return Tampered(
         f"experiment {name!r} is refused: {findings[0].message}",
         hint=f"see `hstore verify {name}`; fmin(…, trust=True) and `hstore worker --force` go on", exp=name,
+        tid=findings[0].tid,
     )  # fmt: skip
 
 
