@@ -195,6 +195,9 @@ class Experiment:
     def _fold_again(self) -> None:
         self.state = State(self.name)
         self.state.take(self.events)
+        if self._only is None:
+            self._begin_checks()  # a head that was recorded may be among what counts for nothing now
+            self.seals.take(self.events)
 
     def _restart(self) -> None:
         """Read all anew."""

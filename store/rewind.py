@@ -45,7 +45,7 @@ def rewound(
     return StoreRewound(
         f"the store lost {n} of {exp!r}: {told(lost)}; {_cause(left, opened, found)}{gap}",
         hint=HELD.format("it" if held == 1 else f"the {held} events") if held else HINT,
-        exp=exp, lost=sorted(lost, key=_order), behind=sorted(behind, key=_order),
+        exp=exp, lost=sorted(lost, key=_order), behind=sorted(behind, key=_order), moved={},
     )  # fmt: skip
 
 
