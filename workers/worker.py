@@ -18,10 +18,11 @@ from hstore.engine.search.failure_watch import where_to_look
 from hstore.store.claims import TrialKey
 from hstore.store.errors import CannotLoad, ClosedChain, HstoreError, StoreRewound, StoreUnreachable
 from hstore.store.events import Reserved
-from hstore.store.experiment import QUICK_LOOKS, Experiment, now
+from hstore.store.experiment import Experiment, now
 from hstore.store.fold import UNFINISHED
 from hstore.store.indigestible import refusal
 from hstore.store.messages import Log
+from hstore.store.polling import QUICK_LOOKS
 from hstore.store.store import Store
 from hstore.workers.child import Child
 from hstore.workers.held_trials import HeldTrials

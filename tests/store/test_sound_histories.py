@@ -1,4 +1,4 @@
-"""Random histories with strays, forged events, losses, quarantines, seals and recoveries: what is left always verifies."""
+"""Random histories with strays, forged events, losses, quarantines and seals: what is left always verifies."""
 
 from __future__ import annotations
 
@@ -94,6 +94,7 @@ class History:
         experiment = now(self.store)
         for _ in range(self.rng.randrange(1, 12)):
             try:
+                experiment.check_signatures()  # before anything of it is observed
                 experiment.append(experiment.compose(*step(experiment, self.rng)))
             except Conflict:
                 continue  # with a stray, which is behind what was read
@@ -108,7 +109,8 @@ class History:
 
     def stray(self) -> None:
         """Insert what belongs nowhere; with keys also what would be the next event, were it signed."""
-        trials, more = now(self.store).trials, {"by": "another", "at": dt.datetime(2030, 1, 1, tzinfo=dt.UTC)}
+        trials = now(self.store).trials
+        more: dict[str, Any] = {"by": "another", "at": dt.datetime(2030, 1, 1, tzinfo=dt.UTC)}
         tid = self.rng.choice([None, *range(len(trials) + 3)])
         there = [event.ver for event in self.log.stored if event.tid == tid]
         gap = self.rng.randrange(0 if self.store.keys else 1, 4)
