@@ -16,7 +16,7 @@ from bson.raw_bson import RawBSONDocument
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from faults.told import NOTICE_SECONDS, Loss
-from hstore.store.errors import StoreRewound, VerificationFailed
+from hstore.store.errors import ClosedChain, StoreRewound, VerificationFailed
 from hstore.store.events import CODEC
 
 if TYPE_CHECKING:
@@ -147,6 +147,7 @@ class Losses:
             return False
         chunks.delete_many({"_id": {"$in": [chunk["_id"] for chunk in lost]}})
         began, driver = time.monotonic(), self.world.drivers[0]
+        self.codes.add(ClosedChain.exit_code)  # of a driver that starts, if decisions have observed the end
         driver.kill()
         self.world.start(driver)  # those that have read the trial do not read it again
         self._go_on(CHUNK_SECONDS)

@@ -89,7 +89,10 @@ class World:
                     self.disk.enter()
                 self.server = ensure_server(self.folder / "home")
                 self.url = self.server.uri
-                if self.place == "mixed":
+                if (
+                    self.place == "mixed"
+                ):  # the server's own database has a key, which a released version knows nothing of
+                    self.url = self.url.replace("/hstore?", "/faults?")
                     self._released_source = released.unpack(self.folder)
                     released.make_store(self._released_source, self.url)
                     for worker in self.workers[::2]:
@@ -188,7 +191,7 @@ class World:
         environment["FAULTS_LARGE"] = str(self.large)
         if self.disk is not None:
             environment |= self.disk.environment
-        if self.place == "replicated" or subject.is_released:  # the files of its embedded server are another version's
+        if self.place in ("replicated", "mixed"):
             environment["HSTORE_URL"] = self.url
         elif self.place == "proxied" and is_worker:
             port = self.proxies[subject.number].port

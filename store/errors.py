@@ -156,8 +156,9 @@ class SchemaMismatch(HstoreError):
 class StoreRewound(HstoreError):
     """Raised when the store has lost events that were in it for good: `.lost` are their places, (tid, ver).
 
-    It was restored from a backup, say, or emptied. This process writes nothing more to the experiment; start a new one,
-    which continues from what the store holds.
+    It was restored from a backup, say, or emptied, or an event was edited to another place (`.moved`: from where to
+    where). This process writes nothing more to the experiment; start a new one, which continues from what the store
+    holds.
     """
 
     exit_code = 10
@@ -225,7 +226,8 @@ class Indigestible(VerificationFailed):
 class Tampered(VerificationFailed, CannotLoad):
     """Raised before a search goes on whose log is not what was written: `hstore verify` names what was changed.
 
-    Nothing was appended. `fmin(…, trust=True)` and `hstore worker --force` go on all the same.
+    Nothing was appended. `fmin(…, trust=True)` and `hstore worker --force` go on all the same. `.tid` is the chain of
+    what was found first (None: the experiment's own).
     """
 
 

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import os
-import socket
-import threading
-import time
-import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hstore.store.digest import digest_event
-from hstore.store.errors import ClosedChain, Conflict, InvalidEvent, NotFound
-from hstore.store.events import Created, Document, Event, Noted, Quarantined, Queued, TrialEvent
-from hstore.store.fold import Trial, evolve, fold_chain, unread, why_not
+from hstore.store.chain_digests import Chain, ChainDigests
+from hstore.store.composing import Composer
+from hstore.store.composing import PendingEvent as PendingEvent
+from hstore.store.composing import author as author
+from hstore.store.composing import now as now
+from hstore.store.errors import Conflict, NotFound
+from hstore.store.events import Created, Document, Event, Noted, Quarantined
+from hstore.store.fold import Trial, fold_chain
 from hstore.store.link_check import LinkCheck, tampered
 from hstore.store.log import EVERY_TRIAL, ReadCursor
+from hstore.store.model_repair import repair
+from hstore.store.polling import poll
 from hstore.store.received import Received
 from hstore.store.rewind_check import RewindCheck
 from hstore.store.seals import Seals
-from hstore.store.set_aside import Separated, SetAside, quarantine_of, set_aside
+from hstore.store.set_aside import Separated, SetAside, quarantine_of, unreadable_ends
 from hstore.store.signed_chains import note_of_all
 from hstore.store.snapshots import AllChains, SettledChains, open_snapshot
 from hstore.store.sound_chains import SoundChains
@@ -36,26 +36,9 @@ if TYPE_CHECKING:
     from hstore.store.settled import SettledTrials
     from hstore.store.store import Store
 
-Chain: TypeAlias = int | None
-QUICK_LOOKS = (0.002, 0.004, 0.008, 0.016, 0.032)
-"""Seconds before each of the first looks for new events."""
-PendingEvent: TypeAlias = tuple[type[Event], Chain, Mapping[str, Any]]
-"""An event that is decided but not in the log: its class, its chain (a tid; None: the experiment's own), its data."""
-
 
 def _own_first(tid: Chain) -> int:
     return -1 if tid is None else tid
-
-
-def author() -> str:
-    """Return the `by` of what this thread writes: host:pid:thread."""
-    return f"{socket.gethostname()}:{os.getpid()}:{threading.current_thread().name}"
-
-
-def now() -> dt.datetime:
-    """Return the time in UTC in whole milliseconds, which is what BSON holds."""
-    moment = dt.datetime.now(dt.UTC)
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
 class _Found(NamedTuple):
@@ -93,16 +76,16 @@ class Experiment:
         self.received = Received(self._chains, self._settled_chains.read)
         """All events in the order in which this process read them; none where *only* some trials are read, and none
         of the trials that a snapshot held."""
-        self._digests: dict[Chain, list[bytes]] = {}
-        self._composed: dict[uuid.UUID, bytes] = {}
+        self._digests = ChainDigests(self._chains, self._settled_chains)
         self._rewind_check = RewindCheck(store, name, self._chains)
         self._sound = SoundChains(name, store.keys, self._chains, self.digest)
+        self._composer = Composer(name, self._chains, self._digests, self._sound)
+        self._digests.known = self._composer.digests, self._sound.digests
         self._begin_checks()
 
     def _begin_checks(self) -> None:
-        self.seals = Seals(self.all_chains, self.digest)
-        """The heads that were recorded, and the head now."""
-        self._links = LinkCheck(self._chains, self._digests_up_to, self.seals, whole=self.all_chains)
+        self.seals = Seals(self.all_chains, self.digest)  # the heads that were recorded, and the head now
+        self._links = LinkCheck(self._chains, self._digests.up_to, self.seals, whole=self.all_chains)
 
     @property
     def trials(self) -> list[Trial]:
@@ -160,19 +143,14 @@ class Experiment:
     @property
     def known(self) -> ReadCursor:
         """How far the log has been read, for `EventLog.read`."""
-        trials = self.state.trials
+        trials, unfinished = self.state.trials, self.state.open
         if self._only is not None:
-            vers = {tid: trials[tid].ver if tid in trials else -1 for tid in self._only}
-            held = self._rewind_check.ids_to_read(self._only)
-            return ReadCursor(
-                header=self.state.ver, last=EVERY_TRIAL, open=vers, held=held, aside=self._sound.aside.ids
-            )
-        watching = {*self.state.observations.watched, *self._asked_for}
-        watched = {tid: trials[tid].ver for tid in watching if tid in trials}
-        return ReadCursor(
-            header=self.state.ver, last=len(trials) - 1, open={**watched, **self.state.open},
-            held=self._rewind_check.ids_to_read(self.state.open), aside=self._sound.aside.ids,
-        )  # fmt: skip
+            last, followed = EVERY_TRIAL, {tid: trials[tid].ver if tid in trials else -1 for tid in self._only}
+        else:
+            watched = {*self.state.observations.watched, *self._asked_for} & trials.keys()
+            last, followed = len(trials) - 1, {**{tid: trials[tid].ver for tid in watched}, **unfinished}
+        held = self._rewind_check.ids_to_read(unfinished if self._only is None else self._only)
+        return ReadCursor(header=self.state.ver, last=last, open=followed, held=held, aside=self._sound.aside.ids)
 
     def refresh(self) -> list[Event]:
         """Read and fold what is new in the log; return it. Raises `StoreRewound` if the log lost what was read before.
@@ -218,6 +196,9 @@ class Experiment:
     def _fold_again(self) -> None:
         self.state = State(self.name)
         self.state.take(self.events)
+        if self._only is None:
+            self._begin_checks()  # a head that was recorded may be among what counts for nothing now
+            self.seals.take(self.events)
 
     def _restart(self) -> None:
         """Read all anew."""
@@ -248,7 +229,7 @@ class Experiment:
     # -- settled trials ---------------------------------------------------------------------------------------
 
     def _is_settled(self, tid: Chain) -> bool:
-        return self.state.settled is not None and tid in self.state.settled
+        return self._settled_chains.holds(tid)
 
     def _recall(self, tids: Iterable[Chain]) -> None:
         """Keep those of *tids* that are settled, whose chains are to go on, as the others are kept."""
@@ -276,7 +257,7 @@ class Experiment:
     def settle(self, settled: SettledTrials) -> None:
         """Keep of trials that are *settled*, as just returned by `settled`, no more than that: the log has the rest."""
         self._settled_chains.settled = settled
-        settled.take_from(self._chains, self._digests)
+        settled.take_from(self._chains, self._digests.by_chain)
         self.state.settle(settled, self._settled_chains.trials)
 
     def load_trial(self, tid: int) -> Trial | None:
@@ -299,23 +280,14 @@ class Experiment:
         if self._only is not None:
             self._only.discard(tid)
             self._chains.pop(tid, None)
-            self._digests.pop(tid, None)
+            self._digests.forget(tid)
             self.state.evict(tid)
             self._sound.aside.forget(tid)
             self._links.forget(tid)
 
     def poll(self, timeout: float) -> list[Event]:
-        """Read and fold what is new as soon as there is anything, or after *timeout* seconds; return it.
-
-        Looks a few times before it sleeps: in a busy search new events come sooner than a change stream opens.
-        """
-        for pause in QUICK_LOOKS:
-            pause = min(pause, timeout)
-            timeout -= pause
-            time.sleep(pause)
-            if (news := self.refresh()) or timeout <= 0:
-                return news
-        return self.refresh() if self.wait(timeout) else []
+        """Read and fold what is new as soon as there is anything, or after *timeout* seconds; return it."""
+        return poll(self, timeout)
 
     def wait(self, timeout: float) -> bool:
         """Return True as soon as there may be something new to `refresh`, False after *timeout* seconds."""
@@ -323,31 +295,12 @@ class Experiment:
 
     def digest(self, tid: Chain, ver: int) -> bytes:
         """Return the digest of the chain of *tid* up to *ver*."""
-        return self._digests_up_to(tid, ver)[ver]
-
-    def _digests_up_to(self, tid: Chain, ver: int) -> Sequence[bytes] | Mapping[int, bytes]:
-        """Return the digests of the chain of *tid* by ver, up to *ver* or further; of a settled one that of *ver*."""
-        if self._is_settled(tid):
-            return {ver: self._settled_chains.digest(tid, ver)}
-        digests = self._digests.get(tid)
-        if digests is None:
-            digests = self._digests[tid] = []
-        if len(digests) <= ver:
-            after = digests[-1] if digests else b""
-            for event in self._chains[tid][len(digests) : ver + 1]:
-                # Known already if it was composed, or checked, here.
-                known = self._composed.get(event.id) or self._sound.digests.get(event.id)
-                after = known or digest_event(event, after)
-                digests.append(after)
-        return digests
+        return self._digests.at(tid, ver)
 
     @property
     def decision_digest(self) -> bytes:
-        """Digest of the last decision, which commits to every decision so far and all they knew; of `created` before
-        there is one.
-        """
-        last = len(self.state.trials) - 1
-        return self.digest(last, 0) if last >= 0 else self.digest(None, 0)
+        """Digest of the last decision (or `created`), which commits to every decision so far and all that they knew."""
+        return self._digests.of_last_decision(len(self.state.trials))
 
     @property
     def head(self) -> bytes:
@@ -370,7 +323,8 @@ class Experiment:
         written.
         """
         self.check_signatures()
-        return self._compose(pending)
+        self._recall(tid for _, tid, _ in pending)
+        return self._composer.compose(pending, self.state)
 
     def check_signatures(self) -> None:
         """Raise `NotSigned` if `$HSTORE_KEY` is set and an event that was read is signed by no key in it.
@@ -398,14 +352,14 @@ class Experiment:
         """
         self._sound.be_strict(anew=True)
         self._restart()
-        ends = [self.state.closed_by, *(trial.closed_by for trial in self.trials)] if unreadable else []
-        aside = [*self.set_aside, *(set_aside(end, f"cannot be read: {end.why}") for end in ends if end is not None)]
+        aside = [*self.set_aside, *(unreadable_ends(self.state) if unreadable else ())]
         if not aside:
             return None
         self._sound.aside.note(aside)
         self._sound.aside.quarantine(each.key for each in aside)
         self._restart()
-        [event] = self._compose([(Quarantined, None, quarantine_of(aside, why))])
+        named: PendingEvent = Quarantined, None, quarantine_of(aside, why)
+        [event] = self._composer.compose([named], self.state)
         self.append([event])
         assert isinstance(event, Quarantined)
         return event
@@ -430,59 +384,13 @@ class Experiment:
         """
         if self.store.keys is not None:
             self.store.keys.unsigned.discard(self._chains[None][0].id)
-        [event] = self._compose([(Noted, None, note_of_all(self.all_chains, self.digest))])
+        [event] = self._composer.compose([(Noted, None, note_of_all(self.all_chains, self.digest))], self.state)
         self.append([event])
         return event
 
-    def _compose(self, pending: Sequence[PendingEvent]) -> list[Event]:
-        self._recall(tid for _, tid, _ in pending)
-        events: list[Event] = []
-        self._composed.clear()
-        tails: dict[Chain, tuple[int, bytes]] = {}
-        trials: dict[int, Trial | None] = {}
-        decision: bytes | None = None
-        by, at = author(), now()
-        for kind, tid, data in pending:
-            if tid is None or kind is Queued:
-                self.require_open()
-            refusal = self._sound.refusal(tid, decides=kind is Queued, trials=len(self.state.trials))
-            if refusal is not None:
-                raise refusal
-            ver, after = tails.get(tid) or self._tail(tid)
-            if kind is Queued and decision is None:
-                decision = self.decision_digest if self._chains else b""
-            prev = decision if kind is Queued else after
-            event = kind(exp=self.name, tid=tid, ver=ver + 1, id=uuid.uuid4(), at=at, by=by, prev=prev or None, **data)
-            if tid is not None:
-                trial = trials[tid] if tid in trials else self.state.trials.get(tid)
-                if why := why_not(trial, event):
-                    kind_of_error = ClosedChain if trial is not None and trial.closed_by is not None else InvalidEvent
-                    raise kind_of_error(f"{self.name!r} trial {tid} cannot be {event.type} now: {why}")
-                trials[tid] = evolve(trial, event)
-            elif issubclass(kind, TrialEvent):
-                raise InvalidEvent(f"an event of type {event.type} is of a trial, and no trial was named")
-            digest = self._composed[event.id] = digest_event(event, after)
-            if self._sound.signatures is not None:
-                self._sound.signatures.sign(event, digest, self._chains.get(None, ()))
-            tails[tid] = (ver + 1, digest)
-            if kind is Queued:
-                decision = digest
-            events.append(event)
-        return events
-
     def require_open(self) -> None:
         """Raise `ClosedChain` if the last event of the experiment's own chain cannot be read: it may have ended."""
-        if (closed_by := self.state.closed_by) is not None:
-            raise ClosedChain(
-                f"experiment {self.name!r} cannot go on here: {unread(closed_by)}",
-                hint=f"update hstore if a newer one wrote it, else see `hstore check {self.name}`", exp=self.name,
-            )  # fmt: skip
-        if (refusal := self._sound.refusal(None)) is not None:
-            raise refusal
-
-    def _tail(self, tid: Chain) -> tuple[int, bytes]:
-        chain = self._chains.get(tid)
-        return (len(chain) - 1, self.digest(tid, len(chain) - 1)) if chain else (-1, b"")
+        self._composer.require_open(self.state)
 
     def append_decided(
         self, decide: Callable[[], Sequence[PendingEvent]], *, more_to_come: bool = False
@@ -543,19 +451,15 @@ class Experiment:
 
     def repair(self) -> None:
         """Bring the read models up to the log, if a writer died before it did; or back to it, if it lost events."""
-        models = self.store.models
-        if ahead := models.ahead(self.state):
-            # Others may have written since this was read. What the log shows now has all that the documents showed.
-            whole = Experiment(self.store, self.name)
-            whole.refresh()
-            still = models.ahead(whole.state)
-            models.remove(self.name, {chain: ver for chain, ver in ahead.items() if still.get(chain) == ver})
-        models.repair(self.state)
+        repair(self, self._whole)
 
-    def _repair_whole(self) -> None:
+    def _whole(self) -> Experiment:
         whole = Experiment(self.store, self.name)
         whole.refresh()
-        whole.repair()
+        return whole
+
+    def _repair_whole(self) -> None:
+        self._whole().repair()
 
     def _take(self, events: Sequence[Event]) -> None:
         self._recall(event.tid for event in events)

@@ -29,6 +29,7 @@ def tampered(name: str, documents: Iterable[Document], fetch: Callable[[bytes], 
     return Tampered(
         f"experiment {name!r} is refused: {findings[0].message}",
         hint=f"see `hstore verify {name}`; fmin(…, trust=True) and `hstore worker --force` go on", exp=name,
+        tid=findings[0].tid,
     )  # fmt: skip
 
 
@@ -92,6 +93,8 @@ class LinkCheck:
         if known == 0 and whole and tid is not None:
             before = tid - 1 if tid else None
             after = self._digests(before, 0)[0]
+            if isinstance(first, Unreadable) and first.is_quarantined:
+                return True
             if first.prev != after or not isinstance(first, Queued) or not self._has_observed(first.observed):
                 return False
         if tid is None and whole:
@@ -108,7 +111,8 @@ class LinkCheck:
 
     def _ours(self) -> set[str]:
         """Return the writers whose events hold what they follow: see `own_content.writers`."""
-        ours = {chain[0].by for chain in self._chains.values()}
+        first = (chain[0] for chain in self._chains.values())
+        ours = {event.by for event in first if not (isinstance(event, Unreadable) and event.is_quarantined)}
         claims = (event for chain in self._chains.values() for event in chain if isinstance(event, Reserved))
         return ours | {claim.by for claim in claims if claim.process is not None}
 

@@ -212,25 +212,32 @@ class MongoLog:
         self._refuse_loss(exp, held, {at: each["_id"] for each in found if (at := place(each)) is not None})
 
     def _refuse_loss(self, exp: str, held: EventIds, there: EventIds) -> None:
-        """Raise `StoreRewound` if an event of *held* is not among what was found *there*, and not in the log."""
-        gone = {place: id for place, id in held.items() if there.get(place) != id}
+        """Raise `StoreRewound` if an event of *held* is not among what was found *there*, and not in its place."""
+        gone = {at: id for at, id in held.items() if there.get(at) != id}
         if not gone:
             return
-        if any(self._is_in_log(id) for id in gone.values()):
+        found = {at: self._place_of(exp, id) for at, id in gone.items()}
+        if any(at == now for at, now in found.items()):
             raise AutoReconnect("the server has just become the primary, and does not show all that it has yet")
-        raise rewound(exp, gone, left=self._events.count_documents({"exp": exp}))
+        moved = {at: now for at, now in found.items() if now is not None}
+        raise rewound(exp, gone, left=self._events.count_documents({"exp": exp}), moved=moved)
 
-    def _is_in_log(self, id: UUID) -> bool:
-        """Return whether the log has an event *id*, by a read that no server answers which has been replaced."""
+    def _place_of(self, exp: str, id: UUID) -> Place | None:
+        """Return where in the log of *exp* the event *id* is, by a read that no server answers which has been replaced.
+
+        None: it is nowhere in it.
+        """
+        fields = {"exp": 1, "tid": 1, "ver": 1}
         linearizable = self._events.with_options(read_concern=ReadConcern("linearizable"))
         try:
-            return linearizable.find_one({"_id": id}, {"_id": 1}, max_time_ms=LINEARIZABLE_MS) is not None
+            found = linearizable.find_one({"_id": id}, fields, max_time_ms=LINEARIZABLE_MS)
         except ExecutionTimeout:
             raise
         except OperationFailure as error:
             if error.code not in _NO_REPLICA_SET:
                 raise
-            return self._events.find_one({"_id": id}, {"_id": 1}) is not None
+            found = self._events.find_one({"_id": id}, fields)
+        return place(found) if found is not None and found["exp"] == exp else None
 
     def identity(self) -> UUID | None:
         """See `EventLog.identity`."""

@@ -51,7 +51,7 @@ class RecordedHeads:
 
     def _check(self) -> None:
         own, cut, events = self._chains[None], list[int](), 0
-        for ver, document in enumerate(own.documents):
+        for ver, document in own.counting:
             if document.get("type") not in ("sealed", "finished") or "raw" in document:
                 continue
             try:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from uuid import UUID
 
 from hstore.store.errors import StoreRewound
 from hstore.store.log import Place
 
+NOT_MOVED: Mapping[Place, Place] = MappingProxyType({})
 HINT = "nothing more was written to it from here; a new process continues from what the store holds"
 HELD = (
     "this process still holds {}: while it lives, fmin(…, recover=True) puts them back, as `hstore worker --recover` "
@@ -17,14 +19,23 @@ HELD = (
 
 def rewound(
     exp: str, lost: Collection[Place], *, left: int, opened: UUID | None = None, found: UUID | None = None,
-    held: int = 0, behind: Collection[Place] = (),
+    held: int = 0, behind: Collection[Place] = (), moved: Mapping[Place, Place] = NOT_MOVED,
 ) -> StoreRewound:  # fmt: skip
     """Return the error that says what the store has lost of *exp*.
 
     lost: the places of the events that are gone, as far as this process knew them. left: how many events of *exp* the
     store still has. opened, found: the identity of the store when this process opened it, and now. held: how many of
-    the lost events this process could put back. behind: the places of events that the store has behind a gap.
+    the lost events this process could put back. behind: the places of events that the store has behind a gap. moved:
+    where those of the lost events are now that are still in the log of *exp*, at other places.
     """
+    if moved:
+        (at, now), more = min(moved.items(), key=lambda item: _order(item[0])), len(lost) - 1
+        others = f", and {more} more are not in their places" if more else ""
+        return StoreRewound(
+            f"the log of {exp!r} was edited: {_named(at)} is {_named(now)} now{others}",
+            hint=f"nothing more was written to it from here; `hstore verify {exp}` shows what was changed",
+            exp=exp, lost=sorted(lost, key=_order), behind=sorted(behind, key=_order), moved=dict(moved),
+        )  # fmt: skip
     n = "an event" if len(lost) == 1 else f"{len(lost)} events"
     gap = (
         f"; written meanwhile, behind the gap: {told(behind)} (`hstore quarantine {exp}` sets them aside)"
@@ -34,7 +45,7 @@ def rewound(
     return StoreRewound(
         f"the store lost {n} of {exp!r}: {told(lost)}; {_cause(left, opened, found)}{gap}",
         hint=HELD.format("it" if held == 1 else f"the {held} events") if held else HINT,
-        exp=exp, lost=sorted(lost, key=_order), behind=sorted(behind, key=_order),
+        exp=exp, lost=sorted(lost, key=_order), behind=sorted(behind, key=_order), moved={},
     )  # fmt: skip
 
 
@@ -78,6 +89,11 @@ def told(lost: Collection[Place]) -> str:
     if any(tid is None for tid, _ in lost):
         told.append("its own chain")
     return ", ".join(told)
+
+
+def _named(place: Place) -> str:
+    tid, ver = place
+    return f"event {ver} of {'its own chain' if tid is None else f'trial {tid}'}"
 
 
 def _order(place: Place) -> tuple[int, int]:

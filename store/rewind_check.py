@@ -115,7 +115,7 @@ class RewindCheck:
             if lost is None:
                 raise
             self._store.models.forget(self._name)
-            if not self._store.recovers:
+            if not self._store.recovers or lost.moved:
                 self._store.rewound[self._name] = lost
                 raise lost from error
         try:
@@ -148,10 +148,12 @@ class RewindCheck:
         lost = [place for place, event in known.items() if there.get(place) != event.id]
         if not lost:
             return None
-        is_open = not any(place in there for place in lost)
+        now = {id: place for place, id in there.items()}
+        moved = {place: now[known[place].id] for place in lost if known[place].id in now}
+        is_open = not moved and not any(place in there for place in lost)
         if is_open and not self._store.recovers and self._store.is_durable:
             save(self._store.uri, self._name, known)
         return rewound(
             self._name, lost, left=len(there), opened=self._store.identity, found=self._store.log.identity(),
-            held=len(lost) if is_open else 0, behind=behind_gaps(there),
+            held=len(lost) if is_open else 0, behind=behind_gaps(there), moved=moved,
         )  # fmt: skip

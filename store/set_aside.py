@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 from hstore.store.digest import digest_event
@@ -17,6 +17,9 @@ from hstore.store.errors import ClosedChain, HstoreError, NotSigned
 from hstore.store.event_documents import quarantined
 from hstore.store.events import Data, Event, Quarantined
 from hstore.store.log import Place, ReadCursor
+
+if TYPE_CHECKING:
+    from hstore.store.state import State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,6 +190,12 @@ def named(events: Sequence[Event]) -> list[str]:
 def quarantine_of(aside: Iterable[SetAside], why: str) -> Data:
     """Return the data of the `Quarantined` that names *aside*."""
     return {"why": why, "events": [each.entry() for each in aside]}
+
+
+def unreadable_ends(state: State) -> list[SetAside]:
+    """Return the ends of chains in *state* that cannot be read, as what is set aside for that."""
+    ends = [state.closed_by, *(state.trials[tid].closed_by for tid in sorted(state.trials))]
+    return [set_aside(end, f"cannot be read: {end.why}") for end in ends if end is not None]
 
 
 def unsigned(event: Event, why: str) -> SetAside:

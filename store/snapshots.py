@@ -18,7 +18,8 @@ from hstore.store.uncollected import uncollected
 if TYPE_CHECKING:
     from pymongo.database import Database
 
-    from hstore.store.experiment import Chain, Experiment
+    from hstore.store.chain_digests import Chain
+    from hstore.store.experiment import Experiment
     from hstore.store.gridfs_attachments import GridFSAttachments
     from hstore.store.retry import RetryPolicy
     from hstore.store.settled import SettledTrials
@@ -127,6 +128,10 @@ class SettledChains:
         self._exp = exp
         self.settled: SettledTrials | None = None
         self._tids: tuple[SettledTrials, list[int]] | None = None
+
+    def holds(self, tid: Chain) -> bool:
+        """Return whether the trial *tid* is settled."""
+        return self.settled is not None and tid in self.settled
 
     def read(self, tids: Sequence[Chain]) -> dict[Chain, list[Event]]:
         """Return the chains of *tids*. Raises `VerificationFailed` for one that is not what it was."""

@@ -44,6 +44,7 @@ SHOWN_OPTIONS = frozenset(
 )  # fmt: skip
 """Options whose values may be shown, in lower case. All others may hold a secret."""
 HIDDEN = "***"
+ESCAPE = "urllib.parse.quote_plus escapes them"
 SCHEMES = ("mongodb", "mongodb+srv")
 FOREIGN_SCHEMES = ("http", "https", "postgres", "postgresql", "mysql", "sqlite", "redis", "file", "s3")
 """Schemes that are repeated in a message, since they are certainly no part of a password."""
@@ -115,9 +116,7 @@ def _check_login(rest: str) -> None:
         login, port = rest.rpartition("@")[0], re.search(r":[0-9]+$", rest.partition("/")[0].partition("?")[0])
         login = "" if port else login
     if re.search(r"[/?#\[\]@\s]|:.*:|%(?![0-9a-fA-F]{2})", login) or not login.isprintable():
-        raise _not_understood(
-            "the user and the password in it must be escaped", hint="urllib.parse.quote_plus escapes them"
-        )
+        raise _not_understood("the user and the password in it must be escaped", ESCAPE)
 
 
 def _check_hosts(hosts: str) -> None:
@@ -203,7 +202,9 @@ def _from_hyperopt(url: str) -> str:
             "the URL is not hyperopt's mongo://host:port/db/jobs",
             hint=f"or use the standard form: {EXAMPLE}",
         )
-    host, database, _, options = found.groups()
+    host, database, collection, options = found.groups()
+    if "@" in database + collection:  # part of a password that is not escaped
+        raise _not_understood("the user and the password in it must be escaped", ESCAPE)
     return f"mongodb://{with_password(host)}/{database}{options or ''}"
 
 
@@ -293,7 +294,7 @@ def parse_url(
     with suppress(ValueError):
         parts = urlsplit(url)
         database, collection = parts.path.strip("/").split("/")
-        if parts.scheme in PROTOCOLS and parts.hostname and parts.port is not None:
+        if parts.scheme in PROTOCOLS and parts.hostname and parts.port is not None and "@" not in parts.path:
             found = parts.hostname, parts.port
     if found is None:
         raise BadUrl("the URL is not hyperopt's mongo://host:port/db/jobs", hint=f"example: {HYPEROPT_EXAMPLE}")

@@ -34,6 +34,7 @@ class Leaving:
         self._asking = 0
         self._failures = 0
         self._deadline: float | None = None
+        self._when_idle: tuple[str, int] | None = None
         self._last_work = self._began = time.monotonic()
 
     def may_take(self) -> bool:
@@ -81,6 +82,11 @@ class Leaving:
                 self._deadline = deadline if self._deadline is None else min(self._deadline, deadline)
             self._on_leave()
 
+    def leave_when_idle(self, why: str, code: int) -> None:
+        """Go on as long as there are trials to take, and leave with *code* when nothing is being evaluated."""
+        with self._gate:
+            self._when_idle = self._when_idle or (why, code)
+
     def stop(self, number: int | None = None) -> float | None:
         """Leave as signal *number* asks: USR1 drains, others give `grace` seconds, and none the second time.
 
@@ -105,6 +111,8 @@ class Leaving:
         is_idle = not holds and not self._asking  # loading an objective for the first time may take long
         if options.max_idle is not None and is_idle and moment - self._last_work >= options.max_idle:
             self.leave(f"--max-idle reached: no trial for {options.max_idle:g} s")
+        if self._when_idle is not None and is_idle:
+            self.leave(*self._when_idle)
         if options.max_jobs is not None and is_idle and self.jobs >= options.max_jobs:
             self.leave("--max-jobs reached")
 

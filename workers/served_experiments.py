@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TypeAlias
 
 from hstore.engine.evaluation import objective_spec
 from hstore.engine.evaluation.objective_spec import ObjectiveSpec
-from hstore.store.errors import CannotLoad, HstoreError, NotSigned
+from hstore.store.errors import CannotLoad, HstoreError, NotSigned, Tampered
 from hstore.store.experiment import Experiment
 from hstore.store.indigestible import refusal
 from hstore.store.store import Store
+
+KeyOf: TypeAlias = Callable[[Experiment], str]
+"""Returns what tells an experiment as it is from what it may become."""
 
 
 class ServedExperiments:
@@ -34,13 +39,14 @@ class ServedExperiments:
         self.names: list[str] = []
         """Those to take trials of now."""
         self.skipped: dict[str, str] = {}
-        """Why the objective of an experiment could not be loaded, by experiment."""
+        """Why an experiment is not served, by experiment."""
         self.missing: set[str] = set()
         """Those of *wanted* that do not exist yet."""
         self._objective = objective
         self._force = force
         self._gate = gate
-        self._skipped_keys: dict[str, str] = {}
+        self._skipped_keys: dict[str, tuple[KeyOf, str | None]] = {}
+        """Of each that is skipped: what it is skipped for, and how to see whether that has changed."""
         self._told: dict[str, tuple[str, str]] = {}
         self._specs: dict[str, ObjectiveSpec] = {}
 
@@ -53,7 +59,8 @@ class ServedExperiments:
     def refresh(self) -> tuple[list[str], bool]:
         """Read which experiments are open; return them, wanted or not, and whether there are more to serve than before.
 
-        One that was skipped is looked at again once its objective has changed, or may have been signed.
+        One that was skipped is looked at again once its objective has changed, or may have been signed, or what was
+        changed in its log may have been mended.
         """
         if self.missing:
             self.find_missing()
@@ -71,14 +78,20 @@ class ServedExperiments:
 
     def _is_as_it_was(self, name: str) -> bool:
         """Return whether experiment *name*, which is skipped, still has what it is skipped for."""
+        read, key = self._skipped_keys[name]
+        now = self._read_key(read, name)
+        return now is None or now == key
+
+    def _read_key(self, read: KeyOf, name: str) -> str | None:
+        """Return what *read* returns of experiment *name* as it is stored; None if it cannot be read."""
         experiment = Experiment(self.store, name, only=())
         try:
             experiment.refresh()
+            return read(experiment)
         except Exception as error:
             if refusal(name, error) is None:
                 raise
-            return True
-        return self._skipped_keys[name] in (key_of(experiment), _key_until_signed(experiment))
+            return None
 
     def spec(self, experiment: Experiment) -> tuple[str, ObjectiveSpec]:
         """See `WorkerContext.spec`."""
@@ -101,17 +114,22 @@ class ServedExperiments:
         return key, spec
 
     def skip(self, experiment: Experiment, error: HstoreError) -> bool:
-        """Skip *experiment* until its objective changes, or its own chain goes on; return whether that is new."""
+        """Skip *experiment* until what *error* is about may have changed; return whether that is new.
+
+        That is its objective, the chain in which an event was changed, or the experiment's own chain.
+        """
         name, why = experiment.name, f"{error} ({error.hint})" if error.hint else str(error)
         is_objective = isinstance(error, CannotLoad) and not isinstance(error, NotSigned)
-        key = key_of(experiment) if is_objective else _key_until_signed(experiment)
+        read: KeyOf = key_of if is_objective else _key_until_signed
+        if isinstance(error, Tampered):
+            read = partial(_key_of_chain, error.tid)
+        key = self._read_key(read, name) if isinstance(error, Tampered) else read(experiment)
         with self._gate:
-            is_new = self._told.get(name) != (key if is_objective else "", why) or (
-                is_objective and name not in self.skipped
-            )
-            self._told[name] = key if is_objective else "", why
+            told = (key or "") if is_objective else "", why
+            is_new = self._told.get(name) != told or (is_objective and name not in self.skipped)
+            self._told[name] = told
             self.skipped[name] = why
-            self._skipped_keys[name] = key
+            self._skipped_keys[name] = read, key
             self.names = [each for each in self.names if each != name]
         return is_new
 
@@ -129,3 +147,10 @@ def key_of(experiment: Experiment) -> str:
 def _key_until_signed(experiment: Experiment) -> str:
     """Return what is another one after `hstore sign`, which adds to the experiment's own chain."""
     return f"{key_of(experiment)} {experiment.state.ver}"
+
+
+def _key_of_chain(tid: int | None, experiment: Experiment) -> str:
+    """Return what is another one once the experiment's own chain, or that of trial *tid*, is no longer as it is now."""
+    known = {None} if tid is None or experiment.load_trial(tid) is None else {None, tid}
+    digests = [experiment.digest(each, len(experiment.chain(each)) - 1).hex() for each in known]
+    return f"{key_of(experiment)} {sorted(digests)} {sorted(each.key for each in experiment.set_aside)}"

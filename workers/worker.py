@@ -16,12 +16,13 @@ from hstore.engine.evaluation.objective_spec import ObjectiveSpec
 from hstore.engine.search.control import conclude_if_complete
 from hstore.engine.search.failure_watch import where_to_look
 from hstore.store.claims import TrialKey
-from hstore.store.errors import CannotLoad, ClosedChain, HstoreError, StoreUnreachable
+from hstore.store.errors import CannotLoad, ClosedChain, HstoreError, StoreRewound, StoreUnreachable
 from hstore.store.events import Reserved
-from hstore.store.experiment import QUICK_LOOKS, Experiment, now
+from hstore.store.experiment import Experiment, now
 from hstore.store.fold import UNFINISHED
 from hstore.store.indigestible import refusal
 from hstore.store.messages import Log
+from hstore.store.polling import QUICK_LOOKS
 from hstore.store.store import Store
 from hstore.workers.child import Child
 from hstore.workers.held_trials import HeldTrials
@@ -107,7 +108,10 @@ class Worker:
         return self._served.spec(experiment)
 
     def refuse(self, experiment: Experiment, error: HstoreError) -> None:
-        """See `WorkerContext`. A worker for this experiment alone exits, unless it may be mended while it waits."""
+        """See `WorkerContext`. A worker for this experiment alone exits, unless it may be mended while it waits.
+
+        One of several exits once it is idle if the store has lost events: a new one continues from what it holds.
+        """
         name = experiment.name
         is_new = self._served.skip(experiment, error)
         if self.options.experiments == (name,) and not isinstance(error, CannotLoad):
@@ -115,6 +119,8 @@ class Worker:
             self._leaving.leave("it failed", within=0.0)
         elif is_new:
             self.say(f"skipping {name!r}: {self._served.skipped[name]}", logging.WARNING, experiment=name)
+        if isinstance(error, StoreRewound) and not self.options.burst:
+            self._leaving.leave_when_idle(f"the store lost events of {name!r}", error.exit_code)
 
     def refuse_all_of(self, name: str, error: HstoreError) -> None:
         """See `WorkerContext`."""

@@ -18,9 +18,10 @@ from hstore.engine.search.options import Limits
 from hstore.engine.search.seeds import Seeds
 from hstore.engine.search.snapshot_writer import SnapshotWriter
 from hstore.engine.space import Point
-from hstore.store.errors import Conflict, InvalidValue
+from hstore.store.errors import ClosedChain, Conflict, InvalidValue
 from hstore.store.events import Queued, Resumed, Sealed
 from hstore.store.experiment import Experiment, PendingEvent
+from hstore.store.fold import unread
 from hstore.store.messages import Log
 from hstore.store.values import normalise
 
@@ -128,12 +129,27 @@ class Driver:
     # -- reading and appending --------------------------------------------------------------------------------
 
     def _warn_of_closed(self) -> None:
-        """Raise `ClosedChain` if what happened to the search cannot be read; say of which trials that is so."""
+        """Raise `ClosedChain` if what happened to the search cannot be read; say of which trials that is so.
+
+        Nor does a search go on without an end that its decisions knew: they could not be made again.
+        """
         self.experiment.require_open()
         for tid in self.experiment.state.closed:
+            self._require_unobserved(tid)
             if tid not in self._told_of_closed:
                 self._told_of_closed.add(tid)
                 self._warn(f"trial {tid} is left as it is: {self.experiment.state.why_closed(tid)}", trial=tid)
+
+    def _require_unobserved(self, tid: int) -> None:
+        """Raise `ClosedChain` if decisions have observed the end of trial *tid*, which cannot be read."""
+        name, state = self.experiment.name, self.experiment.state
+        end = state.trials[tid].closed_by if tid in state.trials else None
+        if end is not None and end.ver <= state.observations.known.get(tid, -1):
+            raise ClosedChain(
+                f"experiment {name!r} cannot go on here: decisions have observed trial {tid}, and {unread(end)}",
+                hint="bring back its attachment, update hstore if a newer one wrote it, or give it up: "
+                f"`hstore quarantine {name} --unreadable`", exp=name, tid=tid,
+            )  # fmt: skip
 
     def _refresh(self) -> None:
         self.experiment.refresh()

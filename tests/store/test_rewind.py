@@ -193,6 +193,24 @@ def test_a_chain_that_lost_its_end_is_noticed_where_it_goes_on(mongo_store: Stor
         experiment.append(experiment.compose((Requeued, 1, {"why": "retry"})))
 
 
+@pytest.mark.parametrize("to", [{"ver": 7}, {"tid": 1, "ver": 9}, {"exp": "another"}])
+def test_an_event_that_was_edited_to_another_place_is_named_at_once(
+    to: dict[str, Any], mongo_store: Store, database: Database[Any]
+) -> None:
+    experiment = begun(mongo_store)
+    database["events"].update_one({"tid": 3, "ver": 2}, {"$set": to})
+    with pytest.raises(StoreRewound) as caught:
+        experiment.refresh()
+    if "exp" in to:
+        assert "the store lost an event of 'e': trial 3" in str(caught.value)
+    else:
+        now = f"event {to['ver']} of trial {to.get('tid', 3)}"
+        assert str(caught.value) == f"the log of 'e' was edited: event 2 of trial 3 is {now} now"
+        assert "hstore verify e" in caught.value.hint
+    with pytest.raises(StoreRewound):
+        experiment.append(experiment.compose(ended(3)))
+
+
 def test_every_open_chain_is_looked_at_in_its_turn(mongo_store: Store, database: Database[Any]) -> None:
     experiment = begun(mongo_store)
     experiment.append(experiment.compose(*(queued(tid) for tid in range(4, 24))))

@@ -37,6 +37,7 @@ ODD = [
     f"mongodb://u;{SECRET}@h/lab", SECRET, f"mongodb://u:{SECRET}@[::1/lab", f"mongodb://h/lab?{SECRET}",
     f"mongodb://h/lab?{SECRET}=1", f"mongodb://{SECRET}:x@h/lab", f"mongodb://h:1/lab?authSource=a&password={SECRET}",
     f"mongodb+srv://u:{SECRET}@h:1/lab", f"{SECRET}://h/lab", f"ssh+mongo://{SECRET}",
+    f"mongo://u/{SECRET}/@hlab", f"mongo://u/lab/{SECRET}@h", f"mongo://u/{SECRET}@h:1/lab/jobs",
 ]  # fmt: skip
 
 

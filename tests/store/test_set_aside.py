@@ -20,7 +20,7 @@ from tests.cli.commands import run
 from hstore import fmin, hp, rand
 from hstore.engine.audit.check import check
 from hstore.engine.audit.replay import derive_again
-from hstore.store.errors import ClosedChain, HstoreError
+from hstore.store.errors import ClosedChain, HstoreError, VerificationFailed
 from hstore.store.event_documents import from_document, place, quarantined
 from hstore.store.events import CODEC, Noted, Queued, Unreadable
 from hstore.store.experiment import Experiment
@@ -163,6 +163,23 @@ def test_a_gap_that_is_filled_takes_back_what_was_set_aside(
     reader.refresh()
     assert reader.set_aside == []
     assert reader.state.trials[2].state == "done"
+
+
+@pytest.mark.parametrize(("tid", "is_built_on"), [(1, True), (2, False)])
+def test_what_is_behind_a_gap_is_not_lost_in_silence_by_a_new_process(
+    tid: int, is_built_on: bool, mongo_url: str, database: Database[Any], messages: list[str]
+) -> None:
+    search(mongo_url)
+    database["events"].delete_many({"type": "finished"})  # so that no event builds on the end of the last trial
+    database["events"].delete_one({"tid": tid, "ver": 1})
+    if is_built_on:
+        with pytest.raises(VerificationFailed, match=f"event 1 of trial {tid} is missing from the log"):
+            search(mongo_url, n=5)
+    else:
+        search(mongo_url, n=5)
+        said = " ".join(messages)
+        assert f"trial {tid} is left as it is: event 2 of trial {tid} is there without event 1" in said
+    assert database["events"].count_documents({"tid": tid}) == 3
 
 
 def test_what_is_set_aside_is_no_news(mongo_url: str, mongo_store: Store, database: Database[Any]) -> None:

@@ -67,6 +67,8 @@ def test_a_worker_that_meets_a_rewound_store_in_one_experiment_goes_on_with_the_
     code, said = ran(mongo_url, "--burst", "--isolate", "none")
     assert (code, said.count("skipping 'rewound': the store lost an event")) == (0, 1)
     assert mongo_store.experiment("good").state.counts == {"done": 2}
+    code, said = ran(mongo_url, "--isolate", "none")  # which leaves when it is idle: a new worker continues
+    assert (code, "exiting: the store lost events of 'rewound'" in said) == (StoreRewound.exit_code, True)
     code, said = ran(mongo_url, "rewound", "--burst", "--isolate", "none")
     assert (code, "the store lost an event of 'rewound'" in said) == (StoreRewound.exit_code, True)
 

@@ -1,5 +1,6 @@
-"""Workers with a key: nothing runs in them that no key of theirs signs."""
+"""What workers serve: nothing that no key of theirs signs, and nothing that was changed, until it is mended."""
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,13 @@ from pymongo.database import Database
 from tests.workers.serving import begin, ran
 
 from hstore.cli.app import run
+from hstore.store.errors import Tampered
 from hstore.store.events import Cancelled, Changed, Done, Noted, Queued
 from hstore.store.experiment import Experiment
 from hstore.store.keys import new_key
 from hstore.store.open_store import open_store
+from hstore.store.store import Store
+from hstore.workers.served_experiments import ServedExperiments
 
 KEY = new_key()
 
@@ -191,3 +195,26 @@ def test_news_that_are_not_signed_end_the_work_on_one_experiment_not_the_worker(
     with open_store(mongo_url) as store:
         assert store.experiment("other").state.counts == {"done": 1}
         assert store.experiment("e").state.counts == {"queued": 1}
+
+
+@pytest.mark.parametrize("where", [{"tid": 1, "ver": 1}, {"tid": None, "ver": 0}])
+def test_a_search_that_was_changed_is_looked_at_again_once_the_event_is_as_it_was(
+    where: dict[str, Any], mongo_store: Store, database: Database[Any]
+) -> None:
+    begun = begin(mongo_store, "e", objective, 3)
+    begun.append(begun.compose(*[(Noted, tid, {"note": "one"}) for tid in (1, 1, None)]))
+    served = ServedExperiments(mongo_store, (), threading.Condition(), objective=None)
+    events = database["events"]
+    was = events.find_one({"exp": "e", **where})
+    assert was is not None
+    events.update_one({"_id": was["_id"]}, {"$set": {"by": "another"}})
+    experiment = Experiment(mongo_store, "e", only=range(3))
+    experiment.refresh()
+    with pytest.raises(Tampered) as refused:
+        served.spec(experiment)
+    assert served.skip(experiment, refused.value)
+    assert served.refresh() == (["e"], False)
+    assert served.names == []
+    events.replace_one({"_id": was["_id"]}, was)
+    assert served.refresh() == (["e"], True)
+    assert served.names == ["e"]

@@ -64,17 +64,17 @@ def test_a_serial_search_leaves_an_unreadable_end_as_it_is(
 ) -> None:
     calls = Calls()
     search(calls, max_evals=3, rstate=np.random.default_rng(1), store=mongo_url)
-    database["events"].delete_many({"type": "finished"})
+    database["events"].delete_many({"type": "finished"})  # so that no event has observed the end of the last trial
     chunks: list[Any] = []
     if how == "newer":
-        newer(database, 1, "done")
+        newer(database, 2, "done")
     else:
-        chunks = without_chunk(database, 1)
+        chunks = without_chunk(database, 2)
     best = search(calls, max_evals=5, store=mongo_url)
     assert len(calls.xs) == len(set(calls.xs)) == 5
-    assert types(database, 1) == ["queued", "reserved", "running", "done"]
+    assert types(database, 2) == ["queued", "reserved", "running", "done"]
     assert best["x"] in calls.xs
-    assert any("trial 1 is left as it is: its event 3 cannot be read" in message for message in messages)
+    assert any("trial 2 is left as it is: its event 3 cannot be read" in message for message in messages)
     # A program that can read it has all of it.
     if chunks:
         database["attachments.chunks"].insert_many(chunks)
@@ -87,15 +87,31 @@ def test_a_serial_search_leaves_an_unreadable_end_as_it_is(
 
 def test_a_search_with_workers_does_not_wait_for_an_unreadable_end(mongo_url: str, database: Database[Any]) -> None:
     search(square, max_evals=3, store=mongo_url)
-    database["events"].delete_many({"type": "finished"})
-    newer(database, 1, "done")
+    database["events"].delete_many({"type": "finished"})  # so that no event has observed the end of the last trial
+    newer(database, 2, "done")
     search(square, max_evals=5, store=mongo_url, workers=1)
-    assert types(database, 1) == ["queued", "reserved", "running", "done"]
+    assert types(database, 2) == ["queued", "reserved", "running", "done"]
     with hstore.open(mongo_url) as store:
         experiment = store.experiment("e")
         assert experiment.state.counts == {"done": 4, "unreadable": 1}
-        assert experiment.state.closed == [1]
+        assert experiment.state.closed == [2]
         assert len(experiment.state.awaited) == 0
+
+
+def test_a_search_does_not_go_on_without_an_end_that_its_decisions_knew(
+    mongo_url: str, database: Database[Any]
+) -> None:
+    calls = Calls()
+    search(calls, max_evals=3, rstate=np.random.default_rng(1), store=mongo_url)
+    chunks = without_chunk(database, 1)
+    for workers in (None, 0):
+        with pytest.raises(ClosedChain, match="decisions have observed trial 1, and its event 3 cannot be read"):
+            search(calls, max_evals=5, store=mongo_url, workers=workers)
+    assert len(calls.xs) == 3
+    database["attachments.chunks"].insert_many(chunks)
+    search(calls, max_evals=5, store=mongo_url)
+    with hstore.open(mongo_url) as store:
+        assert check(store, "e") == []
 
 
 def test_a_search_whose_own_end_cannot_be_read_is_refused(mongo_url: str, database: Database[Any]) -> None:

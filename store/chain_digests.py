@@ -1,0 +1,65 @@
+"""The digests of the chains of an experiment, computed as they are asked for. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol, TypeAlias
+from uuid import UUID
+
+from hstore.store.digest import digest_event
+from hstore.store.events import Event
+
+Chain: TypeAlias = int | None
+"""The tid of a trial; None: the experiment's own chain."""
+
+
+class SettledDigests(Protocol):
+    """The digests of chains that are not kept: see `snapshots.SettledChains`."""
+
+    def holds(self, tid: Chain) -> bool:
+        """Return whether the chain of *tid* is one of them."""
+
+    def digest(self, tid: Chain, ver: int) -> bytes:
+        """Return its digest up to *ver*."""
+
+
+class ChainDigests:
+    """The digests of *chains*, which grow; each is computed once. settled: has those of chains that are not kept."""
+
+    def __init__(self, chains: Mapping[Chain, Sequence[Event]], settled: SettledDigests) -> None:
+        self._chains = chains
+        self._settled = settled
+        self.by_chain: dict[Chain, list[bytes]] = {}
+        self.known: Sequence[Mapping[UUID, bytes]] = ()
+        """Digests of chains up to some events, by the id of the event, that were computed elsewhere."""
+
+    def up_to(self, tid: Chain, ver: int) -> Sequence[bytes] | Mapping[int, bytes]:
+        """Return the digests of the chain of *tid* by ver, up to *ver* or further; of a settled one that of *ver*."""
+        if self._settled.holds(tid):
+            return {ver: self._settled.digest(tid, ver)}
+        digests = self.by_chain.get(tid)
+        if digests is None:
+            digests = self.by_chain[tid] = []
+        if len(digests) <= ver:
+            after = digests[-1] if digests else b""
+            for event in self._chains[tid][len(digests) : ver + 1]:
+                known = next((digest for each in self.known if (digest := each.get(event.id))), None)
+                after = known or digest_event(event, after)
+                digests.append(after)
+        return digests
+
+    def at(self, tid: Chain, ver: int) -> bytes:
+        """Return the digest of the chain of *tid* up to *ver*."""
+        return self.up_to(tid, ver)[ver]
+
+    def of_last_decision(self, trials: int) -> bytes:
+        """Return the digest of the last decision of so many *trials*; that of the beginning if there is none."""
+        return self.at(trials - 1, 0) if trials else self.at(None, 0)
+
+    def forget(self, tid: Chain) -> None:
+        """Forget the chain of *tid*."""
+        self.by_chain.pop(tid, None)
+
+    def clear(self) -> None:
+        """Forget all chains."""
+        self.by_chain.clear()
