@@ -62,14 +62,16 @@ class Experiment:
 
     only: the tids of the trials that are read beside the experiment's own chain; None for all of them. A worker
     reads those that it holds (`load_trial`, `evict`), whatever the size of the search.
+    after: beside *only* some trials those with a higher tid than this are read.
     """
 
     __module__ = "hstore"
 
-    def __init__(self, store: Store, name: str, *, only: Iterable[int] | None = None) -> None:
+    def __init__(self, store: Store, name: str, *, only: Iterable[int] | None = None, after: int = EVERY_TRIAL) -> None:
         self.store = store
         self.name = name
         self._only = None if only is None else set(only)
+        self._after = after
         self.state = State(name)
         self._chains: dict[Chain, list[Event]] = {}
         self.received = Received(self._chains)
@@ -120,10 +122,16 @@ class Experiment:
         try:
             return tuple(self._chains[tid])
         except KeyError:
+            n = len(self.state.trials) if self._only is None else self.store.log.last_trial(self.name) + 1
             raise NotFound(
                 f"experiment {self.name!r} has no trial {tid}",
-                hint=f"its trials are 0 to {len(self.state.trials) - 1}" if self.state.trials else "it has none yet",
-            ) from None  # fmt: skip
+                hint=f"its trials are 0 to {n - 1}" if n else "it has none yet",
+            ) from None
+
+    def trial(self, tid: int) -> Trial:
+        """Return trial *tid*; raises `NotFound`. See `Store.trial` to read no other one."""
+        self.chain(tid)
+        return self.state.trials[tid]
 
     def documents(self) -> Iterable[Document]:
         """Yield all events as they are stored."""
@@ -136,9 +144,10 @@ class Experiment:
         if self._only is not None:
             vers = {tid: trials[tid].ver if tid in trials else -1 for tid in self._only}
             held = self._rewind_check.ids_to_read(self._only)
-            return ReadCursor(
-                header=self.state.ver, last=EVERY_TRIAL, open=vers, held=held, aside=self._sound.aside.ids
-            )
+            last = self._after
+            if last < EVERY_TRIAL:
+                vers, last = {**self.state.open, **vers}, max(last, *trials, -1)
+            return ReadCursor(header=self.state.ver, last=last, open=vers, held=held, aside=self._sound.aside.ids)
         watched = {tid: trials[tid].ver for tid in self.state.observations.watched if tid in trials}
         return ReadCursor(
             header=self.state.ver, last=len(trials) - 1, open={**watched, **self.state.open},

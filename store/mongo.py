@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import bson
-import pymongo
 from bson.errors import BSONError
-from bson.raw_bson import RawBSONDocument
 from pymongo.errors import (
     AutoReconnect,
     BulkWriteError,
@@ -34,13 +32,11 @@ from hstore.store.log import EVERY_TRIAL, NO_EVENTS, REPORT_ROW_FIELDS, EventIds
 from hstore.store.retry import RetryPolicy, is_duplicate, let_go
 from hstore.store.rewind import rewound
 from hstore.store.set_aside import Separated, SetAside, separate
+from hstore.store.stored_documents import IN_ORDER, RAW, StoredDocuments, envelope
 
 if TYPE_CHECKING:
     from pymongo.collection import Collection
 
-IN_ORDER = [("exp", pymongo.ASCENDING), ("tid", pymongo.ASCENDING), ("ver", pymongo.ASCENDING)]
-RAW: bson.CodecOptions[RawBSONDocument] = CODEC.with_options(document_class=RawBSONDocument)
-LENIENT = RAW.with_options(unicode_decode_error_handler="replace")
 FIRST_POLL, LONGEST_POLL = 0.005, 0.25
 LINEARIZABLE_MS = 5000
 _NO_REPLICA_SET = {123, 148, 72}
@@ -67,6 +63,7 @@ class MongoLog:
         self._fetch = fetch
         self._put = put
         self._retrying = retry
+        self._stored_documents = StoredDocuments(events, retry)
 
     @property
     def timeout(self) -> float:
@@ -203,7 +200,7 @@ class MongoLog:
         except BSONError:
             strays.clear()
             raws = [bytes(raw.raw) for raw in self._raw.find(query, sort=IN_ORDER)]
-            return [self._decoded(raw) for raw in raws if is_new(_envelope(raw))], there, strays
+            return [self._decoded(raw) for raw in raws if is_new(envelope(raw))], there, strays
 
     def _require(self, exp: str, held: EventIds) -> None:
         """Raise `StoreRewound` if an event of *held* is gone."""
@@ -246,7 +243,7 @@ class MongoLog:
         try:
             return from_document(bson.decode(raw, codec_options=CODEC), self._fetch)
         except BSONError as error:
-            return unreadable(_envelope(raw), str(error), raw)
+            return unreadable(envelope(raw), str(error), raw)
 
     def report_rows(self, exp: str, known: ReadCursor) -> list[ReportRow]:
         """See `EventLog.report_rows`."""
@@ -261,12 +258,21 @@ class MongoLog:
 
     def documents(self, exp: str) -> Iterator[Document]:
         """See `EventLog.documents`."""
-        for raw in self._retrying(lambda: list(self._raw.find({"exp": exp}, sort=IN_ORDER))):
-            content = bytes(raw.raw)
-            try:
-                yield bson.decode(content, codec_options=CODEC)
-            except BSONError:
-                yield _envelope(content) | {"raw": content}
+        return self._stored_documents.read({"exp": exp})
+
+    def chain_documents(self, exp: str, tid: int | None) -> Iterator[Document]:
+        """See `EventLog.chain_documents`."""
+        return self._stored_documents.read({"exp": exp, "tid": tid})
+
+    def latest_documents(self, exp: str, n: int) -> list[Document]:
+        """See `EventLog.latest_documents`."""
+        return self._stored_documents.latest(exp, n)
+
+    def last_trial(self, exp: str) -> int:
+        """See `EventLog.last_trial`."""
+        query = {"exp": exp, "tid": {"$gte": 0}, "ver": 0}
+        found = self._retrying(lambda: self._events.find_one(query, {"_id": 0, "tid": 1}, sort=[("tid", -1)]))
+        return -1 if found is None else int(found["tid"])
 
     def experiments(self) -> list[str]:
         """See `EventLog.experiments`."""
@@ -326,12 +332,6 @@ class MongoLog:
         if known.aside:
             query = {"$and": [query, {"_id": {"$nin": list(known.aside)}}]}
         return self._events.find_one(query, {"_id": 1}) is not None
-
-
-def _envelope(raw: bytes) -> Document:
-    """Return what of a document can be read without looking into its data."""
-    document = RawBSONDocument(raw, LENIENT)
-    return {name: value for name, value in document.items() if name != "data"}
 
 
 def _query(exp: str, known: ReadCursor) -> Document:

@@ -56,6 +56,9 @@ class NoReadModels:
         """Return the cursor after which no log has anything: no document lags behind."""
         return ReadCursor(header=EVERY_TRIAL, last=EVERY_TRIAL)
 
+    def outline(self, exp: str, *, latest: int) -> None:
+        """Return None: there are no documents."""
+
     def shown(self, exp: str) -> tuple[list[Document], Document | None]:
         """Return no documents."""
         return [], None

@@ -18,6 +18,7 @@ from hstore.migrations.m0006_results import IS_RANKED
 from hstore.store.events import CODEC, Cancelled, Document, Failed, Requeued, happened
 from hstore.store.fold import HELD, UNFINISHED, UNREADABLE, Trial
 from hstore.store.log import ReadCursor
+from hstore.store.outline import Outline, read_outline
 from hstore.store.retry import RetryPolicy, let_go
 from hstore.store.state import State
 from hstore.store.values import as_loss
@@ -25,6 +26,8 @@ from hstore.store.values import as_loss
 if TYPE_CHECKING:
     from pymongo.collection import Collection
     from pymongo.database import Database
+
+    from hstore.store.experiment_summary import ExperimentSummary
 
 EXPERIMENT_SECONDS = 0.25
 """The document of an experiment follows its log at most this often while nothing but trials changes."""
@@ -238,6 +241,12 @@ class ReadModels:
 
         return self._retrying(look)
 
+    def outline(self, exp: str, *, latest: int) -> Outline | None:
+        """See `outline.read_outline`."""
+        return read_outline(
+            self._trials, self._experiments, self._retrying, exp, latest=latest, fields=TRIAL_FIELDS
+        )  # fmt: skip
+
     def shown(self, exp: str) -> tuple[list[Document], Document | None]:
         """Return the documents of the trials of *exp*, and the document of *exp* if there is one, as they are."""
         trials = self._retrying(lambda: list(self._trials.find({"exp": exp})))
@@ -378,7 +387,7 @@ def _small(result: Any) -> Any:
     return dict(result) if len(bson.encode({"r": dict(result)}, codec_options=CODEC)) <= RESULT_BYTES else None
 
 
-def experiment_document(state: State) -> Document:
+def experiment_document(state: State | ExperimentSummary) -> Document:
     """Return the document of the experiment in `experiments`."""
     best, last = state.best, state.last
     document: Document = {

@@ -6,6 +6,7 @@ import difflib
 import math
 import uuid
 from collections import defaultdict
+from collections.abc import Iterable
 from copy import copy
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from pymongo.database import Database
 
     from hstore.store.claims import Claims
+    from hstore.store.experiment_summary import ExperimentSummary
+    from hstore.store.fold import Trial
     from hstore.store.keys import Keys
     from hstore.store.read_models import ReadModels
     from hstore.store.server import EmbeddedServer
@@ -102,9 +105,12 @@ class Store:
             return overview_in_memory(self.experiment(name).state for name in self.experiments())
         return overview_of(self.models)
 
-    def experiment(self, name: str) -> Experiment:
-        """Return experiment *name* as the log has it now; raises `NotFound`."""
-        experiment = Experiment(self, check_name(name))
+    def experiment(self, name: str, *, only: Iterable[int] | None = None) -> Experiment:
+        """Return experiment *name* as the log has it now; raises `NotFound`.
+
+        only: the tids of the trials to read, whatever the number of the others; None: all.
+        """
+        experiment = Experiment(self, check_name(name), only=only)
         experiment.refresh()
         if experiment.state.events == 0:
             near = difflib.get_close_matches(name, names := self.experiments(), n=1)
@@ -114,6 +120,20 @@ class Store:
                 hint=hint if names else "the store has no experiments yet", name=name,
             )  # fmt: skip
         return experiment
+
+    def trial(self, name: str, tid: int) -> Trial:
+        """Return trial *tid* of experiment *name*; no other one is read. Raises `NotFound`."""
+        return self.experiment(name, only=[tid]).trial(tid)
+
+    def summary(self, name: str, *, exact: bool = False) -> ExperimentSummary:
+        """Return what experiment *name* is now; raises `NotFound`.
+
+        The trials that have ended are counted in the collection `trials`, all others are read from the log. exact: read
+        the whole log instead.
+        """
+        from hstore.store.experiment_summary import ExperimentSummary, read_summary
+
+        return ExperimentSummary(self.experiment(name)) if exact else read_summary(self, check_name(name))
 
     @property
     def timeout(self) -> float:

@@ -21,12 +21,13 @@ from hstore.store.attachments import MemoryAttachments
 from hstore.store.errors import Conflict, InvalidEvent, StoreUnreachable
 from hstore.store.events import CODEC, Created, Done, Noted, Queued, Reserved, Running, Unreadable
 from hstore.store.log import ReadCursor
-from hstore.store.mongo import IN_ORDER, MongoLog, _query
+from hstore.store.mongo import MongoLog, _query
 from hstore.store.open_store import open_store
 from hstore.store.retry import RetryPolicy
 from hstore.store.set_aside import separate
 from hstore.store.state import fold
 from hstore.store.store import Store
+from hstore.store.stored_documents import IN_ORDER
 from hstore.store.url import connect, parse
 
 UNFINISHED = 100

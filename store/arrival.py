@@ -1,0 +1,48 @@
+"""The order of arrival: in which order the server received events, by their `ts`. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from heapq import heappop, heappush
+from itertools import pairwise
+
+import bson
+
+from hstore.store.event_documents import place
+from hstore.store.events import Document
+
+LAST = (2**32, 0)
+"""Sorts after every timestamp."""
+DISORDER_SECONDS = 2
+"""Documents that were inserted at once may be stored in another order than that of their timestamps."""
+
+
+def arrival(document: Document) -> tuple[int, int]:
+    """Return the key by which *document* is sorted in the order of arrival; those without a timestamp come last."""
+    ts = document.get("ts")
+    return (ts.time, ts.inc) if isinstance(ts, bson.Timestamp) else LAST
+
+
+def in_order_of_arrival(documents: Iterable[Document]) -> Iterator[Document]:
+    """Yield *documents*, which come in the order of `EventLog.read`, in the order of arrival.
+
+    No event of a trial, or of one after it, arrived before the decision that began it. So each decision lets all go
+    that arrived before it: what is kept meanwhile is the experiment's own chain, and what happened to trials after
+    later ones were decided.
+    """
+    waiting: list[tuple[tuple[int, int], int, Document]] = []
+    for number, document in enumerate(documents):
+        at = place(document)
+        if at is not None and at[0] is not None and at[1] == 0:
+            decided = arrival(document)
+            while decided != LAST and waiting and waiting[0][0] < decided:
+                yield heappop(waiting)[2]
+        heappush(waiting, (arrival(document), number, document))
+    while waiting:
+        yield heappop(waiting)[2]
+
+
+def are_newest_first(documents: Iterable[Document]) -> bool:
+    """Return whether *documents*, but for a small disorder, come in the reverse order of arrival."""
+    times = [ts[0] for ts in map(arrival, documents) if ts != LAST]
+    return all(later + DISORDER_SECONDS >= earlier for later, earlier in pairwise(times))
