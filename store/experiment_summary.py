@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from hstore.store.events import Cancelled, Document
 from hstore.store.experiment import Experiment
 from hstore.store.fold import UNREADABLE, Trial
-from hstore.store.outline import Outline
+from hstore.store.outline import LatestEvent, Outline
 from hstore.store.ranked import best_first
 
 if TYPE_CHECKING:
@@ -53,8 +53,8 @@ class ExperimentSummary:
         """Number of trials by state."""
         self.pruned = state.pruned
         self.events = state.events
-        self.last: Event | None = state.last
-        """The latest event, of those that were read."""
+        self.last: Event | LatestEvent | None = state.last
+        """The latest event, as far as it is known."""
         if outline is not None:
             self._add(outline)
 
@@ -72,6 +72,8 @@ class ExperimentSummary:
             trial.is_pruned for tid, trial in state.trials.items() if tid in outline.open or tid > outline.last
         )
         self.events = outline.events
+        if outline.latest is not None and (self.last is None or outline.latest.at > self.last.at):
+            self.last = outline.latest
 
     def _state_of(self, trial: Trial) -> str:
         return UNREADABLE if trial.tid in self._closed else trial.state

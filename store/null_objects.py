@@ -15,8 +15,8 @@ from hstore.store.log import EVERY_TRIAL, ReadCursor
 
 if TYPE_CHECKING:
     from hstore.store.claims import ActiveLease, TrialKey
-    from hstore.store.read_models import Tally
     from hstore.store.state import State
+    from hstore.store.tally import Tally
 
 
 class NoReadModels:
@@ -83,7 +83,7 @@ class NoReadModels:
         """Return no documents."""
         return []
 
-    def tally(self) -> dict[str, Tally]:
+    def tally(self, names: Sequence[str]) -> dict[str, Tally]:
         """Return no counts."""
         return {}
 

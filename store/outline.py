@@ -6,12 +6,12 @@ import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from hstore.migrations.m0006_results import IS_RANKED
 from hstore.store.events import Document
 from hstore.store.fold import UNFINISHED, UNREADABLE
 from hstore.store.retry import RetryPolicy
+from hstore.store.tally import BEST_BY_INDEX, WITH_LOSS
 
 if TYPE_CHECKING:
     from pymongo.collection import Collection
@@ -23,6 +23,13 @@ AT_ONCE = 1000
 """Documents that are kept at a time."""
 LATEST_ENDS = 1000
 """How many trials the pace of an experiment goes by, at most."""
+
+
+class LatestEvent(NamedTuple):
+    """The latest event of an experiment by the clocks of the writers."""
+
+    at: dt.datetime
+    type: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +49,8 @@ class Outline:
     """tid and losses of the trials of the Pareto front, as in `experiments`."""
     events: int
     """Number of events that the document in `experiments` reflects."""
+    latest: LatestEvent | None
+    """The latest of them."""
     spans: Sequence[tuple[int, dt.datetime, dt.datetime]]
     """tid, begin and end of the latest trials that were evaluated."""
     documents: Callable[[], Iterator[Document]]
@@ -69,7 +78,7 @@ def read_outline(
     wanted = dict.fromkeys(sorted(fields), 1)
 
     def look() -> Outline | None:
-        about = experiments.find_one({"_id": exp}, {"events": 1, "pareto": 1})
+        about = experiments.find_one({"_id": exp}, {"events": 1, "pareto": 1, "last": 1})
         if about is None or not isinstance(about.get("events"), int) or not _is_front(about.get("pareto", [])):
             return None
         brief = {"_id": 0, "tid": 1, "state": 1}
@@ -77,10 +86,7 @@ def read_outline(
         open_ = [*trials.find({"exp": exp, "$or": goes_on}, brief)]
         ended = {state: trials.count_documents({"exp": exp, "state": state}) for state in ENDED}
         some = [*trials.find({"exp": exp}, brief, sort=[("tid", -1)], limit=latest)]
-        best = trials.find_one(
-            {"exp": exp, "status": "ok", "loss_kind": {"$in": ["-inf", "finite", "inf"]}, "$expr": IS_RANKED}, brief,
-            sort=[("status", 1), ("loss_kind", 1), ("loss", 1), ("tid", 1)],
-        )  # fmt: skip
+        best = trials.find_one({"exp": exp, **WITH_LOSS}, brief, sort=BEST_BY_INDEX)
         if not all(map(_is_plain, [*open_, *some, *filter(None, [best])])):
             return None
         states = {each["tid"]: each["state"] for each in open_}
@@ -94,6 +100,7 @@ def read_outline(
             pruned=trials.count_documents({"exp": exp, "status": "fail", "pruned": True}),
             pareto=about.get("pareto", []),
             events=about["events"],
+            latest=_latest_event(about.get("last")),
             spans=_spans(trials, exp),
             documents=partial(_documents, trials, retry, exp, wanted),
         )
@@ -126,6 +133,11 @@ def _documents(
     while found := retry(partial(after, last)):
         yield from found
         last = found[-1]["tid"]
+
+
+def _latest_event(told: object) -> LatestEvent | None:
+    at, kind = (told.get("at"), told.get("type")) if isinstance(told, dict) else (None, None)
+    return LatestEvent(at, kind) if isinstance(at, dt.datetime) and isinstance(kind, str) else None
 
 
 def _is_plain(document: Document) -> bool:
