@@ -66,7 +66,7 @@ class Session:
         except BROKEN as error:
             from hstore.store.verify import verify
 
-            findings = verify(self.store.log.documents(name)).findings
+            findings = verify(self.store.log.documents(name), fetch=self.store.attachments.get).findings
             if not findings:
                 raise indigestible(name, error) from error
             raise VerificationFailed(

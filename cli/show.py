@@ -79,7 +79,7 @@ def _experiment_data(summary: ExperimentSummary) -> dict[str, Any]:
         "as_of_event": summary.as_of_event,
         "objective_changes": _objective_changes(summary.experiment),
         "space": _space(summary.experiment),
-        "head": summary.decision_digest,
+        "decision_digest": summary.decision_digest,
     }
 
 
@@ -142,7 +142,7 @@ def _heading(summary: ExperimentSummary) -> Iterator[str]:
         yield f"objective  {text(told(edited))}"
     yield f"trials     {counted(summary.counts, summary.pruned) or 'none yet'}"
     yield from as_of(summary.as_of_event)
-    yield f"head       {summary.decision_digest.hex()}"
+    yield f"decisions  {summary.decision_digest.hex()}"
     yield "space"
     for label, distribution in _space(experiment).items():
         yield f"  {text(label)}: {text(distribution)}"

@@ -97,8 +97,23 @@ def _is_observed(entries: Any) -> bool:
     )
 
 
+def are_tips(runs: Any) -> bool:
+    """Return whether the items of the list *runs* are [tid or None, n, ver], as in `Sealed.tips`."""
+    return all(
+        isinstance(run, list)
+        and len(run) == 3
+        and (run[0] is None or (isinstance(run[0], int) and run[0] >= 0))
+        and isinstance(run[1], int)
+        and run[1] >= 1
+        and isinstance(run[2], int)
+        and run[2] >= 0
+        for run in runs
+    )
+
+
 _PARTS: dict[str, Callable[[Any], bool]] = {
     "observed": _is_observed,
+    "tips": are_tips,
     "tags": _are(str),
     "about": _are(int),
     "batch": _are(int),

@@ -272,6 +272,23 @@ class Finished(ExperimentEvent):
     observed: Sequence[Sequence[Any]] = field(default_factory=list)
     decision: bytes | None = None
     """Digest of the last decision."""
+    head: bytes | None = None
+    """As in `Sealed`; None of an older version's."""
+    tips: Sequence[Sequence[Any]] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sealed(ExperimentEvent):
+    """Commits to every event that its writer had read: whatever was changed in one of them since is found by it."""
+
+    type: ClassVar[str] = "sealed"
+    head: bytes
+    """The head (32 bytes, see `head`) of all chains as far as they had been read."""
+    tips: Sequence[Sequence[Any]]
+    """How far that was: [tid or None, n, ver] of each run of n chains that did not end with *ver* in the latest event
+    before this one that holds a head."""
+    decisions: int
+    """How many trials there were."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -316,7 +333,7 @@ TYPES: dict[str, type[Event]] = {
     kind.type: kind
     for kind in (
         Queued, Reserved, Running, Reported, Done, Failed, Requeued, Cancelled, Noted,
-        Created, Changed, Paused, Resumed, Finished, Forked, Quarantined,
+        Created, Changed, Paused, Resumed, Finished, Forked, Sealed, Quarantined,
     )
 }  # fmt: skip
 

@@ -90,6 +90,12 @@ class EventLog(Protocol):
     def ids(self, exp: str) -> EventIds:
         """Return the `_id` of each event of *exp*, by its place."""
 
+    def count(self, exp: str, below: int) -> int:
+        """Return how many events the chains of trials 0 to *below* - 1 of *exp* have, without reading them."""
+
+    def lengths(self, exp: str, below: int) -> Mapping[int, int]:
+        """Return how many events the chain of each of these trials has, by tid."""
+
     def report_rows(self, exp: str, known: ReadCursor) -> list[ReportRow]:
         """Return the rows that learning curves are made of, of events of trials that are not *known*, by tid and ver.
 

@@ -88,6 +88,16 @@ class MemoryLog:
             yield from chain
             tid += 1
 
+    def count(self, exp: str, below: int) -> int:
+        """See `EventLog.count`."""
+        return sum(self.lengths(exp, below).values())
+
+    def lengths(self, exp: str, below: int) -> dict[int, int]:
+        """See `EventLog.lengths`."""
+        with self._changed:
+            chains = self._chains.get(exp, {})
+            return {tid: len(chain) for tid, chain in chains.items() if tid is not None and tid < below}
+
     def report_rows(self, exp: str, known: ReadCursor) -> list[ReportRow]:
         """See `EventLog.report_rows`."""
         known = replace(known, header=EVERY_TRIAL)

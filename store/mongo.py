@@ -245,6 +245,20 @@ class MongoLog:
         except BSONError as error:
             return unreadable(envelope(raw), str(error), raw)
 
+    def count(self, exp: str, below: int) -> int:
+        """See `EventLog.count`. By the command: it counts keys of an index, of which an aggregation makes documents."""
+        query = {"exp": exp, "tid": {"$gte": 0, "$lt": below}}
+        database, concern = self._events.database, {"level": "majority"}
+        return int(self._retrying(lambda: database.command("count", "events", query=query, readConcern=concern))["n"])
+
+    def lengths(self, exp: str, below: int) -> dict[int, int]:
+        """See `EventLog.lengths`."""
+        group: list[Document] = [
+            {"$match": {"exp": exp, "tid": {"$gte": 0, "$lt": below}}}, {"$group": {"_id": "$tid", "n": {"$sum": 1}}},
+        ]  # fmt: skip
+        found = self._retrying(lambda: list(self._events.aggregate(group)))
+        return {document["_id"]: document["n"] for document in found}
+
     def report_rows(self, exp: str, known: ReadCursor) -> list[ReportRow]:
         """See `EventLog.report_rows`."""
         query = {"$and": [_query(exp, replace(known, header=EVERY_TRIAL, held=NO_EVENTS)), {"ver": {"$gt": 0}}]}

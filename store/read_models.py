@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pymongo.database import Database
 
     from hstore.store.experiment_summary import ExperimentSummary
+    from hstore.store.settled import SettledTrials
 
 EXPERIMENT_SECONDS = 0.25
 """The document of an experiment follows its log at most this often while nothing but trials changes."""
@@ -58,6 +59,8 @@ class ReadModels:
         self._leases: dict[tuple[str, int], tuple[str, float]] = {}
         self._experiments_waiting: dict[str, State] = {}
         self._shown: dict[str, float] = {}
+        self._counted: SettledTrials | None = None
+        """Those of which it was seen last that each has its document."""
         self._server_epoch: tuple[Any, ...] | None = None
 
     def for_thread(self) -> ReadModels:
@@ -168,13 +171,15 @@ class ReadModels:
     def repair(self, state: State) -> int:
         """Derive again the documents of trials that lag behind *state* (their writer died); return how many lagged."""
         fields = {"tid": 1, "ver": 1, "state": 1, "_id": 0}
-        found = self._retrying(lambda: list(self._trials.find({"exp": state.exp}, fields)))
+        query, is_all = self._looked_at(state)
+        found = self._retrying(lambda: list(self._trials.find(query, fields)))
         shown = {
             document["tid"]: document["ver"] - (document.get("state") == UNREADABLE)
             for document in found
             if _has_place(document)
         }
-        lagging = [trial for tid, trial in state.trials.items() if shown.get(tid, -1) < trial.ver]
+        trials = state.trials.items() if is_all else state.kept_trials()
+        lagging = [trial for tid, trial in trials if shown.get(tid, -1) < trial.ver]
         self._write_trials(lagging)
         self._write_experiment(state)
         return len(lagging)
@@ -184,7 +189,8 @@ class ReadModels:
 
         None: the document of the experiment (its `events`), also if it reflects as many events, but others.
         """
-        found = self._retrying(lambda: list(self._trials.find({"exp": state.exp}, {"tid": 1, "ver": 1, "_id": 0})))
+        query, _ = self._looked_at(state)
+        found = self._retrying(lambda: list(self._trials.find(query, {"tid": 1, "ver": 1, "_id": 0})))
         trials = state.trials
         ahead: dict[int | None, int] = {
             document["tid"]: document["ver"]
@@ -197,6 +203,22 @@ class ReadModels:
         is_other = shown[1:] != (state.ver, state.status, state.counts)
         is_ahead = shown[0] > state.events or (shown[0] == state.events and is_other)
         return ahead | ({None: shown[0]} if is_ahead else {})
+
+    def _looked_at(self, state: State) -> tuple[Document, bool]:
+        """Return a query for the documents that are to be compared with *state*, and whether it is for all of them.
+
+        Settled trials do not change, so their documents are right if they are there: they are only counted.
+        """
+        if (settled := state.settled) is None:
+            return {"exp": state.exp}, True
+        n = settled.n
+        if self._counted is not settled:
+            query = {"exp": state.exp, "tid": {"$gte": 0, "$lt": n}}
+            database = self._trials.database
+            if self._retrying(lambda: database.command("count", "trials", query=query))["n"] != n:
+                return {"exp": state.exp}, True
+            self._counted = settled
+        return {"exp": state.exp, "$or": [{"tid": {"$gte": n}}, {"tid": {"$in": settled.unsettled}}]}, False
 
     def remove(self, exp: str, documents: Mapping[int | None, int]) -> None:
         """Remove the *documents* of *exp* that `ahead` returned, unless they were written since."""

@@ -11,8 +11,8 @@ from hstore.store.digest import digest
 from hstore.store.event_documents import from_document, place, signature_of
 from hstore.store.events import Document, Event, Noted, Signature
 from hstore.store.keys import Keys
+from hstore.store.log_chains import quarantined_ids
 from hstore.store.signed_chains import Chain, vouched
-from hstore.store.verify import quarantined_ids
 
 QUARANTINED = object()
 """In the place of the signature of an event that counts for nothing."""

@@ -86,14 +86,14 @@ class SoundChains:
             chain[n] = quarantined(chain[n])
         return bool(hit)
 
-    def require_whole(self, observed: Mapping[Chain, int]) -> None:
+    def require_whole(self, observed: Callable[[Chain], int]) -> None:
         """Raise `VerificationFailed` or `NotSigned` if other events build on what is missing, or is set aside.
 
-        observed: up to which ver of each chain decisions have observed.
+        observed: returns up to which ver of a chain decisions have observed.
         """
         for each in self.aside.open:
             is_in_chain = isinstance(each.tid, int | None) and isinstance(each.ver, int)
-            is_built_on = is_in_chain and each.ver <= observed.get(each.tid, -1)
+            is_built_on = is_in_chain and each.ver <= observed(each.tid)
             if not is_built_on and (each.tid is not None or self._chains.get(None)):
                 continue
             if each.is_unsigned and self.signatures is not None:

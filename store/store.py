@@ -16,6 +16,7 @@ from hstore.store.latest_events import LatestEvents
 from hstore.store.log import EventLog
 from hstore.store.memory import MemoryLog
 from hstore.store.null_objects import NoClaims, NoReadModels
+from hstore.store.snapshots import MemorySnapshots, Snapshots
 from hstore.store.tables import experiments_table, to_pandas
 from hstore.store.values import check_name
 
@@ -52,6 +53,7 @@ class Store:
         server: EmbeddedServer | None = None,
         identity: uuid.UUID | None = None,
         keys: Keys | None = None,
+        snapshots: Snapshots | None = None,
     ) -> None:
         self.log = log
         self.attachments = attachments
@@ -78,6 +80,8 @@ class Store:
         """Whether this process puts back at once what the store lost and it still holds, rather than to stop."""
         self.keys = keys
         """What signs the events that are appended, and checks those that are acted on; None: nothing does."""
+        self.snapshots: Snapshots = MemorySnapshots() if snapshots is None else snapshots
+        """What experiments may begin from instead of the whole log; never the truth."""
         self._is_closed = False
 
     @classmethod
@@ -105,12 +109,13 @@ class Store:
             return overview_in_memory(self.experiment(name).state for name in self.experiments())
         return overview_of(self.models)
 
-    def experiment(self, name: str, *, only: Iterable[int] | None = None) -> Experiment:
+    def experiment(self, name: str, *, only: Iterable[int] | None = None, from_snapshot: bool = False) -> Experiment:
         """Return experiment *name* as the log has it now; raises `NotFound`.
 
-        only: the tids of the trials to read, whatever the number of the others; None: all.
+        only: the tids of the trials to read, whatever the number of the others; None: all. from_snapshot: see
+            `Experiment`.
         """
-        experiment = Experiment(self, check_name(name), only=only)
+        experiment = Experiment(self, check_name(name), only=only, from_snapshot=from_snapshot)
         experiment.refresh()
         if experiment.state.events == 0:
             near = difflib.get_close_matches(name, names := self.experiments(), n=1)

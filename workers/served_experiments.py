@@ -16,11 +16,18 @@ from hstore.store.store import Store
 class ServedExperiments:
     """The open experiments among *wanted* (none: all) whose objectives can be loaded. For all threads (*gate*).
 
-    objective: pkg.mod:name of what is called instead of the objectives that the experiments name.
+    objective: pkg.mod:name of what is called instead of the objectives that the experiments name. force: also those
+    whose logs were changed.
     """
 
     def __init__(
-        self, store: Store, wanted: Sequence[str], gate: threading.Condition, *, objective: str | None
+        self,
+        store: Store,
+        wanted: Sequence[str],
+        gate: threading.Condition,
+        *,
+        objective: str | None,
+        force: bool = False,
     ) -> None:
         self.store = store
         self.wanted = wanted
@@ -31,6 +38,7 @@ class ServedExperiments:
         self.missing: set[str] = set()
         """Those of *wanted* that do not exist yet."""
         self._objective = objective
+        self._force = force
         self._gate = gate
         self._skipped_keys: dict[str, str] = {}
         self._told: dict[str, tuple[str, str]] = {}
@@ -77,6 +85,8 @@ class ServedExperiments:
         objective, created = experiment.state.objective, experiment.state.created
         assert created is not None
         experiment.check_signatures()
+        if not self._force:
+            experiment.check_links()
         key = key_of(experiment)
         with self._gate:
             if (known := self._specs.get(key)) is not None:

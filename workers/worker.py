@@ -63,7 +63,9 @@ class Worker:
         self._held = HeldTrials(
             gate, Heartbeat(store.claims, self.session, lease=options.lease), grace=options.grace
         )  # fmt: skip
-        self._served = ServedExperiments(store, options.experiments, gate, objective=options.objective)
+        self._served = ServedExperiments(
+            store, options.experiments, gate, objective=options.objective, force=options.force
+        )
         self._presence = Presence(
             store.claims, self.session, options.name or f"{socket.gethostname()}:{os.getpid()}",
             seconds=max(options.lease, 3 * options.poll_interval), about=self._about,

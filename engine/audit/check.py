@@ -105,7 +105,10 @@ def check(
         *_digested(_check_observed(log, is_over)),
         *_digested(_check_max_evals(log, max_evals)),
         *_check_signed(store, name),
-        *(Violation(kind="seal", message=f.message, tid=f.tid, ver=f.ver) for f in verify(log.documents).findings),
+        *(
+            Violation(kind="seal", message=f.message, tid=f.tid, ver=f.ver)
+            for f in verify(log.documents, fetch=store.attachments.get).findings
+        ),
     ]
     if not any(finding.kind in ("gap", "twice", "unreadable") for finding in findings):
         findings += _check_replay(store, log, on_progress)

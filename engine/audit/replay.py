@@ -71,7 +71,7 @@ class Replay:
     """Label by label, of the decisions that are different."""
     machines: tuple[str, ...]
     """How the machines of *approximate* decisions differ from this one: "numpy 1.26.4, here 2.4.6"."""
-    head: bytes
+    decision_digest: bytes
 
     @property
     def is_same(self) -> bool:
@@ -146,7 +146,7 @@ def _report(experiment: Experiment, n: int, derivations: Sequence[_Derivation], 
         skipped=tuple((each.tid, each.why_skipped) for each in derivations if each.how == "skipped"),
         differences=tuple(difference for each in derivations for difference in each.differences),
         machines=tuple(machines),
-        head=experiment.digest(n - 1, 0) if n else experiment.digest(None, 0),
+        decision_digest=experiment.digest(n - 1, 0) if n else experiment.digest(None, 0),
     )
 
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from hstore.store.errors import NotFound
 from hstore.store.event_documents import from_document, place, quarantined, unreadable
 from hstore.store.events import Document, Event
+from hstore.store.log_chains import quarantined_ids
 from hstore.store.state import State
 from hstore.store.store import Store
-from hstore.store.verify import quarantined_ids
 
 
 @dataclass(slots=True)

@@ -7,6 +7,7 @@ import pytest
 from test_fold import DATA, event
 
 from hstore.migrations import m0001_create_collections as m0001
+from hstore.migrations import m0008_sealed as m0008
 from hstore.migrations import m0009_quarantine as m0009
 from hstore.store.errors import InvalidEvent, NotFound
 from hstore.store.event_documents import from_document, spill, to_document
@@ -177,4 +178,4 @@ def test_each_type_but_notes_belongs_to_one_kind_of_chain() -> None:
     of_trials = {kind.type for kind in TYPES.values() if issubclass(kind, TrialEvent)}
     of_experiments = {kind.type for kind in TYPES.values() if issubclass(kind, ExperimentEvent)}
     assert of_trials == set(m0001.TRIAL_EVENTS)
-    assert of_experiments == {*m0001.HEADER_EVENTS, m0009.TYPE}
+    assert of_experiments == {*m0001.HEADER_EVENTS, m0008.TYPE, m0009.TYPE}

@@ -16,6 +16,7 @@ from pymongo.database import Database
 from pymongo.errors import AutoReconnect, BulkWriteError, OperationFailure
 from rollback_server import Document, FaultyCollection, RollbackCollection
 from test_fold import event
+from tests.waiting import GENEROUS
 
 from hstore.store.attachments import MemoryAttachments
 from hstore.store.errors import Conflict, InvalidEvent, StoreUnreachable
@@ -269,7 +270,7 @@ def woken(log: MongoLog, known: ReadCursor, append: Callable[[], None]) -> bool:
     thread = threading.Thread(target=lambda: told.append(log.wait("e", known, 30.0)))
     thread.start()
     append()
-    thread.join(60)
+    thread.join(GENEROUS)
     return told == [True]
 
 

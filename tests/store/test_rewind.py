@@ -399,3 +399,16 @@ def test_read_models_of_what_was_written_meanwhile_stay(mongo_store: Store) -> N
     mine.repair()
     trials, _ = mongo_store.models.shown("e")
     assert {d["tid"]: d["ver"] for d in trials} == dict.fromkeys(range(4), 3)
+
+
+def test_all_that_one_append_wrote_is_named_when_it_is_lost(mongo_store: Store, database: Database[Any]) -> None:
+    whole = begun(mongo_store)
+    whole.append(whole.compose(queued(4)))
+    worker = Experiment(Store(mongo_store.log, mongo_store.attachments), "e", only=())
+    worker.load_trials([3, 4])
+    worker.append(worker.compose(ended(3), *claimed(4)))
+    worker.evict(3)
+    database["events"].delete_many({"$or": [{"tid": 3, "ver": 3}, {"tid": 4, "ver": {"$gt": 0}}]})
+    with pytest.raises(StoreRewound) as raised:
+        worker.refresh()
+    assert {(3, 3), (4, 1), (4, 2)} <= {*raised.value.lost}

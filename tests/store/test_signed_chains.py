@@ -248,7 +248,7 @@ def test_news_that_are_not_signed_stop_a_search_that_is_running(
         return config["x"] ** 2
 
     with refused("has a wrong signature"):
-        fmin(objective, SPACE, algo=rand.suggest, max_evals=9, verbose=False, experiment="e", store=mongo_url)
+        fmin(objective, SPACE, algo=rand.suggest, max_evals=9, rstate=0, verbose=False, experiment="e", store=mongo_url)
     assert len(evaluated) == 3
 
 
