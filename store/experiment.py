@@ -26,7 +26,8 @@ from hstore.store.signed_chains import note_of_all
 from hstore.store.snapshots import AllChains, SettledChains, open_snapshot
 from hstore.store.sound_chains import SoundChains
 from hstore.store.state import State
-from hstore.store.tables import TableKind, table_of, to_pandas
+from hstore.store.table_kinds import TableKind
+from hstore.store.tables import table_of, to_pandas
 from hstore.store.uncollected import uncollected
 from hstore.store.values import check_name
 

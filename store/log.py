@@ -118,6 +118,9 @@ class EventLog(Protocol):
     def last_trial(self, exp: str) -> int:
         """Return the highest tid that *exp* has, -1 if it has no trials: one event is looked at."""
 
+    def last_inserted(self) -> object:
+        """Return what differs after every append to any experiment of the store; None if that is not known."""
+
     def experiments(self) -> list[str]:
         """Return the names of all experiments, sorted."""
 

@@ -125,6 +125,10 @@ class MemoryLog:
         with self._changed:
             return max((tid for tid in self._chains.get(exp, {}) if tid is not None), default=-1)
 
+    def last_inserted(self) -> object:
+        """See `EventLog.last_inserted`."""
+        return None
+
     def experiments(self) -> list[str]:
         """See `EventLog.experiments`."""
         with self._changed:

@@ -288,6 +288,11 @@ class MongoLog:
         found = self._retrying(lambda: self._events.find_one(query, {"_id": 0, "tid": 1}, sort=[("tid", -1)]))
         return -1 if found is None else int(found["tid"])
 
+    def last_inserted(self) -> object:
+        """See `EventLog.last_inserted`: the id of the event at the end of the collection."""
+        found = self._retrying(lambda: self._events.find_one({}, {"_id": 1}, sort=[("$natural", -1)]))
+        return None if found is None else found["_id"]
+
     def experiments(self) -> list[str]:
         """See `EventLog.experiments`."""
 

@@ -20,7 +20,9 @@ from hstore.engine.space import Space
 from hstore.store.errors import NotFound
 from hstore.store.events import Done, Noted, Queued, Reserved, Running
 from hstore.store.experiment import Experiment
+from hstore.store.open_store import open_store
 from hstore.store.store import Store
+from hstore.workers.reaper import CALM_LOOKS, Reaper
 
 
 class Counting(monitoring.CommandListener):
@@ -176,3 +178,22 @@ def test_ls_counts_again_only_what_can_have_changed(mongo_store: Store, database
     listed = {each["name"]: each for each in mongo_store.overview()}
     assert [listed[name]["counts"] for name in ("over", "open")] == [{"done": 3}, {"done": 3}]
     assert listed["over"]["best"] == listed["open"]["best"]
+
+
+def test_an_idle_reaper_of_many_experiments_asks_as_often_as_one_of_a_single_one(
+    mongo_url: str, counting: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hstore.workers.reaper.REPAIR_SECONDS", 0.0)
+    asked = []
+    with open_store(mongo_url) as store:
+        for n in (1, 12):
+            for number in range(n):
+                begin(store, f"e{n}.{number}")
+            reaper = Reaper(store)
+            names = store.models.open_experiments()
+            for _ in range(CALM_LOOKS + 1):
+                reaper.run_once(names)
+            counting.commands = 0
+            reaper.run_once(names)
+            asked.append(counting.commands)
+    assert asked[0] == asked[1] > 0
