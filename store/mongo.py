@@ -25,6 +25,7 @@ from pymongo.read_concern import ReadConcern
 
 from hstore.migrations import identity
 from hstore.store.digest import digest_event, digest_of_any
+from hstore.store.document_cursor import IN_ORDER, RAW, StoredDocuments, envelope
 from hstore.store.errors import Conflict, InvalidEvent
 from hstore.store.event_documents import from_document, place, signed, spill, to_document, unreadable
 from hstore.store.events import CODEC, Document, Event
@@ -32,7 +33,6 @@ from hstore.store.log import EVERY_TRIAL, NO_EVENTS, REPORT_ROW_FIELDS, EventIds
 from hstore.store.retry import RetryPolicy, is_duplicate, let_go
 from hstore.store.rewind import rewound
 from hstore.store.set_aside import Separated, SetAside, separate
-from hstore.store.stored_documents import IN_ORDER, RAW, StoredDocuments, envelope
 
 if TYPE_CHECKING:
     from pymongo.collection import Collection

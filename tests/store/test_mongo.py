@@ -19,6 +19,7 @@ from test_fold import event
 from tests.waiting import GENEROUS
 
 from hstore.store.attachments import MemoryAttachments
+from hstore.store.document_cursor import IN_ORDER
 from hstore.store.errors import Conflict, InvalidEvent, StoreUnreachable
 from hstore.store.events import CODEC, Created, Done, Noted, Queued, Reserved, Running, Unreadable
 from hstore.store.log import ReadCursor
@@ -28,7 +29,6 @@ from hstore.store.retry import RetryPolicy
 from hstore.store.set_aside import separate
 from hstore.store.state import fold
 from hstore.store.store import Store
-from hstore.store.stored_documents import IN_ORDER
 from hstore.store.url import connect, parse
 
 UNFINISHED = 100
