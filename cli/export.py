@@ -13,11 +13,12 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from hstore.cli.printing import for_json, print_note
-from hstore.store.tables import TABLE_KINDS
+from hstore.store.table_kinds import TABLE_KINDS
 
 if TYPE_CHECKING:
     from hstore.cli.session import Session
-    from hstore.store.tables import Table, TableKind
+    from hstore.store.table_kinds import TableKind
+    from hstore.store.tables import Table
 
 
 @click.command()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,27 +10,27 @@ import click
 from hstore.cli.printing import print_encoded, print_note, print_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Iterable, Mapping
+    from uuid import UUID
 
     from hstore.cli.session import Session
     from hstore.store.events import Document, Event
-    from hstore.store.experiment import Experiment
+    from hstore.store.log import ReadCursor
+    from hstore.store.store import Store
 
-WAIT_SECONDS = 5.0
 CHANGEABLE = ("limits", "algorithm", "objective", "pruner", "generator", "keep_output")
-LAST = (2**32, 0)
-"""Sorts after every timestamp."""
 
 
 @click.command()
 @click.argument("experiment")
 @click.argument("tid", type=int, required=False)
+@click.option("-n", "--last", "last", type=click.IntRange(1), metavar="N", help="Print only the last N events.")
 @click.option("--follow", "-f", is_flag=True, help="Print new events as they come, until Ctrl-C.")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print the stored documents, one per line, as MongoDB Extended JSON."
 )
 @click.pass_obj
-def log(session: Session, experiment: str, tid: int | None, follow: bool, as_json: bool) -> None:
+def log(session: Session, experiment: str, tid: int | None, last: int | None, follow: bool, as_json: bool) -> None:
     """Print the events of EXPERIMENT, or of its trial TID.
 
     The events are in the order in which the server received them; times are UTC. An event that cannot be decoded is
@@ -40,35 +39,59 @@ def log(session: Session, experiment: str, tid: int | None, follow: bool, as_jso
     \b
     hstore log digits
     hstore log digits 7 --json
-    hstore log digits --follow
+    hstore log digits -n 20 --follow
     """
+    store = session.store
+    known = _end(store, experiment, tid) if follow else None
+    printed = set()
+    is_empty = True
     # Nothing is folded here: a log with a missing event can be printed as well.
-    documents = [d for d in session.store.log.documents(experiment) if tid is None or d.get("tid") == tid]
-    if not documents:
-        session.store.experiment(experiment).chain(tid)  # raises NotFound
-    for document in sorted(documents, key=_arrival):
+    for document in _documents(store, experiment, tid, last):
         _print(document, as_json)
-    if follow:
-        seen = {document["_id"] for document in documents}
-        with session.experiment(experiment) as found:
-            for event in _all_events(found):
-                if event.id not in seen and tid in (None, event.tid):
-                    _print(_stored(event), as_json)
+        is_empty = False
+        if known is not None and not _has(known, document):
+            printed.add(document["_id"])
+    if is_empty:
+        store.experiment(experiment, only=()).chain(tid)  # raises NotFound
+    if known is not None:
+        _follow(store, experiment, known, printed, as_json)
 
 
-def _arrival(document: Document) -> tuple[int, int]:
-    from bson import Timestamp
+def _documents(store: Store, experiment: str, tid: int | None, last: int | None) -> Iterable[Document]:
+    """Return the events to print, in the order of arrival."""
+    from hstore.store.arrival import in_order_of_arrival
 
-    ts = document.get("ts")
-    return (ts.time, ts.inc) if isinstance(ts, Timestamp) else LAST
+    if tid is not None:
+        chain = store.log.chain_documents(experiment, tid)
+        return chain if last is None else [*chain][-last:]
+    if last is not None:
+        return store.log.latest_documents(experiment, last)
+    return in_order_of_arrival(store.log.documents(experiment))
 
 
-def _all_events(experiment: Experiment) -> Iterator[Event]:
-    """Yield the events of *experiment*, then new ones as they come; never ends."""
-    news = list(experiment.received)
-    while True:
-        yield from sorted(news, key=lambda event: event.ts or LAST)
-        news = experiment.refresh() if experiment.wait(WAIT_SECONDS) else []
+def _end(store: Store, experiment: str, tid: int | None) -> ReadCursor:
+    """Return how far the collections for queries are; with *tid* the beginning of its chain."""
+    from hstore.store.log import EVERY_TRIAL, ReadCursor
+
+    if tid is not None:
+        return ReadCursor(header=EVERY_TRIAL, last=EVERY_TRIAL, open={tid: -1})
+    return store.models.lagging(experiment)
+
+
+def _has(known: ReadCursor, document: Document) -> bool:
+    from hstore.store.event_documents import place
+
+    at = place(document)
+    return at is not None and known.has(at)
+
+
+def _follow(store: Store, experiment: str, known: ReadCursor, printed: Collection[UUID], as_json: bool) -> None:
+    """Print the events that are not *known*, but those that were *printed*; never ends."""
+    from hstore.store.followed_log import follow
+
+    for event in follow(store.log, experiment, known):
+        if event.id not in printed:
+            _print(_stored(event), as_json)
 
 
 def _stored(event: Event) -> Document:

@@ -11,6 +11,7 @@ import json
 import math
 import shutil
 import sys
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import click
@@ -35,9 +36,29 @@ def print_json(value: Any, *, indent: int | None = 1) -> None:
     print_encoded(json.dumps(for_json(value), indent=indent))
 
 
-def print_encoded(encoded: str) -> None:
+def print_json_with(value: dict[str, Any], name: str, items: Iterable[Any]) -> None:
+    """Print *value* as `print_json` does, with a list *name* of *items* at its end, one item at a time."""
+    encoded = json.dumps(for_json(value), indent=1).removesuffix("\n}")
+    print_encoded(f"{encoded},\n {json.dumps(name)}: [", newline=False)
+    separator = "\n"
+    for item in items:
+        lines = json.dumps(for_json(item), indent=1).replace("\n", "\n  ")
+        print_encoded(f"{separator}  {lines}", newline=False)
+        separator = ",\n"
+    print_encoded("\n ]\n}" if separator != "\n" else "]\n}")
+
+
+def print_encoded(encoded: str, *, newline: bool = True) -> None:
     """Print JSON that is in ASCII already."""
-    click.echo(encoded.replace("\x7f", "\\u007f"))  # of the control characters json.dumps leaves this one as it is
+    click.echo(
+        encoded.replace("\x7f", "\\u007f"), nl=newline
+    )  # of the control characters json.dumps leaves this one as it is
+
+
+def as_of(event: int | None) -> Iterator[str]:
+    """Yield the line that says how much of the log is in what was read for a view; nothing if it was all of it."""
+    if event is not None:
+        yield f"as of      event {event} or later; --exact reads every event"
 
 
 def is_terminal() -> bool:

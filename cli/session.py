@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from hstore.store.terminal_text import printable
 
 if TYPE_CHECKING:
     from hstore.store.experiment import Experiment
+    from hstore.store.experiment_summary import ExperimentSummary
     from hstore.store.store import Store
 
 
@@ -41,13 +42,25 @@ class Session:
         return open_store(self.url, patience=TIMEOUT, check_schema=self.check_schema)
 
     @contextmanager
-    def experiment(self, name: str) -> Iterator[Experiment]:
-        """Yield experiment *name*; if its log is corrupt, errors of the body become `VerificationFailed`.
+    def experiment(self, name: str, *, only: Iterable[int] | None = None) -> Iterator[Experiment]:
+        """Yield experiment *name*; see `reading` for what errors of the body become."""
+        with self.reading(name):
+            yield self.store.experiment(name, only=only)
+
+    @contextmanager
+    def summary(self, name: str, *, exact: bool) -> Iterator[ExperimentSummary]:
+        """Yield the summary of experiment *name* (see `Store.summary`); for errors see `reading`."""
+        with self.reading(name):
+            yield self.store.summary(name, exact=exact)
+
+    @contextmanager
+    def reading(self, name: str) -> Iterator[None]:
+        """Turn errors of the body into `VerificationFailed` if the log of experiment *name* is corrupt.
 
         Where no digest shows that, they become `Indigestible`.
         """
         try:
-            yield self.store.experiment(name)
+            yield
         except HstoreError:
             raise
         except BROKEN as error:

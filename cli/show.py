@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hstore.cli.printing import print_json, print_text
+from hstore.cli.printing import as_of, print_json, print_json_with, print_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from hstore.cli.session import Session
     from hstore.store.experiment import Experiment
+    from hstore.store.experiment_summary import ExperimentSummary
     from hstore.store.fold import Trial
 
-LATEST, FRONT = 10, 20
-"""How many trials, and how many of a Pareto front, are shown at most."""
+FRONT = 20
+"""How many trials of a Pareto front are shown at most."""
 _LEGEND = {
     "void": "excluded by a note",
     "pruned": "stopped early",
@@ -31,10 +32,14 @@ _LEGEND = {
 @click.argument("experiment")
 @click.argument("tid", type=int, required=False)
 @click.option("--output", is_flag=True, help="Print what trial TID wrote to stdout and stderr.")
+@click.option("--exact", is_flag=True, help="Read every event of EXPERIMENT; the time grows with it.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_obj
-def show(session: Session, experiment: str, tid: int | None, output: bool, as_json: bool) -> None:
+def show(session: Session, experiment: str, tid: int | None, output: bool, exact: bool, as_json: bool) -> None:
     """Show EXPERIMENT, or its trial number TID.
+
+    Trials that have ended are counted in the collection `trials`; the others, the latest and the best are read from the
+    log. A trial TID is always read from the log.
 
     \b
     hstore show digits
@@ -43,47 +48,60 @@ def show(session: Session, experiment: str, tid: int | None, output: bool, as_js
     """
     if output and tid is None:
         raise click.UsageError("--output is of one trial: add its number")
-    with session.experiment(experiment) as found:
-        if tid is None:
-            view = _experiment_data(found) if as_json else _experiment_text(found)
+    if tid is None:
+        with session.summary(experiment, exact=exact) as summary:
+            if as_json:
+                print_json_with(_experiment_data(summary), "trials", _trials_data(summary))
+            else:
+                print_text(_experiment_text(summary))
+        return
+    with session.experiment(experiment, only=None if exact else [tid]) as found:
+        trial = found.trial(tid)
+        if output:
+            printed = _output(found, trial)
+            print_json({"tid": tid, "output": printed}) if as_json else print_text(printed.removesuffix("\n"))
+        elif as_json:
+            print_json(_trial_data(found, trial))
         else:
-            found.chain(tid)  # raises NotFound
-            trial = found.state.trials[tid]
-            if output:
-                printed = _output(found, trial)
-                print_json({"tid": tid, "output": printed}) if as_json else print_text(printed.removesuffix("\n"))
-                return
-            view = _trial_data(found, trial) if as_json else _trial_text(found, trial)
-        if as_json:
-            print_json(view)
-        else:
-            print_text(view)
+            print_text(_trial_text(found, trial))
 
 
 # -- an experiment --------------------------------------------------------------------------------------------
 
 
-def _experiment_data(experiment: Experiment) -> dict[str, Any]:
-    from hstore.store.read_models import experiment_document, trial_document
+def _experiment_data(summary: ExperimentSummary) -> dict[str, Any]:
+    from hstore.store.read_models import experiment_document
 
-    document = experiment_document(experiment.state)
-    trials = [{**trial_document(trial), **_rank_data(trial)} for trial in experiment.trials]
-    for trial in trials:
-        del trial["_id"]
+    document = experiment_document(summary)
     return {
         "name": document.pop("_id"),
         **document,
-        "objective_changes": _objective_changes(experiment),
-        "space": _space(experiment),
-        "decision_digest": experiment.decision_digest,
-        "trials": trials,
+        "as_of_event": summary.as_of_event,
+        "objective_changes": _objective_changes(summary.experiment),
+        "space": _space(summary.experiment),
+        "decision_digest": summary.decision_digest,
     }
 
 
-def _rank_data(trial: Trial) -> dict[str, Any]:
-    """Return whether *trial* is ranked, and why not if it has ended."""
-    reasons = list(trial.why_unranked) if trial.is_finished else []
-    return {"is_ranked": not trial.why_unranked, **({"not_ranked": reasons} if reasons else {})}
+def _trials_data(summary: ExperimentSummary) -> Iterator[dict[str, Any]]:
+    """Yield the document of each trial, and whether it is ranked."""
+    for document in summary.documents():
+        yield {name: value for name, value in document.items() if name != "_id"} | _rank_data(document)
+
+
+def _rank_data(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return whether the trial of *document* is ranked, and why not if it has ended."""
+    from hstore.store.ranked import why_unranked
+    from hstore.store.values import from_loss
+
+    reasons = why_unranked(
+        status=document.get("status"), loss=from_loss(document.get("loss"), document.get("loss_kind")),
+        losses=document.get("losses"), constraints=document.get("constraints"),
+        is_pruned=bool(document.get("pruned")), is_void=bool(document.get("void")),
+    )  # fmt: skip
+    state = document.get("state")
+    has_ended = state in ("done", "cancelled") or (state == "failed" and bool(document.get("final")))
+    return {"is_ranked": not reasons, **({"not_ranked": [*reasons]} if reasons and has_ended else {})}
 
 
 def _space(experiment: Experiment) -> dict[str, str]:
@@ -96,8 +114,8 @@ def _space(experiment: Experiment) -> dict[str, str]:
     return {label: space.describe(label) for label in space.as_written}
 
 
-def _experiment_text(experiment: Experiment) -> str:
-    parts = (_heading(experiment), _best(experiment), _front(experiment), _latest(experiment))
+def _experiment_text(summary: ExperimentSummary) -> str:
+    parts = (_heading(summary), _best(summary), _front(summary), _latest(summary))
     return "\n".join(line for lines in parts for line in lines)
 
 
@@ -109,12 +127,12 @@ def _objective_changes(experiment: Experiment) -> list[Mapping[str, Any]]:
     return [each["change"] for each in changed if isinstance(each.get("change"), dict)]
 
 
-def _heading(experiment: Experiment) -> Iterator[str]:
+def _heading(summary: ExperimentSummary) -> Iterator[str]:
     from hstore.cli.table import aside, counted, text
     from hstore.engine.evaluation.objective_change import told
     from hstore.engine.search.survey import told_aside
 
-    state = experiment.state
+    experiment, state = summary.experiment, summary.experiment.state
     reason = f" ({text(state.why)})" if state.why else ""
     yield f"experiment {text(experiment.name)}: {text(state.status)}{reason}"
     yield f"algorithm  {_algorithm(state.algorithm)}"
@@ -122,8 +140,9 @@ def _heading(experiment: Experiment) -> Iterator[str]:
         yield f"pruner     {_algorithm(state.pruner)}"
     for edited in _objective_changes(experiment):
         yield f"objective  {text(told(edited))}"
-    yield f"trials     {counted(state.counts, state.pruned) or 'none yet'}"
-    yield f"decisions  {experiment.decision_digest.hex()}"
+    yield f"trials     {counted(summary.counts, summary.pruned) or 'none yet'}"
+    yield from as_of(summary.as_of_event)
+    yield f"decisions  {summary.decision_digest.hex()}"
     yield "space"
     for label, distribution in _space(experiment).items():
         yield f"  {text(label)}: {text(distribution)}"
@@ -141,45 +160,48 @@ def _algorithm(described: Mapping[str, Any]) -> str:
     return " of ".join(filter(None, (shown, ", ".join(f"{text(p)} {_algorithm(part)}" for p, part in parts))))
 
 
-def _best(experiment: Experiment) -> Iterator[str]:
+def _best(summary: ExperimentSummary) -> Iterator[str]:
     from hstore.cli.table import text
 
-    if (best := experiment.state.best) is not None:
+    if (best := summary.best) is not None:
         yield f"best       trial {best.tid}, loss {text(best.loss)}"
         for label, value in best.params.items():
             yield f"  {text(label)} = {_exact(value)}"
 
 
-def _front(experiment: Experiment) -> Iterator[str]:
+def _front(summary: ExperimentSummary) -> Iterator[str]:
     from hstore.cli.table import named, numbers, render
 
-    if front := experiment.state.pareto:
+    if front := summary.pareto:
         yield f"Pareto front: {len(front)} trials"
-        ordered = sorted(front, key=lambda trial: tuple(trial.losses or ()))
+        ordered = sorted(front, key=lambda trial: tuple(trial.losses))
         rows: list[list[Any]] = [["trial", "losses", "parameters"]]
-        rows += [[t.tid, numbers(t.losses), named(dict(t.params))] for t in ordered[:FRONT]]
+        rows += [
+            [trial.tid, numbers(trial.losses), named(dict(trial.params))]
+            for trial in summary.load([each.tid for each in ordered[:FRONT]])
+        ]
         yield render(rows)
         if len(front) > FRONT:
             yield f"and {len(front) - FRONT} more"
 
 
-def _latest(experiment: Experiment) -> Iterator[str]:
+def _latest(summary: ExperimentSummary) -> Iterator[str]:
     from hstore.cli.table import named, numbers, render
     from hstore.store.events import happened
 
-    if not experiment.trials:
+    if not (latest := summary.latest):
         return
     rows: list[list[Any]] = [["trial", "state", "loss", "not ranked", "seconds", "ended (UTC)", "parameters"]]
-    for trial in experiment.trials[-LATEST:]:
+    for trial in latest:
         ended = happened(trial.end) if trial.end else None
         instead = numbers(trial.losses) or ("pruned" if trial.is_pruned else trial.status)
         loss = instead if trial.loss is None else trial.loss
         seconds = None if trial.duration is None else f"{trial.duration:.3g}"
         marks = ", ".join(mark for mark in trial.why_unranked if mark in _LEGEND)
         rows.append([trial.tid, trial.state, loss, marks, seconds, ended, named(dict(trial.params))])
-    yield f"latest {min(LATEST, len(experiment.trials))} of {len(experiment.trials)} trials"
+    yield f"latest {len(latest)} of {len(summary.trials)} trials"
     yield render(rows)
-    shown = {mark for trial in experiment.trials[-LATEST:] for mark in trial.why_unranked}
+    shown = {mark for trial in latest for mark in trial.why_unranked}
     if legend := [f"{mark} ({meaning})" for mark, meaning in _LEGEND.items() if mark in shown]:
         yield f"trials that are not ranked cannot be the best: {', '.join(legend)}"
 
@@ -190,7 +212,8 @@ def _latest(experiment: Experiment) -> Iterator[str]:
 def _trial_data(experiment: Experiment, trial: Trial) -> dict[str, Any]:
     from hstore.store.read_models import trial_document
 
-    document = {**trial_document(trial), **_rank_data(trial)}
+    document = trial_document(trial)
+    document |= _rank_data(document)
     del document["_id"]
     events: list[dict[str, Any]] = [
         {"ver": e.ver, "type": e.type, "at": e.at, "by": e.by}

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hstore.cli.printing import is_terminal, print_json, print_text, redraw
+from hstore.cli.printing import as_of, is_terminal, print_json, print_text, redraw
 
 if TYPE_CHECKING:
     from hstore.cli.session import Session
-    from hstore.store.experiment import Experiment
+    from hstore.store.experiment_summary import ExperimentSummary
     from hstore.store.store import Store
 
 WAIT_SECONDS = 2.0
@@ -26,9 +26,10 @@ ORDER = "queued reserved running done failed cancelled"
 @click.command()
 @click.argument("experiment", required=False)
 @click.option("--watch", "-w", is_flag=True, help="Update the view until the experiment has finished.")
+@click.option("--exact", is_flag=True, help="Read every event of EXPERIMENT; the time grows with it.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object; with --watch, one per line and update.")
 @click.pass_obj
-def status(session: Session, experiment: str | None, watch: bool, as_json: bool) -> None:
+def status(session: Session, experiment: str | None, watch: bool, exact: bool, as_json: bool) -> None:
     """Show the progress of EXPERIMENT, or one line for each experiment.
 
     Trials by state, the best result so far, the pace and the expected end; the connected workers, the trial that each
@@ -43,10 +44,11 @@ def status(session: Session, experiment: str | None, watch: bool, as_json: bool)
         views = (_view_of_all(session.store, as_json) for _ in _rounds(watch))
         _show(views, watch, as_json)
         return
-    with session.experiment(experiment) as found:
+    with session.summary(experiment, exact=exact) as found:
         where = f"--store {session.store.url} " if session.url else ""
         starter = f"hstore {where}worker {experiment}"
-        _show((_view(found, as_json, starter) for _ in _changes(found, watch, as_json)), watch, as_json)
+        summaries = _changes(found, watch, as_json)
+        _show((_view(each, as_json, starter) for each in summaries), watch, as_json)
 
 
 def _rounds(watch: bool) -> Iterator[None]:
@@ -57,17 +59,18 @@ def _rounds(watch: bool) -> Iterator[None]:
         yield
 
 
-def _changes(experiment: Experiment, watch: bool, as_json: bool) -> Iterator[None]:
-    """Yield once; with *watch* again whenever the view of *experiment* differs, until it has finished."""
+def _changes(summary: ExperimentSummary, watch: bool, as_json: bool) -> Iterator[ExperimentSummary]:
+    """Yield *summary*; with *watch* a new one whenever the view of it differs, until the experiment has finished."""
     shows_ages = is_terminal() and not as_json
-    yield
-    while watch and not (experiment.state.status == "finished" and not experiment.state.open):
-        if experiment.wait(WAIT_SECONDS):
+    yield summary
+    while watch and not (summary.status == "finished" and not summary.experiment.state.open):
+        is_news = summary.experiment.wait(WAIT_SECONDS)
+        if is_news:
             time.sleep(REDRAW_SECONDS)
-            if experiment.refresh() or shows_ages:
-                yield
-        elif shows_ages:
-            yield
+            is_news = bool(summary.experiment.refresh())
+        if is_news or shows_ages:
+            summary = summary.again()
+            yield summary
 
 
 def _show(views: Iterator[Any], watch: bool, as_json: bool) -> None:
@@ -83,10 +86,10 @@ def _show(views: Iterator[Any], watch: bool, as_json: bool) -> None:
 # -- one experiment -------------------------------------------------------------------------------------------
 
 
-def _view(experiment: Experiment, as_json: bool, starter: str) -> Any:
+def _view(summary: ExperimentSummary, as_json: bool, starter: str) -> Any:
     from hstore.engine.search.survey import survey
 
-    found = survey(experiment)
+    found = survey(summary)
     return found if as_json else _as_text(found, starter)
 
 
@@ -98,6 +101,7 @@ def _as_text(survey: dict[str, Any], starter: str) -> str:
         _workers(survey),
         _unreadable(survey),
         _set_aside(survey),
+        as_of(survey["as_of_event"]),
         _next_step(survey, starter),
     )
     return "\n".join(line for lines in parts for line in lines)

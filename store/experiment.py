@@ -26,7 +26,8 @@ from hstore.store.signed_chains import note_of_all
 from hstore.store.snapshots import AllChains, SettledChains, open_snapshot
 from hstore.store.sound_chains import SoundChains
 from hstore.store.state import State
-from hstore.store.tables import TableKind, table_of, to_pandas
+from hstore.store.table_kinds import TableKind
+from hstore.store.tables import table_of, to_pandas
 from hstore.store.uncollected import uncollected
 from hstore.store.values import check_name
 
@@ -53,6 +54,7 @@ class Experiment:
 
     only: the tids of the trials that are read beside the experiment's own chain; None for all of them. A worker
     reads those that it holds (`load_trial`, `evict`), whatever the size of the search.
+    after: beside *only* some trials those with a higher tid than this are read.
     from_snapshot: whether the first read may begin from a snapshot. Trials that are in it are read when they are asked
     for, and their events are not among those `received`.
     """
@@ -60,11 +62,13 @@ class Experiment:
     __module__ = "hstore"
 
     def __init__(
-        self, store: Store, name: str, *, only: Iterable[int] | None = None, from_snapshot: bool = False
-    ) -> None:
+        self, store: Store, name: str, *, only: Iterable[int] | None = None, after: int = EVERY_TRIAL,
+        from_snapshot: bool = False,
+    ) -> None:  # fmt: skip
         self.store = store
         self.name = name
         self._only = None if only is None else set(only)
+        self._after = after
         self._asked_for: frozenset[int] = frozenset()
         self._may_open_snapshot = from_snapshot and only is None
         self._is_begun_from_snapshot = False
@@ -131,10 +135,16 @@ class Experiment:
         try:
             return tuple(self._settled_chains.read([tid])[tid] if self._is_settled(tid) else self._chains[tid])
         except KeyError:
+            n = len(self.state.trials) if self._only is None else self.store.log.last_trial(self.name) + 1
             raise NotFound(
                 f"experiment {self.name!r} has no trial {tid}",
-                hint=f"its trials are 0 to {len(self.state.trials) - 1}" if self.state.trials else "it has none yet",
-            ) from None  # fmt: skip
+                hint=f"its trials are 0 to {n - 1}" if n else "it has none yet",
+            ) from None
+
+    def trial(self, tid: int) -> Trial:
+        """Return trial *tid*; raises `NotFound`. See `Store.trial` to read no other one."""
+        self.chain(tid)
+        return self.state.trials[tid]
 
     def documents(self) -> Iterable[Document]:
         """Yield all events as they are stored."""
@@ -145,7 +155,9 @@ class Experiment:
         """How far the log has been read, for `EventLog.read`."""
         trials, unfinished = self.state.trials, self.state.open
         if self._only is not None:
-            last, followed = EVERY_TRIAL, {tid: trials[tid].ver if tid in trials else -1 for tid in self._only}
+            last, followed = self._after, {tid: trials[tid].ver if tid in trials else -1 for tid in self._only}
+            if last < EVERY_TRIAL:
+                followed, last = {**unfinished, **followed}, max(last, *trials, -1)
         else:
             watched = {*self.state.observations.watched, *self._asked_for} & trials.keys()
             last, followed = len(trials) - 1, {**{tid: trials[tid].ver for tid in watched}, **unfinished}

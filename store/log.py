@@ -109,6 +109,18 @@ class EventLog(Protocol):
         One that cannot be decoded is yielded as {"raw": its BSON, …what of `exp`, `tid`, `ver`, `_id` could be read}.
         """
 
+    def chain_documents(self, exp: str, tid: int | None) -> Iterator[Document]:
+        """Yield the events of one trial, or of the experiment itself for None, as `documents` does."""
+
+    def latest_documents(self, exp: str, n: int) -> list[Document]:
+        """Return the last *n* events of *exp* that arrived, in that order, as `documents` yields them."""
+
+    def last_trial(self, exp: str) -> int:
+        """Return the highest tid that *exp* has, -1 if it has no trials: one event is looked at."""
+
+    def last_inserted(self) -> object:
+        """Return what differs after every append to any experiment of the store; None if that is not known."""
+
     def experiments(self) -> list[str]:
         """Return the names of all experiments, sorted."""
 

@@ -109,6 +109,26 @@ class MemoryLog:
         for event in self.read(exp):
             yield to_document(event)
 
+    def chain_documents(self, exp: str, tid: int | None) -> Iterator[Document]:
+        """See `EventLog.chain_documents`."""
+        with self._changed:
+            chain = [*self._chains.get(exp, {}).get(tid, ())]
+        return map(to_document, chain)
+
+    def latest_documents(self, exp: str, n: int) -> list[Document]:
+        """See `EventLog.latest_documents`: by the clocks of the writers, since there is no server."""
+        events = sorted(self.read(exp), key=lambda event: event.at)
+        return [to_document(event) for event in events[-n:]]
+
+    def last_trial(self, exp: str) -> int:
+        """See `EventLog.last_trial`."""
+        with self._changed:
+            return max((tid for tid in self._chains.get(exp, {}) if tid is not None), default=-1)
+
+    def last_inserted(self) -> object:
+        """See `EventLog.last_inserted`."""
+        return None
+
     def experiments(self) -> list[str]:
         """See `EventLog.experiments`."""
         with self._changed:

@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import bson
-import pymongo
 from bson.errors import BSONError
-from bson.raw_bson import RawBSONDocument
 from pymongo.errors import (
     AutoReconnect,
     BulkWriteError,
@@ -27,6 +25,7 @@ from pymongo.read_concern import ReadConcern
 
 from hstore.migrations import identity
 from hstore.store.digest import digest_event, digest_of_any
+from hstore.store.document_cursor import IN_ORDER, RAW, StoredDocuments, envelope
 from hstore.store.errors import Conflict, InvalidEvent
 from hstore.store.event_documents import from_document, place, signed, spill, to_document, unreadable
 from hstore.store.events import CODEC, Document, Event
@@ -38,9 +37,6 @@ from hstore.store.set_aside import Separated, SetAside, separate
 if TYPE_CHECKING:
     from pymongo.collection import Collection
 
-IN_ORDER = [("exp", pymongo.ASCENDING), ("tid", pymongo.ASCENDING), ("ver", pymongo.ASCENDING)]
-RAW: bson.CodecOptions[RawBSONDocument] = CODEC.with_options(document_class=RawBSONDocument)
-LENIENT = RAW.with_options(unicode_decode_error_handler="replace")
 FIRST_POLL, LONGEST_POLL = 0.005, 0.25
 LINEARIZABLE_MS = 5000
 _NO_REPLICA_SET = {123, 148, 72}
@@ -67,6 +63,7 @@ class MongoLog:
         self._fetch = fetch
         self._put = put
         self._retrying = retry
+        self._stored_documents = StoredDocuments(events, retry)
 
     @property
     def timeout(self) -> float:
@@ -203,7 +200,7 @@ class MongoLog:
         except BSONError:
             strays.clear()
             raws = [bytes(raw.raw) for raw in self._raw.find(query, sort=IN_ORDER)]
-            return [self._decoded(raw) for raw in raws if is_new(_envelope(raw))], there, strays
+            return [self._decoded(raw) for raw in raws if is_new(envelope(raw))], there, strays
 
     def _require(self, exp: str, held: EventIds) -> None:
         """Raise `StoreRewound` if an event of *held* is gone."""
@@ -253,7 +250,7 @@ class MongoLog:
         try:
             return from_document(bson.decode(raw, codec_options=CODEC), self._fetch)
         except BSONError as error:
-            return unreadable(_envelope(raw), str(error), raw)
+            return unreadable(envelope(raw), str(error), raw)
 
     def count(self, exp: str, below: int) -> int:
         """See `EventLog.count`. By the command: it counts keys of an index, of which an aggregation makes documents."""
@@ -282,12 +279,26 @@ class MongoLog:
 
     def documents(self, exp: str) -> Iterator[Document]:
         """See `EventLog.documents`."""
-        for raw in self._retrying(lambda: list(self._raw.find({"exp": exp}, sort=IN_ORDER))):
-            content = bytes(raw.raw)
-            try:
-                yield bson.decode(content, codec_options=CODEC)
-            except BSONError:
-                yield _envelope(content) | {"raw": content}
+        return self._stored_documents.read({"exp": exp})
+
+    def chain_documents(self, exp: str, tid: int | None) -> Iterator[Document]:
+        """See `EventLog.chain_documents`."""
+        return self._stored_documents.read({"exp": exp, "tid": tid})
+
+    def latest_documents(self, exp: str, n: int) -> list[Document]:
+        """See `EventLog.latest_documents`."""
+        return self._stored_documents.latest(exp, n)
+
+    def last_trial(self, exp: str) -> int:
+        """See `EventLog.last_trial`."""
+        query = {"exp": exp, "tid": {"$gte": 0}, "ver": 0}
+        found = self._retrying(lambda: self._events.find_one(query, {"_id": 0, "tid": 1}, sort=[("tid", -1)]))
+        return -1 if found is None else int(found["tid"])
+
+    def last_inserted(self) -> object:
+        """See `EventLog.last_inserted`: the id of the event at the end of the collection."""
+        found = self._retrying(lambda: self._events.find_one({}, {"_id": 1}, sort=[("$natural", -1)]))
+        return None if found is None else found["_id"]
 
     def experiments(self) -> list[str]:
         """See `EventLog.experiments`."""
@@ -347,12 +358,6 @@ class MongoLog:
         if known.aside:
             query = {"$and": [query, {"_id": {"$nin": list(known.aside)}}]}
         return self._events.find_one(query, {"_id": 1}) is not None
-
-
-def _envelope(raw: bytes) -> Document:
-    """Return what of a document can be read without looking into its data."""
-    document = RawBSONDocument(raw, LENIENT)
-    return {name: value for name, value in document.items() if name != "data"}
 
 
 def _query(exp: str, known: ReadCursor) -> Document:

@@ -15,8 +15,8 @@ from hstore.store.log import EVERY_TRIAL, ReadCursor
 
 if TYPE_CHECKING:
     from hstore.store.claims import ActiveLease, TrialKey
-    from hstore.store.read_models import Tally
     from hstore.store.state import State
+    from hstore.store.tally import Tally
 
 
 class NoReadModels:
@@ -56,6 +56,9 @@ class NoReadModels:
         """Return the cursor after which no log has anything: no document lags behind."""
         return ReadCursor(header=EVERY_TRIAL, last=EVERY_TRIAL)
 
+    def outline(self, exp: str, *, latest: int) -> None:
+        """Return None: there are no documents."""
+
     def shown(self, exp: str) -> tuple[list[Document], Document | None]:
         """Return no documents."""
         return [], None
@@ -80,7 +83,7 @@ class NoReadModels:
         """Return no documents."""
         return []
 
-    def tally(self) -> dict[str, Tally]:
+    def tally(self, names: Sequence[str]) -> dict[str, Tally]:
         """Return no counts."""
         return {}
 

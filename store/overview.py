@@ -7,8 +7,9 @@ from typing import Any
 
 from hstore.store.events import Document
 from hstore.store.fold import UNREADABLE
-from hstore.store.read_models import ReadModels, Tally, experiment_document
+from hstore.store.read_models import ReadModels, experiment_document
 from hstore.store.state import State
+from hstore.store.tally import Tally
 
 _KINDS: dict[str, Any] = {
     "status": str, "why": str | None, "pruned": int | None, "last": dict | None, "pareto": list | None,
@@ -23,17 +24,35 @@ def overview_in_memory(states: Iterable[State]) -> list[Document]:
 
 def overview_of(models: ReadModels) -> list[Document]:
     """See `Store.overview`."""
-    tally = models.tally()
+    documents = models.overview()
+    tally = models.tally([each["_id"] for each in documents if isinstance(each["_id"], str) and not _is_settled(each)])
     experiments: list[Document] = []
-    for document in models.overview():
+    for document in documents:
         name = document.pop("_id")
         if wrong := _wrong_fields(name, document):
             why = f"its document in `experiments` has a wrong {', '.join(wrong)}; see `hstore rebuild {name}`"
             experiments.append({"name": str(name), "status": UNREADABLE, "why": why, "counts": {}, "best": {}})
             continue
+        if _is_settled(document):
+            experiments.append({"name": name, **document, "best": document.get("best", {})})
+            continue
         counted = tally.get(name, Tally({}, {}))
         experiments.append({"name": name, **document, "counts": counted.counts, "best": counted.best})
     return experiments
+
+
+def _is_settled(document: Document) -> bool:
+    """Return whether an experiment has finished, and all of its trials have: then its *document* says all there is."""
+    counts, best = document.get("counts"), document.get("best", {})
+    return (
+        document.get("status") == "finished"
+        and isinstance(best, dict)
+        and isinstance(best.get("params", {}), dict)
+        and isinstance(counts, dict)
+        and counts.keys() <= {"done", "failed", "cancelled"}
+        and all(isinstance(n, int) for n in counts.values())
+        and sum(counts.values()) == document.get("trials")
+    )
 
 
 def _wrong_fields(name: object, document: Document) -> list[str]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,18 +13,20 @@ import pymongo
 from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 from pymongo.read_concern import ReadConcern
 
-from hstore.migrations.m0006_results import IS_RANKED
 from hstore.store.events import CODEC, Cancelled, Document, Failed, Requeued, happened
 from hstore.store.fold import HELD, UNFINISHED, UNREADABLE, Trial
 from hstore.store.log import ReadCursor
+from hstore.store.outline import Outline, read_outline
 from hstore.store.retry import RetryPolicy, let_go
 from hstore.store.state import State
+from hstore.store.tally import Tally, read_tally
 from hstore.store.values import as_loss
 
 if TYPE_CHECKING:
     from pymongo.collection import Collection
     from pymongo.database import Database
 
+    from hstore.store.experiment_summary import ExperimentSummary
     from hstore.store.settled import SettledTrials
 
 EXPERIMENT_SECONDS = 0.25
@@ -36,16 +37,6 @@ LONGEST_FRONT = 200
 """Trials of a Pareto front that `experiments` shows."""
 BATCH = 100
 """Documents sent at once; if all are as large as they can be, a slow line still takes them in time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """The trials of an experiment, counted now."""
-
-    counts: dict[str, int]
-    """By state."""
-    best: Document
-    """tid, loss, loss_kind and params of the best, as in `experiments`; empty if there is none."""
 
 
 class ReadModels:
@@ -261,6 +252,12 @@ class ReadModels:
 
         return self._retrying(look)
 
+    def outline(self, exp: str, *, latest: int) -> Outline | None:
+        """See `outline.read_outline`."""
+        return read_outline(
+            self._trials, self._experiments, self._retrying, exp, latest=latest, fields=TRIAL_FIELDS
+        )  # fmt: skip
+
     def shown(self, exp: str) -> tuple[list[Document], Document | None]:
         """Return the documents of the trials of *exp*, and the document of *exp* if there is one, as they are."""
         trials = self._retrying(lambda: list(self._trials.find({"exp": exp})))
@@ -293,25 +290,12 @@ class ReadModels:
         """Return the documents of all experiments, by name."""
         return self._retrying(lambda: list(self._experiments.find(sort=[("_id", 1)])))
 
-    def tally(self) -> dict[str, Tally]:
-        """Return how many trials of each experiment are in each state, and the best of them.
+    def tally(self, names: Sequence[str]) -> dict[str, Tally]:
+        """Return how many trials of each experiment of *names* are in each state, and the best of them.
 
         Where no driver runs, `overview` lags behind.
         """
-        has_loss = {"$and": [IS_RANKED, {"$gt": ["$loss_kind", None]}]}
-        # Documents are compared field by field, as BEST_FIRST sorts them.
-        told = {"loss_kind": "$loss_kind", "loss": "$loss", "tid": "$tid", "params": "$params"}
-        group = {"_id": {"exp": "$exp", "state": "$state"}, "n": {"$sum": 1},
-                 "best": {"$min": {"$cond": [has_loss, told, None]}}}  # fmt: skip
-        found: dict[str, Tally] = {}
-        for each in self._retrying(lambda: list(self._trials.aggregate([{"$group": group}, {"$sort": {"_id": 1}}]))):
-            exp, state = each["_id"].get("exp"), each["_id"].get("state")
-            if not isinstance(exp, str) or not isinstance(state, str):
-                continue
-            tally = found.setdefault(exp, Tally({}, {}))
-            tally.counts[state] = each["n"]
-            tally.best.update(each["best"] or {})  # only trials that are done are ranked
-        return found
+        return self._retrying(lambda: read_tally(self._trials, names))
 
 
 def _has_place(document: Document) -> bool:
@@ -401,7 +385,7 @@ def _small(result: Any) -> Any:
     return dict(result) if len(bson.encode({"r": dict(result)}, codec_options=CODEC)) <= RESULT_BYTES else None
 
 
-def experiment_document(state: State) -> Document:
+def experiment_document(state: State | ExperimentSummary) -> Document:
     """Return the document of the experiment in `experiments`."""
     best, last = state.best, state.last
     document: Document = {

@@ -6,6 +6,7 @@ import difflib
 import math
 import uuid
 from collections import defaultdict
+from collections.abc import Iterable
 from copy import copy
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from pymongo.database import Database
 
     from hstore.store.claims import Claims
+    from hstore.store.experiment_summary import ExperimentSummary
+    from hstore.store.fold import Trial
     from hstore.store.keys import Keys
     from hstore.store.read_models import ReadModels
     from hstore.store.server import EmbeddedServer
@@ -106,9 +109,13 @@ class Store:
             return overview_in_memory(self.experiment(name).state for name in self.experiments())
         return overview_of(self.models)
 
-    def experiment(self, name: str, *, from_snapshot: bool = False) -> Experiment:
-        """Return experiment *name* as the log has it now; raises `NotFound`. from_snapshot: see `Experiment`."""
-        experiment = Experiment(self, check_name(name), from_snapshot=from_snapshot)
+    def experiment(self, name: str, *, only: Iterable[int] | None = None, from_snapshot: bool = False) -> Experiment:
+        """Return experiment *name* as the log has it now; raises `NotFound`.
+
+        only: the tids of the trials to read, whatever the number of the others; None: all. from_snapshot: see
+            `Experiment`.
+        """
+        experiment = Experiment(self, check_name(name), only=only, from_snapshot=from_snapshot)
         experiment.refresh()
         if experiment.state.events == 0:
             near = difflib.get_close_matches(name, names := self.experiments(), n=1)
@@ -118,6 +125,20 @@ class Store:
                 hint=hint if names else "the store has no experiments yet", name=name,
             )  # fmt: skip
         return experiment
+
+    def trial(self, name: str, tid: int) -> Trial:
+        """Return trial *tid* of experiment *name*; no other one is read. Raises `NotFound`."""
+        return self.experiment(name, only=[tid]).trial(tid)
+
+    def summary(self, name: str, *, exact: bool = False) -> ExperimentSummary:
+        """Return what experiment *name* is now; raises `NotFound`.
+
+        The trials that have ended are counted in the collection `trials`, all others are read from the log. exact: read
+        the whole log instead.
+        """
+        from hstore.store.experiment_summary import ExperimentSummary, read_summary
+
+        return ExperimentSummary(self.experiment(name)) if exact else read_summary(self, check_name(name))
 
     @property
     def timeout(self) -> float:

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from hstore.store.errors import InvalidValue
 from hstore.store.event_documents import to_document
 from hstore.store.events import Cancelled, Document, Event, Failed, Reported, Reserved, happened
 from hstore.store.fold import Trial
+from hstore.store.table_kinds import TABLE_KINDS, TableKind
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from hstore.store.experiment import Experiment
-
-TableKind: TypeAlias = Literal["trials", "events", "reports"]
-TABLE_KINDS: tuple[TableKind, ...] = ("trials", "events", "reports")
 
 INTEGER, NUMBER, YES_NO, CATEGORY, MOMENT, ANYTHING = "Int64", "float64", "boolean", "category", "moment", "object"
 """What a column holds: the dtype of pandas, but for moments, which are UTC with milliseconds."""

@@ -215,3 +215,8 @@ def as_loss(value: float | None) -> tuple[float | None, str | None]:
     if math.isfinite(value):
         return value, "finite"
     return None, "nan" if math.isnan(value) else ("inf" if value > 0 else "-inf")
+
+
+def from_loss(loss: float | None, kind: str | None) -> float | None:
+    """Return the value of which `as_loss` made *loss* and *kind*."""
+    return loss if kind in (None, "finite") else float(kind)

@@ -26,6 +26,9 @@ from hstore.workers.lease import Silence
 LOG = Log("reaper")
 
 REPAIR_SECONDS = 5.0
+CALM_LOOKS = 3
+"""After so many looks at all experiments while nothing was appended one experiment is looked at at a time: what needs
+two looks to be sure of has had them."""
 
 
 class Reaper:
@@ -45,6 +48,8 @@ class Reaper:
         self._told_of: set[TrialKey] = set()
         self._refused: dict[str, str] = {}
         self._nonfinal: dict[str, set[int]] = {}
+        self._last_seen: tuple[object, list[str]] = None, []
+        self._calm_looks = 0
 
     def run_once(self, experiments: list[str]) -> bool:
         """Do what there is to do now for *experiments*, the open ones; return whether to come back soon.
@@ -58,10 +63,20 @@ class Reaper:
                 self.requeue(trial.exp, trial.tid)
         if now - self._repaired >= REPAIR_SECONDS:
             self._repaired = now
-            for name in {*experiments, *self.store.models.ending()}:
+            for name in self._to_repair(experiments):
                 with self._refusing(name):
                     self._repair(name)
         return bool(held) or (bool(experiments) and self.store.claims.is_anything_queued(experiments))
+
+    def _to_repair(self, experiments: list[str]) -> list[str]:
+        """Return those to look at now: with *experiments*, the open ones, and those that are ending."""
+        names = sorted({*experiments, *self.store.models.ending()})
+        last = self.store.log.last_inserted(), names
+        self._calm_looks = self._calm_looks + 1 if last == self._last_seen else 0
+        self._last_seen = last
+        if last[0] is None or self._calm_looks < CALM_LOOKS or not names:
+            return names
+        return [names[self._calm_looks % len(names)]]
 
     @contextmanager
     def _refusing(self, name: str) -> Iterator[None]:

@@ -26,7 +26,7 @@ from hstore.store.errors import AllTrialsFailed
 from hstore.store.events import TrialNumber
 from hstore.store.experiment import Experiment
 from hstore.store.store import Store
-from hstore.store.tables import TableKind
+from hstore.store.table_kinds import TableKind
 
 if TYPE_CHECKING:
     import pandas as pd

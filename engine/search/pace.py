@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 from hstore.store.events import Cancelled
 from hstore.store.fold import Trial
 from hstore.store.state import State
 
+Span: TypeAlias = tuple[dt.datetime, dt.datetime]
+"""When the evaluation of a trial began and ended."""
 WHILE = dt.timedelta(minutes=10)
 """The pace is that of the trials which ended within this time, …"""
 FEWEST = 10
@@ -32,18 +36,27 @@ class Pace:
 def pace(state: State, now: dt.datetime) -> Pace:
     """Return the pace of *state* at *now*, as far as the writers' clocks and this one agree."""
     trials = state.trials.values()
-    ended = sum(trial.is_finished for trial in trials)
-    limit = state.limits.get("max_evals")
-    of = int(limit) if isinstance(limit, (int, float)) else None
     evaluated = [trial for trial in trials if trial.is_finished and not isinstance(trial.end, Cancelled)]
-    evaluated.sort(key=_end)
-    recent = [trial for trial in evaluated if _end(trial) > now - WHILE]
+    ended = sum(trial.is_finished for trial in trials)
+    return pace_of([(_begin(trial), _end(trial)) for trial in evaluated], ended, state.limits, now)
+
+
+def pace_of(evaluations: Iterable[Span], ended: int, limits: Mapping[str, Any], now: dt.datetime) -> Pace:
+    """Return the pace at *now*.
+
+    evaluations: when trials that were evaluated began and ended; the latest are enough. ended: how many trials have
+    ended, in all. limits: of the experiment.
+    """
+    limit = limits.get("max_evals")
+    of = int(limit) if isinstance(limit, (int, float)) else None
+    by_end = sorted(evaluations, key=lambda span: span[1])
+    recent = [span for span in by_end if span[1] > now - WHILE]
     if len(recent) < FEWEST:
-        recent = evaluated[-FEWEST:]
+        recent = by_end[-FEWEST:]
     if not recent:
         return Pace(ended=ended, of=of, per_minute=None, left=None)
     # From when the first of them was taken: a night between two runs of a search is no part of its pace.
-    minutes = (now - min(map(_begin, recent))).total_seconds() / 60
+    minutes = (now - min(began for began, _ in recent)).total_seconds() / 60
     per_minute = len(recent) / minutes if minutes > 0 else None
     left = None
     if of is not None and per_minute:

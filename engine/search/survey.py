@@ -6,8 +6,9 @@ import datetime as dt
 from collections.abc import Iterable
 from typing import Any
 
-from hstore.engine.search.pace import pace
+from hstore.engine.search.pace import pace_of
 from hstore.store.experiment import Experiment, now
+from hstore.store.experiment_summary import ExperimentSummary
 from hstore.store.read_models import experiment_document
 from hstore.store.set_aside import SetAside
 from hstore.store.state import State
@@ -17,17 +18,17 @@ COPIED = ("status", "why", "counts", "pruned", "trials", "limits", "best", "pare
 """What a survey has from the experiment's document as it is."""
 
 
-def survey(experiment: Experiment) -> dict[str, Any]:
-    """Return what is known about *experiment*, as far as it was read.
+def survey(summary: ExperimentSummary) -> dict[str, Any]:
+    """Return what is known about the experiment of *summary*.
 
     Beside `name` and `COPIED`: `ended` and `of` (trials), `ends_per_minute`, `seconds_left`, `ends_at` (None unless the
     experiment is open and a pace is known), `held` (see `held_trials`), `workers` (see `worker_presence`),
-    `unreadable` (see `unreadable_ends`) and `set_aside` (see `told_aside`).
+    `unreadable` (see `unreadable_ends`), `set_aside` (see `told_aside`) and `as_of_event` (see `ExperimentSummary`).
     """
-    state, moment = experiment.state, now()
-    document = experiment_document(state)
-    going = pace(state, moment)
-    is_open = state.status == "open"
+    experiment, moment = summary.experiment, now()
+    document = experiment_document(summary)
+    going = pace_of(summary.evaluations(), summary.ended, summary.limits, moment)
+    is_open = summary.status == "open"
     left = going.left if is_open else None
     held = held_trials(experiment, moment)
     return {
@@ -39,9 +40,10 @@ def survey(experiment: Experiment) -> dict[str, Any]:
         "seconds_left": None if left is None else left.total_seconds(),
         "ends_at": None if left is None else moment + left,
         "held": held,
-        "unreadable": unreadable_ends(state),
+        "unreadable": unreadable_ends(experiment.state),
         "set_aside": told_aside(experiment.set_aside_if_signed()),
         "workers": _workers(experiment, {each["worker"] for each in held}),
+        "as_of_event": summary.as_of_event,
     }
 
 

@@ -19,10 +19,11 @@ from test_fold import event
 from tests.waiting import GENEROUS
 
 from hstore.store.attachments import MemoryAttachments
+from hstore.store.document_cursor import IN_ORDER
 from hstore.store.errors import Conflict, InvalidEvent, StoreUnreachable
 from hstore.store.events import CODEC, Created, Done, Noted, Queued, Reserved, Running, Unreadable
 from hstore.store.log import ReadCursor
-from hstore.store.mongo import IN_ORDER, MongoLog, _query
+from hstore.store.mongo import MongoLog, _query
 from hstore.store.open_store import open_store
 from hstore.store.retry import RetryPolicy
 from hstore.store.set_aside import separate

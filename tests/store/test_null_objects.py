@@ -31,7 +31,7 @@ def test_a_store_in_memory_has_no_documents_and_no_workers() -> None:
     store = Store.in_memory()
     assert not store.is_durable
     assert store.models.for_thread() is store.models
-    assert (store.models.shown("e"), store.models.overview(), store.models.tally()) == (([], None), [], {})
+    assert (store.models.shown("e"), store.models.overview(), store.models.tally(["e"])) == (([], None), [], {})
     assert (store.models.repair(State("e")), store.models.nonfinal_failures("e")) == (0, set())
     assert store.log.read("e", store.models.lagging("e")) == []
     assert store.claims.take_ticket("session", ["e"], seconds=1) is None

@@ -95,7 +95,7 @@ def test_the_view_has_the_trials_that_the_fold_ranks_whatever_a_program_wrote(
         experiment.append(experiment.compose(*begun, *((kind, tid, data) for kind, data in after[then])))
     experiment.repair()
     assert [document["tid"] for document in documents(database, {"exp": name})] == ranked(experiment)
-    tally = mongo_store.models.tally().get(name)
+    tally = mongo_store.models.tally([name]).get(name)
     best = experiment.state.best
     assert (tally.best.get("tid") if tally else None) == (best.tid if best else None)
 

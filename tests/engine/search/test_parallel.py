@@ -106,7 +106,7 @@ def test_the_queue_holds_one_trial_for_each_slot_and_one_more(mongo_url: str, tm
     def states() -> dict[str, int]:
         with hstore.open(mongo_url) as store:
             assert store.models is not None
-            return tally.counts if (tally := store.models.tally().get("q")) else {}
+            return tally.counts if (tally := store.models.tally(["q"]).get("q")) else {}
 
     def let_go() -> None:
         until(lambda: states() == {"running": 2, "queued": 3}, states)

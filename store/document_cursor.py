@@ -1,0 +1,113 @@
+"""StoredDocuments: the events of an experiment as MongoDB holds them, some at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, Any, cast
+
+import bson
+import pymongo
+from bson.errors import BSONError
+from bson.raw_bson import RawBSONDocument
+from pymongo.errors import ExecutionTimeout, PyMongoError
+
+from hstore.store.arrival import are_newest_first, arrival
+from hstore.store.events import CODEC, Document
+from hstore.store.retry import RetryPolicy, let_go
+
+if TYPE_CHECKING:
+    from pymongo.collection import Collection
+    from pymongo.cursor import Cursor
+
+IN_ORDER = [("exp", pymongo.ASCENDING), ("tid", pymongo.ASCENDING), ("ver", pymongo.ASCENDING)]
+RAW: bson.CodecOptions[RawBSONDocument] = CODEC.with_options(document_class=RawBSONDocument)
+LENIENT = RAW.with_options(unicode_decode_error_handler="replace")
+AT_ONCE = 1000
+"""Documents that are fetched, and kept, at a time."""
+SPARE, SCAN_MS = 200, 300
+"""How many more than the latest documents are looked at, and how long at most before the server sorts them all."""
+
+
+class StoredDocuments:
+    """Reads the collection *events*. What cannot be decoded comes as in `EventLog.documents`."""
+
+    def __init__(self, events: Collection[Document], retry: RetryPolicy) -> None:
+        self._events = events
+        self._raw = events.with_options(codec_options=RAW)
+        self._retrying = retry
+
+    def read(self, query: Document) -> Iterator[Document]:
+        """Yield the documents that match *query*, which names an experiment, in the order of `EventLog.read`.
+
+        If the server goes away meanwhile, the rest is read once it is back.
+        """
+        cursor: Cursor[RawBSONDocument] | None = None
+        after: Document | None = None
+
+        def fetch() -> list[RawBSONDocument]:
+            nonlocal cursor
+            try:
+                if cursor is None:
+                    cursor = self._open(query, after)
+                return list(islice(cursor, AT_ONCE))
+            except PyMongoError:
+                cursor = None
+                raise
+
+        try:
+            while found := self._retrying(fetch):
+                documents = [decoded(bytes(raw.raw)) for raw in found]
+                yield from (each for each in documents if after is None or each["_id"] != after["_id"])
+                after = documents[-1]
+        finally:
+            if cursor is not None:
+                cursor.close()
+
+    def _open(self, query: Document, after: Document | None) -> Cursor[RawBSONDocument]:
+        cursor = self._raw.find(query, sort=IN_ORDER, batch_size=AT_ONCE)
+        if after is None:
+            return cursor
+        return cursor.min([(name, cast(Any, after.get(name))) for name, _ in IN_ORDER]).hint(IN_ORDER)
+
+    def latest(self, exp: str, n: int) -> list[Document]:
+        """Return the last *n* documents of *exp* that arrived, in that order."""
+        found = self._retrying(lambda: self._last_inserted(exp, n + SPARE))
+        if found is None:
+            by_time: Any = self._raw.find({"exp": exp}, sort=[("ts", pymongo.DESCENDING)], limit=n)
+            found = [decoded(bytes(raw.raw)) for raw in self._retrying(lambda: list(by_time.clone()))]
+        return sorted(found, key=arrival)[-n:]
+
+    def _last_inserted(self, exp: str, n: int) -> list[Document] | None:
+        """Return the last *n* of *exp* in the order in which the collection holds them; None if that is not of use.
+
+        It is the order of arrival, unless the collection was copied in another one. No index has that order: it would
+        cost every append.
+        """
+        try:
+            raws = list(self._raw.find({"exp": exp}, sort=[("$natural", -1)], limit=n, max_time_ms=SCAN_MS))
+        except ExecutionTimeout as error:  # other experiments wrote much since
+            let_go(error)
+            return None
+        found = [decoded(bytes(raw.raw)) for raw in raws]
+        if len(found) < n:
+            return found
+        newest = max(map(arrival, found))
+        last_decision = self._events.find_one({"exp": exp, "tid": {"$gte": 0}}, {"ts": 1}, sort=[("tid", -1)])
+        last_own = self._events.find_one({"exp": exp, "tid": None}, {"ts": 1}, sort=[("ver", -1)])
+        is_newest = all(arrival(each) <= newest for each in (last_decision, last_own) if each is not None)
+        return found if is_newest and are_newest_first(found) else None
+
+
+def decoded(raw: bytes) -> Document:
+    """Return the document of BSON *raw*; if it cannot be decoded as in `EventLog.documents`."""
+    try:
+        return bson.decode(raw, codec_options=CODEC)
+    except BSONError:
+        return envelope(raw) | {"raw": raw}
+
+
+def envelope(raw: bytes) -> Document:
+    """Return what of a document can be read without looking into its data."""
+    document = RawBSONDocument(raw, LENIENT)
+    return {name: value for name, value in document.items() if name != "data"}
