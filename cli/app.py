@@ -16,6 +16,7 @@ from hstore.cli.db import db
 from hstore.cli.enqueue import enqueue
 from hstore.cli.export import export
 from hstore.cli.import_ import import_
+from hstore.cli.importance import importance
 from hstore.cli.key import key
 from hstore.cli.log import log
 from hstore.cli.ls import ls
@@ -65,6 +66,7 @@ def app(ctx: click.Context, url: str | None, debug: bool) -> None:
     hstore retry digits --failed  evaluate failed trials again
     hstore enqueue digits '{…}'   evaluate a point of your own
     hstore export digits --csv f  write its trials as a table
+    hstore importance digits      which parameters mattered
     hstore replay digits          recompute every suggestion, and compare
 
     Results go to stdout, messages to stderr. Exit codes: 2 usage, 3 not found, 5 store unreachable, 6 verification
@@ -75,8 +77,8 @@ def app(ctx: click.Context, url: str | None, debug: bool) -> None:
 
 
 COMMANDS = (
-    ls, show, status, log, export, worker, run_command, pause, resume, stop, retry, enqueue, ask, report, tell, fail,
-    replay, verify, check, rebuild, import_, migrate, key, sign, db,
+    ls, show, status, log, export, importance, worker, run_command, pause, resume, stop, retry, enqueue,
+    ask, report, tell, fail, replay, verify, check, rebuild, import_, migrate, key, sign, db,
 )  # fmt: skip
 for command in COMMANDS:
     app.add_command(command)

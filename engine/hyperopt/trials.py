@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from hstore.engine.algorithms.history import History
+    from hstore.engine.analysis.importance import LabelImportance
     from hstore.engine.search.observed_history import ObservedHistory
 
 
@@ -200,6 +201,13 @@ class Trials:
         """Return a frame with one row a trial, event or report of the log behind this; see `Experiment.to_pandas`."""
         self.refresh()
         return self.experiment.to_pandas(kind)
+
+    def importance(self, **options: Any) -> list[LabelImportance]:
+        """Return how important each label was for a trial to be among the best; see `hstore.importance`."""
+        from hstore.engine.analysis.importance import importance
+
+        self.refresh()
+        return importance(self.experiment, **options)
 
     def losses(self, bandit: Any = None) -> list[float | None]:
         """Return the loss of each visible trial, None without one; *bandit*: a `Domain` that reads it from results."""
