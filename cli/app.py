@@ -22,6 +22,7 @@ from hstore.cli.log import log
 from hstore.cli.ls import ls
 from hstore.cli.migrate import migrate
 from hstore.cli.pause import pause, resume, stop
+from hstore.cli.plot import plot
 from hstore.cli.printing import print_note, print_text
 from hstore.cli.rebuild import rebuild
 from hstore.cli.replay import replay
@@ -66,6 +67,7 @@ def app(ctx: click.Context, url: str | None, debug: bool) -> None:
     hstore retry digits --failed  evaluate failed trials again
     hstore enqueue digits '{…}'   evaluate a point of your own
     hstore export digits --csv f  write its trials as a table
+    hstore plot digits -o d.png   draw its history, importance and slices
     hstore importance digits      which parameters mattered
     hstore replay digits          recompute every suggestion, and compare
 
@@ -77,7 +79,7 @@ def app(ctx: click.Context, url: str | None, debug: bool) -> None:
 
 
 COMMANDS = (
-    ls, show, status, log, export, importance, worker, run_command, pause, resume, stop, retry, enqueue,
+    ls, show, status, log, export, plot, importance, worker, run_command, pause, resume, stop, retry, enqueue,
     ask, report, tell, fail, replay, verify, check, rebuild, import_, migrate, key, sign, db,
 )  # fmt: skip
 for command in COMMANDS:

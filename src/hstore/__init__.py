@@ -30,7 +30,7 @@ _NAMES = {
 }  # fmt: skip
 _MODULES = (
     "algobase anneal atpe auto base cmaes compat criteria early_stop errors=store.errors exceptions gp graph_viz grid "
-    "hp mix mtpe plotting progress pruners pyll pyll_utils qmc rand rdists spark tpe utils"
+    "hp mix mtpe plot plotting progress pruners pyll pyll_utils qmc rand rdists spark tpe utils"
 )
 
 

@@ -17,6 +17,7 @@ from hstore import (
     hp as hp,
     mix as mix,
     mtpe as mtpe,
+    plot as plot,
     plotting as plotting,
     progress as progress,
     pruners as pruners,
