@@ -40,6 +40,14 @@ def print_encoded(encoded: str) -> None:
     click.echo(encoded.replace("\x7f", "\\u007f"))  # of the control characters json.dumps leaves this one as it is
 
 
+def print_bytes(content: bytes) -> None:
+    """Write *content* as it is to stdout, for a file or another program; a terminal gets it with controls escaped."""
+    if is_terminal():
+        print_text(content.decode(errors="backslashreplace").removesuffix("\n"))
+    else:
+        click.echo(content, nl=False)
+
+
 def is_terminal() -> bool:
     """Return whether stdout is a terminal."""
     return sys.stdout is not None and sys.stdout.isatty()

@@ -13,10 +13,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from hstore.store.attachments import SavedAttachment
 from hstore.store.digest import digest_event
 from hstore.store.errors import ClosedChain, Conflict, InvalidEvent, NotFound
 from hstore.store.events import Created, Document, Event, Noted, Queued, TrialEvent
 from hstore.store.fold import Trial, evolve, unread, why_not
+from hstore.store.html import state_html
 from hstore.store.log import EVERY_TRIAL, ReadCursor
 from hstore.store.received import Received
 from hstore.store.rewind_check import RewindCheck
@@ -111,6 +113,23 @@ class Experiment:
             kind.
         """
         return to_pandas(table_of(self, kind))
+
+    def attachment(self, tid: Chain, name: str) -> SavedAttachment:
+        """Return attachment *name* of trial *tid*, or of the experiment itself for None: to `read()` or `save(path)`.
+
+        Raises `NotFound`, which says what attachments there are. Attachments that are no bytes, as a search in memory
+        may have, are in `Trials.trial_attachments`.
+        """
+        self.chain(tid)  # raises NotFound
+        found = self.state.attachments if tid is None else self.state.trials[tid].attachments
+        entry = found.get(name)
+        if entry is None or "sha256" not in entry:
+            of = "the experiment" if tid is None else f"trial {tid}"
+            there = ", ".join(repr(each) for each, entry in found.items() if "sha256" in entry)
+            raise NotFound(
+                f"{of} of {self.name!r} has no attachment {name!r}", hint=f"it has {there}" if there else "it has none"
+            )
+        return SavedAttachment(name, entry["length"], entry["sha256"], self.store.attachments)
 
     def begin(self, created: Mapping[str, Any]) -> bool:
         """Begin the experiment with *created*, the data of a `Created`; return False if it has begun already."""
@@ -372,4 +391,7 @@ class Experiment:
         self.state.take(events)
 
     def __repr__(self) -> str:
-        return f"<hstore.Experiment {self.name!r} {self.state.status}: {self.state.counts}>"
+        return f"<hstore.Experiment {self.state.summary}>"
+
+    def _repr_html_(self) -> str:
+        return state_html(self.state)

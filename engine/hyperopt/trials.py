@@ -25,6 +25,7 @@ from hstore.engine.space import Space
 from hstore.store.errors import AllTrialsFailed
 from hstore.store.events import TrialNumber
 from hstore.store.experiment import Experiment
+from hstore.store.html import state_html
 from hstore.store.store import Store
 from hstore.store.tables import TableKind
 
@@ -293,6 +294,12 @@ class Trials:
         observed_history.follow(experiment)
         observed_history.observe(experiment, experiment.observed())
         return observed_history.history
+
+    def __repr__(self) -> str:
+        return f"<hstore.{type(self).__name__} {self.experiment.state.summary}>"
+
+    def _repr_html_(self) -> str:
+        return state_html(self.experiment.state)
 
     def __len__(self) -> int:
         return len(self._trials)
