@@ -1,10 +1,10 @@
 """Importance: shares that are known by construction, conditional labels among them, and Optuna's where it is flat."""
 
 import math
+import warnings
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pytest
 from tests.cli.commands import run
 
@@ -102,9 +102,9 @@ def test_numbers_are_as_important_as_optuna_says() -> None:
     }
     study = optuna.create_study()
     for trial in trials.experiment.trials:
-        study.add_trial(optuna.create_trial(params=dict(trial.params), distributions=ranges, value=trial.loss))
-    with np.testing.suppress_warnings() as quiet:
-        quiet.filter(Warning)
+        study.add_trial(optuna.trial.create_trial(params=dict(trial.params), distributions=ranges, value=trial.loss))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it is experimental there
         evaluator = optuna.importance.PedAnovaImportanceEvaluator()
     assert shares(trials) == pytest.approx(evaluator.evaluate(study), abs=0.02)
 
