@@ -15,6 +15,7 @@ from hstore.cli.check import check
 from hstore.cli.db import db
 from hstore.cli.enqueue import enqueue
 from hstore.cli.export import export
+from hstore.cli.head import head, seal
 from hstore.cli.import_ import import_
 from hstore.cli.importance import importance
 from hstore.cli.key import key
@@ -24,6 +25,7 @@ from hstore.cli.migrate import migrate
 from hstore.cli.pause import pause, resume, stop
 from hstore.cli.plot import plot
 from hstore.cli.printing import print_note, print_text
+from hstore.cli.quarantine import quarantine
 from hstore.cli.rebuild import rebuild
 from hstore.cli.replay import replay
 from hstore.cli.retry import retry
@@ -31,6 +33,7 @@ from hstore.cli.run import run as run_command
 from hstore.cli.session import INTERRUPTED, Failure, Group, Session
 from hstore.cli.show import show
 from hstore.cli.sign import sign
+from hstore.cli.snapshot import snapshot
 from hstore.cli.status import status
 from hstore.cli.verify import verify
 from hstore.cli.worker import worker
@@ -80,7 +83,8 @@ def app(ctx: click.Context, url: str | None, debug: bool) -> None:
 
 COMMANDS = (
     ls, show, status, log, export, plot, importance, worker, run_command, pause, resume, stop, retry, enqueue,
-    ask, report, tell, fail, replay, verify, check, rebuild, import_, migrate, key, sign, db,
+    ask, report, tell, fail, replay, verify, check, rebuild, snapshot, import_, migrate, head, seal, key, sign,
+    quarantine, db,
 )  # fmt: skip
 for command in COMMANDS:
     app.add_command(command)

@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 def sign(session: Session, experiment: str) -> None:
     """Sign all events of EXPERIMENT so far with the first key of HSTORE_KEY, if its digests match.
 
-    From then on processes with that key act on them. Look first at what it is: `hstore show`, `hstore log`. Code that
-    another person put there runs as if it were your own.
+    Without HSTORE_KEY the embedded server's own key does. From then on processes with that key act on them. Look first
+    at what it is: `hstore show`, `hstore log`. Code that another person put there runs as if it were your own.
 
     \b
     hstore sign digits
     """
     from hstore.store.errors import Conflict, InvalidValue, VerificationFailed
+    from hstore.store.home_key import note_signed
     from hstore.store.keys import HINT, VARIABLE
     from hstore.store.verify import verify
 
@@ -32,7 +33,7 @@ def sign(session: Session, experiment: str) -> None:
         keys = session.store.keys
         if keys is None:
             raise InvalidValue(f"{VARIABLE} is not set", hint=HINT, path=VARIABLE)
-        findings = verify(found.documents()).findings
+        findings = verify(found.documents(), fetch=session.store.attachments.get).findings
         if findings:
             raise VerificationFailed(
                 f"experiment {experiment!r} was not signed: {findings[0].message}",
@@ -42,5 +43,7 @@ def sign(session: Session, experiment: str) -> None:
             found.sign()
         except Conflict as error:
             raise Conflict(f"{experiment!r} has gone on meanwhile; nothing was signed", hint="try again") from error
+        if keys.where != VARIABLE:
+            note_signed(keys, found.events[0].id)
         n = len(found.events) - 1
         print_text(f"{experiment}: {n} events are signed with the key {keys.ids[0].hex()}")

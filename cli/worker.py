@@ -52,7 +52,12 @@ if TYPE_CHECKING:
     "--poll-interval", metavar="S", type=click.FloatRange(0, min_open=True), default=10.0, show_default=True,
     help="Look for trials at least every S seconds; new ones usually wake the worker up at once.",
 )  # fmt: skip
+@click.option("--force", is_flag=True, help="Also evaluate trials whose log `hstore verify` would find changed.")
 @click.option("--name", help="Name of this worker in the log and in `hstore status`; host:pid by default.")
+@click.option(
+    "--recover", is_flag=True,
+    help="If the store loses events (an older backup is put back), put back those that this worker holds, and go on.",
+)  # fmt: skip
 @click.option("-q", "--quiet", is_flag=True, help="Do not report start and exit.")
 @click.option("--parent", type=int, hidden=True)
 @click.pass_obj
@@ -78,6 +83,7 @@ def worker(session: Session, /, experiments: tuple[str, ...], workdir: Path | No
       5         the store refused access, or has a newer schema
       8         --max-consecutive-failures reached
       9         it took no trial, because no objective could be loaded
+      10        the store lost events (it was restored from a backup, say); see --recover
       130, 143  stopped by SIGINT, SIGTERM
     """
     from hstore.workers.serve import serve

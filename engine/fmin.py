@@ -69,6 +69,8 @@ def fmin(
     max_consecutive_failures: SupportsInt | None = None,
     keep_output: Literal["failed", "always", "never"] = "failed",
     executor: Any = None,
+    recover: bool = False,
+    trust: bool = False,
 ) -> Any:
     """Search *space* for the point at which *fn* is smallest, and return it: {label: value}.
 
@@ -110,6 +112,10 @@ def fmin(
     keep_output: of which trials workers keep the last 64 KiB that they write to stdout and stderr, as the attachment
         "output" (`hstore show EXPERIMENT TRIAL --output`). What is evaluated in this process prints as ever, and is
         not kept.
+    recover: True has this process put back what the store loses under the search (an older backup is restored, say)
+        and go on, as far as it holds the lost events; first of all those that an earlier call in this process found to
+        be lost. Workers that it starts do the same. False raises `StoreRewound`. See docs/security.md.
+    trust: continue an experiment even if `hstore verify` finds that its log was changed.
     rstate: seed, for a reproducible search: an int, or `numpy.random.default_rng(seed)`.
     points_to_evaluate: points {label: value} to evaluate first, on top of *max_evals*; those that the search was given
         before are not queued again. A choice takes one of its options, or as in hyperopt the index of one: an int is
@@ -121,8 +127,8 @@ def fmin(
     return_argmin: False returns the point as *fn* gets it, with options rather than indices.
 
     Raises what *fn* raises, after recording it, unless *catch_eval_exceptions*. Raises `SpaceChanged` if the
-    experiment was created with a different search space, `StoreUnreachable` and the like if the store cannot be
-    opened, `AllTrialsFailed` if there is no best.
+    experiment was created with a different search space, `Tampered` if its log was changed, `StoreUnreachable` and the
+    like if the store cannot be opened, `AllTrialsFailed` if there is no best.
     """
     options = SearchOptions.of(
         limits=Limits.of(
@@ -133,10 +139,10 @@ def fmin(
         display=Display(verbose=bool(verbose), show_progressbar=show_progressbar),
         rstate=rstate, points=points_to_evaluate, early_stop_fn=early_stop_fn, trials_save_file=trials_save_file,
         catch_eval_exceptions=catch_eval_exceptions, pruner=pruner, objectives=objectives,
-        keep_output=keep_output,
+        keep_output=keep_output, trust=bool(trust),
     )  # fmt: skip
     if allow_trials_fmin and _has_own_fmin(trials):
-        _refuse_what_hyperopt_has_not(trials, options, warm_start)
+        _refuse_what_hyperopt_has_not(trials, options, warm_start, recover)
         return trials.fmin(
             fn, space, algo=algo, pass_expr_memo_ctrl=pass_expr_memo_ctrl, return_argmin=return_argmin,
             **options.as_hyperopts(),
@@ -146,7 +152,10 @@ def fmin(
     domain = _domain(fn, space, options, pass_expr_memo_ctrl)
     algo = default_algorithm() if algo is None else algo
     try:
-        with shown_on_stderr(options.display.verbose), open_view(trials, experiment, store, trials_save_file) as view:
+        with (
+            shown_on_stderr(options.display.verbose),
+            open_view(trials, experiment, store, trials_save_file, recovers=bool(recover)) as view,
+        ):
             if view is trials and view.asynchronous and options.parallel.workers is None:
                 options = replace(options, parallel=replace(options.parallel, workers=0))
             if warm_start is not None:
@@ -163,16 +172,16 @@ def _has_own_fmin(trials: Any) -> bool:
     return trials is not None and getattr(type(trials), "fmin", Trials.fmin) is not Trials.fmin
 
 
-def _refuse_what_hyperopt_has_not(trials: Any, options: SearchOptions, warm_start: Any) -> None:
+def _refuse_what_hyperopt_has_not(trials: Any, options: SearchOptions, warm_start: Any, recover: bool) -> None:
     """Raise `InvalidValue` for options that an fmin with hyperopt's arguments cannot be given."""
     if options.points:
         raise InvalidValue(
             f"{type(trials).__name__} has an fmin of its own, which takes no points_to_evaluate",
             hint="enqueue them on its trials, or set allow_trials_fmin=False",
         )
-    if options.pruner is not None or options.objectives is not None or warm_start is not None:
+    if options.pruner is not None or options.objectives is not None or warm_start is not None or recover:
         raise InvalidValue(
-            f"{type(trials).__name__} has an fmin of its own, which takes no pruner, objectives or warm_start",
+            f"{type(trials).__name__} has an fmin of its own, which takes no pruner, objectives, warm_start or recover",
             hint="set allow_trials_fmin=False",
         )
 

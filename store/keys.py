@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from uuid import UUID
 
@@ -29,9 +29,15 @@ def key_id(key: bytes) -> bytes:
 
 
 class Keys:
-    """The keys of this process: the first signs, all of them check."""
+    """The keys of this process: the first signs, all of them check.
 
-    def __init__(self, *keys: bytes) -> None:
+    where: what holds them, for messages. unsigned: the ids of the `created` events of experiments that were there
+    before the keys: these are neither signed nor checked until a person signs them.
+    """
+
+    def __init__(self, *keys: bytes, where: str = VARIABLE, unsigned: Iterable[UUID] = ()) -> None:
+        self.where = where
+        self.unsigned = set(unsigned)
         self._by_id = {key_id(key): key for key in keys}
         self._first = (key_id(keys[0]), keys[0])
 
@@ -56,7 +62,7 @@ class Keys:
         id, mac = signature
         key = self._by_id.get(id)
         if key is None:
-            return f"is signed with the key {id.hex()}, which {VARIABLE} does not hold"
+            return f"is signed with the key {id.hex()}, which {self.where} does not hold"
         wanted = hmac.digest(key, experiment.bytes + digest, "sha256")
         return "" if hmac.compare_digest(wanted, mac) else "has a wrong signature"
 

@@ -17,19 +17,25 @@ class LatestEvents:
     """
 
     def __init__(self) -> None:
-        self._appended: deque[Event] = deque(maxlen=2)
+        self._appended: deque[Sequence[Event]] = deque(maxlen=2)
         self._read: Event | None = None
 
     @property
+    def events(self) -> list[Event]:
+        """What is remembered: for what has been lost to be told in full, all events of the last two appends."""
+        events = [event for appended in self._appended for event in appended]
+        return events if self._read is None else [*events, self._read]
+
+    @property
     def ids(self) -> EventIds:
-        """The `_id` of each of them, by its place."""
-        events = [*self._appended] if self._read is None else [*self._appended, self._read]
-        return {(event.tid, event.ver): event.id for event in events}
+        """The `_id`, by its place, of each event that a look is for: of an append, the last one."""
+        events = [appended[-1] for appended in self._appended]
+        return {(event.tid, event.ver): event.id for event in (events if self._read is None else [*events, self._read])}
 
     def appended(self, events: Sequence[Event]) -> None:
-        """Remember the last of *events*, which one append has made durable."""
+        """Remember *events*, which one append has made durable."""
         if events:
-            self._appended.append(events[-1])
+            self._appended.append(events)
 
     def read(self, events: Sequence[Event]) -> None:
         """Remember the latest of *events* by the server's clock, if nothing later has been read."""

@@ -10,9 +10,14 @@ from hstore.store.keys import VARIABLE, read_keys
 from hstore.store.store import Store
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pymongo.database import Database
 
+    from hstore.store.keys import Keys
+    from hstore.store.mongo import MongoLog
     from hstore.store.server import EmbeddedServer
+    from hstore.store.url import MongoLocation
 
 
 def open_store(
@@ -24,7 +29,7 @@ def open_store(
     """Return the store that *url* names: any MongoDB URI with a database, or hyperopt's mongo://host:port/db.
 
     Without *url* it is `$HSTORE_URL`, and without that the embedded server of this machine, started if it does not
-    run. A new database gets its collections.
+    run. A new database gets its collections. Without `$HSTORE_KEY` the embedded server's own key signs.
 
     patience: seconds that a server may take to answer, now and later. check_schema: False opens a store of another
     version as well.
@@ -37,6 +42,7 @@ def open_store(
     from hstore.store.mongo import MongoLog
     from hstore.store.read_models import ReadModels
     from hstore.store.retry import RetryPolicy
+    from hstore.store.snapshots import COLLECTION, MongoSnapshots
     from hstore.store.url import connect, parse
 
     keys = read_keys(os.environ.get(VARIABLE))
@@ -57,17 +63,28 @@ def open_store(
     log = MongoLog(database["events"], fetch=attachments.get, put=attachments.put, retry=retry)
     models = ReadModels(database, retry)
     claims = Claims(database, retry)
+    snapshots = MongoSnapshots(database, GridFSAttachments(database, retry, bucket=COLLECTION), retry)
     store = Store(
         log, attachments, models=models, claims=claims, database=database, url=place.shown, uri=url, server=server,
-        keys=keys,
+        keys=keys, snapshots=snapshots,
     )  # fmt: skip
     try:
         retry(lambda: _check_schema(database, where, check_schema))
         store.identity = log.identity()
+        if keys is None:
+            store.keys = _keys_of_home(server.home if server else None, place, log)
     except BaseException:
         store.close()
         raise
     return store
+
+
+def _keys_of_home(home: Path | None, place: MongoLocation, log: MongoLog) -> Keys | None:
+    """Return the key of the embedded server in *home*, or behind *place*; None for any other server."""
+    from hstore.store.home_key import home_behind, home_keys
+
+    home = home or home_behind(place.hosts, place.database)
+    return None if home is None else home_keys(home, log.beginnings)
 
 
 def _check_schema(database: Database[dict[str, Any]], shown: str, is_strict: bool) -> None:

@@ -9,21 +9,48 @@ from hstore.store.errors import StoreRewound
 from hstore.store.log import Place
 
 HINT = "nothing more was written to it from here; a new process continues from what the store holds"
+HELD = (
+    "this process still holds {}: while it lives, fmin(…, recover=True) puts them back, as `hstore worker --recover` "
+    "does at once; or a new process continues from what the store holds"
+)
 
 
 def rewound(
-    exp: str, lost: Collection[Place], *, left: int, opened: UUID | None = None, found: UUID | None = None
-) -> StoreRewound:
+    exp: str, lost: Collection[Place], *, left: int, opened: UUID | None = None, found: UUID | None = None,
+    held: int = 0, behind: Collection[Place] = (),
+) -> StoreRewound:  # fmt: skip
     """Return the error that says what the store has lost of *exp*.
 
     lost: the places of the events that are gone, as far as this process knew them. left: how many events of *exp* the
-    store still has. opened, found: the identity of the store when this process opened it, and now.
+    store still has. opened, found: the identity of the store when this process opened it, and now. held: how many of
+    the lost events this process could put back. behind: the places of events that the store has behind a gap.
     """
     n = "an event" if len(lost) == 1 else f"{len(lost)} events"
+    gap = (
+        f"; written meanwhile, behind the gap: {told(behind)} (`hstore quarantine {exp}` sets them aside)"
+        if behind
+        else ""
+    )
     return StoreRewound(
-        f"the store lost {n} of {exp!r}: {_told(lost)}; {_cause(left, opened, found)}",
-        hint=HINT, exp=exp, lost=sorted(lost, key=_order),
+        f"the store lost {n} of {exp!r}: {told(lost)}; {_cause(left, opened, found)}{gap}",
+        hint=HELD.format("it" if held == 1 else f"the {held} events") if held else HINT,
+        exp=exp, lost=sorted(lost, key=_order), behind=sorted(behind, key=_order),
     )  # fmt: skip
+
+
+def behind_gaps(places: Collection[Place]) -> list[Place]:
+    """Return those *places* of events in a log that come after a place which it lacks."""
+    known = set(places)
+    lengths: dict[int | None, int] = {}
+    for tid, _ in known:
+        n = lengths.get(tid, 0)
+        while (tid, n) in known:
+            n += 1
+        lengths[tid] = n
+    first = 0
+    while lengths.get(first):
+        first += 1
+    return [(tid, ver) for tid, ver in known if ver >= lengths[tid] or (tid is not None and tid > first)]
 
 
 def _cause(left: int, opened: UUID | None, found: UUID | None) -> str:
@@ -36,7 +63,7 @@ def _cause(left: int, opened: UUID | None, found: UUID | None) -> str:
     return "it was probably restored from a backup, or events were removed"
 
 
-def _told(lost: Collection[Place]) -> str:
+def told(lost: Collection[Place]) -> str:
     """Return which chains the places *lost* are of: "trials 31 to 34, trial 40 and its own chain"."""
     tids = sorted({tid for tid, _ in lost if tid is not None})
     runs: list[list[int]] = []

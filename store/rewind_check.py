@@ -3,43 +3,49 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from hstore.store.errors import StoreRewound, VerificationFailed
 from hstore.store.events import Event, Queued, Reported, Reserved
+from hstore.store.held_events import held_events, register, save
 from hstore.store.log import EventIds, Place
-from hstore.store.rewind import rewound
+from hstore.store.recovery import recover
+from hstore.store.rewind import behind_gaps, rewound
 
 if TYPE_CHECKING:
     from uuid import UUID
 
     from hstore.store.store import Store
 
+Result = TypeVar("Result")
 CHAINS_A_LOOK = 4
 """Of the chains that may go on, how many each read looks at: others the next time."""
 FRESH_SECONDS, REPORT_SECONDS = 0.005, 1.0
 """How old the look that came with a read may be for an append, and any look for a report, to need no other."""
 RECENT_SECONDS, BUSY_SECONDS = 0.02, 0.05
-"""A serial search that looked twice in the second of these times need not look if it did so in the first."""
+"""A serial search that looked twice in the second of these times need not look if it did so in the first. Where two
+appends are further apart than the second, each looks just before it: next to such trials a look costs nothing."""
 
 
 class RewindCheck:
     """Knows which events of *chains*, those of experiment *name* as they were read, the log must still have.
 
-    Each read asks for a few of them beside what is new. An append needs a look of its own unless a read came just
-    before it: one for each trial of a serial search whose trials take a moment, none for what objectives report.
+    Each read asks for a few of them beside what is new. An append needs a look of its own, unless the search is a busy
+    one and a read came just before: one for each trial of a serial search whose trials take a moment, none for what
+    objectives report.
     """
 
     def __init__(self, store: Store, name: str, chains: Mapping[int | None, Sequence[Event]]) -> None:
         self._store = store
         self._name = name
         self._chains = chains
+        self._registered = register(store.latest[name], chains)
         self._turn = 0
         self._last_decided = -1
         self._looked = self._looked_before = float("-inf")
+        self._appended = self._appended_before = float("-inf")
         self._is_unused = False
 
     def ids_to_read(self, chains: Collection[int]) -> EventIds:
@@ -63,6 +69,8 @@ class RewindCheck:
         kinds = {type(event) for event in events}
         if kinds == {Reported}:
             return age > REPORT_SECONDS
+        if moment - self._appended_before > BUSY_SECONDS:
+            return True
         if kinds >= {Queued, Reserved} and age < RECENT_SECONDS and moment - self._looked_before < BUSY_SECONDS:
             return False
         return age > FRESH_SECONDS or not self._is_unused
@@ -80,6 +88,7 @@ class RewindCheck:
             self._note_look()
         if not all(isinstance(event, Reported) for event in events):
             self._is_unused = False
+            self._appended_before, self._appended = self._appended, time.monotonic()
         self._store.latest[self._name].appended(events)
         self._note_decisions(events)
 
@@ -91,20 +100,36 @@ class RewindCheck:
             if event.ver == 0 and event.tid is not None and event.tid > self._last_decided:
                 self._last_decided = event.tid
 
-    @contextmanager
-    def guarding(self) -> Iterator[None]:
-        """Let nobody of this process use the experiment any more once the store is found to have lost events of it."""
+    def guarded(self, action: Callable[[], Result], *, repair: Callable[[], object]) -> Result:
+        """Return what *action*, a read or an append, returns. repair: called after events were put back.
+
+        Once the store is found to have lost events, no reader of this process uses the experiment any more: raises
+        `StoreRewound`. If the store is opened to recover them, they are put back, and *action* is called again.
+        """
         if (known := self._store.rewound.get(self._name)) is not None:
             raise known
         try:
-            yield
+            return action()
         except (StoreRewound, VerificationFailed) as error:
             lost = self._lost()
             if lost is None:
                 raise
-            self._store.rewound[self._name] = lost
             self._store.models.forget(self._name)
-            raise lost from error
+            if not self._store.recovers:
+                self._store.rewound[self._name] = lost
+                raise lost from error
+        try:
+            recover(self._store, self._name, held_events(self._store.latest[self._name]))
+            repair()
+            return action()
+        except StoreRewound as error:
+            self._store.rewound[self._name] = error
+            raise
+
+    def require_nothing_lost(self) -> None:
+        """Raise `StoreRewound` if anything that was read here, or appended, is no longer in the log."""
+        if (lost := self._lost()) is not None:
+            raise lost
 
     def _latest(self) -> dict[Place, UUID]:
         ids = dict(self._store.latest[self._name].ids) | self._ends([None])
@@ -119,11 +144,14 @@ class RewindCheck:
     def _lost(self) -> StoreRewound | None:
         """Return the error that tells of all that was read here, or appended, and is gone; None if nothing is."""
         there = self._store.log.ids(self._name)
-        known: dict[Place, UUID] = dict(self._store.latest[self._name].ids)
-        known |= {(event.tid, event.ver): event.id for chain in self._chains.values() for event in chain}
-        lost = [place for place, id in known.items() if there.get(place) != id]
+        known = held_events(self._store.latest[self._name])
+        lost = [place for place, event in known.items() if there.get(place) != event.id]
         if not lost:
             return None
+        is_open = not any(place in there for place in lost)
+        if is_open and not self._store.recovers and self._store.is_durable:
+            save(self._store.uri, self._name, known)
         return rewound(
-            self._name, lost, left=len(there), opened=self._store.identity, found=self._store.log.identity()
+            self._name, lost, left=len(there), opened=self._store.identity, found=self._store.log.identity(),
+            held=len(lost) if is_open else 0, behind=behind_gaps(there),
         )  # fmt: skip

@@ -18,6 +18,7 @@ import psutil
 
 from hstore.store.errors import StoreUnreachable
 from hstore.store.mongod_program import describe_mongod, find_mongod
+from hstore.store.mongod_releases import advice
 from hstore.store.server_home import ServerHome, default_home
 from hstore.store.server_locks import ServerLocks, is_only_user
 from hstore.store.server_process import DATABASE, MongodProcess, free_port
@@ -192,6 +193,7 @@ class EmbeddedServer:
         if pid is not None:
             with contextlib.suppress(psutil.Error):
                 since = dt.datetime.fromtimestamp(psutil.Process(pid).create_time(), dt.UTC).isoformat("T", "seconds")
+        mongod = describe_mongod(pid)
         return {
             "running": pid is not None,
             "pid": pid,
@@ -201,7 +203,8 @@ class EmbeddedServer:
             "bytes": self._files.data_bytes(),
             "home": str(self.home),
             "log": str(self.log_path),
-            **describe_mongod(pid),
+            **mongod,
+            "outdated": advice(mongod["version"], dt.datetime.now(dt.UTC).date()) or None,
             "uri": redacted(self.uri),
             "tcp": self.tcp_uri and redacted(self.tcp_uri),
         }

@@ -4,6 +4,8 @@ What is in it:
 
     data/                the database; mode 0700
     mongod.log           the log of mongod and of its supervisor
+    key                  signs what is written to the database, unless HSTORE_KEY is set; mode 0600
+    unsigned.json        the experiments that were there before the key was
     run/                 mode 0700, so that no other user reaches the socket; no TCP port unless the user asked for one
         mongod.sock      where mongod listens
         start.lock       held by the process that starts or stops something: one at a time
@@ -11,6 +13,7 @@ What is in it:
         supervisor.lock  held by the supervisor; contains its pid and mongod's
         keep.json        exists from `hstore db start` to `hstore db stop`: the server outlives its users
         port.json        the TCP port and the password, if `hstore db start --port` opened one
+        key.lock         held by the process that makes the key
         keyfile          what a mongod that asks for passwords needs; written with port.json
 
 No other user may write to the home: who can move `run` can put another one in its place.
@@ -56,6 +59,8 @@ class ServerHome:
         self.data = path / "data"
         self.run = path / "run"
         self.log = path / "mongod.log"
+        self.key = path / "key"
+        self.unsigned = path / "unsigned.json"
         self.keyfile = self.run / "keyfile"
         self._keep = self.run / "keep.json"
         self._port = self.run / "port.json"

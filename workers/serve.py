@@ -37,6 +37,7 @@ def serve(url: str | None, options: WorkerOptions) -> int:
         except _StoppedEarly as early:
             return 128 + int(early.args[0])
         with store:
+            store.recovers = options.recover
             worker = Worker(store, options)
             return worker.run()
 

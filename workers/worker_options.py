@@ -40,7 +40,11 @@ class WorkerOptions:
     """After how many trials objectives are called in a new process."""
     name: str | None = None
     """host:pid by default."""
+    force: bool = False
+    """Serve experiments even if their logs do not fit their digests."""
     quiet: bool = False
     """Do not report start and exit."""
+    recover: bool = False
+    """Put back events that the store lost and this worker still holds, and go on, rather than to exit with 10."""
     parent: int | None = None
     """The process that started this worker, which stops when that ends."""

@@ -5,6 +5,8 @@ Times are POSIX seconds (UTC), as the writers of events recorded them.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import groupby
 from typing import Any, Literal, TypeAlias, TypedDict
 
 from hstore.engine.analysis.trial_columns import Outcome, experiment_of, outcome_of
@@ -67,8 +69,9 @@ def timeline_data(search: Any) -> TimelineData:
     """Return when each worker of *search* evaluated which trial, as far as its events tell."""
     experiment = experiment_of(search)
     bars: list[tuple[float, float | None, str, int, int, AttemptOutcome]] = []
-    for tid in sorted(experiment.state.trials):
-        bars += _attempts(experiment.chain(tid))
+    for tid, chain in groupby(experiment.events, key=lambda event: event.tid):
+        if tid is not None:
+            bars += _attempts(chain)
     bars.sort(key=lambda bar: (bar[0], bar[3]))
     workers = list(dict.fromkeys(worker for _, _, worker, _, _, _ in bars))
     return {
@@ -83,7 +86,7 @@ def timeline_data(search: Any) -> TimelineData:
     }
 
 
-def _attempts(chain: Any) -> list[tuple[float, float | None, str, int, int, AttemptOutcome]]:
+def _attempts(chain: Iterable[Event]) -> list[tuple[float, float | None, str, int, int, AttemptOutcome]]:
     bars: list[tuple[float, float | None, str, int, int, AttemptOutcome]] = []
     reserved: Reserved | None = None
     start: float | None = None

@@ -13,18 +13,24 @@ from hstore.engine.algorithms import auto, named
 from hstore.engine.hyperopt.mongo_trials import MongoTrials
 from hstore.engine.hyperopt.trials import Trials
 from hstore.store.errors import InvalidValue
+from hstore.store.recovery import recover_saved
 from hstore.store.store import Store
 from hstore.store.values import check_name
 
 
 @contextmanager
 def open_view(
-    trials: Any, experiment: str | None, store: str | Store | None, save_file: str | os.PathLike[str]
+    trials: Any,
+    experiment: str | None,
+    store: str | Store | None,
+    save_file: str | os.PathLike[str] = "",
+    *,
+    recovers: bool = False,
 ) -> Iterator[Trials]:
     """Hand out the view to search on; close the store if it was opened here."""
     if experiment is None and store is None:
         view = _view_in_memory(trials, save_file)
-        with _retrying(view.experiment.store):
+        with _retrying(view.experiment.store, view.experiment.name, recovers=recovers):
             yield view
         return
     if trials is not None:
@@ -36,7 +42,7 @@ def open_view(
     check_name(experiment)
     opened = store if isinstance(store, Store) else open_store(store)
     try:
-        with _retrying(opened):
+        with _retrying(opened, experiment, recovers=recovers):
             yield MongoTrials(opened, exp_key=experiment)
     finally:
         if opened is not store:
@@ -58,13 +64,19 @@ def _view_in_memory(trials: Any, save_file: str | os.PathLike[str]) -> Trials:
 
 
 @contextmanager
-def _retrying(store: Store) -> Iterator[None]:
-    """Have the store wait for its server as long as it takes: a search does, and says so; opening a store does not."""
-    timeout, store.timeout = store.timeout, math.inf
+def _retrying(store: Store, experiment: str, *, recovers: bool) -> Iterator[None]:
+    """Have the store wait for its server as long as it takes: a search does, and says so; opening a store does not.
+
+    recovers: whether what it loses of *experiment*, or has lost, is put back.
+    """
+    before = store.timeout, store.recovers
+    store.timeout, store.recovers = math.inf, recovers or store.recovers
     try:
+        if recovers:
+            recover_saved(store, experiment)
         yield
     finally:
-        store.timeout = timeout
+        store.timeout, store.recovers = before
 
 
 def default_algorithm() -> Any:

@@ -25,10 +25,11 @@ STOP_SECONDS = 5.0
 class LocalWorkers:
     """*size* processes `hstore worker`, replaced when they die."""
 
-    def __init__(self, experiment: Experiment, size: int, *, grace: float) -> None:
+    def __init__(self, experiment: Experiment, size: int, *, grace: float, trust: bool = False) -> None:
         self.experiment = experiment
         self.size = size
         self.grace = grace
+        self.trust = trust
         self._processes: list[tuple[subprocess.Popen[bytes], float]] = []
         self._short_lives = 0
 
@@ -48,10 +49,11 @@ class LocalWorkers:
                 alive.append((process, since))
                 continue
             if code == StoreRewound.exit_code:
-                self.experiment.refresh()  # says itself what was lost, if this process had read it
-                raise StoreRewound(
-                    f"worker {process.pid} found that the store lost events of {self.experiment.name!r}", hint=HINT
-                )
+                self.experiment.refresh()  # says itself what was lost, if this process had read it, or puts it back
+                if not self.experiment.store.recovers:
+                    raise StoreRewound(
+                        f"worker {process.pid} found that the store lost events of {self.experiment.name!r}", hint=HINT
+                    )
             self._short_lives = self._short_lives + 1 if time.monotonic() - since < SHORT_LIFE else 0
             if self._short_lives >= SHORT_LIVES:
                 raise HstoreError(
@@ -73,6 +75,10 @@ class LocalWorkers:
         if self.experiment.store.server is not None:
             environment["HSTORE_HOME"] = str(self.experiment.store.server.home)
         command = [sys.executable, "-m", "hstore", "worker", self.experiment.name, "--grace", f"{self.grace:g}"]
+        if self.experiment.store.recovers:
+            command.append("--recover")
+        if self.trust:
+            command.append("--force")
         # In a session of its own: what the terminal sends is for the search, which then stops its workers.
         return subprocess.Popen(
             [*command, "--parent", str(os.getpid()), "--quiet"],

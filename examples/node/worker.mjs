@@ -6,7 +6,8 @@ import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { Double, MongoClient, MongoNetworkError, MongoServerSelectionError, Timestamp, UUID } from "mongodb";
+import { BSON, Double, MongoClient, MongoNetworkError, MongoServerSelectionError, Timestamp, UUID } from "mongodb";
+import { TYPED, checked, readKeys, signed } from "./signing.mjs";
 
 const [exp, module] = process.argv.slice(2);
 const objective = (await import(pathToFileURL(resolve(module)))).default;
@@ -16,6 +17,8 @@ const certain = { readConcern: { level: "majority" }, writeConcern: { w: "majori
 const events = db.collection("events", certain); // the log: insert, never update
 const trials = db.collection("trials"); // for queries, tickets and leases; derived from the log
 const experiments = db.collection("experiments");
+
+const keys = readKeys(process.env.HSTORE_KEY); // none: nothing is signed, and nothing checked
 
 const session = randomUUID();
 const name = `${hostname()}:${process.pid}`;
@@ -35,12 +38,26 @@ async function takeTicket() {
   }
 }
 
+// Return the chain of trial *tid* (null: the experiment's own) up to place *ver* with its digest. With a key it must be
+// signed, the experiment's own as well.
+async function read(tid, ver = Infinity) {
+  const found = await events.find({ exp, tid, ver: { $lte: ver } }, TYPED).sort({ ver: 1 }).toArray();
+  const chain = found.map((event) => BSON.deserialize(BSON.serialize(event)));
+  if (!keys.length) return { chain };
+  const created = tid === null ? found[0]._id : (await read(null)).chain[0]._id;
+  return { chain, created, digest: checked(found, created, keys) };
+}
+
 // Append [type, data] pairs to the chain of trial *tid*, behind place *ver*. Return false if a place was taken by others.
 async function append(tid, ver, ...drafts) {
   let left = drafts.map(([type, data], i) => {
     const envelope = { _id: new UUID(), exp, tid, ver: ver + 1 + i, type, v: 1, at: new Date(), by };
     return { ...envelope, ts: new Timestamp({ t: 0, i: 0 }), data }; // the server fills in ts
   });
+  if (keys.length) {
+    const { created, digest } = await read(tid, ver);
+    left = signed(left, digest, created, keys);
+  }
   for (;;) {
     try {
       await events.insertMany(left, { ordered: true });
@@ -87,7 +104,7 @@ function asResult(returned) {
 }
 
 async function work(tid) {
-  const chain = await events.find({ exp, tid }).sort({ ver: 1 }).toArray();
+  const { chain } = await read(tid);
   const steps = chain.filter(({ type }) => type !== "noted" && type !== "reported");
   if (!["queued", "requeued"].includes(steps.at(-1).type)) return; // the ticket was for what others have taken since
   const attempt = (steps.findLast(({ type }) => type === "reserved")?.data.attempt ?? 0) + 1;

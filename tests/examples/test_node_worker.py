@@ -7,15 +7,18 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from pymongo.database import Database
 from tests.waiting import GENEROUS, until, until_read
 
 import hstore
 from hstore import fmin, hp, rand
 from hstore.cli.app import app
 from hstore.engine.search import control
+from hstore.store.keys import new_key
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "node"
 NODE, NPM = shutil.which("node"), shutil.which("npm")
@@ -102,6 +105,33 @@ def test_a_search_worked_from_node_passes_check_and_verify(installed: Path, mong
             else:
                 assert trial.error == "Error: nothing to measure"
         assert search.best.result == {"status": "ok", "loss": search.best.loss, "doubled": 2 * search.best.params["x"]}
+
+
+def test_node_signs_what_it_writes_and_acts_on_nothing_that_is_not_signed(
+    installed: Path, mongo_url: str, database: Database[Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "key").write_text(new_key())
+    monkeypatch.setenv("HSTORE_KEY", f"{tmp_path / 'key'},{new_key()}")
+    with working(installed, mongo_url, "signed", "./objective.mjs"), searching(mongo_url, "signed", 8):
+        pass
+    agree(mongo_url, "signed")
+    with hstore.open(mongo_url) as store:
+        search = store.experiment("signed")
+        search.check_signatures()
+        assert {event.by.endswith(":node") for event in search.events if event.type in ("done", "failed")} == {True}
+        assert {event.mac is None for event in search.events} == {False}
+    events = database["events"]
+    events.update_one({"tid": 0, "ver": 0}, {"$set": {"data.params.x": 7.0}})
+    events.delete_many({"tid": 0, "ver": {"$gt": 0}})
+    events.delete_many({"tid": None, "ver": {"$gt": 0}})  # it goes on
+    with hstore.open(mongo_url) as store:
+        store.models.rebuild(store.experiment("signed").state)
+    told = subprocess.run(
+        [str(NODE), "worker.mjs", "signed", "./objective.mjs"], cwd=installed,
+        env=os.environ | {"HSTORE_URL": mongo_url}, capture_output=True, text=True, timeout=GENEROUS,
+    )  # fmt: skip
+    assert told.returncode == 1
+    assert "event 0 of trial 0 is not signed with a key of HSTORE_KEY" in told.stderr
 
 
 SLOW = """\

@@ -13,7 +13,7 @@ from test_log import created, places, trial
 from test_mongo import log_on
 
 from hstore.migrations import apply
-from hstore.store.errors import Conflict, StoreRewound, VerificationFailed
+from hstore.store.errors import ClosedChain, Conflict, StoreRewound, VerificationFailed
 from hstore.store.events import Done, Noted, Queued, Reported, Requeued, Reserved, Running
 from hstore.store.experiment import Experiment, PendingEvent
 from hstore.store.log import EventLog, ReadCursor
@@ -242,6 +242,12 @@ def test_a_missing_event_that_was_never_read_is_no_rewind(
 ) -> None:
     begun(mongo_store)
     database["events"].delete_one({"tid": 1, "ver": 1})
+    with open_store(mongo_url) as another:
+        experiment = another.experiment("e")
+        assert {str(each.missing) for each in experiment.set_aside} == {"(1, 1)"}
+        with pytest.raises(ClosedChain, match="without event 1 of trial 1, which is missing"):
+            experiment.compose((Noted, 1, {"note": "x"}))
+    database["events"].update_one({"tid": 2, "ver": 0}, {"$set": {"data.observed": [[1, 3, b"d" * 32]]}})
     with open_store(mongo_url) as another, pytest.raises(VerificationFailed, match="event 1 of trial 1 is missing"):
         another.experiment("e")
 
@@ -300,14 +306,35 @@ def test_a_slow_serial_search_and_a_parallel_one_look_before_they_decide(
     assert len(looks) == 3
 
 
-def test_an_append_just_behind_a_read_needs_no_look_of_its_own(
+def test_in_a_busy_search_an_append_just_behind_a_read_needs_no_look_of_its_own(
     mongo_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hstore.store.rewind_check.FRESH_SECONDS", 60.0)
+    for name in ("FRESH_SECONDS", "BUSY_SECONDS"):
+        monkeypatch.setattr(f"hstore.store.rewind_check.{name}", 60.0)
     experiment = begun(mongo_store)
     monkeypatch.setattr(mongo_store.log, "_require", lambda *_: pytest.fail("it looked"))
     experiment.refresh()
     experiment.append(experiment.compose(ended(3)))
+
+
+def test_where_trials_take_their_time_every_append_looks_just_before_it(
+    mongo_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("FRESH_SECONDS", "RECENT_SECONDS"):
+        monkeypatch.setattr(f"hstore.store.rewind_check.{name}", 60.0)
+    monkeypatch.setattr("hstore.store.rewind_check.BUSY_SECONDS", 0.0)
+    experiment, looks = begun(mongo_store), []
+    require = mongo_store.log._require  # type: ignore[attr-defined]
+
+    def counting(*given: Any) -> None:
+        looks.append(given)
+        require(*given)
+
+    monkeypatch.setattr(mongo_store.log, "_require", counting)
+    experiment.refresh()
+    experiment.append(experiment.compose(ended(3)))
+    experiment.append(experiment.compose(queued(4), *claimed(4)))
+    assert len(looks) == 2
 
 
 # -- what is said ---------------------------------------------------------------------------------------------
@@ -372,3 +399,16 @@ def test_read_models_of_what_was_written_meanwhile_stay(mongo_store: Store) -> N
     mine.repair()
     trials, _ = mongo_store.models.shown("e")
     assert {d["tid"]: d["ver"] for d in trials} == dict.fromkeys(range(4), 3)
+
+
+def test_all_that_one_append_wrote_is_named_when_it_is_lost(mongo_store: Store, database: Database[Any]) -> None:
+    whole = begun(mongo_store)
+    whole.append(whole.compose(queued(4)))
+    worker = Experiment(Store(mongo_store.log, mongo_store.attachments), "e", only=())
+    worker.load_trials([3, 4])
+    worker.append(worker.compose(ended(3), *claimed(4)))
+    worker.evict(3)
+    database["events"].delete_many({"$or": [{"tid": 3, "ver": 3}, {"tid": 4, "ver": {"$gt": 0}}]})
+    with pytest.raises(StoreRewound) as raised:
+        worker.refresh()
+    assert {(3, 3), (4, 1), (4, 2)} <= {*raised.value.lost}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -17,11 +18,14 @@ from tests.workers.serving import begin, worker
 import hstore
 from hstore import fmin, hp
 from hstore.engine.audit.check import check
+from hstore.engine.search.local_workers import LocalWorkers
 from hstore.store.errors import StoreRewound
 from hstore.store.experiment import Experiment
 from hstore.store.open_store import open_store
 from hstore.store.store import Store
 from hstore.workers.reaper import Reaper
+from hstore.workers.worker import Worker
+from hstore.workers.worker_options import WorkerOptions
 
 SPACE = {"x": hp.uniform("x", -1, 1)}
 Removal = Callable[[Database[Any]], Any]
@@ -107,7 +111,7 @@ class Gate:
         (self.folder / "open").touch()
 
 
-@pytest.mark.parametrize("remove", REMOVALS[:2])
+@pytest.mark.parametrize("remove", [REMOVALS[0], pytest.param(REMOVALS[1], marks=pytest.mark.long)])
 def test_a_worker_stops_before_it_writes_anything(
     remove: Removal, mongo_url: str, mongo_store: Store, database: Database[Any], tmp_path: Path
 ) -> None:
@@ -129,7 +133,7 @@ def test_a_worker_stops_before_it_writes_anything(
     assert left(database) == held
 
 
-@pytest.mark.parametrize("remove", REMOVALS[:2])
+@pytest.mark.parametrize("remove", [pytest.param(REMOVALS[0], marks=pytest.mark.long), REMOVALS[1]])
 def test_a_search_with_workers_stops_as_well(
     remove: Removal, mongo_url: str, database: Database[Any], tmp_path: Path
 ) -> None:
@@ -170,3 +174,42 @@ def test_nothing_of_what_was_lost_is_shown_afterwards(mongo_url: str, database: 
         with pytest.raises(StoreRewound):
             experiment.refresh()
     assert database["trials"].find_one() is None
+
+
+def test_a_worker_that_recovers_puts_back_its_claims_and_ends_its_trial(
+    mongo_url: str, mongo_store: Store, database: Database[Any], tmp_path: Path
+) -> None:
+    gate = Gate(tmp_path)
+    begin(mongo_store, "e", gate, 2)
+    with worker(mongo_url, "e", "--recover", "--max-jobs", "1") as process:
+
+        def act() -> None:
+            until(lambda: database["events"].find_one({"type": "running"}))
+            database["events"].delete_many({"type": {"$in": ["reserved", "running"]}})
+
+        gate.pass_when_called(act)
+        _, said = process.communicate(timeout=300)
+    assert process.returncode == 0, said
+    assert "has them again: trial 0" in said
+    with open_store(mongo_url) as store:
+        assert [trial.state for trial in store.experiment("e").trials] == ["done", "queued"]
+        assert check(store, "e") == []
+
+
+def test_workers_of_a_search_that_recovers_do_so_too(mongo_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    commands: list[list[str]] = []
+    monkeypatch.setattr(subprocess, "Popen", lambda command, **_: commands.append(command))
+    begin(mongo_store, "e", float, 1)
+    for mongo_store.recovers in (False, True):
+        LocalWorkers(mongo_store.experiment("e"), 1, grace=1.0)._start()
+    assert ["--recover" in command for command in commands] == [False, True]
+
+
+def test_a_worker_looks_once_more_at_what_it_wrote_last(mongo_store: Store, database: Database[Any]) -> None:
+    begin(mongo_store, "e", float, 1)
+    leaving = Worker(mongo_store, WorkerOptions())
+    leaving._evaluated.add("e")
+    leaving._look_once_more()
+    database["events"].delete_one({"tid": 0})
+    with pytest.raises(StoreRewound, match="trial 0"):
+        leaving._look_once_more()
