@@ -17,11 +17,13 @@ from hstore.cli.enqueue import enqueue
 from hstore.cli.export import export
 from hstore.cli.head import head, seal
 from hstore.cli.import_ import import_
+from hstore.cli.importance import importance
 from hstore.cli.key import key
 from hstore.cli.log import log
 from hstore.cli.ls import ls
 from hstore.cli.migrate import migrate
 from hstore.cli.pause import pause, resume, stop
+from hstore.cli.plot import plot
 from hstore.cli.printing import print_note, print_text
 from hstore.cli.quarantine import quarantine
 from hstore.cli.rebuild import rebuild
@@ -68,6 +70,8 @@ def app(ctx: click.Context, url: str | None, debug: bool) -> None:
     hstore retry digits --failed  evaluate failed trials again
     hstore enqueue digits '{…}'   evaluate a point of your own
     hstore export digits --csv f  write its trials as a table
+    hstore plot digits -o d.png   draw its history, importance and slices
+    hstore importance digits      which parameters mattered
     hstore replay digits          recompute every suggestion, and compare
 
     Results go to stdout, messages to stderr. Exit codes: 2 usage, 3 not found, 5 store unreachable, 6 verification
@@ -78,8 +82,9 @@ def app(ctx: click.Context, url: str | None, debug: bool) -> None:
 
 
 COMMANDS = (
-    ls, show, status, log, export, worker, run_command, pause, resume, stop, retry, enqueue, ask, report, tell, fail,
-    replay, verify, check, rebuild, snapshot, import_, migrate, head, seal, key, sign, quarantine, db,
+    ls, show, status, log, export, plot, importance, worker, run_command, pause, resume, stop, retry, enqueue,
+    ask, report, tell, fail, replay, verify, check, rebuild, snapshot, import_, migrate, head, seal, key, sign,
+    quarantine, db,
 )  # fmt: skip
 for command in COMMANDS:
     app.add_command(command)

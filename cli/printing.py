@@ -61,6 +61,14 @@ def as_of(event: int | None) -> Iterator[str]:
         yield f"as of      event {event} or later; --exact reads every event"
 
 
+def print_bytes(content: bytes) -> None:
+    """Write *content* as it is to stdout, for a file or another program; a terminal gets it with controls escaped."""
+    if is_terminal():
+        print_text(content.decode(errors="backslashreplace").removesuffix("\n"))
+    else:
+        click.echo(content, nl=False)
+
+
 def is_terminal() -> bool:
     """Return whether stdout is a terminal."""
     return sys.stdout is not None and sys.stdout.isatty()

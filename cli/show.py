@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from hstore.cli.printing import as_of, print_json, print_json_with, print_text
+from hstore.cli.printing import as_of, print_bytes, print_json, print_json_with, print_note, print_text
+from hstore.store.terminal_text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from hstore.cli.session import Session
+    from hstore.store.attachments import SavedAttachment
     from hstore.store.experiment import Experiment
     from hstore.store.experiment_summary import ExperimentSummary
     from hstore.store.fold import Trial
@@ -32,10 +35,21 @@ _LEGEND = {
 @click.argument("experiment")
 @click.argument("tid", type=int, required=False)
 @click.option("--output", is_flag=True, help="Print what trial TID wrote to stdout and stderr.")
+@click.option("--save", "attachment", metavar="NAME", help="Write attachment NAME of trial TID to a file.")
+@click.option("-o", "file", metavar="FILE", help="The file for --save; - is stdout. Default: NAME, which must be new.")
 @click.option("--exact", is_flag=True, help="Read every event of EXPERIMENT; the time grows with it.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_obj
-def show(session: Session, experiment: str, tid: int | None, output: bool, exact: bool, as_json: bool) -> None:
+def show(
+    session: Session,
+    experiment: str,
+    tid: int | None,
+    output: bool,
+    attachment: str | None,
+    file: str | None,
+    exact: bool,
+    as_json: bool,
+) -> None:
     """Show EXPERIMENT, or its trial number TID.
 
     Trials that have ended are counted in the collection `trials`; the others, the latest and the best are read from the
@@ -45,7 +59,16 @@ def show(session: Session, experiment: str, tid: int | None, output: bool, exact
     hstore show digits
     hstore show digits 7
     hstore show digits 7 --output
+    hstore show digits 7 --save model -o model.pkl
     """
+    if file is not None and attachment is None:
+        raise click.UsageError("-o goes with --save NAME")
+    if attachment is not None:
+        if tid is None or output or as_json:
+            raise click.UsageError("--save is of one trial: give its number, and neither --output nor --json")
+        with session.experiment(experiment, only=[tid]) as found:
+            _save(found.attachment(tid, attachment), file)
+        return
     if output and tid is None:
         raise click.UsageError("--output is of one trial: add its number")
     if tid is None:
@@ -303,6 +326,24 @@ def _outcome(trial: Trial) -> Iterator[str]:
         yield text(trial.error)
         for line in str(getattr(trial.end, "traceback", None) or "").split("\n"):
             yield text(line)
+
+
+def _save(attachment: SavedAttachment, file: str | None) -> None:
+    """Write *attachment* to *file*, or to one of its own name if that is a plain name which no file has."""
+    if file == "-":
+        print_bytes(attachment.read())
+        return
+    if file is None:
+        file = attachment.name
+        if file != Path(file).name or printable(file) != file or file in ("", ".", ".."):
+            raise click.UsageError("the name of the attachment is no plain file name: add -o FILE")
+        if Path(file).exists():
+            raise click.ClickException(f"there is a file {file} already: add -o FILE")
+    try:
+        attachment.save(file)
+    except OSError as error:
+        raise click.ClickException(f"cannot write {file}: {error.strerror or error}") from None
+    print_note(f"wrote {attachment.length} bytes to {file}")
 
 
 def _output(experiment: Experiment, trial: Trial) -> str:

@@ -3,12 +3,35 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass, field
+from os import PathLike
+from pathlib import Path
 from typing import Protocol
 
 from hstore.store.errors import NotFound
 
 OUTPUT = "output"
 """Name of the attachment that holds what the objective of a trial wrote to stdout and stderr."""
+
+
+@dataclass(frozen=True, slots=True)
+class SavedAttachment:
+    """One attachment of a trial or an experiment: its name and size, and its content when it is asked for."""
+
+    name: str
+    length: int
+    """Bytes."""
+    sha256: bytes
+    contents: Attachments = field(repr=False)
+
+    def read(self) -> bytes:
+        """Return the content; raises `NotFound` if the store lost it, `VerificationFailed` if it is another one."""
+        return self.contents.get(self.sha256)
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the content to the file *path*, in the place of what is there; raises `OSError`, and as `read` does."""
+        content = self.read()
+        Path(path).write_bytes(content)
 
 
 class Attachments(Protocol):

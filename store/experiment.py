@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from hstore.store.attachments import SavedAttachment
 from hstore.store.chain_digests import Chain, ChainDigests
 from hstore.store.composing import Composer
 from hstore.store.composing import PendingEvent as PendingEvent
@@ -14,6 +15,7 @@ from hstore.store.composing import now as now
 from hstore.store.errors import Conflict, NotFound
 from hstore.store.events import Created, Document, Event, Noted, Quarantined
 from hstore.store.fold import Trial, fold_chain
+from hstore.store.html import state_html
 from hstore.store.link_check import LinkCheck, tampered
 from hstore.store.log import EVERY_TRIAL, ReadCursor
 from hstore.store.model_repair import repair
@@ -123,6 +125,23 @@ class Experiment:
             kind.
         """
         return to_pandas(table_of(self, kind))
+
+    def attachment(self, tid: Chain, name: str) -> SavedAttachment:
+        """Return attachment *name* of trial *tid*, or of the experiment itself for None: to `read()` or `save(path)`.
+
+        Raises `NotFound`, which says what attachments there are. Attachments that are no bytes, as a search in memory
+        may have, are in `Trials.trial_attachments`.
+        """
+        self.chain(tid)  # raises NotFound
+        found = self.state.attachments if tid is None else self.state.trials[tid].attachments
+        entry = found.get(name)
+        if entry is None or "sha256" not in entry:
+            of = "the experiment" if tid is None else f"trial {tid}"
+            there = ", ".join(repr(each) for each, entry in found.items() if "sha256" in entry)
+            raise NotFound(
+                f"{of} of {self.name!r} has no attachment {name!r}", hint=f"it has {there}" if there else "it has none"
+            )
+        return SavedAttachment(name, entry["length"], entry["sha256"], self.store.attachments)
 
     def begin(self, created: Mapping[str, Any]) -> bool:
         """Begin the experiment with *created*, the data of a `Created`; return False if it has begun already."""
@@ -495,4 +514,7 @@ class Experiment:
             self._sound.digests.clear()
 
     def __repr__(self) -> str:
-        return f"<hstore.Experiment {self.name!r} {self.state.status}: {self.state.counts}>"
+        return f"<hstore.Experiment {self.state.summary}>"
+
+    def _repr_html_(self) -> str:
+        return state_html(self.state)

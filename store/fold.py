@@ -25,7 +25,9 @@ from hstore.store.events import (  # fmt: skip
     TrialNumber,
     Unreadable,
 )
+from hstore.store.html import trial_html
 from hstore.store.ranked import is_feasible, why_unranked
+from hstore.store.terminal_text import printable
 
 TrialState: TypeAlias = Literal["queued", "reserved", "running", "done", "failed", "cancelled"]
 HELD: frozenset[str] = frozenset({"reserved", "running"})
@@ -49,7 +51,7 @@ FOLLOWS: Mapping[str, frozenset[str]] = MappingProxyType(
 """From which states each event of a trial may lead on (a person may requeue a trial that ended)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Trial:
     """One point and what became of it: the events that still matter, and what follows from them."""
 
@@ -68,6 +70,16 @@ class Trial:
     is_void: bool = False
     retries: Mapping[str, int] = field(default_factory=lambda: NOTHING)
     """How often the trial was requeued, by cause, since a person last requeued it."""
+
+    def __repr__(self) -> str:
+        told = {"loss": self.loss, "losses": None if self.losses is None else list(self.losses)}
+        loss = "".join(f", {name} {value}" for name, value in told.items() if value is not None)
+        params = ", ".join(f"{label}={value!r:.40}" for label, value in list(self.params.items())[:6])
+        more = ", …" if len(self.params) > 6 else ""
+        return printable(f"<Trial {self.tid} {self.state}{loss}{f': {params}{more}' if params else ''}>")
+
+    def _repr_html_(self) -> str:
+        return trial_html(self)
 
     @property
     def closed_by(self) -> Unreadable | None:

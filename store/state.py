@@ -30,6 +30,7 @@ from hstore.store.events import (
     Unreadable,
 )
 from hstore.store.fold import UNREADABLE, Trial, evolve, fold_plain, latest_attachments, unread
+from hstore.store.html import state_html
 from hstore.store.observations import Observations
 from hstore.store.ranking import Ranking
 from hstore.store.trial_map import TrialMap
@@ -204,6 +205,21 @@ class State:
         Those that violate a constraint are not among them, nor those with NaN among their losses.
         """
         return self._ranking.front
+
+    @property
+    def summary(self) -> str:
+        """The experiment in one line: name, status, trials by state, best loss."""
+        counts = ", ".join(f"{n} {state}" for state, n in self.counts.items()) or "no trials yet"
+        best, front = self.best, self.pareto
+        found = f"; best loss {best.loss:.6g} of trial {best.tid}" if best is not None and best.loss is not None else ""
+        found = found or (f"; Pareto front of {len(front)}" if front else "")
+        return f"{self.exp!r} {self.status}: {counts}{found}"
+
+    def __repr__(self) -> str:
+        return f"<State {self.summary}>"
+
+    def _repr_html_(self) -> str:
+        return state_html(self)
 
     def require_best(self) -> Trial:
         """Return `best`, or raise `AllTrialsFailed`."""

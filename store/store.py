@@ -11,7 +11,8 @@ from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from hstore.store.attachments import Attachments, MemoryAttachments
-from hstore.store.errors import NotFound, StoreRewound
+from hstore.store.errors import HstoreError, NotFound, StoreRewound
+from hstore.store.html import escaped, store_html
 from hstore.store.latest_events import LatestEvents
 from hstore.store.log import EventLog
 from hstore.store.memory import MemoryLog
@@ -175,3 +176,9 @@ class Store:
 
     def __repr__(self) -> str:
         return f"<hstore.Store {self.url}>"
+
+    def _repr_html_(self) -> str:
+        try:
+            return store_html(self.url, self.overview())
+        except HstoreError as error:  # a notebook shows what there is, and goes on
+            return f"<div>{escaped(self)}: {escaped(error, 400)}</div>"

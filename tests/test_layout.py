@@ -24,6 +24,7 @@ HYPEROPTS = "the core of it, and hyperopt's interface on top of that"
 MODULES_OF_ONE_NAME = {
     "check": ({"engine/audit", "cli"}, COMMAND),
     "head": ({"store", "cli"}, COMMAND),
+    "importance": ({"engine/analysis", "cli"}, COMMAND),
     "log": ({"store", "cli"}, COMMAND),
     "replay": ({"engine/audit", "cli"}, COMMAND),
     "retry": ({"store", "cli"}, COMMAND),

@@ -25,6 +25,7 @@ from hstore.engine.space import Space
 from hstore.store.errors import AllTrialsFailed
 from hstore.store.events import TrialNumber
 from hstore.store.experiment import Experiment
+from hstore.store.html import state_html
 from hstore.store.store import Store
 from hstore.store.table_kinds import TableKind
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from hstore.engine.algorithms.history import History
+    from hstore.engine.analysis.importance import LabelImportance
     from hstore.engine.search.observed_history import ObservedHistory
 
 
@@ -214,6 +216,13 @@ class Trials:
         self.refresh()
         return self.experiment.to_pandas(kind)
 
+    def importance(self, **options: Any) -> list[LabelImportance]:
+        """Return how important each label was for a trial to be among the best; see `hstore.importance`."""
+        from hstore.engine.analysis.importance import importance
+
+        self.refresh()
+        return importance(self.experiment, **options)
+
     def losses(self, bandit: Any = None) -> list[float | None]:
         """Return the loss of each visible trial, None without one; *bandit*: a `Domain` that reads it from results."""
         if bandit is None:
@@ -305,6 +314,12 @@ class Trials:
         observed_history.follow(experiment)
         observed_history.observe(experiment, experiment.observed())
         return observed_history.history
+
+    def __repr__(self) -> str:
+        return f"<hstore.{type(self).__name__} {self.experiment.state.summary}>"
+
+    def _repr_html_(self) -> str:
+        return state_html(self.experiment.state)
 
     def __len__(self) -> int:
         n = self._countable

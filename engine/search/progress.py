@@ -13,14 +13,23 @@ ProgressCallback: TypeAlias = Callable[[int, int], AbstractContextManager[Any]]
 
 @contextmanager
 def tqdm_progress_callback(initial: int, total: int) -> Iterator[Any]:
-    """Show a tqdm bar of trials on stderr."""
-    from tqdm import tqdm
-
-    with tqdm(
+    """Show a tqdm bar of trials on stderr, or in a notebook below the cell."""
+    with bar_class()(
         initial=initial, total=None if total >= sys.maxsize else total, unit="trial", file=sys.stderr,
         dynamic_ncols=True, postfix={"best loss": "?"},
     ) as bar:  # fmt: skip
         yield bar
+
+
+def bar_class() -> Any:
+    """Return the class of the bar: in a notebook with widgets one of those, which its page draws."""
+    import importlib.util
+
+    if "ipykernel" in sys.modules and importlib.util.find_spec("ipywidgets") is not None:
+        from tqdm.auto import tqdm as bar
+    else:  # without asyncio, which takes longer to import than all of hstore
+        from tqdm import tqdm as bar  # type: ignore[assignment]
+    return bar
 
 
 class _NoBar:

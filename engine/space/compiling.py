@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from hstore.engine.space.data import Unnamed, settled, short_repr
 from hstore.engine.space.expressions import Apply, Literal, dfs
-from hstore.engine.space.parameter import Parameter
+from hstore.engine.space.parameter import FIELDS, Parameter
 from hstore.store.errors import BadSearchSpace, DuplicateLabel
 from hstore.store.values import normalise
 
@@ -18,14 +18,6 @@ ALWAYS: Pairs = frozenset()
 NO_OPTIONS = "there are no options to choose from"
 MAX_WALK = 2**16
 """Steps after which choices within choices are not walked again; hyperopt itself would not come to an end."""
-
-_DISTRIBUTIONS = {
-    "uniform": ("low", "high"), "quniform": ("low", "high", "q"),
-    "loguniform": ("low", "high"), "qloguniform": ("low", "high", "q"),
-    "normal": ("mu", "sigma"), "qnormal": ("mu", "sigma", "q"),
-    "lognormal": ("mu", "sigma"), "qlognormal": ("mu", "sigma", "q"),
-    "randint": ("low", "high"), "categorical": ("p",), "seen": ("low", "high"),
-}  # fmt: skip
 
 
 def parameters_of(expression: Apply) -> dict[Apply, Parameter]:
@@ -208,9 +200,9 @@ def _parameter(
 ) -> Parameter:
     label, drawn = label_of(node), node.pos_args[1]
     options, constants = chosen
-    if drawn.name not in _DISTRIBUTIONS:
+    if drawn.name not in FIELDS:
         raise BadSearchSpace(f"{label}: {drawn.name} is not a distribution that can be searched")
-    named = dict(zip(_DISTRIBUTIONS[drawn.name], drawn.pos_args, strict=False)) | dict(drawn.named_args)
+    named = dict(zip(FIELDS[drawn.name], drawn.pos_args, strict=False)) | dict(drawn.named_args)
     values: dict[str, Any] = {name: _given(label, drawn.name, arg) for name, arg in named.items()}
     kind = drawn.name
     # Only hp.uniformint names its q, as in hyperopt: scope.int(hp.quniform(…)) is the same otherwise.

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any, ClassVar, SupportsIndex, TextIO
 from typing import Literal as Only
 
 from hstore.engine.space.implementations import implementation
+from hstore.engine.space.outline import hyperparameters, outline_of
 from hstore.store.errors import BadSearchSpace
+from hstore.store.html import tree
+from hstore.store.terminal_text import printable
 
+_SHOWN = 4
+"""Hyperparameters that the text of an expression names."""
 MAX_NESTING = 100
 """Levels of lists and dicts in a space; an objective that needs more is not one that people tune."""
 
@@ -227,7 +233,12 @@ class Apply(metaclass=ApplyType):
         raise TypeError(f"whether a {self.name} expression is true is only known once it is evaluated")
 
     def __repr__(self) -> str:
-        return f"<{self.name} expression>"
+        labels = list(islice(hyperparameters(self), _SHOWN + 1))
+        shown = ", ".join(labels[:_SHOWN]) + (", …" if len(labels) > _SHOWN else "")
+        return printable(f"<{self.name} expression{f' of {shown}' if shown else ''}>")
+
+    def _repr_html_(self) -> str:
+        return tree(outline_of(self))
 
 
 class Literal(Apply):

@@ -19,6 +19,15 @@ SUMS_TO_1 = 1e-6
 HALF = 0.5 - 2.0**-20
 """Steps by which `hp.int` and `hp.float` draw beyond their bounds, so that the ends are as likely as other values."""
 
+FIELDS = {
+    "uniform": ("low", "high"), "quniform": ("low", "high", "q"),
+    "loguniform": ("low", "high"), "qloguniform": ("low", "high", "q"),
+    "normal": ("mu", "sigma"), "qnormal": ("mu", "sigma", "q"),
+    "lognormal": ("mu", "sigma"), "qlognormal": ("mu", "sigma", "q"),
+    "randint": ("low", "high"), "categorical": ("p",), "seen": ("low", "high"),
+}  # fmt: skip
+"""What the arguments of each distribution are, in their order."""
+
 Value: TypeAlias = float | int
 Point: TypeAlias = dict[str, Value]
 """Raw value per active label, as hyperopt's `vals`: a choice's is its index, a uniformint's a float."""

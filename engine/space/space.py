@@ -13,6 +13,7 @@ from hstore.engine.space.expressions import Apply, Literal, as_apply, dfs
 from hstore.engine.space.out_of_reach import refuse_out_of_reach
 from hstore.engine.space.parameter import Parameter, Point, Value
 from hstore.store.errors import BadSearchSpace, ListedValue
+from hstore.store.terminal_text import printable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -70,6 +71,13 @@ class Space:
             if not conditions or any(point.get(choice) == option for ((choice, option),) in conditions):
                 point[parameter.label] = parameter.draw(rng)
         return point
+
+    def __repr__(self) -> str:
+        shown = [f"{label}: {self._by_label[label].describe()}" for label in self.as_written[:4]]
+        return printable(f"<hstore.Space {', '.join(shown)}{', …' if len(self) > 4 else ''}>")
+
+    def _repr_html_(self) -> str:
+        return self.expression._repr_html_()
 
     def memo(self, point: Mapping[str, Any], ctrl: Any = None) -> dict[Apply, Any]:
         """Return the values that *point* gives to nodes of the expression."""

@@ -8,6 +8,7 @@ from typing import Any
 # The public names by the module that defines them. A module is imported when one of its names is first asked for, so
 # `import hstore` costs next to nothing. Type checkers read `__init__.pyi`, which tests/test_layout.py compares to this.
 _NAMES = {
+    "engine.analysis.importance": "importance",
     "engine.ask_tell": "AskedTrial Search search",
     "engine.evaluation.domain": "Pruned",
     "engine.evaluation.results":
@@ -29,7 +30,7 @@ _NAMES = {
 }  # fmt: skip
 _MODULES = (
     "algobase anneal atpe auto base cmaes compat criteria early_stop errors=store.errors exceptions gp graph_viz grid "
-    "hp mix mtpe plotting progress pruners pyll pyll_utils qmc rand rdists spark tpe utils"
+    "hp mix mtpe plot plotting progress pruners pyll pyll_utils qmc rand rdists spark tpe utils"
 )
 
 

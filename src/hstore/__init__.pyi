@@ -17,6 +17,7 @@ from hstore import (
     hp as hp,
     mix as mix,
     mtpe as mtpe,
+    plot as plot,
     plotting as plotting,
     progress as progress,
     pruners as pruners,
@@ -29,6 +30,7 @@ from hstore import (
     tpe as tpe,
     utils as utils,
 )
+from hstore.engine.analysis.importance import importance as importance
 from hstore.engine.ask_tell import AskedTrial as AskedTrial, Search as Search, search as search
 from hstore.engine.evaluation.domain import Pruned as Pruned
 from hstore.engine.evaluation.results import (

@@ -22,7 +22,7 @@ from tests.cli.commands import run
 from tests.waiting import GENEROUS
 
 import hstore
-from hstore import fmin, hp, mix, rand, tpe
+from hstore import Store, fmin, hp, mix, rand, tpe
 from hstore.cli.app import app
 from hstore.cli.app import run as run_as_program
 
@@ -387,3 +387,22 @@ def test_every_command_has_help_and_is_in_the_readme(name: str, command: click.C
     assert command.help
     assert f"hstore {name}" in (ROOT / "README.md").read_text()
     assert f"hstore {name}" in command.help, "an example"
+
+
+def test_an_attachment_of_a_trial_is_saved_to_a_file(
+    mongo_url: str, mongo_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def objective(x: float) -> dict[str, Any]:
+        return {"status": "ok", "loss": x, "attachments": {"model": b"\x00weights", "../out": b"escapes"}}
+
+    fmin(objective, hp.uniform("x", 0, 1), rand.suggest, 1, rstate=0, verbose=False, experiment="a", store=mongo_store)
+    monkeypatch.chdir(tmp_path)
+    done = run(mongo_url, "show", "a", "0", "--save", "model")
+    assert (done.exit_code, done.stderr) == (0, "wrote 8 bytes to model\n")
+    assert (tmp_path / "model").read_bytes() == b"\x00weights"
+    assert "already" in run(mongo_url, "show", "a", "0", "--save", "model").stderr
+    done = run(mongo_url, "show", "a", "0", "--save", "model", "-o", "-")
+    assert (done.exit_code, done.stdout_bytes, done.stderr) == (0, b"\x00weights", "")
+    assert "no plain file name" in run(mongo_url, "show", "a", "0", "--save", "../out").stderr
+    assert "it has 'model'" in run(mongo_url, "show", "a", "0", "--save", "other").stderr.replace("'../out', ", "")
+    assert run(mongo_url, "show", "a", "--save", "model").exit_code == 2

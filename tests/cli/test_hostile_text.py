@@ -156,6 +156,10 @@ CALLS: list[list[str]] = [
                              ["replay"], ["replay", "--json"], ["rebuild"], ["head"], ["head", "--json"], ["seal"])),
     *(["show", name, str(tid), *more] for name in ("e", "real", f"copy{HOSTILE}") for tid in range(4)
       for more in ([], ["--json"])),
+    *([*call, name, *more] for name in ("e", "real", f"copy{HOSTILE}", f"none{HOSTILE}")
+      for call, *more in ((["export"], "--jsonl", "-"), (["importance"],), (["importance"], "--json"))),
+    ["plot", f"none{HOSTILE}", "-o", f"{HOSTILE}.png"], ["plot", "real", "-o", f"/none{HOSTILE}/a.png", "--dpi", "20"],
+    ["plot", "real", f"history{HOSTILE}", "-o", "a.png"], ["show", "e", "1", "--save", f"none{HOSTILE}"],
     ["show", "e", f"9{HOSTILE}"], ["show", f"none{HOSTILE}"], ["retry", "e", "--failed"], ["pause", "e"],
     ["resume", "e"], ["stop", "e", "--now"], ["pause", f"copy{HOSTILE}"], ["enqueue", "real", f'{{"x{HOSTILE}": 1}}'],
     ["enqueue", "real", json.dumps({f"x{HOSTILE}": 1})], ["enqueue", "real", '{"x": 0.5, "c": {"index": 0}}'],

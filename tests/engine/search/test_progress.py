@@ -1,5 +1,6 @@
 """Progress bars: on stderr, on request, and never in the way of what a user's program prints."""
 
+import importlib.util
 import io
 import sys
 import warnings
@@ -7,6 +8,7 @@ import warnings
 import pytest
 
 from hstore import progress
+from hstore.engine.search.progress import bar_class
 from hstore.std_out_err_redirect_tqdm import DummyTqdmFile, std_out_err_redirect_tqdm
 from hstore.store.messages import Log, shown_on_stderr
 
@@ -72,3 +74,16 @@ def test_what_is_said_goes_to_stderr(capsys: pytest.CaptureFixture[str]) -> None
     printed = capsys.readouterr()
     assert printed.out == ""
     assert "hstore: a word" in printed.err
+
+
+def test_a_notebook_with_widgets_gets_a_bar_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    import tqdm
+    from tqdm.auto import tqdm as of_notebooks
+
+    found = [bar_class()]
+    monkeypatch.setitem(sys.modules, "ipykernel", sys)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    found.append(bar_class())
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
+    found.append(bar_class())
+    assert found == [tqdm.tqdm, tqdm.tqdm, of_notebooks]
