@@ -1,0 +1,9 @@
+"""Optuna and hstore: its samplers and pruners for hstore's searches, its storage over hstore's log, searches as studies.
+
+Needs Optuna: pip install 'hstore[optuna]'.
+"""
+
+from hstore.engine.optuna.pruner_family import pruner
+from hstore.engine.optuna.sampler_family import sampler
+
+__all__ = ["pruner", "sampler"]
