@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Mapping
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import optuna
@@ -25,10 +25,13 @@ REQUIRED = {"percentile": 25.0, "patience": 10}
 """Settings without a default in Optuna, and the ones that they have here."""
 
 
-@cache
 def named_pruner(name: str) -> Pruner:
     """Return the pruner called *name*, such as "optuna:MedianPruner"; raises `InvalidValue` for one there is not."""
-    kind = member(optuna.pruners, name, OF_OPTUNA, path="pruner")
+    return _made(member(optuna.pruners, name, OF_OPTUNA, path="pruner"))
+
+
+@lru_cache(maxsize=len(OF_OPTUNA))  # for two of one name are the same rule
+def _made(kind: type[BasePruner]) -> Pruner:
     inner = kind.__name__
     settings = plain_settings(kind, without=("wrapped_pruner",), required=REQUIRED)
 

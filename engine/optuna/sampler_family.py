@@ -1,7 +1,7 @@
 """Optuna's samplers as pure algorithms of hstore, by names such as "optuna:TPESampler".
 
-Each decision makes the study of what it knew and a sampler from its own seed, and asks for one trial. So `hstore replay`
-can make every suggestion again, which Optuna itself cannot.
+Each decision makes the study of what it knew and a sampler from its own seed, and asks for one trial. So
+`hstore replay` can make every suggestion again, which Optuna itself cannot.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import copy
 import inspect
 import warnings
 from collections.abc import Mapping
-from functools import cache, partial
+from functools import lru_cache, partial
 from typing import Any
 
 import optuna
@@ -47,10 +47,13 @@ QMC_SEED = 0
 _studies = StatefulStudies()
 
 
-@cache
 def named_algorithm(name: str) -> Algorithm:
     """Return the sampler called *name*, such as "optuna:TPESampler"; raises `InvalidValue` for one there is not."""
-    kind = member(optuna.samplers, name, SAMPLERS, path="algo")
+    return _made(member(optuna.samplers, name, SAMPLERS, path="algo"))
+
+
+@lru_cache(maxsize=len(SAMPLERS))  # for two of one name are the same algorithm
+def _made(kind: type[BaseSampler]) -> Algorithm:
     inner = kind.__name__
     settings = plain_settings(kind, without=WITHOUT)
 

@@ -1,4 +1,4 @@
-"""Optuna and hstore: its samplers and pruners for hstore's searches, its storage over hstore's log, searches as studies.
+"""Optuna's samplers and pruners for hstore's searches, its storage over hstore's log, and experiments as its studies.
 
 Needs Optuna: pip install 'hstore[optuna]'.
 """

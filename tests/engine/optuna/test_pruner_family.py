@@ -53,7 +53,7 @@ def test_each_pruner_decides_by_what_was_reported() -> None:
     assert pruner("WilcoxonPruner", p_threshold=0.1).stops(9, bad, others)
     assert not pruner("WilcoxonPruner", p_threshold=0.1).stops(9, good, others)
     assert pruner("ThresholdPruner", upper=8.0).stops(9, bad, {})
-    assert pruner("PatientPruner", patience=3).stops(9, bad, {})
+    assert pruner("PatientPruner", patience=1).stops(9, curve(1, 2, 3, 4), {})
 
 
 def test_the_others_of_optuna_keep_state_and_are_refused() -> None:
