@@ -3,7 +3,9 @@
 Needs Optuna: pip install 'hstore[optuna]'.
 """
 
+from hstore.engine.optuna.hstore_storage import HstoreStorage
 from hstore.engine.optuna.pruner_family import pruner
+from hstore.engine.optuna.reading_storage import study
 from hstore.engine.optuna.sampler_family import sampler
 
-__all__ = ["pruner", "sampler"]
+__all__ = ["HstoreStorage", "pruner", "sampler", "study"]
