@@ -76,9 +76,7 @@ def _to_optuna(experiment: Experiment, url: str, name: str | None) -> None:
     from hstore.cli.optuna_copies import copies, left_out
 
     copied = copies().export_study(experiment, copies().optuna_storage(url), name=name)
-    print_note(
-        f"added {copied.new} trials to study {copied.study}, now of {copied.trials}{left_out(copied)}"
-    )
+    print_note(f"added {copied.new} trials to study {copied.study}, now of {copied.trials}{left_out(copied)}")
 
 
 def write_csv(table: Table, file: str) -> None:

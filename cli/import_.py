@@ -49,9 +49,9 @@ def import_(
     """Import hyperopt trials (MongoDB or pickle) or Optuna studies.
 
     With --from-hyperopt, URL names a MongoDB that hyperopt's workers shared (collections jobs and fs), FILE a pickled
-    Trials such as fmin's trials_save_file. hyperopt need not be installed, and no code from a pickle is run. The jobs of
-    each exp_key become an experiment of that name; jobs without one become "default", or an experiment named after the
-    file.
+    Trials such as fmin's trials_save_file. hyperopt need not be installed, and no code from a pickle is run. The jobs
+    of each exp_key become an experiment of that name; jobs without one become "default", or an experiment named after
+    the file.
 
     Each trial is imported with its point, worker, result or error, attachments, and the times that hyperopt recorded.
     Running trials are queued again, so stop hyperopt's workers first. Repeating an import adds only new trials; an

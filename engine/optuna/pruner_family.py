@@ -27,12 +27,12 @@ REQUIRED = {"percentile": 25.0, "patience": 10}
 
 def named_pruner(name: str) -> Pruner:
     """Return the pruner called *name*, such as "optuna:MedianPruner"; raises `InvalidValue` for one there is not."""
-    return _made(member(optuna.pruners, name, OF_OPTUNA, path="pruner"))
+    return _made(member(name, OF_OPTUNA, path="pruner"))
 
 
 @lru_cache(maxsize=len(OF_OPTUNA))  # for two of one name are the same rule
-def _made(kind: type[BasePruner]) -> Pruner:
-    inner = kind.__name__
+def _made(inner: str) -> Pruner:
+    kind = getattr(optuna.pruners, inner)
     settings = plain_settings(kind, without=("wrapped_pruner",), required=REQUIRED)
 
     def due(curve: Curve, **given: Any) -> bool:

@@ -49,12 +49,12 @@ _studies = StatefulStudies()
 
 def named_algorithm(name: str) -> Algorithm:
     """Return the sampler called *name*, such as "optuna:TPESampler"; raises `InvalidValue` for one there is not."""
-    return _made(member(optuna.samplers, name, SAMPLERS, path="algo"))
+    return _made(member(name, SAMPLERS, path="algo"))
 
 
 @lru_cache(maxsize=len(SAMPLERS))  # for two of one name are the same algorithm
-def _made(kind: type[BaseSampler]) -> Algorithm:
-    inner = kind.__name__
+def _made(inner: str) -> Algorithm:
+    kind = getattr(optuna.samplers, inner)
     settings = plain_settings(kind, without=WITHOUT)
 
     def choose(space: Space, history: History, *, seed: int, **given: Any) -> Point:

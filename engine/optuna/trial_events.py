@@ -63,13 +63,13 @@ def new_trial(
     reports = template.intermediate_values.items()
     pending += [(Reported, tid, {"step": int(step), "value": sign * float(value)}) for step, value in reports]
     if state.is_finished():
-        kind, tid, what = _end(record, tid, state, template.values, _last(template))
+        kind, _, what = _end(record, tid, state, template.values, _last(template))
         pending.append((kind, tid, {**what, **_when(said.utc(template.datetime_complete), None)}))
     return pending
 
 
 def _when(at: dt.datetime | None, imported: Mapping[str, Any] | None) -> dict[str, Any]:
-    known = ({} if at is None else {"at": at}) | (imported or {})
+    known: dict[str, Any] = {**({} if at is None else {"at": at}), **(imported or {})}
     return {"imported": known} if known else {}
 
 

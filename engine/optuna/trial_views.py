@@ -37,7 +37,7 @@ class TrialViews:
     def _begin(self) -> None:
         self._received = self._experiment.received
         self._n_received = 0
-        self._chains: dict[int, _Chain] = {}
+        self._chains: dict[int, _FrozenChain] = {}
         self._views: dict[int, FrozenTrial] = {}
         self._stale: dict[int, None] = {}
         self._shown: Mapping[str, Shown] = {}
@@ -58,7 +58,7 @@ class TrialViews:
             if self._is_of_optuna:
                 chain = self._chains.get(event.tid)
                 if chain is None:
-                    chain = self._chains[event.tid] = _Chain(self._sign)
+                    chain = self._chains[event.tid] = _FrozenChain(self._sign)
                 for name, distribution in chain.take(event):
                     self.distributions.setdefault(name, distribution)
 
@@ -99,7 +99,7 @@ class TrialViews:
             self._views.clear()
 
 
-class _Chain:
+class _FrozenChain:
     """One trial of a study that an Optuna storage wrote, event by event."""
 
     def __init__(self, sign: float) -> None:

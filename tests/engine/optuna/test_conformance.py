@@ -22,7 +22,7 @@ def in_mongodb(mongo_url: str) -> Iterator[HstoreStorage]:
     found.store.close()
 
 
-class TestInMemory(StorageTestCase):
+class TestInMemory(StorageTestCase):  # type: ignore[misc]
     """All of Optuna's, over the same events without a server."""
 
     @pytest.fixture
@@ -45,7 +45,7 @@ class TestPickled:
 
 
 @pytest.mark.long
-class TestInMongoDB(StorageTestCase):
+class TestInMongoDB(StorageTestCase):  # type: ignore[misc]
     """All of Optuna's."""
 
     @pytest.fixture

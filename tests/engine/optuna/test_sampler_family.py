@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -15,6 +15,7 @@ from hstore.engine.algorithms import Algorithm, resolve
 from hstore.engine.algorithms.history import History
 from hstore.engine.algorithms.known_algorithms import _table
 from hstore.engine.audit.replay import derive_again
+from hstore.engine.fmin import OptunaName
 from hstore.engine.optuna import sampler_family
 from hstore.engine.optuna.known_study import StatefulStudies
 from hstore.engine.optuna.sampler_family import SAMPLERS, named_algorithm, sampler
@@ -68,7 +69,7 @@ def test_a_search_by_a_sampler_of_optuna_is_replayed_bit_for_bit(name: str, monk
 
 
 def test_settings_are_given_and_recorded_in_each_of_three_ways() -> None:
-    wanted = {"multivariate": True, "n_startup_trials": 3}
+    wanted: dict[str, Any] = {"multivariate": True, "n_startup_trials": 3}
     for algo in (
         {"name": "optuna:TPESampler", "settings": wanted},
         sampler("TPESampler", **wanted),
@@ -130,6 +131,10 @@ def test_what_cannot_be_run_is_refused_before_anything_is_written(algo: Any, com
     with pytest.raises(InvalidValue, match=complaint):
         fmin(objective, SPACE, algo=algo, max_evals=2, trials=trials, verbose=False)
     assert not trials.experiment.trials
+
+
+def test_type_checkers_know_every_sampler_by_its_name() -> None:
+    assert sorted(get_args(OptunaName)) == sorted(f"optuna:{name}" for name in SAMPLERS)
 
 
 def test_the_version_that_is_recorded_is_that_of_optuna() -> None:
