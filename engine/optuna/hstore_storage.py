@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 import weakref
 from collections.abc import Callable, Sequence
@@ -21,13 +22,17 @@ from hstore.engine.optuna.study_names import experiment_name, number_of_trial, s
 from hstore.engine.optuna.study_record import StudyRecord, read_record
 from hstore.engine.optuna.trial_events import created_by_optuna
 from hstore.store.errors import Conflict, InvalidValue
-from hstore.store.events import Created, Noted, Reported
+from hstore.store.events import Created, Done, Failed, Noted, Reported, Requeued, Running
 from hstore.store.experiment import Experiment, PendingEvent
 from hstore.store.open_store import open_store
 from hstore.store.store import Store
 
 FOR_GOOD = 10 * 365 * 86_400.0
 """Seconds that a trial is held for where there are no heartbeats: as in Optuna, until its program ends it."""
+
+
+SHOWN_SECONDS = 1.0
+"""How long reports and attributes may wait to be shown to queries while a trial goes on: each costs a round trip."""
 
 
 class HstoreStorage(ReadingStorage, BaseHeartbeat):
@@ -65,6 +70,10 @@ class HstoreStorage(ReadingStorage, BaseHeartbeat):
         self._callback = heartbeat_stale_trial_callback
         self._session = uuid.uuid4().hex
         self._known: dict[int, StudyRecord] = {}
+        self._running: set[tuple[int, int]] = set()
+        """Study and number of each trial that runs for this storage: it alone writes to them, as a rule."""
+        self._shown = time.monotonic()
+        """When what queries read was last brought up to the log."""
 
     def __getstate__(self) -> dict[str, Any]:
         if not self.store.is_durable:
@@ -151,8 +160,13 @@ class HstoreStorage(ReadingStorage, BaseHeartbeat):
         with self._gate:
             self._append(self._there(study_id, fresh=False), lambda: [(Noted, None, with_said({}, said))])
 
-    def _append(self, record: StudyRecord, decide: Callable[[], Sequence[PendingEvent]]) -> bool:
-        """Append what *decide* says; return whether there was anything. It is asked again when another was first."""
+    def _append(
+        self, record: StudyRecord, decide: Callable[[], Sequence[PendingEvent]], *, is_urgent: bool = True
+    ) -> bool:
+        """Append what *decide* says; return whether there was anything. It is asked again when another was first.
+
+        is_urgent: whether what queries read has to show it at once, and not with the next that is.
+        """
         if not record.is_of_optuna:
             raise InvalidValue(
                 f"experiment {record.experiment.name!r} is a search of hstore's, which Optuna can read and not change",
@@ -163,7 +177,15 @@ class HstoreStorage(ReadingStorage, BaseHeartbeat):
             record.update()
             return decide()
 
-        events = record.experiment.append_decided(decide_again)
+        is_urgent = is_urgent or time.monotonic() - self._shown >= SHOWN_SECONDS
+        events = record.experiment.append_decided(decide_again, more_to_come=not is_urgent)
+        if is_urgent:
+            self._shown = time.monotonic()
+        for event in events:
+            if isinstance(event, Running):
+                self._running.add((record.number, event.tid))
+            elif isinstance(event, (Done, Failed, Requeued)):
+                self._running.discard((record.number, event.tid))
         record.update()
         return bool(events)
 
@@ -172,7 +194,7 @@ class HstoreStorage(ReadingStorage, BaseHeartbeat):
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
         """See `BaseStorage`."""
         with self._gate:
-            record = self._there(study_id)
+            record = self._there(study_id, fresh=False)
             made = 0
 
             def decide() -> list[PendingEvent]:
@@ -181,7 +203,8 @@ class HstoreStorage(ReadingStorage, BaseHeartbeat):
                 self._hold(record, made)
                 return trial_events.new_trial(record, made, template_trial, lease=self._lease)
 
-            self._append(record, decide)
+            # A trial soon asks for its first parameter; only a lease has to be there at once.
+            self._append(record, decide, is_urgent=template_trial is not None or self._interval is not None)
         return number_of_trial(study_id, made)
 
     def set_trial_param(
@@ -213,19 +236,21 @@ class HstoreStorage(ReadingStorage, BaseHeartbeat):
             reported = {"step": int(step), "value": record.report_sign * float(intermediate_value)}
             return [*trial_events.begun(record, tid, lease=self._lease), (Reported, tid, reported)]
 
-        self._update(trial_id, decide)
+        self._update(trial_id, decide, is_urgent=False)
 
     def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
         """See `BaseStorage`."""
         said = attribute(USER, key, value)
-        self._update(trial_id, lambda record, tid: [(Noted, tid, with_said({}, said))])
+        self._update(trial_id, lambda record, tid: [(Noted, tid, with_said({}, said))], is_urgent=False)
 
     def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
         """See `BaseStorage`."""
         said = attribute(SYSTEM, key, value)
-        self._update(trial_id, lambda record, tid: [(Noted, tid, with_said({}, said))])
+        self._update(trial_id, lambda record, tid: [(Noted, tid, with_said({}, said))], is_urgent=False)
 
-    def _update(self, trial_id: int, decide: Callable[[StudyRecord, int], list[PendingEvent]]) -> bool:
+    def _update(
+        self, trial_id: int, decide: Callable[[StudyRecord, int], list[PendingEvent]], *, is_urgent: bool = True
+    ) -> bool:
         """Append what *decide* says of a trial that has not ended; return whether there was anything."""
         study, tid = study_and_tid(trial_id)
         with self._gate:
@@ -240,7 +265,11 @@ class HstoreStorage(ReadingStorage, BaseHeartbeat):
                     raise UpdateFinishedTrialError(f"Trial#{tid} has already finished and can not be updated.")
                 return decide(record, tid)
 
-            return self._append(record, checked)
+            return self._append(record, checked, is_urgent=is_urgent)
+
+    def _is_current(self, record: StudyRecord, tid: int) -> bool:
+        """Return the same, and true of a trial that runs here: what others write of it comes with another read."""
+        return (record.number, tid) in self._running or super()._is_current(record, tid)
 
     # -- heartbeats -------------------------------------------------------------------------------------------
 

@@ -39,6 +39,10 @@ class ReadingStorage(BaseStorage):
     def _records(self) -> list[StudyRecord]:
         """Return all studies, deleted ones among them, in the order in which they were created."""
 
+    def _is_current(self, record: StudyRecord, tid: int) -> bool:
+        """Return whether trial *tid* is what it was when it was last read: one that has ended stays as it is."""
+        return record.is_of_optuna and record.trials.view(tid).state.is_finished()
+
     def _there(self, study: int, *, fresh: bool = True) -> StudyRecord:
         record = self._record(study)
         if fresh:
@@ -84,7 +88,9 @@ class ReadingStorage(BaseStorage):
         """See `BaseStorage`."""
         study, tid = study_and_tid(trial_id)
         with self._gate:
-            record = self._there(study)
+            record = self._there(study, fresh=False)
+            if tid not in record.trials or not self._is_current(record, tid):
+                record.refresh()
             if tid not in record.trials:
                 raise KeyError(NOT_FOUND)
             return copy.copy(record.trials.view(tid))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -91,6 +92,49 @@ def test_two_processes_share_a_study_and_no_trial_is_lost_or_there_twice(mongo_u
     assert [trial.number for trial in study.trials] == list(range(12))
     assert {trial.state for trial in study.trials} == {optuna.trial.TrialState.COMPLETE}
     assert len({trial.params["x"] for trial in study.trials}) == 12
+    storage.store.close()
+
+
+UNTIL_KILLED = """
+import sys, optuna
+from hstore.optuna import HstoreStorage
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+study = optuna.load_study(study_name="shared", storage=HstoreStorage(sys.argv[1]))
+told = lambda study, trial: print(trial.number, repr(trial.value), flush=True)
+study.optimize(lambda trial: trial.suggest_float("x", 0, 1), callbacks=[told])
+"""
+
+
+def has_trials(study: optuna.Study, n: int) -> bool:
+    return len(study.trials) >= n
+
+
+@pytest.mark.long
+def test_of_programs_that_are_killed_every_trial_that_they_were_told_of_is_there_once(mongo_url: str) -> None:
+    storage = HstoreStorage(mongo_url)
+    study = optuna.create_study(storage=storage, study_name="shared")
+    told: dict[int, float] = {}
+    for _ in range(4):
+        programs = [
+            subprocess.Popen([sys.executable, "-c", UNTIL_KILLED, mongo_url], stdout=subprocess.PIPE, text=True)
+            for _ in range(4)
+        ]
+        until(partial(has_trials, study, len(study.trials) + 20))
+        for program in programs:
+            program.kill()
+        for program in programs:
+            output, _ = program.communicate()
+            for number, value in (line.split() for line in output.splitlines() if line.count(" ") == 1):
+                assert int(number) not in told
+                told[int(number)] = float(value)
+    trials = {trial.number: trial for trial in study.trials}
+    assert len(told) >= 40
+    assert {number: trials[number].value for number in told} == told
+    assert sorted(trials) == list(range(len(trials)))
+    assert sum(trial.state == optuna.trial.TrialState.RUNNING for trial in trials.values()) <= 16
+    assert not verify(storage.store.log.documents("shared")).findings
+    storage.store.experiment("shared").repair()
+    assert check(storage.store, "shared") == []
     storage.store.close()
 
 
