@@ -42,10 +42,8 @@ def named(name: str) -> Algorithm | CustomAlgorithm:
     if name in ALGORITHMS:
         return ALGORITHMS[name]
     if (family := name.partition(":")[0]) in FAMILIES and family != name:
-        found = member_of_family(FAMILIES[family], name, path="algo").named_algorithm(name)
-        assert isinstance(found, Algorithm)
-        register(found)
-        return found
+        member: Algorithm = member_of_family(FAMILIES[family], name, path="algo").named_algorithm(name)
+        return member
     offered = entry_points.offered(PLUG_INS)
     for plug_in in offered.select(name=name):
         return _loaded(plug_in)
@@ -106,6 +104,13 @@ def resolve(algo: Any) -> tuple[Algorithm | CustomAlgorithm, dict[str, Any]]:
     if not callable(algo):
         raise InvalidValue(f"{algo!r} is not an algorithm; pass a name, an Algorithm or a function", path="algo")
     return algo, {}
+
+
+def recorded_algorithm(described: Mapping[str, Any]) -> Algorithm:
+    """Return the algorithm that a log has as *described*, of which `why_unknown` says that there is one."""
+    found = named(described["name"])
+    assert isinstance(found, Algorithm)
+    return found
 
 
 def describe_algorithm(algorithm: Algorithm | CustomAlgorithm, settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 from hstore.engine.optuna import trial_events
 from hstore.engine.optuna.reading_storage import NOT_FOUND, ReadingStorage
 from hstore.engine.optuna.said import DELETED, SYSTEM, USER, attribute, with_said
-from hstore.engine.optuna.study_names import experiment_name, number_of_trial, study_and_tid, study_number
+from hstore.engine.optuna.study_names import MOST_TRIALS, experiment_name, number_of_trial, study_and_tid, study_number
 from hstore.engine.optuna.study_record import StudyRecord, read_record
 from hstore.engine.optuna.trial_events import created_by_optuna
 from hstore.store.errors import Conflict, InvalidValue
@@ -126,8 +126,14 @@ class HstoreStorage(ReadingStorage, BaseHeartbeat):
         study_name = DEFAULT_STUDY_NAME_PREFIX + str(uuid.uuid4()) if study_name is None else study_name
         with self._gate:
             nth = 0
+            others = {study_number(name): name for name in self.store.experiments()}
             while True:
                 name = experiment_name(study_name, nth)
+                if others.get(study_number(name), name) != name:
+                    raise InvalidValue(
+                        f"the numbers of studies {name!r} and {others[study_number(name)]!r} would be the same",
+                        hint="give the study another name",
+                    )
                 record = self._read(name)
                 if record is None:
                     experiment = Experiment(self.store, name)
@@ -200,6 +206,8 @@ class HstoreStorage(ReadingStorage, BaseHeartbeat):
             def decide() -> list[PendingEvent]:
                 nonlocal made
                 made = len(record.experiment.state.trials)
+                if made >= MOST_TRIALS:
+                    raise InvalidValue(f"a study has at most {MOST_TRIALS} trials in hstore")
                 self._hold(record, made)
                 return trial_events.new_trial(record, made, template_trial, lease=self._lease)
 

@@ -8,7 +8,9 @@ from hstore.store.errors import InvalidName
 from hstore.store.values import MAX_NAME, check_name
 
 TRIAL_BITS = 21
-"""Up to two million trials in a study. With the 31 bits of a study's number they fit into a number of JavaScript's."""
+"""With the 31 bits of a study's number they fit into a number of JavaScript's."""
+MOST_TRIALS = 1 << TRIAL_BITS
+"""In one study."""
 
 
 def study_number(experiment: str) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
 from typing import Any, get_args
 
@@ -11,9 +10,8 @@ import pytest
 pytest.importorskip("optuna", reason="needs Optuna: pip install 'hstore[optuna]'")
 
 from hstore import Trials, fmin, hp
-from hstore.engine.algorithms import Algorithm, resolve
+from hstore.engine.algorithms import ALGORITHMS, Algorithm, named, resolve
 from hstore.engine.algorithms.history import History
-from hstore.engine.algorithms.known_algorithms import _table
 from hstore.engine.audit.replay import derive_again
 from hstore.engine.fmin import OptunaName
 from hstore.engine.optuna import sampler_family
@@ -34,14 +32,6 @@ SPACE = {
     "step": hp.quniform("step", 0, 1, 0.1),
     "seats": hp.randint("seats", 5),
 }
-
-
-@pytest.fixture(autouse=True)
-def _registered_here_alone() -> Iterator[None]:
-    """No other test finds the samplers among the algorithms."""
-    yield
-    for name in [name for name in _table if name.startswith("optuna:")]:
-        del _table[name]
 
 
 def objective(config: dict[str, Any]) -> float:
@@ -135,6 +125,11 @@ def test_what_cannot_be_run_is_refused_before_anything_is_written(algo: Any, com
 
 def test_type_checkers_know_every_sampler_by_its_name() -> None:
     assert sorted(get_args(OptunaName)) == sorted(f"optuna:{name}" for name in SAMPLERS)
+
+
+def test_the_table_of_algorithms_holds_those_of_hstore_alone() -> None:
+    assert named_algorithm("TPESampler") is named("optuna:TPESampler")
+    assert not [name for name in ALGORITHMS if name.startswith("optuna:")]
 
 
 def test_the_version_that_is_recorded_is_that_of_optuna() -> None:
