@@ -1,4 +1,4 @@
-"""`hstore export`: the trials, events or reports of an experiment as a file that other programs read."""
+"""`hstore export`: the trials, events or reports of an experiment as a file, or as a study of Optuna's."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from hstore.store.table_kinds import TABLE_KINDS
 
 if TYPE_CHECKING:
     from hstore.cli.session import Session
+    from hstore.store.experiment import Experiment
     from hstore.store.table_kinds import TableKind
     from hstore.store.tables import Table
 
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
 @click.option("--jsonl", "jsonl_file", metavar="FILE", help="Write one JSON object per line; - is stdout.")
 @click.option("--parquet", "parquet_file", metavar="FILE", help="Write Parquet; needs pandas and pyarrow.")
 @click.option("--kind", type=click.Choice(TABLE_KINDS), default="trials", show_default=True, help="What a row is.")
+@click.option(
+    "--to", "target", type=(click.Choice(["optuna"]), str), metavar="optuna URL", help="Add to a storage of Optuna's."
+)
+@click.option("--name", metavar="STUDY", help="Name of the study, with --to; default: EXPERIMENT.")
 @click.pass_obj
 def export(
     session: Session,
@@ -35,29 +40,44 @@ def export(
     jsonl_file: str | None,
     parquet_file: str | None,
     kind: TableKind,
+    target: tuple[str, str] | None,
+    name: str | None,
 ) -> None:
     """Write the trials of EXPERIMENT to a file, one row a trial, with a column for each parameter.
 
     Times are UTC; loss and parameters are the actual values. With --kind a row is an event or a reported value.
 
+    With --to optuna URL, the trials that have ended are added to a study of that Optuna storage: a database such as
+    sqlite:///study.db, or the path of a journal. Repeating it adds only new trials. Needs Optuna.
+
     \b
     hstore export digits --csv digits.csv
     hstore export digits --jsonl - | head -1
     hstore export digits --parquet reports.parquet --kind reports
+    hstore export digits --to optuna sqlite:///study.db
     """
     from hstore.store.tables import table_of
 
     files = [(write, file) for write, file in (
         (write_csv, csv_file), (write_jsonl, jsonl_file), (write_parquet, parquet_file),
     ) if file is not None]  # fmt: skip
-    if not files:
-        raise click.UsageError("name a file: --csv FILE, --jsonl FILE or --parquet FILE")
+    if not files and target is None:
+        raise click.UsageError("name a file: --csv FILE, --jsonl FILE or --parquet FILE; or --to optuna URL")
     with session.experiment(experiment) as found:
         table = table_of(found, kind)
+        if target is not None:
+            _to_optuna(found, target[1], name)
     for write, file in files:
         write(table, file)
         if file != "-":
             print_note(f"wrote {len(table[next(iter(table))].values)} {kind} to {file}")
+
+
+def _to_optuna(experiment: Experiment, url: str, name: str | None) -> None:
+    from hstore.cli.optuna_copies import copies, left_out
+
+    copied = copies().export_study(experiment, copies().optuna_storage(url), name=name)
+    print_note(f"added {copied.new} trials to study {copied.study}, now of {copied.trials}{left_out(copied)}")
 
 
 def write_csv(table: Table, file: str) -> None:

@@ -1,4 +1,4 @@
-"""`hstore import`: import trials of hyperopt."""
+"""`hstore import`: import trials of hyperopt or Optuna."""
 
 from __future__ import annotations
 
@@ -25,24 +25,33 @@ TIMEOUT = 5.0
     "--from-hyperopt",
     "source",
     metavar="URL|FILE",
-    required=True,
     help="MongoDB of hyperopt's workers, or a pickled Trials.",
 )
+@click.option("--from-optuna", "optuna_source", metavar="URL|FILE", help="Storage of Optuna's, or its journal.")
+@click.option("--study", "studies", metavar="STUDY", multiple=True, help="Only this study of Optuna's.")
 @click.option(
     "--exp-key", "exp_keys", metavar="KEY", multiple=True, help="Only jobs with this exp_key; '' for those without one."
 )
-@click.option("--name", metavar="EXP", help="Name of the experiment; default: its exp_key.")
+@click.option("--name", metavar="EXP", help="Name of the experiment; default: its exp_key or study.")
 @click.option("--space", "space_ref", metavar="PKG.MOD:NAME", help="The search space, made with hstore's hp.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
 @click.pass_obj
 def import_(
-    session: Session, source: str, exp_keys: tuple[str, ...], name: str | None, space_ref: str | None, as_json: bool
+    session: Session,
+    source: str | None,
+    optuna_source: str | None,
+    studies: tuple[str, ...],
+    exp_keys: tuple[str, ...],
+    name: str | None,
+    space_ref: str | None,
+    as_json: bool,
 ) -> None:
-    """Import hyperopt trials (MongoDB or pickle).
+    """Import hyperopt trials (MongoDB or pickle) or Optuna studies.
 
-    URL names a MongoDB that hyperopt's workers shared (collections jobs and fs), FILE a pickled Trials such as fmin's
-    trials_save_file. hyperopt need not be installed, and no code from a pickle is run. The jobs of each exp_key become
-    an experiment of that name; jobs without one become "default", or an experiment named after the file.
+    With --from-hyperopt, URL names a MongoDB that hyperopt's workers shared (collections jobs and fs), FILE a pickled
+    Trials such as fmin's trials_save_file. hyperopt need not be installed, and no code from a pickle is run. The jobs
+    of each exp_key become an experiment of that name; jobs without one become "default", or an experiment named after
+    the file.
 
     Each trial is imported with its point, worker, result or error, attachments, and the times that hyperopt recorded.
     Running trials are queued again, so stop hyperopt's workers first. Repeating an import adds only new trials; an
@@ -52,11 +61,22 @@ def import_(
     by workers after `hstore resume EXP`; without it, the experiment can only be read and compared. Use
     `python -m hstore.compat -m hstore import …` if the space is made with hyperopt's hp.
 
+    With --from-optuna, each study becomes an experiment of its name, with its trials, attributes and times; running
+    trials are left out until they have ended. Programs of Optuna continue it by hstore.optuna.HstoreStorage.
+
     \b
     hstore import --from-hyperopt mongo://host:1234/db/jobs
     hstore import --from-hyperopt mongodb://user@host/db --exp-key digits --space train:SPACE
     hstore import --from-hyperopt trials.pkl --name old-digits
+    hstore import --from-optuna sqlite:///study.db --study digits
     """
+    if optuna_source is not None and source is None and not exp_keys and space_ref is None:
+        _import_studies(session, optuna_source, studies, name, as_json)
+        return
+    if source is None or optuna_source is not None or studies:
+        raise click.UsageError(
+            "name one source: --from-hyperopt, with --exp-key and --space; or --from-optuna, with --study"
+        )
     from dataclasses import asdict
 
     from hstore.cli.table import text
@@ -87,6 +107,27 @@ def import_(
             if not each.is_space_known:
                 then = "to evaluate them, import again with --space under another --name"
             print_note(f"hstore: {text(each.name)}: {queued} trial{'s' if queued > 1 else ''} queued; {then}")
+
+
+def _import_studies(session: Session, url: str, studies: tuple[str, ...], name: str | None, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from hstore.cli.optuna_copies import copies, left_out
+    from hstore.cli.table import render, text
+
+    found = copies().optuna_storage(url)
+    names = list(studies) or copies().study_names(found)
+    if name is not None and len(names) != 1:
+        raise click.UsageError(f"--name is for one study, not for {len(names)}: choose it with --study")
+    imported = [copies().import_study(session.store, found, study, name=name) for study in names]
+    if as_json:
+        print_json([asdict(each) for each in imported])
+        return
+    rows = [["experiment", "study", "trials", "new"]]
+    print_text(render([*rows, *([each.experiment, each.study, each.trials, each.new] for each in imported)]))
+    for each in imported:
+        if each.left_out:
+            print_note(f"hstore: {text(each.experiment)}{left_out(each)}")
 
 
 def _opened(source: str) -> Source:

@@ -149,7 +149,7 @@ def _summary(document: Document) -> str:
         case "failed":
             return text(f"{data.get('error')}: {data.get('message')}")
         case "reported":
-            shown = {name: data[name] for name in ("step", "value") if name in data}
+            shown = {name: data[name] for name in ("step", "value") if name in data} | dict(data.get("params", {}))
             if "pruning" in data:
                 shown["stopped by"] = data["pruning"]["pruner"]["name"]
             return named(shown | ({"attachment": data["attachment"]["name"]} if "attachment" in data else {}))

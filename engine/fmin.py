@@ -33,6 +33,11 @@ from hstore.store.errors import AllTrialsFailed, InvalidAnnotatedParameter, Inva
 from hstore.store.messages import shown_on_stderr
 from hstore.store.store import Store
 
+OptunaName: TypeAlias = Literal[
+    "optuna:TPESampler", "optuna:RandomSampler", "optuna:CmaEsSampler", "optuna:QMCSampler", "optuna:NSGAIISampler",
+    "optuna:NSGAIIISampler", "optuna:GPSampler",
+]  # fmt: skip
+"""Optuna's samplers; see docs/optuna.md."""
 Function = TypeVar("Function", bound=Callable[..., Any])
 AlgorithmName: TypeAlias = Literal["anneal", "auto", "cmaes", "gp", "grid", "mix", "mtpe", "qmc", "rand", "tpe"]
 """Our own algorithms, for type checkers. A plug-in's name works as well; of that a checker knows nothing."""
@@ -41,7 +46,7 @@ AlgorithmName: TypeAlias = Literal["anneal", "auto", "cmaes", "gp", "grid", "mix
 def fmin(
     fn: Callable[..., Any],
     space: Any,
-    algo: AlgorithmName | Callable[..., Any] | None = None,
+    algo: AlgorithmName | OptunaName | Mapping[str, Any] | Callable[..., Any] | None = None,
     max_evals: SupportsInt | None = None,
     timeout: SupportsFloat | None = None,
     loss_threshold: SupportsFloat | None = None,
@@ -81,7 +86,8 @@ def fmin(
     space: a nest of dicts, lists and `hp.…` expressions; "annotated" takes it from the annotations of *fn*, which is
         then called with its parts by keyword.
     algo: `gp.suggest`, `mtpe.suggest`, …, or hyperopt's `tpe.suggest`, `rand.suggest`, `anneal.suggest`; a
-        `functools.partial` of one with settings; its name, or a plug-in's; or a function of your own,
+        `functools.partial` of one with settings; its name, or a plug-in's, or one of Optuna's samplers such as
+        "optuna:TPESampler"; {"name": …, "settings": {…}}; or a function of your own,
         `suggest(new_ids, domain, trials, seed)`. None: the one that `$HSTORE_ALGO` names, else `auto.suggest`.
         See docs/algorithms.md.
     max_evals: number of trials in all, those of earlier calls on the same experiment included; None or infinity for

@@ -128,7 +128,7 @@ class Running(TrialEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reported(TrialEvent):
-    """The objective reported something while it ran: a value at a step, a partial result, or an attachment."""
+    """The objective reported something while it ran: a value at a step, a partial result, an attachment, parameters."""
 
     type: ClassVar[str] = "reported"
     step: int | None = None
@@ -136,6 +136,10 @@ class Reported(TrialEvent):
     result: Data | None = None
     attachment: Data | None = None
     """name, sha256, length."""
+    point: Data | None = None
+    """Raw values that the trial has beside those it was queued with, where an objective asks for them as it goes."""
+    params: Data | None = None
+    """What these mean."""
     pruning: Data | None = None
     """Of a value after which the trial is to stop early: the `pruner` (name, version, settings), and what it had `seen`
     of other trials: [first, last] tid of each run of those that had `ended`, and [tid, ver] of each that was `open`."""

@@ -66,6 +66,10 @@ class Trial:
     running: Running | None = None
     end: Done | Failed | Cancelled | None = None
     reports: tuple[Reported, ...] = ()
+    asked_point: Data = field(default_factory=lambda: NOTHING)
+    """Raw value of each label that the objective asked for as it went."""
+    asked_params: Data = field(default_factory=lambda: NOTHING)
+    """What these mean."""
     notes: tuple[Noted, ...] = ()
     is_void: bool = False
     retries: Mapping[str, int] = field(default_factory=lambda: NOTHING)
@@ -94,12 +98,14 @@ class Trial:
     @property
     def point(self) -> Data:
         """Raw value per active label."""
-        return self.queued.point if self.queued else NOTHING
+        queued = self.queued.point if self.queued else NOTHING
+        return {**queued, **self.asked_point} if self.asked_point else queued
 
     @property
     def params(self) -> Data:
         """Readable value per active label."""
-        return self.queued.params if self.queued else NOTHING
+        queued = self.queued.params if self.queued else NOTHING
+        return {**queued, **self.asked_params} if self.asked_params else queued
 
     @property
     def is_finished(self) -> bool:
@@ -201,8 +207,14 @@ def evolve(trial: Trial | None, event: Event) -> Trial:
             )  # fmt: skip
         case Running():
             return replace(trial, ver=ver, state="running", running=event, last=event)
-        case Reported():
+        case Reported(point=None, params=None):
             return replace(trial, ver=ver, reports=(*trial.reports, event), last=event)
+        case Reported(point=point, params=params):
+            return replace(
+                trial, ver=ver, reports=(*trial.reports, event), last=event,
+                asked_point={**trial.asked_point, **(point or {})},
+                asked_params={**trial.asked_params, **(params or {})},
+            )  # fmt: skip
         case Done():
             return replace(trial, ver=ver, state="done", end=event, last=event)
         case Failed():
@@ -252,7 +264,7 @@ def fold_plain(chain: Sequence[Event]) -> Trial | None:
             end, state = event, kind.type  # type: ignore[assignment]
         elif kind is Running:
             running, state = event, "running"  # type: ignore[assignment]
-        elif kind is Reported:
+        elif kind is Reported and event.point is None:  # type: ignore[attr-defined]
             reports.append(event)  # type: ignore[arg-type]
         elif kind is Reserved and reserved is None and running is None:
             reserved, state = event, "reserved"  # type: ignore[assignment]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from importlib import import_module
 from importlib.metadata import EntryPoint
 from reprlib import repr as short
 from types import MappingProxyType, ModuleType
@@ -17,6 +18,11 @@ CustomAlgorithm = Callable[..., list[dict[str, Any]]]
 
 PLUG_INS = "hstore.algorithms"
 """The group of entry points under which packages offer algorithms."""
+
+FAMILIES = {"optuna": "hstore.engine.optuna.sampler_family"}
+"""By what stands before the colon of a name such as "optuna:TPESampler" the module whose `named_algorithm` has it.
+
+It is imported when such a name is first asked for, and needs the package that it is called after."""
 
 _table: dict[str, Algorithm] = {}
 ALGORITHMS: Mapping[str, Algorithm] = MappingProxyType(_table)
@@ -35,11 +41,25 @@ def named(name: str) -> Algorithm | CustomAlgorithm:
     """
     if name in ALGORITHMS:
         return ALGORITHMS[name]
+    if (family := name.partition(":")[0]) in FAMILIES and family != name:
+        member: Algorithm = member_of_family(FAMILIES[family], name, path="algo").named_algorithm(name)
+        return member
     offered = entry_points.offered(PLUG_INS)
     for plug_in in offered.select(name=name):
         return _loaded(plug_in)
     known = ", ".join(dict.fromkeys((*ALGORITHMS, *sorted(offered.names))))
     raise InvalidValue(f"no algorithm is called {name!r}; there are: {known}", path="algo")
+
+
+def member_of_family(module: str, name: str, *, path: str) -> Any:
+    """Return *module*, which knows *name*; raises `InvalidValue` if the package that it needs is not installed."""
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        family = name.partition(":")[0]
+        raise InvalidValue(
+            f"{name!r} needs {family}, which is not installed", hint=f"pip install 'hstore[{family}]'", path=path
+        ) from error
 
 
 def _loaded(plug_in: EntryPoint) -> Algorithm | CustomAlgorithm:
@@ -84,6 +104,13 @@ def resolve(algo: Any) -> tuple[Algorithm | CustomAlgorithm, dict[str, Any]]:
     if not callable(algo):
         raise InvalidValue(f"{algo!r} is not an algorithm; pass a name, an Algorithm or a function", path="algo")
     return algo, {}
+
+
+def recorded_algorithm(described: Mapping[str, Any]) -> Algorithm:
+    """Return the algorithm that a log has as *described*, of which `why_unknown` says that there is one."""
+    found = named(described["name"])
+    assert isinstance(found, Algorithm)
+    return found
 
 
 def describe_algorithm(algorithm: Algorithm | CustomAlgorithm, settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from hstore.engine.algorithms import ALGORITHMS, Exhausted, choose_recorded, recorded_shortfall, why_unknown
+from hstore.engine.algorithms import Exhausted, choose_recorded, recorded_algorithm, recorded_shortfall, why_unknown
 from hstore.engine.algorithms.encoding import encoding
 from hstore.engine.algorithms.scalarise import why_unknown_scalarisation
 from hstore.engine.evaluation.pruning import PruningReplay, why_skipped
@@ -239,7 +239,7 @@ class _Suggestions:
         if decision.seed != seed:
             return False
         shortfall = recorded_shortfall(
-            ALGORITHMS[algorithm["name"]], self._space, self._known.history, dict(decision.point),
+            recorded_algorithm(algorithm), self._space, self._known.history, dict(decision.point),
             seed=seed, settings=algorithm["settings"], recorded=algorithm,
         )  # fmt: skip
         return shortfall is not None and shortfall <= LEAST_WORTH
@@ -247,7 +247,7 @@ class _Suggestions:
     def _choose(self, algorithm: Mapping[str, Any], seed: int) -> Point:
         try:
             chosen = choose_recorded(
-                ALGORITHMS[algorithm["name"]], self._space, self._known.history,
+                recorded_algorithm(algorithm), self._space, self._known.history,
                 seed=seed, settings=algorithm["settings"], recorded=algorithm,
             )  # fmt: skip
         except Exhausted:
@@ -269,7 +269,7 @@ def _derive_prunings(prunings: PruningReplay, tid: int, reports: Iterable[Report
 
 
 def _is_portable(described: Mapping[str, Any]) -> bool:
-    return ALGORITHMS[described["name"]].is_portable_with(described["settings"])
+    return recorded_algorithm(described).is_portable_with(described["settings"])
 
 
 def _is_close(space: Space, label: str, recorded: Any, derived: Any) -> bool:

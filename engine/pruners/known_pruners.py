@@ -16,6 +16,9 @@ from hstore.store.errors import InvalidValue
 
 PRUNERS: Mapping[str, Pruner] = MappingProxyType({pruner.name: pruner for pruner in (asha, hyperband, median)})
 
+FAMILIES = {"optuna": "hstore.engine.optuna.pruner_family"}
+"""By what stands before the colon of a name such as "optuna:MedianPruner" the module whose `named_pruner` has it."""
+
 PLUG_INS = "hstore.pruners"
 """The group of entry points under which packages offer pruners."""
 
@@ -35,6 +38,11 @@ def named(name: str) -> Pruner:
 def _found(name: str) -> Pruner | None:
     if name in PRUNERS:
         return PRUNERS[name]
+    if (family := name.partition(":")[0]) in FAMILIES and family != name:
+        from hstore.engine.algorithms.known_algorithms import member_of_family
+
+        found: Pruner = member_of_family(FAMILIES[family], name, path="pruner").named_pruner(name)
+        return found
     return next(map(_loaded, _plug_ins().select(name=name)), None)
 
 

@@ -10,9 +10,7 @@ import pytest
 from tests.cli.commands import run
 
 from hstore import fmin, hp, rand
-from hstore.cli.export import KINDS
 from hstore.store.store import Store
-from hstore.store.tables import TABLE_KINDS
 
 NASTY = 'a,"b"\nc'
 
@@ -38,10 +36,6 @@ def test_csv_has_a_line_a_trial_and_quotes_what_has_to_be(exported: str, mongo_s
     assert [float(row["params.x"]) for row in rows] == [trial.params["x"] for trial in trials]
     assert {row["params.name"] for row in rows} <= {NASTY, "[1, 2]"}
     assert all(row["ended_at"].endswith("+00:00") for row in rows)
-
-
-def test_every_table_can_be_exported() -> None:
-    assert KINDS == TABLE_KINDS
 
 
 def test_lines_of_json_go_to_stdout_where_that_is_asked_for(exported: str, mongo_store: Store) -> None:

@@ -1,0 +1,201 @@
+"""Optuna programs whose studies are experiments: what hstore shows of them, and how processes share one."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import partial
+
+import pytest
+
+pytest.importorskip("optuna", reason="needs Optuna: pip install 'hstore[optuna]'")
+
+import optuna
+from tests.waiting import until
+
+from hstore import Trials, fmin, hp
+from hstore.engine.audit.check import check
+from hstore.engine.optuna.hstore_storage import HstoreStorage
+from hstore.store.errors import InvalidValue
+from hstore.store.events import Failed, Reported
+from hstore.store.store import Store
+from hstore.store.verify import verify
+
+PROGRAM = """
+import sys, optuna
+from hstore.optuna import HstoreStorage
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+study = optuna.load_study(study_name="shared", storage=HstoreStorage(sys.argv[1]))
+study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=6)
+"""
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    yield
+    optuna.logging.set_verbosity(optuna.logging.INFO)
+
+
+def define_by_run(trial: optuna.Trial) -> float:
+    rate = float(trial.suggest_float("rate", 0.1, 10, log=True))
+    if trial.suggest_categorical("kind", ["svm", "forest"]) == "forest":
+        trial.suggest_int("depth", 1, 9)
+    trial.report(rate, 1)
+    trial.set_user_attr("seen", [1, 2])
+    if trial.number == 3:
+        raise optuna.TrialPruned
+    if trial.number == 4:
+        raise ZeroDivisionError("no such fold")
+    return rate
+
+
+def study_in(store: Store, **options: str) -> optuna.Study:
+    sampler = optuna.samplers.RandomSampler(seed=1)
+    return optuna.create_study(storage=HstoreStorage(store=store), study_name="digits", sampler=sampler, **options)
+
+
+def test_the_points_of_an_optuna_program_are_those_of_the_experiment(store: Store) -> None:
+    study = study_in(store, direction="maximize")
+    study.optimize(define_by_run, n_trials=8, catch=ZeroDivisionError)
+    experiment = store.experiment("digits")
+    for trial, frozen in zip(experiment.trials, study.trials, strict=True):
+        assert dict(trial.params) == frozen.params
+        assert list(trial.params)[:2] == ["rate", "kind"]
+        assert [event.value for event in trial.reports if event.step is not None] == [-frozen.params["rate"]]
+    assert experiment.state.best is not None
+    assert experiment.state.best.loss == -study.best_value
+    assert experiment.state.counts == {"done": 7, "failed": 1}
+    assert [trial.tid for trial in experiment.trials if trial.is_pruned] == [3]
+    failed = experiment.trials[4].end
+    assert isinstance(failed, Failed)
+    assert "Optuna program says why" in failed.message  # Optuna logs it, and tells no storage
+    assert not verify(store.log.documents("digits")).findings
+
+
+def test_what_queries_read_has_parameters_that_were_asked_for_on_the_way(mongo_store: Store) -> None:
+    study_in(mongo_store).optimize(define_by_run, n_trials=2)
+    assert mongo_store.database is not None
+    documents = list(mongo_store.database["trials"].find({"exp": "digits"}, sort=[("tid", 1)]))
+    assert [set(document["params"]) >= {"rate", "kind"} for document in documents] == [True, True]
+    [row] = [row for row in mongo_store.overview() if row["name"] == "digits"]
+    assert set(row["best"]["params"]) >= {"rate", "kind"}
+    assert list(check(mongo_store, "digits")) == []
+
+
+def test_two_processes_share_a_study_and_no_trial_is_lost_or_there_twice(mongo_url: str) -> None:
+    storage = HstoreStorage(mongo_url)
+    study = optuna.create_study(storage=storage, study_name="shared")
+    programs = [subprocess.Popen([sys.executable, "-c", PROGRAM, mongo_url]) for _ in range(2)]
+    assert [program.wait() for program in programs] == [0, 0]
+    assert [trial.number for trial in study.trials] == list(range(12))
+    assert {trial.state for trial in study.trials} == {optuna.trial.TrialState.COMPLETE}
+    assert len({trial.params["x"] for trial in study.trials}) == 12
+    storage.store.close()
+
+
+UNTIL_KILLED = """
+import sys, optuna
+from hstore.optuna import HstoreStorage
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+study = optuna.load_study(study_name="shared", storage=HstoreStorage(sys.argv[1]))
+told = lambda study, trial: print(trial.number, repr(trial.value), flush=True)
+study.optimize(lambda trial: trial.suggest_float("x", 0, 1), callbacks=[told])
+"""
+
+
+def has_trials(study: optuna.Study, n: int) -> bool:
+    return len(study.trials) >= n
+
+
+@pytest.mark.long
+def test_of_programs_that_are_killed_every_trial_that_they_were_told_of_is_there_once(mongo_url: str) -> None:
+    storage = HstoreStorage(mongo_url)
+    study = optuna.create_study(storage=storage, study_name="shared")
+    told: dict[int, float] = {}
+    for _ in range(4):
+        programs = [
+            subprocess.Popen([sys.executable, "-c", UNTIL_KILLED, mongo_url], stdout=subprocess.PIPE, text=True)
+            for _ in range(4)
+        ]
+        until(partial(has_trials, study, len(study.trials) + 20))
+        for program in programs:
+            program.kill()
+        for program in programs:
+            output, _ = program.communicate()
+            for number, value in (line.split() for line in output.splitlines() if line.count(" ") == 1):
+                assert int(number) not in told
+                told[int(number)] = float(value)
+    trials = {trial.number: trial for trial in study.trials}
+    assert len(told) >= 40
+    assert {number: trials[number].value for number in told} == told
+    assert sorted(trials) == list(range(len(trials)))
+    assert sum(trial.state == optuna.trial.TrialState.RUNNING for trial in trials.values()) <= 16
+    assert not verify(storage.store.log.documents("shared")).findings
+    storage.store.experiment("shared").repair()
+    assert check(storage.store, "shared") == []
+    storage.store.close()
+
+
+def test_one_of_two_programs_takes_a_trial_that_waits(store: Store) -> None:
+    one, other = HstoreStorage(store=store), HstoreStorage(store=store)
+    study = optuna.create_study(storage=one, study_name="digits")
+    study.enqueue_trial({"x": 0.25})
+    trial = study.trials[0]._trial_id
+    other.get_trial(trial)
+    assert one.set_trial_state_values(trial, optuna.trial.TrialState.RUNNING)
+    assert not other.set_trial_state_values(trial, optuna.trial.TrialState.RUNNING)
+    experiment = store.experiment("digits")
+    assert experiment.trials[0].queued is not None
+    assert experiment.trials[0].queued.source == "enqueued"
+
+
+def test_a_trial_without_heartbeats_counts_as_stale_and_fails(mongo_store: Store) -> None:
+    patient = HstoreStorage(store=mongo_store, heartbeat_interval=300)
+    hasty = HstoreStorage(store=mongo_store, heartbeat_interval=1, grace_period=1)
+    study = optuna.create_study(storage=hasty, study_name="digits")
+    with pytest.warns(UserWarning, match="Heartbeat of storage"):
+        trial = study.ask()._trial_id
+    patient.record_heartbeat(trial)
+    assert hasty._get_stale_trial_ids(study._study_id) == []
+    hasty.record_heartbeat(trial)
+    until(lambda: hasty._get_stale_trial_ids(study._study_id) == [trial])
+    with pytest.warns(optuna.exceptions.ExperimentalWarning):
+        optuna.storages.fail_stale_trials(study)
+    assert study.trials[0].state == optuna.trial.TrialState.FAIL
+    assert mongo_store.experiment("digits").state.counts == {"failed": 1}
+
+
+def test_a_search_of_hstores_is_a_study_that_optuna_cannot_change() -> None:
+    trials = Trials()
+    fmin(abs, hp.uniform("x", -1, 1), algo="rand", max_evals=3, trials=trials, rstate=0, verbose=False)
+    storage = HstoreStorage(store=trials.experiment.store)
+    study = optuna.load_study(study_name=trials.experiment.name, storage=storage)
+    assert [trial.value for trial in study.trials] == trials.losses()
+    with pytest.raises(InvalidValue, match="is a search of hstore's, which Optuna can read and not change"):
+        study.ask()
+
+
+def test_a_study_of_a_deleted_ones_name_is_another_experiment(store: Store) -> None:
+    storage = HstoreStorage(store=store)
+    optuna.create_study(storage=storage, study_name="digits")
+    optuna.delete_study(study_name="digits", storage=storage)
+    optuna.create_study(storage=storage, study_name="digits")
+    assert optuna.get_all_study_names(storage) == ["digits"]
+    assert store.experiments() == ["digits", "digits~1"]
+
+
+def test_a_name_that_hstore_does_not_allow_is_kept_beside_one_that_it_does(store: Store) -> None:
+    storage = HstoreStorage(store=store)
+    study = optuna.create_study(storage=storage, study_name="$ a\nb")
+    assert optuna.load_study(study_name="$ a\nb", storage=storage).study_name == study.study_name
+    assert store.experiments()[0].startswith("optuna-")
+
+
+def test_each_parameter_is_an_event_that_says_what_it_was_drawn_from(store: Store) -> None:
+    study = study_in(store)
+    study.ask().suggest_int("n", 1, 9)
+    [event] = [event for event in store.experiment("digits").events if isinstance(event, Reported)]
+    assert event.point == {"n": float(event.params["n"])} if event.params else False
+    assert event.extra["optuna"]["distribution"].startswith('{"name": "IntDistribution"')
