@@ -39,6 +39,8 @@ DOCS = ROOT / "docs"
 ELSEWHERE = {"deploy.md", "roles.md"}
 """Pages whose examples have tests of their own."""
 PAGES = [ROOT / "README.md", *sorted(page for page in DOCS.rglob("*.md") if page.name not in ELSEWHERE)]
+NEEDED = {"frameworks.md": ("lightgbm", "sklearn")}
+"""Packages that the program of a page needs, which not every environment has."""
 NOT_COMMANDS = {"make", "pip", "pre-commit"}
 """What the console blocks of a page may name besides `hstore` and `python`: what sets up an environment."""
 OF_THEIR_OWN = {"worker", "db"}
@@ -102,6 +104,8 @@ class Program:
 def test_a_page_runs_and_prints_what_it_states(
     page: Path, mongo_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for package in NEEDED.get(page.name, ()):
+        pytest.importorskip(package, reason=f"the program of {page.name} needs {package}")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("HSTORE_URL", mongo_url)
