@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -15,8 +15,12 @@ import click
 from hstore.cli.printing import for_json, print_note
 from hstore.store.tables import TABLE_KINDS
 
+TOOL_NAMES = ("mlflow",)
+WAIT_SECONDS = 5.0
+
 if TYPE_CHECKING:
     from hstore.cli.session import Session
+    from hstore.store.experiment import Experiment
     from hstore.store.tables import Table, TableKind
 
 
@@ -25,6 +29,13 @@ if TYPE_CHECKING:
 @click.option("--csv", "csv_file", metavar="FILE", help="Write comma-separated values; - is stdout.")
 @click.option("--jsonl", "jsonl_file", metavar="FILE", help="Write one JSON object per line; - is stdout.")
 @click.option("--parquet", "parquet_file", metavar="FILE", help="Write Parquet; needs pandas and pyarrow.")
+@click.option(
+    "--to",
+    type=(click.Choice(TOOL_NAMES), str),
+    metavar="TOOL URI",
+    help="Mirror the experiment in another tool: mlflow.",
+)
+@click.option("--follow", is_flag=True, help="With --to: keep on until the search has finished, or Ctrl-C.")
 @click.option("--kind", type=click.Choice(TABLE_KINDS), default="trials", show_default=True, help="What a row is.")
 @click.pass_obj
 def export(
@@ -33,6 +44,8 @@ def export(
     csv_file: str | None,
     jsonl_file: str | None,
     parquet_file: str | None,
+    to: tuple[str, str] | None,
+    follow: bool,
     kind: TableKind,
 ) -> None:
     """Write the trials of EXPERIMENT to a file, one row a trial, with a column for each parameter.
@@ -43,14 +56,23 @@ def export(
     hstore export digits --csv digits.csv
     hstore export digits --jsonl - | head -1
     hstore export digits --parquet reports.parquet --kind reports
+    hstore export digits --to mlflow http://localhost:5000 --follow
     """
     from hstore.store.tables import table_of
 
     files = [(write, file) for write, file in (
         (write_csv, csv_file), (write_jsonl, jsonl_file), (write_parquet, parquet_file),
     ) if file is not None]  # fmt: skip
-    if not files:
-        raise click.UsageError("name a file: --csv FILE, --jsonl FILE or --parquet FILE")
+    if to is None and (follow or not files):
+        given = "--follow goes with --to" if follow else "name a file: --csv FILE, --jsonl FILE or --parquet FILE"
+        raise click.UsageError(given)
+    if to is not None:
+        if files:
+            raise click.UsageError("give either a file or --to")
+        tool, uri = to
+        with session.experiment(experiment) as found:
+            TOOLS[tool](found, uri, follow)
+        return
     with session.experiment(experiment) as found:
         table = table_of(found, kind)
     for write, file in files:
@@ -94,6 +116,29 @@ def write_parquet(table: Table, file: str) -> None:
             frame[name] = [None if value is None else _cell(value) for value in column.values]
     with _refusals(file):
         frame.to_parquet(file, index=False)
+
+
+def mirror_in_mlflow(experiment: Experiment, uri: str, follow: bool) -> None:
+    """Bring the runs of *experiment* in MLflow up to date; with *follow* until the search has finished."""
+    try:
+        from mlflow.exceptions import MlflowException
+
+        from hstore.engine.bridges.mlflow_mirror import MlflowMirror
+    except ImportError:
+        raise click.ClickException("--to mlflow needs MLflow: pip install 'hstore[mlflow]'") from None
+    try:
+        mirror = MlflowMirror(experiment, uri)
+        total = mirror.catch_up()
+        while follow and experiment.state.status != "finished":
+            if experiment.wait(WAIT_SECONDS) and experiment.refresh():
+                total += mirror.catch_up()
+    except MlflowException as error:
+        raise click.ClickException(f"MLflow at {uri}: {error}") from None
+    print_note(f"wrote {total} new or changed trials to MLflow")
+
+
+TOOLS: dict[str, Callable[[Experiment, str, bool], None]] = {"mlflow": mirror_in_mlflow}
+"""What `--to` mirrors an experiment in: a call with the experiment, the URI, and whether to follow."""
 
 
 @contextmanager
