@@ -20,6 +20,7 @@ from hstore.cli.import_ import import_
 from hstore.cli.key import key
 from hstore.cli.log import log
 from hstore.cli.ls import ls
+from hstore.cli.mcp import mcp
 from hstore.cli.migrate import migrate
 from hstore.cli.pause import pause, resume, stop
 from hstore.cli.printing import print_note, print_text
@@ -78,7 +79,7 @@ def app(ctx: click.Context, url: str | None, debug: bool) -> None:
 
 COMMANDS = (
     ls, show, status, log, export, worker, run_command, pause, resume, stop, retry, enqueue, ask, report, tell, fail,
-    replay, verify, check, rebuild, import_, migrate, head, seal, key, sign, quarantine, db,
+    replay, verify, check, rebuild, import_, migrate, head, seal, key, sign, quarantine, mcp, db,
 )  # fmt: skip
 for command in COMMANDS:
     app.add_command(command)

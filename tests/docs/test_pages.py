@@ -39,7 +39,11 @@ DOCS = ROOT / "docs"
 ELSEWHERE = {"deploy.md", "roles.md"}
 """Pages whose examples have tests of their own."""
 PAGES = [ROOT / "README.md", *sorted(page for page in DOCS.rglob("*.md") if page.name not in ELSEWHERE)]
-NEEDED = {"frameworks.md": ("lightgbm", "sklearn"), "mlflow.md": ("mlflow",)}
+NEEDED = {
+    "agents.md": ("mcp.server.mcpserver",),
+    "frameworks.md": ("lightgbm", "sklearn"),
+    "mlflow.md": ("mlflow",),
+}
 """Packages that the program of a page needs, which not every environment has."""
 NOT_COMMANDS = {"make", "pip", "pre-commit"}
 """What the console blocks of a page may name besides `hstore` and `python`: what sets up an environment."""
