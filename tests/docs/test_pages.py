@@ -42,6 +42,7 @@ PAGES = [ROOT / "README.md", *sorted(page for page in DOCS.rglob("*.md") if page
 NEEDED = {
     "agents.md": ("mcp.server.mcpserver",),
     "frameworks.md": ("lightgbm", "sklearn"),
+    "hydra.md": ("hydra",),
     "mlflow.md": ("mlflow",),
 }
 """Packages that the program of a page needs, which not every environment has."""
