@@ -78,8 +78,9 @@ def app(ctx: click.Context, url: str | None, debug: bool) -> None:
 
 
 COMMANDS = (
+    mcp,
     ls, show, status, log, export, worker, run_command, pause, resume, stop, retry, enqueue, ask, report, tell, fail,
-    replay, verify, check, rebuild, import_, migrate, head, seal, key, sign, quarantine, mcp, db,
+    replay, verify, check, rebuild, import_, migrate, head, seal, key, sign, quarantine, db,
 )  # fmt: skip
 for command in COMMANDS:
     app.add_command(command)
