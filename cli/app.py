@@ -21,6 +21,7 @@ from hstore.cli.importance import importance
 from hstore.cli.key import key
 from hstore.cli.log import log
 from hstore.cli.ls import ls
+from hstore.cli.mcp import mcp
 from hstore.cli.migrate import migrate
 from hstore.cli.pause import pause, resume, stop
 from hstore.cli.plot import plot
@@ -84,7 +85,7 @@ def app(ctx: click.Context, url: str | None, debug: bool) -> None:
 COMMANDS = (
     ls, show, status, log, export, plot, importance, worker, run_command, pause, resume, stop, retry, enqueue,
     ask, report, tell, fail, replay, verify, check, rebuild, snapshot, import_, migrate, head, seal, key, sign,
-    quarantine, db,
+    quarantine, mcp, db,
 )  # fmt: skip
 for command in COMMANDS:
     app.add_command(command)

@@ -15,6 +15,9 @@ import click
 from hstore.cli.printing import for_json, print_note
 from hstore.store.table_kinds import TABLE_KINDS
 
+TOOL_NAMES = ("mlflow", "optuna")
+WAIT_SECONDS = 5.0
+
 if TYPE_CHECKING:
     from hstore.cli.session import Session
     from hstore.store.experiment import Experiment
@@ -27,11 +30,15 @@ if TYPE_CHECKING:
 @click.option("--csv", "csv_file", metavar="FILE", help="Write comma-separated values; - is stdout.")
 @click.option("--jsonl", "jsonl_file", metavar="FILE", help="Write one JSON object per line; - is stdout.")
 @click.option("--parquet", "parquet_file", metavar="FILE", help="Write Parquet; needs pandas and pyarrow.")
-@click.option("--kind", type=click.Choice(TABLE_KINDS), default="trials", show_default=True, help="What a row is.")
 @click.option(
-    "--to", "target", type=(click.Choice(["optuna"]), str), metavar="optuna URL", help="Add to a storage of Optuna's."
+    "--to",
+    type=(click.Choice(TOOL_NAMES), str),
+    metavar="TOOL URI",
+    help="Copy the trials to another tool: mlflow or optuna.",
 )
-@click.option("--name", metavar="STUDY", help="Name of the study, with --to; default: EXPERIMENT.")
+@click.option("--follow", is_flag=True, help="With --to mlflow: keep on until the search has finished, or Ctrl-C.")
+@click.option("--kind", type=click.Choice(TABLE_KINDS), default="trials", show_default=True, help="What a row is.")
+@click.option("--name", metavar="STUDY", help="Name of the study, with --to optuna; default: EXPERIMENT.")
 @click.pass_obj
 def export(
     session: Session,
@@ -39,8 +46,9 @@ def export(
     csv_file: str | None,
     jsonl_file: str | None,
     parquet_file: str | None,
+    to: tuple[str, str] | None,
+    follow: bool,
     kind: TableKind,
-    target: tuple[str, str] | None,
     name: str | None,
 ) -> None:
     """Write the trials of EXPERIMENT to a file, one row a trial, with a column for each parameter.
@@ -55,18 +63,24 @@ def export(
     hstore export digits --jsonl - | head -1
     hstore export digits --parquet reports.parquet --kind reports
     hstore export digits --to optuna sqlite:///study.db
+    hstore export digits --to mlflow http://localhost:5000 --follow
     """
     from hstore.store.tables import table_of
 
     files = [(write, file) for write, file in (
         (write_csv, csv_file), (write_jsonl, jsonl_file), (write_parquet, parquet_file),
     ) if file is not None]  # fmt: skip
-    if not files and target is None:
-        raise click.UsageError("name a file: --csv FILE, --jsonl FILE or --parquet FILE; or --to optuna URL")
+    if to is None and (follow or not files):
+        asked = "--follow goes with --to mlflow URI" if follow else (
+            "name a file: --csv FILE, --jsonl FILE or --parquet FILE; or --to TOOL URI")  # fmt: skip
+        raise click.UsageError(asked)
+    if follow and to is not None and to[0] != "mlflow":
+        raise click.UsageError("--follow goes with --to mlflow URI")
     with session.experiment(experiment) as found:
         table = table_of(found, kind)
-        if target is not None:
-            _to_optuna(found, target[1], name)
+        if to is not None:
+            tool, uri = to
+            mirror_in_mlflow(found, uri, follow) if tool == "mlflow" else _to_optuna(found, uri, name)
     for write, file in files:
         write(table, file)
         if file != "-":
@@ -115,6 +129,25 @@ def write_parquet(table: Table, file: str) -> None:
             frame[name] = [None if value is None else _cell(value) for value in column.values]
     with _refusals(file):
         frame.to_parquet(file, index=False)
+
+
+def mirror_in_mlflow(experiment: Experiment, uri: str, follow: bool) -> None:
+    """Bring the runs of *experiment* in MLflow up to date; with *follow* until the search has finished."""
+    try:
+        from mlflow.exceptions import MlflowException
+
+        from hstore.engine.bridges.mlflow_mirror import MlflowMirror
+    except ImportError:
+        raise click.ClickException("--to mlflow needs MLflow: pip install 'hstore[mlflow]'") from None
+    try:
+        mirror = MlflowMirror(experiment, uri)
+        total = mirror.catch_up()
+        while follow and experiment.state.status != "finished":
+            if experiment.wait(WAIT_SECONDS) and experiment.refresh():
+                total += mirror.catch_up()
+    except MlflowException as error:
+        raise click.ClickException(f"MLflow at {uri}: {error}") from None
+    print_note(f"wrote {total} new or changed trials to MLflow")
 
 
 @contextmanager

@@ -105,6 +105,11 @@ class AskedTrial:
         """The latest step and value that were reported; None before there is one."""
         return self._ctrl.last_report
 
+    @property
+    def is_pruned(self) -> bool:
+        """Whether `should_stop` has returned that the pruner stops the trial: `tell()` takes no loss then."""
+        return self._ctrl.is_pruned
+
     def report(self, step: int, value: float) -> None:
         """Record *value* at *step*, such as the loss after an epoch: smaller is better. See `Ctrl.report`."""
         with self._search.locked():

@@ -1,4 +1,4 @@
-"""HyperoptSearchCV: a search over the parameters of a scikit-learn estimator, by cross-validation."""
+"""HstoreSearchCV: a search over the parameters of a scikit-learn estimator, by cross-validation."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _FIELDS = {
 """What a trial's result has of each split, and what scikit-learn calls it before it makes a table of it."""
 
 
-class HyperoptSearchCV(BaseSearchCV):  # type: ignore[misc]
+class HstoreSearchCV(BaseSearchCV):  # type: ignore[misc]
     """Search *space* for the parameters with which *estimator* scores best in cross-validation, then refit it.
 
     It is used as scikit-learn's own searches are, and has their attributes (`best_params_`, `best_score_`,
@@ -79,7 +79,7 @@ class HyperoptSearchCV(BaseSearchCV):  # type: ignore[misc]
         self.experiment = experiment
         self.store = store
 
-    def fit(self, X: Any, y: Any = None, groups: Any = None, **fit_params: Any) -> HyperoptSearchCV:  # noqa: N803
+    def fit(self, X: Any, y: Any = None, groups: Any = None, **fit_params: Any) -> HstoreSearchCV:  # noqa: N803
         """Search, and refit the estimator with the best parameters on all of *X*, *y*; return self.
 
         *fit_params* go to the estimator's fit. Raises `InvalidValue` for arguments without sense, what the estimator
@@ -251,3 +251,7 @@ def _own(value: Any) -> Any:
     """Return *value*, an estimator perhaps, as no other trial has it."""
     copy: Callable[..., Any] = clone
     return copy(value, safe=False)
+
+
+HyperoptSearchCV = HstoreSearchCV
+"""The name in hyperopt, which stays."""

@@ -64,3 +64,25 @@ def test_what_cannot_be_done_is_one_line(exported: str, tmp_path: Path) -> None:
     assert (done.exit_code, done.stderr.splitlines()[-1]) == (
         1, f"Error: cannot write {tmp_path / 'no' / 'such.csv'}: No such file or directory")  # fmt: skip
     assert run(exported, "export", "linse", "--csv", "-").exit_code != 0
+
+
+@pytest.mark.filterwarnings("ignore")  # of MLflow and of what it imports
+def test_export_to_mlflow_follows_a_search_to_its_end(
+    exported: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("mlflow", reason="needs MLflow: pip install mlflow-skinny")
+    from mlflow.tracking import MlflowClient
+
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    uri = f"file://{tmp_path}/mlruns"
+    first = run(exported, "export", "lines", "--to", "mlflow", uri, "--follow")
+    assert (first.exit_code, first.stderr) == (0, "wrote 3 new or changed trials to MLflow\n")
+    assert run(exported, "export", "lines", "--to", "mlflow", uri).stderr.startswith("wrote 0 ")
+    client: Any = MlflowClient(uri)
+    assert len(client.search_runs([client.get_experiment_by_name("lines").experiment_id])) == 4
+
+
+def test_export_to_a_tool_refuses_what_makes_no_sense(mongo_url: str) -> None:
+    assert "either a file or --to" in run(mongo_url, "export", "lines", "--to", "mlflow", "uri", "--csv", "-").stderr
+    assert "--follow goes with --to" in run(mongo_url, "export", "lines", "--csv", "-", "--follow").stderr

@@ -38,9 +38,15 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 ELSEWHERE = {"deploy.md", "roles.md"}
 """Pages whose examples have tests of their own."""
-NEEDED = {"optuna.md": "optuna"}
-"""Packages of an extra without which a page is left out."""
 PAGES = [ROOT / "README.md", *sorted(page for page in DOCS.rglob("*.md") if page.name not in ELSEWHERE)]
+NEEDED = {
+    "agents.md": ("mcp.server.mcpserver",),
+    "frameworks.md": ("lightgbm", "sklearn"),
+    "hydra.md": ("hydra",),
+    "mlflow.md": ("mlflow",),
+    "optuna.md": ("optuna",),
+}
+"""Packages that the program of a page needs, which not every environment has."""
 NOT_COMMANDS = {"make", "pip", "pre-commit"}
 """What the console blocks of a page may name besides `hstore` and `python`: what sets up an environment."""
 OF_THEIR_OWN = {"worker", "db"}
@@ -104,8 +110,8 @@ class Program:
 def test_a_page_runs_and_prints_what_it_states(
     page: Path, mongo_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if needed := NEEDED.get(page.name):
-        pytest.importorskip(needed, reason=f"the page needs {needed}: pip install 'hstore[{needed}]'")
+    for package in NEEDED.get(page.name, ()):
+        pytest.importorskip(package, reason=f"the program of {page.name} needs {package}")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("HSTORE_URL", mongo_url)

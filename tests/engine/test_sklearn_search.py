@@ -19,7 +19,7 @@ from sklearn.svm import SVC
 from sklearn.utils.estimator_checks import check_estimator, estimator_checks_generator
 
 from hstore import Store, Trials, fmin, hp, rand, tpe
-from hstore.sklearn import HyperoptSearchCV
+from hstore.sklearn import HstoreSearchCV, HyperoptSearchCV
 from hstore.store.errors import BadSearchSpace, InvalidValue
 
 with warnings.catch_warnings():
@@ -262,3 +262,8 @@ def test_a_distribution_on_an_experiment_goes_on_when_it_is_fitted_again(store: 
 def test_a_parameter_whose_distribution_cannot_be_searched_is_named() -> None:
     with pytest.raises(BadSearchSpace, match=r"^C: nothing can be searched by the distribution"):
         search({"C": stats.norm([0, 1], 1)}).fit(X, Y)
+
+
+def test_the_name_in_hyperopt_is_the_same_class() -> None:
+    assert HyperoptSearchCV is HstoreSearchCV
+    assert "HstoreSearchCV" in repr(search())

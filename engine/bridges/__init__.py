@@ -1,0 +1,1 @@
+"""Bridges: other tools that look at a search, or that run one."""
