@@ -77,8 +77,8 @@ def app(ctx: click.Context, url: str | None, debug: bool) -> None:
 
 
 COMMANDS = (
-    ls, show, status, ui, log, export, worker, run_command, pause, resume, stop, retry, enqueue, ask, report, tell, fail,
-    replay, verify, check, rebuild, import_, migrate, key, sign, db,
+    ls, show, status, ui, log, export, worker, run_command, pause, resume, stop, retry, enqueue, ask, report, tell,
+    fail, replay, verify, check, rebuild, import_, migrate, key, sign, db,
 )  # fmt: skip
 for command in COMMANDS:
     app.add_command(command)

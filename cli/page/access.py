@@ -62,7 +62,7 @@ class Access:
 def hosts_of(host: str, port: int, more: tuple[str, ...] = ()) -> frozenset[str]:
     """Return the Host headers to answer for a server on *host* and *port*.
 
-    more: names by which a proxy or another machine reaches it, "name" or "name:port", exactly as the browser sends them.
+    more: names by which a proxy or another machine reaches it, "name" or "name:port", as the browser sends them.
     """
     names = set() if _is_any(host) else {_bracketed(host)}
     if is_loopback(host) or _is_any(host):
@@ -106,7 +106,7 @@ def read_token(path: Path) -> str:
 
 
 def _is_any(host: str) -> bool:
-    return host in ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
+    return host in ("0.0.0.0", "::")
 
 
 def _bracketed(host: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bokeh.embed import json_item
-from bokeh.models import ColumnDataSource, HoverTool, LinearColorMapper, PlainText, TapTool
+from bokeh.models import ColumnDataSource, HoverTool, LinearColorMapper, PlainText, Range1d, TapTool
 from bokeh.plotting import figure
 
 from hstore.cli.page.colours import PALETTES, SCALE, Palette
@@ -34,7 +34,7 @@ def item(model: Model) -> dict[str, Any]:
 def history(theme: str) -> Any:
     """Return the losses by trial with the best so far: sources `done`, `failed`, `muted` (tid, loss, text), `best`."""
     palette = PALETTES[theme]
-    chart = _chart("trial", "loss", palette, height=HEIGHT)
+    chart = _chart("trial", "loss", palette, height=HEIGHT, is_filled_later=True)
     for kind, mark in MARKS.items():
         source = ColumnDataSource({"tid": [], "loss": [], "text": []}, name=kind)
         drawn = chart.scatter(
@@ -44,23 +44,25 @@ def history(theme: str) -> Any:
         _tooltips(chart, [drawn], [("trial", "@tid"), ("loss", "@text"), ("", LEGEND_NAMES[kind])])
         _taps(chart, [drawn])
     best = ColumnDataSource({"tid": [], "loss": []}, name="best")
-    chart.step(
-        "tid", "loss", source=best, mode="after", color=palette.best, line_width=2.5, legend_label="best so far"
-    )
+    chart.step("tid", "loss", source=best, mode="after", color=palette.best, line_width=2.5, legend_label="best so far")
     _finish(chart, palette)
+    for kind, entry in zip(MARKS, chart.legend[0].items, strict=False):
+        entry.name = f"legend {kind}"  # the page hides those without points
     return chart
 
 
 def pareto(theme: str, axes: Sequence[str] = ("first loss", "second loss")) -> Any:
     """Return two losses against each other: sources `trials` and `front` (tid, x, y)."""
     palette = PALETTES[theme]
-    chart = _chart(axes[0], axes[1], palette, height=HEIGHT + 60)
+    chart = _chart(axes[0], axes[1], palette, height=HEIGHT + 60, is_filled_later=True)
     trials = ColumnDataSource({"tid": [], "x": [], "y": []}, name="trials")
     front = ColumnDataSource({"tid": [], "x": [], "y": []}, name="front")
     chart.step("x", "y", source=front, mode="after", color=palette.best, line_width=1.5, line_dash="dashed")
     drawn = [
         chart.scatter("x", "y", source=trials, size=6, color=palette.done, alpha=0.6, legend_label="trials"),
-        chart.scatter("x", "y", source=front, size=9, marker="diamond", color=palette.best, legend_label="Pareto front"),
+        chart.scatter(
+            "x", "y", source=front, size=9, marker="diamond", color=palette.best, legend_label="Pareto front"
+        ),
     ]
     _tooltips(chart, drawn, [("trial", "@tid"), ("losses", "@x, @y")])
     _taps(chart, drawn)
@@ -71,7 +73,7 @@ def pareto(theme: str, axes: Sequence[str] = ("first loss", "second loss")) -> A
 def comparison(theme: str, names: Sequence[str]) -> Any:
     """Return the best loss so far of several searches: sources `search0`, `search1`, … (tid, loss)."""
     palette = PALETTES[theme]
-    chart = _chart("trial", "best loss so far", palette, height=HEIGHT + 80)
+    chart = _chart("trial", "best loss so far", palette, height=HEIGHT + 80, is_filled_later=True)
     dashes = ("solid", "dashed", "dotted", "dotdash", "dashdot", "solid")
     for n, name in enumerate(names):
         source = ColumnDataSource({"tid": [], "loss": []}, name=f"search{n}")
@@ -139,7 +141,7 @@ def parallel(theme: str, axes: Sequence[Mapping[str, Any]], losses: Sequence[flo
     }
     chart = figure(
         height=HEIGHT + 40, sizing_mode="stretch_width", tools=TOOLS, output_backend="canvas",
-        x_range=(-0.3, count - 0.7), y_range=(-0.25, 1.12), toolbar_location="above",
+        x_range=Range1d(start=-0.3, end=count - 0.7), y_range=Range1d(start=-0.25, end=1.12), toolbar_location="above",
     )  # fmt: skip
     mapper = LinearColorMapper(palette=[palette.grid, palette.muted, palette.done, palette.best], low=0, high=1)
     chart.multi_line(
@@ -168,7 +170,9 @@ def parallel(theme: str, axes: Sequence[Mapping[str, Any]], losses: Sequence[flo
 # -- what all have ------------------------------------------------------------------------------------------------
 
 
-def _chart(x: str, y: str, palette: Palette, *, height: int, **options: Any) -> Any:
+def _chart(x: str, y: str, palette: Palette, *, height: int, is_filled_later: bool = False, **options: Any) -> Any:
+    if is_filled_later:  # the page sets the ranges with the data
+        options |= {"x_range": Range1d(start=0, end=1), "y_range": Range1d(start=0, end=1)}
     chart = figure(
         height=height, sizing_mode="stretch_width", tools=TOOLS, output_backend="webgl", toolbar_location="above",
         active_drag="box_zoom", **options,

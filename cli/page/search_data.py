@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hstore.cli.page import charts, figures
-from hstore.cli.page.trial_rows import SORTS, STATES, TableQuery, find_rows, labels_of
+from hstore.cli.page.trial_rows import SORTS, STATES, TableQuery, collection, find_rows, labels_of
 from hstore.cli.page.watch import Watches
 from hstore.store.errors import HstoreError, InvalidValue, NotFound
 
@@ -46,7 +46,7 @@ class SearchData:
 
     def heading(self, name: str) -> dict[str, Any]:
         """Return what a page says before its data has come, from one document; raises `NotFound`."""
-        found = self._database["experiments"].find_one({"_id": name})
+        found = collection(self._database, "experiments").find_one({"_id": name})
         if found is None:
             watch = self.watches(name)  # its document may be missing
             return {"head": _summary({"name": name, "status": watch.state.status})}
@@ -61,7 +61,7 @@ class SearchData:
             step = max(1, count // SPARK_POINTS)
             query = {"exp": name, "tid": {"$in": list(range(0, count, step))}, "status": "ok", "loss_kind": "finite"}
             losses, best = [], float("inf")
-            for document in self._database["trials"].find(query, {"loss": 1}).sort("tid", 1):
+            for document in collection(self._database, "trials").find(query, {"loss": 1}).sort("tid", 1):
                 best = min(best, document["loss"])
                 losses.append(best)
             if losses and isinstance(last := known[name]["best"].get("loss"), (int, float)):
@@ -70,7 +70,7 @@ class SearchData:
         return made
 
     def table(self, name: str, asked: Mapping[str, str]) -> dict[str, Any]:
-        """Return a page of the table; *asked* are the parameters of the request: sort, label, order, state, text, at."""
+        """Return a page of the table; *asked* are the request's sort, label, order, state, text and at (an offset)."""
         offset = asked.get("at", "0")
         sort = asked.get("sort", "tid")
         if sort not in (*SORTS, "param") or not offset.isdecimal() or len(offset) > 9:

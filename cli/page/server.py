@@ -45,7 +45,7 @@ class PageServer:
     @property
     def address(self) -> str:
         """Return the address of the page, without a path."""
-        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self._host, self._host)  # noqa: S104 - looked up, not bound
+        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self._host, self._host)
         return f"http://{f'[{host}]' if ':' in host and not host.startswith('[') else host}:{self.port}"
 
     def run(self) -> None:
@@ -53,7 +53,7 @@ class PageServer:
         app = make_app(self._store, self.access)
         config = uvicorn.Config(
             app, log_level="error", access_log=False, server_header=False, root_path=self.access.root_path,
-            proxy_headers=False, timeout_graceful_shutdown=2, ws="none", lifespan="on",
+            proxy_headers=False, timeout_graceful_shutdown=1, ws="none", lifespan="on",
         )  # fmt: skip
         server = self._server = uvicorn.Server(config)
         app.state.site.is_closing = lambda: server.should_exit  # streams end by themselves

@@ -75,7 +75,10 @@ class Site:
         """Show one trial; `name` and `tid`."""
         name, tid = _name(request), _tid(request)
         view = await run_in_threadpool(trial_view, self.store.for_thread(), name, tid)
-        return self._page(request, "trial.html", title=f"trial {tid} of {name}", name=name, tid=tid, snippets=of_trial(name, tid), **view)
+        return self._page(
+            request, "trial.html", title=f"trial {tid} of {name}", name=name, tid=tid, snippets=of_trial(name, tid),
+            **view,
+        )  # fmt: skip
 
     async def compare(self, request: Request) -> Response:
         """Show two to six searches beside each other; each is a `name`."""
@@ -87,7 +90,9 @@ class Site:
             raise NotFound(f"there is no experiment {missing[0]!r}", name=missing[0])
         searches = [known[name] for name in names]
         labels = list(dict.fromkeys(label for each in searches for label in each["best"].get("params", {})))
-        return self._page(request, "compare.html", title="Compare", searches=searches, labels=labels, snippets=of_searches(names))
+        return self._page(
+            request, "compare.html", title="Compare", searches=searches, labels=labels, snippets=of_searches(names)
+        )
 
     # -- data -------------------------------------------------------------------------------------------------
 
@@ -161,7 +166,7 @@ class Site:
     def _page(self, request: Request, template: str, status: int = 200, **values: Any) -> Response:
         text = self._templates.get_template(template).render(
             root=self.access.root_path, is_read_only=self.access.is_read_only, version=version_of_files(),
-            style_nonce=request.state.style_nonce, store_url=self.store.url, **values,
+            style_nonce=request.state.style_nonce, store=_place(self.store), **values,
         )  # fmt: skip
         return HTMLResponse(text, status, headers={"Cache-Control": "no-store"})
 
@@ -223,6 +228,10 @@ def _file(name: str) -> tuple[bytes, str] | None:
     return (gzip.compress(file.read_bytes(), 6), kind) if file.is_file() else None
 
 
+def _place(store: Store) -> str:
+    return store.url if store.server is None else f"embedded MongoDB in {store.server.home}"
+
+
 def _json(value: Any) -> Response:
     return JSONResponse(for_json(value), headers={"Cache-Control": "no-store"})
 
@@ -242,5 +251,3 @@ def _number(text: str) -> int:
     if not text.isdecimal() or len(text) > 15:
         raise InvalidValue(f"{text!r:.40} is not a number of a trial")
     return int(text)
-
-

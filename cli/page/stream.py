@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from anyio import CapacityLimiter, to_thread
@@ -13,9 +14,9 @@ if TYPE_CHECKING:
 
     from hstore.cli.page.watch import SearchWatch
 
-QUIET_SECONDS = 1.0
+QUIET_SECONDS = 0.5
 """How long a viewer's thread waits at once: a server that closes waits as long for it."""
-KEEP_ALIVE = 15
+KEEP_ALIVE = 30
 """Rounds of that without news after which a line says that the connection still stands."""
 MOST_VIEWERS = 200
 _limit: list[CapacityLimiter] = []
@@ -33,13 +34,14 @@ def stream_response(
         if not _limit:
             _limit.append(CapacityLimiter(MOST_VIEWERS))  # not the threads that answer everything else
         tick, quiet = since, 0
-        yield "retry: 2000\n\n"
+        yield "retry: 1000\n\n"
         while not is_closing() and not await request.is_disconnected():
-            news = await to_thread.run_sync(lambda: watch.messages_since(tick, timeout=QUIET_SECONDS), limiter=_limit[0])
+            look = partial(watch.messages_since, tick, timeout=QUIET_SECONDS)
+            news = await to_thread.run_sync(look, limiter=_limit[0])
             if news is None:
                 yield "event: reload\ndata: 0\n\n"
                 return
-            for tick, message in news:  # noqa: B007 - the last one is where the next look begins
+            for tick, message in news:
                 yield f"id: {tick}\ndata: {message}\n\n"
             quiet = 0 if news else quiet + 1
             if quiet >= KEEP_ALIVE:
@@ -48,5 +50,3 @@ def stream_response(
 
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no", "Content-Encoding": "identity"}
     return StreamingResponse(events(), media_type="text/event-stream", headers=headers)
-
-

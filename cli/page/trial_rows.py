@@ -7,12 +7,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pymongo.read_concern import ReadConcern
+
 from hstore.cli.printing import for_json
 from hstore.store.errors import InvalidValue
 from hstore.store.events import Document
 from hstore.store.ranked import is_feasible, why_unranked
 
 if TYPE_CHECKING:
+    from pymongo.collection import Collection
     from pymongo.database import Database
 
 STATES = (
@@ -32,6 +35,11 @@ _TABLE: Document = SLIM | dict.fromkeys(("params", "worker", "attempt", "error",
 SORTS = {"tid": "tid", "loss": "loss", "seconds": "duration", "ended": "ended_at", "state": "state", "worker": "worker"}
 _COMPARED = re.compile(r"\s*(?P<name>.+?)\s*(?P<sign><=|>=|!=|=|<|>)\s*(?P<value>.*?)\s*", re.DOTALL)
 _OPERATORS = {"<": "$lt", "<=": "$lte", ">": "$gt", ">=": "$gte", "=": "$eq", "!=": "$ne"}
+
+
+def collection(database: Database[Document], name: str) -> Collection[Document]:
+    """Return a collection that is derived from the log, as its writers see it: they wait for no majority."""
+    return database.get_collection(name, read_concern=ReadConcern("local"))
 
 
 def shown_state(document: Mapping[str, Any]) -> str:
@@ -100,7 +108,7 @@ def find_rows(database: Database[Document], exp: str, query: TableQuery) -> dict
     if query.text.strip():
         conditions.append(_matches(query.text.strip()))
     match: Document = {"$and": conditions}
-    trials = database["trials"]
+    trials = collection(database, "trials")
     total = trials.count_documents(match)
     direction = -1 if query.descending else 1
     pipeline: list[Document] = [{"$match": match}]

@@ -10,7 +10,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from hstore.cli.page.trial_rows import SLIM, STATES, slim_row, table_row
+from hstore.cli.page.trial_rows import SLIM, STATES, collection, slim_row, table_row
 from hstore.cli.printing import for_json
 from hstore.store.errors import HstoreError, NotFound
 from hstore.store.experiment import Experiment
@@ -62,8 +62,10 @@ class SearchWatch:
         self._vers: dict[int, int] = {}
         self._following: set[int] = set()
         """Trials whose chains may go on."""
+        self._missing: set[int] = set()
+        """Trials without a document, whose writer died."""
         self._last = -1
-        """All trials up to this one have been seen."""
+        """The last trial."""
         self._load()
         self._used = time.monotonic()
         self._stopping = False
@@ -121,7 +123,7 @@ class SearchWatch:
     def _load(self) -> None:
         database = self._store.database
         assert database is not None, "a store in memory has no page"
-        for document in database["trials"].find({"exp": self.name}, SLIM).sort("tid", 1):
+        for document in collection(database, "trials").find({"exp": self.name}, SLIM).sort("tid", 1):
             self._take(document, document["ver"] - (document.get("state") == UNREADABLE))
 
     def _take(self, document: Document, ver: int) -> None:
@@ -130,8 +132,9 @@ class SearchWatch:
         self._vers[tid] = ver
         is_over = document.get("state") in ("done", "cancelled") or document.get("final") is True
         (self._following.discard if is_over else self._following.add)(tid)
-        while self._last + 1 in self._rows:  # a document is missing if its writer died
-            self._last += 1
+        self._missing.update(range(self._last + 1, tid))
+        self._missing.discard(tid)
+        self._last = max(self._last, tid)
 
     def _run(self) -> None:
         try:
@@ -148,9 +151,8 @@ class SearchWatch:
                 self._changed.notify_all()
 
     def _cursor(self) -> ReadCursor:
-        """Return how far this has read. Trials behind a missing document are known one by one."""
-        behind = range(self._last + 1, max(self._rows, default=-1) + 1) if len(self._rows) > self._last + 1 else ()
-        open_ = {tid: self._vers[tid] for tid in (*self._following, *behind) if tid in self._vers}
+        """Return how far this has read: the chains of some trials may go on, and those of missing ones begin."""
+        open_ = {tid: self._vers[tid] for tid in self._following} | dict.fromkeys(self._missing, -1)
         return ReadCursor(header=self._open.state.ver, last=self._last, open=open_)
 
     def _look(self) -> bool:
@@ -158,8 +160,9 @@ class SearchWatch:
         events = self._store.log.read(self.name, self._cursor())
         if not events:
             return False
-        for event in events:  # of ended trials whose chains are about to go on
-            self._following.update(tid for tid in getattr(event, "about", None) or () if tid in self._rows)
+        if about := {tid for event in events for tid in getattr(event, "about", None) or () if tid in self._rows}:
+            self._following |= about  # trials that had ended, whose chains go on
+            events = self._store.log.read(self.name, self._cursor())
         tids = sorted({event.tid for event in events if event.tid is not None})
         documents = self._documents(tids)
         with self._changed:

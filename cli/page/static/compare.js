@@ -1,5 +1,5 @@
 // Two to six searches beside each other.
-import { byId, draw, fill, get, lossRange, onTheme, query, setRange, tell, theme } from "./page.js";
+import { around, byId, draw, fill, get, lossRange, onTheme, query, setRanges, tell, theme } from "./page.js";
 
 const names = [...new Set(query.getAll("name"))].slice(0, 6);
 let lines = [];
@@ -9,7 +9,9 @@ const show = () => {
   if (!chart) return;
   lines.forEach((line, n) => fill(chart, `search${n}`, { tid: line.tid, loss: line.best }));
   const all = lines.flatMap((line) => line.best);
-  setRange(chart, lossRange(all, byId("outliers").checked));
+  setRanges(chart, {
+    x_range: around(lines.flatMap((line) => line.tid)), y_range: lossRange(all, byId("outliers").checked),
+  });
 };
 
 const bestSoFar = (columns) => {

@@ -89,6 +89,7 @@ export const ask = ({ title, text, yes, now }) =>
     byId("ask-now-row").hidden = !now;
     byId("ask-now-text").textContent = now ?? "";
     dialog.returnValue = "no";
+    byId("ask-no").onclick = () => dialog.close("no");
     dialog.addEventListener("close", () => {
       resolve(dialog.returnValue === "yes" ? { why: byId("ask-why").value, now: byId("ask-now").checked } : null);
     }, { once: true });
@@ -144,11 +145,25 @@ export const lossRange = (losses, isWhole) => {
   return { start: low - margin, end: high + margin };
 };
 
-export const setRange = (chart, range) => {
-  if (!range) return;
-  for (const each of chart.roots()) {
-    if (each.y_range) each.y_range.setv({ ...range, reset_start: range.start, reset_end: range.end });
+// Sets the ranges of the axes x_range and y_range, each if it is given.
+export const setRanges = (chart, ranges) => {
+  for (const figure of chart.roots()) {
+    for (const [axis, range] of Object.entries(ranges)) {
+      if (range) figure[axis].setv({ ...range, reset_start: range.start, reset_end: range.end });
+    }
   }
+};
+
+// The range of *values* with a little room beside it.
+export const around = (values) => {
+  let [low, high] = [Infinity, -Infinity];
+  for (const value of values) {
+    if (value < low) low = value;
+    if (value > high) high = value;
+  }
+  if (low > high) return { start: 0, end: 1 };
+  const margin = (high - low || Math.abs(high) || 1) * 0.03;
+  return { start: low - margin, end: high + margin };
 };
 
 // -- keys and copying ----------------------------------------------------------------------------------------------

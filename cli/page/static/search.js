@@ -1,5 +1,5 @@
 // One search, live: its history, its table, its workers, and what a person does with it.
-import { address, ask, byId, draw, el, fill, get, isReadOnly, lossRange, number, onTap, onTheme, post, query, setRange, shown, span, tell, theme } from "./page.js";
+import { address, around, ask, byId, draw, el, fill, get, isReadOnly, lossRange, number, onTap, onTheme, post, query, setRanges, shown, span, tell, theme } from "./page.js";
 import { table } from "./trial_table.js";
 import { frontOf } from "./front.js";
 
@@ -52,8 +52,13 @@ const drawHistory = () => {
       text: points.map(([, loss]) => (loss === undefined ? "none" : number(loss, 8))),
     });
   }
+  for (const [kind, points] of Object.entries(kinds)) {
+    const entry = charts.history.get_model_by_name(`legend ${kind}`);
+    if (entry) entry.visible = points.length > 0;
+  }
+  byId("history-card").hidden = !losses.length && [...trials.values()].some((trial) => trial.losses);
   fill(charts.history, "best", best);
-  setRange(charts.history, range);
+  setRanges(charts.history, { x_range: around(sorted), y_range: range });
 };
 
 const drawPareto = () => {
@@ -65,7 +70,9 @@ const drawPareto = () => {
   const columns = (some) => ({
     tid: some.map(([tid]) => tid), x: some.map(([, { losses }]) => losses[x]), y: some.map(([, { losses }]) => losses[y]),
   });
-  fill(charts.pareto, "trials", columns(points));
+  const all = columns(points);
+  fill(charts.pareto, "trials", all);
+  setRanges(charts.pareto, { x_range: around(all.x), y_range: around(all.y) });
   fill(charts.pareto, "front", columns(frontOf(points.filter(([, trial]) => trial.ranked), x, y)));
 };
 
@@ -107,8 +114,9 @@ const drawParameters = async () => {
   button.disabled = true;
   try {
     const [lines, pieces] = await Promise.all(["parallel", "slice"].map((kind) => get("/api/chart", { kind, name, theme: theme() })));
+    byId("parameters-none").hidden = Boolean(lines.chart);
+    for (const each of document.querySelectorAll(".of-parameters")) each.hidden = !lines.chart;
     if (lines.chart) await draw(byId("parallel"), lines.chart);
-    else byId("parallel").textContent = "no trial with a loss yet";
     const holders = pieces.charts.map((piece, n) => el("div", { id: `slice-${n}`, class: "chart small", role: "img", "aria-label": `Loss by ${shown(piece.label)}` }));
     byId("slices").replaceChildren(...holders);
     for (const [n, piece] of pieces.charts.entries()) await draw(holders[n], piece.item);
@@ -124,7 +132,7 @@ const showHead = () => {
   const status = byId("status");
   status.textContent = head.status;
   status.className = `state ${head.status}`;
-  byId("why").textContent = shown(head.why ?? "");
+  byId("why").textContent = head.why ? `reason: ${shown(head.why)}` : "";
   byId("fact-trials").textContent = head.of ? `${head.trials} of ${head.of}` : String(head.trials);
   const best = byId("fact-best");
   best.replaceChildren(head.best ? `${number(head.best.loss, 8)} ` : "–");

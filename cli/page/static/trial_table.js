@@ -1,6 +1,7 @@
 // The table of trials: sorted, filtered and cut by the server; rows on the screen follow what changes.
 import { address, byId, el, get, number, shown, tell } from "./page.js";
 
+const NUMBERS = ["tid", "loss", "seconds"];
 const FIXED = [["tid", "trial"], ["state", "state"], ["loss", "loss"], ["seconds", "seconds"]];
 
 export const table = (name) => {
@@ -8,6 +9,7 @@ export const table = (name) => {
   const body = document.querySelector("#trials tbody");
   const asked = { sort: "tid", label: undefined, order: "down", at: 0, text: "", state: "" };
   let labels = [];
+  let numeric = new Set();
   let total = 0;
   let size = 50;
   const lines = new Map();
@@ -33,7 +35,8 @@ export const table = (name) => {
       Object.assign(asked, { sort, label, at: 0 });
       load();
     } } }, shown(text), isSorted ? (asked.order === "down" ? " ↓" : " ↑") : "");
-    return el("th", { scope: "col", "aria-sort": isSorted ? (asked.order === "down" ? "descending" : "ascending") : "none" }, button);
+    const isNumber = label === undefined ? NUMBERS.includes(sort) : numeric.has(label);
+    return el("th", { scope: "col", class: isNumber ? "number" : "", "aria-sort": isSorted ? (asked.order === "down" ? "descending" : "ascending") : "none" }, button);
   };
 
   const showTotal = () => {
@@ -49,6 +52,7 @@ export const table = (name) => {
   };
 
   const render = (rows) => {
+    numeric = new Set(labels.filter((label) => rows.some((row) => typeof row.params[label] === "number")));
     headings.replaceChildren(...FIXED.map(([sort, text]) => heading(text, sort)),
       ...labels.map((label) => heading(label, "param", label)), el("th", { scope: "col" }, "error or message"), heading("worker", "worker"));
     lines.clear();
