@@ -53,7 +53,7 @@ def ui(
     hstore ui --read-only --token-file ~/.hstore-token
     """
     try:
-        from hstore.cli.page.server import PageServer
+        from hstore.cli.page.page_server import PageServer
     except ImportError as error:
         if (error.name or "").partition(".")[0] in ("starlette", "uvicorn", "jinja2", "bokeh", "anyio"):
             raise InvalidValue(EXTRA) from error

@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 from tests.waiting import until
 
 from hstore.cli.page.access import Access, hosts_of
-from hstore.cli.page.server import PageServer
+from hstore.cli.page.page_server import PageServer
 from hstore.store.open_store import open_store
 from hstore.store.server import EmbeddedServer
 from hstore.store.store import Store
