@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hstore.cli.page.figures import item, parallel, slices
-from hstore.cli.page.trial_rows import collection, is_ranked
+from hstore.cli.page.trial_rows import IS_A_TRIAL, collection, is_ranked, sound
 from hstore.store.tables import labels_in_order
 
 if TYPE_CHECKING:
@@ -29,10 +29,9 @@ _FIELDS = dict.fromkeys(
 
 def ranked_points(database: Database[Document], exp: str) -> list[Document]:
     """Return the ranked trials of *exp* with one finite loss, by trial; see `MOST_TRIALS`."""
-    found = (
-        collection(database, "trials").find({"exp": exp, "status": "ok", "loss_kind": "finite"}, _FIELDS).sort("tid", 1)
-    )
-    points = [document for document in found if is_ranked(document)]
+    query = {"exp": exp, "status": "ok", "loss_kind": "finite", **IS_A_TRIAL}
+    found = map(sound, collection(database, "trials").find(query, _FIELDS).sort("tid", 1))
+    points = [each for each in found if "loss" in each and "params" in each and is_ranked(each)]
     if len(points) <= MOST_TRIALS:
         return points
     by_loss = sorted(points, key=lambda point: (point["loss"], point["tid"]))

@@ -42,6 +42,25 @@ def collection(database: Database[Document], name: str) -> Collection[Document]:
     return database.get_collection(name, read_concern=ReadConcern("local"))
 
 
+_NUMBER = (int, float)
+_TYPES: dict[str, tuple[type, ...]] = {
+    "state": (str,), "status": (str,), "loss": _NUMBER, "loss_kind": (str,), "duration": _NUMBER, "params": (dict,),
+    "worker": (str,), "attempt": (int,), "error": (str,), "message": (str,), "final": (bool,),
+}  # fmt: skip
+IS_A_TRIAL: Document = {name: {"$type": ["int", "long"], "$gte": 0, "$lt": 2**53} for name in ("tid", "ver")}
+"""What holds of a document of a trial; others in the collection are strays."""
+
+
+def sound(document: Mapping[str, Any]) -> Document:
+    """Return *document* without what is not of its type: any client that may write to the collection can change it."""
+    kept = {name: value for name, value in document.items() if isinstance(value, _TYPES.get(name, object))}
+    for name in ("losses", "constraints"):
+        values = kept.get(name)
+        if values is not None and not (isinstance(values, list) and all(isinstance(v, _NUMBER) for v in values)):
+            del kept[name]
+    return kept
+
+
 def shown_state(document: Mapping[str, Any]) -> str:
     """Return which of `STATES` the trial of *document* is shown as."""
     state = str(document.get("state"))
@@ -67,6 +86,7 @@ def is_ranked(document: Mapping[str, Any]) -> bool:
 
 def slim_row(document: Mapping[str, Any]) -> dict[str, Any]:
     """Return what charts show of a trial: tid, state, loss, losses, seconds, and whether it is ranked."""
+    document = sound(document)
     loss = document.get("loss", document.get("loss_kind"))
     row = {
         "tid": document["tid"], "state": shown_state(document), "loss": loss, "losses": document.get("losses"),
@@ -77,6 +97,7 @@ def slim_row(document: Mapping[str, Any]) -> dict[str, Any]:
 
 def table_row(document: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the table shows of a trial; times are UTC, as ISO texts."""
+    document = sound(document)
     said = " ".join(filter(None, (document.get("error"), document.get("message"))))
     row = slim_row(document) | {
         "params": dict(document.get("params") or {}), "worker": document.get("worker"),
@@ -102,7 +123,7 @@ class TableQuery:
 
 def find_rows(database: Database[Document], exp: str, query: TableQuery) -> dict[str, Any]:
     """Return a page of `rows`, and the number of trials that match as `total`; raises `InvalidValue`."""
-    conditions: list[Document] = [{"exp": exp}]
+    conditions: list[Document] = [{"exp": exp, **IS_A_TRIAL}]
     if query.state:
         conditions.append(_of_state(query.state))
     if query.text.strip():

@@ -10,7 +10,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from hstore.cli.page.trial_rows import SLIM, STATES, collection, slim_row, table_row
+from hstore.cli.page.trial_rows import IS_A_TRIAL, SLIM, STATES, collection, slim_row, table_row
 from hstore.cli.printing import for_json
 from hstore.store.errors import HstoreError, NotFound
 from hstore.store.experiment import Experiment
@@ -32,6 +32,8 @@ WAIT = 2.0
 """Seconds of one wait for something new; after that the watch looks whether anybody still watches."""
 KEPT_MESSAGES = 200
 """A viewer that is further behind loads everything again."""
+SPARSE = 10_000
+"""More trials than this are not missing among the documents: a document far behind the others is a stray."""
 UNWATCHED_SECONDS = 60.0
 """How long a watch stays current without a viewer: whoever comes back by then has its data at once."""
 
@@ -123,8 +125,10 @@ class SearchWatch:
     def _load(self) -> None:
         database = self._store.database
         assert database is not None, "a store in memory has no page"
-        for document in collection(database, "trials").find({"exp": self.name}, SLIM).sort("tid", 1):
-            self._take(document, document["ver"] - (document.get("state") == UNREADABLE))
+        found = list(collection(database, "trials").find({"exp": self.name, **IS_A_TRIAL}, SLIM).sort("tid", 1))
+        for document in found:
+            if document["tid"] < 2 * len(found) + SPARSE:
+                self._take(document, document["ver"] - (document.get("state") == UNREADABLE))
 
     def _take(self, document: Document, ver: int) -> None:
         tid = document["tid"]

@@ -103,15 +103,26 @@ const dark = matchMedia("(prefers-color-scheme: dark)");
 export const theme = () => (dark.matches ? "dark" : "light");
 export const onTheme = (redraw) => dark.addEventListener("change", redraw);
 
-const ready = () =>
-  document.readyState === "complete" ? Promise.resolve()
-    : new Promise((resolve) => addEventListener("load", resolve, { once: true }));
+const script = (file) =>
+  new Promise((resolve, reject) => {
+    const made = el("script", { src: `${document.documentElement.dataset.static}/${file}` });
+    made.onload = resolve;
+    made.onerror = () => reject(new Error(`${file} cannot be loaded`));
+    document.head.append(made);
+  });
+
+let loading;
+// Bokeh is large, so it is loaded after the rest of the page is on the screen.
+const bokeh = () => {
+  loading ??= script("style_nonce.js").then(() => script("bokeh.min.js")).then(() => script("bokeh-gl.min.js"));
+  return loading;
+};
 
 let turn = Promise.resolve();
 // Draws *item* in *holder* and resolves to its document, in which named sources are found.
 export const draw = (holder, item) => {
   turn = turn.catch(() => {}).then(async () => {
-    await ready();
+    await bokeh();
     holder.replaceChildren();
     await Bokeh.embed.embed_item(item, holder.id);
     return Bokeh.documents.at(-1);

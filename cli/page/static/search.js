@@ -54,7 +54,10 @@ const drawHistory = () => {
   }
   for (const [kind, points] of Object.entries(kinds)) {
     const entry = charts.history.get_model_by_name(`legend ${kind}`);
-    if (entry) entry.visible = points.length > 0;
+    if (!entry) continue;
+    entry.visible = points.length > 0;
+    const isCrowded = points.length > 2000;
+    entry.renderers[0].glyph.setv({ size: { value: isCrowded ? 4 : 6 }, fill_alpha: { value: isCrowded ? 0.35 : 0.75 }, line_alpha: { value: isCrowded ? 0.2 : 0.75 } });
   }
   byId("history-card").hidden = !losses.length && [...trials.values()].some((trial) => trial.losses);
   fill(charts.history, "best", best);

@@ -92,6 +92,27 @@ def test_a_document_whose_writer_died_is_read_from_the_log(shared: tuple[Store, 
     watch.close()
 
 
+def test_documents_that_are_no_trials_break_nothing(shared: tuple[Store, Page], search: Experiment) -> None:
+    store, page = shared
+    assert store.database is not None
+    trials, name = store.database["trials"], search.name
+    trials.insert_many([{"exp": name, "tid": tid, "ver": 0, "state": SCRIPT} for tid in ("x", None, -1, 2**50, 0.5)])
+    wrong = {
+        "params": [SCRIPT],
+        "losses": SCRIPT,
+        "constraints": ["x"],
+        "duration": SCRIPT,
+        "worker": {"a": 1},
+        "loss": "x",
+    }
+    trials.update_one({"exp": name, "tid": 2}, {"$set": wrong})
+    told = page.get("/api/trials", name=name).data
+    assert [row["tid"] for row in told["rows"]][-4:] == [3, 2, 1, 0]
+    assert page.get("/api/columns", name=name).data["tid"] == [0, 1, 2, 3]
+    for kind in ("slice", "parallel"):
+        assert page.get("/api/chart", kind=kind, name=name).status == 200
+
+
 def test_a_viewer_that_is_too_far_behind_loads_everything_again(watch: SearchWatch) -> None:
     assert watch.messages_since(0, timeout=0) == []
     assert watch.messages_since(7, timeout=0) is None, "the tick of an earlier server"
