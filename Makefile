@@ -13,22 +13,23 @@ LOCKED := $(if $(LOCK),--constraint $(LOCK) --build-constraint $(LOCK))
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PYTHON313 ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.13.*/bin/python3.13) $(shell command -v python3.13))
 
-.PHONY: help demo test test-newest test-spark coverage wheel-test smoke-313 check docs bench bench-quality faults lock \
-	format clean
+.PHONY: help demo test test-programs test-newest test-spark coverage wheel-test smoke-313 check docs bench bench-quality faults lock \
+	lock-programs format clean
 help:
 	@echo "make demo    a real search on a real MongoDB, then what the log says of it (set-up included)"
 	@echo "make test    the whole suite"
 	@echo "make check   linters, types, import contracts"
-	@echo "make coverage    the parts of the suite that run in one process, and which lines and branches they reach"
+	@echo "make coverage    tests that need no server, and which lines and branches they reach"
 	@echo "make wheel-test  build the wheel, install it into an empty environment, run the README's quick start there"
 	@echo "make smoke-313   a part of the suite on Python 3.13, where there is one"
+	@echo "make test-programs  packages that were written for hyperopt (lale, nevergrad, NNI, Ray Tune), on hstore; 2 GB"
 	@echo "make test-newest the whole suite with the newest versions of all that hstore needs, instead of $(LOCK)"
 	@echo "make test-spark  SparkTrials on a real Spark (needs Java)"
 	@echo "make docs    the page of hyperopt's names, from what is installed; says what is missing"
 	@echo "make bench   speed, as ratios to peers measured in the same run"
 	@echo "make bench-quality  what a search reaches at equal budget, beside peers (with the benchmark in ../shared/quality)"
-	@echo "make faults  searches while everything dies, then the check; then the same with the code broken on purpose"
-	@echo "make lock    write $(LOCK) anew, with the newest versions"
+	@echo "make faults  searches while everything dies and stores lose data, then the check; then the same with the code broken on purpose"
+	@echo "make lock    write $(LOCK) anew, with the newest versions; make lock-programs those of locks/programs"
 
 $(VENV)/base: pyproject.toml $(LOCK)
 	$(PYTHON) -m venv $(VENV)
@@ -44,6 +45,15 @@ $(VENV)/demo: $(VENV)/base
 # scipy 1.15, …), for it would replace the oracle, and brings a package called tests.
 $(VENV)/hpsklearn: $(VENV)/base
 	$(PIP) --no-deps --upgrade --target $@ hyperopt-sklearn==1.1.1
+	@touch $@
+
+# Other such packages, in environments of their own: what they need clashes. Their locks leave hyperopt out, in whose
+# place hstore stands.
+PROGRAMS := lale nevergrad nni ray
+$(VENV)/programs/%/installed: locks/programs/%.txt pyproject.toml
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement $<
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
 $(VENV)/dev: $(VENV)/base
@@ -65,18 +75,20 @@ demo: $(VENV)/demo
 test: $(VENV)/dev $(VENV)/hpsklearn
 	$(BIN)/pytest
 
+test-programs: $(VENV)/dev $(VENV)/hpsklearn $(PROGRAMS:%=$(VENV)/programs/%/installed)
+	$(BIN)/pytest -n0 tests/cli/test_programs_of_others.py -m "long or not long"
+	$(BIN)/pytest -n0 tests/cli/test_compat.py -k hyperopt_sklearn
+
 test-newest:
 	$(MAKE) test VENV=.venv-newest LOCK=
 
-# Half as much again in CPU, so not over the whole suite: what runs in processes of its own is not seen, and the tests that
-# start or kill them, those that ask hyperopt, and one that measures time are left out.
+# Half as much again in CPU, so over the tests that need no server and no other process, nor hyperopt beside hstore.
 coverage: $(VENV)/dev
-	$(BIN)/pytest tests/store tests/migrations tests/engine/space tests/engine/algorithms tests/engine/pruners \
-		tests/engine/search tests/engine/audit --cov --cov-report=term:skip-covered \
+	$(BIN)/pytest -n 2 tests/store tests/engine/space tests/engine/pruners tests/engine/evaluation tests/engine/search \
+		tests/engine/audit tests/engine/algorithms/test_algorithms.py -m "not long and not durable" \
+		--cov --cov-report=term:skip-covered \
 		$(foreach name,$(NOT_COVERED),--ignore-glob "*/test_$(name).py") -k "not microseconds"
-NOT_COVERED := server failover full_disk outages kill_anywhere log_agreement compat db hyperopt_worker bad_input child \
-	run_in obeying slot hyperopt_mongo_worker spark_trials portable_bits sklearn_search roles two_drivers \
-	same_as_hyperopt fmin_same_as_hyperopt
+NOT_COVERED := server failover full_disk outages diagnosis edited_objective interrupted portable_bits same_as_hyperopt
 
 wheel-test: $(VENV)/dev
 	rm -rf build/wheel
@@ -110,6 +122,17 @@ lock:
 		.venv-lock/bin/python -m pip list --disable-pip-version-check --format=freeze --exclude-editable; } > locks/dev.txt
 	rm -rf .venv-lock
 
+# The newest of each that can be had, with the newest of what it needs.
+lock-programs: $(PROGRAMS:%=locks/programs/%.txt.new)
+locks/programs/%.txt.new:
+	rm -rf .venv-lock-$*
+	$(PYTHON) -m venv .venv-lock-$*
+	.venv-lock-$*/bin/python -m pip install --quiet --disable-pip-version-check --editable . "$(if $(filter ray,$*),ray[tune],$*)"
+	{ echo "# What make test-programs installs for $*, without hyperopt and hstore; exact versions."; \
+		.venv-lock-$*/bin/python -m pip freeze --disable-pip-version-check --exclude hyperopt --exclude hstore; } \
+		| grep -v "^-e\|^# Editable" > locks/programs/$*.txt
+	rm -rf .venv-lock-$*
+
 test-spark: $(VENV)/spark
 	$(BIN)/pytest -n0 tests/workers/test_spark_trials.py
 
@@ -133,6 +156,7 @@ faults: $(VENV)/dev
 	$(BIN)/python -m faults --controls
 	$(BIN)/python -m faults.pickles
 	$(BIN)/pytest -m long
+	$(BIN)/pytest -m hypothesis --hypothesis-profile=further
 
 format: $(VENV)/dev
 	$(BIN)/ruff check --fix .

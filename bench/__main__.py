@@ -1,6 +1,7 @@
 """Run the sections of the benchmark and print their tables.
 
-`python -m bench [--quick] [durable memory suggest log start workers claims]`; quick: the last two in half the time.
+`python -m bench [--quick] [durable memory suggest log heads signing start workers claims]`: quick
+takes the last two in half the time.
 `python -m bench pruning objectives`: what stopping early saves, and how well searches for two things at once do.
 `python -m bench forged`: how many forged decisions replay finds where bits cannot be compared.
 """
@@ -8,7 +9,7 @@
 import importlib
 import sys
 
-SECTIONS = ("durable", "memory", "suggest", "log", "start", "workers", "claims")
+SECTIONS = ("durable", "memory", "suggest", "log", "heads", "signing", "start", "workers", "claims")
 
 
 def main() -> None:

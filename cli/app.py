@@ -15,6 +15,7 @@ from hstore.cli.check import check
 from hstore.cli.db import db
 from hstore.cli.enqueue import enqueue
 from hstore.cli.export import export
+from hstore.cli.head import head, seal
 from hstore.cli.import_ import import_
 from hstore.cli.key import key
 from hstore.cli.log import log
@@ -22,6 +23,7 @@ from hstore.cli.ls import ls
 from hstore.cli.migrate import migrate
 from hstore.cli.pause import pause, resume, stop
 from hstore.cli.printing import print_note, print_text
+from hstore.cli.quarantine import quarantine
 from hstore.cli.rebuild import rebuild
 from hstore.cli.replay import replay
 from hstore.cli.retry import retry
@@ -29,6 +31,7 @@ from hstore.cli.run import run as run_command
 from hstore.cli.session import INTERRUPTED, Failure, Group, Session
 from hstore.cli.show import show
 from hstore.cli.sign import sign
+from hstore.cli.snapshot import snapshot
 from hstore.cli.status import status
 from hstore.cli.ui import ui
 from hstore.cli.verify import verify
@@ -78,7 +81,7 @@ def app(ctx: click.Context, url: str | None, debug: bool) -> None:
 
 COMMANDS = (
     ls, show, status, ui, log, export, worker, run_command, pause, resume, stop, retry, enqueue, ask, report, tell,
-    fail, replay, verify, check, rebuild, import_, migrate, key, sign, db,
+    fail, replay, verify, check, rebuild, snapshot, import_, migrate, head, seal, key, sign, quarantine, db,
 )  # fmt: skip
 for command in COMMANDS:
     app.add_command(command)

@@ -134,6 +134,8 @@ def _summary(document: Document) -> str:
             return text(f"{data.get('algorithm', {}).get('name')}, {data.get('objective', {}).get('name')}")
         case "changed":
             return _changed(data)
+        case "sealed":
+            return text(f"{data.get('decisions')} decisions, head {data['head'].hex()}")
         case _:
             return named({name: data[name] for name in ("why", "note") if name in data})
 

@@ -35,6 +35,7 @@ def ls(session: Session, as_json: bool) -> None:
 
 def _as_text(experiments: list[dict[str, Any]]) -> str:
     from hstore.cli.table import counted, named, ranges, render
+    from hstore.store.fold import UNREADABLE
 
     rows: list[list[Any]] = [["experiment", "status", "trials", "last event (UTC)", "best loss", "best parameters"]]
     for e in experiments:
@@ -44,5 +45,6 @@ def _as_text(experiments: list[dict[str, Any]]) -> str:
         shown = params and named(params)
         if not best and (front := e.get("pareto")):
             loss, shown = f"front of {len(front)}", f"losses {ranges(front)}"
-        rows.append([e["name"], e["status"], counts, e.get("last", {}).get("at"), loss, shown])
+        status = f"{e['status']} ({e['why']})" if e["status"] == UNREADABLE else e["status"]
+        rows.append([e["name"], status, counts, e.get("last", {}).get("at"), loss, shown])
     return render(rows)

@@ -83,7 +83,7 @@ def _as_text(report: Replay) -> str:
         rows: list[list[Any]] = [["trial", "label", "recorded", "recomputed"]]
         rows += [[d.tid, d.label, repr(d.recorded), repr(d.derived)] for d in report.differences]
         lines.append(render(rows))
-    return "\n".join([*lines, f"head {report.head.hex()[:SHORT]}"])
+    return "\n".join([*lines, f"last decision {report.decision_digest.hex()[:SHORT]}"])
 
 
 def _verdict(report: Replay) -> str:

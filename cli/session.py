@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hstore.store.errors import HstoreError, VerificationFailed
+from hstore.store.indigestible import BROKEN, indigestible
 from hstore.store.messages import shown_on_stderr
 from hstore.store.terminal_text import printable
 
@@ -41,17 +42,20 @@ class Session:
 
     @contextmanager
     def experiment(self, name: str) -> Iterator[Experiment]:
-        """Yield experiment *name*; if its log is corrupt, errors of the body become `VerificationFailed`."""
+        """Yield experiment *name*; if its log is corrupt, errors of the body become `VerificationFailed`.
+
+        Where no digest shows that, they become `Indigestible`.
+        """
         try:
             yield self.store.experiment(name)
         except HstoreError:
             raise
-        except (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError) as error:
+        except BROKEN as error:
             from hstore.store.verify import verify
 
-            findings = verify(self.store.log.documents(name)).findings
+            findings = verify(self.store.log.documents(name), fetch=self.store.attachments.get).findings
             if not findings:
-                raise
+                raise indigestible(name, error) from error
             raise VerificationFailed(
                 f"the log of experiment {name!r} is corrupt: {findings[0].message}",
                 hint=f"see `hstore verify {name}`",

@@ -75,7 +75,7 @@ def _experiment_data(experiment: Experiment) -> dict[str, Any]:
         **document,
         "objective_changes": _objective_changes(experiment),
         "space": _space(experiment),
-        "head": experiment.head,
+        "decision_digest": experiment.decision_digest,
         "trials": trials,
     }
 
@@ -110,8 +110,9 @@ def _objective_changes(experiment: Experiment) -> list[Mapping[str, Any]]:
 
 
 def _heading(experiment: Experiment) -> Iterator[str]:
-    from hstore.cli.table import counted, text
+    from hstore.cli.table import aside, counted, text
     from hstore.engine.evaluation.objective_change import told
+    from hstore.engine.search.survey import told_aside
 
     state = experiment.state
     reason = f" ({text(state.why)})" if state.why else ""
@@ -122,12 +123,13 @@ def _heading(experiment: Experiment) -> Iterator[str]:
     for edited in _objective_changes(experiment):
         yield f"objective  {text(told(edited))}"
     yield f"trials     {counted(state.counts, state.pruned) or 'none yet'}"
-    yield f"head       {experiment.head.hex()}"
+    yield f"decisions  {experiment.decision_digest.hex()}"
     yield "space"
     for label, distribution in _space(experiment).items():
         yield f"  {text(label)}: {text(distribution)}"
     if state.unreadable:
         yield f"unreadable {', '.join(f'trial {e.tid} event {e.ver}' for e in state.unreadable)}"
+    yield from aside(experiment.name, told_aside(experiment.set_aside_if_signed()))
 
 
 def _algorithm(described: Mapping[str, Any]) -> str:

@@ -33,7 +33,7 @@ def sign(session: Session, experiment: str) -> None:
         keys = session.store.keys
         if keys is None:
             raise InvalidValue(f"{VARIABLE} is not set", hint=HINT, path=VARIABLE)
-        findings = verify(found.documents()).findings
+        findings = verify(found.documents(), fetch=session.store.attachments.get).findings
         if findings:
             raise VerificationFailed(
                 f"experiment {experiment!r} was not signed: {findings[0].message}",

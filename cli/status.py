@@ -97,6 +97,7 @@ def _as_text(survey: dict[str, Any], starter: str) -> str:
         _pace(survey),
         _workers(survey),
         _unreadable(survey),
+        _set_aside(survey),
         _next_step(survey, starter),
     )
     return "\n".join(line for lines in parts for line in lines)
@@ -162,6 +163,12 @@ def _unreadable(survey: dict[str, Any]) -> Iterator[str]:
     for each in survey["unreadable"]:
         whose = "the experiment" if each["tid"] is None else f"trial {each['tid']}"
         yield f"{whose} cannot go on here: its event {each['ver']} cannot be read by this program: {text(each['why'])}"
+
+
+def _set_aside(survey: dict[str, Any]) -> Iterator[str]:
+    from hstore.cli.table import aside
+
+    yield from aside(survey["name"], survey["set_aside"])
 
 
 def _next_step(survey: dict[str, Any], starter: str) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from hstore.cli.printing import is_terminal
@@ -63,3 +63,18 @@ def trials(tids: Sequence[int]) -> str:
     """Return *tids* as a person lists them: trial 7; trials 1, 2, 3 and 4 more."""
     shown = ", ".join(map(str, tids[:10])) + (f" and {len(tids) - 10} more" if len(tids) > 10 else "")
     return f"trial {shown}" if len(tids) == 1 else f"trials {shown}"
+
+
+def aside(name: str, found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield what is said of events of experiment *name* that are set aside: `tid`, `ver` and `why` of each."""
+    for each in found[:MOST_ASIDE]:
+        whose = "the experiment" if each["tid"] is None else f"trial {text(each['tid'])}"
+        yield f"set aside: event {text(each['ver'])} of {whose} {text(each['why'])}"
+    if len(found) > MOST_ASIDE:
+        yield f"set aside: {len(found) - MOST_ASIDE} more"
+    if found:
+        yield f"`hstore quarantine {text(name)}` lets it go on without"
+
+
+MOST_ASIDE = 5
+"""How many events that are set aside are named."""

@@ -1,9 +1,9 @@
-"""`hstore verify`: recompute every digest of a log."""
+"""`hstore verify`: recompute every digest of a log, and look for a head that was published earlier."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,47 +12,123 @@ from hstore.cli.printing import print_json, print_text
 if TYPE_CHECKING:
     from hstore.cli.session import Session
     from hstore.store.keys import Keys
+    from hstore.store.log_chains import Chains
+    from hstore.store.published_head import Published
     from hstore.store.signatures import Signatures
+    from hstore.store.verify import Report
 
 FAILED = 6
+HEAD_BYTES = 32
+
+
+def _head(_: click.Context, __: click.Parameter, text: str | None) -> bytes | None:
+    if text is None:
+        return None
+    try:
+        head = bytes.fromhex(text.strip())
+    except ValueError:
+        head = b""
+    if len(head) != HEAD_BYTES:
+        raise click.BadParameter("a head is 64 hexadecimal digits, as `hstore head` prints them")
+    return head
 
 
 @click.command()
 @click.argument("experiment")
+@click.option("--head", metavar="HEX", callback=_head, help="Also prove that nothing was changed since this head.")
+@click.option(
+    "--at", metavar="POSITION", help="Where the log was then, as `hstore head --json` prints it: no need to search."
+)
+@click.option("--no-attachments", is_flag=True, help="Do not fetch the attachments that events name.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
-def verify(ctx: click.Context, experiment: str, as_json: bool) -> None:
-    """Recompute every digest of EXPERIMENT, and compare.
+def verify(
+    ctx: click.Context, experiment: str, head: bytes | None, at: str | None, no_attachments: bool, as_json: bool
+) -> None:
+    """Recompute every digest and every recorded head of EXPERIMENT, and compare.
 
-    Names the first event of each chain that was changed, removed, added or moved, and says which keys signed how many
-    events; signatures are checked if HSTORE_KEY is set. Exit code 0 if all digests and signatures match, 6 if not.
+    Names the first event of each chain that was changed, removed, added or moved, and attachments and code that events
+    name and that are lost or changed. Says which keys signed how many events; signatures are checked if HSTORE_KEY is
+    set. Somebody who can write to the store can change events and all digests behind them: only a head that you kept
+    elsewhere shows that. Exit code 0 if everything matches, 6 if not.
 
     \b
     hstore verify digits
+    hstore verify digits --head 5a1f…      a head that `hstore head digits` printed at any time
     """
     from hstore.cli.table import text
+    from hstore.store.log_chains import chains_of
+    from hstore.store.published_head import find_head
     from hstore.store.signatures import look_at
-    from hstore.store.verify import verify as check
+    from hstore.store.verify import verify_chains
 
+    if at is not None and head is None:
+        raise click.UsageError("--at needs --head")
     session: Session = ctx.obj
     documents = list(session.store.log.documents(experiment))
-    report, signatures = check(documents), look_at(documents, session.store.keys)
-    if not report.events:
+    if not documents:
         session.store.experiment(experiment)  # raises NotFound
+    fetch, chains = session.store.attachments.get, chains_of(documents)
+    report, signatures = verify_chains(chains, fetch=fetch), look_at(documents, session.store.keys)
+    findings = [finding.message for finding in report.findings]
+    if not no_attachments:
+        findings += _lost(session, chains, findings)
+    published = None if head is None else find_head(chains, head, recorded=report.recorded, at=at)
+    is_wrong = bool(findings or signatures.wrong or (head is not None and published is None))
     if as_json:
-        from dataclasses import asdict
-
-        print_json(asdict(report) | {"signatures": asdict(signatures)})
+        print_json(_as_json(report, signatures, findings, head, published))
     else:
-        verdict = "FAILED" if report.findings or signatures.wrong else "OK"
-        print_text(f"{experiment}: {report.events} events, {report.decisions} decisions: {verdict}")
-        for finding in report.findings:
-            print_text(text(finding.message))
-        print_text(f"head {report.head.hex()}")
-        for line in _about(signatures, session.store.keys):
+        print_text(
+            f"{experiment}: {report.events} events, {report.decisions} decisions: {'FAILED' if is_wrong else 'OK'}"
+        )
+        for line in (
+            *findings,
+            *_about_heads(experiment, report, head, published),
+            *_about(signatures, session.store.keys),
+        ):
             print_text(text(line))
-    if report.findings or signatures.wrong:
+    if is_wrong:
         ctx.exit(FAILED)
+
+
+def _lost(session: Session, chains: Chains, known: list[str]) -> list[str]:
+    """Return what is said of content that events name and that cannot be fetched."""
+    from hstore.store.named_content import missing_content
+
+    return [
+        each.message for each in missing_content(chains, session.store.attachments.get) if each.message not in known
+    ]
+
+
+def _as_json(
+    report: Report, signatures: Signatures, findings: list[str], head: bytes | None, published: Published | None
+) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    about = asdict(report) | {"signatures": asdict(signatures)}
+    named = {finding.message for finding in report.findings}
+    about["content"] = [message for message in findings if message not in named]
+    if head is not None:
+        about["published"] = None if published is None else asdict(published)
+    return about
+
+
+def _about_heads(experiment: str, report: Report, head: bytes | None, published: Published | None) -> Iterator[str]:
+    """Yield what is said of the head now, of the one that was given, and of what no head covers."""
+    if head is not None and published is None:
+        yield (
+            f"no state that this log went through has the head {head.hex()}: events before it were changed or removed, "
+            "or it is of another experiment"
+        )
+    elif published is not None:
+        recorded = "" if published.ver is None else f", as event {published.ver} of its own chain records"
+        yield (
+            f"the published head is that of the first {published.events} events, {published.decisions} decisions"
+            f"{recorded}: none of them was changed since"
+        )
+    if report.uncommitted:
+        yield f"uncommitted: {report.uncommitted} events that no digest covers yet (`hstore seal {experiment}` does)"
+    yield f"head {report.head.hex()}"
 
 
 def _about(signatures: Signatures, keys: Keys | None) -> Iterator[str]:

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     "--poll-interval", metavar="S", type=click.FloatRange(0, min_open=True), default=10.0, show_default=True,
     help="Look for trials at least every S seconds; new ones usually wake the worker up at once.",
 )  # fmt: skip
+@click.option("--force", is_flag=True, help="Also evaluate trials whose log `hstore verify` would find changed.")
 @click.option("--name", help="Name of this worker in the log and in `hstore status`; host:pid by default.")
 @click.option(
     "--recover", is_flag=True,

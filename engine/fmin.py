@@ -70,6 +70,7 @@ def fmin(
     keep_output: Literal["failed", "always", "never"] = "failed",
     executor: Any = None,
     recover: bool = False,
+    trust: bool = False,
 ) -> Any:
     """Search *space* for the point at which *fn* is smallest, and return it: {label: value}.
 
@@ -114,6 +115,7 @@ def fmin(
     recover: True has this process put back what the store loses under the search (an older backup is restored, say)
         and go on, as far as it holds the lost events; first of all those that an earlier call in this process found to
         be lost. Workers that it starts do the same. False raises `StoreRewound`. See docs/security.md.
+    trust: continue an experiment even if `hstore verify` finds that its log was changed.
     rstate: seed, for a reproducible search: an int, or `numpy.random.default_rng(seed)`.
     points_to_evaluate: points {label: value} to evaluate first, on top of *max_evals*; those that the search was given
         before are not queued again. A choice takes one of its options, or as in hyperopt the index of one: an int is
@@ -125,8 +127,8 @@ def fmin(
     return_argmin: False returns the point as *fn* gets it, with options rather than indices.
 
     Raises what *fn* raises, after recording it, unless *catch_eval_exceptions*. Raises `SpaceChanged` if the
-    experiment was created with a different search space, `StoreUnreachable` and the like if the store cannot be
-    opened, `AllTrialsFailed` if there is no best.
+    experiment was created with a different search space, `Tampered` if its log was changed, `StoreUnreachable` and the
+    like if the store cannot be opened, `AllTrialsFailed` if there is no best.
     """
     options = SearchOptions.of(
         limits=Limits.of(
@@ -137,7 +139,7 @@ def fmin(
         display=Display(verbose=bool(verbose), show_progressbar=show_progressbar),
         rstate=rstate, points=points_to_evaluate, early_stop_fn=early_stop_fn, trials_save_file=trials_save_file,
         catch_eval_exceptions=catch_eval_exceptions, pruner=pruner, objectives=objectives,
-        keep_output=keep_output,
+        keep_output=keep_output, trust=bool(trust),
     )  # fmt: skip
     if allow_trials_fmin and _has_own_fmin(trials):
         _refuse_what_hyperopt_has_not(trials, options, warm_start, recover)

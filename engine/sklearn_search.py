@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ from sklearn.base import clone, is_classifier
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import check_cv, cross_validate
 from sklearn.model_selection._search import BaseSearchCV
-from sklearn.utils import indexable
+from sklearn.utils import get_tags, indexable
 
 from hstore.engine.evaluation.results import STATUS_OK
 from hstore.engine.fmin import fmin
@@ -24,7 +25,7 @@ from hstore.engine.hyperopt.trials import Trials
 from hstore.engine.space import Space, compile_space
 from hstore.engine.space.data import short_repr
 from hstore.engine.space.distributions import as_space
-from hstore.store.errors import InvalidValue
+from hstore.store.errors import AllTrialsFailed, InvalidValue
 from hstore.store.open_store import open_store
 from hstore.store.store import Store
 from hstore.store.values import normalise
@@ -81,8 +82,9 @@ class HyperoptSearchCV(BaseSearchCV):  # type: ignore[misc]
     def fit(self, X: Any, y: Any = None, groups: Any = None, **fit_params: Any) -> HyperoptSearchCV:  # noqa: N803
         """Search, and refit the estimator with the best parameters on all of *X*, *y*; return self.
 
-        *fit_params* go to the estimator's fit. Raises `InvalidValue` for arguments without sense, `AllTrialsFailed`
-        if no parameters have a score, and what the estimator raises if *error_score* is "raise".
+        *fit_params* go to the estimator's fit. Raises `InvalidValue` for arguments without sense, what the estimator
+        raises if every fit fails, or if one does and *error_score* is "raise", and `AllTrialsFailed` if no parameters
+        have a score for another reason.
         """
         scoring = self.scoring
         if not (scoring is None or isinstance(scoring, str) or callable(scoring)):
@@ -91,6 +93,9 @@ class HyperoptSearchCV(BaseSearchCV):  # type: ignore[misc]
                 hint="search by one metric; cross_validate gives the best estimator's others",
             )
         space = compile_space(as_space(self.space))
+        if y is None and get_tags(self.estimator).target_tags.required:
+            kind = type(self.estimator).__name__
+            raise InvalidValue(f"{kind} requires y to be passed, but the target y is None", path="y")
         X, y = indexable(X, y)  # noqa: N806
         self.scorer_ = check_scoring(self.estimator, scoring=scoring)
         self.multimetric_ = False
@@ -105,10 +110,14 @@ class HyperoptSearchCV(BaseSearchCV):  # type: ignore[misc]
             },
         )  # fmt: skip
         with self._searched(objective.data) as trials:
-            fmin(
-                objective, space, algo=self.algo, max_evals=self.max_evals, trials=trials, rstate=self.random_state,
-                show_progressbar=self.verbose > 0,
-            )  # fmt: skip
+            try:
+                fmin(
+                    objective, space, algo=self.algo, max_evals=self.max_evals, trials=trials, rstate=self.random_state,
+                    show_progressbar=self.verbose > 0,
+                )  # fmt: skip
+            except AllTrialsFailed:
+                objective.raise_its_error([space.evaluate(raw_values(document)) for document in trials.trials])
+                raise
             self.trials_ = trials
             self.cv_results_ = self._table(space, trials)
         scores = self.cv_results_["mean_test_score"]
@@ -170,6 +179,11 @@ class HyperoptSearchCV(BaseSearchCV):  # type: ignore[misc]
         table: dict[str, Any] = self._format_results(params, n_splits, out)
         return table
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags = deepcopy(get_tags(self.estimator).target_tags)  # which targets it takes, the estimator says
+        return tags
+
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = super().__getstate__()
         # Connections stay behind; what was found is in the store.
@@ -213,6 +227,17 @@ class CrossValidation:
         loss = -float(np.mean(by_split["test_score"]))
         readable = normalise(dict(params), replace=lambda value, path, why: short_repr(value))
         return {"status": STATUS_OK, "loss": loss, "params": readable, "data": self.data, **result}
+
+    def raise_its_error(self, tried: Sequence[Mapping[str, Any]]) -> None:
+        """Raise what the estimator raises, if it does so at one of the parameters *tried*, of which none has a score.
+
+        Trials keep a score of nan and no error, so the first fit that failed is made again.
+        """
+        for params in tried[:1]:
+            cross_validate(
+                self.estimator_with(params), self.X, self.y, params=dict(self.fit_params), error_score="raise",
+                **self.how,
+            )  # fmt: skip
 
     def estimator_with(self, params: Mapping[str, Any]) -> Any:
         """Return a fresh estimator with *params*; raises `InvalidValue` if it has no such parameters."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from hstore.store.claims import ActiveLease
     from hstore.store.events import Reserved
     from hstore.store.experiment import Experiment
+
+NTH = 10
+"""Of how many ends that are acknowledged one is not written."""
+LARGE = 60_000
+"""Bytes of an attachment that is what a trial returned, not an objective."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +32,8 @@ class Way:
     """Break it in this process."""
     spoil: Callable[[Database[Any]], None] = lambda _: None
     """Break it in the database."""
+    is_in_released: bool = False
+    """Whether it is the workers of a released version in which it is broken."""
     trials: int = 100
     slow: float = 0.0
     """Seconds that each trial takes beside its usual time."""
@@ -108,6 +115,89 @@ def _fence_by_status() -> None:
     _put(attempt, "is_held", is_held)
 
 
+def _acknowledge_before_the_journal() -> None:
+    import pymongo
+
+    from hstore.store.mongo import MongoLog
+
+    init = MongoLog.__init__
+
+    def unflushed(log: MongoLog, events: Any, **more: Any) -> None:
+        init(log, events.with_options(write_concern=pymongo.WriteConcern(w=1, j=False)), **more)
+
+    _put(MongoLog, "__init__", unflushed)
+
+
+def _leave_out_every_tenth_end() -> None:
+    from hstore.store.mongo import MongoLog
+
+    append = MongoLog.append
+    n = 0
+
+    def forgetful(log: MongoLog, events: Sequence[Any], **how: Any) -> None:
+        nonlocal n
+        written = []
+        for event in events:
+            n += event.type == "done"
+            if event.type != "done" or n % NTH:
+                written.append(event)
+        append(log, written, **how)
+
+    _put(MongoLog, "append", forgetful)
+
+
+def _leave_out_chunks() -> None:
+    from hstore.store.gridfs_attachments import GridFSAttachments
+
+    upload = GridFSAttachments._upload
+
+    def forgetful(attachments: GridFSAttachments, name: str, content: bytes) -> Any:
+        file = upload(attachments, name, content)
+        if len(content) > LARGE:
+            attachments._chunks.delete_many({"files_id": file})
+        return file
+
+    _put(GridFSAttachments, "_upload", forgetful)
+    _put(GridFSAttachments, "_is_complete", lambda *_: True)
+
+
+def _return_another_best() -> None:
+    from hstore.engine import fmin as module
+
+    _put(module, "_argmin", lambda _: {"x": 3.0, "how": 0.5})
+
+
+def _notice_no_loss() -> None:
+    from hstore.store.mongo import MongoLog
+    from hstore.store.rewind_check import RewindCheck
+
+    _put(MongoLog, "_refuse_loss", lambda *_: None)
+    _put(RewindCheck, "_lost", lambda _: None)
+
+
+def _notice_no_gap() -> None:
+    from hstore.store import mongo
+
+    _notice_no_loss()
+    _put(mongo, "_hole", lambda *_: None)
+
+
+def _go_on_after_what_cannot_be_read() -> None:
+    from hstore.engine.search.driver import Driver
+    from hstore.store.events import Requeued, Unreadable
+    from hstore.store.fold import Trial
+
+    def requeue(driver: Driver) -> None:
+        experiment = driver.experiment
+        for tid, trial in experiment.state.trials.items():
+            if isinstance(trial.last, Unreadable):
+                again = {"cause": "lost", "why": "its end cannot be read"}
+                experiment.append(experiment.compose((Requeued, tid, again)))
+
+    _put(Trial, "closed_by", None)
+    _put(Driver, "_warn_of_closed", requeue)
+
+
 WAYS = {
     "w1": Way(
         what="w:1 instead of majority", kind="primary-cut-off", apply=_acknowledge_before_a_majority, shows="missing"
@@ -124,5 +214,33 @@ WAYS = {
     "status": Way(
         what="status instead of ver as fence", kind="worker-freeze", apply=_fence_by_status, shows="holder",
         trials=60, slow=2.5,
+    ),
+    "unwritten": Way(
+        what="ends that are acknowledged and not written", kind="worker-kill", apply=_leave_out_every_tenth_end,
+        shows="missing",
+    ),
+    "answer": Way(
+        what="an answer that is not what the log says", kind="child-kill", apply=_return_another_best, shows="answer",
+    ),
+    "attachment": Way(
+        what="attachments that are acknowledged and not whole", kind="lost-chunk", apply=_leave_out_chunks,
+        shows="attachment",
+    ),
+    "rewind": Way(what="a backup put back unnoticed", kind="rewind", apply=_notice_no_loss, shows="unnamed"),
+    "emptied": Way(what="a database emptied unnoticed", kind="emptied", apply=_notice_no_loss, shows="unnamed"),
+    "document": Way(
+        what="an event lost unnoticed", kind="lost-document", apply=_notice_no_gap, shows="goes on without it",
+    ),
+    "chunk": Way(
+        what="an end that cannot be read taken for none", kind="lost-chunk", apply=_go_on_after_what_cannot_be_read,
+        shows="went on",
+    ),
+    "journal": Way(
+        what="acknowledged before it is on the disk", kind="slow-disk", apply=_acknowledge_before_the_journal,
+        shows="missing",
+    ),
+    "mixed": Way(
+        what="a released version that does not write what it acknowledges", kind="mixed-versions",
+        apply=_leave_out_every_tenth_end, is_in_released=True, shows="missing",
     ),
 }  # fmt: skip

@@ -13,9 +13,11 @@ LONG = 1.5
 """Seconds that the longest take: less than the lease, but not much."""
 SLOW = float(os.environ.get("FAULTS_SLOW", "0"))
 """Seconds that all of them take on top of that."""
+LARGE = float(os.environ.get("FAULTS_LARGE", "0"))
+"""How many of a hundred return more than fits into an event."""
 
 
-def objective(config: dict[str, Any], ctrl: Ctrl) -> float:
+def objective(config: dict[str, Any], ctrl: Ctrl) -> Any:
     """Return a loss, for one in a hundred after a long time; raise for one in fifty; stop early at times."""
     how = config["how"]
     time.sleep(SLOW)
@@ -31,4 +33,7 @@ def objective(config: dict[str, Any], ctrl: Ctrl) -> float:
         time.sleep(how / 2)
     elif how > 0.98:
         raise ValueError("one that fails")
-    return float(config["x"] ** 2)
+    loss = float(config["x"] ** 2)
+    if config["x"] * 1e6 % 100 < LARGE:
+        return {"status": "ok", "loss": loss, "content": repr(config["x"]).encode() * 5000}
+    return loss

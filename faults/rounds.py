@@ -8,12 +8,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
+from faults import released, told
 from faults.world import LEASE, World
 from hstore.engine.audit.check import Violation, check
 from hstore.store.errors import HstoreError, NotFound
+from hstore.store.event_documents import from_document
 from hstore.store.events import Failed, Requeued, Reserved
+from hstore.store.experiment import Experiment
 
 TICK = 0.02
+LOST, DOUBLED = ("missing", "different", "unnamed", "attachment"), ("twice", "state", "observed")
+"""Kinds of findings."""
 REPAIR_SECONDS = 8 * LEASE
 """How long read models may take to be up to date, once the search is over."""
 
@@ -32,6 +37,8 @@ class Kind:
     shifts: bool = False
     loses: bool = True
     """Whether a trial may be taken from its worker: not if no worker was killed, frozen or cut off."""
+    large: float = 0.0
+    """How many of a hundred trials return more than fits into an event."""
     weight: float = 1.0
     """How many of them there are to be, beside those of other kinds."""
 
@@ -50,6 +57,12 @@ KINDS = {
     "primary-freeze": Kind(place="replicated", faults=("freeze_primary",), pause=1.0, weight=0.25),
     "primary-cut-off": Kind(place="replicated", faults=("cut_off_primary",), pause=1.0, weight=0.2),
     "step-down": Kind(place="replicated", faults=("step_down",), pause=1.0, weight=0.2),
+    "rewind": Kind(place="embedded", faults=("rewind", "rewind_with_restart"), pause=0.5, weight=0.12),
+    "emptied": Kind(place="embedded", faults=("empty",), pause=1.0, weight=0.06),
+    "lost-document": Kind(place="embedded", faults=("lose_document",), pause=0.5, weight=0.12),
+    "lost-chunk": Kind(place="embedded", faults=("lose_chunk",), pause=0.5, large=20.0, weight=0.08),
+    "slow-disk": Kind(place="slow", faults=("stall_disk",), pause=0.5, large=5.0),
+    "mixed-versions": Kind(place="mixed", faults=("kill_worker", "freeze_worker", "kill_driver"), pause=0.5),
     "everything": Kind(
         place="embedded", drivers=2, shifts=True, pause=0.5, weight=1.5,
         faults=("kill_worker", "freeze_worker", "kill_child", "hit_driver", "kill_mongod"),
@@ -71,12 +84,16 @@ class Result:
     wanted: int
     trials: int = 0
     ended: int = 0
+    acknowledged: int = 0
+    """Events that a process was told are in the log."""
+    strays: int = 0
+    """Events that were appended between a look at what the store has and a loss right after it."""
     retried: int = 0
     """Times that a trial was taken from a worker and queued again."""
     seconds: float = 0.0
     injected: Counter[str] = field(default_factory=Counter)
     """Number of faults by what they were."""
-    findings: list[Violation] = field(default_factory=list)
+    findings: list[Violation | told.Finding] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
     """What the harness itself found."""
 
@@ -93,12 +110,17 @@ class Result:
     @property
     def lost(self) -> int:
         """Trials that did not end, and events that were acknowledged and are gone."""
-        return max(0, self.wanted - self.ended) + sum(finding.kind == "missing" for finding in self.findings)
+        return max(0, self.wanted - self.ended) + sum(finding.kind in LOST for finding in self.findings)
 
     @property
     def doubled(self) -> int:
         """Places taken twice, second ends, ends observed twice."""
-        return sum(finding.kind in ("twice", "state", "observed") for finding in self.findings)
+        return sum(finding.kind in DOUBLED for finding in self.findings)
+
+
+def why_not(name: str) -> str | None:
+    """Return why faults of kind *name* cannot happen here; None if they can."""
+    return released.why_not() if KINDS[name].place == "mixed" else None
 
 
 def run(
@@ -113,7 +135,8 @@ def run(
     result = Result(kind=name, seed=seed, wanted=trials)
     began = time.monotonic()
     world.is_shifting, world.is_aiming, aimed = kind.shifts, kind.aims, world.aimed
-    if kind.aims or kind.shifts or any(worker.is_aimed for worker in world.workers):
+    is_other_load, world.large = world.large != kind.large, kind.large
+    if is_other_load or kind.aims or kind.shifts or any(worker.is_aimed for worker in world.workers):
         world.renew_workers()
     algorithm = rng.choice(["rand", "rand", "tpe"])
     world.begin(exp, trials=trials, seed=seed, drivers=kind.drivers, algorithm=algorithm)
@@ -171,23 +194,22 @@ def run(
 def _check(world: World, exp: str, result: Result, *, is_control: bool) -> None:
     """Check the search, once the workers had the time to bring its read models up to date."""
     give_up = time.monotonic() + REPAIR_SECONDS
-    while True:
-        world.ensure_running(may_fail=is_control)
-        try:
-            findings = check(
-                world.store, exp, max_evals=result.wanted, acknowledged=world.acknowledged(exp), timeout=0.0
-            )
-        except NotFound:
-            result.troubles.append("the search never began")
-            return
-        if any(f.kind != "lag" for f in findings) or not findings or time.monotonic() > give_up:
-            break
-        time.sleep(0.2)
-    result.findings = findings
+    experiment: Experiment | None = None
     try:
+        while True:
+            world.ensure_running(may_fail=is_control)
+            findings = check(world.store, exp, max_evals=result.wanted, timeout=0.0)
+            if any(f.kind != "lag" for f in findings) or not findings or time.monotonic() > give_up:
+                break
+            time.sleep(0.2)
+        result.findings += findings
         experiment = world.store.experiment(exp)
+    except NotFound:
+        result.troubles.append("the search never began")
     except HstoreError as error:
         result.troubles.append(f"the experiment cannot be read: {error}")
+    _compare(world, exp, result, experiment)
+    if experiment is None:
         return
     counts = Counter(trial.is_finished for trial in experiment.state.trials.values())
     result.trials, result.ended = sum(counts.values()), counts[True]
@@ -200,3 +222,21 @@ def _check(world: World, exp: str, result: Result, *, is_control: bool) -> None:
             f"trial {first.tid} and {len(lost) - 1} more were taken from workers that were neither killed nor frozen, "
             f"the first by {first.by} after {(first.at - begun).total_seconds():.1f} s"
         )
+
+
+def _compare(world: World, exp: str, result: Result, experiment: Experiment | None) -> None:
+    """Compare what processes were told with the log, even if *experiment* cannot be read as a whole."""
+    losses = world.losses.declared
+    noted = told.read(world.acks, exp)
+    result.acknowledged = len(noted.appends)
+    result.strays = sum(len(loss.strays) for loss in losses)
+    if experiment is not None:
+        result.findings += told.compare(noted, experiment.events, experiment.state, losses, world.losses.unreadable)
+    else:
+        documents = world.store.log.documents(exp)
+        fetch = world.store.attachments.get
+        events = [from_document(document, fetch) for document in documents if "raw" not in document]
+        result.findings += told.compare(noted, events, None, losses)
+    attachments = told.acknowledged_attachments(world.acks)
+    all_losses = [*world.losses.before, *losses]
+    result.findings += told.compare_attachments(attachments, world.store.attachments.get, all_losses)

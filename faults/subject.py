@@ -5,7 +5,9 @@
 
 What is different about the world, `$FAULTS` says (JSON):
 
-    acks      folder in which this process notes, per experiment, the ids of events that were acknowledged to it
+    acks      folder in which this process notes what was acknowledged to it: see `faults.recorder`
+    name      what it is called there
+    released  whether it is of a released version, started before the store was migrated
     clock     seconds by which its clock is off
     aim       {"type", "side", "n", "signal"}: it sends itself a signal on one side of its n-th append of a type
     broken    name of one of `faults.broken.WAYS`: what is broken on purpose, for the negative controls
@@ -18,9 +20,11 @@ import json
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from faults.recorder import Recorder, record, record_answers, record_losses
 
 if TYPE_CHECKING:
     from hstore.store.events import Event
@@ -50,56 +54,45 @@ def shift_clock(seconds: float) -> None:
     datetime.datetime = Shifted  # type: ignore[misc]
 
 
-def note_acknowledged(folder: Path, aim: dict[str, Any] | None) -> None:
-    """Have what `MongoLog.append` returned from be written down, and this process hit where *aim* says."""
-    from hstore.store.mongo import MongoLog
-
-    append = MongoLog.append
+def aim_at(aim: dict[str, Any]) -> tuple[Callable[..., None], Callable[..., None]]:
+    """Return what is to be called before and after each append: this process is hit where *aim* says."""
     seen = 0
-    # Opened again for each note: a process that is killed leaves what it has written.
+    is_hit = False
 
-    def noted(log: MongoLog, events: Sequence[Event], **how: Any) -> None:
-        nonlocal seen
-        is_hit = False
-        if aim is not None:
-            before = seen
-            seen += sum(event.type == aim["type"] for event in events)
-            is_hit = before < aim["n"] <= seen
-        if is_hit and aim is not None and aim["side"] == "before":
-            os.kill(os.getpid(), aim["signal"])
-        append(log, events, **how)
-        _note(folder, events)
-        if is_hit and aim is not None and aim["side"] == "after":
+    def before(events: Sequence[Event]) -> None:
+        nonlocal seen, is_hit
+        n = seen
+        seen += sum(event.type == aim["type"] for event in events)
+        is_hit = n < aim["n"] <= seen
+        if is_hit and aim["side"] == "before":
             os.kill(os.getpid(), aim["signal"])
 
-    setattr(MongoLog, "append", noted)  # noqa: B010 - mypy has no word for it
+    def after(_: Sequence[Event]) -> None:
+        if is_hit and aim["side"] == "after":
+            os.kill(os.getpid(), aim["signal"])
+
+    return before, after
 
 
-def _note(folder: Path, events: Sequence[Event]) -> None:
-    by_experiment: dict[str, list[bytes]] = {}
-    for event in events:
-        by_experiment.setdefault(event.exp, []).append(event.id.bytes)
-    for exp, ids in by_experiment.items():
-        file = os.open(folder / exp, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        try:
-            os.write(file, b"".join(ids))
-        finally:
-            os.close(file)
-
-
-def drive(experiment: str, max_evals: str, seed: str, algorithm: str) -> None:
-    """Search as anybody would."""
+def drive(recorder: Recorder, experiment: str, max_evals: str, seed: str, algorithm: str) -> None:
+    """Search as anybody would, and say what came of it. Ends the process with the code that `hstore` would use."""
     import numpy as np
 
     from faults.objectives import SPACE, objective
     from hstore import fmin
     from hstore.engine.algorithms import named
+    from hstore.store.errors import HstoreError
 
-    fmin(
-        objective, SPACE, algo=named(algorithm), max_evals=int(max_evals), rstate=np.random.default_rng(int(seed)),
-        verbose=False, catch_eval_exceptions=True, return_argmin=False, experiment=experiment, workers=0,
-        pruner="asha",
-    )  # fmt: skip
+    answered = record_answers(recorder)
+    try:
+        best = fmin(
+            objective, SPACE, algo=named(algorithm), max_evals=int(max_evals), verbose=False, experiment=experiment,
+            rstate=np.random.default_rng(int(seed)), catch_eval_exceptions=True, workers=0, pruner="asha",
+        )  # fmt: skip
+    except HstoreError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+        os._exit(error.exit_code)
+    answered(experiment, best)
 
 
 def main() -> None:
@@ -107,20 +100,37 @@ def main() -> None:
     world = json.loads(os.environ.get("FAULTS", "{}"))
     if world.get("clock"):
         shift_clock(world["clock"])
+    is_today = not world.get("released")
+    if not is_today:
+        believe_schema()
     if world.get("broken"):
         from faults import broken
 
         broken.WAYS[world["broken"]].apply()
-    note_acknowledged(Path(world["acks"]), world.get("aim"))
+    recorder = Recorder(Path(world["acks"]), world["name"])
+    before, after = aim_at(world["aim"]) if world.get("aim") else (None, None)
+    record(recorder, before=before, after=after)
+    if is_today:
+        record_losses(recorder)
     role, *arguments = sys.argv[1:]
     if role == "driver":
-        drive(*arguments)
+        drive(recorder, *arguments)
         sys.stdout.flush()
         os._exit(0)
     from hstore.cli.app import main as hstore
 
     sys.argv = ["hstore", "--debug", role, *arguments]
     hstore()
+
+
+def believe_schema() -> None:
+    """Be a process of a released version that opened the store before it was migrated, and is still at work.
+
+    One that is started later refuses a store that is newer than itself.
+    """
+    from hstore import migrations
+
+    setattr(migrations, "status", lambda _: "current")  # noqa: B010 - mypy has no word for it
 
 
 if __name__ == "__main__":

@@ -14,86 +14,31 @@ import time
 from pathlib import Path
 from random import Random
 from typing import Any
-from uuid import UUID
 
 import psutil
-from replica_set import Member, ReplicaSet, die_with_parent
-from tests.waiting import until
+from replica_set import ReplicaSet, die_with_parent
 
-from faults import ROOT, broken
+from faults import ROOT, broken, released
+from faults.losses import Losses
+from faults.process import Subject
 from faults.proxy import Proxy
+from faults.replica_faults import ReplicaFaults
+from faults.slow_disk import SlowDisk
 from hstore.store.open_store import open_store
 from hstore.store.server import EmbeddedServer, ensure_server
+from hstore.store.supervisor import SHORT_LIFE
 
 WORKERS = 8
 LEASE = 2.0
 HOURS = 12 * 3600.0
 
 
-class Subject:
-    """A process under test."""
-
-    def __init__(self, role: str, number: int) -> None:
-        self.role = role
-        self.number = number
-        self.process: subprocess.Popen[bytes] | None = None
-        self.is_expected = False
-        """Whether it was us who ended it, or told it to end."""
-        self.is_aimed = False
-        """Whether it is to send itself a signal."""
-        self.thaw_at: float | None = None
-        self.start_at = 0.0
-
-    @property
-    def is_alive(self) -> bool:
-        return self.process is not None and self.process.poll() is None
-
-    @property
-    def is_frozen(self) -> bool:
-        return self.thaw_at is not None
-
-    def __str__(self) -> str:
-        return f"{self.role}-{self.number}"
-
-    def kill(self) -> None:
-        """SIGKILL, and wait for the end."""
-        if self.process is not None:
-            self.is_expected = True
-            self.process.kill()
-            self.process.wait()
-        self.thaw_at = None
-
-    def freeze(self, seconds: float) -> None:
-        """SIGSTOP, for so long."""
-        assert self.process is not None
-        self.process.send_signal(signal.SIGSTOP)
-        self.thaw_at = time.monotonic() + seconds
-
-    def thaw(self) -> None:
-        """SIGCONT."""
-        if self.is_alive and self.process is not None:
-            self.process.send_signal(signal.SIGCONT)
-        self.thaw_at = None
-
-    def end(self) -> None:
-        """SIGTERM; `is_alive` tells when it has obeyed."""
-        if self.is_alive and self.process is not None:
-            self.is_expected = True
-            self.process.terminate()
-
-    def is_stopped(self) -> bool:
-        """Return whether it stopped itself."""
-        if self.thaw_at is not None or not self.is_alive or self.process is None:
-            return False
-        with contextlib.suppress(psutil.Error):
-            return bool(psutil.Process(self.process.pid).status() == psutil.STATUS_STOPPED)
-        return False
-
-
 class World:
     """Servers of one kind, with 8 workers that stay through many rounds; `with` ends them all, whatever happens.
 
-    place: "embedded"; "proxied": workers reach the embedded server through a network; "replicated": three mongods.
+    place: "embedded"; "proxied": workers reach the embedded server through a network; "replicated": three mongods;
+    "slow": the embedded server, whose disk can be told not to finish what it writes; "mixed": half of the workers are
+    of a released version, and opened the store before it was migrated.
     """
 
     def __init__(self, place: str, rng: Random, *, broken_way: str | None = None) -> None:
@@ -108,12 +53,13 @@ class World:
         self.proxies: list[Proxy] = []
         self.server: EmbeddedServer | None = None
         self.replicas: ReplicaSet | None = None
-        self.hurt: tuple[float, Member] | None = None
-        """When to mend which member of the replica set."""
+        self.replica_faults = ReplicaFaults(self)
         self.heal_at: dict[int, float] = {}
         """When to heal which proxy."""
         self.is_shifting = False
         """Whether the clocks of workers that are started are off."""
+        self.large = 0.0
+        """How many of a hundred trials return more than fits into an event."""
         self.is_aiming = False
         """Whether workers and drivers that are started are to be hit at an append."""
         self.aimed = 0
@@ -122,6 +68,12 @@ class World:
         """Whether the folder, with what all processes said, is to stay for whoever looks into a failure."""
         self.failures: list[str] = []
         """What processes said that ended by themselves and should not have."""
+        self.exp = ""
+        """The search that runs, or ran last."""
+        self.trials = 0
+        self.losses = Losses(self)
+        self.disk: SlowDisk | None = None
+        self._released_source: Path | None = None
         self._driver_arguments: list[str] = []
 
     def __enter__(self) -> World:
@@ -132,11 +84,21 @@ class World:
                 self.replicas.start()
                 self.url = self.replicas.url("faults") + "&socketTimeoutMS=3000&heartbeatFrequencyMS=1000"
             else:
+                if self.place == "slow":
+                    self.disk = SlowDisk(self.folder)
+                    self.disk.enter()
                 self.server = ensure_server(self.folder / "home")
                 self.url = self.server.uri
+                if self.place == "mixed":
+                    self._released_source = released.unpack(self.folder)
+                    released.make_store(self._released_source, self.url)
+                    for worker in self.workers[::2]:
+                        worker.is_released = True
                 if self.place == "proxied":
                     self.proxies = [Proxy(self.server.socket_path).start() for _ in self.workers]
             self.store = open_store(self.url, patience=60.0)
+            if self.disk is not None:
+                self.disk.database = self.store.database
             if self.broken_way is not None and self.store.database is not None:
                 broken.WAYS[self.broken_way].spoil(self.store.database)
         except BaseException:
@@ -159,18 +121,17 @@ class World:
             self.replicas.close()
         if self.server is not None:
             self.server.release()
+        if self.disk is not None:
+            self.disk.leave()
         if not self.keeps:
             shutil.rmtree(self.folder, ignore_errors=True)
-
-    def acknowledged(self, exp: str) -> set[UUID]:
-        """Return the ids of the events of *exp* that somebody was told are in the log."""
-        content = (self.acks / exp).read_bytes() if (self.acks / exp).exists() else b""
-        return {UUID(bytes=content[i : i + 16]) for i in range(0, len(content), 16)}
 
     # -- processes --------------------------------------------------------------------------------------------
 
     def begin(self, exp: str, *, trials: int, seed: int, drivers: int, algorithm: str) -> None:
         """Start a search."""
+        self.exp, self.trials = exp, trials
+        self.losses.begin()
         self._driver_arguments = [exp, str(trials), str(seed), algorithm]
         self.drivers = [Subject("driver", number) for number in range(drivers)]
         for driver in self.drivers:
@@ -202,20 +163,32 @@ class World:
                 "type": rng.choice(types), "side": rng.choice(["before", "after"]), "n": rng.randint(1, 12),
                 "signal": int(rng.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGSTOP])),
             }  # fmt: skip
-        faults = {"acks": str(self.acks), "clock": clock, "aim": aim, "broken": self.broken_way}
+        faults = {
+            "acks": str(self.acks),
+            "name": str(subject),
+            "clock": clock,
+            "aim": aim,
+            "broken": self._broken(subject),
+        }
+        source = ROOT / "src"
+        if subject.is_released and self._released_source is not None:
+            faults["released"], source = True, self._released_source / "src"
         if is_worker:
             arguments = ["worker", "--lease", str(LEASE), "--grace", "1", "--poll-interval", "1"]
         else:
             arguments = ["driver", *self._driver_arguments]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("HSTORE")}
         environment |= {
-            "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'src'}",
+            "PYTHONPATH": f"{ROOT}{os.pathsep}{source}",
             "FAULTS": json.dumps(faults),
             "HSTORE_HOME": str(self.folder / "home"),
         }
         if self.broken_way is not None:
             environment["FAULTS_SLOW"] = str(broken.WAYS[self.broken_way].slow)
-        if self.place == "replicated":
+        environment["FAULTS_LARGE"] = str(self.large)
+        if self.disk is not None:
+            environment |= self.disk.environment
+        if self.place == "replicated" or subject.is_released:  # the files of its embedded server are another version's
             environment["HSTORE_URL"] = self.url
         elif self.place == "proxied" and is_worker:
             port = self.proxies[subject.number].port
@@ -254,8 +227,14 @@ class World:
             if now >= at:
                 self.proxies[number].heal()
                 del self.heal_at[number]
-        if self.hurt is not None and now >= self.hurt[0]:
-            self._mend()
+        self.replica_faults.mend_in_time()
+        if self.disk is not None:
+            self.disk.heal_in_time()
+
+    def _broken(self, subject: Subject) -> str | None:
+        """Return what is broken in *subject*: some ways are for workers of a released version, most for all others."""
+        way = broken.WAYS.get(self.broken_way or "")
+        return None if way is None or way.is_in_released is not subject.is_released else self.broken_way
 
     def _may_start_again(self, subject: Subject, may_fail: bool) -> bool:
         """Take in that *subject* ended; return whether another process is to take its place."""
@@ -265,7 +244,7 @@ class World:
             return False
         if code == -signal.SIGKILL and not subject.is_expected and subject.is_aimed:
             self.aimed += 1
-        elif not subject.is_expected:
+        elif not subject.is_expected and code not in self.losses.codes:
             words = (self.folder / f"{subject}.log").read_text(errors="replace").strip().splitlines()
             self.failures.append(f"{subject} ended by itself with code {code}: {words[-1] if words else ''}")
             if may_fail and len(self.failures) > 10:  # a control: it is found out, and would go on for ever
@@ -292,10 +271,9 @@ class World:
         for proxy in self.proxies:
             proxy.heal()
         self.heal_at.clear()
-        if self.hurt is not None:
-            self._mend()
-        if self.replicas is not None:
-            self.replicas.start()
+        self.replica_faults.mend()
+        if self.disk is not None:
+            self.disk.heal()
 
     # -- what can happen; each returns whether it did ---------------------------------------------------------
 
@@ -340,9 +318,24 @@ class World:
 
     def kill_mongod(self) -> bool:
         pid = self.server.pid if self.server is not None else None
-        if pid is not None:
-            os.kill(pid, signal.SIGKILL)
-        return pid is not None
+        if pid is None:
+            return False
+        if any(not self.losses.has_read(driver) for driver in self.drivers):
+            # A process that opens a store gives up when mongod dies twice as soon as it is started.
+            with contextlib.suppress(psutil.Error):
+                if time.time() - psutil.Process(pid).create_time() < SHORT_LIFE + 1.0:
+                    return False
+        os.kill(pid, signal.SIGKILL)
+        return True
+
+    def stall_disk(self) -> bool:
+        """Have the disk finish nothing for a while; mongod is killed now and then before it does."""
+        if self.disk is None or not self.disk.stall(self.rng.uniform(0.1, 1.5)):
+            return False
+        if self.rng.random() < 0.4:
+            time.sleep(0.2)
+            return self.kill_mongod()
+        return True
 
     def shift_clock(self) -> bool:
         """Have a worker leave, for one with another clock."""
@@ -367,58 +360,10 @@ class World:
         self.heal_at[number] = time.monotonic() + self.rng.choice([0.2, LEASE * self.rng.uniform(1.2, 5.0)])
         return True
 
-    def _primary(self) -> Member | None:
-        """Return the primary of a set that is whole, None if it is not the moment to hurt it."""
-        if self.replicas is None or self.hurt is not None or not self.replicas.is_in_sync():
-            return None
-        return self.replicas.primary()
-
-    def kill_primary(self) -> bool:
-        if (primary := self._primary()) is not None:
-            primary.kill()
-            self.hurt = time.monotonic() + self.rng.uniform(0.5, 2.0), primary
-        return primary is not None
-
-    def freeze_primary(self) -> bool:
-        if (primary := self._primary()) is not None:
-            primary.freeze()
-            self.hurt = time.monotonic() + self.rng.uniform(1.5, 4.0), primary
-        return primary is not None
-
-    def cut_off_primary(self) -> bool:
-        """Lose the primary, and with it what it accepted while nobody followed."""
-        primary = self._primary()
-        if primary is None or self.replicas is None:
-            return False
-        secondaries = [member for member in self.replicas.members if member is not primary]
-        for secondary in secondaries:
-            secondary.freeze()
-        with contextlib.suppress(TimeoutError, OSError, KeyError):
-            until(primary.has_uncommitted, "a write that nobody replicates", seconds=1.0)
-            time.sleep(0.2)  # so that there are more of them
-        primary.kill()
-        for secondary in secondaries:
-            secondary.thaw()
-        self.hurt = time.monotonic() + self.rng.uniform(0.5, 2.0), primary
-        return True
-
-    def step_down(self) -> bool:
-        if (primary := self._primary()) is not None:
-            with contextlib.suppress(OSError):
-                primary.ask({"replSetStepDown": 3, "force": True}, timeout=10)
-        return primary is not None
-
-    def _mend(self) -> None:
-        assert self.hurt is not None
-        _, member = self.hurt
-        self.hurt = None
-        if member.is_frozen:
-            member.thaw()
-        member.start()
-
     def happen(self, name: str) -> bool:
         """Have the fault *name* happen, if it can now."""
-        done: bool = getattr(self, name)()
+        owner = next(each for each in (self, self.losses, self.replica_faults) if hasattr(each, name))
+        done: bool = getattr(owner, name)()
         return done
 
 

@@ -37,6 +37,8 @@ MIGRATIONS = (
     Migration(5, "identity"),
     Migration(6, "results"),
     Migration(7, "signatures"),
+    Migration(8, "sealed"),
+    Migration(9, "quarantine"),
 )
 
 
@@ -66,7 +68,19 @@ def status(database: Database[dict[str, Any]]) -> Literal["fresh", "current", "o
         return "current"
     if database["events"].find_one({}, {"_id": 1}) is None:
         return "fresh"  # also if another process is applying the steps, or was killed between two of them
+    if not numbers and _has_no_beginning(database):
+        return "fresh"
     return "older" if pending(applied(database)) else "current"
+
+
+def _has_no_beginning(database: Database[dict[str, Any]]) -> bool:
+    """Return whether *database* was emptied, and then written to by a process that had not noticed it yet.
+
+    There are a few events then, and none that begins an experiment. Events of another program have other fields.
+    """
+    events = database["events"]
+    is_ours = events.find_one({"$or": [{name: {"$exists": False}} for name in ("exp", "ver", "type")]}) is None
+    return is_ours and events.find_one({"type": "created"}, {"_id": 1}) is None
 
 
 def apply(database: Database[dict[str, Any]], *, by_version: str, dry_run: bool = False) -> list[Migration]:

@@ -105,9 +105,11 @@ class Claims:
         query = {"_id": {"exp": exp, "tid": tid}, "ticket.by": session}
         self._retrying(lambda: self._trials.update_one(query, {"$unset": {"ticket": ""}}))
 
-    def is_anything_queued(self, experiments: Sequence[str]) -> bool:
-        """Return whether a trial of *experiments* is queued, ticket or not."""
-        query = {"exp": {"$in": list(experiments)}, "state": "queued"}
+    def is_anything_queued(self, experiments: Sequence[str], *, but: Iterable[TrialKey] = ()) -> bool:
+        """Return whether a trial of *experiments*, *but* those, is queued, ticket or not."""
+        query: Document = {"exp": {"$in": list(experiments)}, "state": "queued"}
+        if others := [{"exp": exp, "tid": tid} for exp, tid in but]:
+            query["_id"] = {"$nin": others}
         return self._retrying(lambda: self._trials.find_one(query, {"_id": 1})) is not None
 
     def wakeups(self) -> Wakeups:
@@ -142,7 +144,7 @@ class Claims:
             {"$sort": {"exp": 1, "tid": 1}},
         ]  # fmt: skip
         found = self._retrying(lambda: list(self._trials.aggregate(pipeline)))
-        return [_held(document) for document in found]
+        return [_held(document) for document in found if _is_trial(document)]
 
     def elect_reaper(self, session: str, seconds: float) -> bool:
         """Return whether *session* is the reaper for so many *seconds*: the worker that requeues trials of silent ones.
@@ -266,12 +268,24 @@ class Wakeups:
 
 def _until(beat: str, seconds: str) -> Document:
     """Return the expression for the end of what was extended at *beat*, and runs for so many *seconds*."""
-    return {"$add": [beat, {"$multiply": [seconds, 1000]}]}
+    until = {"$add": [beat, {"$multiply": [seconds, 1000]}]}
+    return {"$cond": [{"$and": [_is_date(beat), {"$isNumber": seconds}, {"$lt": [seconds, 1e9]}]}, until, None]}
 
 
 def _age(beat: str) -> Document:
     """Return the expression for the seconds since *beat*."""
-    return {"$divide": [{"$subtract": ["$$NOW", beat]}, 1000]}
+    return {"$cond": [_is_date(beat), {"$divide": [{"$subtract": ["$$NOW", beat]}, 1000]}, None]}
+
+
+def _is_date(beat: str) -> Document:
+    return {"$eq": [{"$type": beat}, "date"]}
+
+
+def _is_trial(document: Document) -> bool:
+    """Return whether *document* is one of `trials` as hstore writes them, as far as its lease goes."""
+    tid, lease = document.get("tid"), document.get("lease")
+    is_named = isinstance(document.get("exp"), str) and isinstance(tid, int) and isinstance(document.get("ver"), int)
+    return is_named and isinstance(lease, dict | None)
 
 
 def _held(document: Document) -> ActiveLease:
@@ -280,7 +294,7 @@ def _held(document: Document) -> ActiveLease:
         exp=document["exp"], tid=document["tid"], ver=document["ver"], worker=document.get("worker"),
         host=document.get("host"),
         by=lease.get("by"), beat=lease.get("beat"), seconds=lease.get("seconds"),
-        age=document["age"], is_over=bool(document["is_over"]) and "beat" in lease,
+        age=document.get("age"), is_over=bool(document["is_over"]) and "beat" in lease,
     )  # fmt: skip
 
 

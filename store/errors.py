@@ -17,6 +17,8 @@ HstoreError                  anything below; `hint` says what to do next
 ├── SchemaMismatch           store and program differ in version
 ├── StoreRewound             the store lost events that this process had read or appended
 ├── VerificationFailed       the log contradicts its digests, or a replay differs from the record
+│   ├── Indigestible         an experiment of which some event holds what this program does not expect
+│   ├── Tampered             a log that was changed, before anything is built on it (it is a CannotLoad as well)
 │   └── NotSigned            events that no key in HSTORE_KEY signs (it is a CannotLoad as well)
 ├── BadSearchSpace           a space that cannot be searched; names the label
 │   ├── DuplicateLabel       two hyperparameters of one name
@@ -214,6 +216,17 @@ class DomainSwapError(HstoreError):
 
 class CannotLoad(HstoreError):
     """Raised when an objective cannot be imported, unpickled or called here; nothing was claimed."""
+
+
+class Indigestible(VerificationFailed):
+    """Raised for an experiment that cannot be handled for what its events hold; others are not affected."""
+
+
+class Tampered(VerificationFailed, CannotLoad):
+    """Raised before a search goes on whose log is not what was written: `hstore verify` names what was changed.
+
+    Nothing was appended. `fmin(…, trust=True)` and `hstore worker --force` go on all the same.
+    """
 
 
 class NotSigned(VerificationFailed, CannotLoad):

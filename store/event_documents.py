@@ -5,8 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import fields
-from typing import Any
+from dataclasses import fields, replace
+from typing import Any, TypeGuard
 
 import bson
 
@@ -16,10 +16,12 @@ from hstore.store.events import (
     EVENT_BYTES,
     NOTHING,
     TYPES,
+    Created,
     Data,
     Document,
     Event,
     ExperimentEvent,
+    Queued,
     Signature,
     TrialEvent,
     Unreadable,
@@ -35,6 +37,9 @@ _SHAPES: dict[str, tuple[type, ...]] = {
     "Sequence[str]": (list,), "Sequence[int]": (list,), "Sequence[float]": (list,), "Sequence[Sequence[Any]]": (list,),
 }  # fmt: skip
 _ONE_CHAIN = (TrialEvent, ExperimentEvent)
+_FIRST = (Created, Queued)
+"""What begins a chain, and is nowhere else in it."""
+_CANNOT_FETCH = (NotFound, VerificationFailed, bson.errors.BSONError, KeyError, TypeError, AttributeError, ValueError)
 _ENVELOPE = frozenset(f.name for f in fields(Event))
 _DATA = {kind: tuple(f.name for f in fields(kind) if f.name not in _ENVELOPE) for kind in TYPES.values()}
 _SHAPE = {
@@ -76,6 +81,11 @@ def _is_pair(items: Any) -> bool:
     return isinstance(items, list) and len(items) == 2 and all(isinstance(item, int) for item in items)
 
 
+def _is_attachment(attachment: Any) -> bool:
+    is_content = isinstance(attachment.get("sha256"), bytes) and isinstance(attachment.get("length"), int)
+    return isinstance(attachment.get("name"), str) and (is_content or bool(attachment.get("removed")))
+
+
 def _is_observed(entries: Any) -> bool:
     return all(
         isinstance(entry, list)
@@ -87,15 +97,31 @@ def _is_observed(entries: Any) -> bool:
     )
 
 
+def are_tips(runs: Any) -> bool:
+    """Return whether the items of the list *runs* are [tid or None, n, ver], as in `Sealed.tips`."""
+    return all(
+        isinstance(run, list)
+        and len(run) == 3
+        and (run[0] is None or (isinstance(run[0], int) and run[0] >= 0))
+        and isinstance(run[1], int)
+        and run[1] >= 1
+        and isinstance(run[2], int)
+        and run[2] >= 0
+        for run in runs
+    )
+
+
 _PARTS: dict[str, Callable[[Any], bool]] = {
     "observed": _is_observed,
+    "tips": are_tips,
     "tags": _are(str),
     "about": _are(int),
     "batch": _are(int),
     "losses": _are_numbers,
     "constraints": _are_numbers,
     "pruning": _is_pruning,
-    "attachment": lambda attachment: isinstance(attachment.get("name"), str),
+    "attachment": lambda attachment: _is_attachment(attachment),
+    "events": lambda entries: all(isinstance(entry, list) and len(entry) == 4 for entry in entries),
 }
 """What else is checked of the values of some fields; readers rely on it."""
 
@@ -126,19 +152,27 @@ def to_document(event: Event) -> Document:
 def from_document(document: Document, fetch: Callable[[bytes], bytes] | None = None) -> Event:
     """Return the event that *document* holds; one of an unknown type or shape becomes `Unreadable`.
 
-    *fetch* returns the content of an attachment by its SHA-256; it is called only for spilled data.
+    document: has a `place`, and anything else. *fetch* returns the content of an attachment by its SHA-256; it is
+    called only for spilled data.
     """
-    kind = TYPES.get(document["type"])
-    if kind is None or document["v"] != kind.v:
-        return _unreadable(document, f"type {document['type']!r} version {document['v']} is not known here")
+    type_, v = document.get("type"), document.get("v")
+    kind = TYPES.get(type_) if isinstance(type_, str) else None
+    if kind is None or v != kind.v:
+        return _unreadable(document, f"type {type_!r:.80} version {v!r:.80} is not known here")
     tid = document.get("tid")
     if (tid is None) is _IS_OF_TRIAL.get(kind):
         return _unreadable(document, f"no event of type {kind.type!r} can be in {_chain_name(tid)}")
-    data = document["data"]
+    if (kind in _FIRST) is not (document["ver"] == 0):
+        return _unreadable(document, f"no event of type {kind.type!r} can be in place {document['ver']}")
+    data = document.get("data")
+    if not isinstance(data, Mapping) or not isinstance(document.get("by"), str):
+        return _unreadable(document, "it has no data, or does not say who wrote it")
     if "spilled" in data:
         try:
             data = unspill(data, fetch)
-        except (NotFound, VerificationFailed, bson.errors.BSONError, KeyError, TypeError, AttributeError) as error:
+        except InvalidEvent:
+            raise
+        except _CANNOT_FETCH as error:
             return _unreadable(document, f"its data was moved out into an attachment that cannot be fetched: {error}")
     if NAIVE in data:
         data = with_naive_dates(data)
@@ -156,9 +190,9 @@ def from_document(document: Document, fetch: Callable[[bytes], bytes] | None = N
     for name in _WRITTEN[kind]:
         if name not in known:
             return _unreadable(document, f"its {name} is missing")
-    at, ts = document["at"], document.get("ts")
+    at, ts = document.get("at"), document.get("ts")
     if not isinstance(at, dt.datetime):
-        return _unreadable(document, "it was written after the year 9999, or before the year 1")
+        return _unreadable(document, "it was written after the year 9999, or before the year 1, or does not say when")
     return kind(
         exp=document["exp"],
         tid=tid,
@@ -166,7 +200,7 @@ def from_document(document: Document, fetch: Callable[[bytes], bytes] | None = N
         id=document["_id"],
         at=at,
         by=document["by"],
-        ts=None if ts is None else (ts.time, ts.inc),
+        ts=(ts.time, ts.inc) if isinstance(ts, bson.Timestamp) else None,
         mac=signature_of(document),
         extra=extra or NOTHING,
         **known,
@@ -183,18 +217,36 @@ def _unreadable(document: Document, why: str) -> Unreadable:
 
 def unreadable(envelope: Document, why: str, raw: bytes) -> Unreadable:
     """Return the event that stands for a document of which only the *envelope* can be decoded, perhaps in part."""
-    at = envelope["at"]
+    at, by = envelope.get("at"), envelope.get("by")
     return Unreadable(
         exp=envelope["exp"],
         tid=envelope.get("tid"),
         ver=envelope["ver"],
         id=envelope["_id"],
         at=at if isinstance(at, dt.datetime) else EPOCH,
-        by=envelope["by"],
+        by=by if isinstance(by, str) else "",
         why=why,
         raw=raw,
         mac=signature_of(envelope),
     )
+
+
+def quarantined(event: Event) -> Unreadable:
+    """Return what stands for *event* in its chain once a `Quarantined` names it: the same digest, and no meaning."""
+    if isinstance(event, Unreadable):
+        return replace(event, is_quarantined=True)
+    document = signed(spill(to_document(event))[0], event.mac)
+    return replace(_unreadable(document, "it was quarantined"), is_quarantined=True)
+
+
+def place(document: Document) -> tuple[int | None, int] | None:
+    """Return chain (tid; None: the experiment's own) and ver of *document*; None if they are not whole numbers."""
+    tid, ver = document.get("tid"), document.get("ver")
+    return (tid, ver) if (tid is None or _is_whole(tid)) and _is_whole(ver) else None
+
+
+def _is_whole(number: Any) -> TypeGuard[int]:
+    return isinstance(number, int) and not isinstance(number, bool) and number >= 0
 
 
 def signed(document: Document, signature: Signature | None) -> Document:

@@ -272,6 +272,23 @@ class Finished(ExperimentEvent):
     observed: Sequence[Sequence[Any]] = field(default_factory=list)
     decision: bytes | None = None
     """Digest of the last decision."""
+    head: bytes | None = None
+    """As in `Sealed`; None of an older version's."""
+    tips: Sequence[Sequence[Any]] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sealed(ExperimentEvent):
+    """Commits to every event that its writer had read: whatever was changed in one of them since is found by it."""
+
+    type: ClassVar[str] = "sealed"
+    head: bytes
+    """The head (32 bytes, see `head`) of all chains as far as they had been read."""
+    tips: Sequence[Sequence[Any]]
+    """How far that was: [tid or None, n, ver] of each run of n chains that did not end with *ver* in the latest event
+    before this one that holds a head."""
+    decisions: int
+    """How many trials there were."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -284,6 +301,16 @@ class Forked(ExperimentEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Quarantined(ExperimentEvent):
+    """Events that were set aside count for nothing from now on: where one has a place, its chain goes on behind it."""
+
+    type: ClassVar[str] = "quarantined"
+    why: str
+    events: Sequence[Sequence[Any]]
+    """[tid or None, ver, id, digest of the event by itself] of each, as they are stored."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Unreadable(Event):
     """Stands for a stored document that this program cannot decode; never written."""
 
@@ -291,6 +318,8 @@ class Unreadable(Event):
     why: str
     raw: bytes
     """The BSON of the document as it is stored."""
+    is_quarantined: bool = False
+    """Whether a `Quarantined` names it: it has its place, and means nothing."""
 
     def stored(self) -> Document:
         """Return the stored document, or {"raw": its bytes} if it cannot be decoded at all."""
@@ -304,7 +333,7 @@ TYPES: dict[str, type[Event]] = {
     kind.type: kind
     for kind in (
         Queued, Reserved, Running, Reported, Done, Failed, Requeued, Cancelled, Noted,
-        Created, Changed, Paused, Resumed, Finished, Forked,
+        Created, Changed, Paused, Resumed, Finished, Forked, Sealed, Quarantined,
     )
 }  # fmt: skip
 

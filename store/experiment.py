@@ -3,31 +3,37 @@
 from __future__ import annotations
 
 import datetime as dt
-import gc
 import os
 import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from hstore.store.digest import digest_event
 from hstore.store.errors import ClosedChain, Conflict, InvalidEvent, NotFound
-from hstore.store.events import Created, Document, Event, Noted, Queued, TrialEvent
-from hstore.store.fold import Trial, evolve, unread, why_not
+from hstore.store.events import Created, Document, Event, Noted, Quarantined, Queued, TrialEvent
+from hstore.store.fold import Trial, evolve, fold_chain, unread, why_not
+from hstore.store.link_check import LinkCheck, tampered
 from hstore.store.log import EVERY_TRIAL, ReadCursor
 from hstore.store.received import Received
 from hstore.store.rewind_check import RewindCheck
-from hstore.store.signed_chains import SignedChains, note_of_all
+from hstore.store.seals import Seals
+from hstore.store.set_aside import Separated, SetAside, quarantine_of, set_aside
+from hstore.store.signed_chains import note_of_all
+from hstore.store.snapshots import AllChains, SettledChains, open_snapshot
+from hstore.store.sound_chains import SoundChains
 from hstore.store.state import State
 from hstore.store.tables import TableKind, table_of, to_pandas
+from hstore.store.uncollected import uncollected
 from hstore.store.values import check_name
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from hstore.store.settled import SettledTrials
     from hstore.store.store import Store
 
 Chain: TypeAlias = int | None
@@ -35,6 +41,10 @@ QUICK_LOOKS = (0.002, 0.004, 0.008, 0.016, 0.032)
 """Seconds before each of the first looks for new events."""
 PendingEvent: TypeAlias = tuple[type[Event], Chain, Mapping[str, Any]]
 """An event that is decided but not in the log: its class, its chain (a tid; None: the experiment's own), its data."""
+
+
+def _own_first(tid: Chain) -> int:
+    return -1 if tid is None else tid
 
 
 def author() -> str:
@@ -48,16 +58,11 @@ def now() -> dt.datetime:
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Keep Python from looking for cycles while events are made by the ten thousand: there are none among them."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
+class _Found(NamedTuple):
+    """What a read found: new events, and whether it noticed for the first time that some before others are missing."""
+
+    news: list[Event]
+    has_new_gap: bool
 
 
 class Experiment:
@@ -65,22 +70,39 @@ class Experiment:
 
     only: the tids of the trials that are read beside the experiment's own chain; None for all of them. A worker
     reads those that it holds (`load_trial`, `evict`), whatever the size of the search.
+    from_snapshot: whether the first read may begin from a snapshot. Trials that are in it are read when they are asked
+    for, and their events are not among those `received`.
     """
 
     __module__ = "hstore"
 
-    def __init__(self, store: Store, name: str, *, only: Iterable[int] | None = None) -> None:
+    def __init__(
+        self, store: Store, name: str, *, only: Iterable[int] | None = None, from_snapshot: bool = False
+    ) -> None:
         self.store = store
         self.name = name
         self._only = None if only is None else set(only)
+        self._asked_for: frozenset[int] = frozenset()
+        self._may_open_snapshot = from_snapshot and only is None
+        self._is_begun_from_snapshot = False
         self.state = State(name)
         self._chains: dict[Chain, list[Event]] = {}
-        self.received = Received(self._chains)
-        """All events in the order in which this process read them; none where *only* some trials are read."""
+        self._settled_chains = SettledChains(store.log, name)
+        self.all_chains = AllChains(self._chains, self._settled_chains)
+        """All chains by tid (None: the experiment's own); of a settled one the length is known, its events are read."""
+        self.received = Received(self._chains, self._settled_chains.read)
+        """All events in the order in which this process read them; none where *only* some trials are read, and none
+        of the trials that a snapshot held."""
         self._digests: dict[Chain, list[bytes]] = {}
         self._composed: dict[uuid.UUID, bytes] = {}
         self._rewind_check = RewindCheck(store, name, self._chains)
-        self._signatures = None if store.keys is None else SignedChains(name, store.keys, self._chains, self.digest)
+        self._sound = SoundChains(name, store.keys, self._chains, self.digest)
+        self._begin_checks()
+
+    def _begin_checks(self) -> None:
+        self.seals = Seals(self.all_chains, self.digest)
+        """The heads that were recorded, and the head now."""
+        self._links = LinkCheck(self._chains, self._digests_up_to, self.seals, whole=self.all_chains)
 
     @property
     def trials(self) -> list[Trial]:
@@ -100,8 +122,11 @@ class Experiment:
     @property
     def events(self) -> list[Event]:
         """All events, the experiment's own chain first, then by trial."""
-        chains = sorted(self._chains, key=lambda tid: -1 if tid is None else tid)
-        return [event for chain in chains for event in self._chains[chain]]
+        chains = self._chains
+        if (settled := self.state.settled) is not None:
+            chains = chains | self._settled_chains.read(settled.tids().tolist())
+        ordered = sorted(chains, key=lambda tid: -1 if tid is None else tid)
+        return [event for chain in ordered for event in chains[chain]]
 
     def to_pandas(self, kind: TableKind = "trials") -> pd.DataFrame:
         """Return a frame with one row a trial, event or report; needs pandas (`pip install 'hstore[pandas]'`).
@@ -121,7 +146,7 @@ class Experiment:
     def chain(self, tid: Chain) -> Sequence[Event]:
         """Return the events of one trial, or of the experiment itself for None; raises `NotFound`."""
         try:
-            return tuple(self._chains[tid])
+            return tuple(self._settled_chains.read([tid])[tid] if self._is_settled(tid) else self._chains[tid])
         except KeyError:
             raise NotFound(
                 f"experiment {self.name!r} has no trial {tid}",
@@ -139,19 +164,22 @@ class Experiment:
         if self._only is not None:
             vers = {tid: trials[tid].ver if tid in trials else -1 for tid in self._only}
             held = self._rewind_check.ids_to_read(self._only)
-            return ReadCursor(header=self.state.ver, last=EVERY_TRIAL, open=vers, held=held)
-        watched = {tid: trials[tid].ver for tid in self.state.observations.watched if tid in trials}
+            return ReadCursor(
+                header=self.state.ver, last=EVERY_TRIAL, open=vers, held=held, aside=self._sound.aside.ids
+            )
+        watching = {*self.state.observations.watched, *self._asked_for}
+        watched = {tid: trials[tid].ver for tid in watching if tid in trials}
         return ReadCursor(
             header=self.state.ver, last=len(trials) - 1, open={**watched, **self.state.open},
-            held=self._rewind_check.ids_to_read(self.state.open),
+            held=self._rewind_check.ids_to_read(self.state.open), aside=self._sound.aside.ids,
         )  # fmt: skip
 
     def refresh(self) -> list[Event]:
         """Read and fold what is new in the log; return it. Raises `StoreRewound` if the log lost what was read before.
 
-        Raises `VerificationFailed` if an event is missing that was never read here.
+        Raises `VerificationFailed` if an event is missing that others build on, and that was never read here.
         """
-        with _uncollected():
+        with uncollected():
             watched = len(self.state.observations.watched)
             news = self._read()
             if self._only is None and len(self.state.observations.watched) > watched:
@@ -159,22 +187,111 @@ class Experiment:
         return news
 
     def _read(self) -> list[Event]:
-        news = self._rewind_check.guarded(
-            lambda: self.store.log.read(self.name, self.known), repair=self._repair_whole
-        )  # fmt: skip
+        found = self._rewind_check.guarded(self._look, repair=self._repair_whole)
+        self._rewind_check.guarded(partial(self._require_sound, found), repair=self._look_again)
+        return found.news
+
+    def _look(self) -> _Found:
+        """Read what is new and counts; fold it."""
+        if begins := self._begin_from_snapshot():
+            found = Separated(begins, [])
+        else:
+            found = self.store.log.look(self.name, self.known)
+        is_new = self._sound.aside.note(found.aside)
+        self._recall_for(found.sound)
+        news = self._sound.select(found.sound, fold_again=self._fold_again)
         self._rewind_check.read(news)
         self._take(news)
-        return news
+        self.state.aside = self._sound.aside.closed
+        return _Found(news, has_new_gap=is_new and any(each.missing for each in found.aside))
+
+    def _look_again(self) -> None:
+        """Read what was put back."""
+        self._repair_whole()
+        self._look()
+
+    def _require_sound(self, found: _Found) -> None:
+        if found.has_new_gap:
+            self._rewind_check.require_nothing_lost()
+        self._sound.require_whole(self.state.observations.known_of)
+
+    def _fold_again(self) -> None:
+        self.state = State(self.name)
+        self.state.take(self.events)
+
+    def _restart(self) -> None:
+        """Read all anew."""
+        self._chains.clear()
+        self._digests.clear()
+        self._settled_chains.settled, self._may_open_snapshot = None, False
+        self._begin_checks()
+        self.state, self.received = State(self.name), Received(self._chains, self._settled_chains.read)
+        self.refresh()
+
+    @property
+    def set_aside(self) -> list[SetAside]:
+        """Stored events that are part of no chain, as far as they were read: strays, and what no key signs."""
+        return self._sound.aside.open
+
+    def _begin_from_snapshot(self) -> list[Event]:
+        """Have the state begin with the columns of a snapshot, if it may and one is there; return all other events."""
+        if not self._may_open_snapshot or self.state.events:
+            return []
+        self._may_open_snapshot = False
+        if (opened := open_snapshot(self.store, self.name)) is None:
+            return []
+        self._settled_chains.settled = opened.settled
+        self.state.begin_from(opened.settled, self._settled_chains.trials)
+        self._is_begun_from_snapshot = True
+        return opened.events
+
+    # -- settled trials ---------------------------------------------------------------------------------------
+
+    def _is_settled(self, tid: Chain) -> bool:
+        return self.state.settled is not None and tid in self.state.settled
+
+    def _recall(self, tids: Iterable[Chain]) -> None:
+        """Keep those of *tids* that are settled, whose chains are to go on, as the others are kept."""
+        if self.state.settled is None:
+            return
+        wanted = [tid for tid in dict.fromkeys(tids) if tid is not None and self._is_settled(tid)]
+        if not wanted:
+            return
+        for tid, chain in self._settled_chains.read(wanted).items():
+            self._chains[tid] = chain
+            self.state.recall(fold_chain(chain))
+
+    def _recall_for(self, events: Sequence[Event]) -> None:
+        """Keep the settled trials that *events*, which were just read, are of: all of them if some are quarantined."""
+        if (settled := self.state.settled) is not None:
+            is_all = any(isinstance(event, Quarantined) for event in events)
+            self._recall(settled.tids().tolist() if is_all else (event.tid for event in events))
+
+    def settled(self) -> SettledTrials:
+        """Return all trials that have ended and were observed as columns; nothing changes. See `settled.settle`."""
+        from hstore.store.settled import settle
+
+        return settle(self.state, self._chains[None], self.digest)
+
+    def settle(self, settled: SettledTrials) -> None:
+        """Keep of trials that are *settled*, as just returned by `settled`, no more than that: the log has the rest."""
+        self._settled_chains.settled = settled
+        settled.take_from(self._chains, self._digests)
+        self.state.settle(settled, self._settled_chains.trials)
 
     def load_trial(self, tid: int) -> Trial | None:
-        """Read and fold trial *tid* as well from now on; return it, or None if there is none."""
+        """Read and fold trial *tid* as well from now on, or once more if it has ended; None if there is none."""
         return self.load_trials([tid])[0]
 
     def load_trials(self, tids: Sequence[int]) -> list[Trial | None]:
         """Do the same for several trials at once."""
         if self._only is not None:
             self._only.update(tids)
-        self.refresh()
+        self._asked_for = frozenset(tids)  # trials that have ended, which are not read again unless asked for
+        try:
+            self.refresh()
+        finally:
+            self._asked_for = frozenset()
         return [self.state.trials.get(tid) for tid in tids]
 
     def evict(self, tid: int) -> None:
@@ -184,8 +301,8 @@ class Experiment:
             self._chains.pop(tid, None)
             self._digests.pop(tid, None)
             self.state.evict(tid)
-            if self._signatures is not None:
-                self._signatures.forget(tid)
+            self._sound.aside.forget(tid)
+            self._links.forget(tid)
 
     def poll(self, timeout: float) -> list[Event]:
         """Read and fold what is new as soon as there is anything, or after *timeout* seconds; return it.
@@ -206,17 +323,37 @@ class Experiment:
 
     def digest(self, tid: Chain, ver: int) -> bytes:
         """Return the digest of the chain of *tid* up to *ver*."""
-        chain, digests = self._chains[tid], self._digests.setdefault(tid, [])
-        while (n := len(digests)) <= ver:
-            composed = self._composed.get(chain[n].id)  # known already if it was composed here
-            digests.append(composed or digest_event(chain[n], digests[-1] if digests else b""))
-        return digests[ver]
+        return self._digests_up_to(tid, ver)[ver]
+
+    def _digests_up_to(self, tid: Chain, ver: int) -> Sequence[bytes] | Mapping[int, bytes]:
+        """Return the digests of the chain of *tid* by ver, up to *ver* or further; of a settled one that of *ver*."""
+        if self._is_settled(tid):
+            return {ver: self._settled_chains.digest(tid, ver)}
+        digests = self._digests.get(tid)
+        if digests is None:
+            digests = self._digests[tid] = []
+        if len(digests) <= ver:
+            after = digests[-1] if digests else b""
+            for event in self._chains[tid][len(digests) : ver + 1]:
+                # Known already if it was composed, or checked, here.
+                known = self._composed.get(event.id) or self._sound.digests.get(event.id)
+                after = known or digest_event(event, after)
+                digests.append(after)
+        return digests
+
+    @property
+    def decision_digest(self) -> bytes:
+        """Digest of the last decision, which commits to every decision so far and all they knew; of `created` before
+        there is one.
+        """
+        last = len(self.state.trials) - 1
+        return self.digest(last, 0) if last >= 0 else self.digest(None, 0)
 
     @property
     def head(self) -> bytes:
-        """The digest that commits to every decision so far and all they knew."""
-        last = len(self.state.trials) - 1
-        return self.digest(last, 0) if last >= 0 else self.digest(None, 0)
+        """The hash that commits to every event (see `head`), of an experiment of which all is read."""
+        assert self._only is None
+        return self.seals.head
 
     def observed(self) -> list[list[Any]]:
         """Return [tid or None, ver, digest] of each chain with news that no decision observed, as they were read."""
@@ -240,8 +377,50 @@ class Experiment:
 
         Whatever acts on what it read calls this first; `compose` does so for all who write.
         """
-        if self._signatures is not None:
-            self._signatures.check()
+        if self._sound.begin_to_check(self._kept_events()):
+            self._restart()
+        self._sound.require_signed()
+
+    def _kept_events(self) -> list[Event]:
+        """Return all events but those of settled trials, of which a snapshot that is signed holds the signed ones."""
+        return [event for chain in sorted(self._chains, key=_own_first) for event in self._chains[chain]]
+
+    def set_aside_if_signed(self) -> list[SetAside]:
+        """Return `set_aside`, and with a key what would be set aside for its signature by all who act on it."""
+        return [*self.set_aside, *self._sound.unsigned(self.events).aside]
+
+    def quarantine(self, why: str, *, unreadable: bool = False) -> Quarantined | None:
+        """Append an event by which all that is set aside counts for nothing; return it, or None if nothing is.
+
+        Chains go on behind it. With a key that is also what no key signs. unreadable: also the ends of chains that this
+        program cannot read. Raises `Conflict` if the experiment has gone on meanwhile: then begin with a new
+        `Experiment`.
+        """
+        self._sound.be_strict(anew=True)
+        self._restart()
+        ends = [self.state.closed_by, *(trial.closed_by for trial in self.trials)] if unreadable else []
+        aside = [*self.set_aside, *(set_aside(end, f"cannot be read: {end.why}") for end in ends if end is not None)]
+        if not aside:
+            return None
+        self._sound.aside.note(aside)
+        self._sound.aside.quarantine(each.key for each in aside)
+        self._restart()
+        [event] = self._compose([(Quarantined, None, quarantine_of(aside, why))])
+        self.append([event])
+        assert isinstance(event, Quarantined)
+        return event
+
+    def check_links(self) -> None:
+        """Raise `Tampered` if what was read does not fit the digests that it holds: an event was changed since.
+
+        For those who go on with what others wrote. Of an experiment of which some trials are read, those are checked.
+        A search in memory is not: what could change that could change this program as well.
+        """
+        with uncollected():
+            if not self.store.is_durable or self._links.holds(whole=self._only is None):
+                return
+        if (why := tampered(self.name, self.documents(), self.store.attachments.get)) is not None:
+            raise why
 
     def sign(self) -> Event:
         """Sign all events that were read: append a note that names the end of each chain; return it.
@@ -251,11 +430,12 @@ class Experiment:
         """
         if self.store.keys is not None:
             self.store.keys.unsigned.discard(self._chains[None][0].id)
-        [event] = self._compose([(Noted, None, note_of_all(self._chains, self.digest))])
+        [event] = self._compose([(Noted, None, note_of_all(self.all_chains, self.digest))])
         self.append([event])
         return event
 
-    def _compose(self, pending: Iterable[PendingEvent]) -> list[Event]:
+    def _compose(self, pending: Sequence[PendingEvent]) -> list[Event]:
+        self._recall(tid for _, tid, _ in pending)
         events: list[Event] = []
         self._composed.clear()
         tails: dict[Chain, tuple[int, bytes]] = {}
@@ -265,9 +445,12 @@ class Experiment:
         for kind, tid, data in pending:
             if tid is None or kind is Queued:
                 self.require_open()
+            refusal = self._sound.refusal(tid, decides=kind is Queued, trials=len(self.state.trials))
+            if refusal is not None:
+                raise refusal
             ver, after = tails.get(tid) or self._tail(tid)
             if kind is Queued and decision is None:
-                decision = self.head if self._chains else b""
+                decision = self.decision_digest if self._chains else b""
             prev = decision if kind is Queued else after
             event = kind(exp=self.name, tid=tid, ver=ver + 1, id=uuid.uuid4(), at=at, by=by, prev=prev or None, **data)
             if tid is not None:
@@ -279,8 +462,8 @@ class Experiment:
             elif issubclass(kind, TrialEvent):
                 raise InvalidEvent(f"an event of type {event.type} is of a trial, and no trial was named")
             digest = self._composed[event.id] = digest_event(event, after)
-            if self._signatures is not None:
-                self._signatures.sign(event, digest)
+            if self._sound.signatures is not None:
+                self._sound.signatures.sign(event, digest, self._chains.get(None, ()))
             tails[tid] = (ver + 1, digest)
             if kind is Queued:
                 decision = digest
@@ -294,6 +477,8 @@ class Experiment:
                 f"experiment {self.name!r} cannot go on here: {unread(closed_by)}",
                 hint=f"update hstore if a newer one wrote it, else see `hstore check {self.name}`", exp=self.name,
             )  # fmt: skip
+        if (refusal := self._sound.refusal(None)) is not None:
+            raise refusal
 
     def _tail(self, tid: Chain) -> tuple[int, bytes]:
         chain = self._chains.get(tid)
@@ -337,7 +522,7 @@ class Experiment:
             written = events[: events.index(conflict.mine)]
             check.appended(written, looked=is_due)
             self._take(written)
-            self.refresh()
+            self.load_trials([] if conflict.mine.tid is None else [conflict.mine.tid])
             raise
         check.appended(events, looked=is_due)
         self._take(events)
@@ -373,13 +558,25 @@ class Experiment:
         whole.repair()
 
     def _take(self, events: Sequence[Event]) -> None:
+        self._recall(event.tid for event in events)
+        chains = self._chains
         for event in events:
-            self._chains.setdefault(event.tid, []).append(event)
+            chain = chains.get(event.tid)
+            if chain is None:
+                chains[event.tid] = [event]
+            else:
+                chain.append(event)
         if self._only is None:
             self.received.extend(events)
-        if self._signatures is not None:
-            self._signatures.take(events)
+            self.seals.take(events)
+            if self._is_begun_from_snapshot:
+                self._is_begun_from_snapshot = False
+                self.seals.begin_from(self._settled_chains.tids)
         self.state.take(events)
+        if self._sound.digests:
+            for tid in {event.tid for event in events}:
+                self.digest(tid, len(self._chains[tid]) - 1)  # which was just computed, to check it
+            self._sound.digests.clear()
 
     def __repr__(self) -> str:
         return f"<hstore.Experiment {self.name!r} {self.state.status}: {self.state.counts}>"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from types import MappingProxyType
 from typing import Literal, TypeAlias
 
@@ -71,7 +72,12 @@ class Trial:
     @property
     def closed_by(self) -> Unreadable | None:
         """The last event, if this program cannot read it: it may say that the trial ended, so nothing may follow it."""
-        return self.last if isinstance(self.last, Unreadable) else None
+        return self.last if isinstance(self.last, Unreadable) and not self.last.is_quarantined else None
+
+    @property
+    def is_none(self) -> bool:
+        """Whether the number is that of no trial, since what was in the place of its decision was quarantined."""
+        return self.queued is None and self.end is not None and self.end.ver == 0
 
     @property
     def point(self) -> Data:
@@ -168,7 +174,10 @@ def evolve(trial: Trial | None, event: Event) -> Trial:
     if trial is None:
         assert event.tid is not None
         queued = event if isinstance(event, Queued) else None
-        return Trial(tid=TrialNumber(event.tid), ver=event.ver, state="queued", queued=queued, last=event)
+        trial = Trial(tid=TrialNumber(event.tid), ver=event.ver, state="queued", queued=queued, last=event)
+        if isinstance(event, Unreadable) and event.is_quarantined:  # a number that is no trial
+            return replace(trial, state="cancelled", end=_no_trial(event))
+        return trial
     ver = event.ver
     match event:
         case Queued():
@@ -200,6 +209,55 @@ def evolve(trial: Trial | None, event: Event) -> Trial:
             return replace(trial, ver=ver, notes=(*trial.notes, event), is_void=is_void, last=event)
         case _:  # unreadable, or of the experiment's chain: the place is taken, nothing else changes
             return replace(trial, ver=ver, last=event)
+
+
+def fold_chain(chain: Sequence[Event]) -> Trial:
+    """Return the trial whose events are *chain*, all of them from the first on."""
+    if (trial := fold_plain(chain)) is not None:
+        return trial
+    first, *later = chain
+    return reduce(evolve, later, evolve(None, first))
+
+
+def fold_plain(chain: Sequence[Event]) -> Trial | None:
+    """Return what `fold_chain` does, in a third of the time, for chains as most are: queued, taken once, perhaps ended.
+
+    None for any other.
+    """
+    queued = chain[0]
+    if type(queued) is not Queued:
+        return None
+    reserved: Reserved | None = None
+    running: Running | None = None
+    end: Done | Failed | Cancelled | None = None
+    reports: list[Reported] = []
+    state: TrialState = "queued"
+    for event in chain[1:]:
+        kind = type(event)
+        if end is not None:
+            return None
+        if kind is Done or kind is Failed or kind is Cancelled:
+            end, state = event, kind.type  # type: ignore[assignment]
+        elif kind is Running:
+            running, state = event, "running"  # type: ignore[assignment]
+        elif kind is Reported:
+            reports.append(event)  # type: ignore[arg-type]
+        elif kind is Reserved and reserved is None and running is None:
+            reserved, state = event, "reserved"  # type: ignore[assignment]
+        else:
+            return None
+    return Trial(
+        tid=TrialNumber(queued.tid), ver=chain[-1].ver, state=state, queued=queued, last=chain[-1],
+        attempt=0 if reserved is None else reserved.attempt, reserved=reserved, running=running, end=end,
+        reports=tuple(reports),
+    )  # fmt: skip
+
+
+def _no_trial(event: Unreadable) -> Cancelled:
+    return Cancelled(
+        exp=event.exp, tid=event.tid or 0, ver=event.ver, id=event.id, at=event.at, by=event.by,
+        why="its decision was quarantined",
+    )  # fmt: skip
 
 
 def why_not(trial: Trial | None, event: Event) -> str | None:

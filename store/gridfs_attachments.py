@@ -31,9 +31,9 @@ class GridFSAttachments:
     name, and chunks get lost. So `get` looks for a file that holds the content, and `put` does not trust one by name.
     """
 
-    def __init__(self, database: Database[dict[str, Any]], retry: RetryPolicy) -> None:
-        self._files = database[f"{BUCKET}.files"]
-        self._chunks = database[f"{BUCKET}.chunks"]
+    def __init__(self, database: Database[dict[str, Any]], retry: RetryPolicy, *, bucket: str = BUCKET) -> None:
+        self._files = database[f"{bucket}.files"]
+        self._chunks = database[f"{bucket}.chunks"]
         self._retrying = retry
 
     def put(self, content: bytes) -> bytes:
@@ -52,6 +52,17 @@ class GridFSAttachments:
         if files:
             raise VerificationFailed(f"the attachment {sha256.hex()} is not what it was", sha256=sha256)
         raise NotFound(f"there is no attachment with SHA-256 {sha256.hex()}")
+
+    def ensure_indexes(self) -> None:
+        """Create the indexes of the bucket, as step 1 of the migrations does for attachments."""
+        self._retrying(lambda: self._files.create_index([("filename", 1), ("uploadDate", 1)]))
+        self._retrying(lambda: self._chunks.create_index([("files_id", 1), ("n", 1)], unique=True))
+
+    def remove(self, sha256: bytes) -> None:
+        """Remove the content; for a bucket whose contents can be made again, which no event names."""
+        for file in self._retrying(lambda: self._named(sha256)):
+            self._retrying(partial(self._files.delete_one, {"_id": file["_id"]}))
+            self._retrying(partial(self._chunks.delete_many, {"files_id": file["_id"]}))
 
     def _ensure(self, sha256: bytes, content: bytes) -> None:
         """Return once a file holds *content*: one that is there already, or else a new one."""

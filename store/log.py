@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from uuid import UUID
 
 from hstore.store.events import Document, Event
+
+if TYPE_CHECKING:
+    from hstore.store.set_aside import Separated
 
 Place: TypeAlias = tuple[int | None, int]
 """Where an event is in its experiment: its chain (a tid; None: the experiment's own) and its ver."""
@@ -39,6 +42,8 @@ class ReadCursor:
     """Last ver by tid of the trials whose chains can still go on."""
     held: EventIds = field(default_factory=lambda: NO_EVENTS)
     """Some of the events that the process has read or appended: `read` looks whether they are still there."""
+    aside: frozenset[Any] = frozenset()
+    """The `_id`s of events that the reader knows and has set aside: they are no news."""
 
     def has(self, place: Place) -> bool:
         """Return whether the reader wants no event in *place*: it has that, or does not follow its chain."""
@@ -70,6 +75,12 @@ class EventLog(Protocol):
     def read(self, exp: str, known: ReadCursor = ReadCursor()) -> list[Event]:
         """Return the events of *exp* that are not *known*, by tid (the experiment's own chain first), then ver.
 
+        That is what `look` returns, without what is set aside.
+        """
+
+    def look(self, exp: str, known: ReadCursor = ReadCursor()) -> Separated:
+        """Return the events of *exp* that are not *known*, those apart that can be part of no chain: see `set_aside`.
+
         Raises `StoreRewound` if an event of `known.held` is not in the log any more.
         """
 
@@ -78,6 +89,12 @@ class EventLog(Protocol):
 
     def ids(self, exp: str) -> EventIds:
         """Return the `_id` of each event of *exp*, by its place."""
+
+    def count(self, exp: str, below: int) -> int:
+        """Return how many events the chains of trials 0 to *below* - 1 of *exp* have, without reading them."""
+
+    def lengths(self, exp: str, below: int) -> Mapping[int, int]:
+        """Return how many events the chain of each of these trials has, by tid."""
 
     def report_rows(self, exp: str, known: ReadCursor) -> list[ReportRow]:
         """Return the rows that learning curves are made of, of events of trials that are not *known*, by tid and ver.

@@ -13,6 +13,7 @@ from hstore.store.event_documents import to_document
 from hstore.store.events import Document, Event
 from hstore.store.log import EVERY_TRIAL, NO_EVENTS, EventIds, ReadCursor, ReportRow, report_row
 from hstore.store.rewind import rewound
+from hstore.store.set_aside import Separated
 
 
 class MemoryLog:
@@ -52,9 +53,13 @@ class MemoryLog:
 
     def read(self, exp: str, known: ReadCursor = ReadCursor()) -> list[Event]:  # noqa: B008 - frozen
         """See `EventLog.read`."""
+        return self.look(exp, known).sound
+
+    def look(self, exp: str, known: ReadCursor = ReadCursor()) -> Separated:  # noqa: B008 - frozen
+        """See `EventLog.look`: an append refuses what leaves a gap, so nothing is set aside."""
         with self._changed:
             self._refuse_loss(exp, known.held)
-            return list(self._news(exp, known))
+            return Separated(list(self._news(exp, known)), [])
 
     def _refuse_loss(self, exp: str, held: EventIds) -> None:
         chains = self._chains.get(exp, {})
@@ -82,6 +87,16 @@ class MemoryLog:
         while chain := chains.get(tid):
             yield from chain
             tid += 1
+
+    def count(self, exp: str, below: int) -> int:
+        """See `EventLog.count`."""
+        return sum(self.lengths(exp, below).values())
+
+    def lengths(self, exp: str, below: int) -> dict[int, int]:
+        """See `EventLog.lengths`."""
+        with self._changed:
+            chains = self._chains.get(exp, {})
+            return {tid: len(chain) for tid, chain in chains.items() if tid is not None and tid < below}
 
     def report_rows(self, exp: str, known: ReadCursor) -> list[ReportRow]:
         """See `EventLog.report_rows`."""

@@ -26,13 +26,14 @@ from pymongo.errors import (
 from pymongo.read_concern import ReadConcern
 
 from hstore.migrations import identity
-from hstore.store.digest import digest_event
-from hstore.store.errors import Conflict, InvalidEvent, VerificationFailed
-from hstore.store.event_documents import from_document, signed, spill, to_document, unreadable
+from hstore.store.digest import digest_event, digest_of_any
+from hstore.store.errors import Conflict, InvalidEvent
+from hstore.store.event_documents import from_document, place, signed, spill, to_document, unreadable
 from hstore.store.events import CODEC, Document, Event
 from hstore.store.log import EVERY_TRIAL, NO_EVENTS, REPORT_ROW_FIELDS, EventIds, Place, ReadCursor, ReportRow
 from hstore.store.retry import RetryPolicy, is_duplicate, let_go
 from hstore.store.rewind import rewound
+from hstore.store.set_aside import Separated, SetAside, separate
 
 if TYPE_CHECKING:
     from pymongo.collection import Collection
@@ -138,8 +139,8 @@ class MongoLog:
 
     def _confirm_durable(self, document: Document, mine: Event) -> None:
         """Return once *document* is durable; raise `Conflict` if another event has its place for good."""
-        place = {"exp": document["exp"], "tid": document.get("tid"), "ver": document["ver"]}
-        there, _ = self._find({"$or": [{"_id": document["_id"]}, place]})
+        wanted = {"exp": document["exp"], "tid": document.get("tid"), "ver": document["ver"]}
+        there, _, _ = self._find({"$or": [{"_id": document["_id"]}, wanted]})
         for event in there:
             if event.id == document["_id"]:
                 if digest_event(event) != digest_event(mine):
@@ -157,54 +158,58 @@ class MongoLog:
     # -- reading ----------------------------------------------------------------------------------------------
 
     def read(self, exp: str, known: ReadCursor = ReadCursor()) -> list[Event]:  # noqa: B008 - frozen
-        """See `EventLog.read`. Raises `VerificationFailed` for a log with a hole: an event was removed."""
+        """See `EventLog.read`."""
+        return self.look(exp, known).sound
+
+    def look(self, exp: str, known: ReadCursor = ReadCursor()) -> Separated:  # noqa: B008 - frozen
+        """See `EventLog.look`."""
         query = _query(exp, known)
 
-        def look() -> list[Event]:
-            events, there = self._find(query, known)
+        def look() -> Separated:
+            events, there, strays = self._find(query, known)
             self._refuse_loss(exp, known.held, there)
-            return events
+            sound, aside = separate(events, known)
+            return Separated(sound, [*aside, *strays])
 
-        events = self._retrying(look)
-        if _hole(events, known) is not None:
+        found = self._retrying(look)
+        if any(each.id not in known.aside for each in found.aside if each.missing):
             # A cursor can pass a place just before it is filled and then see the next one. A read that begins now
-            # sees both, unless the hole is real.
-            events = self._retrying(look)
-            hole = _hole(events, known)
-            if hole is not None:
-                tid, ver = hole
-                whose = "its own chain" if tid is None else f"trial {tid}"
-                raise VerificationFailed(
-                    f"experiment {exp!r}: event {ver} of {whose} is missing from the log",
-                    hint=f"see `hstore verify {exp}`", exp=exp, tid=tid, ver=ver,
-                )  # fmt: skip
-        return events
+            # sees both, unless the gap is real.
+            found = self._retrying(look)
+        return found
 
-    def _find(self, query: Document, known: ReadCursor | None = None) -> tuple[list[Event], dict[Place, Any]]:
-        """Return the events that match and are not *known*, and the `_id`s in the places of what the reader holds."""
+    def _find(
+        self, query: Document, known: ReadCursor | None = None
+    ) -> tuple[list[Event], dict[Place, Any], list[SetAside]]:
+        """Return the events that match and are not *known*, the `_id`s in the places of what the reader holds, and what
+        has no place at all.
+        """
         there: dict[Place, Any] = {}
+        strays: list[SetAside] = []
 
         def is_new(document: Document) -> bool:
-            if known is None:
-                return True
-            place = document.get("tid"), document["ver"]
-            if place in known.held:
-                there[place] = document["_id"]
-                return not known.has(place)
+            at = place(document)
+            if at is None:
+                strays.append(_stray(document))
+                return False
+            if known is not None and at in known.held:
+                there[at] = document["_id"]
+                return not known.has(at)
             return True
 
         try:
             found = self._events.find(query, sort=IN_ORDER, batch_size=20_000)
-            return [from_document(document, self._fetch) for document in found if is_new(document)], there
+            return [from_document(document, self._fetch) for document in found if is_new(document)], there, strays
         except BSONError:
+            strays.clear()
             raws = [bytes(raw.raw) for raw in self._raw.find(query, sort=IN_ORDER)]
-            return [self._decoded(raw) for raw in raws if is_new(_envelope(raw))], there
+            return [self._decoded(raw) for raw in raws if is_new(_envelope(raw))], there, strays
 
     def _require(self, exp: str, held: EventIds) -> None:
         """Raise `StoreRewound` if an event of *held* is gone."""
         wanted = _places(exp, held)
         found = self._events.find(wanted[0] if len(wanted) == 1 else {"$or": wanted}, {"_id": 1, "tid": 1, "ver": 1})
-        self._refuse_loss(exp, held, {(document.get("tid"), document["ver"]): document["_id"] for document in found})
+        self._refuse_loss(exp, held, {at: each["_id"] for each in found if (at := place(each)) is not None})
 
     def _refuse_loss(self, exp: str, held: EventIds, there: EventIds) -> None:
         """Raise `StoreRewound` if an event of *held* is not among what was found *there*, and not in the log."""
@@ -235,13 +240,27 @@ class MongoLog:
         """See `EventLog.ids`."""
         fields = {"_id": 1, "tid": 1, "ver": 1}
         found = self._retrying(lambda: list(self._events.find({"exp": exp}, fields)))
-        return {(document.get("tid"), document["ver"]): document["_id"] for document in found}
+        return {at: document["_id"] for document in found if (at := place(document)) is not None}
 
     def _decoded(self, raw: bytes) -> Event:
         try:
             return from_document(bson.decode(raw, codec_options=CODEC), self._fetch)
         except BSONError as error:
             return unreadable(_envelope(raw), str(error), raw)
+
+    def count(self, exp: str, below: int) -> int:
+        """See `EventLog.count`. By the command: it counts keys of an index, of which an aggregation makes documents."""
+        query = {"exp": exp, "tid": {"$gte": 0, "$lt": below}}
+        database, concern = self._events.database, {"level": "majority"}
+        return int(self._retrying(lambda: database.command("count", "events", query=query, readConcern=concern))["n"])
+
+    def lengths(self, exp: str, below: int) -> dict[int, int]:
+        """See `EventLog.lengths`."""
+        group: list[Document] = [
+            {"$match": {"exp": exp, "tid": {"$gte": 0, "$lt": below}}}, {"$group": {"_id": "$tid", "n": {"$sum": 1}}},
+        ]  # fmt: skip
+        found = self._retrying(lambda: list(self._events.aggregate(group)))
+        return {document["_id"]: document["n"] for document in found}
 
     def report_rows(self, exp: str, known: ReadCursor) -> list[ReportRow]:
         """See `EventLog.report_rows`."""
@@ -317,7 +336,10 @@ class MongoLog:
         return True
 
     def _has_news(self, exp: str, known: ReadCursor) -> bool:
-        return self._events.find_one(_query(exp, replace(known, held=NO_EVENTS)), {"_id": 1}) is not None
+        query = _query(exp, replace(known, held=NO_EVENTS))
+        if known.aside:
+            query = {"$and": [query, {"_id": {"$nin": list(known.aside)}}]}
+        return self._events.find_one(query, {"_id": 1}) is not None
 
 
 def _envelope(raw: bytes) -> Document:
@@ -328,7 +350,7 @@ def _envelope(raw: bytes) -> Document:
 
 def _query(exp: str, known: ReadCursor) -> Document:
     """Return the query for the events of *exp* that are not *known*: chains are dense, so places are enough."""
-    if replace(known, held=NO_EVENTS) == ReadCursor():
+    if replace(known, held=NO_EVENTS, aside=frozenset()) == ReadCursor():
         return {"exp": exp}
     by_ver: dict[int, list[int]] = defaultdict(list)
     for tid, ver in known.open.items():
@@ -356,22 +378,10 @@ def _places(exp: str, held: EventIds) -> list[Document]:
     ]
 
 
-def _hole(events: Sequence[Event], known: ReadCursor) -> tuple[int | None, int] | None:
-    """Return the first place (tid, ver) that is missing among *events*, which are in order; None if they are dense."""
-    last = known.last
-    expected: dict[int | None, int] = dict(known.open.items())
-    expected[None] = known.header
-    tid: Any = object()
-    ver = -1
-    for event in events:
-        if event.tid != tid:
-            tid = event.tid
-            ver = expected.get(tid, -1)
-            if tid is not None and tid > last:
-                if tid != last + 1:
-                    return last + 1, 0
-                last = tid
-        if event.ver != ver + 1:
-            return tid, ver + 1
-        ver = event.ver
-    return None
+def _stray(document: Document) -> SetAside:
+    """Return a *document* that has no place as it is set aside."""
+    why = "has a number, or a place, that is no whole number of 0 or more"
+    return SetAside(
+        tid=document.get("tid"), ver=document.get("ver"), id=document["_id"], type=document.get("type"),
+        by=document.get("by"), digest=digest_of_any(document), why=why,
+    )  # fmt: skip

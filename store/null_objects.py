@@ -95,7 +95,7 @@ class NoClaims:
     def give_back(self, session: str, key: TrialKey) -> None:
         """Do nothing."""
 
-    def is_anything_queued(self, experiments: Sequence[str]) -> bool:
+    def is_anything_queued(self, experiments: Sequence[str], *, but: Iterable[TrialKey] = ()) -> bool:
         """Return False."""
         return False
 

@@ -42,6 +42,7 @@ def open_store(
     from hstore.store.mongo import MongoLog
     from hstore.store.read_models import ReadModels
     from hstore.store.retry import RetryPolicy
+    from hstore.store.snapshots import COLLECTION, MongoSnapshots
     from hstore.store.url import connect, parse
 
     keys = read_keys(os.environ.get(VARIABLE))
@@ -62,9 +63,10 @@ def open_store(
     log = MongoLog(database["events"], fetch=attachments.get, put=attachments.put, retry=retry)
     models = ReadModels(database, retry)
     claims = Claims(database, retry)
+    snapshots = MongoSnapshots(database, GridFSAttachments(database, retry, bucket=COLLECTION), retry)
     store = Store(
         log, attachments, models=models, claims=claims, database=database, url=place.shown, uri=url, server=server,
-        keys=keys,
+        keys=keys, snapshots=snapshots,
     )  # fmt: skip
     try:
         retry(lambda: _check_schema(database, where, check_schema))

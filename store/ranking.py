@@ -2,63 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from hstore.store.fold import Trial
 from hstore.store.ranked import best_first
+from hstore.store.trial_map import TrialMap
 
 
 class Ranking:
     """Keeps the best and the Pareto front of *trials* as they change: call `update` for each trial that did."""
 
-    def __init__(self, trials: Mapping[int, Trial]) -> None:
+    def __init__(self, trials: TrialMap) -> None:
         self._trials = trials
-        self._best: int | None = None
-        self._front: list[int] = []
+        self._best: tuple[float, int] | None = None
+        self._front: dict[int, Sequence[float]] = {}
+        """By tid the losses of each trial on it."""
 
     @property
     def best(self) -> Trial | None:
         """The ranked trial with the smallest loss, the first on ties; None if there is none."""
-        return None if self._best is None else self._trials[self._best]
+        return None if self._best is None else self._trials[self._best[1]]
 
     @property
     def front(self) -> list[Trial]:
         """The ranked trials with several losses, by tid, that no other dominates."""
-        return [self._trials[tid] for tid in self._front]
+        return [self._trials[tid] for tid in sorted(self._front)]
 
     def update(self, trial: Trial) -> None:
         """Rank *trial*, whose end or whose exclusion has changed."""
-        best, is_ranked = self.best, not trial.why_unranked
-        if trial.tid == self._best:
-            with_loss = [t for t in self._trials.values() if t.loss is not None and not t.why_unranked]
-            self._best = min(with_loss, key=_best_first).tid if with_loss else None
-        elif trial.loss is not None and is_ranked and (best is None or _best_first(trial) < _best_first(best)):
-            self._best = trial.tid
+        is_ranked = not trial.why_unranked
+        if self._best is not None and trial.tid == self._best[1]:
+            self._best = min(self._trials.ranked_losses(), default=None)
+        elif trial.loss is not None and is_ranked:
+            mine = best_first(trial.loss, trial.tid)
+            self._best = mine if self._best is None else min(mine, self._best)
         if trial.tid in self._front:
-            with_losses = [t for t in self._trials.values() if t.losses and not t.why_unranked]
-            self._front = []
-            for each in sorted(with_losses, key=lambda t: t.tid):
-                self._join_front(each)
+            self._front = {}
+            for tid, losses in sorted(self._trials.ranked_vectors()):
+                self._join_front(tid, losses)
         elif trial.losses and is_ranked:
-            self._join_front(trial)
+            self._join_front(trial.tid, trial.losses)
 
     def remove(self, tid: int) -> None:
         """Forget trial *tid*."""
-        if self._best == tid:
+        if self._best is not None and self._best[1] == tid:
             self._best = None
-        self._front = [other for other in self._front if other != tid]
+        self._front.pop(tid, None)
 
-    def _join_front(self, trial: Trial) -> None:
-        mine = trial.losses or ()
-        theirs = {tid: self._trials[tid].losses or () for tid in self._front}
-        if not any(dominates(losses, mine) or len(losses) != len(mine) for losses in theirs.values()):
-            self._front = sorted([trial.tid, *(tid for tid, losses in theirs.items() if not dominates(mine, losses))])
+    def _join_front(self, tid: int, mine: Sequence[float]) -> None:
+        if not any(dominates(losses, mine) or len(losses) != len(mine) for losses in self._front.values()):
+            self._front = {other: losses for other, losses in self._front.items() if not dominates(mine, losses)}
+            self._front[tid] = mine
 
 
 def dominates(one: Sequence[float], other: Sequence[float]) -> bool:
     """Return whether the losses of *one* are nowhere worse than those of the *other*, and somewhere better."""
     return all(a <= b for a, b in zip(one, other, strict=False)) and tuple(one) != tuple(other)
-
-
-def _best_first(trial: Trial) -> tuple[float, int]:
-    return best_first(trial.loss, trial.tid)

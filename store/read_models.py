@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from pymongo.collection import Collection
     from pymongo.database import Database
 
+    from hstore.store.settled import SettledTrials
+
 EXPERIMENT_SECONDS = 0.25
 """The document of an experiment follows its log at most this often while nothing but trials changes."""
 RESULT_BYTES = 16 * 1024
@@ -66,6 +68,8 @@ class ReadModels:
         self._leases: dict[tuple[str, int], tuple[str, float]] = {}
         self._experiments_waiting: dict[str, State] = {}
         self._shown: dict[str, float] = {}
+        self._counted: SettledTrials | None = None
+        """Those of which it was seen last that each has its document."""
         self._server_epoch: tuple[Any, ...] | None = None
 
     def for_thread(self) -> ReadModels:
@@ -176,9 +180,15 @@ class ReadModels:
     def repair(self, state: State) -> int:
         """Derive again the documents of trials that lag behind *state* (their writer died); return how many lagged."""
         fields = {"tid": 1, "ver": 1, "state": 1, "_id": 0}
-        found = self._retrying(lambda: list(self._trials.find({"exp": state.exp}, fields)))
-        shown = {document["tid"]: document["ver"] - (document.get("state") == UNREADABLE) for document in found}
-        lagging = [trial for tid, trial in state.trials.items() if shown.get(tid, -1) < trial.ver]
+        query, is_all = self._looked_at(state)
+        found = self._retrying(lambda: list(self._trials.find(query, fields)))
+        shown = {
+            document["tid"]: document["ver"] - (document.get("state") == UNREADABLE)
+            for document in found
+            if _has_place(document)
+        }
+        trials = state.trials.items() if is_all else state.kept_trials()
+        lagging = [trial for tid, trial in trials if shown.get(tid, -1) < trial.ver]
         self._write_trials(lagging)
         self._write_experiment(state)
         return len(lagging)
@@ -188,7 +198,8 @@ class ReadModels:
 
         None: the document of the experiment (its `events`), also if it reflects as many events, but others.
         """
-        found = self._retrying(lambda: list(self._trials.find({"exp": state.exp}, {"tid": 1, "ver": 1, "_id": 0})))
+        query, _ = self._looked_at(state)
+        found = self._retrying(lambda: list(self._trials.find(query, {"tid": 1, "ver": 1, "_id": 0})))
         trials = state.trials
         ahead: dict[int | None, int] = {
             document["tid"]: document["ver"]
@@ -201,6 +212,22 @@ class ReadModels:
         is_other = shown[1:] != (state.ver, state.status, state.counts)
         is_ahead = shown[0] > state.events or (shown[0] == state.events and is_other)
         return ahead | ({None: shown[0]} if is_ahead else {})
+
+    def _looked_at(self, state: State) -> tuple[Document, bool]:
+        """Return a query for the documents that are to be compared with *state*, and whether it is for all of them.
+
+        Settled trials do not change, so their documents are right if they are there: they are only counted.
+        """
+        if (settled := state.settled) is None:
+            return {"exp": state.exp}, True
+        n = settled.n
+        if self._counted is not settled:
+            query = {"exp": state.exp, "tid": {"$gte": 0, "$lt": n}}
+            database = self._trials.database
+            if self._retrying(lambda: database.command("count", "trials", query=query))["n"] != n:
+                return {"exp": state.exp}, True
+            self._counted = settled
+        return {"exp": state.exp, "$or": [{"tid": {"$gte": n}}, {"tid": {"$in": settled.unsettled}}]}, False
 
     def remove(self, exp: str, documents: Mapping[int | None, int]) -> None:
         """Remove the *documents* of *exp* that `ahead` returned, unless they were written since."""
@@ -219,13 +246,18 @@ class ReadModels:
         def look() -> ReadCursor:
             shown = self._experiments.find_one({"_id": exp}, {"ver": 1}) or {}
             open_ = {"exp": exp, "state": {"$in": sorted(UNFINISHED | {UNREADABLE})}}
-            vers = {d["tid"]: d["ver"] for d in self._trials.find(open_, {"tid": 1, "ver": 1, "_id": 0})}
-            last = self._trials.find_one({"exp": exp}, {"tid": 1}, sort=[("tid", -1)])
+            found = self._trials.find(open_, {"tid": 1, "ver": 1, "_id": 0})
+            vers = {
+                d["tid"]: d["ver"] for d in found if isinstance(d.get("tid"), int) and isinstance(d.get("ver"), int)
+            }
+            is_number = {"exp": exp, "tid": {"$type": ["int", "long"], "$lt": 2**53}}
+            last = self._trials.find_one(is_number, {"tid": 1}, sort=[("tid", -1)])
             n = -1 if last is None else last["tid"]
             if self._trials.count_documents({"exp": exp}) <= n:  # one is missing among them
                 there = {d["tid"] for d in self._trials.find({"exp": exp}, {"tid": 1, "_id": 0})}
                 vers |= dict.fromkeys(set(range(n)) - there, -1)
-            return ReadCursor(header=shown.get("ver", -1), last=n, open=vers)
+            ver = shown.get("ver", -1)
+            return ReadCursor(header=ver if isinstance(ver, int) else -1, last=n, open=vers)
 
         return self._retrying(look)
 
@@ -249,13 +281,13 @@ class ReadModels:
     def open_experiments(self) -> list[str]:
         """Return the names of the experiments whose trials workers may take, sorted."""
         found = self._retrying(lambda: list(self._experiments.find({"status": "open"}, {"_id": 1})))
-        return sorted(document["_id"] for document in found)
+        return sorted(document["_id"] for document in found if isinstance(document["_id"], str))
 
     def ending(self) -> list[str]:
         """Return the names of the experiments that are finished and have trials that are not, sorted."""
         query = {"status": "finished", "$or": [{f"counts.{state}": {"$gt": 0}} for state in sorted(UNFINISHED)]}
         found = self._retrying(lambda: list(self._experiments.find(query, {"_id": 1})))
-        return sorted(document["_id"] for document in found)
+        return sorted(document["_id"] for document in found if isinstance(document["_id"], str))
 
     def overview(self) -> list[Document]:
         """Return the documents of all experiments, by name."""
@@ -273,10 +305,17 @@ class ReadModels:
                  "best": {"$min": {"$cond": [has_loss, told, None]}}}  # fmt: skip
         found: dict[str, Tally] = {}
         for each in self._retrying(lambda: list(self._trials.aggregate([{"$group": group}, {"$sort": {"_id": 1}}]))):
-            tally = found.setdefault(each["_id"]["exp"], Tally({}, {}))
-            tally.counts[each["_id"]["state"]] = each["n"]
+            exp, state = each["_id"].get("exp"), each["_id"].get("state")
+            if not isinstance(exp, str) or not isinstance(state, str):
+                continue
+            tally = found.setdefault(exp, Tally({}, {}))
+            tally.counts[state] = each["n"]
             tally.best.update(each["best"] or {})  # only trials that are done are ranked
         return found
+
+
+def _has_place(document: Document) -> bool:
+    return isinstance(document.get("tid"), int) and isinstance(document.get("ver"), int)
 
 
 def _guarded(document: Document, fields: frozenset[str], guard: str) -> tuple[Document, Document]:
@@ -332,7 +371,7 @@ def trial_document(trial: Trial) -> Document:
         "params": dict(trial.params),
         "point": dict(trial.point),
         "source": queued.source if queued else None,
-        "algorithm": queued.algorithm["name"] if queued and queued.algorithm else None,
+        "algorithm": queued.algorithm.get("name") if queued and queued.algorithm else None,
         "attempt": trial.attempt,
         "loss": loss,
         "loss_kind": loss_kind,

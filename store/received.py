@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import overload
 
 from hstore.store.events import Event
@@ -12,16 +12,26 @@ OWN_CHAIN = -1
 """Stands for the experiment's own chain, which has no tid."""
 
 
+def _none(tids: Sequence[int]) -> Mapping[int | None, Sequence[Event]]:
+    return {}
+
+
 class Received(Sequence[Event]):
-    """A sequence over *chains*, to which each event is added before it is added here.
+    """A sequence over *chains*, to which each event is added before it is added here. read: returns those of settled
+    trials, by tid, which are not among them.
 
     Only the order of chains is kept, in four bytes an event: the last mention of a chain is its last event, the one
     before that the event before, and so on. So `received[n:]`, what is new since there were *n*, takes time for what is
     new alone.
     """
 
-    def __init__(self, chains: Mapping[int | None, Sequence[Event]]) -> None:
+    def __init__(
+        self,
+        chains: Mapping[int | None, Sequence[Event]],
+        read: Callable[[Sequence[int]], Mapping[int | None, Sequence[Event]]] = _none,
+    ) -> None:
         self._chains = chains
+        self._read = read
         self._order = array("i")
 
     def extend(self, events: Iterable[Event]) -> None:
@@ -52,8 +62,10 @@ class Received(Sequence[Event]):
         """Return the events from place *first* on."""
         left: dict[int, int] = {}
         events: list[Event] = []
-        for tid in reversed(self._order[first:]):
-            chain = self._chains[None if tid == OWN_CHAIN else tid]
+        order = self._order[first:]
+        settled = self._read(sorted(tid for tid in {*order} if tid != OWN_CHAIN and tid not in self._chains))
+        for tid in reversed(order):
+            chain = settled[tid] if tid in settled else self._chains[None if tid == OWN_CHAIN else tid]
             place = left[tid] = left.get(tid, len(chain)) - 1
             events.append(chain[place])
         events.reverse()

@@ -126,6 +126,11 @@ class RewindCheck:
             self._store.rewound[self._name] = error
             raise
 
+    def require_nothing_lost(self) -> None:
+        """Raise `StoreRewound` if anything that was read here, or appended, is no longer in the log."""
+        if (lost := self._lost()) is not None:
+            raise lost
+
     def _latest(self) -> dict[Place, UUID]:
         ids = dict(self._store.latest[self._name].ids) | self._ends([None])
         if chain := self._chains.get(self._last_decided):

@@ -8,10 +8,14 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from hstore.store.digest import digest
-from hstore.store.event_documents import from_document, signature_of
+from hstore.store.event_documents import from_document, place, signature_of
 from hstore.store.events import Document, Event, Noted, Signature
 from hstore.store.keys import Keys
+from hstore.store.log_chains import quarantined_ids
 from hstore.store.signed_chains import Chain, vouched
+
+QUARANTINED = object()
+"""In the place of the signature of an event that counts for nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +37,12 @@ class Signatures:
 def look_at(documents: Iterable[Document], keys: Keys | None) -> Signatures:
     """Return who signed *documents*, all events of one experiment; an event covers those before it in its chain."""
     chains: dict[Chain, list[Document]] = defaultdict(list)
+    documents = list(documents)
+    gone = quarantined_ids(documents)
     for document in documents:
-        chains[document.get("tid")].append(document)
+        at, is_gone = place(document), repr(document.get("_id")) in gone
+        if at is not None and (not is_gone or at[1] == len(chains[at[0]])):
+            chains[at[0]].append({**document, "mac": QUARANTINED} if is_gone else document)
     own = chains.get(None) or [{}]
     identity = own[0].get("_id")
     look = _Look(keys, identity if isinstance(identity, UUID) else None)
@@ -66,7 +74,7 @@ class _Look:
         """The id of the key that signs each event; "" if there is none."""
         was_wrong = False
         for ver, document in enumerate(chain):
-            signature = signature_of(document)
+            signature = None if document.get("mac") is QUARANTINED else signature_of(document)
             signer = self._signer(signature, digests[ver])
             if signature is not None and not signer and signature[0] in (self.keys.ids if self.keys else ()):
                 if not was_wrong:
@@ -78,6 +86,8 @@ class _Look:
         later = ""
         for document, signer in zip(reversed(chain), reversed(signers), strict=True):
             later = signer or later
+            if document.get("mac") is QUARANTINED:
+                continue
             signature = signature_of(document)
             if later:
                 self.by_key[later] += 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 from uuid import UUID
 
@@ -16,110 +16,69 @@ SIGNED = "signed"
 
 
 class SignedChains:
-    """Checks the signatures of the *chains* of experiment *exp* against *keys*; each event once.
+    """Tells the signed events of experiment *exp* from all others by *keys*; each event once.
 
     A signature is over the digest of its chain up to there, so it covers the events before it: those who have a key
-    check what they read before they write. digest: that of a chain (its tid) up to a ver.
+    check what they read before they write. What comes after the last signature of a chain is set aside.
     """
 
-    def __init__(
-        self, exp: str, keys: Keys, chains: Mapping[Chain, Sequence[Event]], digest: Callable[[Chain, int], bytes]
-    ) -> None:
+    def __init__(self, exp: str, keys: Keys) -> None:
         self._exp = exp
         self._keys = keys
-        self._chains = chains
-        self._digest = digest
-        self._lengths: dict[Chain, int] = {}
-        """How many events of each chain are signed."""
         self._vouched: dict[Chain, tuple[int, bytes]] = {}
         """What `hstore sign` signed: the last ver of each chain, and the digest up to there."""
-        self._news: set[Chain] = set()
-        self._begun: UUID | None = None
-        self._own: dict[UUID, Event] = {}
+        self._identity: UUID | None = None
+        """The id of the event that began the experiment."""
 
-    def take(self, events: Iterable[Event]) -> None:
-        """Note that *events*, which are in their chains already, are to be checked; those signed here need not be."""
-        for event in events:
-            if self._own.get(event.id) is event and self._lengths.get(event.tid, 0) == event.ver:
-                self._lengths[event.tid] = event.ver + 1
-            else:
-                self._news.add(event.tid)
-        self._own.clear()
-
-    def forget(self, tid: int) -> None:
-        """Forget the chain of trial *tid*."""
-        self._lengths.pop(tid, None)
-        self._news.discard(tid)
-
-    def sign(self, event: Event, digest: bytes) -> None:
+    def sign(self, event: Event, digest: bytes, own_chain: Sequence[Event]) -> None:
         """Sign *event*, which was just made, and is the next of its chain; that has this *digest* with it."""
-        if self._is_left_unsigned():
+        if own_chain and own_chain[0].id in self._keys.unsigned:
             return
+        identity = own_chain[0].id if own_chain else self._identity
         if isinstance(event, Created):
-            self._begun = event.id
+            identity = self._identity = event.id
+        if identity is None:
+            raise self.refusal(None, 0, "is missing")
         # Frozen for all others; a copy would take longer than the signature does.
-        object.__setattr__(event, "mac", self._keys.sign(self._identity(), digest))
-        self._own[event.id] = event
+        object.__setattr__(event, "mac", self._keys.sign(identity, digest))
 
-    def check(self) -> None:
-        """Raise `NotSigned` for the first event among those read that no key signs."""
-        if not self._news or self._is_left_unsigned():
-            return
-        if None in self._news:
-            self._check_own_chain()
-        for tid in sorted(tid for tid in self._news if tid is not None):
-            self._check_chain(tid)
-        self._news.clear()
-
-    def _is_left_unsigned(self) -> bool:
+    def is_left_unsigned(self, own_chain: Sequence[Event], digest: Callable[[Chain, int], bytes]) -> bool:
         """Return whether the experiment was there before the keys were, and no person has signed it since."""
-        own = self._chains.get(None)
-        if not self._keys.unsigned or not own or own[0].id not in self._keys.unsigned:
+        if not self._keys.unsigned or not own_chain or own_chain[0].id not in self._keys.unsigned:
             return False
-        for event in own:
-            if isinstance(event, Noted) and vouched(event) and not self._why_not_signed(event, own[0].id):
-                self._keys.unsigned.discard(own[0].id)
+        identity = own_chain[0].id
+        for event in own_chain:
+            is_signature = isinstance(event, Noted) and vouched(event)
+            if is_signature and not self._keys.why_not(event.mac, identity, digest(None, event.ver)):
+                self._keys.unsigned.discard(identity)
                 return False
         return True
 
-    def _why_not_signed(self, event: Event, identity: UUID) -> str:
-        return self._keys.why_not(event.mac, identity, self._digest(event.tid, event.ver))
+    def accept(
+        self, tid: Chain, events: Sequence[Event], digests: Sequence[bytes], *, is_quarantined: Callable[[Event], bool]
+    ) -> int:
+        """Return how many of *events*, the next ones of the chain of *tid*, are signed, or follow and are quarantined.
 
-    def _check_own_chain(self) -> None:
-        before = self._lengths.get(None, 0)
-        self._check_chain(None)
-        for event in self._chains[None][before:]:
+        digests: of the chain up to each of them. The experiment's own chain comes before those of its trials.
+        """
+        if tid is None and events[0].ver == 0:
+            self._identity = events[0].id
+        n = next((n for n in range(len(events), 0, -1) if not self.why_not(events[n - 1], digests[n - 1])), 0)
+        while n < len(events) and is_quarantined(events[n]):
+            n += 1
+        for event in events[:n] if tid is None else ():
             if isinstance(event, Noted):
                 self._vouched.update(vouched(event))
-        self._news.discard(None)
+        return n
 
-    def _check_chain(self, tid: Chain) -> None:
-        chain = self._chains[tid]
-        known = self._lengths.get(tid, 0)
-        identity = self._identity()
-        for ver in reversed(range(known, len(chain))):
-            if not self._why_not(tid, ver, identity):
-                known = ver + 1
-                break
-        self._lengths[tid] = known
-        if known < len(chain):
-            raise self._refusal(tid, known, self._why_not(tid, known, identity))
-
-    def _why_not(self, tid: Chain, ver: int, identity: UUID) -> str:
-        digest = self._digest(tid, ver)
-        if self._vouched.get(tid) == (ver, digest):
+    def why_not(self, event: Event, digest: bytes) -> str:
+        """Return why no key signs *event*, whose chain has this *digest* with it; empty if one does."""
+        if self._vouched.get(event.tid) == (event.ver, digest):
             return ""
-        return self._keys.why_not(self._chains[tid][ver].mac, identity, digest)
+        return "is not signed" if self._identity is None else self._keys.why_not(event.mac, self._identity, digest)
 
-    def _identity(self) -> UUID:
-        """Return the id of the event that began the experiment, or is about to."""
-        own = self._chains.get(None)
-        identity = own[0].id if own else self._begun
-        if identity is None:
-            raise self._refusal(None, 0, "is missing")
-        return identity
-
-    def _refusal(self, tid: Chain, ver: int, why: str) -> NotSigned:
+    def refusal(self, tid: Chain, ver: int, why: str) -> NotSigned:
+        """Return the error that refuses the experiment, since event *ver* of the chain of *tid* is as *why* says."""
         whose = "its own chain" if tid is None else f"trial {tid}"
         key = "the same HSTORE_KEY" if self._keys.where == VARIABLE else f"HSTORE_KEY to the key in {self._keys.where}"
         return NotSigned(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from hstore.store import failures
 from hstore.store.errors import AllTrialsFailed
@@ -25,11 +26,18 @@ from hstore.store.events import (
     Paused,
     Queued,
     Resumed,
+    Sealed,
     Unreadable,
 )
-from hstore.store.fold import UNREADABLE, Trial, evolve, latest_attachments
+from hstore.store.fold import UNREADABLE, Trial, evolve, fold_plain, latest_attachments, unread
 from hstore.store.observations import Observations
 from hstore.store.ranking import Ranking
+from hstore.store.trial_map import TrialMap
+
+if TYPE_CHECKING:
+    from hstore.store.settled import SettledTrials
+
+NOTHING_ASIDE: Mapping[int | None, str] = MappingProxyType({})
 
 
 class State:
@@ -62,17 +70,78 @@ class State:
         self.unreadable: tuple[Unreadable, ...] = ()
         self.closed_by: Unreadable | None = None
         """The last event of the experiment's own chain, if this program cannot read it."""
+        self.aside: Mapping[int | None, str] = NOTHING_ASIDE
+        """Why nothing may follow in a chain of which events were set aside, by chain; its reader says so."""
         self.observations = Observations()
         """What decisions have observed of it, and what the next one has to."""
-        self._trials: dict[int, Trial] = {}
-        self._ranking = Ranking(self._trials)
+        self.suggested = 0
+        """Number of decisions that an algorithm made."""
+        self._all = TrialMap()
+        self._trials = self._all.kept
+        """Those that are not settled."""
+        self._ranking = Ranking(self._all)
         self._counts: Counter[str] = Counter()
         self._open: dict[int, int] = {}
 
     @property
     def trials(self) -> Mapping[int, Trial]:
-        """Trial by tid, read-only."""
-        return MappingProxyType(self._trials)
+        """Trial by tid, read-only. One that is settled is read from the log when it is asked for."""
+        return MappingProxyType(self._trials if self._all.settled is None else self._all)
+
+    @property
+    def settled(self) -> SettledTrials | None:
+        """The trials of which only columns are known; None if there are none."""
+        return self._all.settled
+
+    def kept_trials(self) -> ItemsView[int, Trial]:
+        """Return tid and trial of those that are not settled."""
+        return self._trials.items()
+
+    def unlike_most(self) -> Iterator[Trial]:
+        """Yield all trials but those that are settled and plain: suggested by an algorithm, and without notes."""
+        yield from self._trials.values()
+        if (settled := self._all.settled) is not None:
+            from hstore.store.settled import PLAIN
+
+            yield from self._all.several(settled.tids(lacking=PLAIN).tolist())
+
+    @property
+    def failures(self) -> int:
+        """How many trials have failed; see `failures.failure_of`."""
+        n = sum(failures.failure_of(trial) is not None for trial in self._trials.values())
+        if (settled := self._all.settled) is not None:
+            from hstore.store.settled import FAILURE
+
+            n += len(settled.tids(FAILURE))
+        return n
+
+    def begin_from(self, settled: SettledTrials, load: Callable[[Sequence[int]], list[Trial]]) -> None:
+        """Begin with the trials that are *settled*; the events of all other chains are taken after this.
+
+        load: returns trials by their numbers, as they are since they were settled.
+        """
+        from hstore.store.settled import PRUNED, SUGGESTED
+
+        assert self.events == 0
+        self._all.settled, self._all.load = settled, load
+        self.observations.begin_from(settled)
+        self._counts.update(settled.counts())
+        self.events = settled.events
+        self.pruned, self.suggested = len(settled.tids(PRUNED)), len(settled.tids(SUGGESTED))
+
+    def settle(self, settled: SettledTrials, load: Callable[[Sequence[int]], list[Trial]]) -> None:
+        """Keep of the trials that are *settled* no more than their columns, which `settled.settle` made of this state.
+
+        load: as in `begin_from`.
+        """
+        settled.take_from(self._trials)
+        self._all.settled, self._all.load = settled, load
+        self.observations.settle(settled)
+
+    def recall(self, trial: Trial) -> None:
+        """Keep *trial*, which was settled and goes on."""
+        self._all.recall(trial)
+        self.observations.recall(trial.tid)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -90,9 +159,19 @@ class State:
 
     @property
     def closed(self) -> list[int]:
-        """Trials that may have ended, for all that this program can read: the last event of their chains it cannot."""
-        tids = {event.tid for event in self.unreadable if event.tid is not None and event.tid in self._open}
-        return sorted(tid for tid in tids if self._trials[tid].closed_by is not None)
+        """Trials that may have ended: the last event of their chains cannot be read here, or more was set aside."""
+        tids = {event.tid for event in self.unreadable if self._trials_closed_by(event.tid)} | self.aside.keys()
+        return sorted(tid for tid in tids if tid is not None and tid in self._open)
+
+    def _trials_closed_by(self, tid: int | None) -> Unreadable | None:
+        return self._trials[tid].closed_by if tid is not None and tid in self._trials else None
+
+    def why_closed(self, tid: int | None) -> str | None:
+        """Return why nothing may follow in the chain of *tid* (None: the experiment's own); None if it may."""
+        if (why := self.aside.get(tid)) is not None:
+            return why
+        end = self.closed_by if tid is None else self._trials_closed_by(tid)
+        return None if end is None else unread(end)
 
     @property
     def awaited(self) -> list[int]:
@@ -103,7 +182,7 @@ class State:
     @property
     def ended(self) -> int:
         """Number of trials that have ended."""
-        return len(self._trials) - len(self._open)
+        return len(self._all) - len(self._open)
 
     @property
     def attachments(self) -> dict[str, Data]:
@@ -131,22 +210,29 @@ class State:
         best = self.best
         if best is None:
             hint = "it has several losses: see `pareto`" if self.pareto else ""
-            said = failures.summary(trial for _, trial in sorted(self._trials.items()))
+            said = failures.summary(trial for _, trial in sorted(self.trials.items()))
             raise AllTrialsFailed(f"no trial of {self.exp!r} finished with a usable loss{said}", hint=hint)
         return best
 
     def take(self, events: Iterable[Event]) -> None:
         """Fold *events* in; per chain they come in order and without gaps, chains may come in any order."""
-        for event in events:
-            self.events += 1
-            if self.last is None or _moment(event) >= _moment(self.last):
-                self.last = event
-            if isinstance(event, Unreadable):
-                self.unreadable = (*self.unreadable, event)
-            if event.tid is None:
-                self._take_header(event)
-            else:
-                self._take_trial(event.tid, event)
+        for tid, run in groupby(events, _tid_of):
+            chain = list(run)
+            for event in chain:
+                last = self.last
+                if last is None or event.at > last.at or (event.at == last.at and _moment(event) >= _moment(last)):
+                    self.last = event
+            self.events += len(chain)
+            if tid is not None and chain[0].ver == 0 and (trial := fold_plain(chain)) and tid not in self._trials:
+                self._take_whole(trial)
+                continue
+            for event in chain:
+                if isinstance(event, Unreadable) and not event.is_quarantined:
+                    self.unreadable = (*self.unreadable, event)
+                if tid is None:
+                    self._take_header(event)
+                else:
+                    self._take_trial(tid, event)
 
     def evict(self, tid: int) -> None:
         """Forget trial *tid*, for a reader that follows some trials only."""
@@ -154,9 +240,31 @@ class State:
         if trial is not None:
             self._counts[trial.state] -= 1
             self.pruned -= trial.is_pruned
+            self.suggested -= _is_suggested(trial)
         self._open.pop(tid, None)
         self.observations.evict(tid)
         self._ranking.remove(tid)
+
+    def _take_whole(self, trial: Trial) -> None:
+        """Take a trial that was not known, and all that was read of it, as `_take_trial` does one by one."""
+        tid, counts = trial.tid, self._counts
+        assert trial.queued is not None
+        self._trials[tid] = trial
+        counts["queued"] += 0  # states are listed in the order in which trials came to be in them
+        if trial.reserved is not None:
+            counts["reserved"] += 0
+        if trial.running is not None:
+            counts["running"] += 0
+        counts[trial.state] += 1
+        self.suggested += _is_suggested(trial)
+        self.observations.observe(trial.queued.observed)
+        if not trial.is_finished:
+            self._open[tid] = trial.ver
+            return
+        self.pruned += trial.is_pruned
+        assert trial.end is not None
+        self.observations.add(tid, trial.end.ver)
+        self._ranking.update(trial)
 
     def _take_trial(self, tid: int, event: Event) -> None:
         before = self._trials.get(tid)
@@ -166,7 +274,9 @@ class State:
             self.observations.observe(event.observed)
         if before is None:
             self._counts[trial.state] += 1
-            self._open[tid] = trial.ver
+            self.suggested += _is_suggested(trial)
+            if not trial.is_finished:
+                self._open[tid] = trial.ver
             return
         self.pruned += trial.is_pruned - before.is_pruned
         if trial.state != before.state:
@@ -182,7 +292,7 @@ class State:
 
     def _take_header(self, event: Event) -> None:
         self.ver = event.ver
-        self.closed_by = event if isinstance(event, Unreadable) else None
+        self.closed_by = event if isinstance(event, Unreadable) and not event.is_quarantined else None
         match event:
             case Created():
                 self.created = event
@@ -205,14 +315,20 @@ class State:
                 self.status, self.why = "open", None
             case Finished(why=why):
                 self.status, self.why = "finished", why
-                self.observations.observe(event.observed)
+                self.observations.observe(event.observed, at_end=True)
             case Noted(about=about):
                 self.notes = (*self.notes, event)
                 self.observations.watched.update(about or ())
                 return
+            case Sealed():
+                return
             case Forked() | _:
                 pass
         self.observations.add(None, event.ver)
+
+
+def _tid_of(event: Event) -> int | None:
+    return event.tid
 
 
 def _moment(event: Event) -> tuple[Any, ...]:
@@ -221,6 +337,10 @@ def _moment(event: Event) -> tuple[Any, ...]:
 
 def _end_of(trial: Trial) -> Done | Failed | Cancelled | None:
     return trial.end if trial.is_finished else None
+
+
+def _is_suggested(trial: Trial) -> bool:
+    return trial.queued is not None and trial.queued.source == "suggested"
 
 
 def fold(exp: str, events: Iterable[Event]) -> State:

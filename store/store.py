@@ -15,6 +15,7 @@ from hstore.store.latest_events import LatestEvents
 from hstore.store.log import EventLog
 from hstore.store.memory import MemoryLog
 from hstore.store.null_objects import NoClaims, NoReadModels
+from hstore.store.snapshots import MemorySnapshots, Snapshots
 from hstore.store.tables import experiments_table, to_pandas
 from hstore.store.values import check_name
 
@@ -49,6 +50,7 @@ class Store:
         server: EmbeddedServer | None = None,
         identity: uuid.UUID | None = None,
         keys: Keys | None = None,
+        snapshots: Snapshots | None = None,
     ) -> None:
         self.log = log
         self.attachments = attachments
@@ -75,6 +77,8 @@ class Store:
         """Whether this process puts back at once what the store lost and it still holds, rather than to stop."""
         self.keys = keys
         """What signs the events that are appended, and checks those that are acted on; None: nothing does."""
+        self.snapshots: Snapshots = MemorySnapshots() if snapshots is None else snapshots
+        """What experiments may begin from instead of the whole log; never the truth."""
         self._is_closed = False
 
     @classmethod
@@ -93,23 +97,18 @@ class Store:
     def overview(self) -> list[Document]:
         """Return what is known of each experiment, by name, as in the collection `experiments`, with its `name`.
 
-        The trials are counted, and the best of them found, now: a driver may not have recorded it yet.
+        The trials are counted, and the best of them found, now: a driver may not have recorded it yet. A document that
+        no program of hstore would have written has the status "unreadable", and `why`.
         """
-        from hstore.store.read_models import Tally, experiment_document  # with pymongo, which memory does without
+        from hstore.store.overview import overview_in_memory, overview_of  # with pymongo, which memory does without
 
-        if not self.is_durable:
-            states = [self.experiment(name).state for name in self.experiments()]
-            return [{"name": state.exp, **experiment_document(state)} for state in states]
-        tallies = self.models.tally()
-        found = []
-        for document in self.models.overview():
-            tally = tallies.get(name := document.pop("_id"), Tally({}, {}))
-            found.append({"name": name, **document, "counts": tally.counts, "best": tally.best})
-        return found
+        if isinstance(self.models, NoReadModels):
+            return overview_in_memory(self.experiment(name).state for name in self.experiments())
+        return overview_of(self.models)
 
-    def experiment(self, name: str) -> Experiment:
-        """Return experiment *name* as the log has it now; raises `NotFound`."""
-        experiment = Experiment(self, check_name(name))
+    def experiment(self, name: str, *, from_snapshot: bool = False) -> Experiment:
+        """Return experiment *name* as the log has it now; raises `NotFound`. from_snapshot: see `Experiment`."""
+        experiment = Experiment(self, check_name(name), from_snapshot=from_snapshot)
         experiment.refresh()
         if experiment.state.events == 0:
             near = difflib.get_close_matches(name, names := self.experiments(), n=1)

@@ -2,66 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from hstore.store.digest import digest
 from hstore.store.events import Document
-
-Kind = Literal["changed", "removed", "added", "moved", "unreadable"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """An event that does not match the digests that others hold of it."""
-
-    tid: int | None
-    """None: the experiment's own chain."""
-    ver: int
-    kind: Kind
-    message: str
+from hstore.store.log_chains import Chains, Finding, LogChain, chains_of, data_of, head_of, observed_by, prev_of
+from hstore.store.own_content import contradictions, stripped, writers
+from hstore.store.recorded_heads import Fetch, RecordedHead, RecordedHeads, uncommitted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """The result of verifying a log.
-
-    Nothing commits yet to the events after those that decisions and `finished` observed: a change there goes unnoticed.
-    """
+    """The result of verifying a log."""
 
     events: int
     decisions: int
     head: bytes
-    """Digest of the last decision (of the beginning, if there is none): it commits to all before."""
+    """The head (see `head`): it commits to every event. Nothing if trials are missing."""
+    decision_digest: bytes
+    """Digest of the last decision (of the beginning, if there is none): it commits to all that decisions knew."""
+    recorded: tuple[RecordedHead, ...]
+    """The heads in the log that are those of the events that they cover."""
+    uncommitted: int
+    """How many events no other event commits to yet: a change there goes unnoticed, unless a head was published."""
     findings: tuple[Finding, ...]
 
 
-@dataclass(slots=True)
-class _Chain:
-    """A chain as it is stored, and the digest up to each of its events."""
-
-    tid: int | None
-    documents: list[Document]
-    digests: list[bytes]
-
-    @property
-    def name(self) -> str:
-        return "the experiment's own chain" if self.tid is None else f"trial {self.tid}"
-
-    def finding(self, ver: int, kind: Kind, message: str) -> Finding:
-        return Finding(tid=self.tid, ver=ver, kind=kind, message=f"event {ver} of {self.name} was {kind}: {message}")
-
-
-def verify(documents: Iterable[Document]) -> Report:
+def verify(documents: Iterable[Document], *, fetch: Fetch | None = None) -> Report:
     """Check the digests of *documents*, all events of one experiment in the order of `EventLog.documents`.
 
+    fetch: returns the content of an attachment by its SHA-256, for heads whose event was too large.
     The first finding is the first event, in the order of decisions, that was changed, removed, added or moved. What
     comes after it in its chain cannot match either, so each chain has one finding at most.
     """
-    chains = _chains(documents)
+    return verify_chains(chains_of(documents), fetch=fetch)
+
+
+def verify_chains(chains: Chains, *, fetch: Fetch | None = None) -> Report:
+    """Do the same with the chains of a log."""
     witnesses = {
-        witness for chain in chains.values() for document in chain.documents for witness in _witnesses(document)
+        witness for chain in chains.values() for _, document in chain.counting for witness in _witnesses(document)
     }
     header = chains.get(None)
     findings: dict[int | None, Finding] = {}
@@ -84,65 +65,60 @@ def verify(documents: Iterable[Document]) -> Report:
             add(_check_decision(chain, before, chains, witnesses))
         if tid not in findings:
             add(_check_links(chain, witnesses))
-        for finding in _check_observed(chain.documents[0], chains):
-            add(finding)
+        if 0 not in chain.quarantined:
+            for finding in _check_observed(chain.documents[0], chains):
+                add(finding)
         before = chain
-    for document in header.documents if header is not None else ():
+    for _, document in header.counting if header is not None else ():
         for finding in _check_observed(document, chains):
             add(finding)
-    head = chains[tids[-1]].digests[0] if tids else header.digests[0] if header is not None else b""
-    count = sum(len(chain.documents) for chain in chains.values())
-    return Report(events=count, decisions=len(tids), head=head, findings=tuple(findings.values()))
+    heads = RecordedHeads(chains, fetch)
+    add(heads.finding)
+    if header is not None:
+        add(_check_last_decision(header, chains))
+    ours = writers(chains)
+    for chain in chains.values():
+        add(stripped(chain, ours))
+        for finding in contradictions(chain):
+            add(finding)
+    last = chains[tids[-1]] if tids else header
+    return Report(
+        events=sum(len(chain.documents) for chain in chains.values()), decisions=len(tids), head=head_of(chains),
+        decision_digest=last.digests[0] if last is not None else b"", recorded=tuple(heads.right),
+        uncommitted=uncommitted(chains, heads.covered, _observed(chains), _followed(chains, tids)),
+        findings=(*findings.values(), *chains.strays),
+    )  # fmt: skip
 
 
-def _chains(documents: Iterable[Document]) -> dict[int | None, _Chain]:
-    chains: dict[int | None, _Chain] = {}
-    for document in documents:
-        tid = document.get("tid")
-        chain = chains.setdefault(tid, _Chain(tid, [], []))
-        try:
-            own = digest(document, chain.digests[-1] if chain.digests else b"")
-        except (KeyError, TypeError, AttributeError, ValueError, OverflowError):
-            document, own = {**document, "raw": b""}, b""  # it has not the shape of an event
-        chain.digests.append(own)
-        chain.documents.append(document)
-    return chains
+def _observed(chains: Chains) -> dict[int | None, int]:
+    """Return up to which event decisions, and the ends of the search, observed each chain."""
+    known: dict[int | None, int] = {}
+    for chain in chains.values():
+        for ver, document in chain.counting:
+            for tid, end, _ in observed_by(document) if chain.tid is None or ver == 0 else ():
+                known[tid] = max(end, known.get(tid, -1))
+    return known
 
 
-def _data(document: Document) -> Document:
-    data = document.get("data")
-    return data if isinstance(data, dict) else {}
-
-
-def _prev(document: Document) -> bytes | None:
-    prev = _data(document).get("prev")
-    return prev if isinstance(prev, bytes) else None
-
-
-def _observed(document: Document) -> list[tuple[int | None, int, bytes]]:
-    """Return what *document* says it observed; nonsense in it shows in its own digest."""
-    observed = _data(document).get("observed")
-    entries = [entry for entry in observed if isinstance(entry, list)] if isinstance(observed, list) else []
-    return [
-        (tid, ver, expected)
-        for tid, ver, expected in (entry for entry in entries if len(entry) == 3)
-        if isinstance(tid, int | None) and isinstance(ver, int) and isinstance(expected, bytes)
-    ]
+def _followed(chains: Chains, tids: Sequence[int]) -> set[bytes]:
+    """Return the digests of decisions, and of `created`, that later events hold."""
+    first = (prev_of(chains[tid].documents[0]) for tid in tids)
+    own = chains[None].documents if None in chains else ()
+    last = (data_of(document).get("decision") for document in own)
+    return {digest for digest in (*first, *last) if isinstance(digest, bytes)}
 
 
 def _witnesses(document: Document) -> Iterable[bytes]:
     """Yield the digests of other events that *document* holds."""
-    decision = _data(document).get("decision")
-    yield from (digest for digest in (_prev(document), decision) if isinstance(digest, bytes))
-    yield from (expected for _, _, expected in _observed(document))
+    decision = data_of(document).get("decision")
+    yield from (digest for digest in (prev_of(document), decision) if isinstance(digest, bytes))
+    yield from (expected for _, _, expected in observed_by(document))
 
 
-def _check_decision(
-    chain: _Chain, before: _Chain, chains: dict[int | None, _Chain], witnesses: set[bytes]
-) -> Finding | None:
+def _check_decision(chain: LogChain, before: LogChain, chains: Chains, witnesses: set[bytes]) -> Finding | None:
     """Check that the decision which begins *chain* follows the one of *before*, or the beginning of the experiment."""
     first = chain.documents[0]
-    if first.get("ver") != 0 or "raw" in first or _prev(first) in (None, before.digests[0]):
+    if first.get("ver") != 0 or "raw" in first or 0 in chain.quarantined or prev_of(first) in (None, before.digests[0]):
         return None  # `_check_links` reports a chain that does not begin with a decision
     if before.digests[0] not in witnesses:
         return before.finding(0, "changed", f"the decision of trial {chain.tid} follows another one")
@@ -150,13 +126,15 @@ def _check_decision(
     return chain.finding(0, "moved" if was_moved else "changed", f"it does not follow the decision of {before.name}")
 
 
-def _check_links(chain: _Chain, witnesses: set[bytes]) -> Finding | None:
+def _check_links(chain: LogChain, witnesses: set[bytes]) -> Finding | None:
     """Check that the events of *chain* are dense and that each carries the digest of the one before."""
     for place, document in enumerate(chain.documents):
-        prev = _prev(document)
+        prev = prev_of(document)
         after = chain.digests[place - 1] if place else b""
         if document.get("ver") != place:
             return chain.finding(place, "removed", f"event {document.get('ver')} follows event {place - 1}")
+        if place in chain.quarantined:
+            continue
         if "raw" in document:
             return chain.finding(place, "unreadable", "its document cannot be decoded as an event")
         if place == 0 or prev is None or prev == after:
@@ -171,9 +149,19 @@ def _check_links(chain: _Chain, witnesses: set[bytes]) -> Finding | None:
     return None
 
 
-def _check_observed(document: Document, chains: dict[int | None, _Chain]) -> Iterable[Finding]:
+def _check_last_decision(header: LogChain, chains: Chains) -> Finding | None:
+    """Check that the last decision before each end of the search is in the log."""
+    decisions = {chain.digests[0] for chain in chains.values()}
+    for ver, document in header.counting:
+        decision = data_of(document).get("decision")
+        if document.get("type") == "finished" and isinstance(decision, bytes) and decision not in decisions:
+            return header.contradiction(ver, "the last decision before it is not in the log")
+    return None
+
+
+def _check_observed(document: Document, chains: Chains) -> Iterable[Finding]:
     """Check the digests that a decision, or the end of the search, holds of the chains that it observed."""
-    for tid, ver, expected in _observed(document):
+    for tid, ver, expected in observed_by(document):
         chain = chains.get(tid)
         if chain is None:
             yield Finding(tid=tid, ver=0, kind="removed", message=f"all of trial {tid} was removed")

@@ -6,16 +6,16 @@ import logging
 import os
 import signal
 import sys
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
+import tests.drawing  # noqa: F401 (chooses how many examples hypothesis draws)
 from pymongo.database import Database
 from replica_set import ReplicaSet
 from replica_set import replica_set as start_replica_set
+from tests.databases import Databases
 
 from hstore.engine.hyperopt.mongo_trials import MongoTrials
 from hstore.engine.hyperopt.trials import Trials
@@ -26,17 +26,23 @@ from hstore.store.server import EmbeddedServer, ensure_server
 from hstore.store.store import Store
 from hstore.store.url import connect, parse
 
-settings.register_profile("ci", derandomize=True)  # what CI runs today it runs tomorrow; at home it looks further
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a shell: Ctrl-C is among what is tested
     signal.signal(signal.SIGINT, signal.default_int_handler)
-
-if os.environ.get("CI"):
-    settings.load_profile("ci")
 
 # The suite starts some hundred Pythons. Each takes twice as long where what was compiled may not be kept, as containers
 # like to have it.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that need the server of this run, for who wants those that do not."""
+    for item in items:
+        parameters = getattr(getattr(item, "callspec", None), "params", {}).values()
+        is_mongo = any(isinstance(value, str) and value == "mongo" for value in parameters)
+        if is_mongo or "mongod" in getattr(item, "fixturenames", ()):
+            item.add_marker("durable")
 
 
 @pytest.fixture(scope="session")
@@ -48,21 +54,27 @@ def mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]
     server.release()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def replica_set(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReplicaSet]:
-    """Three mongods of this process' own; whoever hurts one calls `start` first, to have all three."""
+    """Three mongods, which beat five times a second, so for one module only; a test calls `start` to have all three."""
     with start_replica_set(tmp_path_factory.mktemp("replica_set")) as members:
         yield members
 
 
+@pytest.fixture(scope="session")
+def databases(mongod: EmbeddedServer) -> Iterator[Databases]:
+    """The databases that the tests of this process use on that server."""
+    databases = Databases(mongod.uri)
+    yield databases
+    databases.close()
+
+
 @pytest.fixture
-def mongo_url(mongod: EmbeddedServer) -> Iterator[str]:
-    """The URL of a database that is not there yet; dropped afterwards."""
-    url = mongod.uri.replace("/hstore?", f"/test_{uuid.uuid4().hex}?")
-    yield url
-    database = connect(parse(url))
-    database.client.drop_database(database.name)
-    database.client.close()
+def mongo_url(databases: Databases, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of an empty store; with the mark `absent` of a database that is not there yet."""
+    is_absent = request.node.get_closest_marker("absent") is not None
+    with databases.absent() if is_absent else databases.empty() as url:
+        yield url
 
 
 @pytest.fixture
@@ -75,7 +87,7 @@ def database(mongo_url: str) -> Iterator[Database[dict[str, Any]]]:
 
 @pytest.fixture
 def mongo_store(mongo_url: str) -> Iterator[Store]:
-    """A store in a fresh database."""
+    """An empty store."""
     with open_store(mongo_url) as store:
         yield store
 

@@ -23,6 +23,7 @@ COMMAND = "a command is named like what it calls or prints"
 HYPEROPTS = "the core of it, and hyperopt's interface on top of that"
 MODULES_OF_ONE_NAME = {
     "check": ({"engine/audit", "cli"}, COMMAND),
+    "head": ({"store", "cli"}, COMMAND),
     "log": ({"store", "cli"}, COMMAND),
     "replay": ({"engine/audit", "cli"}, COMMAND),
     "retry": ({"store", "cli"}, COMMAND),

@@ -104,4 +104,5 @@ class Batch:
         trial = self.experiment.state.trials[entry.tid]
         if kind is not Reserved:
             return True
-        return trial.state == "queued" and trial.closed_by is None and trial.attempt + 1 == data["attempt"]
+        is_closed = self.experiment.state.why_closed(entry.tid) is not None
+        return trial.state == "queued" and not is_closed and trial.attempt + 1 == data["attempt"]

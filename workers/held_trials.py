@@ -11,7 +11,9 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from hstore.engine.evaluation.heartbeat import Heartbeat
+from hstore.store.errors import HstoreError
 from hstore.store.events import Cancelled, Done, Failed, Requeued, Reserved
+from hstore.store.indigestible import refusal
 from hstore.store.log import EVERY_TRIAL, EventIds, EventLog, ReadCursor
 from hstore.workers.worker_context import Interruptible
 
@@ -57,10 +59,13 @@ class HeldTrials:
             for slot, claim in self._held.values():
                 slot.is_unwanted = slot.is_unwanted or claim.exp not in open_experiments
 
-    def look(self, log: EventLog, say: Callable[..., Any]) -> None:
+    def look(
+        self, log: EventLog, say: Callable[..., Any], refuse: Callable[[str, HstoreError], object] = lambda *_: None
+    ) -> None:
         """Find trials in *log* that were reassigned or cancelled; abort those whose objective had `grace` seconds.
 
-        say: logs a message, as `WorkerContext.say` does. Raises `StoreRewound` if the log has lost one of the claims.
+        say: logs a message, as `WorkerContext.say` does. refuse: is told of an experiment that cannot be read, or whose
+        log has lost one of the claims; its trials are lost unless it returns True.
         """
         by_experiment: dict[str, dict[int, tuple[Interruptible, Reserved]]] = defaultdict(dict)
         with self._gate:
@@ -68,19 +73,37 @@ class HeldTrials:
         for slot, claim in held:
             by_experiment[claim.exp][claim.tid] = slot, claim
         for exp, trials in by_experiment.items():
-            vers = {tid: claim.ver for tid, (_, claim) in trials.items()}
-            held_ids: EventIds = {(tid, claim.ver): claim.id for tid, (_, claim) in trials.items()}
-            known = ReadCursor(header=EVERY_TRIAL, last=EVERY_TRIAL, open=vers, held=held_ids)
-            for event in log.read(exp, known):
-                if not isinstance(event, (Requeued, Cancelled, Failed, Done)):
-                    continue
-                slot, claim = trials[event.tid]
-                if event.by != claim.by and claim.id not in self._lost:
-                    self._lost[claim.id] = time.monotonic()
-                    slot.is_unwanted = True
-                    how = "cancelled" if isinstance(event, Cancelled) else "reassigned to another worker"
-                    say(f"trial {claim.tid} of {exp!r} was {how}", logging.WARNING, experiment=exp, trial=claim.tid)
+            try:
+                self._look_at(exp, trials, log, say)
+            except Exception as error:
+                if (refused := refusal(exp, error)) is None:
+                    raise
+                if not refuse(exp, refused):
+                    self._lose_all(trials)
         moment = time.monotonic()
         for slot, claim in held:
             if moment - self._lost.get(claim.id, moment) >= self.grace:
                 slot.lose(claim)
+
+    def _look_at(
+        self, exp: str, trials: dict[int, tuple[Interruptible, Reserved]], log: EventLog, say: Callable[..., Any]
+    ) -> None:
+        vers = {tid: claim.ver for tid, (_, claim) in trials.items()}
+        held_ids: EventIds = {(tid, claim.ver): claim.id for tid, (_, claim) in trials.items()}
+        known = ReadCursor(header=EVERY_TRIAL, last=EVERY_TRIAL, open=vers, held=held_ids)
+        for event in log.read(exp, known):
+            if not isinstance(event, (Requeued, Cancelled, Failed, Done)):
+                continue
+            slot, claim = trials[event.tid]
+            if event.by != claim.by and claim.id not in self._lost:
+                self._lost[claim.id] = time.monotonic()
+                slot.is_unwanted = True
+                how = "cancelled" if isinstance(event, Cancelled) else "reassigned to another worker"
+                say(f"trial {claim.tid} of {exp!r} was {how}", logging.WARNING, experiment=exp, trial=claim.tid)
+
+    def _lose_all(self, trials: dict[int, tuple[Interruptible, Reserved]]) -> None:
+        """Treat *trials* as lost: nothing can be recorded of them any more."""
+        for slot, claim in trials.values():
+            if claim.id not in self._lost:
+                self._lost[claim.id] = time.monotonic()
+                slot.is_unwanted = True

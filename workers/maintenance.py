@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
-from hstore.store.errors import StoreRewound
+from hstore.store.errors import HstoreError, StoreRewound
 from hstore.store.experiment import Experiment
 from hstore.store.store import Store
 from hstore.workers.held_trials import HeldTrials
@@ -93,18 +93,20 @@ class MaintenanceLoop:
         if is_busy or self.has_news or time.monotonic() >= self._next_names:  # a wakeup is sent of changes too
             self.look_at_experiments()
             self._next_names = time.monotonic() + 1.5 * tick
-        try:
-            self.held.look(self.store.log, self.worker.say)
-        except StoreRewound:
-            if not self.store.recovers:
-                raise
-            for name in {claim.exp for claim in self.held.claims}:
-                Experiment(self.store, name, only=()).refresh()  # which puts back what this process holds
+        self.held.look(self.store.log, self.worker.say, self._refuse_or_recover)
         self.presence.announce()
         if self._is_reaper or time.monotonic() >= self._next_election:
             self._is_reaper = self.claims.elect_reaper(self.worker.session, seconds=max(1.5 * tick, 5.0))
             self._next_election = time.monotonic() + 3 * tick  # the worker that is elected stays so
         self._is_watching = self._is_reaper and self._reaper.run_once(self.served.names)
+
+    def _refuse_or_recover(self, name: str, error: HstoreError) -> bool:
+        """Refuse experiment *name*; or put back what its log has lost, if that is wanted, and return True."""
+        if isinstance(error, StoreRewound) and self.store.recovers:
+            Experiment(self.store, name, only=()).refresh()  # which puts back what this process holds
+            return True
+        self.worker.refuse_all_of(name, error)
+        return False
 
     def look_at_experiments(self) -> None:
         """Find out which experiments are open."""

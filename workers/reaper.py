@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import socket
 import time
-import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from hstore.engine.evaluation import attempt
 from hstore.engine.evaluation.process_identity import is_dead, this_process
@@ -17,7 +18,7 @@ from hstore.store.claims import ActiveLease, TrialKey
 from hstore.store.errors import Conflict, NotSigned
 from hstore.store.events import Failed, Requeued
 from hstore.store.experiment import Experiment, PendingEvent
-from hstore.store.fold import unread
+from hstore.store.indigestible import refusal
 from hstore.store.messages import Log
 from hstore.store.store import Store
 from hstore.workers.lease import Silence
@@ -41,7 +42,8 @@ class Reaper:
         self._local: dict[TrialKey, tuple[int, bool]] = {}
         self._counts: dict[str, tuple[dict[str, int], dict[str, int]]] = {}
         self._whole: dict[str, Experiment] = {}
-        self._told_of: set[uuid.UUID] = set()
+        self._told_of: set[TrialKey] = set()
+        self._refused: dict[str, str] = {}
         self._nonfinal: dict[str, set[int]] = {}
 
     def run_once(self, experiments: list[str]) -> bool:
@@ -52,12 +54,27 @@ class Reaper:
         now = time.monotonic()
         held = self.store.claims.held()
         for trial in [*self._silence.look(held, now=now), *self._dead(held)]:
-            self.requeue(trial.exp, trial.tid)
+            with self._refusing(trial.exp):
+                self.requeue(trial.exp, trial.tid)
         if now - self._repaired >= REPAIR_SECONDS:
             self._repaired = now
             for name in {*experiments, *self.store.models.ending()}:
-                self._repair(name)
+                with self._refusing(name):
+                    self._repair(name)
         return bool(held) or (bool(experiments) and self.store.claims.is_anything_queued(experiments))
+
+    @contextmanager
+    def _refusing(self, name: str) -> Iterator[None]:
+        """Leave experiment *name* alone for this time, and say so once, if something of it cannot be digested."""
+        try:
+            yield
+        except Exception as error:
+            if (refused := refusal(name, error)) is None:
+                raise
+            self._whole.pop(name, None)
+            if self._refused.get(name) != str(refused):
+                self._refused[name] = str(refused)
+                LOG.warning(f"the reaper skips {name!r}: {refused}", experiment=name)
 
     def _dead(self, held: list[ActiveLease]) -> list[ActiveLease]:
         """Return those of *held* whose process ran on this machine and has ended, so that no lease has to run out."""
@@ -70,12 +87,14 @@ class Reaper:
             known_ver, is_other = seen.get(key, (-1, True))
             if known_ver == trial.ver and not is_other:
                 continue
-            found = Experiment(self.store, trial.exp, only=()).load_trial(trial.tid)
-            process = found.reserved.process if found is not None and found.reserved is not None else None
-            is_other = process is not None and process != this_process()  # this one's heartbeat extends its own leases
-            self._local[key] = trial.ver, is_other
-            if found is not None and is_other and is_dead(found, is_local=False):
-                dead.append(trial)
+            with self._refusing(trial.exp):
+                found = Experiment(self.store, trial.exp, only=()).load_trial(trial.tid)
+                process = found.reserved.process if found is not None and found.reserved is not None else None
+                # this one's heartbeat extends its own leases
+                is_other = process is not None and process != this_process()
+                self._local[key] = trial.ver, is_other
+                if found is not None and is_other and is_dead(found, is_local=False):
+                    dead.append(trial)
         return dead
 
     def requeue(self, exp: str, tid: int) -> None:
@@ -86,12 +105,10 @@ class Reaper:
         if trial is None or created is None or trial.reserved is None or trial.is_finished:
             experiment.project(tid)  # the read model that says so lags behind
             return
-        if trial.closed_by is not None:
-            if trial.closed_by.id not in self._told_of:
-                self._told_of.add(trial.closed_by.id)
-                LOG.warning(
-                    f"trial {tid} of {exp!r} is not requeued: {unread(trial.closed_by)}", experiment=exp, trial=tid
-                )
+        if (why := experiment.state.why_closed(tid)) is not None:
+            if (exp, tid) not in self._told_of:
+                self._told_of.add((exp, tid))
+                LOG.warning(f"trial {tid} of {exp!r} is not requeued: {why}", experiment=exp, trial=tid)
             experiment.project(tid)
             return
         worker = trial.reserved.worker

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from hstore.engine.evaluation import objective_spec
 from hstore.engine.evaluation.objective_spec import ObjectiveSpec
-from hstore.store.errors import CannotLoad, ClosedChain, NotSigned
+from hstore.store.errors import CannotLoad, HstoreError, NotSigned
 from hstore.store.experiment import Experiment
+from hstore.store.indigestible import refusal
 from hstore.store.store import Store
 
 
 class ServedExperiments:
     """The open experiments among *wanted* (none: all) whose objectives can be loaded. For all threads (*gate*).
 
-    objective: pkg.mod:name of what is called instead of the objectives that the experiments name.
+    objective: pkg.mod:name of what is called instead of the objectives that the experiments name. force: also those
+    whose logs were changed.
     """
 
     def __init__(
-        self, store: Store, wanted: Sequence[str], gate: threading.Condition, *, objective: str | None
+        self,
+        store: Store,
+        wanted: Sequence[str],
+        gate: threading.Condition,
+        *,
+        objective: str | None,
+        force: bool = False,
     ) -> None:
         self.store = store
         self.wanted = wanted
@@ -30,8 +38,10 @@ class ServedExperiments:
         self.missing: set[str] = set()
         """Those of *wanted* that do not exist yet."""
         self._objective = objective
+        self._force = force
         self._gate = gate
         self._skipped_keys: dict[str, str] = {}
+        self._told: dict[str, tuple[str, str]] = {}
         self._specs: dict[str, ObjectiveSpec] = {}
 
     def find_missing(self) -> list[str]:
@@ -50,9 +60,7 @@ class ServedExperiments:
         found = self.store.models.open_experiments()
         names = [name for name in found if not self.wanted or name in self.wanted]
         for name in [name for name in names if name in self.skipped]:
-            experiment = Experiment(self.store, name, only=())
-            experiment.refresh()
-            if self._skipped_keys[name] in (key_of(experiment), _key_until_signed(experiment)):
+            if self._is_as_it_was(name):
                 names.remove(name)
             else:
                 del self.skipped[name]
@@ -61,11 +69,24 @@ class ServedExperiments:
             self.names = names
         return found, has_more
 
+    def _is_as_it_was(self, name: str) -> bool:
+        """Return whether experiment *name*, which is skipped, still has what it is skipped for."""
+        experiment = Experiment(self.store, name, only=())
+        try:
+            experiment.refresh()
+        except Exception as error:
+            if refusal(name, error) is None:
+                raise
+            return True
+        return self._skipped_keys[name] in (key_of(experiment), _key_until_signed(experiment))
+
     def spec(self, experiment: Experiment) -> tuple[str, ObjectiveSpec]:
         """See `WorkerContext.spec`."""
         objective, created = experiment.state.objective, experiment.state.created
         assert created is not None
         experiment.check_signatures()
+        if not self._force:
+            experiment.check_links()
         key = key_of(experiment)
         with self._gate:
             if (known := self._specs.get(key)) is not None:
@@ -79,13 +100,17 @@ class ServedExperiments:
             self._specs[key] = spec
         return key, spec
 
-    def skip(self, experiment: Experiment, error: CannotLoad | ClosedChain) -> bool:
-        """Skip *experiment* until its objective changes, or it is signed; return whether that is new."""
-        name = experiment.name
-        key = _key_until_signed(experiment) if isinstance(error, NotSigned) else key_of(experiment)
+    def skip(self, experiment: Experiment, error: HstoreError) -> bool:
+        """Skip *experiment* until its objective changes, or its own chain goes on; return whether that is new."""
+        name, why = experiment.name, f"{error} ({error.hint})" if error.hint else str(error)
+        is_objective = isinstance(error, CannotLoad) and not isinstance(error, NotSigned)
+        key = key_of(experiment) if is_objective else _key_until_signed(experiment)
         with self._gate:
-            is_new = self._skipped_keys.get(name) != key or name not in self.skipped
-            self.skipped[name] = f"{error} ({error.hint})" if error.hint else str(error)
+            is_new = self._told.get(name) != (key if is_objective else "", why) or (
+                is_objective and name not in self.skipped
+            )
+            self._told[name] = key if is_objective else "", why
+            self.skipped[name] = why
             self._skipped_keys[name] = key
             self.names = [each for each in self.names if each != name]
         return is_new
@@ -94,8 +119,10 @@ class ServedExperiments:
 def key_of(experiment: Experiment) -> str:
     """Return what tells the objective of *experiment* from all others."""
     objective = experiment.state.objective
-    pickle = (objective.get("pickle") or {}).get("sha256", b"")
-    key = f"{experiment.name} {objective.get('ref')} {objective.get('version')} {pickle.hex()}"
+    pickle = objective.get("pickle")
+    content = pickle.get("sha256") if isinstance(pickle, Mapping) else pickle
+    sha256 = content.hex() if isinstance(content, bytes) else content or ""
+    key = f"{experiment.name} {objective.get('ref')} {objective.get('version')} {sha256}"
     return f"{key} {files}" if (files := objective.get("files")) else key
 
 

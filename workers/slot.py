@@ -14,11 +14,12 @@ from hstore.engine.evaluation.attachments import ChainAttachments
 from hstore.engine.evaluation.pruning import PruningSession
 from hstore.store.attachments import OUTPUT
 from hstore.store.claims import TrialKey
-from hstore.store.errors import CannotLoad, ClosedChain, Conflict, NotSigned
+from hstore.store.errors import CannotLoad, ClosedChain, Conflict, HstoreError, NotSigned
 from hstore.store.events import RELEASED, Done, Failed, Requeued, Reserved
 from hstore.store.experiment import Experiment, PendingEvent
 from hstore.store.failures import RESULT_FAILED, is_failure, shortened_error
 from hstore.store.fold import Trial
+from hstore.store.indigestible import BROKEN, refusal
 from hstore.store.store import Store
 from hstore.workers.batch import Batch
 from hstore.workers.objective_requests import ObjectiveRequests
@@ -118,14 +119,47 @@ class Slot:
         while keys := self._tickets():
             name = keys[0][0]
             if self._endings and self._endings[0].work.taken.exp != name:
-                self._record()
-            claimed = self._claim(name, [tid for _, tid in keys])
+                self._record_or_give_up()
+            claimed = self._claim_or_give_up(name, [tid for _, tid in keys])
             for _ in range(len(keys) - claimed):
                 self.worker.took_none()
             if claimed:
                 return True
-        self._record()
+        self._record_or_give_up()
         return False
+
+    def _claim_or_give_up(self, name: str, tids: Sequence[int]) -> int:
+        """Do what `_claim` does; if something of experiment *name* cannot be digested, leave it alone from now on."""
+        try:
+            return self._claim(name, tids)
+        except Exception as error:  # noqa: BLE001 - raised again unless it is about this experiment alone
+            self._give_up(name, error)
+            for tid in tids:
+                self.store.claims.give_back(self.worker.session, (name, tid))
+            return 0
+
+    def _record_or_give_up(self) -> None:
+        """Do what `_record` does, likewise."""
+        if self._endings:
+            name = self._endings[0].work.taken.exp
+            try:
+                self._record()
+            except Exception as error:  # noqa: BLE001 - raised again unless it is about this experiment alone
+                self._give_up(name, error)
+
+    def _give_up(self, name: str, error: Exception) -> None:
+        """Leave experiment *name* alone because of *error*, which is raised again if it is not about that alone."""
+        if (refused := refusal(name, error)) is None:
+            raise error
+        experiment = self._experiments.pop(name, None) or Experiment(self.store, name, only=())
+        self._pruning.pop(name, None)
+        with contextlib.suppress(*BROKEN, HstoreError):  # how trials ended before can still be recorded, perhaps
+            self._record()
+        self._endings = [ending for ending in self._endings if ending.work.taken.exp != name]
+        for _ in range(len(self._waiting)):  # they are all of one experiment
+            self.worker.took_none()
+        self._waiting.clear()
+        self.worker.refuse(experiment, refused)
 
     def _tickets(self) -> list[TrialKey]:
         """Return trials of one experiment that no other worker is about to take."""
@@ -147,10 +181,14 @@ class Slot:
         experiment = self._experiments.get(name)
         if experiment is None:
             experiment = self._experiments[name] = Experiment(self.store, name, only=())
+            experiment.refresh()
+            with contextlib.suppress(NotSigned):  # `spec` raises it
+                experiment.check_signatures()
         trials: list[Trial] = []
         for tid, trial in zip(tids, experiment.load_trials(tids), strict=True):
-            is_queued = trial is not None and trial.state == "queued" and trial.closed_by is None
-            if trial is None or not is_queued or experiment.state.status != "open":
+            if (trial is None or trial.state == "queued") and (why := experiment.state.why_closed(tid)) is not None:
+                self.worker.leave_closed(experiment, tid, why)
+            if trial is None or not self._is_to_take(experiment, trial):
                 self._show_as_held(experiment, tid)  # the read model that led us here lags behind
             else:
                 trials.append(trial)
@@ -181,6 +219,10 @@ class Slot:
             else:
                 self._waiting.append(Work(experiment=experiment, taken=taken, key=key, version=version))
         return len(claimed)
+
+    def _is_to_take(self, experiment: Experiment, trial: Trial) -> bool:
+        state = experiment.state
+        return trial.state == "queued" and state.status == "open" and state.why_closed(trial.tid) is None
 
     def _record(self, *, keep: Sequence[int] = ()) -> None:
         """Append how trials have ended. keep: trials to be claimed next; one of them may have just ended here."""
@@ -232,18 +274,16 @@ class Slot:
         self.is_unwanted, self._why_aborted = False, ""
         self.evaluator.clear_abort()
         self.worker.began(self, work.taken)
-        exp, tid = work.key_
-        trial = work.experiment.state.trials[tid]
-        job = {"exp": exp, "tid": tid, "attempt": trial.attempt, "point": dict(trial.point), "uri": self.store.uri}
-        self._begun = attempt.begin(tid, pid=self.evaluator.pid, objective=work.version)
         self._is_quick, began = True, time.monotonic()
-        result = self.evaluator.evaluate(
-            work.key, job, serve=self._requests(work), time_limit=self.worker.trial_timeout,
-            on_long=lambda: self._go_on(work),
-        )  # fmt: skip
-        for warning in result.warnings:
-            self.worker.say(f"trial {tid} of {exp!r}: {warning}", logging.WARNING, experiment=exp, trial=tid)
-        ending = self._ending(work, result)
+        try:
+            result = self._call(work)
+            ending = self._ending(work, result)
+        except Exception as error:  # noqa: BLE001 - likewise; an objective's own exceptions are results
+            self.evaluator.stop()
+            self.work = None
+            self.worker.ended(self, work.taken, "aborted")
+            self._give_up(work.taken.exp, error)
+            return
         if ending is not None:
             self._tell_failure(ending)
         self.work = None
@@ -258,7 +298,20 @@ class Slot:
         if ending is not None:
             self._endings.append(ending)
         else:
-            work.experiment.evict(tid)
+            work.experiment.evict(work.tid)
+
+    def _call(self, work: Work) -> CallResult:
+        exp, tid = work.key_
+        trial = work.experiment.state.trials[tid]
+        job = {"exp": exp, "tid": tid, "attempt": trial.attempt, "point": dict(trial.point), "uri": self.store.uri}
+        self._begun = attempt.begin(tid, pid=self.evaluator.pid, objective=work.version)
+        result = self.evaluator.evaluate(
+            work.key, job, serve=self._requests(work), time_limit=self.worker.trial_timeout,
+            on_long=lambda: self._go_on(work),
+        )  # fmt: skip
+        for warning in result.warnings:
+            self.worker.say(f"trial {tid} of {exp!r}: {warning}", logging.WARNING, experiment=exp, trial=tid)
+        return result
 
     def _go_on(self, work: Work) -> None:
         """Show that the trial is held, for it takes long; put back those that were claimed behind it."""
@@ -290,9 +343,14 @@ class Slot:
         while self._waiting:
             work = self._waiting.popleft()
             released: PendingEvent = (Requeued, work.tid, {"why": attempt.WHY[RELEASED], "cause": RELEASED})
-            with contextlib.suppress(NotSigned):  # the experiment is refused; the lease of the trial runs out
-                attempt.record_end(work.experiment, work.taken, [released])
             self.worker.took_none()
+            try:
+                attempt.record_end(work.experiment, work.taken, [released])
+            except NotSigned:
+                pass  # the experiment is refused; the lease of the trial runs out
+            except Exception as error:  # noqa: BLE001 - raised again unless it is about this experiment alone
+                self._give_up(work.taken.exp, error)
+                return
             work.experiment.evict(work.tid)
 
     def _ending(self, work: Work, result: CallResult) -> Ending | None:

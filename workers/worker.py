@@ -15,10 +15,12 @@ from hstore.engine.evaluation.heartbeat import Heartbeat
 from hstore.engine.evaluation.objective_spec import ObjectiveSpec
 from hstore.engine.search.control import conclude_if_complete
 from hstore.engine.search.failure_watch import where_to_look
-from hstore.store.errors import CannotLoad, ClosedChain, HstoreError, NotSigned, StoreUnreachable
+from hstore.store.claims import TrialKey
+from hstore.store.errors import CannotLoad, ClosedChain, HstoreError, StoreUnreachable
 from hstore.store.events import Reserved
 from hstore.store.experiment import QUICK_LOOKS, Experiment, now
 from hstore.store.fold import UNFINISHED
+from hstore.store.indigestible import refusal
 from hstore.store.messages import Log
 from hstore.store.store import Store
 from hstore.workers.child import Child
@@ -53,13 +55,17 @@ class Worker:
         self._since = now()
         self._failure: BaseException | None = None
         self._evaluated: set[str] = set()
+        self._left: dict[TrialKey, str] = {}
+        """Queued trials that are left as they are, and why."""
         self._gate = gate = threading.Condition()
         self._idle = IdleSlots(gate, options.slots)
         self._leaving = Leaving(options, gate, on_leave=self._idle.wake)
         self._held = HeldTrials(
             gate, Heartbeat(store.claims, self.session, lease=options.lease), grace=options.grace
         )  # fmt: skip
-        self._served = ServedExperiments(store, options.experiments, gate, objective=options.objective)
+        self._served = ServedExperiments(
+            store, options.experiments, gate, objective=options.objective, force=options.force
+        )
         self._presence = Presence(
             store.claims, self.session, options.name or f"{socket.gethostname()}:{os.getpid()}",
             seconds=max(options.lease, 3 * options.poll_interval), about=self._about,
@@ -100,11 +106,29 @@ class Worker:
         """See `WorkerContext`."""
         return self._served.spec(experiment)
 
-    def refuse(self, experiment: Experiment, error: CannotLoad | ClosedChain) -> None:
-        """See `WorkerContext`."""
+    def refuse(self, experiment: Experiment, error: HstoreError) -> None:
+        """See `WorkerContext`. A worker for this experiment alone exits, unless it may be mended while it waits."""
         name = experiment.name
-        if self._served.skip(experiment, error):
+        is_new = self._served.skip(experiment, error)
+        if self.options.experiments == (name,) and not isinstance(error, CannotLoad):
+            self._failure = self._failure or error
+            self._leaving.leave("it failed", within=0.0)
+        elif is_new:
             self.say(f"skipping {name!r}: {self._served.skipped[name]}", logging.WARNING, experiment=name)
+
+    def refuse_all_of(self, name: str, error: HstoreError) -> None:
+        """See `WorkerContext`."""
+        self.refuse(Experiment(self.store, name, only=()), error)
+
+    def leave_closed(self, experiment: Experiment, tid: int, why: str) -> None:
+        """See `WorkerContext`."""
+        key = experiment.name, tid
+        with self._gate:
+            is_new = self._left.get(key) != why
+            self._left[key] = why
+        if is_new:
+            message = f"trial {tid} of {experiment.name!r} is left as it is: {why}"
+            self.say(message, logging.WARNING, experiment=experiment.name, trial=tid)
 
     def began(self, slot: Interruptible, taken: Reserved) -> None:
         """See `WorkerContext`."""
@@ -166,6 +190,8 @@ class Worker:
             raise self._failure
         if self.options.burst and self._leaving.code == DONE:
             self._conclude()
+            if self._failure is not None:
+                raise self._failure
         if not self._leaving.is_told:
             self._look_once_more()
         code = self._code()
@@ -233,7 +259,9 @@ class Worker:
 
     def _is_anything_left(self) -> bool:
         names = self.experiments()
-        return bool(self._served.missing) or (bool(names) and self.store.claims.is_anything_queued(names))
+        with self._gate:
+            left = list(self._left)
+        return bool(self._served.missing) or (bool(names) and self.store.claims.is_anything_queued(names, but=left))
 
     def _code(self) -> int:
         """Return the exit code; a worker that took no trial although it was not told to stop says why in it."""
@@ -242,6 +270,9 @@ class Worker:
             if self._served.skipped:
                 leaving.why = f"{leaving.why}, and no objective could be loaded"
                 return NOTHING_LOADED
+            if self._left:
+                leaving.why = f"{leaving.why} that this program can read"
+                return ClosedChain.exit_code
             if self._served.missing:
                 return NOT_FOUND
         return leaving.code
@@ -260,8 +291,10 @@ class Worker:
                 experiment = Experiment(self.store, name)
                 try:
                     conclude_if_complete(experiment)
-                except NotSigned as error:
-                    self.refuse(experiment, error)
+                except Exception as error:
+                    if (refused := refusal(name, error)) is None:
+                        raise
+                    self.refuse(experiment, refused)
 
     def _look_once_more(self) -> None:
         """Raise `StoreRewound` if the store has lost what was written last: there is no later look to tell."""

@@ -6,7 +6,7 @@ import logging
 from typing import Any, Protocol
 
 from hstore.engine.evaluation.objective_spec import ObjectiveSpec
-from hstore.store.errors import CannotLoad, ClosedChain
+from hstore.store.errors import HstoreError
 from hstore.store.events import Reserved
 from hstore.store.experiment import Experiment
 
@@ -51,8 +51,14 @@ class WorkerContext(Protocol):
     def spec(self, experiment: Experiment) -> tuple[str, ObjectiveSpec]:
         """Return the key and the spec of the objective of *experiment*. Raises `CannotLoad`."""
 
-    def refuse(self, experiment: Experiment, error: CannotLoad | ClosedChain) -> None:
-        """Skip *experiment* from now on, until its objective changes."""
+    def refuse(self, experiment: Experiment, error: HstoreError) -> None:
+        """Skip *experiment* from now on, until its objective changes, or its own chain goes on."""
+
+    def refuse_all_of(self, name: str, error: HstoreError) -> None:
+        """Do the same with experiment *name*, of which nothing was read."""
+
+    def leave_closed(self, experiment: Experiment, tid: int, why: str) -> None:
+        """Note that queued trial *tid* is left as it is, since nothing may follow in its chain, and *why*."""
 
     def began(self, slot: Interruptible, taken: Reserved) -> None:
         """Note that *slot* evaluates the trial of *taken*."""

@@ -40,6 +40,8 @@ class WorkerOptions:
     """After how many trials objectives are called in a new process."""
     name: str | None = None
     """host:pid by default."""
+    force: bool = False
+    """Serve experiments even if their logs do not fit their digests."""
     quiet: bool = False
     """Do not report start and exit."""
     recover: bool = False

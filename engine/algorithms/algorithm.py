@@ -10,11 +10,14 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+
 from hstore.engine.algorithms.history import History
 from hstore.engine.algorithms.recorded_choice import choose_recorded
 from hstore.engine.algorithms.scalarise import How
 from hstore.engine.plain_numbers import as_real
 from hstore.engine.space import Point, Space
+from hstore.engine.space.parameter import Value
 from hstore.store.errors import InvalidValue
 
 _ASKED = inspect.Parameter.POSITIONAL_OR_KEYWORD
@@ -183,18 +186,19 @@ def history_of(trials: Any, space: Space) -> History:
 
 
 def document(tid: int, space: Space, point: Point, exp_key: str | None) -> dict[str, Any]:
-    """Return hyperopt's document of a new trial at *point*."""
+    """Return hyperopt's document of a new trial at *point*: its values are scalars of numpy's, as hyperopt's are."""
+    labels = sorted(space.labels)
     return {
-        "tid": tid,
         "state": 0,
+        "tid": tid,
         "spec": None,
         "result": {"status": "new"},
         "misc": {
             "tid": tid,
             "cmd": ("domain_attachment", "FMinIter_Domain"),
             "workdir": None,
-            "idxs": {label: [tid] if label in point else [] for label in space.labels},
-            "vals": {label: [point[label]] if label in point else [] for label in space.labels},
+            "idxs": {label: [tid] if label in point else [] for label in labels},
+            "vals": {label: [_scalar(point[label])] if label in point else [] for label in labels},
         },
         "exp_key": exp_key,
         "owner": None,
@@ -202,3 +206,7 @@ def document(tid: int, space: Space, point: Point, exp_key: str | None) -> dict[
         "book_time": None,
         "refresh_time": None,
     }
+
+
+def _scalar(value: Value) -> np.int64 | np.float64:
+    return np.int64(value) if isinstance(value, int) else np.float64(value)

@@ -68,6 +68,37 @@ class History:
                 history.observe(row, kind="ok", loss=loss)
         return history
 
+    @classmethod
+    def from_columns(
+        cls, space: Space, n: int, points: Mapping[str, Floats], *, kinds: NDArray[np.int8], losses: Floats,
+        partials: Floats, vectors: Floats | None, constraints: Floats | None,
+    ) -> "History":  # fmt: skip
+        """Return the history of *n* trials that has these columns; the arrays are copied.
+
+        points: by label the raw value in each trial, nan where it was inactive; other labels are left out. partials: of
+        trials that were pruned the last value, and its step. vectors, constraints: trials x values, or None.
+        """
+        history = cls(space)
+        # Room for more, so that the next trials do not copy all of it.
+        room = max(len(history._losses), n + n // 8)
+        history._n = n
+        history._columns = np.full((len(history._rows), room), np.nan)
+        for label, row in history._rows.items():
+            if (column := points.get(label)) is not None:
+                history._columns[row, :n] = column
+        history._kinds = np.full(room, PENDING, dtype=np.int8)
+        history._losses = np.full(room, np.inf)
+        history._partials = np.full((2, room), np.nan)
+        history._kinds[:n], history._losses[:n], history._partials[:, :n] = kinds, losses, partials
+        history._vectors, history._constraints = _with_room(vectors, room), _with_room(constraints, room)
+        return history
+
+    def place(self, tid: int, point: Point) -> None:
+        """Write the values of trial *tid*, whose row has none yet."""
+        for label, value in point.items():
+            if label in self._rows:  # what a person inserted may come from a larger space
+                self._columns[self._rows[label], tid] = value
+
     def copy(self) -> "History":
         """Return a history that grows on its own."""
         twin = History(self.space)
@@ -114,10 +145,7 @@ class History:
         tid = self._n
         if tid == len(self._losses):
             self._double()
-        columns, rows = self._columns, self._rows
-        for label, value in point.items():
-            if label in rows:  # what a person inserted may come from a larger space
-                columns[rows[label], tid] = value
+        self.place(tid, point)
         self._n = tid + 1
         return tid
 
@@ -225,6 +253,14 @@ def _log(values: Floats, parameter: Parameter) -> Floats:
 
 def _rows_of(rows: Floats | None, n: int) -> Floats:
     return np.empty((n, 0)) if rows is None else rows[:n]
+
+
+def _with_room(rows: Floats | None, room: int) -> Floats | None:
+    if rows is None:
+        return None
+    longer = np.full((room, rows.shape[1]), np.nan)
+    longer[: len(rows)] = rows
+    return longer
 
 
 def _with_row(rows: Floats | None, n: int, tid: int, values: Sequence[float] | None) -> Floats | None:

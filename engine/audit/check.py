@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 from uuid import UUID
 
-from hstore.store.errors import HstoreError, NotFound
-from hstore.store.event_documents import from_document, unreadable
+from hstore.engine.audit.whole_log import WholeLog, read_whole
+from hstore.store.errors import HstoreError
 from hstore.store.events import (
     CAUSES,
     Cancelled,
@@ -30,7 +30,9 @@ from hstore.store.events import (
 )
 from hstore.store.experiment import Experiment
 from hstore.store.fold import UNFINISHED, Trial, evolve, why_not
+from hstore.store.indigestible import BROKEN
 from hstore.store.memory import MemoryLog
+from hstore.store.signatures import look_at
 from hstore.store.state import State
 from hstore.store.store import Store
 from hstore.store.verify import verify
@@ -59,9 +61,6 @@ model       a read model that contradicts the log
 lag         a read model that is behind the log although the search is over; `hstore rebuild` brings it up
 """
 
-_BROKEN = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
-"""Errors that a fold or a replay may raise for a log that was edited."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Violation:
@@ -75,28 +74,6 @@ class Violation:
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.message}"
-
-
-@dataclass(slots=True)
-class _Log:
-    """The log as it was read once."""
-
-    exp: str
-    documents: list[Document]
-    events: list[Event] = field(default_factory=list)
-    chains: dict[int | None, list[Event]] = field(default_factory=lambda: defaultdict(list))
-    """Without what is in a place that was taken before."""
-    state: State = field(init=False)
-
-    @property
-    def header(self) -> Sequence[Event]:
-        return self.chains.get(None, ())
-
-    @property
-    def trials(self) -> Iterator[tuple[int, list[Event]]]:
-        """Tid and chain, by tid."""
-        for tid in sorted(tid for tid in self.chains if tid is not None):
-            yield tid, self.chains[tid]
 
 
 def check(
@@ -119,15 +96,19 @@ def check(
     on_progress is called with 1 after each decision that was derived again. Raises `NotFound`.
     """
     shown = _shown(store, name)  # before the log, which the read models never run ahead of
-    log = _read(store, name)
+    log = read_whole(store, name)
     is_over = max_evals is not None or _is_over(log.state)
     findings = [
-        *_check_places(log),
+        *_digested(_check_places(log)),
         *_check_acknowledged(log, acknowledged or ()),
-        *(finding for tid, chain in log.trials for finding in _check_chain(tid, chain, _retries(log), is_over)),
-        *_check_observed(log, is_over),
-        *_check_max_evals(log, max_evals),
-        *(Violation(kind="seal", message=f.message, tid=f.tid, ver=f.ver) for f in verify(log.documents).findings),
+        *_digested(f for tid, chain in log.trials for f in _check_chain(tid, chain, _retries(log), is_over)),
+        *_digested(_check_observed(log, is_over)),
+        *_digested(_check_max_evals(log, max_evals)),
+        *_check_signed(store, name),
+        *(
+            Violation(kind="seal", message=f.message, tid=f.tid, ver=f.ver)
+            for f in verify(log.documents, fetch=store.attachments.get).findings
+        ),
     ]
     if not any(finding.kind in ("gap", "twice", "unreadable") for finding in findings):
         findings += _check_replay(store, log, on_progress)
@@ -137,9 +118,25 @@ def check(
             while any(finding.kind == "lag" for finding in models) and time.monotonic() < deadline:
                 time.sleep(POLL_SECONDS)
                 shown = _shown(store, name) or shown
-                models = [*_check_models(shown, _read(store, name).state, is_over)]
+                models = [*_check_models(shown, read_whole(store, name).state, is_over)]
             findings += models
     return findings
+
+
+def _digested(found: Iterator[Violation]) -> Iterator[Violation]:
+    """Yield what is *found*; if an event holds what cannot be checked, that is found as well."""
+    try:
+        yield from found
+    except BROKEN as error:
+        message = f"it cannot be checked, since an event holds what is not expected: {type(error).__name__}: {error}"
+        yield Violation(kind="unreadable", message=message)
+
+
+def _check_signed(store: Store, name: str) -> Iterator[Violation]:
+    """With a key, find what processes with it set aside since no key signs it."""
+    if store.keys is not None:
+        for wrong in look_at(store.log.documents(name), store.keys).wrong:
+            yield Violation(kind="seal", message=wrong)
 
 
 def _is_over(state: State) -> bool:
@@ -153,35 +150,18 @@ def _shown(store: Store, name: str) -> tuple[list[Document], Document | None] | 
     return store.models.shown(name) if store.is_durable else None
 
 
-def _read(store: Store, name: str) -> _Log:
-    log = _Log(name, list(store.log.documents(name)))
-    if not log.documents:
-        store.experiment(name)  # raises NotFound, with a similar name as hint
-        raise NotFound(f"experiment {name!r} has no events")
-    for document in log.documents:
-        event: Event
-        if "raw" in document:
-            event = unreadable(document, "it is not BSON", document["raw"])
-        else:
-            event = from_document(document, store.attachments.get)
-        log.events.append(event)
-        chain = log.chains[event.tid]
-        if not chain or event.ver > chain[-1].ver:
-            chain.append(event)
-    log.state = State(name)
-    log.state.take(event for chain in log.chains.values() for event in chain)
-    return log
-
-
 # -- the chains -----------------------------------------------------------------------------------------------
 
 
-def _check_places(log: _Log) -> Iterator[Violation]:
+def _check_places(log: WholeLog) -> Iterator[Violation]:
     """Check that trial ids and chains are dense, that no place is taken twice, and no id given twice."""
+    for stray in log.strays:
+        message = f"event {stray.get('ver')!r:.40} of trial {stray.get('tid')!r:.40} has no place in any chain"
+        yield Violation(kind="gap", message=message)
     ids = Counter(event.id for event in log.events)
     places = Counter((event.tid, event.ver) for event in log.events)
     for event in log.events:
-        if isinstance(event, Unreadable):
+        if isinstance(event, Unreadable) and not event.is_quarantined:
             yield _found("unreadable", event, f"event {event.ver} of {_whose(event.tid)} cannot be read: {event.why}")
         if ids.pop(event.id, 1) > 1:
             yield _found("twice", event, f"the id {event.id} was given to several events")
@@ -203,7 +183,7 @@ def _check_places(log: _Log) -> Iterator[Violation]:
         yield Violation(kind="gap", message="the experiment has no beginning", ver=0)
 
 
-def _check_acknowledged(log: _Log, acknowledged: Iterable[UUID]) -> Iterator[Violation]:
+def _check_acknowledged(log: WholeLog, acknowledged: Iterable[UUID]) -> Iterator[Violation]:
     there = {event.id for event in log.events}
     for id in acknowledged:
         if id not in there:
@@ -216,7 +196,7 @@ def _check_chain(tid: int, chain: Sequence[Event], retries: Mapping[str, Any], i
     for event in chain:
         if trial is None:
             trial = evolve(None, event)
-            if not isinstance(event, Queued):
+            if not isinstance(event, Queued) and not (isinstance(event, Unreadable) and event.is_quarantined):
                 yield _found("state", event, f"trial {tid} begins with {event.type}")
             continue
         at = trial if event.ver == trial.ver + 1 else evolve(trial, event)  # a gap is reported by `_check_places`
@@ -250,14 +230,14 @@ def _process(event: Event) -> str:
     return event.by.rpartition(":")[0] or event.by
 
 
-def _retries(log: _Log) -> Mapping[str, Any]:
+def _retries(log: WholeLog) -> Mapping[str, Any]:
     return log.state.created.retries if log.state.created is not None else {}
 
 
 # -- what decisions knew --------------------------------------------------------------------------------------
 
 
-def _check_observed(log: _Log, is_over: bool) -> Iterator[Violation]:
+def _check_observed(log: WholeLog, is_over: bool) -> Iterator[Violation]:
     """Check that each end, and each later change of what a trial counts for, was observed by one decision only."""
     observed: dict[int | None, list[tuple[int, str]]] = defaultdict(list)
     for event in (*(chain[0] for _, chain in log.trials), *log.header):
@@ -303,7 +283,7 @@ def _end(trial: Trial) -> Event | None:
     return trial.end if trial.is_finished else None
 
 
-def _check_max_evals(log: _Log, max_evals: int | None) -> Iterator[Violation]:
+def _check_max_evals(log: WholeLog, max_evals: int | None) -> Iterator[Violation]:
     trials = sum(trial.queued is None or trial.queued.source != "injected" for trial in log.state.trials.values())
     injected = len(log.state.trials) - trials  # which objectives add without regard to the limit
     said = [event.limits for event in log.header if isinstance(event, Created | Changed) and event.limits is not None]
@@ -322,7 +302,7 @@ def _check_max_evals(log: _Log, max_evals: int | None) -> Iterator[Violation]:
 # -- what follows from the log --------------------------------------------------------------------------------
 
 
-def _check_replay(store: Store, log: _Log, on_progress: Callable[[int], object]) -> Iterator[Violation]:
+def _check_replay(store: Store, log: WholeLog, on_progress: Callable[[int], object]) -> Iterator[Violation]:
     from hstore.engine.audit.replay import derive_again
 
     copy = MemoryLog()
@@ -332,7 +312,7 @@ def _check_replay(store: Store, log: _Log, on_progress: Callable[[int], object])
     experiment.refresh()
     try:
         replay = derive_again(experiment, on_progress=on_progress)
-    except (HstoreError, *_BROKEN) as error:
+    except (HstoreError, *BROKEN) as error:
         yield Violation(kind="replay", message=f"the suggestions cannot be derived again: {error}")
         return
     for difference in replay.differences:

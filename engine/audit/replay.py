@@ -71,7 +71,7 @@ class Replay:
     """Label by label, of the decisions that are different."""
     machines: tuple[str, ...]
     """How the machines of *approximate* decisions differ from this one: "numpy 1.26.4, here 2.4.6"."""
-    head: bytes
+    decision_digest: bytes
 
     @property
     def is_same(self) -> bool:
@@ -146,7 +146,7 @@ def _report(experiment: Experiment, n: int, derivations: Sequence[_Derivation], 
         skipped=tuple((each.tid, each.why_skipped) for each in derivations if each.how == "skipped"),
         differences=tuple(difference for each in derivations for difference in each.differences),
         machines=tuple(machines),
-        head=experiment.digest(n - 1, 0) if n else experiment.digest(None, 0),
+        decision_digest=experiment.digest(n - 1, 0) if n else experiment.digest(None, 0),
     )
 
 
@@ -168,6 +168,9 @@ class _Suggestions:
 
     def derive(self, tid: int) -> _Derivation:
         """Make the decision of trial *tid* again and compare; the trials before it must have been derived first."""
+        if self._experiment.state.trials[tid].is_none:
+            self._known.skip()
+            return _Derivation(tid=tid, of="point", how="skipped", why_skipped="quarantined")
         decision = self._decision(tid)
         self._known.observe(self._experiment, decision.observed)
         self._follow_space(decision)
@@ -200,7 +203,8 @@ class _Suggestions:
     def _derive(self, tid: int, decision: Queued) -> _Derivation:
         if decision.source != "suggested":
             return _Derivation(tid=tid, of="point", how="given")
-        assert decision.algorithm is not None
+        if decision.algorithm is None:  # another program need not say what chose it
+            return _Derivation(tid=tid, of="point", how="skipped", why_skipped="given by someone else")
         if why := why_unknown(decision.algorithm) or why_unknown_scalarisation(decision.algorithm):
             return _Derivation(tid=tid, of="point", how="skipped", why_skipped=f"chosen by {why}")
         made_on = self._drivers.get(decision.by, self._there)

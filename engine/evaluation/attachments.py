@@ -23,8 +23,13 @@ class ChainAttachments(MutableMapping[str, Any]):
         self._tid = tid
 
     def _index(self) -> Mapping[str, Any]:
-        state = self._experiment.state
-        return state.attachments if self._tid is None else state.trials[self._tid].attachments
+        experiment = self._experiment
+        if self._tid is None:
+            return experiment.state.attachments
+        trial = experiment.state.trials[self._tid]
+        if trial.is_finished and experiment.store.is_durable:  # others may have attached something since it ended
+            trial = experiment.load_trial(self._tid) or trial
+        return trial.attachments
 
     def _record(self, attachment: dict[str, Any]) -> None:
         with gate(self._experiment):

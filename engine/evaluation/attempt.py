@@ -14,7 +14,7 @@ from hstore.engine.evaluation.results import number, numbers_of
 from hstore.store.errors import Conflict
 from hstore.store.events import RELEASED, Event, Failed, Noted, Requeued, Reserved, Running
 from hstore.store.experiment import Experiment, PendingEvent
-from hstore.store.fold import Trial, unread
+from hstore.store.fold import Trial
 from hstore.store.messages import Log
 from hstore.store.values import normalise
 
@@ -61,7 +61,7 @@ def is_held(experiment: Experiment, taken: Reserved) -> bool:
     """Return whether, as far as *experiment* was read, the trial is still held by the claim *taken*."""
     trial = experiment.state.trials[taken.tid]
     is_ours = trial.reserved is not None and trial.reserved.id == taken.id and not trial.is_finished
-    return is_ours and trial.closed_by is None
+    return is_ours and experiment.state.why_closed(taken.tid) is None
 
 
 def append_held(
@@ -105,10 +105,10 @@ def record_end(
 def note_late(experiment: Experiment, end: PendingEvent) -> None:
     """Save *end* as a note on its trial, which was reassigned: no result is thrown away."""
     kind, tid, data = end
-    closed_by = experiment.state.trials[tid].closed_by if tid is not None else None
-    if closed_by is not None:
+    why = experiment.state.why_closed(tid)
+    if why is not None:
         LOG.warning(
-            f"the result of trial {tid} of {experiment.name!r} is not saved: {unread(closed_by)}",
+            f"the result of trial {tid} of {experiment.name!r} is not saved: {why}",
             experiment=experiment.name,
             trial=tid,
         )

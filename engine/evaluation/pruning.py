@@ -7,7 +7,7 @@ recorded, with what it had seen of them, in the very event that reports the valu
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hstore.engine.pruners import Curve, Curves, Pruner, resolve, why_unknown
@@ -15,7 +15,7 @@ from hstore.engine.pruners.curves import curve_of, listed
 from hstore.store.errors import InvalidValue, VerificationFailed
 from hstore.store.events import Reported
 from hstore.store.experiment import Experiment
-from hstore.store.log import ReadCursor, report_row
+from hstore.store.log import ReadCursor, ReportRow, report_row
 from hstore.store.messages import Log
 
 LOG = Log("pruning")
@@ -87,6 +87,8 @@ class PruningSession:
 
     def _look(self, curve: Curve) -> None:
         if self._follows_all:
+            if not self._n_received:
+                self._curves.take(self._not_received())
             news = self.experiment.received[self._n_received :]
             self._n_received += len(news)
             self._curves.take(report_row(event.tid, event) for event in news if event.tid is not None)
@@ -94,6 +96,18 @@ class PruningSession:
             known = ReadCursor(last=self._curves.last, open=self._curves.open)
             self._curves.take(self.experiment.store.log.report_rows(self.experiment.name, known))
             self._read_at, self._read_for = time.monotonic(), curve
+
+    def _not_received(self) -> Iterator[ReportRow]:
+        """Yield the rows of events that the experiment knows of by a snapshot."""
+        state = self.experiment.state
+        if (settled := state.settled) is None:
+            return
+        received = {(event.tid, event.ver) for event in self.experiment.received}
+        for row in self.experiment.store.log.report_rows(self.experiment.name, ReadCursor()):
+            tid, ver = row[:2]
+            last = settled.ver(tid) if tid in settled else state.trials[tid].ver if tid in state.trials else -1
+            if ver <= last and (tid, ver) not in received:
+                yield row
 
 
 class PruningReplay:

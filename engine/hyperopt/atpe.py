@@ -20,6 +20,7 @@ import numpy as np
 from hstore.engine.algorithms.algorithm import document
 from hstore.engine.evaluation.results import STATUS_OK
 from hstore.engine.hyperopt.documents import raw_values
+from hstore.engine.hyperopt.installed_hyperopt import installed_hyperopt
 from hstore.engine.space import Parameter, Point, Space
 from hstore.store.errors import BadSearchSpace, CannotLoad
 
@@ -43,7 +44,7 @@ def suggest(new_ids: Sequence[int], domain: Any, trials: Any, seed: int) -> list
     if not new_ids:
         return []
     space: Space = domain.space
-    with _generators_kept(), contextlib.redirect_stdout(io.StringIO()):
+    with installed_hyperopt(), _generators_kept(), contextlib.redirect_stdout(io.StringIO()):
         hyperopt = _hyperopt()  # importing it draws numbers, too
         _seed(seed)
         translated = hyperopt.Domain(_not_called, _translated(space, hyperopt.hp))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from hstore.engine.hyperopt.documents import (
@@ -38,6 +38,8 @@ class DocumentList:
         """Forget which documents show which trials: another log begins."""
         self._of: dict[TrialNumber, Document] = {}
         self._expected: dict[TrialNumber, Document] = {}
+        self._early: dict[TrialNumber, Document] = {}
+        """Documents of trials that were asked for before the list was made."""
         self._open: dict[TrialNumber, tuple[int, Mapping[str, Any]]] = {}
         """State and result that the documents of trials that have not ended were given last."""
         self._seen = self._length = 0
@@ -66,6 +68,16 @@ class DocumentList:
         added = self.all[self._length :]
         del self.all[self._length :]
         return added
+
+    def first(self, trial: Trial, space: Space | None, *, is_durable: bool) -> Document:
+        """Return the document that *trial*, whose tid no program chose, will have in the list."""
+        self._numbering.assign(trial.tid, trial)
+        kept_as = _stored if is_durable else None
+        if trial.tid not in self._early:
+            document = self._new(trial.tid, trial, space)
+            self._early[trial.tid] = document if kept_as is None else kept_as(document)
+        show_in(self._early[trial.tid], trial, kept_as)
+        return self._early[trial.tid]
 
     # -- documents of trials ------------------------------------------------------------------------------------
 
@@ -96,18 +108,27 @@ class DocumentList:
         received = experiment.received
         if self._seen == len(received):
             return
-        changed = sorted({event.tid for event in received[self._seen :] if event.tid is not None})
-        self._seen = len(received)
-        trials = experiment.state.trials
-        for tid in changed:
-            self._numbering.assign(TrialNumber(tid), trials[tid])
-        is_durable = experiment.store.is_durable
-        gone = [n for n in map(TrialNumber, changed) if not self._show(n, trials[n], space, is_durable)]
+        trials, kept_as = experiment.state.trials, _stored if experiment.store.is_durable else None
+        if not self._seen and experiment.state.settled is not None:  # whose events were not received
+            self._seen = len(received)
+            gone = []
+            for trial in trials.values():
+                self._numbering.assign(trial.tid, trial)
+                if not self._show(trial.tid, trial, space, kept_as):
+                    gone.append(trial.tid)
+        else:
+            changed = sorted({event.tid for event in received[self._seen :] if event.tid is not None})
+            self._seen = len(received)
+            for tid in changed:
+                self._numbering.assign(TrialNumber(tid), trials[tid])
+            gone = [n for n in map(TrialNumber, changed) if not self._show(n, trials[n], space, kept_as)]
         if gone:
             self.remove([self._of.pop(number) for number in gone])
         self._length = len(self.all)
 
-    def _show(self, number: TrialNumber, trial: Trial, space: Space | None, is_durable: bool) -> bool:
+    def _show(
+        self, number: TrialNumber, trial: Trial, space: Space | None, kept_as: Callable[[Any], Any] | None
+    ) -> bool:
         """Bring the document of *trial* up to it; return False if that is to go."""
         document = self._of.get(number)
         is_new = document is None
@@ -116,11 +137,14 @@ class DocumentList:
             self._expected.pop(number, None)
             return is_new
         if document is None:
-            document = self._expected.pop(number, None) or self._new(number, trial, space)
+            document = self._expected.pop(number, None) or self._early.pop(number, None)
+            if document is None:
+                document = self._new(number, trial, space)
+                document = document if kept_as is None else kept_as(document)
             self._of[number] = document
             self.all.append(document)
         before = self._open.pop(number, (document["state"],))[0]
-        show_in(document, trial, is_durable=is_durable)
+        show_in(document, trial, kept_as)
         self._name_origin(document, trial)
         if not is_new and (before in JOB_VALID_STATES) is not (document["state"] in JOB_VALID_STATES):
             self.changes += 1
@@ -158,3 +182,9 @@ class DocumentList:
             ):
                 return TrialNumber(id["tid"])
         return number
+
+
+def _stored(value: Any) -> Any:
+    from hstore.engine.hyperopt.stored_documents import stored  # which needs bson: not for searches in memory
+
+    return stored(value)

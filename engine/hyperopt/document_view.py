@@ -12,13 +12,15 @@ from hstore.engine.hyperopt.document_list import DocumentList
 from hstore.engine.hyperopt.documents import (
     JOB_STATE_DONE,
     JOB_STATE_ERROR,
+    JOB_VALID_STATES,
     STATE_OF,
     DocumentTid,
     generate_trial,
+    name_params,
     tid_of,
     vals_of,
 )
-from hstore.engine.hyperopt.numbering import Numbering
+from hstore.engine.hyperopt.numbering import INSERTED, Numbering
 from hstore.engine.hyperopt.waiting import Waiting
 from hstore.engine.search import control
 from hstore.engine.search.defaults import created_without_fmin
@@ -26,9 +28,11 @@ from hstore.engine.space import Space, seen_space
 from hstore.store.errors import Conflict, InvalidPoint
 from hstore.store.events import Data, Document, Queued, TrialNumber
 from hstore.store.experiment import Experiment, PendingEvent
-from hstore.store.fold import Trial
+from hstore.store.fold import UNREADABLE, Trial
 from hstore.store.store import Store
 
+HIDDEN = ("failed", "cancelled")
+"""States of trials that hyperopt's `trials` leave out."""
 BATCH = 25
 """Documents that are appended at once."""
 
@@ -42,7 +46,9 @@ class Documents:
 
     def __init__(self, experiment: Experiment, exp_key: str | None) -> None:
         self._numbering = Numbering()
-        self._list = DocumentList(self._numbering, exp_key)
+        self._documents = DocumentList(self._numbering, exp_key)
+        self.exp_key = exp_key
+        """The one that documents have unless their program gave them another."""
         self._begin_anew(experiment)
 
     def _begin_anew(self, experiment: Experiment) -> None:
@@ -51,9 +57,29 @@ class Documents:
         self._space: tuple[Data, Space] | None = None
         """The data that it was read from, and the space."""
         self._numbering.begin_anew()
-        self._list.begin_anew()
+        self._documents.begin_anew()
+        self.is_behind = experiment.store.is_durable
+        """Whether no document has been made yet: that waits until one is looked at. A search in memory has them."""
 
     # -- reading ------------------------------------------------------------------------------------------------
+
+    @property
+    def _list(self) -> DocumentList:
+        """The list, with a document for each trial that was read."""
+        self.make()
+        return self._documents
+
+    def make(self) -> None:
+        """Make the documents of all trials, if that has waited until now."""
+        if self.is_behind:
+            self.is_behind = False
+            self.take_in()
+
+    @property
+    def _numbers(self) -> Numbering:
+        """The two numberings, up to what was read."""
+        self.make()
+        return self._numbering
 
     @property
     def all(self) -> list[Document]:
@@ -63,12 +89,12 @@ class Documents:
     @property
     def changes(self) -> int:
         """How often documents went, or one that was there already was to be shown or hidden."""
-        return self._list.changes
+        return self._documents.changes
 
     @property
     def ids(self) -> set[DocumentTid]:
         """The tids that documents have, or that were handed out for some to come."""
-        return self._numbering.ids
+        return self._numbers.ids
 
     @property
     def points(self) -> list[Mapping[str, Any]]:
@@ -86,6 +112,11 @@ class Documents:
         return len(self._waiting.documents)
 
     @property
+    def waiting_unseen(self) -> int:
+        """How many of them a program inserted as failed or cancelled, which are not among `Trials.trials`."""
+        return sum(document["state"] not in JOB_VALID_STATES for document in self._waiting.documents)
+
+    @property
     def space(self) -> Space | None:
         """The space that the experiment has; None before its beginning."""
         state = self.experiment.state
@@ -97,24 +128,26 @@ class Documents:
 
     def refresh(self) -> None:
         """Bring the log up to what programs changed in documents, and the documents up to the log."""
-        self.insert(self._list.taken_by_hand())
-        for number, document in self._list.changed():
+        self.insert(self._documents.taken_by_hand())
+        for number, document in self._documents.changed():
             self._apply(number, document)
         self.experiment.refresh()
         self.take_in()
 
     def take_in(self) -> None:
         """Bring the documents up to what was read of the log."""
-        self._list.take_in(self.experiment, self.space)
+        if self.is_behind:
+            return
+        self._documents.take_in(self.experiment, self.space)
         kept = self._waiting.attachments
-        for tid in [tid for tid in kept if self._numbering.number_of(tid) is not None]:
-            ChainAttachments(self.experiment, self._numbering.number_of(tid)).update(kept.pop(tid))
+        for tid in [tid for tid in kept if self._numbers.number_of(tid) is not None]:
+            ChainAttachments(self.experiment, self._numbers.number_of(tid)).update(kept.pop(tid))
 
     # -- the two numberings -------------------------------------------------------------------------------------
 
     def trial_of(self, tid: DocumentTid) -> TrialNumber | None:
         """Return the number in the log of the trial whose document has *tid*; None for one that waits."""
-        return self._numbering.number_of(tid)
+        return self._numbers.number_of(tid)
 
     def number_of(self, document: Mapping[str, Any]) -> TrialNumber | None:
         """Return the number of the trial that *document* shows, which may be a job of `MongoJobs`; None without."""
@@ -134,6 +167,26 @@ class Documents:
             raise KeyError(number)
         return document
 
+    @property
+    def visible(self) -> int | None:
+        """How many trials hyperopt shows, if that can be said without their documents; None if it cannot.
+
+        Not those that failed or were cancelled, nor those that were discarded.
+        """
+        state = self.experiment.state
+        if UNREADABLE in state.counts:
+            return None
+        hidden = sum(state.counts.get(name, 0) for name in HIDDEN)
+        for trial in state.unlike_most():
+            if trial.queued is None or trial.queued.source == INSERTED:
+                return None
+            hidden += trial.state not in HIDDEN and control.is_discarded(trial)
+        return len(state.trials) - hidden
+
+    def first(self, trial: Trial) -> Document:
+        """Return the document of *trial*, which has ended, and make no other: none has been made."""
+        return self._documents.first(trial, self.space, is_durable=self._is_durable)
+
     def of_trials(self, numbers: Iterable[TrialNumber]) -> list[Document]:
         """Return the documents of the trials *numbers*, of those that are shown."""
         return [document for number in numbers if (document := self._list.get(number)) is not None]
@@ -141,11 +194,11 @@ class Documents:
     def tids_of(self, numbers: Iterable[TrialNumber]) -> list[DocumentTid]:
         """Return the tids of trials that were just appended."""
         self.take_in()
-        return [self._numbering.tid_of(number) for number in numbers]
+        return [self._numbers.tid_of(number) for number in numbers]
 
     def tids_to_come(self, numbers: Iterable[TrialNumber]) -> list[DocumentTid]:
         """Return the tids that the documents of trials *numbers* will have, if these are the next in the log."""
-        return self._numbering.to_come(numbers)
+        return self._numbers.to_come(numbers)
 
     def keep(self, documents: Sequence[Document]) -> None:
         """Have the list be *documents*: the others are discarded, those that are not in it yet are inserted."""
@@ -161,7 +214,7 @@ class Documents:
 
     def new_ids(self, n: int) -> list[DocumentTid]:
         """Return *n* tids that no document has, and that will not be handed out again."""
-        return self._numbering.new_ids(n)
+        return self._numbers.new_ids(n)
 
     # -- before there is a space --------------------------------------------------------------------------------
 
@@ -172,7 +225,9 @@ class Documents:
             if not isinstance(point, Mapping):
                 raise InvalidPoint(f"a point is {{label: value}}, not {point!r:.60}")
         tids = self.new_ids(len(given))
-        documents = [{**generate_trial(tid, p), "params": dict(p)} for tid, p in zip(tids, given, strict=True)]
+        documents = [generate_trial(tid, point) for tid, point in zip(tids, given, strict=True)]
+        for document, point in zip(documents, given, strict=True):
+            name_params(document, point)
         self._waiting.give(given, documents)
         self._list.add(documents)
         return tids
@@ -220,8 +275,8 @@ class Documents:
                 space = seen_space([vals_of(document) for document in documents])
             if space is None:
                 for document in documents:
-                    document.setdefault("params", vals_of(document))
-                    self._numbering.count(tid_of(document))
+                    name_params(document, vals_of(document))
+                    self._numbers.count(tid_of(document))
                 self._waiting.documents += documents
                 self._list.add(documents)
                 return
@@ -229,16 +284,16 @@ class Documents:
         self._append(documents)
 
     def _append(self, documents: Sequence[Document]) -> None:
-        space = self.space
+        space, shown = self.space, self._list  # what there is has its documents before these are trials
         assert space is not None
         for document in documents:
             decision(document, TrialNumber(0), space, ())  # raises before anything is written
         left = list(documents)
         while left:
             numbers = self._append_some(left[:BATCH], space)
-            self._list.expect(numbers, left[: len(numbers)])
+            shown.expect(numbers, left[: len(numbers)])
             left = left[len(numbers) :]
-        for number, document in self._list.expected:
+        for number, document in shown.expected:
             if STATE_OF[self.experiment.state.trials[number].state] != document["state"]:
                 self._apply(number, document)
         self.take_in()
@@ -279,7 +334,7 @@ class Documents:
 
     def attachments_of(self, tid: DocumentTid) -> Any:
         """Return the named contents beside the trial whose document has *tid*, or that will have it."""
-        number = self._numbering.number_of(tid)
+        number = self._numbers.number_of(tid)
         if number is None:
             return self._waiting.attachments.setdefault(tid, {})
         return ChainAttachments(self.experiment, number)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import numbers
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NewType
 
 import numpy as np
@@ -28,6 +29,17 @@ TRIAL_KEYS = ["tid", "spec", "result", "misc", "state", "owner", "book_time", "r
 TRIAL_MISC_KEYS = ["tid", "cmd", "idxs", "vals"]
 CMD = ("domain_attachment", "FMinIter_Domain")
 """hyperopt's `misc.cmd`: how its workers come by the objective."""
+
+
+@dataclass
+class Shape:
+    """What documents have beside what hyperopt's have."""
+
+    has_params: bool = True
+    """False where hstore goes by hyperopt's name: programs make tables of all that a document has."""
+
+
+shape = Shape()
 
 STATE_OF = {
     "queued": JOB_STATE_NEW, "reserved": JOB_STATE_RUNNING, "running": JOB_STATE_RUNNING,
@@ -79,17 +91,23 @@ def generate_trial(tid: int, space: Mapping[str, Any]) -> Document:
     return new_document(tid, new_misc(tid, {label: [value] for label, value in space.items()}))
 
 
-def show_in(document: Document, trial: Trial, *, is_durable: bool) -> None:
+def name_params(document: Document, params: Mapping[str, Any]) -> None:
+    """Put *params* into *document*, unless it has some, or documents are to have hyperopt's keys and no others."""
+    if shape.has_params:
+        document.setdefault("params", dict(params))
+
+
+def show_in(document: Document, trial: Trial, kept_as: Callable[[Any], Any] | None = None) -> None:
     """Bring *document* up to *trial*; what a user added to it stays.
 
-    is_durable: whether it is in a MongoDB. Only such documents name their `owner` and change their `version`, as in
-    hyperopt.
+    kept_as: makes mappings those of a document in a MongoDB; None in memory. Only such documents name their `owner` and
+    change their `version`, as in hyperopt.
     """
     misc = document["misc"]
-    document.setdefault("params", dict(trial.params))
+    name_params(document, trial.params)
     document["state"] = STATE_OF[trial.state]
     if not is_same(document["result"], result := _result(trial)):
-        document["result"] = dict(result)
+        document["result"] = dict(result) if kept_as is None else kept_as(result)
     if isinstance(trial.end, Failed) and trial.state == "failed":
         misc["error"] = (f"<class '{trial.end.error}'>", trial.end.message)
         if trial.end.traceback:
@@ -97,7 +115,7 @@ def show_in(document: Document, trial: Trial, *, is_durable: bool) -> None:
     else:
         misc.pop("error", None)
         misc.pop("traceback", None)
-    if is_durable:
+    if kept_as is not None:
         document["owner"] = [trial.reserved.worker] if trial.reserved else None
         document["version"] = trial.ver
     document["book_time"] = _naive(happened(trial.reserved)) if trial.reserved else None

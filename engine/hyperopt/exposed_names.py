@@ -7,12 +7,22 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
 LOGGER = "logger"
 """Stands for the module's logger, hyperopt.MODULE."""
+
+IS_THERE = True
+"""What hyperopt's modules say of pymongo and bson, which it can do without."""
+
+
+def print_error(msg: object) -> None:
+    """Print *msg* to stderr: hyperopt's `ERR`."""
+    print(msg, file=sys.stderr)  # noqa: T201 - what it is for
+
 
 # By module of hyperopt. `name` is a module of that name, `name=module` another one, `name=module:attribute` part of it.
 _NAMES = {
@@ -26,22 +36,26 @@ _NAMES = {
     "normal=hstore.pyll.stochastic:normal np=numpy qlognormal=hstore.pyll.stochastic:qlognormal "
     "qloguniform=hstore.pyll.stochastic:qloguniform qnormal=hstore.pyll.stochastic:qnormal "
     "quniform=hstore.pyll.stochastic:quniform uniform=hstore.pyll.stochastic:uniform",
-    "atpe": "contextmanager=contextlib:contextmanager copy datetime functools hp=hstore.hp hyperopt=hyperopt json math "
+    "atpe": "contextmanager=contextlib:contextmanager copy datetime functools hp=hstore.hp hyperopt=hyperopt "
+    "json math "
     "numpy os random re resources=importlib.resources scipy tempfile",
-    "base": "ObjectId=bson.objectid:ObjectId bson datetime logger logging np=numpy numbers pyll=hstore.pyll sys "
+    "base": "have_bson=hstore.engine.hyperopt.exposed_names:IS_THERE ObjectId=bson.objectid:ObjectId bson "
+    "datetime logger logging np=numpy numbers pyll=hstore.pyll sys "
     "recursive_set_rng_kwarg=hstore.pyll.stochastic:recursive_set_rng_kwarg "
     "use_obj_for_literal_in_memo=hstore.utils:use_obj_for_literal_in_memo "
     "VectorizeHelper=hstore.engine.hyperopt.vectorize:VectorizeHelper",
     "criteria": "np=numpy scipy",
     "early_stop": "logger logging",
-    "fmin": "base=hstore.base coarse_utcnow=hstore.utils:coarse_utcnow exceptions=hstore.exceptions functools inspect "
+    "fmin": "base=hstore.base coarse_utcnow=hstore.utils:coarse_utcnow exceptions=hstore.exceptions functools "
+    "inspect "
     "logger logging np=numpy os pickler=cloudpickle progress=hstore.progress pyll=hstore.pyll sys time "
     "timer=time:time tpe=hstore.tpe",
     "graph_viz": "expr_to_config=hstore.pyll_utils:expr_to_config io",
     "ipy": "Ctrl=hstore:Ctrl Domain=hstore:Domain Trials=hstore:Trials coarse_utcnow=hstore.utils:coarse_utcnow "
     "np=numpy sleep=time:sleep spec_from_misc=hstore.base:spec_from_misc sys time=time:time",
     "mix": "np=numpy",
-    "mongoexp": "Ctrl=hstore:Ctrl InvalidTrial=hstore.exceptions:InvalidTrial SON=bson.son:SON "
+    "mongoexp": "_has_mongo=hstore.engine.hyperopt.exposed_names:IS_THERE Ctrl=hstore:Ctrl "
+    "InvalidTrial=hstore.exceptions:InvalidTrial SON=bson.son:SON "
     "SONify=hstore.base:SONify Trials=hstore:Trials coarse_utcnow=hstore.utils:coarse_utcnow copy "
     "fast_isin=hstore.utils:fast_isin get_most_recent_inds=hstore.utils:get_most_recent_inds gridfs "
     "json_call=hstore.utils:json_call logger logging numpy optparse os pickler=cloudpickle pymongo signal socket "
@@ -50,12 +64,15 @@ _NAMES = {
     "plotting": "base=hstore.base miscs_to_idxs_vals=hstore.base:miscs_to_idxs_vals np=numpy pickle",
     "progress": "contextlib std_out_err_redirect_tqdm=hstore.std_out_err_redirect_tqdm:std_out_err_redirect_tqdm "
     "tqdm=tqdm:tqdm",
-    "pyll.base": "StringIO=io:StringIO copy deque=collections:deque logger logging np=numpy operator time",
-    "pyll.stochastic": "np=numpy sys",
+    "pyll.base": "StringIO=io:StringIO copy deque=collections:deque logger logging np=numpy nx=networkx operator time",
+    "pyll.stochastic": "ERR=hstore.engine.hyperopt.exposed_names:print_error np=numpy sys",
     "pyll_utils": "partial=functools:partial wraps=functools:wraps",
     "rand": "logger logging miscs_update_idxs_vals=hstore.base:miscs_update_idxs_vals np=numpy pyll=hstore.pyll",
-    "rdists": "mtrand=numpy.random np=numpy rv_continuous=scipy.stats:rv_continuous scipy",
-    "sklearn": "Trials=hstore:Trials fmin=hstore:fmin np=numpy is_classifier=sklearn.base:is_classifier "
+    "rdists": "mtrand=numpy.random np=numpy rv_continuous=scipy.stats:rv_continuous scipy "
+    "scipy_lognorm_gen=scipy.stats._continuous_distns:lognorm_gen",
+    "sklearn": "BaseSearchCV=sklearn.model_selection._search:BaseSearchCV "
+    "validate_data=sklearn.utils.validation:validate_data Trials=hstore:Trials fmin=hstore:fmin np=numpy "
+    "is_classifier=sklearn.base:is_classifier "
     "check_array=sklearn.utils.validation:check_array "
     "check_classification_targets=sklearn.utils.multiclass:check_classification_targets "
     "unique_labels=sklearn.utils.multiclass:unique_labels",
@@ -88,7 +105,10 @@ def lookup(module: str) -> Callable[[str], Any]:
         if name == LOGGER:
             return logging.getLogger(f"hyperopt.{module}")
         home, _, attribute = places[name].partition(":")
-        found = import_module(home)
+        try:
+            found = import_module(home)
+        except ImportError as error:  # networkx, say, which hyperopt needs and hstore does not
+            raise AttributeError(f"hyperopt{module and '.'}{module}.{name}: {error}") from error
         return getattr(found, attribute) if attribute else found
 
     return look_up

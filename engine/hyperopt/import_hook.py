@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any
 
 import hstore
+from hstore.engine.hyperopt.documents import shape
 from hstore.engine.hyperopt.exposed_names import exposed_by, lookup
 from hstore.engine.space.expressions import ApplyType
 from hstore.store.errors import HstoreError
@@ -97,6 +98,8 @@ class _Distribution(Distribution):
 class _Finder(DistributionFinder):
     """Finds hyperopt's modules in hstore, before anything else finds them elsewhere."""
 
+    finds_hstore = True
+
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
@@ -132,6 +135,7 @@ def install() -> None:
         )
     sys.meta_path.insert(0, _Finder())
     ApplyType.shown_in = f"{NAME}.pyll.base"  # some programs look for "hyperopt" in the text of a type
+    shape.has_params = False
     folder = str(FOR_CHILDREN)
     sys.path.insert(1, folder)  # which workers are handed; what lies beside the script stays first
     paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path and path != folder]

@@ -48,6 +48,7 @@ class MongoJobs:
     """hyperopt's ssh process; see `connection_with_tunnel`."""
 
     def __init__(self, store: Store, config_name: str = "spec") -> None:
+        from bson.son import SON
         from gridfs import GridFS
         from pymongo.read_concern import ReadConcern
 
@@ -60,7 +61,9 @@ class MongoJobs:
         self.db: Database[Document] = store.database
         self.conn = self.db.client
         # As they are now, what this process has just written included.
-        self.jobs: Collection[Document] = self.db.get_collection("jobs", read_concern=ReadConcern("local"))
+        self.jobs: Collection[Document] = self.db.get_collection(
+            "jobs", self.db.codec_options.with_options(document_class=SON), read_concern=ReadConcern("local")
+        )
         self.gfs: GridFS = GridFS(self.db, "attachments")
         self._retrying = RetryPolicy(store.url, seconds=store.timeout)
         kinds = self._retrying(lambda: [each.get("type") for each in self.db.list_collections(filter={"name": "jobs"})])

@@ -72,7 +72,7 @@ class Reservations:
             if (
                 trial is None
                 or trial.state != "queued"
-                or trial.closed_by is not None
+                or experiment.state.why_closed(number) is not None
                 or experiment.state.status != "open"
             ):
                 return []

@@ -53,7 +53,7 @@ class MongoTrials(Trials):
         else:
             store = arg if isinstance(arg, Store) else arg.store
         self.workdir = workdir
-        super().__init__(exp_key, refresh, experiment=Experiment(store, exp_key or "default"))
+        super().__init__(exp_key, refresh, experiment=Experiment(store, exp_key or "default", from_snapshot=True))
 
     @property
     def handle(self) -> MongoJobs:

@@ -86,10 +86,11 @@ class SearchCall:
         if isinstance(self._algorithm, Algorithm):
             self._algorithm.try_out(space, self._settings)
         given = [*view.documents.points, *options.points]
-        points = given_points.read(space, given, names=(f"points_to_evaluate[{i}]" for i in range(len(given))))
+        names = (f"points_to_evaluate[{i}]" for i in range(len(given)))
+        points = given_points.read(space, given, names=names, takes_outside=True)
         limits = options.limits
         if limits.max_evals != sys.maxsize:
-            on_top = view.unseen + len(options.points) + _uncounted(experiment)
+            on_top = view.unseen + len(options.points) + _uncounted(experiment) + view.documents.waiting_unseen
             on_top += warm_start.count(experiment.state, options.known)
             limits = replace(limits, max_evals=limits.max_evals + on_top)
         start = SearchStart(
@@ -130,7 +131,11 @@ class SearchCall:
 
     def _parallel(self, limits: Limits) -> ParallelDriver:
         experiment, parallel = self.trials.experiment, self.options.parallel
-        team = LocalWorkers(experiment, parallel.workers, grace=parallel.grace) if parallel.workers else None
+        team = (
+            LocalWorkers(experiment, parallel.workers, grace=parallel.grace, trust=self.options.trust)
+            if parallel.workers
+            else None
+        )
         return ParallelDriver(
             experiment=experiment, domain=self.domain, algorithm=self._algorithm, settings=self._settings,
             limits=limits, trials=self.trials, early_stop_fn=self.options.early_stop_fn, team=team,
@@ -168,7 +173,7 @@ class SearchCall:
         driver = self.driver
         experiment, whole = driver.experiment, driver.limits
         most = whole.max_evals if most is None else min(most, whole.max_evals)
-        before = len(experiment.state.trials)
+        before = experiment.state.suggested
         if isinstance(driver, SerialDriver):
             driver.catch_eval_exceptions = self.catch_eval_exceptions
         with self.options.display.progress(experiment.state.ended, most) as bar:
@@ -212,10 +217,7 @@ class SearchCall:
 
     def _draw_seeds(self, experiment: Experiment, before: int) -> None:
         """Draw from the caller's generator a seed for each suggestion, as hyperopt does and its callers rely on."""
-        trials = experiment.state.trials
-        made = (trials[tid].queued for tid in range(before, len(trials)))
-        n = sum(queued is not None and queued.source == "suggested" for queued in made)
-        self._generator.integers(seeds.SEED_BELOW, size=n)
+        self._generator.integers(seeds.SEED_BELOW, size=experiment.state.suggested - before)
 
     def _progress(self, bar: Any, driver: Driver) -> Callable[[Experiment], None]:
         def progress(experiment: Experiment) -> None:
@@ -258,7 +260,7 @@ def _uncounted(experiment: Experiment) -> int:
     """
     state = experiment.state
     if experiment.store.is_durable:
-        return sum(map(is_discarded, state.trials.values()))
+        return sum(map(is_discarded, state.unlike_most()))
     return sum(trial.state in ("failed", "cancelled") or is_discarded(trial) for trial in state.trials.values())
 
 

@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 class Trials:
     """The trials of one experiment as hyperopt's documents. `Trials()` is a search in memory, without a server.
 
-    A document has `params` beside what hyperopt's have: the actual values, by active label. What is inserted,
+    A document has `params` beside what hyperopt's have: the actual values, by active label (not under
+    `hstore.compat`, where documents have hyperopt's keys and no others). What is inserted,
     and what is changed in the document of a trial that has not ended, becomes events of the experiment's log: the
     latter at the next `refresh`.
 
@@ -62,7 +63,8 @@ class Trials:
             self.refresh()
 
     def _start_view(self) -> None:
-        self._trials: list[dict[str, Any]] = []
+        self._shown: list[dict[str, Any]] = []
+        self._is_behind = False
         self._taken = 0
         self._changes = self.documents.changes
         self._observed_history: tuple[Space, Experiment, ObservedHistory] | None = None
@@ -124,12 +126,23 @@ class Trials:
 
     def _show(self) -> None:
         documents = self.documents
+        self._is_behind = documents.is_behind
+        if self._is_behind:  # no document has been looked at, so none is made
+            return
         if documents.changes != self._changes:
-            self._trials, self._taken, self._changes = [], 0, documents.changes
+            self._shown, self._taken, self._changes = [], 0, documents.changes
         if len(documents.all) > self._taken:
             new = filter(self._is_visible, documents.all[self._taken :])
-            self._trials = [*self._trials, *new]  # a program that holds the list from before keeps that
+            self._shown = [*self._shown, *new]  # a program that holds the list from before keeps that
             self._taken = len(documents.all)
+
+    @property
+    def _docs(self) -> list[dict[str, Any]]:
+        """The documents that are shown; those of a search with a store are made when they are first asked for."""
+        if self._is_behind:
+            self.documents.make()
+            self._show()
+        return self._shown
 
     def _is_visible(self, document: Mapping[str, Any]) -> bool:
         is_mine = self.exp_key is None or document["exp_key"] == self.exp_key
@@ -138,27 +151,27 @@ class Trials:
     @property
     def trials(self) -> list[dict[str, Any]]:
         """The documents of all visible trials, by tid."""
-        return self._trials
+        return self._docs
 
     @property
     def tids(self) -> list[int]:
         """Their ids."""
-        return [doc["tid"] for doc in self._trials]
+        return [doc["tid"] for doc in self._docs]
 
     @property
     def specs(self) -> list[Any]:
         """hyperopt's `spec`, which is always None."""
-        return [doc["spec"] for doc in self._trials]
+        return [doc["spec"] for doc in self._docs]
 
     @property
     def results(self) -> list[dict[str, Any]]:
         """What the objective returned, {"status": "new"} until then."""
-        return [doc["result"] for doc in self._trials]
+        return [doc["result"] for doc in self._docs]
 
     @property
     def miscs(self) -> list[dict[str, Any]]:
         """hyperopt's `misc`, with the raw values by label."""
-        return [doc["misc"] for doc in self._trials]
+        return [doc["misc"] for doc in self._docs]
 
     @property
     def errors(self) -> list[dict[str, Any]]:
@@ -204,14 +217,14 @@ class Trials:
     def losses(self, bandit: Any = None) -> list[float | None]:
         """Return the loss of each visible trial, None without one; *bandit*: a `Domain` that reads it from results."""
         if bandit is None:
-            return [doc["result"].get("loss") for doc in self._trials]
-        return [bandit.loss(doc["result"], doc["spec"]) for doc in self._trials]
+            return [doc["result"].get("loss") for doc in self._docs]
+        return [bandit.loss(doc["result"], doc["spec"]) for doc in self._docs]
 
     def statuses(self, bandit: Any = None) -> list[str]:
         """Return the status of each visible trial; *bandit*: a `Domain` that reads it from results."""
         if bandit is None:
-            return [doc["result"].get("status") for doc in self._trials]
-        return [bandit.status(doc["result"], doc["spec"]) for doc in self._trials]
+            return [doc["result"].get("status") for doc in self._docs]
+        return [bandit.status(doc["result"], doc["spec"]) for doc in self._docs]
 
     def average_best_error(self, bandit: Any = None) -> float:
         """Return the `true_loss` to expect of the best trial; see `losses.average_best_error`."""
@@ -225,7 +238,7 @@ class Trials:
             states = {None}  # type: ignore[arg-type]
         if not states <= set(JOB_STATES):
             raise TypeError(f"{arg!r} is not a job state or a collection of job states")
-        return sum(doc["state"] in states for doc in (self._trials if trials is None else trials))
+        return sum(doc["state"] in states for doc in (self._docs if trials is None else trials))
 
     def count_by_state_unsynced(self, arg: int | Iterable[int]) -> int:
         """Return how many trials are in state *arg* in the log now, those of error and cancel included."""
@@ -239,8 +252,11 @@ class Trials:
 
         A ranked trial is done with status ok and a loss that is not nan, is not void, and violates no constraint.
         """
+        best = self.experiment.state.best
+        if best is not None and self._countable is not None:
+            return self.documents.first(best)
         try:
-            return best_of(self._trials, self.documents.shown_by)
+            return best_of(self._docs, self.documents.shown_by)
         except AllTrialsFailed:
             if self.pareto:
                 raise AllTrialsFailed("trials have several losses, so there is no best", hint="see `pareto`") from None
@@ -253,8 +269,10 @@ class Trials:
         Those that violate a constraint are not among them.
         """
         numbers = [TrialNumber(trial.tid) for trial in self.experiment.state.pareto]
+        if not numbers:
+            return []
         front = set(map(id, self.documents.of_trials(numbers)))
-        return [doc for doc in self._trials if id(doc) in front]
+        return [doc for doc in self._docs if id(doc) in front]
 
     @property
     def argmin(self) -> dict[str, Any]:
@@ -264,7 +282,9 @@ class Trials:
     @property
     def best_params(self) -> Mapping[str, Any]:
         """The actual values of the best trial: options rather than their indices, integers as integers."""
-        return dict(self.best_trial["params"])
+        best = self.best_trial
+        shown = self.documents.shown_by(best)
+        return raw_values(best) if shown is None else dict(shown.params)
 
     def history(self, space: Space) -> History:
         """Return what a search over *space* knows when it has taken in all that the log has.
@@ -287,13 +307,20 @@ class Trials:
         return observed_history.history
 
     def __len__(self) -> int:
-        return len(self._trials)
+        n = self._countable
+        return len(self._docs) if n is None else n
+
+    @property
+    def _countable(self) -> int | None:
+        """How many documents there are to show, if none has been made and that is not needed to say so."""
+        is_all = self.exp_key is None or self.exp_key == self.documents.exp_key
+        return self.documents.visible if self._is_behind and is_all else None
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        return iter(self._trials)
+        return iter(self._docs)
 
     def __getitem__(self, item: Any) -> Any:
-        return self._trials[item]
+        return self._docs[item]
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_observed_history": None}
@@ -336,6 +363,9 @@ class Trials:
 
     def _insert_trial_docs(self, docs: Sequence[dict[str, Any]]) -> list[int]:
         if not self._is_announcing:  # what is announced is in the log already
+            if self._is_behind:  # what is inserted is seen after the next refresh, and no sooner
+                self.documents.make()
+                self._show()
             self.documents.insert(docs)
             self.unseen += len(docs)
         return [doc["tid"] for doc in docs]

@@ -19,17 +19,17 @@ __all__ = ["VectorizeHelper", "draw_idxs_vals"]
 
 @scope.define_info(o_len=2)
 def draw_idxs_vals(labels: Any, draw: Any, new_ids: Iterable[int], rng: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return ids and values by label of a point for each of *new_ids*, drawn from the prior with *rng*."""
+    """Return ids and values by label, as arrays, of a point for each of *new_ids*, drawn from the prior with *rng*."""
     ids = list(new_ids)
     if rng is None or isinstance(rng, (int, np.integer)):
         rng = np.random.default_rng(rng)
-    idxs: dict[str, Any] = {label: [] for label in labels}
-    vals: dict[str, Any] = {label: [] for label in labels}
+    idxs: dict[str, list[int]] = {label: [] for label in sorted(labels)}
+    vals: dict[str, list[Any]] = {label: [] for label in sorted(labels)}
     for tid in ids:
         for label, value in draw(rng).items():
             idxs[label].append(tid)
             vals[label].append(value)
-    return idxs, vals
+    return {label: np.array(ids) for label, ids in idxs.items()}, {label: np.array(v) for label, v in vals.items()}
 
 
 class VectorizeHelper:

@@ -244,7 +244,7 @@ def _held(state: State) -> list[int]:
 
 
 def _finished(experiment: Experiment, why: str) -> PendingEvent:
-    return Finished, None, {"why": why, "observed": experiment.observed(), "decision": experiment.head}
+    return Finished, None, {"why": why, "observed": experiment.observed(), **experiment.seals.ending()}
 
 
 def _conclusion(experiment: Experiment, why: str) -> list[PendingEvent]:

@@ -16,15 +16,18 @@ from hstore.engine.search.fingerprint import fingerprint
 from hstore.engine.search.observed_history import ObservedHistory
 from hstore.engine.search.options import Limits
 from hstore.engine.search.seeds import Seeds
+from hstore.engine.search.snapshot_writer import SnapshotWriter
 from hstore.engine.space import Point
 from hstore.store.errors import Conflict, InvalidValue
-from hstore.store.events import Queued, Resumed
+from hstore.store.events import Queued, Resumed, Sealed
 from hstore.store.experiment import Experiment, PendingEvent
-from hstore.store.fold import unread
 from hstore.store.messages import Log
 from hstore.store.values import normalise
 
 LOG = Log("search")
+
+SEAL_EVERY = 100
+"""How many decisions are made between two events that commit to all before them (`Sealed`)."""
 
 Choice: TypeAlias = tuple[int, Point, Mapping[str, Any]]
 """The seed that a point was chosen with, the point, and how the log names the algorithm."""
@@ -54,6 +57,7 @@ class Driver:
         created = self.experiment.state.created
         assert created is not None
         self.failures = FailureWatch(self.experiment)
+        self._snapshots = SnapshotWriter(self.experiment)
         self._seeds = Seeds(created.generator)
         self._observed_history = ObservedHistory(self.domain.space, self._seeds)
         self._described = describe_algorithm(self.algorithm, self.settings)
@@ -64,6 +68,7 @@ class Driver:
 
     def finish(self, why: str) -> None:
         """Record that the search ended, unless it did already, is paused, or others are still at it."""
+        self._snapshots.look(at_end=True)
         control.conclude(self.experiment, why)
 
     def _inform(self, message: str, **about: Any) -> None:
@@ -125,12 +130,10 @@ class Driver:
     def _warn_of_closed(self) -> None:
         """Raise `ClosedChain` if what happened to the search cannot be read; say of which trials that is so."""
         self.experiment.require_open()
-        trials = self.experiment.state.trials
         for tid in self.experiment.state.closed:
-            closed_by = trials[tid].closed_by
-            if closed_by is not None and tid not in self._told_of_closed:
+            if tid not in self._told_of_closed:
                 self._told_of_closed.add(tid)
-                self._warn(f"trial {tid} is left as it is: {unread(closed_by)}", trial=tid)
+                self._warn(f"trial {tid} is left as it is: {self.experiment.state.why_closed(tid)}", trial=tid)
 
     def _refresh(self) -> None:
         self.experiment.refresh()
@@ -164,6 +167,7 @@ class Driver:
     def _decisions(self, first: int, size: int) -> list[PendingEvent]:
         observed_history, experiment = self._observed_history, self.experiment
         observed_history.follow(experiment)
+        self._snapshots.look()
         trials = experiment.state.trials
         last = trials[first - 1].queued if first else None
         batch = None if size == 1 else [first, size]
@@ -180,6 +184,10 @@ class Driver:
         if len(chosen) < size and batch == [first, size]:
             batch = [first, len(chosen)] if len(chosen) > 1 else None
         pending: list[PendingEvent] = []
+        seal: list[PendingEvent] = []
+        if chosen and experiment.seals.is_due(SEAL_EVERY):
+            # In front: if another process was first on the experiment's own chain, nothing of this is written.
+            seal = [(Sealed, None, experiment.seals.sealed())]
         for tid, (seed, point, described) in enumerate(chosen, first):
             data: dict[str, Any] = {
                 "point": point, "params": self.domain.space.params(point), "seed": seed, "algorithm": described,
@@ -188,7 +196,7 @@ class Driver:
             if self._is_first_decision and not pending:
                 data["fingerprint"] = fingerprint()
             pending.append((Queued, tid, data))
-        return pending
+        return seal + pending
 
     def _choose(self, algorithm: Algorithm, size: int) -> list[Choice]:
         """Return *size* choices, made one after the other; fewer when there are no more points."""

@@ -20,7 +20,7 @@ class FailureWatch:
     def __init__(self, experiment: Experiment) -> None:
         self.experiment = experiment
         trials = experiment.state.trials
-        self.count = sum(failure_of(trial) is not None for trial in trials.values())
+        self.count = experiment.state.failures
         """How many trials have failed, earlier ones included."""
         self.in_a_row = 0
         """How many of those that ended last have failed, since this began to watch."""

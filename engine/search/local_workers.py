@@ -25,10 +25,11 @@ STOP_SECONDS = 5.0
 class LocalWorkers:
     """*size* processes `hstore worker`, replaced when they die."""
 
-    def __init__(self, experiment: Experiment, size: int, *, grace: float) -> None:
+    def __init__(self, experiment: Experiment, size: int, *, grace: float, trust: bool = False) -> None:
         self.experiment = experiment
         self.size = size
         self.grace = grace
+        self.trust = trust
         self._processes: list[tuple[subprocess.Popen[bytes], float]] = []
         self._short_lives = 0
 
@@ -76,6 +77,8 @@ class LocalWorkers:
         command = [sys.executable, "-m", "hstore", "worker", self.experiment.name, "--grace", f"{self.grace:g}"]
         if self.experiment.store.recovers:
             command.append("--recover")
+        if self.trust:
+            command.append("--force")
         # In a session of its own: what the terminal sends is for the search, which then stops its workers.
         return subprocess.Popen(
             [*command, "--parent", str(os.getpid()), "--quiet"],

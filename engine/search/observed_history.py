@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import reduce
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from hstore.engine.algorithms.history import History
 from hstore.engine.search.seeds import Seeds
@@ -12,7 +13,10 @@ from hstore.engine.space import Space
 from hstore.store.errors import VerificationFailed
 from hstore.store.events import Changed, Done, Finished, Queued
 from hstore.store.experiment import Experiment
-from hstore.store.fold import Trial, evolve
+from hstore.store.fold import Trial, fold_chain
+
+if TYPE_CHECKING:
+    from hstore.store.settled import SettledTrials
 
 
 class ObservedHistory:
@@ -28,6 +32,8 @@ class ObservedHistory:
         """The change of the generator that no decision which was added has observed."""
         self._observed: dict[int | None, int] = {}
         """Up to which ver each chain (None: the experiment's own) was observed."""
+        self._settled: SettledTrials | None = None
+        """The trials that it began with as columns, with what decisions had observed of them."""
         self._has_other_points = False
         """Whether there may be points of another space, since the search, in memory, went on with this one."""
 
@@ -37,7 +43,7 @@ class ObservedHistory:
         A decision that observes the end of a search (before it was resumed) knows what that had observed.
         """
         for tid, ver, _ in observed:
-            before = self._observed.get(tid, -1)
+            before = self._known_of(tid)
             if ver <= before:
                 continue
             self._observed[tid] = ver
@@ -51,6 +57,12 @@ class ObservedHistory:
             else:
                 self.history.observe(tid, **outcome(_trial_at(experiment, tid, ver)))
 
+    def _known_of(self, tid: int | None) -> int:
+        ver = self._observed.get(tid)
+        if ver is None and self._settled is not None and tid is not None and tid < self._settled.n:
+            ver = int(self._settled.known[tid])
+        return -1 if ver is None else ver
+
     def add(self, decision: Queued) -> None:
         """Apply the decision itself: its trial is pending from now on."""
         point = dict(decision.point)
@@ -63,6 +75,10 @@ class ObservedHistory:
                 self._generator = None
             else:  # a driver observed it for a decision, and this one of another driver took its place
                 self._change_seeds()
+
+    def skip(self) -> None:
+        """Apply a number that is no trial, since the decision there was quarantined."""
+        self.history.observe(self.history.add({}), kind="void")
 
     def _change_seeds(self) -> None:
         assert self._generator is not None
@@ -78,15 +94,48 @@ class ObservedHistory:
         for tid in range(n):
             point = trials[tid].point
             self.history.add({label: v for label, v in point.items() if _is_possible(space, label, v)})
-            if tid in self._observed:
-                self.history.observe(tid, **outcome(_trial_at(experiment, tid, self._observed[tid])))
+            if (ver := self._known_of(tid)) >= 0:
+                self.history.observe(tid, **outcome(_trial_at(experiment, tid, ver)))
+
+    def _begin_from(self, experiment: Experiment, settled: SettledTrials) -> None:
+        """Begin with what the decisions before trial *settled.n* knew, without looking at each."""
+        from hstore.engine.search.settled_history import history_of
+        from hstore.store.settled import SUGGESTED
+
+        own = experiment.chain(None)[: settled.known_own + 1]
+        if any(isinstance(event, Changed) and event.generator is not None for event in own):
+            return  # where it changed follows from each decision since
+        trials = experiment.state.trials
+        others = {tid: trials[tid].queued for tid in settled.unsettled}
+        if any(decision is None for decision in others.values()):
+            return
+        history = history_of(settled, self.history.space)
+        if history is None:
+            return
+        self.history = history
+        self.suggested = int(np.count_nonzero(settled.flags[settled.vers >= 0] & SUGGESTED))
+        if settled.known_own >= 0:
+            self._observed[None] = settled.known_own
+        for tid, decision in others.items():
+            assert decision is not None
+            history.place(tid, dict(decision.point))
+            self.suggested += decision.source == "suggested"
+            if (ver := settled.known_others.get(tid, -1)) >= 0:
+                self._observed[tid] = ver
+                history.observe(tid, **outcome(_trial_at(experiment, tid, ver)))
+        self._settled = settled
 
     def follow(self, experiment: Experiment) -> None:
         """Apply all decisions of *experiment* that are not known yet."""
         trials, state = experiment.state.trials, experiment.state
         self._has_other_points = state.created is not None and state.space is not state.created.space
+        if state.settled is not None and not len(self.history) and not self._observed and not self._has_other_points:
+            self._begin_from(experiment, state.settled)
         for tid in range(len(self.history), len(trials)):
             decision = trials[tid].queued
+            if trials[tid].is_none:
+                self.skip()
+                continue
             if decision is None:
                 raise VerificationFailed(
                     f"experiment {experiment.name!r}: the decision of trial {tid} cannot be read",
@@ -111,8 +160,7 @@ def _trial_at(experiment: Experiment, tid: int, ver: int) -> Trial:
     trial = experiment.state.trials[tid]
     if trial.ver == ver:
         return trial
-    first, *later = experiment.chain(tid)[: ver + 1]
-    return reduce(evolve, later, evolve(None, first))
+    return fold_chain(experiment.chain(tid)[: ver + 1])
 
 
 def outcome(trial: Trial) -> dict[str, Any]:

@@ -167,6 +167,8 @@ class SearchOptions:
     objectives: int | None = None
     """How many losses a result has to have; None leaves it to the results."""
     keep_output: str = KEEP_OUTPUT[0]
+    trust: bool = False
+    """Whether it goes on with a log that does not fit its digests."""
 
     @classmethod
     def of(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from hstore.engine.search import control
@@ -18,16 +20,25 @@ ENQUEUED = "enqueued"
 """The `source` of a trial whose point the user gave."""
 
 
-def read(space: Space, given: Sequence[Any], *, names: Iterable[str], ints: Ints = "index") -> list[Point]:
-    """Return the raw values of the points *given*; see `PointReader`. An `InvalidPoint` says which, by *names*."""
-    reader = PointReader(space, ints=ints)
+def read(
+    space: Space, given: Sequence[Any], *, names: Iterable[str], ints: Ints = "index", takes_outside: bool = False
+) -> list[Point]:
+    """Return the raw values of the points *given*; see `PointReader`. An `InvalidPoint` says which, by *names*.
+
+    takes_outside: take numbers out of range, as hyperopt does, and warn of each.
+    """
     points = []
     for name, one in zip(names, given, strict=False):
+        reader = PointReader(space, ints=ints, outside=partial(_warn, name) if takes_outside else None)
         try:
             points.append(reader.read(one))
         except InvalidPoint as error:
             raise InvalidPoint(f"{name}: {error}", hint=error.hint, **error.values) from None
     return points
+
+
+def _warn(name: str, why: str) -> None:
+    warnings.warn(f"{name}: {why}. It is evaluated all the same", UserWarning, stacklevel=2)
 
 
 def decision(space: Space, point: Point) -> dict[str, Any]:
@@ -37,7 +48,7 @@ def decision(space: Space, point: Point) -> dict[str, Any]:
 
 def not_queued(state: State, points: Iterable[Point]) -> list[Point]:
     """Return those of *points* that the search of *state* has not; of equal points as many as it lacks."""
-    given = (trial.queued for trial in state.trials.values())
+    given = (trial.queued for trial in state.unlike_most())
     there = Counter(_key(queued.point) for queued in given if queued is not None and queued.source == ENQUEUED)
     left = []
     for point in points:

@@ -80,10 +80,13 @@ def begin_or_continue(experiment: Experiment, start: SearchStart, documents: Wai
     """Create the experiment or see that it can go on, then queue the points that the user gave.
 
     Another process may do the same at the same time. Points that the search was given before are not queued again.
-    Raises `SpaceChanged` if the experiment has another space, `NotSigned` as `Experiment.check_signatures` does.
+    Raises `SpaceChanged` if the experiment has another space, `NotSigned` as `Experiment.check_signatures` does, and
+    `Tampered` as `check_links` does.
     """
     check_name(experiment.name)
     experiment.check_signatures()
+    if not start.options.trust:
+        experiment.check_links()
     experiment.append_decided(lambda: _opening(experiment, start, documents.waiting))
     warm_start.append_missing(experiment, start.domain.space, start.options.known)
     if not documents.is_point_first:
@@ -159,8 +162,7 @@ def _another_generator(experiment: Experiment, start: SearchStart) -> Data | Non
     state = experiment.state
     if start.options.rstate is None:
         return None
-    suggested = sum(trial.queued is not None and trial.queued.source == "suggested" for trial in state.trials.values())
-    now = state.generator
+    suggested, now = state.suggested, state.generator
     if seeds.is_same(now, start.generator, after=suggested - now.get("after", 0)):
         return None
     if experiment.store.is_durable:

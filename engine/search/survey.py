@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from typing import Any
 
 from hstore.engine.search.pace import pace
 from hstore.store.experiment import Experiment, now
 from hstore.store.read_models import experiment_document
+from hstore.store.set_aside import SetAside
 from hstore.store.state import State
 from hstore.store.store import Store
 
@@ -19,8 +21,8 @@ def survey(experiment: Experiment) -> dict[str, Any]:
     """Return what is known about *experiment*, as far as it was read.
 
     Beside `name` and `COPIED`: `ended` and `of` (trials), `ends_per_minute`, `seconds_left`, `ends_at` (None unless the
-    experiment is open and a pace is known), `held` (see `held_trials`), `workers` (see `worker_presence`)
-    and `unreadable` (see `unreadable_ends`).
+    experiment is open and a pace is known), `held` (see `held_trials`), `workers` (see `worker_presence`),
+    `unreadable` (see `unreadable_ends`) and `set_aside` (see `told_aside`).
     """
     state, moment = experiment.state, now()
     document = experiment_document(state)
@@ -38,6 +40,7 @@ def survey(experiment: Experiment) -> dict[str, Any]:
         "ends_at": None if left is None else moment + left,
         "held": held,
         "unreadable": unreadable_ends(state),
+        "set_aside": told_aside(experiment.set_aside_if_signed()),
         "workers": _workers(experiment, {each["worker"] for each in held}),
     }
 
@@ -46,6 +49,11 @@ def unreadable_ends(state: State) -> list[dict[str, Any]]:
     """Return `tid` (None: the experiment itself), `ver` and `why` of chains whose last event cannot be read here."""
     ends = [state.closed_by, *(state.trials[tid].closed_by for tid in state.closed)]
     return [{"tid": end.tid, "ver": end.ver, "why": end.why} for end in ends if end is not None]
+
+
+def told_aside(aside: Iterable[SetAside]) -> list[dict[str, Any]]:
+    """Return `tid`, `ver`, `type`, `by` and `why` of each event that is set *aside*."""
+    return [{name: getattr(each, name) for name in ("tid", "ver", "type", "by", "why")} for each in aside]
 
 
 def _workers(experiment: Experiment, holders: set[str]) -> list[dict[str, Any]]:

@@ -125,7 +125,7 @@ def _key(origin: Data, point: Data) -> Key:
 
 def count(state: State, known: Sequence[KnownTrial]) -> int:
     """Return how many trials there are from other experiments once *known* ones have been added."""
-    there = [trial for trial in state.trials.values() if _origin(trial.queued) is not None]
+    there = [trial for trial in state.unlike_most() if _origin(trial.queued) is not None]
     return len(there) + len(missing(state, known))
 
 
@@ -135,7 +135,7 @@ def missing(state: State, known: Sequence[KnownTrial]) -> list[KnownTrial]:
         return []
     keys = {
         _key(origin, trial.point)
-        for trial in state.trials.values()
+        for trial in state.unlike_most()
         if (origin := _origin(trial.queued)) is not None
     }  # fmt: skip
     left = {each.key: each for each in known}

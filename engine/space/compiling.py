@@ -15,6 +15,7 @@ Pairs: TypeAlias = frozenset[tuple[str, int]]
 """A node is reached if of any (choice, option) the choice is active and has taken the option; if empty, always."""
 
 ALWAYS: Pairs = frozenset()
+NO_OPTIONS = "there are no options to choose from"
 MAX_WALK = 2**16
 """Steps after which choices within choices are not walked again; hyperopt itself would not come to an end."""
 
@@ -219,6 +220,8 @@ def _parameter(
         kind, values = "pchoice", {"low": 0, "high": len(values["p"]), "p": tuple(values["p"])}
     elif kind == "randint":
         kind = "randint" if options is None else "choice"
+        if options == ():
+            raise BadSearchSpace(f"{label}: {NO_OPTIONS}", label=label)
         if values.get("high") is None:
             values = {"low": 0, "high": values["low"]}
     else:

@@ -17,6 +17,7 @@ from collections.abc import Set as AbstractSet
 from typing import Any, ParamSpec
 
 from hstore.engine.plain_numbers import as_real
+from hstore.engine.space.compiling import NO_OPTIONS
 from hstore.engine.space.evaluation import evaluate
 from hstore.engine.space.expressions import Apply, Literal, as_apply, dfs
 from hstore.engine.space.symbols import scope
@@ -128,7 +129,11 @@ def randint(label: str, *args: Any, low: Any = None, high: Any = None, upper: An
 
 @refusing
 def choice(label: str, options: Any) -> Apply:
-    """Return one of *options*, each as likely as any other; only what was chosen is evaluated."""
+    """Return one of *options*, each as likely as any other; only what was chosen is evaluated.
+
+    Of no options an expression is made all the same, as in hyperopt: programs make one per component, and search only
+    those that have something to choose. A space that it is a part of is refused.
+    """
     label = check_label(label)
     listed = _options(label, options)
     return scope.switch(_param(label, "randint", len(listed)), *(_option(label, option) for option in listed))
@@ -143,6 +148,8 @@ def pchoice(label: str, p_options: Any) -> Apply:
     """
     label = check_label(label)
     pairs = _options(label, p_options)
+    if not pairs:
+        raise BadSearchSpace(f"{label}: {NO_OPTIONS}", label=label)
     if not all(hasattr(pair, "__len__") and not isinstance(pair, (str, Apply)) and len(pair) == 2 for pair in pairs):
         raise WrongArgument(f"{label}: pchoice takes a list of (probability, option) pairs")
     p = [float(constant(label, "probability", probability)) for probability, _ in pairs]
@@ -254,10 +261,7 @@ def _options(label: str, options: Any) -> Sequence[Any]:
         raise WrongArgument(f"{label}: the options must be a list, not {type(options).__name__}")
     if isinstance(options, AbstractSet) and not isinstance(options, KeysView):
         raise BadSearchSpace(f"{label}: the options must have an order, which a {type(options).__name__} has not")
-    listed = list(options)
-    if not listed:
-        raise BadSearchSpace(f"{label}: there are no options to choose from")
-    return listed
+    return list(options)
 
 
 def _option(label: str, option: Any) -> Apply:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import typing
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
@@ -39,11 +40,15 @@ class PointReader:
         than with "index", an int that is no index is the option that equals it, whatever the options are.
 
     A whole point may also be as the objective gets it, unless its keys are labels.
+
+    outside: called with one line that says so for each number out of range, which is then taken, as in hyperopt.
+        Without it such a number is refused.
     """
 
-    def __init__(self, space: Space, *, ints: Ints = "index") -> None:
+    def __init__(self, space: Space, *, ints: Ints = "index", outside: Callable[[str], None] | None = None) -> None:
         self.space = space
         self._ints = ints
+        self._outside = outside
         self._options: dict[str, list[Apply]] = {}
         for node in dfs(space.expression):
             if (label := _chosen_by(node)) is not None:
@@ -93,7 +98,7 @@ class PointReader:
     def _read(self, parameter: Parameter, value: Any) -> tuple[Value, Mapping[str, Any]]:
         """Return the raw value, and what it says of other labels."""
         if parameter.options is None:
-            return _number(parameter, value), {}
+            return self._number(parameter, value), {}
         how: str | None = None
         if isinstance(value, Mapping) and len(value) == 1 and next(iter(value)) in EXPLICIT:
             ((how, value),) = value.items()
@@ -105,6 +110,16 @@ class PointReader:
                 raise _refused(parameter, value)
             return value, {}
         return self._option(parameter, value, is_sure=how is not None)
+
+    def _number(self, parameter: Parameter, value: Any) -> Value:
+        real = as_real(value)
+        if real is None:
+            raise _refused(parameter, value)
+        if not _is_in_range(parameter, real):
+            if self._outside is None or not _is_usable(parameter, real):
+                raise _refused(parameter, value)
+            self._outside(str(_refused(parameter, value)))
+        return int(real) if parameter.is_categorical else float(real)
 
     def _meaning(self, parameter: Parameter, value: int) -> str:
         """Return whether a bare *value* is an "index" or a "value"."""
@@ -196,16 +211,15 @@ def _refused(parameter: Parameter, value: Any) -> InvalidPoint:
     return InvalidPoint(f"{label}={shown} {what}; {label} takes {accepted(parameter)}", label=label, hint=hint)
 
 
-def _number(parameter: Parameter, value: Any) -> Value:
-    real = as_real(value)
-    if real is None or not _is_in_range(parameter, real):
-        raise _refused(parameter, value)
-    return int(real) if parameter.is_categorical else float(real)
-
-
 def _is_in_range(parameter: Parameter, value: float) -> bool:
     low, high = parameter.bounds
     return low <= value <= high and not (_is_whole(parameter) and value % 1 != 0)
+
+
+def _is_usable(parameter: Parameter, value: float) -> bool:
+    """Return whether algorithms can learn from *value* although it is out of range; a category there is none of."""
+    is_of_kind = not parameter.is_categorical and not (_is_whole(parameter) and value % 1 != 0)
+    return is_of_kind and math.isfinite(value) and (value > 0 or not parameter.is_log)
 
 
 def _is_whole(parameter: Parameter) -> bool:

@@ -171,7 +171,7 @@ def test_replay_proves_that_every_suggestion_follows(demo: str) -> None:
     assert shown.exit_code == 0
     first, last = shown.stdout.splitlines()
     assert first == "demo: 12 of 12 decisions recomputed, reproduced exactly"
-    assert re.fullmatch("head [0-9a-f]{16}", last)
+    assert re.fullmatch("last decision [0-9a-f]{16}", last)
     assert "6 of 6" in run(demo, "replay", "demo", "--until", "5").stdout
     assert json.loads(run(demo, "replay", "demo", "--json").stdout)["is_same"] is True
 
@@ -182,6 +182,7 @@ def test_replay_tells_what_was_given_and_what_it_cannot_derive(mongo_url: str, d
         SPACE,
         algo=rand.suggest,
         max_evals=4,
+        rstate=0,
         points_to_evaluate=[{"x": 0.5, "c": 0}],
         verbose=False,
         experiment="demo",
@@ -207,6 +208,7 @@ def test_a_mix_of_algorithms_is_shown_and_derived_again(mongo_url: str) -> None:
         {"x": hp.uniform("x", 0, 0.5)},
         algo=algo,
         max_evals=8,
+        rstate=0,
         verbose=False,
         experiment="demo",
         store=mongo_url,
@@ -270,6 +272,18 @@ def test_rebuild_makes_the_same_documents_again(demo: str, database: Database[An
     shown = run(demo, "rebuild", "demo")
     assert (shown.exit_code, "13 documents" in shown.stderr) == (0, True)
     assert [list(model.find(sort=[("_id", 1)])) for model in models] == before
+
+
+def test_a_snapshot_is_written_and_opened(demo: str, database: Database[Any]) -> None:
+    shown = run(demo, "snapshot", "demo")
+    assert (shown.exit_code, "of 12 trials was written" in shown.stderr) == (0, True)
+    with hstore.open(demo) as store:
+        experiment = store.experiment("demo", from_snapshot=True)
+        assert experiment.state.settled is not None
+        assert [trial.tid for trial in experiment.trials] == list(range(12))
+    for name in ("snapshots", "snapshots.files", "snapshots.chunks"):
+        assert len(database[name].index_information()) > 1
+        database[name].drop()
 
 
 def test_migrate_lifts_a_store(demo: str, database: Database[Any]) -> None:

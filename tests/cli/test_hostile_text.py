@@ -33,7 +33,7 @@ KEPT_FOR_SENSE = {"status": "ok", "source": "enqueued", "attempt": 1, "final": T
 """Fields of a choice of values, or without which the event means nothing."""
 DATA = {HOSTILE: HOSTILE, "name": HOSTILE, "settings": {HOSTILE: HOSTILE}, "list": [HOSTILE, {"x": HOSTILE}]}
 ORDER = {
-    None: ["changed", "paused", "resumed", "noted", "forked", "finished"],
+    None: ["changed", "paused", "resumed", "noted", "forked", "sealed", "quarantined", "finished"],
     0: ["queued", "reserved", "running", "reported", "noted", "done"],
     1: ["queued", "reserved", "running", "requeued", "reserved", "running", "failed"],
     2: ["queued", "cancelled"],
@@ -83,6 +83,7 @@ SPECIAL: dict[str, dict[str, Any]] = {
     "changed": {"limits": {"max_evals": 9}, "objective": {"name": HOSTILE, "kind": "none"},
                 "pruner": {"name": HOSTILE}},
     "finished": {"observed": [], "decision": None},
+    "quarantined": {"events": [[HOSTILE, HOSTILE, HOSTILE, b""]]},
 }  # fmt: skip
 
 
@@ -152,12 +153,17 @@ CALLS: list[list[str]] = [
     *([command, name, *more] for name in ("e", "real", f"copy{HOSTILE}")
       for command, *more in (["show"], ["show", "--json"], ["status"], ["status", "--json"], ["log"],
                              ["log", "--json"], ["verify"], ["verify", "--json"], ["check"], ["check", "--json"],
-                             ["replay"], ["replay", "--json"], ["rebuild"])),
+                             ["replay"], ["replay", "--json"], ["rebuild"], ["head"], ["head", "--json"], ["seal"])),
     *(["show", name, str(tid), *more] for name in ("e", "real", f"copy{HOSTILE}") for tid in range(4)
       for more in ([], ["--json"])),
     ["show", "e", f"9{HOSTILE}"], ["show", f"none{HOSTILE}"], ["retry", "e", "--failed"], ["pause", "e"],
     ["resume", "e"], ["stop", "e", "--now"], ["pause", f"copy{HOSTILE}"], ["enqueue", "real", f'{{"x{HOSTILE}": 1}}'],
     ["enqueue", "real", json.dumps({f"x{HOSTILE}": 1})], ["enqueue", "real", '{"x": 0.5, "c": {"index": 0}}'],
+    ["quarantine", "e"], ["quarantine", f"copy{HOSTILE}", "--json"], ["quarantine", "real", "--unreadable"],
+    *([command, name, *more] for name in ("e", "real") for command, *more in (
+        ["export", "--jsonl", "-"], ["ask"], ["ask", "--json"], ["tell", f"0-{HOSTILE}", HOSTILE],
+        ["tell", f"0-{HOSTILE}", "1"], ["report", f"0-{HOSTILE}", "1", "1"], ["fail", f"0-{HOSTILE}", HOSTILE],
+        ["run", "--", "echo", f"{{x:{HOSTILE}|1}}"])),
     ["sign", "e"], ["sign", f"none{HOSTILE}"], ["key", "new", f"none{HOSTILE}/k"],
     ["migrate"], ["import", "--from-hyperopt", f"none{HOSTILE}"], [HOSTILE], ["ls", f"--{HOSTILE}"],
 ]  # fmt: skip
@@ -174,7 +180,7 @@ def test_no_command_prints_a_character_that_steers_a_terminal(poisoned: str, cap
 
 @pytest.mark.parametrize("experiment", ["e", f"none{HOSTILE}"])
 def test_no_worker_prints_a_character_that_steers_a_terminal(poisoned: str, experiment: str) -> None:
-    command = ["--store", poisoned, "worker", experiment, "--burst", "--name", f"w{HOSTILE}"]
+    command = ["--store", poisoned, "worker", experiment, "--burst", "--force", "--name", f"w{HOSTILE}"]
     ended = subprocess.run(
         [sys.executable, "-m", "hstore", *command], capture_output=True, encoding="utf-8", timeout=GENEROUS, check=False
     )
@@ -192,7 +198,7 @@ def test_a_bad_url_steers_nothing(capfd: pytest.CaptureFixture[str]) -> None:
 
 def test_every_command_that_reads_a_store_is_among_the_calls() -> None:
     called = {call[0] for call in CALLS}
-    assert {command.name for command in COMMANDS} - called == {"db", "worker"}
+    assert {command.name for command in COMMANDS} - called == {"db", "ui", "worker"}
     assert isinstance(app, click.Group)
 
 

@@ -160,6 +160,7 @@ def test_it_evaluates_trials_where_it_is_told_to(
     assert len(list((tmp_path / "work").glob("called-*"))) == 4
 
 
+@pytest.mark.long
 def test_it_waits_for_an_experiment_that_has_not_begun(mongo_store: Store, mongo_url: str, tmp_path: Path) -> None:
     with worker(mongo_url, "--exp-key=demo", "--max-jobs=2", f"--workdir={tmp_path}") as process:
         assert process.stderr is not None
@@ -175,6 +176,7 @@ def test_it_waits_no_longer_than_hyperopts_does(mongo_url: str, capsys: pytest.C
     assert "experiment 'demo' was not created within 0.2 s" in capsys.readouterr().err
 
 
+@pytest.mark.long
 def test_it_leaves_after_some_failures_in_a_row(mongo_store: Store, mongo_url: str, tmp_path: Path) -> None:
     with worker(mongo_url, "--max-consecutive-failures=2", f"--workdir={tmp_path}") as process:
         with pytest.raises(AllTrialsFailed, match="2 times: ValueError"):

@@ -83,6 +83,7 @@ def test_a_pickle_is_imported_where_hyperopt_is_not_installed(mongo_url: str, tm
     assert "best       trial 1, loss 1\n  x = 1\n" in run(mongo_url, "show", "old").stdout
 
 
+@pytest.mark.absent
 @pytest.mark.parametrize(
     ("source", "code", "message"),
     [

@@ -394,7 +394,7 @@ def test_a_search_ends_when_its_algorithm_has_no_point_left() -> None:
     space = {"n": hp.uniformint("n", 1, 3), "c": hp.choice("c", [0, {"m": hp.quniform("m", 0, 1, 1)}])}
     for algo in ("grid", "mtpe", "qmc"):
         trials = Trials()
-        fmin(lambda x: x["n"], space, algo=algo, max_evals=50, trials=trials, verbose=False)
+        fmin(lambda x: x["n"], space, algo=algo, max_evals=50, rstate=0, trials=trials, verbose=False)
         assert len(trials) == 3 * 3
         assert trials.experiment.state.why == "exhausted"
 

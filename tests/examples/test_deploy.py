@@ -38,7 +38,7 @@ def searching(url: str, name: str, objective: Objective, max_evals: int) -> Iter
 
     def search() -> None:
         fmin(
-            objective, {"x": hp.uniform("x", -1, 1)}, algo=rand.suggest, max_evals=max_evals, timeout=90,
+            objective, {"x": hp.uniform("x", -1, 1)}, algo=rand.suggest, max_evals=max_evals, timeout=GENEROUS,
             rstate=np.random.default_rng(0), verbose=False, return_argmin=False, experiment=name, store=url, workers=0,
         )  # fmt: skip
 
@@ -46,7 +46,7 @@ def searching(url: str, name: str, objective: Objective, max_evals: int) -> Iter
         ended = driver.submit(search)
         until(lambda: name in store.experiments() or ended.done())
         yield
-        ended.result(60)
+        ended.result(GENEROUS)
 
 
 @contextmanager
@@ -140,6 +140,7 @@ def test_a_search_with_a_pool_of_processes(mongo_url: str, tmp_path: Path) -> No
     check_searched(mongo_url, "deployed-in-a-pool", code, said)
 
 
+@pytest.mark.long
 def test_a_search_on_a_dask_cluster(mongo_url: str, tmp_path: Path) -> None:
     with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0") as cluster:
         script = impatient("dask_workers.py", tmp_path)
@@ -191,7 +192,7 @@ def test_a_slurm_job_works_until_nothing_is_left_and_ends(slurm: Slurm, mongo_ur
         searching(mongo_url, "e", by_value(square), 6),
         slurm.job(mongo_url, "e", "--max-idle", "2") as job,
     ):
-        assert job.wait(60) == 0
+        assert job.wait(GENEROUS) == 0
     assert slurm.told == []
     with hstore.open(mongo_url) as store:
         trials = store.experiment("e").trials
@@ -208,15 +209,16 @@ def test_before_its_time_limit_a_slurm_job_ends_its_trial_and_queues_again(
             job.send_signal(signal.SIGUSR1)
             until(lambda: states(mongo_url, "leaving"))
             file.touch()
-            assert job.wait(60) == 0
+            assert job.wait(GENEROUS) == 0
         assert slurm.told == ["requeue 77"]
         with hstore.open(mongo_url) as store:
             assert store.experiment("e").state.counts["done"] == 1
         with slurm.job(mongo_url, "e", "--max-idle", "2", SLURM_RESTART_COUNT="1") as job:
-            assert job.wait(60) == 0
+            assert job.wait(GENEROUS) == 0
     assert slurm.told == ["requeue 77"]
 
 
+@pytest.mark.long
 def test_a_trial_that_does_not_end_in_time_is_let_go_and_goes_on_in_another_job_from_what_it_kept(
     slurm: Slurm, mongo_url: str, tmp_path: Path
 ) -> None:
@@ -225,13 +227,13 @@ def test_a_trial_that_does_not_end_in_time_is_let_go_and_goes_on_in_another_job_
         with slurm.job(mongo_url, "e", "--grace", "0.2", HSTORE_DRAIN="0.2") as job:
             until(file.with_name("never.begun").exists)
             job.send_signal(signal.SIGUSR1)
-            assert job.wait(60) == TERMINATED
+            assert job.wait(GENEROUS) == TERMINATED
         assert slurm.told == ["requeue 77"]
         with hstore.open(mongo_url) as store:
             (trial,) = store.experiment("e").trials
         assert (trial.state, trial.retries) == ("queued", {"interrupted": 1})
         with slurm.job(mongo_url, "e", "--max-idle", "2", SLURM_RESTART_COUNT="1") as job:
-            assert job.wait(60) == 0
+            assert job.wait(GENEROUS) == 0
     with hstore.open(mongo_url) as store:
         (trial,) = store.experiment("e").trials
     assert (trial.state, trial.loss) == ("done", 7)
@@ -245,7 +247,7 @@ def states(url: str, wanted: str) -> bool:
 
 def test_a_slurm_job_that_cannot_work_does_not_queue_again(slurm: Slurm, mongo_url: str) -> None:
     with slurm.job(mongo_url, "nothing-there") as job:
-        assert job.wait(60) == UNKNOWN
+        assert job.wait(GENEROUS) == UNKNOWN
     assert slurm.told == []
 
 
@@ -309,18 +311,19 @@ def test_the_url_comes_from_the_secret(manifest: Mapping[str, Any]) -> None:
 
 def test_the_command_of_a_pod_works_and_ends_when_the_pod_is_deleted(pod: list[str], mongo_url: str) -> None:
     with started(pod, mongo_url) as worker_too_early:
-        assert worker_too_early.wait(60) == UNKNOWN  # the search is begun before its workers
+        assert worker_too_early.wait(GENEROUS) == UNKNOWN  # the search is begun before its workers
     with searching(mongo_url, pod[2], by_value(square), 6), started(pod, mongo_url) as worker:
         with hstore.open(mongo_url) as store:
             until(lambda: store.experiment(pod[2]).state.status == "finished")
         worker.send_signal(signal.SIGTERM)
-        assert worker.wait(60) == TERMINATED
+        assert worker.wait(GENEROUS) == TERMINATED
     assert run([*pod, "--no-such-option"], mongo_url)[0] == USAGE
 
 
+@pytest.mark.long
 def test_a_worker_with_nothing_more_to_do_ends_the_job_with_success(pod: list[str], mongo_url: str) -> None:
     with searching(mongo_url, pod[2], by_value(square), 2), started([*pod, "--max-idle", "3"], mongo_url) as worker:
-        assert worker.wait(60) == 0
+        assert worker.wait(GENEROUS) == 0
 
 
 # -- systemd ----------------------------------------------------------------------------------------------------
@@ -382,7 +385,7 @@ def test_the_service_works_and_stops_with_a_code_that_counts_as_success(
             until(lambda: store.experiment("e").state.status == "finished")
             trials = store.experiment("e").trials
         worker.send_signal(signal.Signals[unit["Service"]["KillSignal"]])
-        assert worker.wait(60) in codes(unit, "SuccessExitStatus")
+        assert worker.wait(GENEROUS) in codes(unit, "SuccessExitStatus")
     assert {trial.reserved.worker for trial in trials if trial.reserved} == {"here-1"}
 
 
@@ -393,7 +396,7 @@ def test_the_service_stays_down_where_all_fails(unit: Mapping[str, Any], service
         searching(mongo_url, "e", by_value(raising), 2),
         started([*service, *options], mongo_url) as worker,
     ):
-        assert worker.wait(60) in codes(unit, "RestartPreventExitStatus")
+        assert worker.wait(GENEROUS) in codes(unit, "RestartPreventExitStatus")
 
 
 # -- all --------------------------------------------------------------------------------------------------------

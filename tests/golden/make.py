@@ -75,7 +75,7 @@ def summary(experiment: Any) -> dict[str, Any]:
         "version": hstore.__version__,
         "events": state.events,
         "status": state.status,
-        "head": experiment.head.hex(),
+        "head": experiment.decision_digest.hex(),
         "limits": dict(state.limits),
         "best": state.best.tid if state.best is not None else None,
         "pareto": [trial.tid for trial in state.pareto],

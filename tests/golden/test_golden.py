@@ -84,7 +84,7 @@ def test_it_verifies(path: Path, mongo_store: Store) -> None:
     experiment = load(path, mongo_store)
     for each in (experiment, in_memory(experiment)):
         report = verify(each.documents())
-        assert (report.findings, report.head.hex()) == ((), read(path)["summary"]["head"])
+        assert (report.findings, report.decision_digest.hex()) == ((), read(path)["summary"]["head"])
 
 
 @every_file
@@ -108,7 +108,16 @@ def test_its_decisions_are_made_again(path: Path, mongo_store: Store) -> None:
         assert came.machines
 
 
-@every_file
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(
+            path, id=f"{path.parent.name}-{path.name[:-8]}",
+            marks=pytest.mark.long if path.name[:-8] in ("workers-auto", "workers-tpe", "losses-auto") else (),
+        )
+        for path in FILES
+    ],
+)  # fmt: skip
 def test_it_is_continued(path: Path, mongo_store: Store) -> None:
     experiment = load(path, mongo_store)
     assert mongo_store.models is not None

@@ -1,21 +1,29 @@
 """How a database becomes a current one: fresh, twice, by two at once, and from a dump of each released schema."""
 
+import datetime as dt
 import threading
+import uuid
 from pathlib import Path
 from typing import Any
 
+import bson
 import numpy as np
 import pytest
 from bson import json_util
 from pymongo.database import Database
+from pymongo.errors import WriteError
+from tests.waiting import GENEROUS
 
 import hstore
 from hstore import fmin, hp, migrations, tpe
 from hstore.engine.audit.replay import derive_again
 from hstore.migrations import m0001_create_collections as m0001
+from hstore.migrations import m0008_sealed as m0008
+from hstore.migrations import m0009_quarantine as m0009
 from hstore.store.events import EVENT_BYTES, TYPES
 from hstore.store.verify import verify
 
+pytestmark = pytest.mark.absent
 DUMPS = Path(__file__).parent / "dumps"
 OPTIONS = json_util.JSONOptions(json_mode=json_util.JSONMode.CANONICAL, uuid_representation=4, tz_aware=True)
 COLLECTIONS = ("events", "trials", "experiments", "schema", "attachments.files", "attachments.chunks")
@@ -43,14 +51,14 @@ def dump(url: str) -> str:
 def test_pending_is_what_was_not_applied() -> None:
     assert [m.number for m in migrations.pending([])] == [m.number for m in migrations.MIGRATIONS]
     assert migrations.pending([m.number for m in migrations.MIGRATIONS]) == []
-    assert [m.number for m in migrations.MIGRATIONS] == list(range(1, len(migrations.MIGRATIONS) + 1))
+    assert [m.number for m in migrations.MIGRATIONS] == [*range(1, 10)]
 
 
 def test_a_fresh_database_becomes_current_and_twice_is_once(database: Database[Any]) -> None:
     assert migrations.status(database) == "fresh"
     assert migrations.apply(database, by_version="1", dry_run=True)
     assert database.list_collection_names() == []
-    assert [m.number for m in migrations.apply(database, by_version="1")] == [1, 2, 3, 4, 5, 6, 7]
+    assert [m.number for m in migrations.apply(database, by_version="1")] == [1, 2, 3, 4, 5, 6, 7, 8, 9]
     assert migrations.status(database) == "current"
     before = describe(database)
     assert migrations.apply(database, by_version="2") == []
@@ -84,14 +92,14 @@ def test_two_who_apply_at_once_do_no_harm(database: Database[Any]) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(GENEROUS)
     assert failures == []
     assert migrations.status(database) == "current"
 
 
 def test_a_database_with_a_step_that_is_not_ours_is_newer(database: Database[Any]) -> None:
     migrations.apply(database, by_version="1")
-    database["schema"].insert_one({"_id": len(migrations.MIGRATIONS) + 1, "name": "later"})
+    database["schema"].insert_one({"_id": migrations.MIGRATIONS[-1].number + 1, "name": "later"})
     assert migrations.status(database) == "newer"
 
 
@@ -114,7 +122,7 @@ def test_a_process_remembers_the_identity_of_the_store_that_it_opened(mongo_url:
 
 
 def test_the_validator_knows_the_events_that_the_store_writes() -> None:
-    assert {*m0001.TRIAL_EVENTS, *m0001.HEADER_EVENTS, "noted"} == set(TYPES)
+    assert {*m0001.TRIAL_EVENTS, *m0001.HEADER_EVENTS, "noted", m0008.TYPE, m0009.TYPE} == set(TYPES)
     assert m0001.EVENT_BYTES == EVENT_BYTES
 
 
@@ -138,7 +146,7 @@ def test_a_store_of_each_release_is_lifted_read_and_replayed(
 
 
 def test_every_schema_has_its_dump(mongo_url: str) -> None:
-    assert (DUMPS / f"m{len(migrations.MIGRATIONS):04}.json").exists()
+    assert (DUMPS / f"m{migrations.MIGRATIONS[-1].number:04}.json").exists()
     assert '"created"' in dump(mongo_url)
 
 
@@ -161,3 +169,33 @@ def test_signatures_are_taken_whatever_other_steps_made_of_the_validator(databas
     assert "mac" not in schema["required"]
     migrations.MIGRATIONS[0].up(database)  # by another process, which began when the database was new
     assert database["events"].options()["validator"] == validator
+
+
+def test_events_that_name_what_is_quarantined_are_taken_in_an_experiments_own_chain_only(
+    database: Database[Any],
+) -> None:
+    migrations.apply(database, by_version="1")
+    common = {"exp": "e", "type": "quarantined", "v": 1, "at": dt.datetime(2026, 1, 1), "ts": bson.Timestamp(0, 0),
+              "by": "h:1:t", "data": {"why": "x", "events": []}}  # fmt: skip
+    database["events"].insert_one({**common, "_id": uuid.uuid4(), "ver": 1})
+    for wrong in ({"ver": 0}, {"ver": 1, "tid": 0}):
+        with pytest.raises(WriteError):
+            database["events"].insert_one({**common, "_id": uuid.uuid4(), **wrong})
+
+
+def test_an_emptied_database_that_an_old_process_wrote_to_becomes_a_store_again(database: Database[Any]) -> None:
+    migrations.apply(database, by_version="test")
+    database.client.drop_database(database.name)
+    database["events"].insert_one({"_id": 1, "exp": "e", "tid": 4, "ver": 3, "type": "reported"})
+    assert migrations.status(database) == "fresh"
+    migrations.apply(database, by_version="test")
+    assert migrations.status(database) == "current"
+    assert "validator" in database["events"].options()
+
+
+@pytest.mark.parametrize("event", [{"kind": "click"}, {"exp": "e", "ver": 0, "type": "created"}])
+def test_a_database_with_events_of_another_program_or_a_begun_search_is_not_fresh(
+    event: dict[str, Any], database: Database[Any]
+) -> None:
+    database["events"].insert_one(event)
+    assert migrations.status(database) == "older"

@@ -8,6 +8,7 @@ from bson import ObjectId
 from gridfs import GridFSBucket
 from pymongo.database import Database
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
+from tests.waiting import GENEROUS
 
 from hstore.store.errors import NotFound, VerificationFailed
 from hstore.store.gridfs_attachments import GridFSAttachments
@@ -107,7 +108,7 @@ def test_two_who_put_the_same_at_once_both_have_it(mongo_store: Store) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(GENEROUS)
     assert len(set(put)) == 1
     assert mongo_store.attachments.get(put[0]) == LARGE[:900_000]
 

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymongo.database import Database
 from test_fold import event
+from tests.drawing import examples
 
 from hstore.store.digest import canonical, digest, digest_event
 from hstore.store.event_documents import to_document
@@ -132,7 +133,7 @@ def test_large_values_that_only_memory_can_hold_have_a_digest_too() -> None:
         assert len(digest_event(event(Done, 0, 3, result={"v": value}))) == 32
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(st.recursive(st.none() | st.booleans() | st.integers(-9, 9) | st.just("") | st.floats(), lambda inner: (
     st.lists(inner) | st.dictionaries(st.just(""), inner)), max_leaves=30), st.integers(1, 400))  # fmt: skip
 def test_small_events_need_no_second_look_at_their_size(item: Any, times: int) -> None:

@@ -7,6 +7,8 @@ import pytest
 from test_fold import DATA, event
 
 from hstore.migrations import m0001_create_collections as m0001
+from hstore.migrations import m0008_sealed as m0008
+from hstore.migrations import m0009_quarantine as m0009
 from hstore.store.errors import InvalidEvent, NotFound
 from hstore.store.event_documents import from_document, spill, to_document
 from hstore.store.events import (
@@ -32,8 +34,8 @@ def stored(document: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("kind", [kind for kind in DATA if kind is not Unreadable], ids=lambda kind: kind.type)
 def test_every_event_survives_its_document(kind: type[Event]) -> None:
-    tid = None if kind.type in ("created", "changed", "paused", "resumed", "finished") else 3
-    mine = event(kind, tid, 4, prev=b"p" * 32)
+    tid = None if kind.type in ("created", "changed", "paused", "resumed", "finished", "quarantined") else 3
+    mine = event(kind, tid, 0 if kind.type in ("created", "queued") else 4, prev=b"p" * 32)
     document = to_document(mine)
     assert list(document) == [
         k for k in ("_id", "exp", "tid", "ver", "type", "v", "at", "by", "data") if k != "tid" or tid == 3
@@ -176,4 +178,4 @@ def test_each_type_but_notes_belongs_to_one_kind_of_chain() -> None:
     of_trials = {kind.type for kind in TYPES.values() if issubclass(kind, TrialEvent)}
     of_experiments = {kind.type for kind in TYPES.values() if issubclass(kind, ExperimentEvent)}
     assert of_trials == set(m0001.TRIAL_EVENTS)
-    assert of_experiments == set(m0001.HEADER_EVENTS)
+    assert of_experiments == {*m0001.HEADER_EVENTS, m0008.TYPE, m0009.TYPE}

@@ -11,6 +11,7 @@ import pytest
 from histories import begin, live
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.drawing import examples
 
 from hstore.store.errors import AllTrialsFailed
 from hstore.store.events import (
@@ -20,10 +21,12 @@ from hstore.store.events import (
     Created,
     Done,
     Event,
+    ExperimentEvent,
     Failed,
     Finished,
     Noted,
     Paused,
+    Quarantined,
     Queued,
     Reported,
     Requeued,
@@ -41,6 +44,7 @@ DATA: dict[type[Event], dict[str, Any]] = {
     Queued: {"point": {"x": 1.0}, "params": {"x": 1.0}},
     Reserved: {"worker": "w", "host": "h", "attempt": 1},
     Running: {"pid": 1, "python": "3", "hstore": "0"},
+    Quarantined: {"why": "stray", "events": [[0, 99, b"id", b"d" * 32]]},
     Reported: {"step": 1, "value": 0.5},
     Done: {"result": {"status": "ok", "loss": 1.0}, "status": "ok", "loss": 1.0},
     Failed: {"error": "E", "message": "m", "final": True},
@@ -113,7 +117,7 @@ def test_a_trial_can_only_go_where_the_table_says() -> None:
     assert why_not(trial, event(Running, 0, 3)) == "its place is 3, the chain goes on at 2"
     assert why_not(None, event(Running, 0, 0)) == "the trial does not exist"
     assert set(FOLLOWS) | {"queued"} == {
-        t for t, kind in TYPES.items() if t not in ("created", "changed", "paused", "resumed", "finished", "forked")
+        t for t, kind in TYPES.items() if t == "noted" or not issubclass(kind, ExperimentEvent)
     }
 
 
@@ -188,7 +192,7 @@ def snapshot(state: State) -> Any:
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(seed=st.integers(0, 2**32), steps=st.integers(1, 60), cuts=st.lists(st.integers(0, 200), max_size=5))
 def test_folding_in_pieces_is_folding_at_once(seed: int, steps: int, cuts: list[int]) -> None:
     experiment = begin(Store.in_memory())
@@ -300,3 +304,20 @@ def test_a_search_without_a_best_says_how_many_trials_failed_and_why() -> None:
     failed = [*chain(Reserved, Running, Failed), *chain(Reserved, Running, Failed, tid=1)]
     with pytest.raises(AllTrialsFailed, match=r"usable loss \(2 failed; most frequent error, 2 times: \w+: .+\)$"):
         fold("e", failed).require_best()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_events_read_at_once_give_the_state_that_they_give_one_by_one(seed: int) -> None:
+    experiment = begin(Store.in_memory())
+    live(experiment, seed, 120)
+    ordered = experiment.events
+    at_once, one_by_one = State("e"), State("e")
+    at_once.take(ordered)
+    for each in ordered:
+        one_by_one.take([each])
+    for name in ("ver", "status", "last", "events", "counts", "pruned", "suggested", "best", "pareto", "closed"):
+        assert repr(getattr(at_once, name)) == repr(getattr(one_by_one, name)), name
+    assert repr(dict(at_once.trials)) == repr(dict(one_by_one.trials))
+    assert dict(at_once.open) == dict(one_by_one.open)
+    assert at_once.observations.unobserved == one_by_one.observations.unobserved
+    assert at_once.observations.known == one_by_one.observations.known

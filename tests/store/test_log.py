@@ -11,6 +11,7 @@ import bson
 import pytest
 from pymongo.database import Database
 from pymongo.errors import WriteError
+from tests.waiting import GENEROUS
 
 from hstore.store.errors import Conflict, InvalidEvent, VerificationFailed
 from hstore.store.events import CODEC, Created, Done, Event, Noted, Queued, Reserved, Running, Unreadable
@@ -126,7 +127,7 @@ def test_who_waits_is_woken_by_an_append(log: EventLog) -> None:
     thread.start()
     waiting.wait()
     log.append(trial(0))
-    thread.join(30)
+    thread.join(GENEROUS)
     assert told == [True]
 
 
@@ -150,7 +151,7 @@ def test_of_many_who_race_for_a_place_one_has_it(log: EventLog) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(GENEROUS)
     read = log.read("e")[1:]
     assert {event.id for event in read} == {event.id for event in won}
     assert len(lost) >= 15 * 7 - len(read)
@@ -183,7 +184,7 @@ def test_who_waits_hears_of_what_was_appended_before_a_conflict(log: EventLog) -
     thread.start()
     with pytest.raises(Conflict):
         log.append([theirs[1], mine[0]])
-    thread.join(30)
+    thread.join(GENEROUS)
     assert told == [True]
 
 
@@ -206,12 +207,19 @@ def test_an_event_that_cannot_be_decoded_is_set_aside(mongo_store: Store, databa
 
 
 @pytest.mark.parametrize("hole", [(0, 1), (1, 0), (None, 0)])
-def test_a_removed_event_is_named(hole: tuple[int | None, int], mongo_store: Store, database: Database[Any]) -> None:
+def test_a_removed_event_is_named_and_what_follows_it_set_aside(
+    hole: tuple[int | None, int], mongo_store: Store, database: Database[Any]
+) -> None:
     mongo_store.log.append([created(), made(Noted, None, 1, note="n"), *trial(0), *trial(1)])
     database["events"].delete_one({"tid": hole[0], "ver": hole[1]})
-    with pytest.raises(VerificationFailed, match="missing") as caught:
-        mongo_store.log.read("e")
-    assert (caught.value.tid, caught.value.ver) == hole
+    found = mongo_store.log.look("e")
+    assert {each.missing for each in found.aside} == {hole}
+    assert {each.tid for each in found.aside} == {hole[0]}
+    assert len(found.sound) + len(found.aside) == 9
+    if hole[0] is None:  # nothing is left to read
+        with pytest.raises(VerificationFailed, match="event 0 of its own chain is missing") as caught:
+            mongo_store.experiment("e")
+        assert (caught.value.tid, caught.value.ver) == hole
 
 
 @pytest.mark.parametrize(
@@ -259,3 +267,10 @@ def test_readers_use_the_index_and_sort_nothing(mongo_store: Store, database: Da
         plan = str(database["events"].find(_query("e", known), sort=IN_ORDER).explain()["queryPlanner"]["winningPlan"])
         assert "COLLSCAN" not in plan
         assert "'SORT'" not in plan
+
+
+def test_the_events_of_the_first_trials_are_counted_without_being_read(log: EventLog) -> None:
+    log.append([created(), *trial(0), *trial(1)[:2], *trial(2), created("other"), *trial(0, "other")])
+    assert [log.count("e", below) for below in (0, 1, 2, 9)] == [0, 4, 6, 10]
+    assert log.lengths("e", 2) == {0: 4, 1: 2}
+    assert (log.count("none", 9), log.lengths("none", 9)) == (0, {})

@@ -16,14 +16,16 @@ from pymongo.database import Database
 from pymongo.errors import AutoReconnect, BulkWriteError, OperationFailure
 from rollback_server import Document, FaultyCollection, RollbackCollection
 from test_fold import event
+from tests.waiting import GENEROUS
 
 from hstore.store.attachments import MemoryAttachments
 from hstore.store.errors import Conflict, InvalidEvent, StoreUnreachable
 from hstore.store.events import CODEC, Created, Done, Noted, Queued, Reserved, Running, Unreadable
 from hstore.store.log import ReadCursor
-from hstore.store.mongo import IN_ORDER, MongoLog, _hole, _query
+from hstore.store.mongo import IN_ORDER, MongoLog, _query
 from hstore.store.open_store import open_store
 from hstore.store.retry import RetryPolicy
+from hstore.store.set_aside import separate
 from hstore.store.state import fold
 from hstore.store.store import Store
 from hstore.store.url import connect, parse
@@ -254,7 +256,9 @@ def test_an_event_whose_attachment_is_gone_is_set_aside(
 def test_a_hole_is_the_first_place_that_is_missing(
     places: list[tuple[int | None, int]], known: ReadCursor, hole: tuple[int | None, int] | None
 ) -> None:
-    assert _hole([event(Noted, tid, ver) for tid, ver in places], known) == hole
+    found = separate([event(Noted, tid, ver) for tid, ver in places], known)
+    assert (found.aside[0].missing if found.aside else None) == hole
+    assert len(found.sound) + len(found.aside) == len(places)
 
 
 # -- waiting --------------------------------------------------------------------------------------------------
@@ -265,7 +269,7 @@ def woken(log: MongoLog, known: ReadCursor, append: Callable[[], None]) -> bool:
     thread = threading.Thread(target=lambda: told.append(log.wait("e", known, 30.0)))
     thread.start()
     append()
-    thread.join(60)
+    thread.join(GENEROUS)
     return told == [True]
 
 

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pymongo.database import Database
 from pymongo.read_concern import ReadConcern
+from tests.drawing import examples
 
 from hstore.store.events import Done, Queued, Requeued, Reserved, Running
 from hstore.store.experiment import Experiment, PendingEvent
@@ -37,7 +38,7 @@ def plain(value: Any) -> Any:
     return [plain(item) for item in value] if isinstance(value, list) else repr(value)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(10), deadline=None, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 2**32), steps=st.integers(1, 60))
 def test_after_any_history_a_rebuild_makes_the_same_documents(
     seed: int, steps: int, mongo_store: Store, database: Database[Any]

@@ -13,7 +13,7 @@ from test_log import created, places, trial
 from test_mongo import log_on
 
 from hstore.migrations import apply
-from hstore.store.errors import Conflict, StoreRewound, VerificationFailed
+from hstore.store.errors import ClosedChain, Conflict, StoreRewound, VerificationFailed
 from hstore.store.events import Done, Noted, Queued, Reported, Requeued, Reserved, Running
 from hstore.store.experiment import Experiment, PendingEvent
 from hstore.store.log import EventLog, ReadCursor
@@ -242,6 +242,12 @@ def test_a_missing_event_that_was_never_read_is_no_rewind(
 ) -> None:
     begun(mongo_store)
     database["events"].delete_one({"tid": 1, "ver": 1})
+    with open_store(mongo_url) as another:
+        experiment = another.experiment("e")
+        assert {str(each.missing) for each in experiment.set_aside} == {"(1, 1)"}
+        with pytest.raises(ClosedChain, match="without event 1 of trial 1, which is missing"):
+            experiment.compose((Noted, 1, {"note": "x"}))
+    database["events"].update_one({"tid": 2, "ver": 0}, {"$set": {"data.observed": [[1, 3, b"d" * 32]]}})
     with open_store(mongo_url) as another, pytest.raises(VerificationFailed, match="event 1 of trial 1 is missing"):
         another.experiment("e")
 
@@ -393,3 +399,16 @@ def test_read_models_of_what_was_written_meanwhile_stay(mongo_store: Store) -> N
     mine.repair()
     trials, _ = mongo_store.models.shown("e")
     assert {d["tid"]: d["ver"] for d in trials} == dict.fromkeys(range(4), 3)
+
+
+def test_all_that_one_append_wrote_is_named_when_it_is_lost(mongo_store: Store, database: Database[Any]) -> None:
+    whole = begun(mongo_store)
+    whole.append(whole.compose(queued(4)))
+    worker = Experiment(Store(mongo_store.log, mongo_store.attachments), "e", only=())
+    worker.load_trials([3, 4])
+    worker.append(worker.compose(ended(3), *claimed(4)))
+    worker.evict(3)
+    database["events"].delete_many({"$or": [{"tid": 3, "ver": 3}, {"tid": 4, "ver": {"$gt": 0}}]})
+    with pytest.raises(StoreRewound) as raised:
+        worker.refresh()
+    assert {(3, 3), (4, 1), (4, 2)} <= {*raised.value.lost}

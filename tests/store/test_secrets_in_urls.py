@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
+from tests.drawing import examples
 
 import hstore
 from hstore.store.errors import HstoreError
@@ -92,7 +93,7 @@ URLS = st.builds(
 )  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(120), deadline=None)
 @given(url=URLS)
 def test_a_password_of_any_shape_is_shown_nowhere(url: str) -> None:
     for attempt in (lambda: parse(url), lambda: parse_url(url) and None):

@@ -174,7 +174,7 @@ def swap_signatures(database: Database[Any]) -> None:
 
 
 FORGERIES = [
-    forge_point, forge_next_trial, forge_changed_objective, forge_created, forge_loss, strip_signature, swap_signatures,
+    forge_point, forge_changed_objective, forge_created, forge_loss, strip_signature, swap_signatures,
 ]  # fmt: skip
 
 
@@ -191,6 +191,31 @@ def test_no_holder_of_a_key_acts_on_a_forged_event(
         derive_again(store.experiment("e"))
     with refused("(is not signed|has a wrong signature)"):
         control.resume(store.experiment("e"), "to go on")
+
+
+def test_a_decision_that_no_key_signs_is_set_aside_and_stops_decisions_until_it_is_quarantined(
+    mongo_url: str, opened: Opened, database: Database[Any]
+) -> None:
+    opened(KEY)
+    search(mongo_url)
+    forge_next_trial(database)
+    with refused("of trial 3 has a wrong signature"):
+        search(mongo_url, n=9)
+    experiment = opened(KEY).experiment("e")
+    assert derive_again(experiment).trials == 3
+    assert [str(each) for each in experiment.set_aside] == ["event 0 of trial 3 has a wrong signature; it is set aside"]
+    found = opened(KEY).experiment("e")
+    assert found.quarantine("forged") is not None
+    assert found.set_aside == []
+    assert found.state.trials[3].state == "cancelled"  # a number that is no trial
+    search(mongo_url, n=6)
+    experiment = opened(KEY).experiment("e")
+    assert experiment.state.counts == {"done": 5, "cancelled": 1}
+    replay = derive_again(experiment)
+    assert (replay.is_same, replay.skipped) == (True, ((3, "quarantined"),))
+    assert verify(experiment.documents()).findings == ()
+    assert verify(experiment.documents()).head == experiment.head
+    assert not opened(None).experiment("e").set_aside
 
 
 @pytest.mark.parametrize("deletes", [False, True], ids=["another name", "the same name"])
@@ -223,7 +248,7 @@ def test_news_that_are_not_signed_stop_a_search_that_is_running(
         return config["x"] ** 2
 
     with refused("has a wrong signature"):
-        fmin(objective, SPACE, algo=rand.suggest, max_evals=9, verbose=False, experiment="e", store=mongo_url)
+        fmin(objective, SPACE, algo=rand.suggest, max_evals=9, rstate=0, verbose=False, experiment="e", store=mongo_url)
     assert len(evaluated) == 3
 
 
@@ -236,8 +261,8 @@ def test_a_worker_that_reads_some_trials_checks_those_and_the_experiments_own_ch
     experiment = Experiment(store, "e", only=())
     experiment.load_trials([0, 1])
     experiment.check_signatures()
-    experiment.load_trial(2)
     with refused("has a wrong signature"):
+        experiment.load_trial(2)
         experiment.compose((Noted, 0, {"note": "seen"}))
     experiment.evict(2)
     experiment.append(experiment.compose((Noted, 0, {"note": "seen"})))

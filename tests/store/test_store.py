@@ -85,8 +85,8 @@ def test_each_event_carries_the_digest_of_what_it_follows(store: Store) -> None:
     documents = list(mine.documents())
     created, chains = documents[0], (documents[1:5], documents[5:9])
     assert chains[0][0]["data"]["prev"] == digest(created)
-    assert chains[1][0]["data"]["prev"] == digest(chains[0][0]) != mine.head
-    assert mine.head == digest(chains[1][0])
+    assert chains[1][0]["data"]["prev"] == digest(chains[0][0]) != mine.decision_digest
+    assert mine.decision_digest == digest(chains[1][0])
     after = b""
     for earlier, later in zip(chains[1], chains[1][1:], strict=False):
         after = digest(earlier, after)

@@ -17,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_fold import event
+from tests.drawing import examples
 
 from hstore.store.digest import digest, digest_event
 from hstore.store.errors import InvalidName, InvalidValue
@@ -294,7 +295,7 @@ def test_a_replacement_for_a_key_may_be_anything() -> None:
     assert normalise({"\ud800": 1}, replace=lambda value, path, why: "\0?\ud800") == {"??": 1}
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(50), deadline=None, suppress_health_check=list(HealthCheck))
 @given(value=anything, tid=st.just(0))
 def test_whatever_comes_out_a_real_server_keeps(value: Any, tid: int, mongo_store: Store) -> None:
     exp = uuid.uuid4().hex

@@ -205,7 +205,15 @@ def test_an_event_moved_to_another_trial_is_named(report: Callable[[], Report], 
 
 def test_a_log_in_memory_can_be_verified_too() -> None:
     trials = hstore.Trials()
-    fmin(objective, {"x": hp.uniform("x", -0.5, 0.4)}, algo=rand.suggest, max_evals=5, trials=trials, verbose=False)
+    fmin(
+        objective,
+        {"x": hp.uniform("x", -0.5, 0.4)},
+        algo=rand.suggest,
+        max_evals=5,
+        rstate=0,
+        trials=trials,
+        verbose=False,
+    )
     assert verify(trials.experiment.documents()).findings == ()
 
 

@@ -3,11 +3,15 @@
 import contextlib
 import io
 import os
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+from tests.waiting import GENEROUS
 
 from hstore import hp
 from hstore.cli.app import run
@@ -18,7 +22,10 @@ from hstore.engine.search.fingerprint import fingerprint
 from hstore.engine.space import compile_space
 from hstore.store.events import Queued
 from hstore.store.experiment import Experiment
+from hstore.store.open_store import open_store
 from hstore.store.store import Store
+from hstore.workers.worker import Worker
+from hstore.workers.worker_options import WorkerOptions
 
 SPACE = compile_space({"x": hp.uniform("x", -1, 1)})
 QUICKLY = ("--lease", "1.5", "--poll-interval", "0.5")
@@ -63,6 +70,23 @@ def worker(url: str, *options: str) -> Iterator[subprocess.Popen[str]]:
     finally:
         process.kill()
         process.communicate()
+
+
+@contextlib.contextmanager
+def worker_here(url: str, **options: Any) -> Iterator[Worker]:
+    """Have a worker serve the store in a thread of this process, and stop it in the end; its children are real."""
+    with open_store(url) as store:
+        worker = Worker(store, WorkerOptions(**{"poll_interval": 0.5, "quiet": True, **options}))
+        codes: list[int] = []
+        thread = threading.Thread(target=lambda: codes.append(worker.run()), name="worker")
+        thread.start()
+        try:
+            yield worker
+        finally:
+            for _ in range(2):  # what still runs is not waited for
+                worker.stop(signal.SIGTERM)
+            thread.join(GENEROUS)
+        assert codes == [128 + signal.SIGTERM]
 
 
 def ran(url: str, *options: str) -> tuple[int, str]:

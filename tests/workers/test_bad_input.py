@@ -17,6 +17,7 @@ import pytest
 from pymongo.database import Database
 from replica_set import free_ports
 from tests.waiting import GENEROUS, until, until_read
+from tests.workers.serving import ran, worker_here
 
 import hstore
 from hstore import Ctrl, fmin, hp, rand
@@ -193,6 +194,7 @@ def by_name(folder: Path, code: str) -> Any:
 # -- where it is pointed ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.absent
 def test_an_empty_database_is_waited_at(mongo_url: str, hire: Hire, begin: Begin) -> None:
     worker = hire(mongo_url)
     worker.until("serves every open experiment (none yet) of")
@@ -200,11 +202,12 @@ def test_an_empty_database_is_waited_at(mongo_url: str, hire: Hire, begin: Begin
     assert worker.stop() == 143
 
 
+@pytest.mark.absent
 @pytest.mark.parametrize("option", [("--burst",), ("--max-idle", "0.1")], ids=["burst", "max-idle"])
-def test_an_empty_database_is_left_by_who_does_not_wait(option: tuple[str, ...], mongo_url: str, hire: Hire) -> None:
-    worker = hire(mongo_url, *option)
-    assert worker.end() == 0, worker.said
-    assert "(0 trials)" in worker.said
+def test_an_empty_database_is_left_by_who_does_not_wait(option: tuple[str, ...], mongo_url: str) -> None:
+    code, said = ran(mongo_url, *option)
+    assert code == 0, said
+    assert "(0 trials)" in said
 
 
 def test_an_experiment_that_is_not_there_is_said_at_once(mongo_url: str, hire: Hire) -> None:
@@ -214,13 +217,12 @@ def test_an_experiment_that_is_not_there_is_said_at_once(mongo_url: str, hire: H
     assert "there is no experiment 'nothing-there'" in worker.said
 
 
-def test_a_store_of_a_newer_schema_is_refused(mongo_url: str, hire: Hire, database: Database[dict[str, Any]]) -> None:
+def test_a_store_of_a_newer_schema_is_refused(mongo_url: str, database: Database[dict[str, Any]]) -> None:
     hstore.open(mongo_url).close()
     database["schema"].insert_one({"_id": MIGRATIONS[-1].number + 1, "name": "from the future"})
-    worker = hire(mongo_url)
-    assert worker.end() == 5, worker.said
-    assert worker.said.count("\n") == 1
-    assert "is newer than this hstore" in worker.said
+    code, said = ran(mongo_url)
+    assert (code, said.count("\n")) == (5, 1), said
+    assert "is newer than this hstore" in said
 
 
 def test_a_server_that_is_down_is_waited_for(tmp_path: Path, hire: Hire, begin: Begin) -> None:
@@ -251,7 +253,7 @@ def test_a_server_that_is_down_is_waited_for(tmp_path: Path, hire: Hire, begin: 
         search.close()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.long)])
 def test_a_worker_that_waits_for_a_server_can_be_stopped(number: int, hire: Hire) -> None:
     (port,) = free_ports(1)
     worker = hire(f"mongodb://127.0.0.1:{port}/lab")
@@ -260,7 +262,7 @@ def test_a_worker_that_waits_for_a_server_can_be_stopped(number: int, hire: Hire
     assert "Traceback" not in worker.said
 
 
-def test_a_server_that_does_not_let_us_in_is_not_asked_again(tmp_path: Path, hire: Hire) -> None:
+def test_a_server_that_does_not_let_us_in_is_not_asked_again(tmp_path: Path) -> None:
     (port,) = free_ports(1)
     with mongod(tmp_path / "data", port, "--auth"):
         place = f"127.0.0.1:{port}/"
@@ -271,13 +273,13 @@ def test_a_server_that_does_not_let_us_in_is_not_asked_again(tmp_path: Path, hir
                 client["lab"].command("createUser", user, pwd="x", roles=[role])
         hstore.open(f"mongodb://owner:x@{place}lab").close()
         users = {"owner:wrong@": "authentication failed", "": "requires authentication", "reader:x@": "not authorized"}
-        workers = {user: hire(f"mongodb://{user}{place}lab") for user in users}
         for user, why in users.items():
-            assert workers[user].end() == 5, workers[user].said
-            errors = [line for line in workers[user].said.splitlines() if line.startswith("Error: ")]
-            assert len(errors) == 1, workers[user].said
+            code, said = ran(f"mongodb://{user}{place}lab")
+            assert code == 5, said
+            errors = [line for line in said.splitlines() if line.startswith("Error: ")]
+            assert len(errors) == 1, said
             assert why in errors[0]
-            assert "Traceback" not in workers[user].said
+            assert "Traceback" not in said
             assert "wrong" not in errors[0], "a password is no message"
 
 
@@ -333,15 +335,16 @@ def test_who_cannot_load_an_objective_says_so_and_claims_nothing(
     assert "PYTHONPATH" in told[0]
 
 
-def test_who_refuses_one_search_serves_the_others(mongo_url: str, hire: Hire, begin: Begin, tmp_path: Path) -> None:
+def test_who_refuses_one_search_serves_the_others(
+    mongo_url: str, begin: Begin, tmp_path: Path, messages: list[str]
+) -> None:
     begin(mongo_url, by_name(tmp_path, "def f(config): return config['x']"), 3)
-    worker = hire(mongo_url)
-    worker.until("skipping 'e'")
-    fmin(
-        lambda config: config["x"], {"x": hp.uniform("x", -1, 1)}, algo=rand.suggest, max_evals=3, rstate=0,
-        verbose=False, experiment="another", store=mongo_url, workers=0,
-    )  # fmt: skip
-    assert worker.stop() == 143
+    with worker_here(mongo_url):
+        until(lambda: any("skipping 'e'" in message for message in messages), lambda: messages)
+        fmin(
+            lambda config: config["x"], {"x": hp.uniform("x", -1, 1)}, algo=rand.suggest, max_evals=3, rstate=0,
+            verbose=False, experiment="another", store=mongo_url, workers=0,
+        )  # fmt: skip
 
 
 def test_an_objective_that_is_named_takes_the_place_of_one_that_cannot_be_loaded(
@@ -446,25 +449,23 @@ def cancel(search: Search, tid: int) -> None:
 
 
 def test_what_returns_after_it_was_cancelled_is_noted_and_stays_cancelled(
-    mongo_url: str, hire: Hire, begin: Begin, tmp_path: Path
+    mongo_url: str, begin: Begin, tmp_path: Path, messages: list[str]
 ) -> None:
     search = begin(mongo_url, patient(tmp_path), 2)
-    worker = hire(mongo_url, "--grace", "600")
-    until((tmp_path / "begun").exists)
-    cancel(search, 0)
-    worker.until("trial 0 of 'e' was cancelled")
-    (tmp_path / "go").touch()
-    assert search.until_finished() == {"cancelled": 1, "done": 1}
-    (noted,) = search.until(lambda: search.events(Noted, 0))
-    assert noted.late["type"] == "done"
-    assert noted.late["loss"] == 5.0
-    assert worker.stop() == 143
-    assert "trial 0 of 'e' was reassigned; its late result (done) is saved as a note" in worker.said
+    with worker_here(mongo_url, grace=600.0):
+        until((tmp_path / "begun").exists)
+        cancel(search, 0)
+        until(lambda: any("trial 0 of 'e' was cancelled" in message for message in messages), lambda: messages)
+        (tmp_path / "go").touch()
+        assert search.until_finished() == {"cancelled": 1, "done": 1}
+        (noted,) = search.until(lambda: search.events(Noted, 0))
+        assert noted.late["type"] == "done"
+        assert noted.late["loss"] == 5.0
+    late = "trial 0 of 'e' was reassigned; its late result (done) is saved as a note"
+    assert any(late in message for message in messages)
 
 
-def test_what_does_not_return_after_it_was_cancelled_is_ended(
-    mongo_url: str, hire: Hire, begin: Begin, tmp_path: Path
-) -> None:
+def test_what_does_not_return_after_it_was_cancelled_is_ended(mongo_url: str, begin: Begin, tmp_path: Path) -> None:
     def objective(config: dict[str, Any]) -> float:
         if not (tmp_path / "begun").exists():
             (tmp_path / "begun").touch()
@@ -472,17 +473,17 @@ def test_what_does_not_return_after_it_was_cancelled_is_ended(
         return 1.0
 
     search = begin(mongo_url, objective, 2)
-    hire(mongo_url, "--grace", "0.1")
-    until((tmp_path / "begun").exists)
-    cancel(search, 0)
-    assert search.until_finished() == {"cancelled": 1, "done": 1}
+    with worker_here(mongo_url, grace=0.1):
+        until((tmp_path / "begun").exists)
+        cancel(search, 0)
+        assert search.until_finished() == {"cancelled": 1, "done": 1}
     assert search.events(Noted, 0) == []
 
 
 # -- what objectives can say ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("isolate", ["process", "none"])
+@pytest.mark.parametrize("isolate", ["process", pytest.param("none", marks=pytest.mark.long)])
 def test_an_objective_speaks_to_the_log_wherever_it_is_called(
     isolate: str, mongo_url: str, hire: Hire, begin: Begin
 ) -> None:
@@ -546,10 +547,8 @@ def test_an_objective_speaks_to_the_log_wherever_it_is_called(
     assert "not of interest" not in heard
 
 
-@pytest.mark.parametrize("act", ["pause", "stop", "cancel"])
-def test_an_objective_hears_that_it_should_stop(
-    act: str, mongo_url: str, hire: Hire, begin: Begin, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("act", ["pause", "cancel", pytest.param("stop", marks=pytest.mark.long)])
+def test_an_objective_hears_that_it_should_stop(act: str, mongo_url: str, begin: Begin, tmp_path: Path) -> None:
     def objective(config: dict[str, Any]) -> float:
         (tmp_path / "begun").touch()
         steps = 0
@@ -558,26 +557,24 @@ def test_an_objective_hears_that_it_should_stop(
         return float(steps)
 
     search = begin(mongo_url, objective, 1, {"x": hp.uniform("x", 0, 1), "ctrl": Ctrl})
-    hire(mongo_url, "--grace", "600")
-    until((tmp_path / "begun").exists)
-    search.experiment.refresh()
-    if act == "pause":
-        pause(search.experiment, "lunch")
-    elif act == "stop":
-        stop(search.experiment, "enough")
-    else:
-        cancel(search, 0)
-    if act == "cancel":
-        (late,) = search.until(lambda: search.events(Noted, 0))
-        assert late.late["type"] == "done"
-    else:
-        search.until(lambda: search.experiment.state.trials[0].state == "done")
-        assert (search.experiment.trials[0].loss or 0) > 0
+    with worker_here(mongo_url, grace=600.0):
+        until((tmp_path / "begun").exists)
+        search.experiment.refresh()
+        if act == "pause":
+            pause(search.experiment, "lunch")
+        elif act == "stop":
+            stop(search.experiment, "enough")
+        else:
+            cancel(search, 0)
+        if act == "cancel":
+            (late,) = search.until(lambda: search.events(Noted, 0))
+            assert late.late["type"] == "done"
+        else:
+            search.until(lambda: search.experiment.state.trials[0].state == "done")
+            assert (search.experiment.trials[0].loss or 0) > 0
 
 
-def test_an_objective_is_handed_expression_memo_and_ctrl_if_it_asks_for_them(
-    mongo_url: str, hire: Hire, begin: Begin
-) -> None:
+def test_an_objective_is_handed_expression_memo_and_ctrl_if_it_asks_for_them(mongo_url: str, begin: Begin) -> None:
     def objective(expr: Any, memo: Any, ctrl: Any) -> dict[str, Any]:
         from hstore.engine.space.evaluation import evaluate
 
@@ -587,7 +584,7 @@ def test_an_objective_is_handed_expression_memo_and_ctrl_if_it_asks_for_them(
 
     objective.fmin_pass_expr_memo_ctrl = True  # type: ignore[attr-defined]
     search = begin(mongo_url, objective, 2, {"x": hp.uniform("x", 0, 1), "ctrl": Ctrl})
-    hire(mongo_url)
+    assert ran(mongo_url, "--max-jobs", "2")[0] == 0
     assert search.until_finished() == {"done": 2}
     for trial in search.experiment.trials:
         assert isinstance(trial.end, Done)

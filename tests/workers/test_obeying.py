@@ -1,16 +1,18 @@
-"""What people ask of a search reaches real workers: they take no more, let go, and go on, as they are told."""
+"""What people ask of a search reaches workers: they take no more, let go, and go on, as they are told."""
 
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.waiting import GENEROUS, until_read
+from tests.workers.serving import worker_here
 
 import hstore
 from hstore import fmin, hp, rand
@@ -20,18 +22,7 @@ from hstore.store.errors import AllTrialsFailed
 from hstore.store.events import Finished
 from hstore.store.experiment import Experiment
 
-
-@contextmanager
-def workers(url: str, *args: str) -> Iterator[subprocess.Popen[str]]:
-    """Have `hstore worker` serve the store, in two slots."""
-    options = ["-j", "2", "--grace", "0.2", "--poll-interval", "1"]
-    command = [sys.executable, "-m", "hstore", "--store", url, "worker", *options, *args]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
+workers = partial(worker_here, slots=2, grace=0.2, poll_interval=1.0)
 
 
 class Search:

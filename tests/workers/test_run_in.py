@@ -88,13 +88,16 @@ class Recorder(Executor):
         return Future()
 
 
-@pytest.mark.parametrize("kind", EXECUTORS)
+@pytest.mark.parametrize(
+    "kind",
+    ["fork", "threads", "dask", *(pytest.param(kind, marks=pytest.mark.long) for kind in ("forkserver", "spawn"))],
+)
 def test_workers_in_an_executor_do_a_search(kind: str, mongo_url: str) -> None:
     with hstore.open(mongo_url) as store:  # a forked worker must not use this connection
         with EXECUTORS[kind]() as executor:
             futures = run_in(executor, N, mongo_url, max_jobs=JOBS, max_runtime=60, name="w")
             search(mongo_url)
-            assert [future.result(30) for future in futures] == [0, 0]
+            assert [future.result(GENEROUS) for future in futures] == [0, 0]
         trials = store.experiment("e").trials
     assert Counter(trial.state for trial in trials) == {"done": N * JOBS}
     assert Counter(trial.reserved.worker for trial in trials if trial.reserved) == {"w-0": JOBS, "w-1": JOBS}
@@ -106,7 +109,7 @@ def test_without_a_url_they_share_the_embedded_server(kind: str) -> None:
         with EXECUTORS[kind]() as executor:
             futures = run_in(executor, 1, max_jobs=2, max_runtime=60)
             search(None, 2)
-            assert futures[0].result(30) == 0
+            assert futures[0].result(GENEROUS) == 0
         assert store.experiment("e").state.counts == {"done": 2}
 
 
@@ -141,10 +144,11 @@ def test_what_a_worker_raises_comes_back(mongo_url: str) -> None:
     with pool("spawn") as executor:
         (future,) = run_in(executor, 1, mongo_url, experiments=["nothing-there"])
         with pytest.raises(hstore.errors.NotFound, match="nothing-there") as caught:
-            future.result(30)
+            future.result(GENEROUS)
     assert caught.value.exit_code == 3
 
 
+@pytest.mark.long
 def test_dask_begins_the_loop_again_whose_worker_was_killed(mongo_url: str) -> None:
     cluster = LocalCluster(n_workers=N, threads_per_worker=1, processes=True, dashboard_address=":0")
     with hstore.open(mongo_url) as store, ThreadPoolExecutor(1) as driver, cluster, Client(cluster) as client:
@@ -154,8 +158,8 @@ def test_dask_begins_the_loop_again_whose_worker_was_killed(mongo_url: str) -> N
         futures = run_in(client.get_executor(), N, mongo_url, experiments=["e"], lease=2.0, max_idle=15.0)
         until(lambda: len(store.experiment("e").state.counts) > 1)
         os.kill(pids[0], signal.SIGKILL)
-        searched.result(60)
-        assert [future.result(60) for future in futures] == [0, 0]
+        searched.result(GENEROUS)
+        assert [future.result(GENEROUS) for future in futures] == [0, 0]
         assert store.experiment("e").state.counts == {"done": 20}
 
 
@@ -163,7 +167,7 @@ def test_a_worker_in_a_thread_leaves_signals_alone(mongo_url: str) -> None:
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)]
     with ThreadPoolExecutor(1) as executor:
         (future,) = run_in(executor, 1, mongo_url, max_idle=0.1)
-        assert future.result(30) == 0
+        assert future.result(GENEROUS) == 0
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)] == before
 
 
@@ -172,16 +176,16 @@ def test_a_worker_that_loads_an_objective_is_not_idle(mongo_url: str) -> None:
         searched = driver.submit(search, mongo_url, 1, loads_in=3.0)
         until(lambda: "e" in store.experiments())
         (future,) = run_in(executor, 1, mongo_url, max_idle=1.5)
-        assert future.result(30) == 0
-        searched.result(30)
+        assert future.result(GENEROUS) == 0
+        searched.result(GENEROUS)
 
 
 def test_a_signal_ends_a_worker_in_a_pool_and_the_pool_goes_on(mongo_url: str) -> None:
     with hstore.open(mongo_url) as store, pool("spawn") as executor:
-        pid = executor.submit(os.getpid).result(30)
+        pid = executor.submit(os.getpid).result(GENEROUS)
         (future,) = run_in(executor, 1, mongo_url)
         assert store.claims is not None
         until(lambda: bool(store.claims.workers()))
         os.kill(pid, signal.SIGTERM)
-        assert future.result(30) == 143
-        assert executor.submit(os.getpid).result(30) == pid
+        assert future.result(GENEROUS) == 143
+        assert executor.submit(os.getpid).result(GENEROUS) == pid

@@ -182,7 +182,7 @@ class _Import:
             return []
         why = IMPORTED if state.status == "paused" else state.why or IMPORTED
         observed = self._experiment.observed()
-        return [(Finished, None, {"why": why, "observed": observed, "decision": self._experiment.head})]
+        return [(Finished, None, {"why": why, "observed": observed, **self._experiment.seals.ending()})]
 
     # -- its trials -------------------------------------------------------------------------------------------
 

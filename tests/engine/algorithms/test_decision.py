@@ -50,6 +50,9 @@ def test_what_gp_chose_falls_short_of_nothing(searched: tuple[Space, History]) -
         assert shortfall(searched, chosen, seed) == pytest.approx(0.0, abs=ENOUGH)
 
 
+@pytest.mark.parametrize(
+    "searched", [1, pytest.param(2, marks=pytest.mark.long)], ids=["one loss", "two losses"], indirect=True
+)
 def test_points_drawn_at_random_fall_short(searched: tuple[Space, History]) -> None:
     rng = np.random.default_rng(1)
     found = [shortfall(searched, searched[0].sample(rng)) for _ in range(40)]

@@ -5,6 +5,7 @@ import pytest
 from bench.hypervolume import hypervolume
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.drawing import examples
 
 from hstore.engine.algorithms.improvement import Boxes, boxes, improvement, improvement_slopes
 
@@ -18,7 +19,7 @@ def volume_of(cut: Boxes, lowest: float) -> float:
     return float(np.prod(sides, axis=0).sum())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(st.integers(1, 3), st.lists(st.tuples(*[st.integers(0, 9)] * 3), max_size=12))
 def test_boxes_and_what_the_front_dominates_fill_the_space_without_overlap(
     k: int, points: list[tuple[int, ...]]

@@ -9,6 +9,7 @@ import pytest
 from bench.hypervolume import hypervolume
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.drawing import examples
 
 from hstore import hp
 from hstore.engine.algorithms import ALGORITHMS, auto, gp
@@ -69,7 +70,7 @@ def test_the_scale_of_a_constraint_does_not_matter() -> None:
     assert auto.choose(SPACE, one, seed=3) == auto.choose(SPACE, other, seed=3)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(st.integers(2, 3), st.lists(st.tuples(*[st.integers(-3, 3)] * 4), min_size=1, max_size=15))
 def test_the_front_it_reads_is_of_feasible_trials_that_none_dominates(k: int, told: list[tuple[int, ...]]) -> None:
     history = History(SPACE)
@@ -89,7 +90,7 @@ def test_the_front_it_reads_is_of_feasible_trials_that_none_dominates(k: int, to
     assert all(loss > known.losses[known.valid].max(initial=-1.0) for _, loss in violations)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(st.integers(2, 3), st.lists(st.tuples(*[st.integers(-5, 5)] * 3), min_size=1, max_size=20))
 def test_nothing_dominates_the_best_by_maximin(k: int, told: list[tuple[int, ...]]) -> None:
     vectors = np.array(told, dtype=float)[:, :k]

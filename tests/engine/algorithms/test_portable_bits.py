@@ -102,7 +102,15 @@ def here() -> dict[str, object]:
     return run({})
 
 
-@pytest.mark.parametrize("machine", MACHINES.values(), ids=MACHINES)
+@pytest.mark.parametrize(
+    "machine",
+    [
+        pytest.param(
+            machine, id=name, marks=() if name in ("without any of it", "with one thread") else pytest.mark.long
+        )
+        for name, machine in MACHINES.items()
+    ],
+)
 def test_another_machine_finds_the_same_bits(machine: dict[str, str], here: dict[str, object]) -> None:
     there = run(machine)
     disabled = machine.get("NPY_DISABLE_CPU_FEATURES", "").split()

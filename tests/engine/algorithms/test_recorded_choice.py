@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.drawing import examples
 
 from hstore import Trials, fmin, hp
 from hstore.engine.algorithms import ALGORITHMS, Algorithm, choose_recorded, named
@@ -45,7 +46,7 @@ def search(algo: str, n_losses: int, n_constraints: int, *, seed: int, n: int, q
     return trials
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(6), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     algo=st.sampled_from(CHEAP), n_losses=st.integers(1, 3), n_constraints=st.integers(0, 2),
     seed=st.integers(0, 2**31 - 1), queue=st.integers(1, 3),

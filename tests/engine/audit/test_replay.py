@@ -45,8 +45,19 @@ def search(trials: Trials, algo: Any, *, max_evals: int = 60, max_queue_len: int
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("max_queue_len", [1, 4])
-@pytest.mark.parametrize("algo", [*ALGORITHMS, MIXED], ids=[*ALGORITHMS, "a mix of modules and partials"])
+COSTLY = ("gp", "cmaes")
+
+
+@pytest.mark.parametrize(
+    ("algo", "max_queue_len"),
+    [
+        pytest.param(
+            algo, n, id=f"{algo if isinstance(algo, str) else 'a mix of modules and partials'}-{n}",
+            marks=pytest.mark.long if algo in COSTLY and n == 4 else (),
+        )
+        for algo in (*ALGORITHMS, MIXED) for n in (1, 4)
+    ],
+)  # fmt: skip
 def test_every_suggestion_of_every_algorithm_is_derived_again(algo: Any, max_queue_len: int) -> None:
     trials = Trials()
     search(trials, algo, max_queue_len=max_queue_len)

@@ -14,10 +14,9 @@ from hstore.engine.hyperopt.exposed_names import _NAMES, exposed_by, lookup
 ABSENT = {
     # the inside of hyperopt's own algorithms and workers, which docs/hyperopt-names.md says are absent
     "algobase": {"ExprEvaluator"}, "anneal": {"ExprEvaluator"},
-    "atpe": {"ATPEOptimizer", "ClosedNamedTempFile", "Hyperparameter"}, "base": {"_all_same", "have_bson"},
-    "mongoexp": {"_has_mongo"}, "pyll.base": {"nx", "np_versions"}, "pyll.stochastic": {"ERR"},
-    "pyll_utils": {"_expr_to_config", "_remove_allpaths"}, "rdists": {"scipy_lognorm_gen"},
-    "sklearn": {"BaseSearchCV", "validate_data"},
+    "atpe": {"ATPEOptimizer", "ClosedNamedTempFile", "Hyperparameter"}, "base": {"_all_same"},
+    "pyll.base": {"np_versions"},
+    "pyll_utils": {"_expr_to_config", "_remove_allpaths"},
     "spark": {"_SparkFMinState", "_get_logger", "_get_random_id", "_have_spark", "_spark_major_minor_version"},
     "tpe": {
         "adaptive_parzen_normal_orig", "adaptive_parzen_sampler", "build_posterior", "build_posterior_wrapper",

@@ -86,7 +86,7 @@ def test_a_search_that_is_over_keeps_nothing_alive(mongo_url: str, pruner: str |
     def search() -> weakref.ref[Any]:
         trials = MongoTrials(mongo_url, exp_key="over")
         trials.asynchronous = False
-        fmin(objective, {"x": hp.uniform("x", 0, 1)}, algo="rand", max_evals=2, trials=trials, pruner=pruner,
+        fmin(objective, {"x": hp.uniform("x", 0, 1)}, algo="rand", max_evals=2, rstate=0, trials=trials, pruner=pruner,
              verbose=False)  # fmt: skip
         return weakref.ref(trials.experiment.store)
 

@@ -59,10 +59,10 @@ def test_draws_for_several_trials_are_by_label_with_their_ids() -> None:
     memo = {domain.s_new_ids: [4, 5, 9], domain.s_rng: np.random.default_rng(0)}
     idxs, vals = _evaluate(domain.s_idxs_vals, memo)
     assert sorted(idxs) == sorted(vals) == ["k", "n", "q", "x", "y"]
-    assert idxs["x"] == [4, 5, 9]
+    assert idxs["x"].tolist() == [4, 5, 9]
     for label in idxs:
         assert len(idxs[label]) == len(vals[label])
-    assert idxs["y"] == [tid for tid, k in zip([4, 5, 9], vals["k"], strict=True) if k == 1]
+    assert idxs["y"].tolist() == [tid for tid, k in zip([4, 5, 9], vals["k"], strict=True) if k == 1]
     miscs: list[dict[str, Any]] = [{"tid": tid} for tid in (4, 5, 9)]
     miscs_update_idxs_vals(miscs, idxs, vals)
     assert [misc["idxs"]["x"] for misc in miscs] == [[4], [5], [9]]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from histories import begin
-from tests.waiting import until
+from tests.waiting import GENEROUS, until
 
 import hstore
 from hstore.engine.search.control import conclude, pause, resume, retry, stop
@@ -355,7 +355,7 @@ def test_requests_from_all_sides_leave_a_log_that_is_sound(mongo_url: str) -> No
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(GENEROUS)
     with hstore.open(mongo_url) as store:
         found = store.experiment("e")
         stop(found, "all", now=True)

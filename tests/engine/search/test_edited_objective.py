@@ -130,8 +130,11 @@ if __name__ == "__main__":
 
 @pytest.mark.parametrize(
     ("edits", "edited"),
-    [({"scale": 2}, "the script"), ({"inside": 1}, "the script"), ({"offset": 1}, "script_helper.py"), ({}, None)],
-)
+    [
+        ({"inside": 1}, "the script"), ({"offset": 1}, "script_helper.py"), ({}, None),
+        pytest.param({"scale": 2}, "the script", marks=pytest.mark.long),
+    ],
+)  # fmt: skip
 def test_of_a_script_what_the_objective_uses_counts_and_not_how_long_it_searches(
     mongo_url: str, tmp_path: Path, edits: dict[str, int], edited: str | None
 ) -> None:

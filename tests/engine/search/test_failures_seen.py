@@ -173,8 +173,13 @@ def test_a_number_of_failures_is_at_least_one(wrong: Any) -> None:
         search(fragile, Trials(), max_consecutive_failures=wrong)
 
 
-@pytest.mark.parametrize("objectives", [None, 2])
-@pytest.mark.parametrize("fn", [divides, dies])
+@pytest.mark.parametrize(
+    ("fn", "objectives"),
+    [
+        (divides, None), (dies, 2),
+        *(pytest.param(*case, marks=pytest.mark.long) for case in ((divides, 2), (dies, None))),
+    ],
+)  # fmt: skip
 def test_failures_in_workers_are_told_once(
     mongo_url: str, messages: list[str], capfd: pytest.CaptureFixture[str], fn: Callable[..., Any], objectives: Any
 ) -> None:
@@ -191,6 +196,7 @@ def test_failures_in_workers_are_told_once(
     assert "failed:" not in capfd.readouterr().err  # of the worker: the call has told it
 
 
+@pytest.mark.long
 def test_a_search_with_workers_stops_after_failures_in_a_row(mongo_url: str, tmp_path: Path) -> None:
     with pytest.raises(AllTrialsFailed):
         fmin(

@@ -58,8 +58,13 @@ def check(url: str, max_queue_len: int = 1) -> None:
                 assert len(trial.result["big"]) == 70_000
 
 
-@pytest.mark.parametrize("side", ["before", "after"])
-@pytest.mark.parametrize("how", ["append", "show"])
+@pytest.mark.parametrize(
+    ("how", "side"),
+    [
+        ("append", "after"), ("show", "before"),
+        *(pytest.param(*case, marks=pytest.mark.long) for case in (("append", "before"), ("show", "after"))),
+    ],
+)  # fmt: skip
 def test_killed_on_either_side_of_a_write_it_goes_on_as_if_nothing_had_happened(
     mongo_url: str, how: str, side: str
 ) -> None:
@@ -69,7 +74,7 @@ def test_killed_on_either_side_of_a_write_it_goes_on_as_if_nothing_had_happened(
     check(mongo_url)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.long)])
 def test_killed_at_random_instants_it_goes_on_as_if_nothing_had_happened(mongo_url: str, seed: int) -> None:
     rng = random.Random(seed)
     plan = [{"how": "time", "after": rng.uniform(0.0, 0.25)} for _ in range(15)]

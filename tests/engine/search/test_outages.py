@@ -10,6 +10,7 @@ from typing import IO
 
 import psutil
 import pytest
+from tests.waiting import GENEROUS
 
 import hstore
 from hstore.engine.audit.replay import derive_again
@@ -56,7 +57,7 @@ def await_line(stream: IO[str] | None, text: str, times: int = 1) -> None:
 
 
 def check(search: subprocess.Popen[str]) -> None:
-    _, said = search.communicate(timeout=120)
+    _, said = search.communicate(timeout=GENEROUS)
     assert search.returncode == 0, said
     with hstore.open() as store:
         experiment = store.experiment("outage")
@@ -73,7 +74,7 @@ def check(search: subprocess.Popen[str]) -> None:
         }
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("how", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.long)])
 def test_a_mongod_that_ends_under_a_search_is_started_again_and_the_search_goes_on(
     how: signal.Signals, server: EmbeddedServer
 ) -> None:

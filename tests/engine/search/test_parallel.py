@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.waiting import GENEROUS, until
+from tests.workers.serving import worker_here
 
 import hstore
 from hstore import MongoTrials, Trials, fmin, hp, rand, tpe
@@ -90,6 +91,7 @@ def test_workers_come_by_themselves_and_serve_what_is_open(mongo_url: str) -> No
     assert len(sound(mongo_url, "theirs").trials) == 30
 
 
+@pytest.mark.long
 def test_the_queue_holds_one_trial_for_each_slot_and_one_more(mongo_url: str, tmp_path: Path) -> None:
     go = str(tmp_path / "go")
 
@@ -129,7 +131,10 @@ def test_an_algorithm_hears_of_every_end_whoever_brought_it(mongo_url: str) -> N
     assert search.trials[0].point == {"x": 0.5, "c": 1, "y": 0.25}
 
 
-@pytest.mark.parametrize("by", ["timeout", "loss_threshold", "early_stop_fn"])
+@pytest.mark.parametrize(
+    "by",
+    ["timeout", *(pytest.param(by, marks=pytest.mark.long) for by in ("loss_threshold", "early_stop_fn"))],
+)
 def test_a_search_that_ends_early_cancels_what_is_left(mongo_url: str, by: str) -> None:
     def slow_after_a_while(config: dict[str, Any]) -> float:
         if config["x"] < -0.6:
@@ -171,7 +176,7 @@ def test_it_says_that_no_worker_is_there_and_how_to_start_one(
     )
     thread.start()
     until(help_is_asked_for)
-    with worker(mongo_url, "alone"):
+    with worker_here(mongo_url, experiments=["alone"]):
         thread.join(GENEROUS)
     assert not thread.is_alive()
 
@@ -180,17 +185,17 @@ def test_a_driver_that_was_killed_is_continued_by_the_same_call(mongo_url: str) 
     code = f"""
 import numpy as np
 from hstore import fmin, hp, rand
-fmin(lambda c: c["x"] ** 2, {{"x": hp.uniform("x", -1, 1)}}, algo=rand.suggest, max_evals=400,
+fmin(lambda c: c["x"] ** 2, {{"x": hp.uniform("x", -1, 1)}}, algo=rand.suggest, max_evals=160,
      rstate=np.random.default_rng(3), verbose=False, experiment="go-on", store={mongo_url!r}, workers=0)
 """
-    with worker(mongo_url), hstore.open(mongo_url) as store:
-        for wanted in (20, 120):
+    with worker_here(mongo_url), hstore.open(mongo_url) as store:
+        for wanted in (20, 60):
             driver = subprocess.Popen([sys.executable, "-c", code])
             until(lambda: store.models and sum(e["trials"] for e in store.models.overview()) >= wanted)  # noqa: B023
             driver.kill()
             driver.wait()
         assert subprocess.run([sys.executable, "-c", code], timeout=GENEROUS, check=True).returncode == 0
-    assert len(sound(mongo_url, "go-on").trials) == 400
+    assert len(sound(mongo_url, "go-on").trials) == 160
 
 
 def test_ctrl_c_stops_its_workers_and_what_they_held_goes_on_later(mongo_url: str) -> None:

@@ -111,7 +111,7 @@ class Gate:
         (self.folder / "open").touch()
 
 
-@pytest.mark.parametrize("remove", REMOVALS[:2])
+@pytest.mark.parametrize("remove", [REMOVALS[0], pytest.param(REMOVALS[1], marks=pytest.mark.long)])
 def test_a_worker_stops_before_it_writes_anything(
     remove: Removal, mongo_url: str, mongo_store: Store, database: Database[Any], tmp_path: Path
 ) -> None:
@@ -133,7 +133,7 @@ def test_a_worker_stops_before_it_writes_anything(
     assert left(database) == held
 
 
-@pytest.mark.parametrize("remove", REMOVALS[:2])
+@pytest.mark.parametrize("remove", [pytest.param(REMOVALS[0], marks=pytest.mark.long), REMOVALS[1]])
 def test_a_search_with_workers_stops_as_well(
     remove: Removal, mongo_url: str, database: Database[Any], tmp_path: Path
 ) -> None:

@@ -77,7 +77,7 @@ def three(config: Mapping[str, float]) -> list[float]:
     return [1e6 * (x**2 + y**2), 1e-6 * ((x - 1) ** 2 + y**2), x**2 + (y - 1) ** 2 - 50.0]
 
 
-@pytest.mark.parametrize("n", [2, 3])
+@pytest.mark.parametrize("n", [2, pytest.param(3, marks=pytest.mark.long)])
 def test_auto_searches_for_two_and_three_things_within_constraints(trials: Trials, n: int) -> None:
     def objective(config: Mapping[str, float]) -> Any:
         losses = three(config)[:n]
@@ -272,7 +272,7 @@ def test_a_scalarisation_of_a_newer_hstore_is_no_difference() -> None:
     assert [told for _, told in report.skipped] == [why] * 3
 
 
-@pytest.mark.parametrize("algo", [tpe.suggest, "auto"], ids=["tpe", "auto"])
+@pytest.mark.parametrize("algo", [tpe.suggest, pytest.param("auto", marks=pytest.mark.long)], ids=["tpe", "auto"])
 def test_workers_evaluate_several_losses_and_commands_show_them(mongo_url: str, algo: Any) -> None:
     def objective(config: Mapping[str, float]) -> Any:
         if config["x"] > 1:

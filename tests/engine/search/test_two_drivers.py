@@ -7,6 +7,7 @@ from collections import Counter
 from typing import Any
 
 import numpy as np
+from tests.waiting import GENEROUS
 
 import hstore
 from hstore import Trials, fmin, hp, rand
@@ -31,7 +32,7 @@ def test_processes_that_begin_and_run_one_experiment_at_once_share_its_trials(mo
         subprocess.Popen([sys.executable, "-c", RUN, mongo_url], stderr=subprocess.PIPE, text=True) for _ in range(3)
     ]
     for run in runs:
-        _, said = run.communicate(timeout=120)
+        _, said = run.communicate(timeout=GENEROUS)
         assert run.returncode == 0, said
     with hstore.open(mongo_url) as store:
         search = store.experiment("shared")
@@ -66,7 +67,7 @@ def test_a_driver_that_loses_the_race_for_a_decision_folds_the_winners(mongo_url
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(60)
+            thread.join(GENEROUS)
         alone = Trials()
         fmin(
             lambda c: c["x"] ** 2,

@@ -138,8 +138,8 @@ def test_a_worker_takes_nothing_of_a_search_whose_own_end_cannot_be_read(
     experiment.append(experiment.compose((Noted, None, {"note": "x"})))
     newer(database, None, "noted")
     code, said = ran(mongo_url, "e", "--burst")
-    assert code == 9
-    assert "skipping 'e'" in said
+    assert code == 6
+    assert "experiment 'e' cannot go on here: its event 1 cannot be read" in said
     assert types(database, 0) == ["queued"]
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.drawing import examples
 
 from hstore.engine.space import Space, compile_space, hp, scope
 from hstore.store.errors import BadSearchSpace
@@ -32,7 +33,7 @@ def there_and_back(space: Space) -> Space:
     return Space.from_data(json.loads(json.dumps(space.to_data())))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(options=st.lists(CONSTANTS, min_size=1, max_size=4), seed=st.integers(0, 2**32))
 def test_a_space_of_any_constants_comes_back_the_same(options: list[Any], seed: int) -> None:
     space = compile_space({"c": hp.choice("c", [*options, {"x": hp.uniform("x", 0, 1), "o": options[0]}])})

@@ -11,6 +11,7 @@ import pytest
 from test_same_as_hyperopt import random_space
 
 from hstore.engine.space import Literal, Space, compile_space, hp, scope, space_eval
+from hstore.pyll.stochastic import sample
 from hstore.store.errors import BadSearchSpace, DuplicateLabel
 
 
@@ -90,7 +91,7 @@ def test_an_object_that_is_no_data_leaves_its_text() -> None:
         (lambda: cast(Any, hp.uniform)("lr", 0, 1, 2), "lr: .*too many positional arguments"),
         (lambda: cast(Any, hp.normal)("lr", mean=0, sigma=1), "lr: .*mu"),
         (lambda: cast(Any, hp.choice)("lr", options=[1], p=[1]), "lr: .*unexpected keyword argument 'p'"),
-        (lambda: hp.choice("lr", []), "lr: there are no options"),
+        (lambda: hp.pchoice("lr", []), "lr: there are no options"),
         (lambda: hp.choice("lr", (i for i in range(3))), "lr: the options must be a list"),
         (lambda: hp.pchoice("lr", [(0.5, 1), (0.6, 2), (0, 3)]), "lr: the probabilities must add up to 1, not to 1.1"),
         (lambda: hp.pchoice("lr", [(2, 1), (1, 2)]), "lr: the probabilities must add up to 1, not to 3"),
@@ -106,6 +107,17 @@ def test_an_object_that_is_no_data_leaves_its_text() -> None:
 def test_a_bad_argument_is_refused_where_it_is_written(make: Any, why: str) -> None:
     with pytest.raises(BadSearchSpace, match=why):
         make()
+
+
+@pytest.mark.parametrize("options", [[], (), {}, "", range(0), np.array([])])
+def test_a_choice_of_nothing_can_be_made_and_is_refused_where_it_would_be_searched(options: Any) -> None:
+    none = hp.choice("none", options)  # as a program does for each component, and uses those with a choice
+    for space in (none, {"x": hp.uniform("x", 0, 1), "n": none}, hp.choice("c", [1, {"n": none}])):
+        with pytest.raises(BadSearchSpace, match="none: there are no options"):
+            compile_space(space)
+    assert space_eval(hp.choice("c", [1, none]), {"c": 0}) == 1, "which is not the option without options"
+    sampled = hp.pchoice("c", [(1.0, 1), (0.0, none)])
+    assert {sample(sampled, np.random.default_rng(seed)) for seed in range(3)} == {1}
 
 
 def test_bounds_of_zero_and_arithmetic_on_constants_are_fine() -> None:

@@ -1,0 +1,151 @@
+"""The chains of a stored log, with the digest up to each event, as those who check the log look at them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from hstore.store.digest import digest, digest_of_any
+from hstore.store.event_documents import place
+from hstore.store.events import Document
+from hstore.store.head import HeadTree
+
+Kind = Literal["changed", "removed", "added", "moved", "unreadable", "stripped", "contradictory", "lost"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """An event that does not match the digests that others hold of it, or its own content."""
+
+    tid: int | None
+    """None: the experiment's own chain."""
+    ver: int
+    kind: Kind
+    message: str
+
+
+@dataclass(slots=True)
+class LogChain:
+    """A chain as it is stored, and the digest up to each of its events."""
+
+    tid: int | None
+    documents: list[Document]
+    digests: list[bytes]
+    quarantined: set[int] = field(default_factory=set)
+    """Places of events that count for nothing: what they say of others is not looked at."""
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return "the experiment's own chain" if self.tid is None else f"trial {self.tid}"
+
+    @property
+    def counting(self) -> Iterable[tuple[int, Document]]:
+        """The events that count, with their places."""
+        return ((ver, document) for ver, document in enumerate(self.documents) if ver not in self.quarantined)
+
+    def finding(self, ver: int, kind: Kind, message: str) -> Finding:
+        """Return what is to be said of event *ver*."""
+        return Finding(tid=self.tid, ver=ver, kind=kind, message=f"event {ver} of {self.name} was {kind}: {message}")
+
+    def contradiction(self, ver: int, message: str) -> Finding:
+        """Return that event *ver* contradicts itself."""
+        text = f"event {ver} of {self.name} contradicts itself: {message}"
+        return Finding(tid=self.tid, ver=ver, kind="contradictory", message=text)
+
+
+class Chains(dict[int | None, LogChain]):
+    """By tid the chains of a log (None: the experiment's own), and what is found of events without a place in any."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.strays: list[Finding] = []
+
+    def place_for(self, tid: int | None, *, is_gone: bool) -> int | None:
+        """Return the next ver of the chain of *tid*; None if there is no place for an event that *is_gone*."""
+        known = self.get(tid)
+        if not is_gone or known is not None:
+            return 0 if known is None else len(known.documents)
+        last = max((each for each in self if each is not None), default=-1)
+        return 0 if tid is None or tid <= last + 1 else None
+
+
+def chains_of(documents: Iterable[Document]) -> Chains:
+    """Return the chains of *documents*, all events of one experiment in the order of `EventLog.documents`.
+
+    Quarantined events are left out, unless their chain goes on behind them.
+    """
+    documents = list(documents)
+    gone = quarantined_ids(documents)
+    chains = Chains()
+    for document in documents:
+        at, is_gone = place(document), repr(document.get("_id")) in gone
+        if at is None:
+            if not is_gone:
+                message = f"event {document.get('ver')!r:.40} of trial {document.get('tid')!r:.40} has no place in it"
+                chains.strays.append(Finding(tid=None, ver=0, kind="added", message=message))
+            continue
+        tid, ver = at
+        if is_gone and ver != chains.place_for(tid, is_gone=True):
+            continue  # its chain has not come that far
+        chain = chains.setdefault(tid, LogChain(tid, [], []))
+        after = chain.digests[-1] if chain.digests else b""
+        try:
+            own = digest(document, after)
+        except (KeyError, TypeError, AttributeError, ValueError, OverflowError):
+            document, own = {**document, "raw": b""}, digest_of_any(document, after)  # it has not the shape of an event
+        if is_gone:
+            chain.quarantined.add(ver)
+        chain.digests.append(own)
+        chain.documents.append(document)
+    return chains
+
+
+def quarantined_ids(documents: Iterable[Document]) -> set[str]:
+    """Return the `_id`s, as Python writes them, of what the `quarantined` events among *documents* name."""
+    found = (data_of(each).get("events") for each in documents if each.get("type") == "quarantined")
+    entries = [entry for entries in found if isinstance(entries, list) for entry in entries]
+    return {repr(entry[2]) for entry in entries if isinstance(entry, list) and len(entry) == 4}
+
+
+def is_whole(chains: Chains) -> bool:
+    """Return whether there is the experiment's own chain, and trials 0, 1, 2, … without gaps."""
+    return None in chains and all(tid in chains for tid in range(len(chains) - 1))
+
+
+def head_tree(chains: Chains) -> HeadTree:
+    """Return a tree for heads of *chains*, at no tips yet."""
+    return HeadTree(lambda tid, ver: chains[tid].digests[ver])
+
+
+def head_of(chains: Chains) -> bytes:
+    """Return the head of all *chains*; nothing if trials are missing."""
+    if not is_whole(chains):
+        return b""
+    tree = head_tree(chains)
+    tree.move((tid, len(chain.digests) - 1) for tid, chain in chains.items())
+    return tree.head
+
+
+def data_of(document: Document) -> Document:
+    """Return the data of *document*; nothing for what has none."""
+    data = document.get("data")
+    return data if isinstance(data, dict) else {}
+
+
+def prev_of(document: Document) -> bytes | None:
+    """Return the digest of what *document* follows, as far as it says."""
+    prev = data_of(document).get("prev")
+    return prev if isinstance(prev, bytes) else None
+
+
+def observed_by(document: Document) -> list[tuple[int | None, int, bytes]]:
+    """Return what *document* says it observed; nonsense in it shows in its own digest."""
+    observed = data_of(document).get("observed")
+    entries = [entry for entry in observed if isinstance(entry, list)] if isinstance(observed, list) else []
+    return [
+        (tid, ver, expected)
+        for tid, ver, expected in (entry for entry in entries if len(entry) == 3)
+        if isinstance(tid, int | None) and isinstance(ver, int) and isinstance(expected, bytes)
+    ]

@@ -1,0 +1,51 @@
+"""The overview of a store: what its read models say of each experiment, and which of them cannot be believed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from hstore.store.events import Document
+from hstore.store.fold import UNREADABLE
+from hstore.store.read_models import ReadModels, Tally, experiment_document
+from hstore.store.state import State
+
+_KINDS: dict[str, Any] = {
+    "status": str, "why": str | None, "pruned": int | None, "last": dict | None, "pareto": list | None,
+    "limits": dict | None,
+}  # fmt: skip
+
+
+def overview_in_memory(states: Iterable[State]) -> list[Document]:
+    """See `Store.overview`, of experiments that were folded."""
+    return [{"name": state.exp, **experiment_document(state)} for state in states]
+
+
+def overview_of(models: ReadModels) -> list[Document]:
+    """See `Store.overview`."""
+    tally = models.tally()
+    experiments: list[Document] = []
+    for document in models.overview():
+        name = document.pop("_id")
+        if wrong := _wrong_fields(name, document):
+            why = f"its document in `experiments` has a wrong {', '.join(wrong)}; see `hstore rebuild {name}`"
+            experiments.append({"name": str(name), "status": UNREADABLE, "why": why, "counts": {}, "best": {}})
+            continue
+        counted = tally.get(name, Tally({}, {}))
+        experiments.append({"name": name, **document, "counts": counted.counts, "best": counted.best})
+    return experiments
+
+
+def _wrong_fields(name: object, document: Document) -> list[str]:
+    """Return the fields of the *document* of experiment *name* that no program of hstore would have written so."""
+    wrong = [field for field, kind in _KINDS.items() if not isinstance(document.get(field), kind)]
+    front = document.get("pareto")
+    if isinstance(front, list) and not all(
+        isinstance(each, dict) and _are_numbers(each.get("losses")) for each in front
+    ):
+        wrong.append("pareto")
+    return wrong if isinstance(name, str) else ["_id", *wrong]
+
+
+def _are_numbers(losses: object) -> bool:
+    return isinstance(losses, list) and all(isinstance(loss, int | float) for loss in losses)

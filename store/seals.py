@@ -1,0 +1,147 @@
+"""Seals: the heads that an experiment's own chain records, which events they cover, and the head now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from hstore.store.events import Event, Finished, Sealed
+from hstore.store.head import Chain, HeadTree, Runs, index_of, move, runs
+
+if TYPE_CHECKING:
+    from hstore.store.experiment import Experiment
+
+
+class Seals:
+    """The head of *chains*, as far as they were read, and what of them an event commits to. *digest*: see `HeadTree`.
+
+    What it costs is in proportion to what is new, so that a search of any length can be sealed again and again.
+    """
+
+    def __init__(self, chains: Mapping[Chain, Sequence[Event]], digest: Callable[[Chain, int], bytes]) -> None:
+        self._chains = chains
+        self._digest = digest
+        self._tree = HeadTree(digest)
+        self._grown: set[Chain] = set()
+        """Chains whose ends the tree does not know."""
+        self._covered: list[int] = []
+        """How far the latest recorded head covers each chain."""
+        self._uncovered: set[Chain] = set()
+        """Chains that may not end where that one says."""
+
+    def take(self, events: Iterable[Event]) -> None:
+        """Note that *events* are in their chains now."""
+        for event in events:
+            self._grown.add(event.tid)
+            self._uncovered.add(event.tid)
+            if isinstance(event, (Sealed, Finished)) and event.tips is not None:
+                if move(self._covered, event.tips, most=len(self._chains)):
+                    self._uncovered.update(_chains_of(event.tips))
+                self._uncovered = {tid for tid in self._uncovered if not self._is_covered(tid)}
+
+    def begin_from(self, settled: Iterable[int]) -> None:
+        """Note the chains of *settled* trials, of which no event is taken; those of the experiment itself have been."""
+        settled = list(settled)
+        self._grown.update(settled)
+        self._uncovered.update(tid for tid in settled if not self._is_covered(tid))
+
+    @property
+    def decisions(self) -> int:
+        """How many decisions the latest recorded head covers."""
+        return max(0, len(self._covered) - 1)
+
+    @property
+    def head(self) -> bytes:
+        """The head of all that was read."""
+        return self._current().head
+
+    @property
+    def cut(self) -> list[int]:
+        """How far each chain was read: see `head.Cut`."""
+        n = len(self._chains)
+        return [len(self._chains[None]) - 1, *(len(self._chains[tid]) - 1 for tid in range(n - 1))]
+
+    def is_last_right(self) -> bool:
+        """Return whether the latest recorded head is that of what it covers; True if there is none.
+
+        The tree that this takes is the one that later heads go on from.
+        """
+        own = self._chains[None]
+        holders = (event for event in reversed(own) if isinstance(event, (Sealed, Finished)))
+        latest = next((event.head for event in holders if event.head is not None), None)
+        if latest is None:
+            return True
+        ends = [(index - 1 if index else None, ver) for index, ver in enumerate(self._covered)]
+        if any(ver >= len(self._chains[tid]) for tid, ver in ends):
+            return False
+        tree = HeadTree(self._digest)
+        tree.move(ends)
+        if tree.head != latest:
+            return False
+        if not len(self._tree):
+            self._tree = tree
+            self._grown = {tid for tid in self._grown if not self._is_covered(tid)}
+        return True
+
+    def prove(self, tid: int) -> dict[str, Any]:
+        """Return the proof that the head holds trial *tid* as it was read: see `HeadTree.prove`."""
+        return self._current().prove(tid, len(self._chains[tid]) - 1)
+
+    def is_due(self, every: int) -> bool:
+        """Return whether no recorded head covers the last *every* decisions."""
+        return len(self._chains) - 1 - self.decisions >= every
+
+    def has_news(self) -> bool:
+        """Return whether there is anything that no recorded head covers, beside the event that holds it."""
+        own = self._chains[None]
+        ends = {tid for tid in self._uncovered if not self._is_covered(tid)}
+        return bool(ends - {None}) or not (isinstance(own[-1], (Sealed, Finished)) and own[-1].head is not None)
+
+    @property
+    def uncovered(self) -> set[Chain]:
+        """The chains that do not end where the latest recorded head says."""
+        return {tid for tid in self._uncovered if not self._is_covered(tid)}
+
+    def sealed(self) -> dict[str, Any]:
+        """Return the data of a `Sealed` that commits to all that was read."""
+        return {**self._head_and_tips(), "decisions": len(self._chains) - 1}
+
+    def ending(self) -> dict[str, Any]:
+        """Return what a `Finished` holds beside what it observed, to commit to all that was read."""
+        last = len(self._chains) - 2
+        return {**self._head_and_tips(), "decision": self._digest(last if last >= 0 else None, 0)}
+
+    def _head_and_tips(self) -> dict[str, Any]:
+        return {"head": self.head, "tips": self._tips()}
+
+    def _tips(self) -> Runs:
+        ends = {tid for tid in self._uncovered if not self._is_covered(tid)}
+        return runs((tid, len(self._chains[tid]) - 1) for tid in ends)
+
+    def _is_covered(self, tid: Chain) -> bool:
+        index = index_of(tid)
+        return index < len(self._covered) and self._covered[index] == len(self._chains[tid]) - 1
+
+    def _current(self) -> HeadTree:
+        if self._grown:
+            self._tree.move((tid, len(self._chains[tid]) - 1) for tid in self._grown)
+            self._grown.clear()
+        return self._tree
+
+
+def seal(experiment: Experiment) -> Event | None:
+    """Append an event that commits to all that was read of *experiment*; return it, or None if its last one does.
+
+    Raises `Conflict` if the experiment's own chain has gone on meanwhile.
+    """
+    if not experiment.seals.has_news():
+        return None
+    [event] = experiment.compose((Sealed, None, experiment.seals.sealed()))
+    experiment.append([event])
+    return event
+
+
+def _chains_of(tips: Sequence[Sequence[Any]]) -> Iterable[Chain]:
+    for tid, n, _ in tips:
+        first = index_of(tid)
+        yield from (index - 1 if index else None for index in range(first, first + n))
