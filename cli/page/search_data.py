@@ -7,6 +7,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from pymongo.errors import OperationFailure
+
 from hstore.cli.page import charts, figures
 from hstore.cli.page.trial_rows import SORTS, STATES, TableQuery, collection, find_rows, labels_of
 from hstore.cli.page.watch import Watches
@@ -39,10 +41,17 @@ class SearchData:
         """
         with self._lock:
             if time.monotonic() - self._overview[0] > FRESH:
-                found = [_summary(document) for document in self._store.overview()]
+                found = [_summary(document) for document in self._documents()]
                 found.sort(key=lambda each: str(each["last"]), reverse=True)
                 self._overview = time.monotonic(), found
             return self._overview[1]
+
+    def _documents(self) -> list[Document]:
+        try:
+            return self._store.overview()
+        except OperationFailure:  # a document of a trial has values that cannot be compared: nothing is counted then
+            documents = self._store.models.overview()
+            return [{"name": document["_id"], **document} for document in documents]
 
     def heading(self, name: str) -> dict[str, Any]:
         """Return what a page says before its data has come, from one document; raises `NotFound`."""

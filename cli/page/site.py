@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import bokeh
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from pymongo.errors import PyMongoError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
@@ -199,7 +200,7 @@ def make_app(store: Store, access: Access) -> Starlette:
     app = Starlette(
         routes=routes,
         middleware=[Middleware(Guard, access=access), Middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)],
-        exception_handlers={HstoreError: site.failed},
+        exception_handlers={HstoreError: site.failed, PyMongoError: site.failed},
         lifespan=lifespan,
     )
     app.state.site = site

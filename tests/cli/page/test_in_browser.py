@@ -57,7 +57,7 @@ def tab(browser: Any, shared: tuple[Store, Page]) -> Iterator[Any]:
         complaints.append(dialog.message)
         dialog.dismiss()
 
-    tab.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+    tab.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
     tab.on("pageerror", lambda error: complaints.append(str(error)))
     tab.on("dialog", refuse)
     tab.goto(address(shared[1], "/", token=TOKEN))

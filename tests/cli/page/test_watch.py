@@ -109,8 +109,10 @@ def test_documents_that_are_no_trials_break_nothing(shared: tuple[Store, Page], 
     told = page.get("/api/trials", name=name).data
     assert [row["tid"] for row in told["rows"]][-4:] == [3, 2, 1, 0]
     assert page.get("/api/columns", name=name).data["tid"] == [0, 1, 2, 3]
+    assert name in [each["name"] for each in page.get("/api/overview").data["searches"]]
     for kind in ("slice", "parallel"):
         assert page.get("/api/chart", kind=kind, name=name).status == 200
+    trials.delete_many({"exp": name})
 
 
 def test_a_viewer_that_is_too_far_behind_loads_everything_again(watch: SearchWatch) -> None:
