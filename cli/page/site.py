@@ -238,7 +238,7 @@ def _json(value: Any) -> Response:
 
 
 def _name(request: Request) -> str:
-    name = request.query_params.get("name")
+    name: str | None = request.query_params.get("name")
     if not name:
         raise InvalidValue("the address names no search")
     return name
