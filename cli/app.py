@@ -36,6 +36,7 @@ from hstore.cli.show import show
 from hstore.cli.sign import sign
 from hstore.cli.snapshot import snapshot
 from hstore.cli.status import status
+from hstore.cli.ui import ui
 from hstore.cli.verify import verify
 from hstore.cli.worker import worker
 from hstore.store.terminal_text import printable
@@ -65,6 +66,7 @@ def app(ctx: click.Context, url: str | None, debug: bool) -> None:
     hstore ls                     list the experiments
     hstore show digits            show one of them, with its best and latest trials
     hstore status digits --watch  progress, workers, expected end
+    hstore ui                     the same and more in a browser, live
     hstore worker digits          evaluate queued trials; start as many workers as you like, on any machine
     hstore pause digits           suggest and start no new trials; continue with hstore resume digits
     hstore stop digits --now      end it, running trials included
@@ -83,8 +85,8 @@ def app(ctx: click.Context, url: str | None, debug: bool) -> None:
 
 
 COMMANDS = (
-    ls, show, status, log, export, plot, importance, worker, run_command, pause, resume, stop, retry, enqueue,
-    ask, report, tell, fail, replay, verify, check, rebuild, snapshot, import_, migrate, head, seal, key, sign,
+    ls, show, status, ui, log, export, plot, importance, worker, run_command, pause, resume, stop, retry,
+    enqueue, ask, report, tell, fail, replay, verify, check, rebuild, snapshot, import_, migrate, head, seal, key, sign,
     quarantine, mcp, db,
 )  # fmt: skip
 for command in COMMANDS:

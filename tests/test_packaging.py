@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[1]
 FOLDERS = ["store", "engine", "workers", "cli", "migrations"]
 FILES = ["pyproject.toml", "README.md", "LICENSE"]
 """What setuptools reads beside the folders."""
+DATA = ("hstore/py.typed", "hstore/__init__.pyi")
 EVERY_MODULE = """
 import importlib, pathlib, sys
 for name in sys.argv[2:]:
@@ -39,6 +40,13 @@ def modules() -> dict[str, Path]:
     for folder in FOLDERS:
         found |= {f"hstore/{file.relative_to(ROOT)}": file for file in sources(ROOT / folder)}
     return found
+
+
+def page_files() -> set[str]:
+    """Return the paths in a wheel of the templates, styles and scripts of `hstore ui`."""
+    page = ROOT / "cli" / "page"
+    files = [*page.glob("templates/*"), *page.glob("static/*")]
+    return {f"hstore/{file.relative_to(ROOT)}" for file in files}
 
 
 def sources(folder: Path) -> list[Path]:
@@ -103,7 +111,7 @@ def test_a_wheel_holds_every_module_and_works_by_itself(checkout: Path, tmp_path
     [wheel] = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         held = {name for name in archive.namelist() if ".dist-info/" not in name}
-    assert held == {*modules(), "hstore/py.typed", "hstore/__init__.pyi"}
+    assert held == {*modules(), *DATA, *page_files()}
     pip("install", "--no-deps", "--no-index", "--target", installed, wheel)
     names = [place.removesuffix(".py").replace("/", ".") for place in held if place.endswith(".py")]
     names = [name.removesuffix(".__init__") for name in names if not name.endswith("__main__")]

@@ -202,7 +202,7 @@ def test_a_bad_url_steers_nothing(capfd: pytest.CaptureFixture[str]) -> None:
 
 def test_every_command_that_reads_a_store_is_among_the_calls() -> None:
     called = {call[0] for call in CALLS}
-    assert {command.name for command in COMMANDS} - called == {"db", "worker", "mcp"}
+    assert {command.name for command in COMMANDS} - called == {"db", "worker", "mcp", "ui"}
     assert isinstance(app, click.Group)
 
 

@@ -1,0 +1,254 @@
+"""The pages and the data of `hstore ui`, by address. Names are in query strings: they may hold slashes."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from collections.abc import Callable
+from contextlib import asynccontextmanager
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import bokeh
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from pymongo.errors import PyMongoError
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from hstore.cli.page.actions import act
+from hstore.cli.page.guard import Guard
+from hstore.cli.page.search_data import SearchData
+from hstore.cli.page.snippets import of_search, of_searches, of_trial
+from hstore.cli.page.stream import stream_response
+from hstore.cli.page.trial_view import attachment, trial_view
+from hstore.cli.printing import for_json
+from hstore.store.errors import HstoreError, InvalidValue, NotFound, StoreUnreachable
+from hstore.store.terminal_text import printable, printable_lines
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from starlette.requests import Request
+
+    from hstore.cli.page.access import Access
+    from hstore.store.store import Store
+
+MOST_COMPARED = 6
+BOKEH_FILES = ("bokeh.min.js", "bokeh-gl.min.js")
+TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
+YEAR = "private, max-age=31536000, immutable"
+"""For files whose address holds the version."""
+
+
+class Site:
+    """Answers requests about the experiments of *store*."""
+
+    def __init__(self, store: Store, access: Access) -> None:
+        self.store = store
+        self.access = access
+        self.data = SearchData(store)
+        self.is_closing: Callable[[], bool] = lambda: False
+        self._templates = Environment(
+            loader=PackageLoader("hstore.cli.page"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+            autoescape=select_autoescape(default=True),
+        )  # fmt: skip
+        self._templates.filters |= {"shown": printable, "shown_lines": printable_lines}
+
+    # -- pages ------------------------------------------------------------------------------------------------
+
+    async def searches(self, request: Request) -> Response:
+        """Show the list of searches."""
+        return self._page(request, "searches.html", title="Searches")
+
+    async def search(self, request: Request) -> Response:
+        """Show one search; `name`."""
+        name = _name(request)
+        known = await run_in_threadpool(self.data.heading, name)
+        return self._page(request, "search.html", title=name, name=name, snippets=of_search(name), **known)
+
+    async def trial(self, request: Request) -> Response:
+        """Show one trial; `name` and `tid`."""
+        name, tid = _name(request), _tid(request)
+        view = await run_in_threadpool(trial_view, self.store.for_thread(), name, tid)
+        return self._page(
+            request, "trial.html", title=f"trial {tid} of {name}", name=name, tid=tid, snippets=of_trial(name, tid),
+            **view,
+        )  # fmt: skip
+
+    async def compare(self, request: Request) -> Response:
+        """Show two to six searches beside each other; each is a `name`."""
+        names = list(dict.fromkeys(request.query_params.getlist("name")))[:MOST_COMPARED]
+        if not names:
+            raise InvalidValue("no search was chosen to compare", hint="choose some in the list of searches")
+        known = {each["name"]: each for each in await run_in_threadpool(self.data.overview)}
+        if missing := [name for name in names if name not in known]:
+            raise NotFound(f"there is no experiment {missing[0]!r}", name=missing[0])
+        searches = [known[name] for name in names]
+        labels = list(dict.fromkeys(label for each in searches for label in each["best"].get("params", {})))
+        return self._page(
+            request, "compare.html", title="Compare", searches=searches, labels=labels, snippets=of_searches(names)
+        )
+
+    # -- data -------------------------------------------------------------------------------------------------
+
+    async def overview(self, request: Request) -> Response:
+        """Return all searches, from the read models."""
+        return _json({"searches": await run_in_threadpool(self.data.overview)})
+
+    async def sparks(self, request: Request) -> Response:
+        """Return a few losses of each `name`, for sparklines."""
+        names = request.query_params.getlist("name")[:100]
+        return _json({"sparks": await run_in_threadpool(self.data.sparks, names)})
+
+    async def columns(self, request: Request) -> Response:
+        """Return all trials of `name` as columns."""
+        watch = await run_in_threadpool(self.data.watches, _name(request))
+        return Response(await run_in_threadpool(watch.columns), media_type="application/json")
+
+    async def live(self, request: Request) -> Response:
+        """Send what changes in `name` after message `tick`, as server-sent events."""
+        watch = await run_in_threadpool(self.data.watches, _name(request))
+        since = request.headers.get("last-event-id") or request.query_params.get("tick", "0")
+        return stream_response(watch, _number(since), request, self.is_closing)
+
+    async def trials(self, request: Request) -> Response:
+        """Return a page of the table of `name`; sorted, filtered and cut by MongoDB."""
+        return _json(await run_in_threadpool(self.data.table, _name(request), dict(request.query_params)))
+
+    async def workers(self, request: Request) -> Response:
+        """Return the workers of `name`, and the trials that they hold."""
+        return _json(await run_in_threadpool(self.data.workers, _name(request)))
+
+    async def chart(self, request: Request) -> Response:
+        """Return a chart of Bokeh's: `kind`, `theme`, and `name` once or several times."""
+        query = request.query_params
+        theme = "dark" if query.get("theme") == "dark" else "light"
+        kind, names, tid = query.get("kind", ""), query.getlist("name")[:MOST_COMPARED], query.get("tid", "0")
+        return _json(await run_in_threadpool(self.data.chart, kind, theme, names, _number(tid)))
+
+    async def attachment(self, request: Request) -> Response:
+        """Return an attachment of a trial as a file; never as a page."""
+        name, tid, called = _name(request), _tid(request), request.query_params.get("attachment", "")
+        content = await run_in_threadpool(attachment, self.store.for_thread(), name, tid, called)
+        shown = re.sub(r"[^A-Za-z0-9._-]", "_", called).lstrip(".")[:80] or "attachment"
+        return Response(
+            content, media_type="application/octet-stream",
+            headers={"Content-Disposition": f'attachment; filename="{shown}"'},
+        )  # fmt: skip
+
+    async def act(self, request: Request) -> Response:
+        """Pause, resume, stop or retry; see `actions.act`."""
+        try:
+            wanted = await request.json()
+        except ValueError:
+            raise InvalidValue("the request is not JSON") from None
+        return _json(await run_in_threadpool(act, self.store.for_thread(), wanted))
+
+    # -- files ------------------------------------------------------------------------------------------------
+
+    async def static(self, request: Request) -> Response:
+        """Return a file of the page's own, or of Bokeh's installed package."""
+        found = await run_in_threadpool(_file, request.path_params["file"])
+        if found is None:
+            return PlainTextResponse("there is no such file\n", 404)
+        content, kind = found
+        headers = {"Cache-Control": YEAR, "Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
+        if "gzip" not in request.headers.get("accept-encoding", ""):
+            del headers["Content-Encoding"]
+            content = gzip.decompress(content)
+        return Response(content, media_type=kind, headers=headers)
+
+    def _page(self, request: Request, template: str, status: int = 200, **values: Any) -> Response:
+        text = self._templates.get_template(template).render(
+            root=self.access.root_path, is_read_only=self.access.is_read_only, version=version_of_files(),
+            style_nonce=request.state.style_nonce, store=_place(self.store), **values,
+        )  # fmt: skip
+        return HTMLResponse(text, status, headers={"Cache-Control": "no-store"})
+
+    async def failed(self, request: Request, error: Exception) -> Response:
+        """Say what went wrong: on a page, or to a program as JSON."""
+        status = 404 if isinstance(error, NotFound) else 503 if isinstance(error, StoreUnreachable) else 400
+        hint = getattr(error, "hint", "") or ""
+        if "/api/" in request.url.path:
+            return JSONResponse({"error": str(error), "hint": hint}, status)
+        return self._page(request, "failed.html", status, title="Error", error=str(error), hint=hint)
+
+
+def make_app(store: Store, access: Access) -> Starlette:
+    """Return the application that serves *store*, behind its guard."""
+    site = Site(store, access)
+    pages = {"/": site.searches, "/search": site.search, "/trial": site.trial, "/compare": site.compare}
+    data = {
+        "overview": site.overview, "sparks": site.sparks, "columns": site.columns, "live": site.live,
+        "trials": site.trials, "workers": site.workers, "chart": site.chart, "attachment": site.attachment,
+    }  # fmt: skip
+    routes = [Route(path, answer) for path, answer in pages.items()]
+    routes += [Route(f"/api/{name}", answer) for name, answer in data.items()]
+    routes += [Route("/api/act", site.act, methods=["POST"]), Route("/static/{version}/{file}", site.static)]
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        site.data.watches.close()
+
+    app = Starlette(
+        routes=routes,
+        middleware=[Middleware(Guard, access=access), Middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)],
+        exception_handlers={HstoreError: site.failed, PyMongoError: site.failed},
+        lifespan=lifespan,
+    )
+    app.state.site = site
+    return app
+
+
+@lru_cache(maxsize=1)
+def version_of_files() -> str:
+    """Return what changes with the versions of hstore's files and of Bokeh: browsers keep files by their address."""
+    import hashlib
+
+    own = sorted((each.name, each.read_bytes()) for each in files("hstore.cli.page").joinpath("static").iterdir())
+    return hashlib.sha256(repr((own, bokeh.__version__)).encode()).hexdigest()[:12]
+
+
+@lru_cache(maxsize=32)
+def _file(name: str) -> tuple[bytes, str] | None:
+    """Return the file called *name*, compressed, and its media type; None if there is none of ours or Bokeh's."""
+    kind = TYPES.get(Path(name).suffix)
+    if kind is None or not re.fullmatch(r"[a-z_-]+[a-z_.-]*", name):
+        return None
+    if name in BOKEH_FILES:
+        file: Any = Path(bokeh.__file__).parent / "server" / "static" / "js" / name
+    else:
+        file = files("hstore.cli.page").joinpath("static", name)
+    return (gzip.compress(file.read_bytes(), 6), kind) if file.is_file() else None
+
+
+def _place(store: Store) -> str:
+    return store.url if store.server is None else f"embedded MongoDB in {store.server.home}"
+
+
+def _json(value: Any) -> Response:
+    return JSONResponse(for_json(value), headers={"Cache-Control": "no-store"})
+
+
+def _name(request: Request) -> str:
+    name: str | None = request.query_params.get("name")
+    if not name:
+        raise InvalidValue("the address names no search")
+    return name
+
+
+def _tid(request: Request) -> int:
+    return _number(request.query_params.get("tid", ""))
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal() or len(text) > 15:
+        raise InvalidValue(f"{text!r:.40} is not a number of a trial")
+    return int(text)

@@ -1,0 +1,207 @@
+// What all views share: requests, elements made of text alone, numbers, charts, dialogs, keys.
+
+export const root = document.documentElement.dataset.root;
+export const isReadOnly = document.documentElement.dataset.readOnly === "yes";
+export const query = new URLSearchParams(location.search);
+
+export const address = (path, values) => {
+  const given = new URLSearchParams();
+  for (const [name, value] of Object.entries(values ?? {})) {
+    for (const each of Array.isArray(value) ? value : [value]) {
+      if (each !== undefined && each !== null && each !== "") given.append(name, each);
+    }
+  }
+  return `${root}${path}${given.size ? `?${given}` : ""}`;
+};
+
+const answered = async (response) => {
+  if (response.ok) return response.json();
+  const said = await response.text();
+  let why = said;
+  try {
+    const { error, hint } = JSON.parse(said);
+    why = hint ? `${error} (${hint})` : error;
+  } catch { /* not JSON: shown as it is */ }
+  throw new Error(why);
+};
+
+export const get = async (path, values) => answered(await fetch(address(path, values)));
+
+export const post = async (path, value) =>
+  answered(await fetch(`${root}${path}`, {
+    method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(value),
+  }));
+
+// The only way in which views make elements: text stays text.
+export const el = (name, attributes = {}, ...children) => {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (value === undefined || value === null || value === false) continue;
+    if (key === "on") for (const [event, run] of Object.entries(value)) made.addEventListener(event, run);
+    else made.setAttribute(key, value === true ? "" : value);
+  }
+  made.append(...children.filter((child) => child !== null && child !== undefined));
+  return made;
+};
+
+export const byId = (id) => document.getElementById(id);
+
+// Characters that are invisible or reorder text are shown as escapes, as on the command line.
+const hidden = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]/gu;
+export const shown = (text) =>
+  String(text).replace(hidden, (c) => (c === "\n" ? "\\n" : `\\u${c.codePointAt(0).toString(16).padStart(4, "0")}`));
+
+export const number = (value, digits = 6) => {
+  if (typeof value !== "number") return value === undefined || value === null ? "–" : shown(value);
+  if (Number.isInteger(value) && Math.abs(value) < 1e7) return String(value);
+  const text = value.toPrecision(digits);
+  return text.includes("e") ? text.replace(/\.?0+e/, "e") : text.includes(".") ? text.replace(/\.?0+$/, "") : text;
+};
+
+export const span = (seconds) => {
+  if (seconds === undefined || seconds === null) return "–";
+  if (seconds < 90) return `${seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)} s`;
+  const minutes = Math.round(seconds / 60);
+  return minutes <= 90 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+};
+
+// -- messages and questions ----------------------------------------------------------------------------------------
+
+let fading;
+export const tell = (text, isError = false) => {
+  const place = byId("message");
+  place.textContent = shown(text);
+  place.className = isError ? "error" : "";
+  place.hidden = false;
+  clearTimeout(fading);
+  fading = setTimeout(() => { place.hidden = true; }, isError ? 12000 : 5000);
+};
+
+// Resolves to {why, now}, or to null if the answer is no.
+export const ask = ({ title, text, yes, now }) =>
+  new Promise((resolve) => {
+    const dialog = byId("ask");
+    byId("ask-title").textContent = shown(title);
+    byId("ask-text").textContent = text;
+    byId("ask-yes").textContent = yes;
+    byId("ask-why").value = "";
+    byId("ask-now").checked = false;
+    byId("ask-now-row").hidden = !now;
+    byId("ask-now-text").textContent = now ?? "";
+    dialog.returnValue = "no";
+    byId("ask-no").onclick = () => dialog.close("no");
+    dialog.addEventListener("close", () => {
+      resolve(dialog.returnValue === "yes" ? { why: byId("ask-why").value, now: byId("ask-now").checked } : null);
+    }, { once: true });
+    dialog.showModal();
+    byId("ask-why").focus();
+  });
+
+// -- charts --------------------------------------------------------------------------------------------------------
+
+const dark = matchMedia("(prefers-color-scheme: dark)");
+export const theme = () => (dark.matches ? "dark" : "light");
+export const onTheme = (redraw) => dark.addEventListener("change", redraw);
+
+const script = (file) =>
+  new Promise((resolve, reject) => {
+    const made = el("script", { src: `${document.documentElement.dataset.static}/${file}` });
+    made.onload = resolve;
+    made.onerror = () => reject(new Error(`${file} cannot be loaded`));
+    document.head.append(made);
+  });
+
+let loading;
+// Bokeh is large, so it is loaded after the rest of the page is on the screen.
+const bokeh = () => {
+  loading ??= script("style_nonce.js").then(() => script("bokeh.min.js")).then(() => script("bokeh-gl.min.js"));
+  return loading;
+};
+
+let turn = Promise.resolve();
+// Draws *item* in *holder* and resolves to its document, in which named sources are found.
+export const draw = (holder, item) => {
+  turn = turn.catch(() => {}).then(async () => {
+    await bokeh();
+    holder.replaceChildren();
+    await Bokeh.embed.embed_item(item, holder.id);
+    return Bokeh.documents.at(-1);
+  });
+  return turn;
+};
+
+export const fill = (chart, name, columns) => {
+  const source = chart.get_model_by_name(name);
+  if (source) source.data = columns;
+};
+
+// Calls *open* with the value of *column* of a point that is clicked.
+export const onTap = (chart, name, column, open) => {
+  const source = chart.get_model_by_name(name);
+  source?.selected.properties.indices.change.connect(() => {
+    const [first] = source.selected.indices;
+    if (first !== undefined) open(source.data[column][first]);
+  });
+};
+
+// The range in which the losses lie that matter: the worst tenth is cut off if it would flatten the rest.
+export const lossRange = (losses, isWhole) => {
+  const finite = losses.filter(Number.isFinite).sort((a, b) => a - b);
+  if (!finite.length) return null;
+  const low = finite[0];
+  let high = finite.at(-1);
+  const common = finite[Math.floor(0.9 * (finite.length - 1))];
+  if (!isWhole && finite.length >= 10 && high - low > 4 * (common - low) && common > low) high = common + (common - low) / 2;
+  const margin = (high - low || Math.abs(high) || 1) * 0.06;
+  return { start: low - margin, end: high + margin };
+};
+
+// Sets the ranges of the axes x_range and y_range, each if it is given.
+export const setRanges = (chart, ranges) => {
+  for (const figure of chart.roots()) {
+    for (const [axis, range] of Object.entries(ranges)) {
+      if (range) figure[axis].setv({ ...range, reset_start: range.start, reset_end: range.end });
+    }
+  }
+};
+
+// The range of *values* with a little room beside it.
+export const around = (values) => {
+  let [low, high] = [Infinity, -Infinity];
+  for (const value of values) {
+    if (value < low) low = value;
+    if (value > high) high = value;
+  }
+  if (low > high) return { start: 0, end: 1 };
+  const margin = (high - low || Math.abs(high) || 1) * 0.03;
+  return { start: low - margin, end: high + margin };
+};
+
+// -- keys and copying ----------------------------------------------------------------------------------------------
+
+document.addEventListener("keydown", (event) => {
+  const isTyping = /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName);
+  if (event.key === "Escape" && isTyping) event.target.blur();
+  if (isTyping || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+  const field = document.querySelector('input[type="search"]');
+  if (event.key === "/" && field) {
+    field.focus();
+    field.select();
+    event.preventDefault();
+  }
+  const link = { "[": 'a[rel="prev"]', "]": 'a[rel="next"]', u: "header nav a:last-of-type" }[event.key];
+  if (link) document.querySelector(link)?.click();
+});
+
+for (const button of document.querySelectorAll("button.copy")) {
+  button.addEventListener("click", async () => {
+    const place = byId(button.dataset.copy);
+    try {
+      await navigator.clipboard.writeText(place.textContent);
+      tell("copied");
+    } catch {
+      getSelection().selectAllChildren(place);
+      tell("selected: press Ctrl-C to copy");
+    }
+  });
+}

@@ -1,0 +1,270 @@
+// One search, live: its history, its table, its workers, and what a person does with it.
+import { address, around, ask, byId, draw, el, fill, get, isReadOnly, lossRange, number, onTap, onTheme, post, query, setRanges, shown, span, tell, theme } from "./page.js";
+import { table } from "./trial_table.js";
+import { frontOf } from "./front.js";
+
+const name = query.get("name");
+const trials = new Map();  // by number: {state, loss, losses, ranked}
+let tick = 0;
+let head = {};
+let charts = {};
+let stream;
+const openTrial = (tid) => { location.href = address("/trial", { name, tid }); };
+const rows = table(name);
+
+// -- charts --------------------------------------------------------------------------------------------------------
+
+const KIND = { done: "done", failed: "failed", pruned: "muted", void: "muted", infeasible: "muted" };
+
+const drawHistory = () => {
+  if (!charts.history) return;
+  const kinds = { done: [], failed: [], muted: [] };
+  const best = { tid: [], loss: [] };
+  const sorted = [...trials.keys()].sort((a, b) => a - b);
+  const losses = [];
+  let least = Infinity;
+  for (const tid of sorted) {
+    const trial = trials.get(tid);
+    if (typeof trial.loss !== "number") continue;
+    losses.push(trial.loss);
+    if (trial.ranked && trial.loss < least) {
+      least = trial.loss;
+      best.tid.push(tid);
+      best.loss.push(least);
+    }
+  }
+  if (best.tid.length) {
+    best.tid.push(sorted.at(-1));
+    best.loss.push(least);
+  }
+  const range = lossRange(losses, byId("outliers").checked) ?? { start: 0, end: 1 };
+  const top = range.end - (range.end - range.start) * 0.03;
+  for (const tid of sorted) {
+    const { state, loss } = trials.get(tid);
+    const kind = KIND[state];
+    if (kind && (typeof loss === "number" || kind === "failed")) kinds[kind].push([tid, loss]);
+    else if (kind === "muted") kinds.muted.push([tid, undefined]);
+  }
+  for (const [kind, points] of Object.entries(kinds)) {
+    fill(charts.history, kind, {
+      tid: points.map(([tid]) => tid),
+      loss: points.map(([, loss]) => loss ?? top),  // without a loss it is marked at the upper edge
+      text: points.map(([, loss]) => (loss === undefined ? "none" : number(loss, 8))),
+    });
+  }
+  for (const [kind, points] of Object.entries(kinds)) {
+    const entry = charts.history.get_model_by_name(`legend ${kind}`);
+    if (!entry) continue;
+    entry.visible = points.length > 0;
+    const isCrowded = points.length > 2000;
+    entry.renderers[0].glyph.setv({ size: { value: isCrowded ? 4 : 6 }, fill_alpha: { value: isCrowded ? 0.35 : 0.75 }, line_alpha: { value: isCrowded ? 0.2 : 0.75 } });
+  }
+  byId("history-card").hidden = !losses.length && [...trials.values()].some((trial) => trial.losses);
+  fill(charts.history, "best", best);
+  setRanges(charts.history, { x_range: around(sorted), y_range: range });
+};
+
+const drawPareto = () => {
+  const several = [...trials].filter(([, trial]) => trial.losses);
+  byId("pareto-card").hidden = several.length === 0;
+  if (!several.length || !charts.pareto) return;
+  const [x, y] = [Number(byId("pareto-x").value), Number(byId("pareto-y").value)];
+  const points = several.filter(([, { losses }]) => Number.isFinite(losses[x]) && Number.isFinite(losses[y]));
+  const columns = (some) => ({
+    tid: some.map(([tid]) => tid), x: some.map(([, { losses }]) => losses[x]), y: some.map(([, { losses }]) => losses[y]),
+  });
+  const all = columns(points);
+  fill(charts.pareto, "trials", all);
+  setRanges(charts.pareto, { x_range: around(all.x), y_range: around(all.y) });
+  fill(charts.pareto, "front", columns(frontOf(points.filter(([, trial]) => trial.ranked), x, y)));
+};
+
+let drawing;
+const drawSoon = () => {
+  drawing ??= setTimeout(() => {
+    drawing = undefined;
+    drawHistory();
+    drawPareto();
+  }, trials.size > 20000 ? 1500 : 300);
+};
+
+const makeCharts = async () => {
+  const [history] = await Promise.all([get("/api/chart", { kind: "history", theme: theme() })]);
+  charts.history = await draw(byId("history"), history);
+  for (const kind of ["done", "failed", "muted"]) onTap(charts.history, kind, "tid", openTrial);
+  drawHistory();
+  await makePareto();
+};
+
+const makePareto = async () => {
+  const several = [...trials.values()].find((trial) => trial.losses);
+  if (!several || charts.pareto) return;
+  const count = several.losses.length;
+  for (const [id, at] of [["pareto-x", 0], ["pareto-y", Math.min(1, count - 1)]]) {
+    const options = Array.from({ length: count }, (_, n) => el("option", { value: n, selected: n === at }, `loss ${n}`));
+    byId(id).replaceChildren(...options);
+    byId(id).addEventListener("change", drawPareto);
+  }
+  byId("pareto-card").hidden = false;
+  charts.pareto = await draw(byId("pareto"), await get("/api/chart", { kind: "pareto", theme: theme() }));
+  for (const each of ["trials", "front"]) onTap(charts.pareto, each, "tid", openTrial);
+  drawPareto();
+};
+
+const drawParameters = async () => {
+  if (!byId("parameters").open) return;
+  const button = byId("parameters-again");
+  button.disabled = true;
+  try {
+    const [lines, pieces] = await Promise.all(["parallel", "slice"].map((kind) => get("/api/chart", { kind, name, theme: theme() })));
+    byId("parameters-none").hidden = Boolean(lines.chart);
+    for (const each of document.querySelectorAll(".of-parameters")) each.hidden = !lines.chart;
+    if (lines.chart) await draw(byId("parallel"), lines.chart);
+    const holders = pieces.charts.map((piece, n) => el("div", { id: `slice-${n}`, class: "chart small", role: "img", "aria-label": `Loss by ${shown(piece.label)}` }));
+    byId("slices").replaceChildren(...holders);
+    for (const [n, piece] of pieces.charts.entries()) await draw(holders[n], piece.item);
+  } catch (error) {
+    tell(error.message, true);
+  }
+  button.disabled = false;
+};
+
+// -- what is said at the top ---------------------------------------------------------------------------------------
+
+const showHead = () => {
+  const status = byId("status");
+  status.textContent = head.status;
+  status.className = `state ${head.status}`;
+  byId("why").textContent = head.why ? `reason: ${shown(head.why)}` : "";
+  byId("fact-trials").textContent = head.of ? `${head.trials} of ${head.of}` : String(head.trials);
+  const best = byId("fact-best");
+  best.replaceChildren(head.best ? `${number(head.best.loss, 8)} ` : "–");
+  if (head.best) best.append(el("a", { href: address("/trial", { name, tid: head.best.tid }) }, `trial ${head.best.tid}`));
+  byId("fact-algorithm").textContent = shown(head.algorithm ?? "–");
+  byId("fact-counts").textContent = Object.entries(head.counts).map(([state, n]) => `${n} ${state}`).join(", ") || "no trials yet";
+  if (isReadOnly) return;
+  byId("pause").hidden = head.status !== "open";
+  byId("resume").hidden = head.status === "open";
+  byId("resume").textContent = head.status === "finished" ? "Open again" : "Resume";
+  byId("stop").hidden = head.status === "finished";
+  byId("retry-failed").hidden = !head.counts.failed;
+};
+
+// -- data ----------------------------------------------------------------------------------------------------------
+
+const load = async () => {
+  const columns = await get("/api/columns", { name });
+  trials.clear();
+  columns.tid.forEach((tid, n) => trials.set(tid, {
+    state: columns.states[columns.state[n]], loss: columns.loss[n] ?? undefined,
+    ranked: columns.ranked[n] === 1, losses: columns.losses?.[n] ?? undefined,
+  }));
+  ({ tick, head } = columns);
+  showHead();
+  drawSoon();
+  makePareto();
+  follow();
+};
+
+const take = (message) => {
+  ({ tick, head } = message);
+  for (const row of message.rows) trials.set(row.tid, { state: row.state, loss: row.loss, losses: row.losses, ranked: row.ranked });
+  showHead();
+  drawSoon();
+  makePareto();
+  rows.changed(message.rows);
+  if (message.rows.length) workersSoon();
+};
+
+const follow = () => {
+  stream?.close();
+  stream = new EventSource(address("/api/live", { name, tick }));
+  const live = byId("live");
+  stream.onopen = () => { live.textContent = "live"; live.className = "live"; };
+  stream.onerror = () => { live.textContent = "not connected"; live.className = "muted"; };
+  stream.onmessage = (event) => take(JSON.parse(event.data));
+  stream.addEventListener("reload", () => { stream.close(); again(); });
+};
+
+let waiting;
+const again = () => {
+  clearTimeout(waiting);
+  waiting = setTimeout(() => load().then(() => rows.load()).catch(again), 1000);
+};
+
+// -- workers -------------------------------------------------------------------------------------------------------
+
+const showWorkers = async () => {
+  const { workers, held } = await get("/api/workers", { name });
+  const known = new Set(workers.map((worker) => worker.name));
+  for (const each of held) {
+    if (!known.has(each.worker)) {
+      known.add(each.worker);
+      workers.push({ name: each.worker, state: each.is_silent ? "silent" : null, host: each.host, age: each.age });
+    }
+  }
+  const line = (worker) => {
+    const mine = held.filter((each) => each.worker === worker.name);
+    const links = mine.slice(0, 12).flatMap((each, n) => [n ? ", " : "",
+      el("a", { href: address("/trial", { name, tid: each.tid }) }, String(each.tid)),
+      el("span", { class: each.is_silent ? "bad" : "muted" }, ` (${span(each.age)})`)]);
+    return el("tr", {}, el("th", { scope: "row" }, shown(worker.name ?? "–")), el("td", {}, shown(worker.state ?? "–")),
+      el("td", {}, shown(worker.host ?? "–")), el("td", {}, ...links, mine.length > 12 ? ` and ${mine.length - 12} more` : ""),
+      el("td", {}, worker.age === null || worker.age === undefined ? "–" : `${span(worker.age)} ago`));
+  };
+  document.querySelector("#workers tbody").replaceChildren(...workers.map(line));
+  const none = byId("no-workers");
+  byId("workers").hidden = workers.length === 0;
+  none.hidden = workers.length > 0;
+  none.textContent = head.counts?.queued ? "No worker is connected, and trials are queued: start one with `hstore worker`." : "No worker is connected.";
+};
+
+let workersDue;
+const workersSoon = () => { workersDue ??= setTimeout(() => { workersDue = undefined; showWorkers().catch(() => {}); }, 2000); };
+
+// -- what a person does --------------------------------------------------------------------------------------------
+
+const QUESTIONS = {
+  pause: { title: "Pause the search?", text: "No new trials are suggested or started. Running trials continue to their ends.", yes: "Pause", now: "requeue running trials at once" },
+  resume: { title: "Continue the search?", text: "Workers start queued trials at once. New trials are suggested by a call of fmin.", yes: "Continue" },
+  stop: { title: "Stop the search?", text: "Queued trials are cancelled. Running ones continue to their ends.", yes: "Stop", now: "cancel running trials at once" },
+};
+
+const doIt = async (what, more = {}) => {
+  try {
+    const { status, written } = await post("/api/act", { name, do: what, ...more });
+    tell(written.length ? `done: the search is ${status}` : `nothing to do: the search is ${status}`);
+  } catch (error) {
+    tell(error.message, true);
+  }
+};
+
+if (!isReadOnly) {
+  for (const what of Object.keys(QUESTIONS)) {
+    byId(what).addEventListener("click", async () => {
+      const answer = await ask(QUESTIONS[what]);
+      if (answer) doIt(what, QUESTIONS[what].now ? answer : { why: answer.why });
+    });
+  }
+  byId("retry-failed").addEventListener("click", async () => {
+    const answer = await ask({ title: "Evaluate all failed trials again?", text: "They are queued at the same points. Their earlier results stay in the log.", yes: "Retry" });
+    if (answer) doIt("retry", { tids: "failed", why: answer.why });
+  });
+}
+
+byId("outliers").addEventListener("change", drawHistory);
+byId("parameters").addEventListener("toggle", drawParameters);
+byId("parameters-again").addEventListener("click", drawParameters);
+onTheme(() => {
+  charts = {};
+  makeCharts().catch((error) => tell(error.message, true));
+  drawParameters();
+});
+addEventListener("pagehide", () => stream?.close());
+addEventListener("pageshow", (event) => { if (event.persisted) again(); });
+
+rows.load();
+load().catch((error) => { tell(error.message, true); again(); });
+makeCharts().catch((error) => tell(error.message, true));
+showWorkers().catch(() => {});
+setInterval(() => { if (!document.hidden) showWorkers().catch(() => {}); }, 10000);

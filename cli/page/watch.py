@@ -1,0 +1,239 @@
+"""Live searches: one reader per experiment, however many browsers look, which publishes only what changed."""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from hstore.cli.page.trial_rows import IS_A_TRIAL, SLIM, STATES, collection, slim_row, table_row
+from hstore.cli.printing import for_json
+from hstore.store.errors import HstoreError, NotFound
+from hstore.store.experiment import Experiment
+from hstore.store.fold import UNREADABLE
+from hstore.store.log import ReadCursor
+from hstore.store.messages import Log
+from hstore.store.read_models import trial_document
+
+if TYPE_CHECKING:
+    from hstore.store.events import Document
+    from hstore.store.state import State
+    from hstore.store.store import Store
+
+LOG = Log("page")
+
+INTERVAL = 0.4
+"""Seconds between two messages at least."""
+WAIT = 2.0
+"""Seconds of one wait for something new; after that the watch looks whether anybody still watches."""
+KEPT_MESSAGES = 200
+"""A viewer that is further behind loads everything again."""
+SPARSE = 10_000
+"""More trials than this are not missing among the documents: a document far behind the others is a stray."""
+UNWATCHED_SECONDS = 60.0
+"""How long a watch stays current without a viewer: whoever comes back by then has its data at once."""
+
+
+class SearchWatch:
+    """The trials of one experiment, kept current by a thread of its own while it is in use.
+
+    It begins with the documents of `trials`, so that a page has its data before any log is read, and goes on with the
+    events behind them, which it reads from the log: a document whose writer died is corrected. Of the trials it keeps
+    what `slim_row` returns.
+    Raises `NotFound` if there is no such experiment.
+    """
+
+    def __init__(self, store: Store, name: str) -> None:
+        self.name = name
+        self.tick = 0
+        """Number of the last message."""
+        self.is_over = False
+        """Whether the thread has ended: another watch must take over."""
+        self._store = store
+        self._changed = threading.Condition()
+        self._messages: deque[tuple[int, str]] = deque(maxlen=KEPT_MESSAGES)
+        self._open = Experiment(store, name, only=())
+        self._open.refresh()
+        if self._open.state.ver < 0:
+            raise NotFound(f"there is no experiment {name!r}")
+        self._rows: dict[int, dict[str, Any]] = {}
+        self._vers: dict[int, int] = {}
+        self._following: set[int] = set()
+        """Trials whose chains may go on."""
+        self._missing: set[int] = set()
+        """Trials without a document, whose writer died."""
+        self._last = -1
+        """The last trial."""
+        self._load()
+        self._used = time.monotonic()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name=f"hstore-ui {name}", daemon=True)
+        self._thread.start()
+
+    # -- for viewers: any thread ------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> State:
+        """The experiment's own chain, folded, and the trials that have not ended; read it, do not keep it."""
+        return self._open.state
+
+    def columns(self) -> str:
+        """Return all trials as JSON: `tick`, `head`, and for each trial tid, state (an index), loss and seconds."""
+        with self._changed:
+            self._used = time.monotonic()
+            rows = [self._rows[tid] for tid in sorted(self._rows)]
+            tick, head = self.tick, self._head()
+        columns = {
+            "tick": tick,
+            "head": head,
+            "states": STATES,
+            "tid": [row["tid"] for row in rows],
+            "state": [STATES.index(row["state"]) for row in rows],
+            "loss": [_short(row.get("loss")) for row in rows],
+            "seconds": [_short(row.get("seconds")) for row in rows],
+            "ranked": [1 if row.get("ranked") else 0 for row in rows],
+        }
+        if any("losses" in row for row in rows):
+            columns["losses"] = [[_short(value) for value in row.get("losses") or ()] or None for row in rows]
+        return json.dumps(columns, separators=(",", ":"))
+
+    def messages_since(self, tick: int, *, timeout: float) -> list[tuple[int, str]] | None:
+        """Return the messages after *tick* as soon as there are any, none after *timeout* seconds.
+
+        None: the viewer has missed some, and must load the columns again.
+        """
+        with self._changed:
+            self._used = time.monotonic()
+            self._changed.wait_for(lambda: self.tick != tick or self.is_over, timeout)
+            if self.tick < tick or self.is_over:
+                return None
+            found = [message for message in self._messages if message[0] > tick]
+            return found if len(found) == self.tick - tick else None
+
+    def close(self) -> None:
+        """End the thread soon."""
+        self._stopping = True
+        with self._changed:
+            self._changed.notify_all()
+
+    # -- the thread -------------------------------------------------------------------------------------------
+
+    def _load(self) -> None:
+        database = self._store.database
+        assert database is not None, "a store in memory has no page"
+        found = list(collection(database, "trials").find({"exp": self.name, **IS_A_TRIAL}, SLIM).sort("tid", 1))
+        for document in found:
+            if document["tid"] < 2 * len(found) + SPARSE:
+                self._take(document, document["ver"] - (document.get("state") == UNREADABLE))
+
+    def _take(self, document: Document, ver: int) -> None:
+        tid = document["tid"]
+        self._rows[tid] = slim_row(document)
+        self._vers[tid] = ver
+        is_over = document.get("state") in ("done", "cancelled") or document.get("final") is True
+        (self._following.discard if is_over else self._following.add)(tid)
+        self._missing.update(range(self._last + 1, tid))
+        self._missing.discard(tid)
+        self._last = max(self._last, tid)
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping and time.monotonic() - self._used < UNWATCHED_SECONDS:
+                if self._look():
+                    time.sleep(INTERVAL)  # what comes meanwhile goes into one message
+                else:
+                    self._store.log.wait(self.name, self._cursor(), WAIT)
+        except HstoreError as error:
+            LOG.warning(f"the page stopped following {self.name!r}: {error}", experiment=self.name)
+        finally:
+            with self._changed:
+                self.is_over = True
+                self._changed.notify_all()
+
+    def _cursor(self) -> ReadCursor:
+        """Return how far this has read: the chains of some trials may go on, and those of missing ones begin."""
+        open_ = {tid: self._vers[tid] for tid in self._following} | dict.fromkeys(self._missing, -1)
+        return ReadCursor(header=self._open.state.ver, last=self._last, open=open_)
+
+    def _look(self) -> bool:
+        """Read what is new in the log, and publish it; return whether there was anything."""
+        events = self._store.log.read(self.name, self._cursor())
+        if not events:
+            return False
+        if about := {tid for event in events for tid in getattr(event, "about", None) or () if tid in self._rows}:
+            self._following |= about  # trials that had ended, whose chains go on
+            events = self._store.log.read(self.name, self._cursor())
+        tids = sorted({event.tid for event in events if event.tid is not None})
+        documents = self._documents(tids)
+        with self._changed:
+            self._publish(documents)
+        for tid in tids:
+            if tid in self._open.state.trials and tid not in self._following:
+                self._open.evict(tid)
+        return True
+
+    def _documents(self, tids: list[int]) -> list[Document]:
+        """Return the documents of the trials *tids*, derived from their chains as they are now."""
+        trials = self._open.load_trials(tids)
+        return [trial_document(trial) for trial in trials if trial is not None]
+
+    def _publish(self, documents: list[Document]) -> None:
+        for document in documents:
+            self._take(document, document["ver"])
+        self.tick += 1
+        message = {"tick": self.tick, "head": self._head(), "rows": [table_row(document) for document in documents]}
+        self._messages.append((self.tick, json.dumps(message, separators=(",", ":"))))
+        self._changed.notify_all()
+
+    def _head(self) -> dict[str, Any]:
+        state = self._open.state
+        best = min(
+            (row for row in self._rows.values() if row.get("ranked") and _is_number(row.get("loss"))),
+            key=lambda row: (float(row["loss"]), row["tid"]), default=None,
+        )  # fmt: skip
+        head = {
+            "status": state.status, "why": state.why, "trials": len(self._rows),
+            "counts": dict(Counter(row["state"] for row in self._rows.values())),
+            "best": best and {"tid": best["tid"], "loss": best["loss"]},
+            "of": state.limits.get("max_evals"), "algorithm": state.algorithm.get("name"),
+        }  # fmt: skip
+        shown: dict[str, Any] = for_json(head)
+        return shown
+
+
+class Watches:
+    """The watches of a store, by experiment: made when they are first asked for, left when nobody looks any more."""
+
+    def __init__(self, handle: Callable[[], Store]) -> None:
+        self._handle = handle
+        self._lock = threading.Lock()
+        self._watches: dict[str, SearchWatch] = {}
+
+    def __call__(self, name: str) -> SearchWatch:
+        """Return the watch of experiment *name*; raises `NotFound`."""
+        with self._lock:
+            found = self._watches.get(name)
+            if found is None or found.is_over:
+                self._watches = {key: watch for key, watch in self._watches.items() if not watch.is_over}
+                found = self._watches[name] = SearchWatch(self._handle(), name)
+            return found
+
+    def close(self) -> None:
+        """End all of them."""
+        for watch in list(self._watches.values()):
+            watch.close()
+
+
+def _short(value: Any) -> Any:
+    """Return a number with the digits that a chart can show; anything that JSON has no number for as None."""
+    if not isinstance(value, (int, float)) or not math.isfinite(value):
+        return None
+    return float(f"{value:.7g}")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) or value in ("inf", "-inf")

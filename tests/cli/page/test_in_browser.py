@@ -1,0 +1,159 @@
+"""The page in a real browser: live, steered, hostile names as text, no error on the console."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+pytest.importorskip("starlette", reason="the page needs the extra: pip install 'hstore[ui]'")
+pytest.importorskip("bokeh", reason="the page needs the extra: pip install 'hstore[ui]'")
+pytest.importorskip("playwright", reason="playwright drives the browser")
+
+from playwright.sync_api import sync_playwright
+from tests.cli.page.searches import HOSTILE, SCRIPT, add_trial, begin_search
+from tests.cli.page.serving import TOKEN, Page, new_store, served
+from tests.waiting import until
+
+from hstore.store.events import Queued
+from hstore.store.experiment import Experiment
+from hstore.store.server import EmbeddedServer
+from hstore.store.store import Store
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed (Debian: apt-get install chromium)")
+WAIT_MS = 60_000
+BADGE = "#status"
+
+
+@pytest.fixture(scope="module")
+def shared(mongod: EmbeddedServer) -> Iterator[tuple[Store, Page]]:
+    with new_store(mongod) as store, served(store) as page:
+        yield store, page
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    # Chromium refuses its sandbox to root, whom containers run tests as.
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def tab(browser: Any, shared: tuple[Store, Page]) -> Iterator[Any]:
+    """A window that has opened the printed address; after the test its console must hold no error."""
+    context = browser.new_context(viewport={"width": 1200, "height": 900})
+    tab = context.new_page()
+    tab.set_default_timeout(WAIT_MS)
+    complaints: list[str] = []
+
+    def refuse(dialog: Any) -> None:
+        complaints.append(dialog.message)
+        dialog.dismiss()
+
+    tab.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+    tab.on("pageerror", lambda error: complaints.append(str(error)))
+    tab.on("dialog", refuse)
+    tab.goto(address(shared[1], "/", token=TOKEN))
+    yield tab
+    context.close()
+    assert [each for each in complaints if "GPU stall" not in each and "WebGL" not in each] == []
+
+
+def address(page: Page, path: str, **query: Any) -> str:
+    return f"http://{page.host}{path}" + (f"?{urlencode(query, doseq=True)}" if query else "")
+
+
+def points(tab: Any, source: str) -> Any:
+    """Return how many points a chart shows from its *source*."""
+    # Playwright's own wait_for_function calls eval in the page, which the page forbids.
+    return tab.evaluate("name => window.Bokeh?.documents[0]?.get_model_by_name(name)?.data.loss.length", source)
+
+
+def test_a_search_is_found_watched_and_steered(tab: Any, shared: tuple[Store, Page]) -> None:
+    store, page = shared
+    search = begin_search(store, HOSTILE, [0.5, None, 0.25])
+    tab.goto(address(page, "/"))
+    assert TOKEN not in tab.url
+    tab.get_by_role("link", name=HOSTILE).click()
+    tab.wait_for_selector("#live:has-text('live')")
+    tab.wait_for_selector("#history canvas")
+    assert tab.locator("h1").inner_text() == HOSTILE
+    assert tab.locator("#trials tbody tr").count() == 3
+
+    add_trial(search, 3, 0.125)
+    tab.wait_for_selector("#fact-best:has-text('0.125')")
+    tab.wait_for_selector("#trials tbody tr:first-child:has-text('0.125')")
+    assert SCRIPT in tab.locator("#trials tbody tr").first.inner_text()
+    until(lambda: points(tab, "done") == 3)
+
+    tab.locator("#pause").click()
+    tab.locator("#ask-why").fill(SCRIPT)
+    tab.locator("#ask-yes").click()
+    tab.wait_for_selector(f"{BADGE}:has-text('paused')")
+    search.refresh()
+    assert search.state.status == "paused"
+    assert str(search.state.why).endswith(SCRIPT)
+    tab.locator("#resume").click()
+    tab.keyboard.press("Enter")  # the question is answered from the keyboard
+    tab.wait_for_selector(f"{BADGE}:has-text('open')")
+
+    tab.keyboard.press("/")
+    tab.keyboard.type("loss<0.2")
+    tab.wait_for_selector("#total:has-text('1–1 of 1')")
+    tab.locator("#trials tbody a").click()
+    tab.wait_for_selector("h1:has-text('Trial 3')")
+
+
+def test_a_trial_is_retried_and_the_event_is_in_the_log(tab: Any, shared: tuple[Store, Page]) -> None:
+    store, page = shared
+    search = begin_search(store, f"retried {HOSTILE}", [0.5, None])
+    tab.goto(address(page, "/trial", name=search.name, tid=1))
+    assert SCRIPT in tab.locator("pre").first.inner_text()
+    tab.locator("#retry").click()
+    tab.locator("#ask-yes").click()
+    tab.wait_for_selector("h1 + .state:has-text('queued')")
+    search.refresh()
+    assert [event.type for event in search.chain(1)][-1] == "requeued"
+
+
+def test_parameters_and_comparisons_are_drawn(tab: Any, shared: tuple[Store, Page]) -> None:
+    store, page = shared
+    searches = [begin_search(store, f"{name}{HOSTILE}", [0.5, 0.25, 0.75]) for name in ("a", "b")]
+    tab.goto(address(page, "/search", name=searches[0].name))
+    tab.locator("#parameters summary").click()
+    tab.wait_for_selector("#parallel canvas")
+    tab.wait_for_selector("#slice-1 canvas")
+    tab.goto(address(page, "/compare", name=[search.name for search in searches]))
+    until(lambda: points(tab, "search1") == 3)
+
+
+def test_two_windows_hear_the_same_and_find_the_server_again(tab: Any, browser: Any, mongod: EmbeddedServer) -> None:
+    with new_store(mongod) as store:
+        search = begin_search(store, "two windows", [0.5])
+        with served(store) as page:
+            tabs = [browser.new_page() for _ in range(2)]
+            for each in tabs:
+                each.set_default_timeout(WAIT_MS)
+                each.goto(address(page, "/search", token=TOKEN, name=search.name))
+                each.wait_for_selector("#live:has-text('live')")
+            threading.Thread(target=queue, args=(search,)).start()
+            for each in tabs:
+                each.wait_for_selector("#fact-counts:has-text('1 queued')")
+        for each in tabs:
+            each.wait_for_selector("#live:has-text('not connected')")
+        add_trial(search, 2, 0.25)
+        with served(store, port=page.port):
+            for each in tabs:
+                each.wait_for_selector("#fact-best:has-text('0.25')")
+                each.close()
+
+
+def queue(search: Experiment) -> None:
+    search.append(search.compose((Queued, 1, {"point": {}, "params": {}})))
