@@ -74,6 +74,8 @@ def export(
         asked = "--follow goes with --to mlflow URI" if follow else (
             "name a file: --csv FILE, --jsonl FILE or --parquet FILE; or --to TOOL URI")  # fmt: skip
         raise click.UsageError(asked)
+    if files and to is not None:
+        raise click.UsageError("give either a file or --to")
     if follow and to is not None and to[0] != "mlflow":
         raise click.UsageError("--follow goes with --to mlflow URI")
     with session.experiment(experiment) as found:

@@ -84,13 +84,13 @@ class Experiment:
         of the trials that a snapshot held."""
         self._digests = ChainDigests(self._chains, self._settled_chains)
         self._rewind_check = RewindCheck(store, name, self._chains)
-        self._sound = SoundChains(name, store.keys, self._chains, self.digest)
+        self._sound = SoundChains(name, store.keys, self._chains, self._digests.at)  # not of self: no circle
         self._composer = Composer(name, self._chains, self._digests, self._sound)
         self._digests.known = self._composer.digests, self._sound.digests
         self._begin_checks()
 
     def _begin_checks(self) -> None:
-        self.seals = Seals(self.all_chains, self.digest)  # the heads that were recorded, and the head now
+        self.seals = Seals(self.all_chains, self._digests.at)  # the heads that were recorded, and the head now
         self._links = LinkCheck(self._chains, self._digests.up_to, self.seals, whole=self.all_chains)
 
     @property

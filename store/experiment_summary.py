@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hstore.store.events import Cancelled, Document
 from hstore.store.experiment import Experiment
+from hstore.store.experiment_outline import LatestEvent, Outline
 from hstore.store.fold import UNREADABLE, Trial
-from hstore.store.outline import LatestEvent, Outline
 from hstore.store.ranked import best_first
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 from pymongo.read_concern import ReadConcern
 
 from hstore.store.events import CODEC, Cancelled, Document, Failed, Requeued, happened
+from hstore.store.experiment_outline import Outline, read_outline
 from hstore.store.fold import HELD, UNFINISHED, UNREADABLE, Trial
 from hstore.store.log import ReadCursor
-from hstore.store.outline import Outline, read_outline
 from hstore.store.retry import RetryPolicy, let_go
 from hstore.store.state import State
 from hstore.store.tally import Tally, read_tally

@@ -128,6 +128,7 @@ def logged() -> Iterator[Collect]:
     handler, logger = Collect(), logging.getLogger("hstore")
     logger.addHandler(handler)
     logger.setLevel(logging.DEBUG)
+    logging.getLogger("hstore.objective").setLevel(logging.NOTSET)  # a worker in this process may have set it
     yield handler
     logger.removeHandler(handler)
     logger.setLevel(logging.NOTSET)

@@ -177,6 +177,13 @@ class Worker:
 
     def run(self) -> int:
         """Serve until it is time to exit; return the exit code. Raises `HstoreError` if the store refuses access."""
+        try:
+            return self._run()
+        finally:
+            for slot in self.slots:
+                slot.evaluator.close()
+
+    def _run(self) -> int:
         self._require_experiments()
         self._maintenance.look_at_experiments()
         wanted = self.name

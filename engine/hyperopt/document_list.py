@@ -137,9 +137,9 @@ class DocumentList:
             self._expected.pop(number, None)
             return is_new
         if document is None:
-            document = self._expected.pop(number, None) or self._early.pop(number, None)
+            document = self._early.pop(number, None)
             if document is None:
-                document = self._new(number, trial, space)
+                document = self._expected.pop(number, None) or self._new(number, trial, space)
                 document = document if kept_as is None else kept_as(document)
             self._of[number] = document
             self.all.append(document)

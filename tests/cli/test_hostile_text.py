@@ -153,7 +153,8 @@ CALLS: list[list[str]] = [
     *([command, name, *more] for name in ("e", "real", f"copy{HOSTILE}")
       for command, *more in (["show"], ["show", "--json"], ["status"], ["status", "--json"], ["log"],
                              ["log", "--json"], ["verify"], ["verify", "--json"], ["check"], ["check", "--json"],
-                             ["replay"], ["replay", "--json"], ["rebuild"], ["head"], ["head", "--json"], ["seal"])),
+                             ["replay"], ["replay", "--json"], ["rebuild"], ["head"], ["head", "--json"], ["seal"],
+                             ["snapshot"])),
     *(["show", name, str(tid), *more] for name in ("e", "real", f"copy{HOSTILE}") for tid in range(4)
       for more in ([], ["--json"])),
     *([*call, name, *more] for name in ("e", "real", f"copy{HOSTILE}", f"none{HOSTILE}")

@@ -200,7 +200,7 @@ def test_anneal_finds_the_same_points(build: Build, told: Tell, seed: int) -> No
 @pytest.mark.parametrize("name", ["rand", "tpe"])
 def test_settings_are_shown_by_name_as_those_of_hyperopt_are(name: str) -> None:
     ours, theirs = (inspect.signature(getattr(library, name).suggest) for library in (hstore, hyperopt))
-    assert str(ours) == str(theirs)
+    assert str(ours.replace(parameters=[p for p in ours.parameters.values() if p.name != "ties"])) == str(theirs)
 
 
 def many_ways(hp: Any) -> Any:

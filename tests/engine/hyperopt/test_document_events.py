@@ -401,7 +401,7 @@ def test_what_is_told_of_a_trial_that_another_process_has_is_taken_over_or_noted
     others: Any = {"worker": "host:1:w", "host": "host", "attempt": 1}
     running: Any = {"pid": 1, "python": "3", "hstore": "0"}
     with monkeypatch.context() as elsewhere:
-        elsewhere.setattr("hstore.store.experiment.author", lambda: "host:1:w")
+        elsewhere.setattr("hstore.store.composing.author", lambda: "host:1:w")
         claims = [(kind, tid, data) for tid in range(2) for kind, data in ((Reserved, others), (Running, running))]
         other.experiment.append(other.experiment.compose(*claims))
     other.refresh()

@@ -119,7 +119,7 @@ def test_arguments_of_a_wrong_kind_are_refused_where_they_are_written(make: Any)
 
 
 @pytest.mark.parametrize(
-    "make", [lambda: hp.choice("x", []), lambda: hp.randint("x", 0), lambda: hp.randint("x", 3, 3)]
+    "make", [lambda: hp.pchoice("x", []), lambda: hp.randint("x", 0), lambda: hp.randint("x", 3, 3)]
 )
 def test_choices_and_ranges_of_nothing_are_refused_where_they_are_written(make: Any) -> None:
     with pytest.raises(ValueError, match=r"^x: "):
