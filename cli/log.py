@@ -134,8 +134,12 @@ def _summary(document: Document) -> str:
             return text(f"{data.get('algorithm', {}).get('name')}, {data.get('objective', {}).get('name')}")
         case "changed":
             return _changed(data)
+        case "noted":
+            shown = {"amend": named(data["amend"])} if "amend" in data else {}
+            names = ("person", "void", "tags", "note")
+            return named(shown | {name: data[name] for name in names if name in data})
         case _:
-            return named({name: data[name] for name in ("why", "note") if name in data})
+            return named({name: data[name] for name in ("why",) if name in data})
 
 
 def _changed(data: Mapping[str, Any]) -> str:

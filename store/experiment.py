@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+from hstore.store.correctable import Correctable
 from hstore.store.digest import digest_event
 from hstore.store.errors import ClosedChain, Conflict, InvalidEvent, NotFound
 from hstore.store.events import Created, Document, Event, Noted, Quarantined, Queued, TrialEvent
@@ -57,7 +58,7 @@ class _Found(NamedTuple):
     has_new_gap: bool
 
 
-class Experiment:
+class Experiment(Correctable):
     """One search: its chains as far as they were read, and their fold. Not for use by several threads at once.
 
     only: the tids of the trials that are read beside the experiment's own chain; None for all of them. A worker
