@@ -11,6 +11,7 @@ from typing import NoReturn
 import click
 
 from hstore.cli.ask import ask, fail, report, tell
+from hstore.cli.best import best
 from hstore.cli.check import check
 from hstore.cli.correct import amend, note, tag, unvoid, void
 from hstore.cli.db import db
@@ -78,8 +79,8 @@ def app(ctx: click.Context, url: str | None, debug: bool) -> None:
 
 
 COMMANDS = (
-    ls, show, status, log, export, worker, run_command, pause, resume, stop, retry, enqueue, ask, report, tell, fail,
-    void, unvoid, amend, note, tag, replay, verify, check, rebuild, import_, migrate, key, sign, quarantine, db,
+    ls, show, best, status, log, export, worker, run_command, pause, resume, stop, retry, enqueue, ask, report, tell,
+    fail, void, unvoid, amend, note, tag, replay, verify, check, rebuild, import_, migrate, key, sign, quarantine, db,
 )  # fmt: skip
 for command in COMMANDS:
     app.add_command(command)

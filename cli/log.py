@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hstore.cli.at import AT
 from hstore.cli.printing import print_encoded, print_note, print_text
 
 if TYPE_CHECKING:
@@ -30,8 +31,9 @@ LAST = (2**32, 0)
 @click.option(
     "--json", "as_json", is_flag=True, help="Print the stored documents, one per line, as MongoDB Extended JSON."
 )
+@AT
 @click.pass_obj
-def log(session: Session, experiment: str, tid: int | None, follow: bool, as_json: bool) -> None:
+def log(session: Session, experiment: str, tid: int | None, follow: bool, as_json: bool, at: str | None) -> None:
     """Print the events of EXPERIMENT, or of its trial TID.
 
     The events are in the order in which the server received them; times are UTC. An event that cannot be decoded is
@@ -41,7 +43,16 @@ def log(session: Session, experiment: str, tid: int | None, follow: bool, as_jso
     hstore log digits
     hstore log digits 7 --json
     hstore log digits --follow
+    hstore log digits --at 2h-ago
     """
+    if at is not None:
+        if follow:
+            raise click.UsageError("--follow waits for what comes; nothing comes to the past")
+        with session.experiment(experiment, at) as found:
+            shown = found.events if tid is None else found.chain(tid)
+            for event in sorted(shown, key=lambda event: event.ts or LAST):
+                _print(_stored(event), as_json)
+        return
     # Nothing is folded here: a log with a missing event can be printed as well.
     documents = [d for d in session.store.log.documents(experiment) if tid is None or d.get("tid") == tid]
     if not documents:

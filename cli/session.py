@@ -41,13 +41,13 @@ class Session:
         return open_store(self.url, patience=TIMEOUT, check_schema=self.check_schema)
 
     @contextmanager
-    def experiment(self, name: str) -> Iterator[Experiment]:
-        """Yield experiment *name*; if its log is corrupt, errors of the body become `VerificationFailed`.
+    def experiment(self, name: str, at: str | None = None) -> Iterator[Experiment]:
+        """Yield experiment *name*, as of *at* if that is given.
 
-        Where no digest shows that, they become `Indigestible`.
+        If its log is corrupt, errors of the body become `VerificationFailed`, where no digest shows it `Indigestible`.
         """
         try:
-            yield self.store.experiment(name)
+            yield self.store.experiment(name, at=at)
         except HstoreError:
             raise
         except BROKEN as error:

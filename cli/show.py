@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hstore.cli.at import AT
 from hstore.cli.printing import print_json, print_text
 
 if TYPE_CHECKING:
@@ -33,18 +34,20 @@ _LEGEND = {
 @click.argument("tid", type=int, required=False)
 @click.option("--output", is_flag=True, help="Print what trial TID wrote to stdout and stderr.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@AT
 @click.pass_obj
-def show(session: Session, experiment: str, tid: int | None, output: bool, as_json: bool) -> None:
+def show(session: Session, experiment: str, tid: int | None, output: bool, as_json: bool, at: str | None) -> None:
     """Show EXPERIMENT, or its trial number TID.
 
     \b
     hstore show digits
     hstore show digits 7
     hstore show digits 7 --output
+    hstore show digits --at 50
     """
     if output and tid is None:
         raise click.UsageError("--output is of one trial: add its number")
-    with session.experiment(experiment) as found:
+    with session.experiment(experiment, at) as found:
         if tid is None:
             view = _experiment_data(found) if as_json else _experiment_text(found)
         else:

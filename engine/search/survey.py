@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from hstore.engine.search.pace import pace
+from hstore.store.as_of import PastLog
 from hstore.store.experiment import Experiment, now
 from hstore.store.read_models import experiment_document
 from hstore.store.set_aside import SetAside
@@ -24,7 +25,8 @@ def survey(experiment: Experiment) -> dict[str, Any]:
     experiment is open and a pace is known), `held` (see `held_trials`), `workers` (see `worker_presence`),
     `unreadable` (see `unreadable_ends`) and `set_aside` (see `told_aside`).
     """
-    state, moment = experiment.state, now()
+    log, state = experiment.store.log, experiment.state
+    moment = state.last.at if isinstance(log, PastLog) and state.last is not None else now()
     document = experiment_document(state)
     going = pace(state, moment)
     is_open = state.status == "open"
