@@ -54,9 +54,10 @@ def log(session: Session, experiment: str, tid: int | None, follow: bool, as_jso
                 _print(_stored(event), as_json)
         return
     # Nothing is folded here: a log with a missing event can be printed as well.
-    documents = [d for d in session.store.log.documents(experiment) if tid is None or d.get("tid") == tid]
+    store, name = session.place(experiment)
+    documents = [d for d in store.log.documents(name) if tid is None or d.get("tid") == tid]
     if not documents:
-        session.store.experiment(experiment).chain(tid)  # raises NotFound
+        store.experiment(name).chain(tid)  # raises NotFound
     for document in sorted(documents, key=_arrival):
         _print(document, as_json)
     if follow:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -31,6 +33,7 @@ class Session:
 
     def __init__(self, url: str | None) -> None:
         self.url = url
+        self._bundles: dict[str, tuple[Store, str]] = {}
         self.check_schema = True
 
     @cached_property
@@ -40,20 +43,34 @@ class Session:
 
         return open_store(self.url, patience=TIMEOUT, check_schema=self.check_schema)
 
+    def place(self, name: str) -> tuple[Store, str]:
+        """Return the store that has the experiment *name*, and its name there; *name* may be a file of a bundle."""
+        if not name.endswith(".hstore"):
+            return self.store, name
+        from hstore.store.bundle import is_bundle, open_bundle
+        from hstore.store.keys import VARIABLE, read_keys
+
+        if not is_bundle(name):
+            return self.store, name
+        if name not in self._bundles:
+            self._bundles[name] = open_bundle(Path(name), keys=read_keys(os.environ.get(VARIABLE)))
+        return self._bundles[name]
+
     @contextmanager
     def experiment(self, name: str, at: str | None = None) -> Iterator[Experiment]:
         """Yield experiment *name*, as of *at* if that is given.
 
         If its log is corrupt, errors of the body become `VerificationFailed`, where no digest shows it `Indigestible`.
         """
+        store, name = self.place(name)
         try:
-            yield self.store.experiment(name, at=at)
+            yield store.experiment(name, at=at)
         except HstoreError:
             raise
         except BROKEN as error:
             from hstore.store.verify import verify
 
-            findings = verify(self.store.log.documents(name)).findings
+            findings = verify(store.log.documents(name)).findings
             if not findings:
                 raise indigestible(name, error) from error
             raise VerificationFailed(
@@ -63,6 +80,8 @@ class Session:
 
     def close(self) -> None:
         """Close the store if it was opened."""
+        for store, _ in self._bundles.values():
+            store.close()
         if "store" in self.__dict__:
             self.store.close()
 

@@ -49,7 +49,7 @@ def status(session: Session, experiment: str | None, watch: bool, as_json: bool,
         _show(views, watch, as_json)
         return
     with session.experiment(experiment, at) as found:
-        where = f"--store {session.store.url} " if session.url else ""
+        where = f"--store {found.store.url} " if session.url else ""
         starter = f"hstore {where}worker {experiment}"
         _show((_view(found, as_json, starter) for _ in _changes(found, watch, as_json)), watch, as_json)
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from hstore.cli.session import Session
     from hstore.store.keys import Keys
     from hstore.store.signatures import Signatures
+    from hstore.store.store import Store
 
 FAILED = 6
 
@@ -24,35 +25,50 @@ FAILED = 6
 def verify(ctx: click.Context, experiment: str, as_json: bool) -> None:
     """Recompute every digest of EXPERIMENT, and compare.
 
+    EXPERIMENT may be a file of `hstore export -o`, whose attachments are checked as well; that needs no MongoDB.
     Names the first event of each chain that was changed, removed, added or moved, and says which keys signed how many
     events; signatures are checked if HSTORE_KEY is set. Exit code 0 if all digests and signatures match, 6 if not.
 
     \b
     hstore verify digits
+    hstore verify digits.hstore
     """
     from hstore.cli.table import text
     from hstore.store.signatures import look_at
     from hstore.store.verify import verify as check
 
     session: Session = ctx.obj
-    documents = list(session.store.log.documents(experiment))
-    report, signatures = check(documents), look_at(documents, session.store.keys)
+    store, name = session.place(experiment)
+    documents = list(store.log.documents(name))
+    report, signatures = check(documents), look_at(documents, store.keys)
     if not report.events:
-        session.store.experiment(experiment)  # raises NotFound
+        store.experiment(name)  # raises NotFound
+    damaged = list(_damaged(store))
     if as_json:
         from dataclasses import asdict
 
-        print_json(asdict(report) | {"signatures": asdict(signatures)})
+        print_json(asdict(report) | {"signatures": asdict(signatures), "damaged": damaged})
     else:
-        verdict = "FAILED" if report.findings or signatures.wrong else "OK"
+        verdict = "FAILED" if report.findings or signatures.wrong or damaged else "OK"
         print_text(f"{experiment}: {report.events} events, {report.decisions} decisions: {verdict}")
         for finding in report.findings:
             print_text(text(finding.message))
         print_text(f"head {report.head.hex()}")
-        for line in _about(signatures, session.store.keys):
+        for line in (*damaged, *_about(signatures, store.keys)):
             print_text(text(line))
-    if report.findings or signatures.wrong:
+    if report.findings or signatures.wrong or damaged:
         ctx.exit(FAILED)
+
+
+def _damaged(store: Store) -> Iterator[str]:
+    """Yield what is wrong with the attachments of *store*, if that is a file."""
+    from hstore.store.errors import HstoreError
+
+    for sha256 in getattr(store.attachments, "hashes", list)():
+        try:
+            store.attachments.get(sha256)
+        except HstoreError as error:
+            yield str(error)
 
 
 def _about(signatures: Signatures, keys: Keys | None) -> Iterator[str]:

@@ -203,7 +203,7 @@ class MongoLog:
         except BSONError:
             strays.clear()
             raws = [bytes(raw.raw) for raw in self._raw.find(query, sort=IN_ORDER)]
-            return [self._decoded(raw) for raw in raws if is_new(_envelope(raw))], there, strays
+            return [self._decoded(raw) for raw in raws if is_new(envelope(raw))], there, strays
 
     def _require(self, exp: str, held: EventIds) -> None:
         """Raise `StoreRewound` if an event of *held* is gone."""
@@ -246,7 +246,7 @@ class MongoLog:
         try:
             return from_document(bson.decode(raw, codec_options=CODEC), self._fetch)
         except BSONError as error:
-            return unreadable(_envelope(raw), str(error), raw)
+            return unreadable(envelope(raw), str(error), raw)
 
     def report_rows(self, exp: str, known: ReadCursor) -> list[ReportRow]:
         """See `EventLog.report_rows`."""
@@ -266,7 +266,7 @@ class MongoLog:
             try:
                 yield bson.decode(content, codec_options=CODEC)
             except BSONError:
-                yield _envelope(content) | {"raw": content}
+                yield envelope(content) | {"raw": content}
 
     def experiments(self) -> list[str]:
         """See `EventLog.experiments`."""
@@ -328,7 +328,7 @@ class MongoLog:
         return self._events.find_one(query, {"_id": 1}) is not None
 
 
-def _envelope(raw: bytes) -> Document:
+def envelope(raw: bytes) -> Document:
     """Return what of a document can be read without looking into its data."""
     document = RawBSONDocument(raw, LENIENT)
     return {name: value for name, value in document.items() if name != "data"}
