@@ -17,6 +17,7 @@ from hstore.cli.correct import amend, note, tag, unvoid, void
 from hstore.cli.db import db
 from hstore.cli.diff import diff
 from hstore.cli.enqueue import enqueue
+from hstore.cli.explain import explain
 from hstore.cli.export import export
 from hstore.cli.import_ import import_
 from hstore.cli.key import key
@@ -80,8 +81,8 @@ def app(ctx: click.Context, url: str | None, debug: bool) -> None:
 
 
 COMMANDS = (
-    ls, show, best, diff, status, log, export, worker, run_command, pause, resume, stop, retry, enqueue, ask,
-    report, tell, fail, void, unvoid, amend, note, tag, replay, verify, check, rebuild, import_, migrate, key,
+    ls, show, best, diff, explain, status, log, export, worker, run_command, pause, resume, stop, retry, enqueue,
+    ask, report, tell, fail, void, unvoid, amend, note, tag, replay, verify, check, rebuild, import_, migrate, key,
     sign, quarantine, db,
 )  # fmt: skip
 for command in COMMANDS:
