@@ -13,12 +13,14 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from hstore.cli.printing import for_json, print_note
-from hstore.store.tables import TABLE_KINDS
 
 if TYPE_CHECKING:
     from hstore.cli.session import Session
     from hstore.store.experiment import Experiment
     from hstore.store.tables import Table, TableKind
+
+KINDS = ("trials", "events", "reports")
+"""`tables.TABLE_KINDS`, which only this command imports."""
 
 
 @click.command()
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 @click.option("--jsonl", "jsonl_file", metavar="FILE", help="Write one JSON object per line; - is stdout.")
 @click.option("--parquet", "parquet_file", metavar="FILE", help="Write Parquet; needs pandas and pyarrow.")
 @click.option("-o", "bundle", metavar="FILE.hstore", help="Write all of it to one file that proves the search.")
-@click.option("--kind", type=click.Choice(TABLE_KINDS), default="trials", show_default=True, help="What a row is.")
+@click.option("--kind", type=click.Choice(KINDS), default="trials", show_default=True, help="What a row is.")
 @click.pass_obj
 def export(
     session: Session,
