@@ -17,6 +17,7 @@ from hstore.store.table_kinds import TABLE_KINDS
 
 if TYPE_CHECKING:
     from hstore.cli.session import Session
+    from hstore.store.experiment import Experiment
     from hstore.store.table_kinds import TableKind
     from hstore.store.tables import Table
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 @click.option("--csv", "csv_file", metavar="FILE", help="Write comma-separated values; - is stdout.")
 @click.option("--jsonl", "jsonl_file", metavar="FILE", help="Write one JSON object per line; - is stdout.")
 @click.option("--parquet", "parquet_file", metavar="FILE", help="Write Parquet; needs pandas and pyarrow.")
+@click.option("-o", "bundle", metavar="FILE.hstore", help="Write all of it to one file that proves the search.")
 @click.option("--kind", type=click.Choice(TABLE_KINDS), default="trials", show_default=True, help="What a row is.")
 @click.pass_obj
 def export(
@@ -34,14 +36,20 @@ def export(
     csv_file: str | None,
     jsonl_file: str | None,
     parquet_file: str | None,
+    bundle: str | None,
     kind: TableKind,
 ) -> None:
     """Write the trials of EXPERIMENT to a file, one row a trial, with a column for each parameter.
+
+    With -o all of it: the events, with their digests and signatures, and the attachments. `hstore verify`, `replay`,
+    `show`, `log`, `best`, `status` and `diff` take such a file in the place of an experiment, without a MongoDB, and
+    `hstore import FILE.hstore` makes an experiment of it. The objective's pickle and what trials attached is in it.
 
     Times are UTC; loss and parameters are the actual values. With --kind a row is an event or a reported value.
 
     \b
     hstore export digits --csv digits.csv
+    hstore export digits -o digits.hstore
     hstore export digits --jsonl - | head -1
     hstore export digits --parquet reports.parquet --kind reports
     """
@@ -50,14 +58,34 @@ def export(
     files = [(write, file) for write, file in (
         (write_csv, csv_file), (write_jsonl, jsonl_file), (write_parquet, parquet_file),
     ) if file is not None]  # fmt: skip
-    if not files:
-        raise click.UsageError("name a file: --csv FILE, --jsonl FILE or --parquet FILE")
+    if not files and bundle is None:
+        raise click.UsageError(
+            "name a file: --csv FILE, --jsonl FILE or --parquet FILE, or for all of it -o FILE.hstore"
+        )
     with session.experiment(experiment) as found:
-        table = table_of(found, kind)
+        if bundle is not None:
+            write_whole(found, bundle)
+        table = table_of(found, kind) if files else {}
     for write, file in files:
         write(table, file)
         if file != "-":
             print_note(f"wrote {len(table[next(iter(table))].values)} {kind} to {file}")
+
+
+def write_whole(experiment: Experiment, file: str) -> None:
+    """Write *experiment* to the bundle *file*, which appears when it is whole."""
+    from importlib.metadata import version
+
+    from hstore.store.bundle import SUFFIX, write_bundle
+
+    if not file.endswith(SUFFIX):
+        raise click.UsageError(f"-o: the name has to end in {SUFFIX}, by which commands know such a file")
+    part = Path(f"{file}.part")
+    with _refusals(file):
+        manifest = write_bundle(experiment, part, version=version("hstore"))
+        part.replace(file)
+    lost = f"; the store has lost {len(manifest['missing'])} more" if manifest["missing"] else ""
+    print_note(f"wrote {manifest['events']} events and {manifest['attachments']} attachments to {file}{lost}")
 
 
 def write_csv(table: Table, file: str) -> None:

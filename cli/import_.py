@@ -21,11 +21,11 @@ TIMEOUT = 5.0
 
 
 @click.command("import")
+@click.argument("file", required=False, metavar="[FILE.hstore]")
 @click.option(
     "--from-hyperopt",
     "source",
     metavar="URL|FILE",
-    required=True,
     help="MongoDB of hyperopt's workers, or a pickled Trials.",
 )
 @click.option(
@@ -36,9 +36,13 @@ TIMEOUT = 5.0
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
 @click.pass_obj
 def import_(
-    session: Session, source: str, exp_keys: tuple[str, ...], name: str | None, space_ref: str | None, as_json: bool
-) -> None:
-    """Import hyperopt trials (MongoDB or pickle).
+    session: Session, file: str | None, source: str | None, exp_keys: tuple[str, ...], name: str | None,
+    space_ref: str | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Import a file of `hstore export -o`, or hyperopt trials (MongoDB or pickle).
+
+    FILE.hstore becomes an experiment of the name that it had there, with every event and digest as it was. What is
+    there already stays, so a longer file of the same search adds what is new. The rest is about hyperopt.
 
     URL names a MongoDB that hyperopt's workers shared (collections jobs and fs), FILE a pickled Trials such as fmin's
     trials_save_file. hyperopt need not be installed, and no code from a pickle is run. The jobs of each exp_key become
@@ -53,10 +57,18 @@ def import_(
     `python -m hstore.compat -m hstore import …` if the space is made with hyperopt's hp.
 
     \b
+    hstore import digits.hstore
     hstore import --from-hyperopt mongo://host:1234/db/jobs
     hstore import --from-hyperopt mongodb://user@host/db --exp-key digits --space train:SPACE
     hstore import --from-hyperopt trials.pkl --name old-digits
     """
+    if file is not None:
+        if source is not None or exp_keys or name is not None or space_ref is not None:
+            raise click.UsageError("a file of `hstore export -o` is imported as it is: no other options")
+        _import_bundle(session, file, as_json)
+        return
+    if source is None:
+        raise click.UsageError("name a FILE.hstore, or --from-hyperopt URL|FILE")
     from dataclasses import asdict
 
     from hstore.cli.table import text
@@ -87,6 +99,24 @@ def import_(
             if not each.is_space_known:
                 then = "to evaluate them, import again with --space under another --name"
             print_note(f"hstore: {text(each.name)}: {queued} trial{'s' if queued > 1 else ''} queued; {then}")
+
+
+def _import_bundle(session: Session, file: str, as_json: bool) -> None:
+    from hstore.cli.table import text
+    from hstore.store.bundle import import_bundle
+    from hstore.store.errors import Conflict
+
+    try:
+        experiment, new = import_bundle(session.store, Path(file))
+    except Conflict as conflict:
+        raise click.ClickException(f"the store has another search of that name: {conflict}") from None
+    state = experiment.state
+    if as_json:
+        print_json({"name": experiment.name, "new": new, "events": state.events, "status": state.status})
+        return
+    print_text(f"{text(experiment.name)}: {new} new of {state.events} events, {len(state.trials)} trials")
+    if state.status == "open" and state.open:
+        print_note(f"{text(experiment.name)} is open: workers take its {len(state.open)} trials that have not ended")
 
 
 def _opened(source: str) -> Source:

@@ -17,6 +17,7 @@ from hstore.store.events import Changed, Noted
 from hstore.store.experiment import Experiment
 from hstore.store.snapshots import save_snapshot
 from hstore.store.store import Store
+from hstore.store.verify import verify
 
 SPACE = {
     "x": hp.uniform("x", 0, 1),
@@ -94,6 +95,15 @@ def test_columns_give_the_history_that_the_events_give(objective: Any) -> None:
     )  # fmt: skip
     compare(trials)
     experiment.append(experiment.compose((Noted, 0, {"void": True})))
+    compare(trials)
+    tid = next(trial.tid for trial in experiment.trials if trial.loss == trial.loss and trial.status == "ok")
+    amended = {"losses": [-1.0, 3.0]} if objective is several else {"loss": -1.0}
+    experiment.amend(tid, reason="wrong data", **amended)
+    compare(trials)
+    fmin(
+        objective, SPACE, algo="rand", max_evals=60, trials=trials, rstate=0, verbose=False, catch_eval_exceptions=True,
+        **more,
+    )  # fmt: skip
     compare(trials)
 
 
@@ -176,3 +186,23 @@ def test_trials_of_a_store_make_documents_when_they_are_looked_at(
     assert (trials.best_trial, trials.argmin) == (best, argmin)
     whole = Trials(exp_key="e", experiment=mongo_store.experiment("e"))
     assert repr(whole.trials) == repr(trials.trials)
+
+
+def test_a_search_goes_on_from_a_snapshot_behind_which_a_trial_was_amended(mongo_url: str) -> None:
+    def go_on(max_evals: int) -> MongoTrials:
+        trials = MongoTrials(mongo_url, exp_key="amended")
+        fmin(lambda c: c["x"], SPACE, algo="tpe", max_evals=max_evals, trials=trials, rstate=0, verbose=False)
+        return trials
+
+    first = go_on(30)
+    assert save_snapshot(first.experiment)
+    tid = first.experiment.best.tid
+    settled = next(t.tid for t in first.experiment.trials if t.tid != tid)
+    first.experiment.amend(settled, loss=-5.0, reason="wrong data")
+    trials = go_on(40)
+    assert trials.best_trial["tid"] == settled
+    assert trials.best_trial["result"]["loss"] == -5.0
+    whole = trials.experiment.store.experiment("amended")
+    replay = derive_again(whole)
+    assert (replay.is_same, replay.suggested) == (True, 40)
+    assert not verify(whole.documents(), fetch=whole.store.attachments.get).findings
