@@ -74,7 +74,7 @@ def assert_same(one: ObservedHistory, other: ObservedHistory) -> None:
 
 
 def compare(trials: Trials, *, is_concluded: bool = False) -> None:
-    """Compare before and after what the next decision observes; columns know what an end that *is_concluded* observed."""
+    """Compare before and after what the next decision observes; columns have what an end that *is_concluded* had."""
     save_snapshot(trials.experiment)
     (mine, one), (theirs, other) = (known(trials, from_snapshot=each) for each in (True, False))
     if not is_concluded:
