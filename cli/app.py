@@ -11,9 +11,13 @@ from typing import NoReturn
 import click
 
 from hstore.cli.ask import ask, fail, report, tell
+from hstore.cli.best import best
 from hstore.cli.check import check
+from hstore.cli.correct import amend, note, tag, unvoid, void
 from hstore.cli.db import db
+from hstore.cli.diff import diff
 from hstore.cli.enqueue import enqueue
+from hstore.cli.explain import explain
 from hstore.cli.export import export
 from hstore.cli.head import head, seal
 from hstore.cli.import_ import import_
@@ -72,6 +76,7 @@ def app(ctx: click.Context, url: str | None, debug: bool) -> None:
     hstore stop digits --now      end it, running trials included
     hstore retry digits --failed  evaluate failed trials again
     hstore enqueue digits '{…}'   evaluate a point of your own
+    hstore amend digits 7 --loss 0.31 --reason '…'  correct a result; the earlier one stays in the log
     hstore export digits --csv f  write its trials as a table
     hstore plot digits -o d.png   draw its history, importance and slices
     hstore importance digits      which parameters mattered
@@ -85,9 +90,9 @@ def app(ctx: click.Context, url: str | None, debug: bool) -> None:
 
 
 COMMANDS = (
-    ls, show, status, ui, log, export, plot, importance, worker, run_command, pause, resume, stop, retry,
-    enqueue, ask, report, tell, fail, replay, verify, check, rebuild, snapshot, import_, migrate, head, seal, key, sign,
-    quarantine, mcp, db,
+    ls, show, best, diff, explain, status, ui, log, export, plot, importance, worker, run_command, pause, resume, stop,
+    retry, enqueue, ask, report, tell, fail, void, unvoid, amend, note, tag, replay, verify, check, rebuild, snapshot,
+    import_, migrate, head, seal, key, sign, quarantine, mcp, db,
 )  # fmt: skip
 for command in COMMANDS:
     app.add_command(command)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 @click.option("--csv", "csv_file", metavar="FILE", help="Write comma-separated values; - is stdout.")
 @click.option("--jsonl", "jsonl_file", metavar="FILE", help="Write one JSON object per line; - is stdout.")
 @click.option("--parquet", "parquet_file", metavar="FILE", help="Write Parquet; needs pandas and pyarrow.")
+@click.option("-o", "bundle", metavar="FILE.hstore", help="Write all of it to one file that proves the search.")
 @click.option(
     "--to",
     type=(click.Choice(TOOL_NAMES), str),
@@ -46,12 +47,17 @@ def export(
     csv_file: str | None,
     jsonl_file: str | None,
     parquet_file: str | None,
+    bundle: str | None,
     to: tuple[str, str] | None,
     follow: bool,
     kind: TableKind,
     name: str | None,
 ) -> None:
     """Write the trials of EXPERIMENT to a file, one row a trial, with a column for each parameter.
+
+    With -o all of it: the events, with their digests and signatures, and the attachments. `hstore verify`, `replay`,
+    `show`, `log`, `best`, `status` and `diff` take such a file in the place of an experiment, without a MongoDB, and
+    `hstore import FILE.hstore` makes an experiment of it. The objective's pickle and what trials attached is in it.
 
     Times are UTC; loss and parameters are the actual values. With --kind a row is an event or a reported value.
 
@@ -60,6 +66,7 @@ def export(
 
     \b
     hstore export digits --csv digits.csv
+    hstore export digits -o digits.hstore
     hstore export digits --jsonl - | head -1
     hstore export digits --parquet reports.parquet --kind reports
     hstore export digits --to optuna sqlite:///study.db
@@ -70,16 +77,20 @@ def export(
     files = [(write, file) for write, file in (
         (write_csv, csv_file), (write_jsonl, jsonl_file), (write_parquet, parquet_file),
     ) if file is not None]  # fmt: skip
-    if to is None and (follow or not files):
-        asked = "--follow goes with --to mlflow URI" if follow else (
-            "name a file: --csv FILE, --jsonl FILE or --parquet FILE; or --to TOOL URI")  # fmt: skip
-        raise click.UsageError(asked)
-    if files and to is not None:
+    if to is None and (follow or (not files and bundle is None)):
+        if follow:
+            raise click.UsageError("--follow goes with --to mlflow URI")
+        raise click.UsageError(
+            "name a file: --csv FILE, --jsonl FILE or --parquet FILE, or for all of it -o FILE.hstore; or --to TOOL URI"
+        )
+    if to is not None and (files or bundle is not None):
         raise click.UsageError("give either a file or --to")
     if follow and to is not None and to[0] != "mlflow":
         raise click.UsageError("--follow goes with --to mlflow URI")
     with session.experiment(experiment) as found:
-        table = table_of(found, kind)
+        if bundle is not None:
+            write_whole(found, bundle)
+        table = table_of(found, kind) if files else {}
         if to is not None:
             tool, uri = to
             mirror_in_mlflow(found, uri, follow) if tool == "mlflow" else _to_optuna(found, uri, name)
@@ -94,6 +105,22 @@ def _to_optuna(experiment: Experiment, url: str, name: str | None) -> None:
 
     copied = copies().export_study(experiment, copies().optuna_storage(url), name=name)
     print_note(f"added {copied.new} trials to study {copied.study}, now of {copied.trials}{left_out(copied)}")
+
+
+def write_whole(experiment: Experiment, file: str) -> None:
+    """Write *experiment* to the bundle *file*, which appears when it is whole."""
+    from importlib.metadata import version
+
+    from hstore.store.bundle import SUFFIX, write_bundle
+
+    if not file.endswith(SUFFIX):
+        raise click.UsageError(f"-o: the name has to end in {SUFFIX}, by which commands know such a file")
+    part = Path(f"{file}.part")
+    with _refusals(file):
+        manifest = write_bundle(experiment, part, version=version("hstore"))
+        part.replace(file)
+    lost = f"; the store has lost {len(manifest['missing'])} more" if manifest["missing"] else ""
+    print_note(f"wrote {manifest['events']} events and {manifest['attachments']} attachments to {file}{lost}")
 
 
 def write_csv(table: Table, file: str) -> None:

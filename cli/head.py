@@ -71,7 +71,7 @@ def seal(session: Session, experiment: str) -> None:
     from hstore.store.verify import verify
 
     with session.experiment(experiment) as found:
-        findings = verify(found.documents(), fetch=session.store.attachments.get).findings
+        findings = verify(found.documents(), fetch=found.store.attachments.get).findings
         if findings:
             raise VerificationFailed(
                 f"experiment {experiment!r} was not sealed: {findings[0].message}",

@@ -21,6 +21,7 @@ TIMEOUT = 5.0
 
 
 @click.command("import")
+@click.argument("file", required=False, metavar="[FILE.hstore]")
 @click.option(
     "--from-hyperopt",
     "source",
@@ -38,6 +39,7 @@ TIMEOUT = 5.0
 @click.pass_obj
 def import_(
     session: Session,
+    file: str | None,
     source: str | None,
     optuna_source: str | None,
     studies: tuple[str, ...],
@@ -46,7 +48,10 @@ def import_(
     space_ref: str | None,
     as_json: bool,
 ) -> None:
-    """Import hyperopt trials (MongoDB or pickle) or Optuna studies.
+    """Import a file of `hstore export -o`, hyperopt trials (MongoDB or pickle) or Optuna studies.
+
+    FILE.hstore becomes an experiment of the name that it had there, with every event and digest as it was. What is
+    there already stays, so a longer file of the same search adds what is new.
 
     With --from-hyperopt, URL names a MongoDB that hyperopt's workers shared (collections jobs and fs), FILE a pickled
     Trials such as fmin's trials_save_file. hyperopt need not be installed, and no code from a pickle is run. The jobs
@@ -65,17 +70,30 @@ def import_(
     trials are left out until they have ended. Programs of Optuna continue it by hstore.optuna.HstoreStorage.
 
     \b
+    hstore import digits.hstore
     hstore import --from-hyperopt mongo://host:1234/db/jobs
     hstore import --from-hyperopt mongodb://user@host/db --exp-key digits --space train:SPACE
     hstore import --from-hyperopt trials.pkl --name old-digits
     hstore import --from-optuna sqlite:///study.db --study digits
     """
+    if file is not None:
+        if (
+            source is not None
+            or optuna_source is not None
+            or studies
+            or exp_keys
+            or name is not None
+            or space_ref is not None
+        ):
+            raise click.UsageError("a file of `hstore export -o` is imported as it is: no other options")
+        _import_bundle(session, file, as_json)
+        return
     if optuna_source is not None and source is None and not exp_keys and space_ref is None:
         _import_studies(session, optuna_source, studies, name, as_json)
         return
     if source is None or optuna_source is not None or studies:
         raise click.UsageError(
-            "name one source: --from-hyperopt, with --exp-key and --space; or --from-optuna, with --study"
+            "name one source: a FILE.hstore; --from-hyperopt, with --exp-key and --space; --from-optuna, with --study"
         )
     from dataclasses import asdict
 
@@ -128,6 +146,24 @@ def _import_studies(session: Session, url: str, studies: tuple[str, ...], name: 
     for each in imported:
         if each.left_out:
             print_note(f"hstore: {text(each.experiment)}{left_out(each)}")
+
+
+def _import_bundle(session: Session, file: str, as_json: bool) -> None:
+    from hstore.cli.table import text
+    from hstore.store.bundle import import_bundle
+    from hstore.store.errors import Conflict
+
+    try:
+        experiment, new = import_bundle(session.store, Path(file))
+    except Conflict as conflict:
+        raise click.ClickException(f"the store has another search of that name: {conflict}") from None
+    state = experiment.state
+    if as_json:
+        print_json({"name": experiment.name, "new": new, "events": state.events, "status": state.status})
+        return
+    print_text(f"{text(experiment.name)}: {new} new of {state.events} events, {len(state.trials)} trials")
+    if state.status == "open" and state.open:
+        print_note(f"{text(experiment.name)} is open: workers take its {len(state.open)} trials that have not ended")
 
 
 def _opened(source: str) -> Source:

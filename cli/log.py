@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hstore.cli.at import AT
 from hstore.cli.printing import print_encoded, print_note, print_text
 
 if TYPE_CHECKING:
@@ -29,8 +30,11 @@ CHANGEABLE = ("limits", "algorithm", "objective", "pruner", "generator", "keep_o
 @click.option(
     "--json", "as_json", is_flag=True, help="Print the stored documents, one per line, as MongoDB Extended JSON."
 )
+@AT
 @click.pass_obj
-def log(session: Session, experiment: str, tid: int | None, last: int | None, follow: bool, as_json: bool) -> None:
+def log(
+    session: Session, experiment: str, tid: int | None, last: int | None, follow: bool, as_json: bool, at: str | None
+) -> None:
     """Print the events of EXPERIMENT, or of its trial TID.
 
     The events are in the order in which the server received them; times are UTC. An event that cannot be decoded is
@@ -40,21 +44,39 @@ def log(session: Session, experiment: str, tid: int | None, last: int | None, fo
     hstore log digits
     hstore log digits 7 --json
     hstore log digits -n 20 --follow
+    hstore log digits --at 2h-ago
     """
-    store = session.store
-    known = _end(store, experiment, tid) if follow else None
+    if at is not None:
+        if follow:
+            raise click.UsageError("--follow waits for what comes; nothing comes to the past")
+        _print_past(session, experiment, tid, last, at, as_json)
+        return
+    store, name = session.place(experiment)
+    if follow and session.is_file(experiment):
+        raise click.UsageError("--follow waits for what comes; nothing comes to a file")
+    known = _end(store, name, tid) if follow else None
     printed = set()
     is_empty = True
     # Nothing is folded here: a log with a missing event can be printed as well.
-    for document in _documents(store, experiment, tid, last):
+    for document in _documents(store, name, tid, last):
         _print(document, as_json)
         is_empty = False
         if known is not None and not _has(known, document):
             printed.add(document["_id"])
     if is_empty:
-        store.experiment(experiment, only=()).chain(tid)  # raises NotFound
+        store.experiment(name, only=()).chain(tid)  # raises NotFound
     if known is not None:
-        _follow(store, experiment, known, printed, as_json)
+        _follow(store, name, known, printed, as_json)
+
+
+def _print_past(session: Session, experiment: str, tid: int | None, last: int | None, at: str, as_json: bool) -> None:
+    from hstore.store.arrival import in_order_of_arrival
+
+    with session.experiment(experiment, at) as found:
+        events = found.events if tid is None else found.chain(tid)
+        documents = [*in_order_of_arrival(map(_stored, events))]
+        for document in documents if last is None else documents[-last:]:
+            _print(document, as_json)
 
 
 def _documents(store: Store, experiment: str, tid: int | None, last: int | None) -> Iterable[Document]:
@@ -159,8 +181,12 @@ def _summary(document: Document) -> str:
             return _changed(data)
         case "sealed":
             return text(f"{data.get('decisions')} decisions, head {data['head'].hex()}")
+        case "noted":
+            shown = {"amend": named(data["amend"])} if "amend" in data else {}
+            names = ("person", "void", "tags", "note")
+            return named(shown | {name: data[name] for name in names if name in data})
         case _:
-            return named({name: data[name] for name in ("why", "note") if name in data})
+            return named({name: data[name] for name in ("why",) if name in data})
 
 
 def _changed(data: Mapping[str, Any]) -> str:

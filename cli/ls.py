@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hstore.cli.at import AT_TIME
 from hstore.cli.printing import print_json, print_note, print_text
 
 if TYPE_CHECKING:
@@ -14,17 +15,19 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
+@AT_TIME
 @click.pass_obj
-def ls(session: Session, as_json: bool) -> None:
+def ls(session: Session, as_json: bool, at: str | None) -> None:
     """List the experiments of the store.
 
     With status, trials by state, time of the last event, and the best trial.
 
     \b
     hstore ls
+    hstore ls --at 2h-ago
     hstore --store mongodb://host/db ls --json
     """
-    experiments = session.store.overview()
+    experiments = session.store.overview(at=at)
     if as_json:
         print_json(experiments)
     elif not experiments:

@@ -24,5 +24,5 @@ def rebuild(session: Session, experiment: str) -> None:
     hstore rebuild digits
     """
     with session.experiment(experiment) as found:
-        session.store.models.rebuild(found.state)
+        found.store.models.rebuild(found.state)
     print_note(f"{experiment}: {len(found.trials) + 1} documents rebuilt from {found.state.events} events")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -32,6 +34,7 @@ class Session:
 
     def __init__(self, url: str | None) -> None:
         self.url = url
+        self._bundles: dict[str, tuple[Store, str]] = {}
         self.check_schema = True
 
     @cached_property
@@ -41,32 +44,65 @@ class Session:
 
         return open_store(self.url, patience=TIMEOUT, check_schema=self.check_schema)
 
-    @contextmanager
-    def experiment(self, name: str, *, only: Iterable[int] | None = None) -> Iterator[Experiment]:
-        """Yield experiment *name*; see `reading` for what errors of the body become."""
-        with self.reading(name):
-            yield self.store.experiment(name, only=only)
+    def is_file(self, name: str) -> bool:
+        """Return whether *name* is that of a file of a bundle, and not of an experiment."""
+        if not name.endswith(".hstore"):
+            return False
+        from hstore.store.bundle import is_bundle
+
+        return is_bundle(name)
+
+    def place(self, name: str) -> tuple[Store, str]:
+        """Return the store that has the experiment *name*, and its name there; *name* may be a file of a bundle."""
+        if not self.is_file(name):
+            return self.store, name
+        from hstore.store.bundle import open_bundle
+        from hstore.store.keys import VARIABLE, read_keys
+
+        if name not in self._bundles:
+            self._bundles[name] = open_bundle(Path(name), keys=read_keys(os.environ.get(VARIABLE)))
+        return self._bundles[name]
 
     @contextmanager
-    def summary(self, name: str, *, exact: bool) -> Iterator[ExperimentSummary]:
-        """Yield the summary of experiment *name* (see `Store.summary`); for errors see `reading`."""
-        with self.reading(name):
-            yield self.store.summary(name, exact=exact)
+    def experiment(
+        self, name: str, at: str | None = None, *, only: Iterable[int] | None = None
+    ) -> Iterator[Experiment]:
+        """Yield experiment *name*, as of *at* if that is given; see `reading` for what errors of the body become.
 
-    @contextmanager
-    def reading(self, name: str) -> Iterator[None]:
-        """Turn errors of the body into `VerificationFailed` if the log of experiment *name* is corrupt.
-
-        Where no digest shows that, they become `Indigestible`.
+        only: see `Store.experiment`.
         """
+        with self.reading(name) as (store, place):
+            yield store.experiment(place, only=only, at=at)
+
+    @contextmanager
+    def summary(self, name: str, *, exact: bool = False, at: str | None = None) -> Iterator[ExperimentSummary]:
+        """Yield the summary of experiment *name* (see `Store.summary`), as of *at* if that is given.
+
+        For errors see `reading`.
+        """
+        from hstore.store.experiment_summary import ExperimentSummary
+
+        with self.reading(name) as (store, place):
+            if at is None:
+                yield store.summary(place, exact=exact)
+            else:
+                yield ExperimentSummary(store.experiment(place, at=at))
+
+    @contextmanager
+    def reading(self, name: str) -> Iterator[tuple[Store, str]]:
+        """Yield `place`; turn errors of the body into `VerificationFailed` if the log of experiment *name* is corrupt.
+
+        Where no digest shows it, `Indigestible`.
+        """
+        store, place = self.place(name)
         try:
-            yield
+            yield store, place
         except HstoreError:
             raise
         except BROKEN as error:
             from hstore.store.verify import verify
 
-            findings = verify(self.store.log.documents(name), fetch=self.store.attachments.get).findings
+            findings = verify(store.log.documents(place), fetch=store.attachments.get).findings
             if not findings:
                 raise indigestible(name, error) from error
             raise VerificationFailed(
@@ -76,6 +112,8 @@ class Session:
 
     def close(self) -> None:
         """Close the store if it was opened."""
+        for store, _ in self._bundles.values():
+            store.close()
         if "store" in self.__dict__:
             self.store.close()
 

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hstore.cli.at import AT
 from hstore.cli.printing import as_of, print_bytes, print_json, print_json_with, print_note, print_text
 from hstore.store.terminal_text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from hstore.cli.session import Session
     from hstore.store.attachments import SavedAttachment
+    from hstore.store.events import Noted
     from hstore.store.experiment import Experiment
     from hstore.store.experiment_summary import ExperimentSummary
     from hstore.store.fold import Trial
@@ -39,6 +41,7 @@ _LEGEND = {
 @click.option("-o", "file", metavar="FILE", help="The file for --save; - is stdout. Default: NAME, which must be new.")
 @click.option("--exact", is_flag=True, help="Read every event of EXPERIMENT; the time grows with it.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@AT
 @click.pass_obj
 def show(
     session: Session,
@@ -49,6 +52,7 @@ def show(
     file: str | None,
     exact: bool,
     as_json: bool,
+    at: str | None,
 ) -> None:
     """Show EXPERIMENT, or its trial number TID.
 
@@ -60,6 +64,7 @@ def show(
     hstore show digits 7
     hstore show digits 7 --output
     hstore show digits 7 --save model -o model.pkl
+    hstore show digits --at 50
     """
     if file is not None and attachment is None:
         raise click.UsageError("-o goes with --save NAME")
@@ -72,13 +77,13 @@ def show(
     if output and tid is None:
         raise click.UsageError("--output is of one trial: add its number")
     if tid is None:
-        with session.summary(experiment, exact=exact) as summary:
+        with session.summary(experiment, exact=exact, at=at) as summary:
             if as_json:
                 print_json_with(_experiment_data(summary), "trials", _trials_data(summary))
             else:
                 print_text(_experiment_text(summary))
         return
-    with session.experiment(experiment, only=None if exact else [tid]) as found:
+    with session.experiment(experiment, at, only=None if exact else [tid]) as found:
         trial = found.trial(tid)
         if output:
             printed = _output(found, trial)
@@ -103,6 +108,8 @@ def _experiment_data(summary: ExperimentSummary) -> dict[str, Any]:
         "objective_changes": _objective_changes(summary.experiment),
         "space": _space(summary.experiment),
         "decision_digest": summary.decision_digest,
+        "tags": summary.experiment.state.tags,
+        "notes": _notes_data(summary.experiment.state.notes),
     }
 
 
@@ -166,6 +173,7 @@ def _heading(summary: ExperimentSummary) -> Iterator[str]:
     yield f"trials     {counted(summary.counts, summary.pruned) or 'none yet'}"
     yield from as_of(summary.as_of_event)
     yield f"decisions  {summary.decision_digest.hex()}"
+    yield from _notes(state.tags, state.notes)
     yield "space"
     for label, distribution in _space(experiment).items():
         yield f"  {text(label)}: {text(distribution)}"
@@ -209,7 +217,7 @@ def _front(summary: ExperimentSummary) -> Iterator[str]:
 
 
 def _latest(summary: ExperimentSummary) -> Iterator[str]:
-    from hstore.cli.table import named, numbers, render
+    from hstore.cli.table import named, numbers, render, text
     from hstore.store.events import happened
 
     if not (latest := summary.latest):
@@ -221,9 +229,12 @@ def _latest(summary: ExperimentSummary) -> Iterator[str]:
         loss = instead if trial.loss is None else trial.loss
         seconds = None if trial.duration is None else f"{trial.duration:.3g}"
         marks = ", ".join(mark for mark in trial.why_unranked if mark in _LEGEND)
+        loss = f"{text(loss)}*" if trial.returned is not None else loss
         rows.append([trial.tid, trial.state, loss, marks, seconds, ended, named(dict(trial.params))])
     yield f"latest {len(latest)} of {len(summary.trials)} trials"
     yield render(rows)
+    if any(trial.returned is not None for trial in latest):
+        yield "* amended by a person: `hstore show EXPERIMENT TID` has the earlier value"
     shown = {mark for trial in latest for mark in trial.why_unranked}
     if legend := [f"{mark} ({meaning})" for mark, meaning in _LEGEND.items() if mark in shown]:
         yield f"trials that are not ranked cannot be the best: {', '.join(legend)}"
@@ -246,7 +257,11 @@ def _trial_data(experiment: Experiment, trial: Trial) -> dict[str, Any]:
     result = {} if trial.result is None else {"result": dict(trial.result)}
     attachments = {name: {**a, "sha256": a["sha256"].hex()} for name, a in trial.attachments.items()}
     traceback = getattr(trial.end, "traceback", None)
-    return {**document, **result, "attachments": attachments, "traceback": traceback, "events": events}
+    returned = {} if trial.returned is None else {"returned": dict(_returned(trial))}
+    notes = {"notes": found} if (found := _notes_data(trial.notes)) else {}
+    return {
+        **document, **result, **returned, **notes, "attachments": attachments, "traceback": traceback, "events": events,
+    }  # fmt: skip
 
 
 def _trial_text(experiment: Experiment, trial: Trial) -> str:
@@ -275,7 +290,7 @@ def _origin(experiment: Experiment, trial: Trial) -> Iterator[str]:
 
 
 def _losses(trial: Trial) -> Iterator[str]:
-    from hstore.cli.table import numbers, text
+    from hstore.cli.table import named, numbers, text
 
     if trial.loss is not None:
         yield f"loss {text(trial.loss)} ({text(trial.status)})"
@@ -286,10 +301,46 @@ def _losses(trial: Trial) -> Iterator[str]:
     if trial.is_pruned:
         step, value = trial.last_report or (None, None)
         yield f"pruned at step {text(step)}, value {text(value)}"
+    if (note := trial.amended_by) is not None:
+        yield f"amended: {named(dict(_returned(trial)))} is what the objective returned{_said(note)}"
     if trial.is_void:
-        yield "void: algorithms ignore this trial, and it is never the best"
-    if trial.tags:
-        yield f"tags {', '.join(map(text, trial.tags))}"
+        why = next((note for note in reversed(trial.notes) if note.void), None)
+        yield "void: algorithms ignore this trial, and it is never the best" + ("" if why is None else _said(why))
+    yield from _notes(trial.tags, trial.notes)
+
+
+def _returned(trial: Trial) -> Iterator[tuple[str, Any]]:
+    """Yield name and value of what was amended in the end of *trial*, as the objective returned it."""
+    from hstore.store.events import AMENDABLE
+
+    for name in AMENDABLE:
+        if (value := getattr(trial.returned, name)) != getattr(trial.end, name):
+            yield name, value
+
+
+def _said(note: Noted) -> str:
+    """Return who wrote *note*, when, and why."""
+    from hstore.cli.table import text
+
+    reason = f": {text(note.note)}" if note.note else ""
+    return f" ({text(note.person or note.by)}, {note.at:%Y-%m-%d %H:%M}{reason})"
+
+
+def _notes(tags: Sequence[str], notes: Iterable[Noted]) -> Iterator[str]:
+    """Yield the *tags* of a trial or of an experiment, and those of its *notes* that people wrote."""
+    from hstore.cli.table import text
+
+    if tags:
+        yield f"tags {', '.join(map(text, tags))}"
+    for note in notes:
+        if note.note and note.void is None and note.amend is None:
+            yield f"note {text(note.note)} ({text(note.person or note.by)}, {note.at:%Y-%m-%d %H:%M})"
+
+
+def _notes_data(notes: Iterable[Noted]) -> list[dict[str, Any]]:
+    names = ("note", "tags", "void", "amend", "person")
+    said = ({name: getattr(note, name) for name in names if getattr(note, name) is not None} for note in notes)
+    return [{"ver": note.ver, "at": note.at, **data} for note, data in zip(notes, said, strict=True) if data]
 
 
 def _parameters(trial: Trial) -> Iterator[str]:

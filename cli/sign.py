@@ -30,10 +30,10 @@ def sign(session: Session, experiment: str) -> None:
     from hstore.store.verify import verify
 
     with session.experiment(experiment) as found:
-        keys = session.store.keys
+        keys = found.store.keys
         if keys is None:
             raise InvalidValue(f"{VARIABLE} is not set", hint=HINT, path=VARIABLE)
-        findings = verify(found.documents(), fetch=session.store.attachments.get).findings
+        findings = verify(found.documents(), fetch=found.store.attachments.get).findings
         if findings:
             raise VerificationFailed(
                 f"experiment {experiment!r} was not signed: {findings[0].message}",

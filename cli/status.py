@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hstore.cli.at import AT
 from hstore.cli.printing import as_of, is_terminal, print_json, print_text, redraw
 
 if TYPE_CHECKING:
@@ -28,8 +29,9 @@ ORDER = "queued reserved running done failed cancelled"
 @click.option("--watch", "-w", is_flag=True, help="Update the view until the experiment has finished.")
 @click.option("--exact", is_flag=True, help="Read every event of EXPERIMENT; the time grows with it.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object; with --watch, one per line and update.")
+@AT
 @click.pass_obj
-def status(session: Session, experiment: str | None, watch: bool, exact: bool, as_json: bool) -> None:
+def status(session: Session, experiment: str | None, watch: bool, exact: bool, as_json: bool, at: str | None) -> None:
     """Show the progress of EXPERIMENT, or one line for each experiment.
 
     Trials by state, the best result so far, the pace and the expected end; the connected workers, the trial that each
@@ -39,13 +41,16 @@ def status(session: Session, experiment: str | None, watch: bool, exact: bool, a
     hstore status
     hstore status digits
     hstore status digits --watch
+    hstore status digits --at "2026-11-30 15:00"
     """
+    if at is not None and (experiment is None or watch):
+        raise click.UsageError("--at is of one experiment, and the past does not change: `hstore ls --at` lists all")
     if experiment is None:
         views = (_view_of_all(session.store, as_json) for _ in _rounds(watch))
         _show(views, watch, as_json)
         return
-    with session.summary(experiment, exact=exact) as found:
-        where = f"--store {session.store.url} " if session.url else ""
+    with session.summary(experiment, exact=exact, at=at) as found:
+        where = f"--store {found.experiment.store.url} " if session.url else ""
         starter = f"hstore {where}worker {experiment}"
         summaries = _changes(found, watch, as_json)
         _show((_view(each, as_json, starter) for each in summaries), watch, as_json)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from hstore.store.log_chains import Chains
     from hstore.store.published_head import Published
     from hstore.store.signatures import Signatures
+    from hstore.store.store import Store
     from hstore.store.verify import Report
 
 FAILED = 6
@@ -47,13 +48,15 @@ def verify(
 ) -> None:
     """Recompute every digest and every recorded head of EXPERIMENT, and compare.
 
-    Names the first event of each chain that was changed, removed, added or moved, and attachments and code that events
-    name and that are lost or changed. Says which keys signed how many events; signatures are checked if HSTORE_KEY is
-    set. Somebody who can write to the store can change events and all digests behind them: only a head that you kept
-    elsewhere shows that. Exit code 0 if everything matches, 6 if not.
+    EXPERIMENT may be a file of `hstore export -o`; that needs no MongoDB. Names the first event of each chain that was
+    changed, removed, added or moved, and attachments and code that events name and that are lost or changed. Says which
+    keys signed how many events; signatures are checked if HSTORE_KEY is set. Somebody who can write to the store can
+    change events and all digests behind them: only a head that you kept elsewhere shows that. Exit code 0 if everything
+    matches, 6 if not.
 
     \b
     hstore verify digits
+    hstore verify digits.hstore
     hstore verify digits --head 5a1f…      a head that `hstore head digits` printed at any time
     """
     from hstore.cli.table import text
@@ -65,14 +68,16 @@ def verify(
     if at is not None and head is None:
         raise click.UsageError("--at needs --head")
     session: Session = ctx.obj
-    documents = list(session.store.log.documents(experiment))
+    store, name = session.place(experiment)
+    documents = list(store.log.documents(name))
     if not documents:
-        session.store.experiment(experiment)  # raises NotFound
-    fetch, chains = session.store.attachments.get, chains_of(documents)
-    report, signatures = verify_chains(chains, fetch=fetch), look_at(documents, session.store.keys)
+        store.experiment(name)  # raises NotFound
+    fetch, chains = store.attachments.get, chains_of(documents)
+    report, signatures = verify_chains(chains, fetch=fetch), look_at(documents, store.keys)
     findings = [finding.message for finding in report.findings]
     if not no_attachments:
-        findings += _lost(session, chains, findings)
+        findings += _lost(store, chains, findings)
+        findings += [why for why in _damaged(store) if all(why not in known for known in findings)]
     published = None if head is None else find_head(chains, head, recorded=report.recorded, at=at)
     is_wrong = bool(findings or signatures.wrong or (head is not None and published is None))
     if as_json:
@@ -84,20 +89,29 @@ def verify(
         for line in (
             *findings,
             *_about_heads(experiment, report, head, published),
-            *_about(signatures, session.store.keys),
+            *_about(signatures, store.keys),
         ):
             print_text(text(line))
     if is_wrong:
         ctx.exit(FAILED)
 
 
-def _lost(session: Session, chains: Chains, known: list[str]) -> list[str]:
+def _lost(store: Store, chains: Chains, known: list[str]) -> list[str]:
     """Return what is said of content that events name and that cannot be fetched."""
     from hstore.store.named_content import missing_content
 
-    return [
-        each.message for each in missing_content(chains, session.store.attachments.get) if each.message not in known
-    ]
+    return [each.message for each in missing_content(chains, store.attachments.get) if each.message not in known]
+
+
+def _damaged(store: Store) -> Iterator[str]:
+    """Yield what is wrong with the attachments of *store*, if that is a file: also with those that no event names."""
+    from hstore.store.errors import HstoreError
+
+    for sha256 in getattr(store.attachments, "hashes", list)():
+        try:
+            store.attachments.get(sha256)
+        except HstoreError as error:
+            yield str(error)
 
 
 def _as_json(

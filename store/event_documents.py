@@ -12,6 +12,7 @@ import bson
 
 from hstore.store.errors import InvalidEvent, NotFound, VerificationFailed
 from hstore.store.events import (
+    AMENDABLE,
     CODEC,
     EVENT_BYTES,
     NOTHING,
@@ -81,6 +82,15 @@ def _is_pair(items: Any) -> bool:
     return isinstance(items, list) and len(items) == 2 and all(isinstance(item, int) for item in items)
 
 
+def _is_amendment(amend: Any) -> bool:
+    """Return whether *amend* is understood here in full: to follow a part of it would give another loss to a trial."""
+    loss, *several = (amend.get(name) for name in AMENDABLE)
+    lists = [values for values in several if values is not None]
+    is_number = loss is None or (isinstance(loss, (int, float)) and not isinstance(loss, bool))
+    is_known = bool(amend) and set(amend) <= set(AMENDABLE)
+    return is_known and is_number and all(isinstance(values, list) and _are_numbers(values) for values in lists)
+
+
 def _is_attachment(attachment: Any) -> bool:
     is_content = isinstance(attachment.get("sha256"), bytes) and isinstance(attachment.get("length"), int)
     return isinstance(attachment.get("name"), str) and (is_content or bool(attachment.get("removed")))
@@ -120,6 +130,7 @@ _PARTS: dict[str, Callable[[Any], bool]] = {
     "losses": _are_numbers,
     "constraints": _are_numbers,
     "pruning": _is_pruning,
+    "amend": lambda amend: _is_amendment(amend),
     "attachment": lambda attachment: _is_attachment(attachment),
     "events": lambda entries: all(isinstance(entry, list) and len(entry) == 4 for entry in entries),
 }

@@ -31,6 +31,9 @@ RELEASED = "released"
 KEEP_OUTPUT = ("failed", "always", "never")
 """Of which trials workers keep what the objective writes to stdout and stderr."""
 
+AMENDABLE = ("loss", "losses", "constraints")
+"""Of a `Done`: what a note may amend."""
+
 NOTHING: Data = {}
 
 CODEC: bson.CodecOptions[Document] = bson.CodecOptions(
@@ -210,6 +213,11 @@ class Noted(Event):
     late: Data | None = None
     """The result that a lost attempt still brought."""
     attachment: Data | None = None
+    amend: Data | None = None
+    """`loss`, `losses`, `constraints`: what counts from now on in the place of what the objective returned. See
+    `AMENDABLE`."""
+    person: str | None = None
+    """Who wrote the note, as `person.person` found it: for people; nothing proves it."""
     about: Sequence[int] | None = None
     """On the experiment's chain: ended trials whose chains are about to go on, so that readers look there again."""
 

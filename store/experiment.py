@@ -12,6 +12,7 @@ from hstore.store.composing import Composer
 from hstore.store.composing import PendingEvent as PendingEvent
 from hstore.store.composing import author as author
 from hstore.store.composing import now as now
+from hstore.store.correctable import Correctable
 from hstore.store.errors import Conflict, NotFound
 from hstore.store.events import Created, Document, Event, Noted, Quarantined
 from hstore.store.fold import Trial, fold_chain
@@ -51,7 +52,7 @@ class _Found(NamedTuple):
     has_new_gap: bool
 
 
-class Experiment:
+class Experiment(Correctable):
     """One search: its chains as far as they were read, and their fold. Not for use by several threads at once.
 
     only: the tids of the trials that are read beside the experiment's own chain; None for all of them. A worker

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Literal, TypeAlias
 
 from hstore.store.events import (  # fmt: skip
+    AMENDABLE,
     NOTHING,
     RELEASED,
     Cancelled,
@@ -72,6 +73,8 @@ class Trial:
     """What these mean."""
     notes: tuple[Noted, ...] = ()
     is_void: bool = False
+    returned: Done | None = None
+    """The end as the objective returned it, if a note has amended it since; `end` is what counts now."""
     retries: Mapping[str, int] = field(default_factory=lambda: NOTHING)
     """How often the trial was requeued, by cause, since a person last requeued it."""
 
@@ -182,6 +185,13 @@ class Trial:
         return latest_attachments(event.attachment for event in named)
 
     @property
+    def amended_by(self) -> Noted | None:
+        """The last note that amended the end of the trial; None if it counts as the objective returned it."""
+        if self.returned is None:
+            return None
+        return next(note for note in reversed(self.notes) if note.amend is not None)
+
+    @property
     def tags(self) -> tuple[str, ...]:
         """Tags from all notes, in order."""
         return tuple(dict.fromkeys(tag for note in self.notes for tag in note.tags or ()))
@@ -202,7 +212,7 @@ def evolve(trial: Trial | None, event: Event) -> Trial:
             return replace(trial, ver=ver, state="queued", queued=event, last=event)
         case Reserved():
             return replace(
-                trial, ver=ver, state="reserved", reserved=event, running=None, end=None,
+                trial, ver=ver, state="reserved", reserved=event, running=None, end=None, returned=None,
                 attempt=event.attempt, last=event,
             )  # fmt: skip
         case Running():
@@ -216,7 +226,7 @@ def evolve(trial: Trial | None, event: Event) -> Trial:
                 asked_params={**trial.asked_params, **(params or {})},
             )  # fmt: skip
         case Done():
-            return replace(trial, ver=ver, state="done", end=event, last=event)
+            return replace(trial, ver=ver, state="done", end=event, returned=None, last=event)
         case Failed():
             return replace(trial, ver=ver, state="failed", end=event, last=event)
         case Cancelled():
@@ -226,13 +236,24 @@ def evolve(trial: Trial | None, event: Event) -> Trial:
             if cause == RELEASED:
                 retries = trial.retries
             return replace(
-                trial, ver=ver, state="queued", reserved=None, running=None, end=None, retries=retries, last=event
+                trial, ver=ver, state="queued", reserved=None, running=None, end=None, returned=None, retries=retries,
+                last=event,
             )  # fmt: skip
         case Noted(void=void):
             is_void = trial.is_void if void is None else void
+            trial = _amended(trial, event)
             return replace(trial, ver=ver, notes=(*trial.notes, event), is_void=is_void, last=event)
         case _:  # unreadable, or of the experiment's chain: the place is taken, nothing else changes
             return replace(trial, ver=ver, last=event)
+
+
+def _amended(trial: Trial, note: Noted) -> Trial:
+    """Return *trial* with what *note* amends of its end; all that reads the end of a trial then sees it."""
+    if note.amend is None or not isinstance(end := trial.end, Done):
+        return trial
+    result = {**end.result, **note.amend}
+    amended = replace(end, result=result, **{name: note.amend.get(name, getattr(end, name)) for name in AMENDABLE})
+    return replace(trial, end=amended, returned=trial.returned or end)
 
 
 def fold_chain(chain: Sequence[Event]) -> Trial:

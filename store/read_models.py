@@ -331,7 +331,7 @@ TRIAL_FIELDS = frozenset(
     {
         "exp", "tid", "ver", "state", "params", "point", "source", "algorithm", "attempt", "loss", "loss_kind",
         "status", "result", "worker", "host", "error", "final", "message", "duration", "queued_at",
-        "started_at", "ended_at", "tags", "void", "pruned", "losses", "constraints",
+        "started_at", "ended_at", "tags", "void", "amended", "pruned", "losses", "constraints",
     }
 )  # fmt: skip
 EXPERIMENT_FIELDS = frozenset(
@@ -372,6 +372,7 @@ def trial_document(trial: Trial) -> Document:
         "ended_at": happened(end) if end else None,
         "tags": list(trial.tags) or None,
         "void": trial.is_void or None,
+        "amended": trial.returned is not None or None,
         "pruned": trial.is_pruned or None,
         "losses": trial.losses,
         "constraints": trial.constraints,

@@ -191,6 +191,11 @@ class State:
         return latest_attachments(note.attachment for note in self.notes)
 
     @property
+    def tags(self) -> tuple[str, ...]:
+        """Tags of the experiment itself, in order."""
+        return tuple(dict.fromkeys(tag for note in self.notes for tag in note.tags or ()))
+
+    @property
     def best(self) -> Trial | None:
         """The trial of status ok with the smallest loss, the first on ties; None if there is none.
 

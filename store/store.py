@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import difflib
 import math
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from copy import copy
 from typing import TYPE_CHECKING, Any
 
+from hstore.store.as_of import PastLog, When, events_at, parse
 from hstore.store.attachments import Attachments, MemoryAttachments
-from hstore.store.errors import HstoreError, NotFound, StoreRewound
+from hstore.store.errors import HstoreError, InvalidValue, NotFound, StoreRewound
 from hstore.store.html import escaped, store_html
 from hstore.store.latest_events import LatestEvents
 from hstore.store.log import EventLog
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from hstore.store.server import EmbeddedServer
 
 from hstore.store.events import Document
-from hstore.store.experiment import Experiment
+from hstore.store.experiment import Experiment, now
 
 
 class Store:
@@ -98,24 +100,43 @@ class Store:
         """Return a frame with one row an experiment; needs pandas (`pip install 'hstore[pandas]'`)."""
         return to_pandas(experiments_table(self.overview()))
 
-    def overview(self) -> list[Document]:
+    def overview(self, *, at: When | None = None) -> list[Document]:
         """Return what is known of each experiment, by name, as in the collection `experiments`, with its `name`.
+
+        at: as of a time, without those that had not begun.
 
         The trials are counted, and the best of them found, now: a driver may not have recorded it yet. A document that
         no program of hstore would have written has the status "unreadable", and `why`.
         """
         from hstore.store.overview import overview_in_memory, overview_of  # with pymongo, which memory does without
 
+        if at is not None:
+            if not isinstance(moment := parse(at, now()), dt.datetime):
+                raise InvalidValue("the decisions of an experiment say nothing of others", hint="give a time")
+            return overview_in_memory(experiment.state for experiment in self._all_at(moment))
         if isinstance(self.models, NoReadModels):
             return overview_in_memory(self.experiment(name).state for name in self.experiments())
         return overview_of(self.models)
 
-    def experiment(self, name: str, *, only: Iterable[int] | None = None, from_snapshot: bool = False) -> Experiment:
+    def _all_at(self, moment: dt.datetime) -> Iterator[Experiment]:
+        for name in self.experiments():
+            experiment = self.experiment(name)
+            if experiment.chain(None)[0].at <= moment:
+                yield self._past(experiment, moment)
+
+    def experiment(
+        self, name: str, *, only: Iterable[int] | None = None, from_snapshot: bool = False, at: When | None = None
+    ) -> Experiment:
         """Return experiment *name* as the log has it now; raises `NotFound`.
 
         only: the tids of the trials to read, whatever the number of the others; None: all. from_snapshot: see
             `Experiment`.
+        at: returns a view of it that nothing can be written to, as of then: the number of a decision (what that knew),
+            a time (without a zone: UTC), or either as text: "50", "2026-11-30 15:00", "2h-ago". All trials are read.
+            Raises `InvalidValue` for any other text.
         """
+        if at is not None:
+            return self._past(self.experiment(name), parse(at, now()))
         experiment = Experiment(self, check_name(name), only=only, from_snapshot=from_snapshot)
         experiment.refresh()
         if experiment.state.events == 0:
@@ -126,6 +147,10 @@ class Store:
                 hint=hint if names else "the store has no experiments yet", name=name,
             )  # fmt: skip
         return experiment
+
+    def _past(self, experiment: Experiment, at: int | dt.datetime) -> Experiment:
+        store = Store(PastLog(events_at(experiment, at), at), self.attachments, url=self.url, identity=self.identity)
+        return store.experiment(experiment.name)
 
     def trial(self, name: str, tid: int) -> Trial:
         """Return trial *tid* of experiment *name*; no other one is read. Raises `NotFound`."""

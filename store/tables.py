@@ -60,6 +60,7 @@ def trials_table(trials: Iterable[Trial]) -> Table:
         "status": Column(CATEGORY, [t.status for t in rows]),
         "pruned": Column(YES_NO, [t.is_pruned for t in rows]),
         "void": Column(YES_NO, [t.is_void for t in rows]),
+        "amended": Column(YES_NO, [t.returned is not None for t in rows]),
         "feasible": Column(YES_NO, [t.is_feasible if t.status is not None else None for t in rows]),
         **_numbered("constraints", [t.constraints for t in rows]),
         "queued_at": Column(MOMENT, [happened(t.queued) if t.queued else None for t in rows]),

@@ -77,6 +77,14 @@ def _near_the_best(propose: _Propose) -> Callable[[Space, History, int, Repeats]
 
 
 ARMS = (_gp, _near_the_best(steps), _near_the_best(offspring), _mtpe)
+ARM_NAMES = ("gp", "a step from a good trial", "as the best are distributed", "mtpe")
+"""What `arm` calls them."""
+
+
+def arm(history: History) -> str:
+    """Return which of `ARM_NAMES` chooses the point after *history*."""
+    return ARM_NAMES[0] if is_needed(history) else ARM_NAMES[_turn(history)]
+
 
 suggest = Algorithm(
     name="auto",

@@ -106,8 +106,8 @@ def derive_again(
     decision that cannot be read: nothing after it can be derived; `NotSigned` as `Experiment.check_signatures` does.
     """
     experiment.check_signatures()
-    created = _created(experiment, until)
-    suggestions, prunings = _Suggestions(experiment, created), PruningReplay(experiment)
+    created = begun(experiment, until)
+    suggestions, prunings = Suggestions(experiment, created), PruningReplay(experiment)
     n = len(experiment.state.trials) if until is None else until + 1
     derivations: list[_Derivation] = []
     for tid in range(n):
@@ -117,7 +117,8 @@ def derive_again(
     return _report(experiment, n, derivations, suggestions.machines)
 
 
-def _created(experiment: Experiment, until: int | None) -> Created:
+def begun(experiment: Experiment, until: int | None) -> Created:
+    """Return the beginning of *experiment*; raises `NotFound` without one, or without a trial *until*."""
     state = experiment.state
     if state.created is None:
         raise NotFound(
@@ -150,14 +151,14 @@ def _report(experiment: Experiment, n: int, derivations: Sequence[_Derivation], 
     )
 
 
-class _Suggestions:
+class Suggestions:
     """Makes the suggestions of an experiment again, in the order of their trials."""
 
     def __init__(self, experiment: Experiment, created: Created) -> None:
         self._experiment = experiment
-        self._space = Space.from_data(created.space)
+        self.space = Space.from_data(created.space)
         self._seeds = Seeds(created.generator)
-        self._known = ObservedHistory(self._space, self._seeds)
+        self.known = ObservedHistory(self.space, self._seeds)
         self._here, self._there = fingerprint(), created.fingerprint
         self._read = 0
         """Up to which event of the experiment's own chain changes of the space are known."""
@@ -168,17 +169,23 @@ class _Suggestions:
 
     def derive(self, tid: int) -> _Derivation:
         """Make the decision of trial *tid* again and compare; the trials before it must have been derived first."""
-        if self._experiment.state.trials[tid].is_none:
-            self._known.skip()
+        if (decision := self.reach(tid)) is None:
             return _Derivation(tid=tid, of="point", how="skipped", why_skipped="quarantined")
+        derivation = self._derive(tid, decision)
+        self.known.add(decision)
+        return derivation
+
+    def reach(self, tid: int) -> Queued | None:
+        """Know what the decision of trial *tid* knew; return it, for `known.add`, or None if the number is no trial."""
+        if self._experiment.state.trials[tid].is_none:
+            self.known.skip()
+            return None
         decision = self._decision(tid)
-        self._known.observe(self._experiment, decision.observed)
+        self.known.observe(self._experiment, decision.observed)
         self._follow_space(decision)
         if decision.fingerprint is not None:
             self._drivers[decision.by] = decision.fingerprint
-        derivation = self._derive(tid, decision)
-        self._known.add(decision)
-        return derivation
+        return decision
 
     def _follow_space(self, decision: Queued) -> None:
         """Go on with the space that the search had when *decision* was made; in memory that may change."""
@@ -188,8 +195,8 @@ class _Suggestions:
                 spaces = [event.space for event in changes if isinstance(event, Changed) and event.space is not None]
                 self._read = max(self._read, ver + 1)
                 if spaces:
-                    self._space = Space.from_data(spaces[-1])
-                    self._known.change_space(self._experiment, self._space)
+                    self.space = Space.from_data(spaces[-1])
+                    self.known.change_space(self._experiment, self.space)
 
     def _decision(self, tid: int) -> Queued:
         decision = self._experiment.state.trials[tid].queued
@@ -223,23 +230,23 @@ class _Suggestions:
         self, tid: int, decision: Queued, algorithm: Mapping[str, Any], is_exact: bool
     ) -> tuple[Difference, ...]:
         """Choose again what *decision* chose, and compare label by label; the seed is compared as one of them."""
-        seed = self._seeds[self._known.suggested]
+        seed = self._seeds[self.known.suggested]
         recorded: dict[str, Any] = {"(seed)": decision.seed, **decision.point}
         derived: dict[str, Any] = {"(seed)": seed, **self._choose(algorithm, seed)}
         pairs = ((label, recorded.get(label), derived.get(label)) for label in dict.fromkeys((*recorded, *derived)))
         return tuple(
             Difference(tid=tid, label=label, recorded=one, derived=other, is_explained=not is_exact)
             for label, one, other in pairs
-            if _bits(one) != _bits(other) and (is_exact or not _is_close(self._space, label, one, other))
+            if _bits(one) != _bits(other) and (is_exact or not _is_close(self.space, label, one, other))
         )
 
     def _is_worth_as_much(self, decision: Queued, algorithm: Mapping[str, Any]) -> bool:
         """Return whether the algorithm would have taken the point of *decision* but for rounding."""
-        seed = self._seeds[self._known.suggested]
+        seed = self._seeds[self.known.suggested]
         if decision.seed != seed:
             return False
         shortfall = recorded_shortfall(
-            recorded_algorithm(algorithm), self._space, self._known.history, dict(decision.point),
+            recorded_algorithm(algorithm), self.space, self.known.history, dict(decision.point),
             seed=seed, settings=algorithm["settings"], recorded=algorithm,
         )  # fmt: skip
         return shortfall is not None and shortfall <= LEAST_WORTH
@@ -247,7 +254,7 @@ class _Suggestions:
     def _choose(self, algorithm: Mapping[str, Any], seed: int) -> Point:
         try:
             chosen = choose_recorded(
-                recorded_algorithm(algorithm), self._space, self._known.history,
+                recorded_algorithm(algorithm), self.space, self.known.history,
                 seed=seed, settings=algorithm["settings"], recorded=algorithm,
             )  # fmt: skip
         except Exhausted:

@@ -114,7 +114,7 @@ def retry(experiment: Experiment, which: Which | Iterable[int], why: str = "retr
     def decide() -> list[PendingEvent]:
         state = experiment.state
         # If the end is not the one that was looked at, another process has retried the trial.
-        left = [tid for tid in wanted if state.trials[tid].end is ends[tid]]
+        left = [tid for tid in wanted if _is_same_end(state.trials[tid].end, ends[tid])]
         if not left:
             return []
         pending: list[PendingEvent] = []
@@ -260,6 +260,11 @@ def _conclusion(experiment: Experiment, why: str) -> list[PendingEvent]:
 def _failed(state: State, which: str) -> list[int]:
     ends = ((trial.tid, trial.end) for trial in state.trials.values() if trial.is_finished)
     return sorted(tid for tid, end in ends if isinstance(end, Failed) and (which == "failed" or end.cause == "lost"))
+
+
+def _is_same_end(one: Event | None, other: Event | None) -> bool:
+    """Return whether the two are one event, amended or not."""
+    return one is other or (one is not None and other is not None and one.id == other.id)
 
 
 def _ended(experiment: Experiment, tids: Iterable[int]) -> list[int]:

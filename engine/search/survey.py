@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from hstore.engine.search.pace import pace_of
+from hstore.store.as_of import PastLog
 from hstore.store.experiment import Experiment, now
 from hstore.store.experiment_summary import ExperimentSummary
 from hstore.store.read_models import experiment_document
@@ -25,7 +26,9 @@ def survey(summary: ExperimentSummary) -> dict[str, Any]:
     experiment is open and a pace is known), `held` (see `held_trials`), `workers` (see `worker_presence`),
     `unreadable` (see `unreadable_ends`), `set_aside` (see `told_aside`) and `as_of_event` (see `ExperimentSummary`).
     """
-    experiment, moment = summary.experiment, now()
+    experiment = summary.experiment
+    is_past = isinstance(experiment.store.log, PastLog)
+    moment = summary.last.at if is_past and summary.last is not None else now()
     document = experiment_document(summary)
     going = pace_of(summary.evaluations(), summary.ended, summary.limits, moment)
     is_open = summary.status == "open"

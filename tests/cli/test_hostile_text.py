@@ -169,6 +169,12 @@ CALLS: list[list[str]] = [
         ["export", "--jsonl", "-"], ["ask"], ["ask", "--json"], ["tell", f"0-{HOSTILE}", HOSTILE],
         ["tell", f"0-{HOSTILE}", "1"], ["report", f"0-{HOSTILE}", "1", "1"], ["fail", f"0-{HOSTILE}", HOSTILE],
         ["run", "--", "echo", f"{{x:{HOSTILE}|1}}"])),
+    *([command, name, *more] for name in ("e", "real", f"copy{HOSTILE}") for command, *more in (
+        ["best"], ["best", "--json"], ["explain"], ["explain", "--json"], ["explain", "0"], ["diff", "real"],
+        ["diff", "real", "--json"], ["show", "--at", "1"], ["log", "--at", "0s-ago"], ["snapshot"], ["show", "--exact"],
+        ["tag", HOSTILE], ["note", HOSTILE, "0"], ["void", "0", "--reason", HOSTILE],
+        ["unvoid", "0", "--reason", HOSTILE], ["amend", "0", "--loss", "1", "--reason", HOSTILE], ["show", "0"],
+        ["show"], ["log"])),
     ["sign", "e"], ["sign", f"none{HOSTILE}"], ["key", "new", f"none{HOSTILE}/k"],
     ["migrate"], ["import", "--from-hyperopt", f"none{HOSTILE}"], [HOSTILE], ["ls", f"--{HOSTILE}"],
 ]  # fmt: skip

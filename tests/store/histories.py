@@ -72,7 +72,12 @@ def _trial(experiment: Experiment, tid: int, state: str, attempt: int, rng: rand
         "duration": 0.1,
     }
     failed: dict[str, Any] = {"result": {"status": "fail"}, "status": "fail"}
-    notes: list[dict[str, Any]] = [{"tags": ["good"]}, {"void": rng.random() < 0.5}, {"note": "n"}]
+    notes: list[dict[str, Any]] = [
+        {"tags": ["good"]},
+        {"void": rng.random() < 0.5},
+        {"note": "n"},
+        {"amend": {"loss": loss}},
+    ]
     noted = Noted, rng.choice(notes)
     requeued = (Requeued, {"why": "again"})
     choices: dict[str, list[tuple[type[Event], dict[str, Any]]]] = {

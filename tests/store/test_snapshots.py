@@ -328,3 +328,29 @@ def test_opening_reads_as_many_events_of_a_long_search_as_of_a_short_one(monkeyp
         return counted
 
     assert read_of(150) == read_of(30) < 20
+
+
+def test_a_settled_trial_that_is_amended_later_counts_as_amended() -> None:
+    store = searched()
+    first = opened(store, from_snapshot=False)
+    save_snapshot(first)
+    tid = opened(store).state.settled.tids().tolist()[5]  # type: ignore[union-attr]
+    by_hand = opened(store)  # begun from the snapshot
+    assert tid in by_hand.state.settled  # type: ignore[operator]
+    by_hand.amend(tid, loss=-7.0, reason="wrong data")
+    for experiment in (by_hand, opened(store), opened(store, from_snapshot=False)):
+        trial = experiment.state.trials[tid]
+        assert (trial.loss, trial.returned is not None, experiment.best.tid) == (-7.0, True, tid)
+    # A decision observes it, and it is settled once more, as what it is now.
+    for more in range(60, 64):
+        finish_one(by_hand, more, loss=50.0)
+    by_hand.amend(tid, loss=60.0, reason="wrong again")
+    for more in range(64, 68):
+        finish_one(by_hand, more, loss=50.0)
+    save_snapshot(opened(store, from_snapshot=False))
+    again, whole = opened(store), opened(store, from_snapshot=False)
+    assert tid in again.state.settled  # type: ignore[operator]
+    assert again.state.settled.losses[tid] == 60.0  # type: ignore[union-attr]
+    assert tid in [trial.tid for trial in again.state.unlike_most()]
+    assert again.best.tid == whole.best.tid != tid
+    assert comparable(what_is_known(again)) == comparable(what_is_known(whole))

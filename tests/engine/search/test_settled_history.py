@@ -17,6 +17,7 @@ from hstore.store.events import Changed, Noted
 from hstore.store.experiment import Experiment
 from hstore.store.snapshots import save_snapshot
 from hstore.store.store import Store
+from hstore.store.verify import verify
 
 SPACE = {
     "x": hp.uniform("x", 0, 1),
@@ -72,10 +73,12 @@ def assert_same(one: ObservedHistory, other: ObservedHistory) -> None:
     assert [one.seeds[k] for k in to_come] == [other.seeds[k] for k in to_come]
 
 
-def compare(trials: Trials) -> None:
+def compare(trials: Trials, *, is_concluded: bool = False) -> None:
+    """Compare before and after what the next decision observes; columns have what an end that *is_concluded* had."""
     save_snapshot(trials.experiment)
     (mine, one), (theirs, other) = (known(trials, from_snapshot=each) for each in (True, False))
-    assert_same(one, other)
+    if not is_concluded:
+        assert_same(one, other)
     for experiment, history in ((mine, one), (theirs, other)):
         history.observe(experiment, experiment.observed())
     assert_same(one, other)
@@ -94,6 +97,15 @@ def test_columns_give_the_history_that_the_events_give(objective: Any) -> None:
     )  # fmt: skip
     compare(trials)
     experiment.append(experiment.compose((Noted, 0, {"void": True})))
+    compare(trials)
+    tid = next(trial.tid for trial in experiment.trials if trial.loss == trial.loss and trial.status == "ok")
+    amended = {"losses": [-1.0, 3.0]} if objective is several else {"loss": -1.0}
+    experiment.amend(tid, reason="wrong data", **amended)
+    compare(trials, is_concluded=True)
+    fmin(
+        objective, SPACE, algo="rand", max_evals=60, trials=trials, rstate=0, verbose=False, catch_eval_exceptions=True,
+        **more,
+    )  # fmt: skip
     compare(trials)
 
 
@@ -176,3 +188,29 @@ def test_trials_of_a_store_make_documents_when_they_are_looked_at(
     assert (trials.best_trial, trials.argmin) == (best, argmin)
     whole = Trials(exp_key="e", experiment=mongo_store.experiment("e"))
     assert repr(whole.trials) == repr(trials.trials)
+
+
+def test_a_search_goes_on_from_a_snapshot_behind_which_a_trial_was_amended(
+    mongo_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshot_writer, "FEWEST", 8)
+
+    def go_on(max_evals: int) -> None:
+        fmin(
+            lambda config: config["x"], SPACE, algo="tpe", max_evals=max_evals, experiment="e", store=mongo_store,
+            rstate=0, verbose=False,
+        )  # fmt: skip
+
+    go_on(30)
+    begun = mongo_store.experiment("e", from_snapshot=True)
+    assert begun.state.settled is not None
+    tid = int(begun.state.settled.tids()[3])
+    begun.amend(tid, loss=-5.0, reason="wrong data")
+    trials = MongoTrials(mongo_store, exp_key="e")
+    assert (trials.best_trial["tid"], trials.best_trial["result"]["loss"]) == (tid, -5.0)
+    go_on(40)
+    whole = mongo_store.experiment("e")
+    assert (whole.best.tid, mongo_store.experiment("e", from_snapshot=True).best.loss) == (tid, -5.0)
+    replay = derive_again(whole)
+    assert (replay.is_same, replay.suggested) == (True, 40)
+    assert not verify(whole.documents(), fetch=whole.store.attachments.get).findings

@@ -1,0 +1,294 @@
+"""Bundle: one experiment in one file, which proves it without a MongoDB.
+
+A zip of `manifest.json`, `events.bson` (the stored documents one after the other, in the order of
+`EventLog.documents`), the same as `events.jsonl` in canonical Extended JSON, and `blobs/<SHA-256>` for each attachment
+that they name. The same log makes the same file, byte for byte. `examples/read_bundle.py` reads it without hstore.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import struct
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import bson
+from bson import json_util
+from bson.binary import UuidRepresentation
+
+from hstore.store.arrival import in_order_of_arrival
+from hstore.store.document_cursor import envelope
+from hstore.store.errors import InvalidEvent, InvalidValue, NotFound, VerificationFailed
+from hstore.store.event_documents import from_document, place, signed, spill, to_document, unreadable
+from hstore.store.events import CODEC, Document, Event, Unreadable
+from hstore.store.experiment import Experiment
+from hstore.store.log import NO_EVENTS, EventIds, ReadCursor
+from hstore.store.memory import MemoryLog
+from hstore.store.set_aside import Separated, separate
+from hstore.store.store import Store
+
+if TYPE_CHECKING:
+    from hstore.store.keys import Keys
+
+FORMAT, VERSION = "hstore-bundle", 1
+SUFFIX = ".hstore"
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # what a zip can hold as a date, and all of ours hold
+_JSON = json_util.CANONICAL_JSON_OPTIONS.with_options(uuid_representation=UuidRepresentation.STANDARD)
+_BATCH = 500
+
+
+# -- writing --------------------------------------------------------------------------------------------------
+
+
+def write_bundle(experiment: Experiment, file: Path | IO[bytes], *, version: str) -> dict[str, Any]:
+    """Write *experiment* to *file*; return the manifest. version: that of hstore.
+
+    Attachments that the store has lost are listed in the manifest as `missing`. Raises `InvalidEvent` for a search in
+    memory with a result that no document can hold.
+    """
+    attachments = experiment.store.attachments
+    blobs: dict[bytes, bytes | None] = {}
+    manifest: dict[str, Any] = {
+        "format": FORMAT, "version": VERSION, "experiment": experiment.name,
+        "events": 0, "decisions": len(experiment.state.trials), "last_decision": None,
+    }  # fmt: skip
+    if experiment.state.trials:
+        manifest["last_decision"] = experiment.digest(len(experiment.state.trials) - 1, 0).hex()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        with archive.open(_entry("events.bson"), "w", force_zip64=True) as stream:
+            for raw, spilled in _stored(experiment):
+                stream.write(raw)
+                manifest["events"] += 1
+                blobs |= spilled
+                blobs |= dict.fromkeys(_named_by(raw, attachments.get) - blobs.keys())
+        with archive.open(_entry("events.jsonl"), "w", force_zip64=True) as stream:
+            for raw, _ in _stored(experiment):
+                stream.write(_as_json(raw) + b"\n")
+        missing = []
+        for sha256 in sorted(blobs):
+            try:
+                content = blobs[sha256]
+                content = attachments.get(sha256) if content is None else content
+            except (NotFound, VerificationFailed):
+                missing.append(sha256.hex())
+            else:
+                archive.writestr(_entry(f"blobs/{sha256.hex()}"), content)
+        manifest |= {"attachments": len(blobs) - len(missing), "missing": missing, "hstore": version}
+        archive.writestr(_entry("manifest.json"), json.dumps(manifest, indent=1) + "\n")
+    return manifest
+
+
+def _entry(name: str) -> zipfile.ZipInfo:
+    entry = zipfile.ZipInfo(name, _EPOCH)
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    return entry
+
+
+def _stored(experiment: Experiment) -> Iterator[tuple[bytes, dict[bytes, bytes]]]:
+    """Yield each event as a MongoDB stores it, and what is moved out of it into blobs if it was in memory."""
+    log = experiment.store.log
+    if isinstance(log, MemoryLog) and not isinstance(log, BundleLog):
+        for event in experiment.events:
+            try:
+                document, blobs = spill(to_document(event))
+                yield bson.encode(signed(document, event.mac), codec_options=CODEC), blobs
+            except (bson.errors.BSONError, OverflowError) as error:
+                raise InvalidEvent(f"no document can hold this {event.type} event: {error}", path="data") from error
+        return
+    for document in experiment.documents():
+        yield document.get("raw") or bson.encode(document, codec_options=CODEC), {}
+
+
+def _as_json(raw: bytes) -> bytes:
+    try:
+        document = bson.decode(raw, codec_options=CODEC)
+    except bson.errors.BSONError:
+        document = {"raw": raw}
+    return json_util.dumps(document, json_options=_JSON).encode("ascii")
+
+
+def _named_by(raw: bytes, fetch: Any) -> set[bytes]:
+    """Return the SHA-256 of what the event *raw* names, also in data that was moved out of it."""
+    try:
+        document = bson.decode(raw, codec_options=CODEC)
+    except bson.errors.BSONError:
+        return set()
+    named = set(_hashes(document))
+    if "spilled" in document.get("data", {}) and not isinstance(event := from_document(document, fetch), Unreadable):
+        named |= set(_hashes(to_document(event)))
+    return named
+
+
+def _hashes(value: Any) -> Iterator[bytes]:
+    if isinstance(value, Mapping):
+        if isinstance(sha256 := value.get("sha256"), bytes) and len(sha256) == hashlib.sha256().digest_size:
+            yield bytes(sha256)
+        value = list(value.values())
+    if isinstance(value, list):
+        for each in value:
+            if isinstance(each, (Mapping, list)):
+                yield from _hashes(each)
+
+
+# -- reading --------------------------------------------------------------------------------------------------
+
+
+def is_bundle(name: str) -> bool:
+    """Return whether *name* is that of a file of `write_bundle`, and not of an experiment."""
+    return name.endswith(SUFFIX) and Path(name).is_file()
+
+
+def open_bundle(file: Path | IO[bytes], *, keys: Keys | None = None) -> tuple[Store, str]:
+    """Return a store that holds what is in *file* and takes nothing, and the name of the experiment in it.
+
+    keys: check its signatures. What was tampered with is read as far as that goes: `verify` says what was. Raises
+    `InvalidValue` for a file that is no bundle.
+    """
+    try:
+        archive = zipfile.ZipFile(file)
+        manifest = json.loads(archive.read("manifest.json"))
+        raw = list(_split(archive.read("events.bson")))
+    except (OSError, zipfile.BadZipFile, KeyError, ValueError, EOFError, struct.error) as error:
+        raise InvalidValue(f"{_shown(file)} is no file of `hstore export -o`: {error}") from None
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT or manifest.get("version") != VERSION:
+        raise InvalidValue(f"{_shown(file)} is of a format that is not known here", hint="update hstore")
+    name = str(manifest.get("experiment"))
+    attachments = BundleAttachments(archive)
+    store = Store(BundleLog(raw, name, attachments), attachments, url=_shown(file), keys=keys)
+    return store, name
+
+
+def _shown(file: Path | IO[bytes]) -> str:
+    return str(file) if isinstance(file, Path) else "the file"
+
+
+def _split(content: bytes) -> Iterator[bytes]:
+    stream = io.BytesIO(content)
+    while length := stream.read(4):
+        size = struct.unpack("<i", length)[0]
+        raw = length + stream.read(size - 4)
+        if size < 5 or len(raw) != size:
+            raise ValueError("events.bson is cut off")
+        yield raw
+
+
+class BundleAttachments:
+    """See `Attachments`: those of a file."""
+
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        self._archive = archive
+
+    def put(self, content: bytes) -> bytes:
+        """Raise `InvalidEvent`: nothing can be added to a file."""
+        raise InvalidEvent("nothing can be added to a file", hint="`hstore import FILE` makes an experiment of it")
+
+    def get(self, sha256: bytes) -> bytes:
+        """See `Attachments.get`."""
+        try:
+            content = self._archive.read(f"blobs/{sha256.hex()}")
+        except KeyError:
+            raise NotFound(f"there is no attachment with SHA-256 {sha256.hex()}") from None
+        except (zipfile.BadZipFile, OSError, ValueError):
+            content = b""
+        if hashlib.sha256(content).digest() != sha256:
+            raise VerificationFailed(f"the attachment {sha256.hex()} is not what it was", sha256=sha256)
+        return content
+
+    def hashes(self) -> list[bytes]:
+        """Return the SHA-256 that each of them claims to have."""
+        names = (name.removeprefix("blobs/") for name in self._archive.namelist() if name.startswith("blobs/"))
+        return [bytes.fromhex(name) for name in names]
+
+    def close(self) -> None:
+        """Close the file."""
+        self._archive.close()
+
+
+class BundleLog(MemoryLog):
+    """See `EventLog`: the events of a file, as they are stored there. Nothing can be appended."""
+
+    def __init__(self, raw: Sequence[bytes], exp: str, attachments: BundleAttachments) -> None:
+        super().__init__()
+        self._raw, self._attachments = raw, attachments
+        events = [event for each in raw if (event := _event(each, attachments)) is not None and event.exp == exp]
+        found = separate(events, ReadCursor())
+        super().append(found.sound)
+        self._aside = found.aside
+
+    def append(self, events: Sequence[Event], *, held: EventIds = NO_EVENTS, is_checked: bool = False) -> None:
+        """Raise `InvalidEvent`: nothing can be added to a file."""
+        raise InvalidEvent("nothing can be added to a file", hint="`hstore import FILE` makes an experiment of it")
+
+    def look(self, exp: str, known: ReadCursor = ReadCursor()) -> Separated:  # noqa: B008 - frozen
+        """See `EventLog.look`."""
+        return Separated(super().look(exp, known).sound, list(self._aside))
+
+    def documents(self, exp: str) -> Iterator[Document]:
+        """See `EventLog.documents`: bit for bit what is in the file."""
+        for raw in self._raw:
+            try:
+                document = bson.decode(raw, codec_options=CODEC)
+            except bson.errors.BSONError:
+                document = envelope(raw) | {"raw": raw}
+            if document.get("exp") == exp:
+                yield document
+
+    def chain_documents(self, exp: str, tid: int | None) -> Iterator[Document]:
+        """See `EventLog.chain_documents`."""
+        return (document for document in self.documents(exp) if document.get("tid") == tid)
+
+    def latest_documents(self, exp: str, n: int) -> list[Document]:
+        """See `EventLog.latest_documents`: in the order in which the server of the search received them."""
+        return [*in_order_of_arrival(self.documents(exp))][-n:]
+
+    def close(self) -> None:
+        """Close the file."""
+        self._attachments.close()
+
+
+def _event(raw: bytes, attachments: BundleAttachments) -> Event | None:
+    """Return the event in *raw*; None if it has no place in any chain."""
+    try:
+        document = bson.decode(raw, codec_options=CODEC)
+    except bson.errors.BSONError as error:
+        known = envelope(raw)
+        return unreadable(known, str(error), raw) if place(known) is not None and "_id" in known else None
+    return from_document(document, attachments.get) if place(document) is not None else None
+
+
+# -- importing ------------------------------------------------------------------------------------------------
+
+
+def import_bundle(store: Store, file: Path | IO[bytes]) -> tuple[Experiment, int]:
+    """Append what is in *file* to the log of *store*; return the experiment, and how many events were new.
+
+    All digests stay. What is there already stays as it is, so it can be killed and repeated, and a longer file of the
+    same search adds what it has more. Raises `Conflict` if the store has another search of that name, `InvalidEvent`
+    for a file with events that this program cannot read, or that are part of no chain.
+    """
+    source, name = open_bundle(file)
+    with source:
+        found = source.experiment(name)
+        if found.state.unreadable or found.set_aside:
+            raise InvalidEvent(
+                f"{source.url} has events that cannot be read, or that are part of no chain",
+                hint=f"see `hstore verify {source.url}`",
+            )
+        log = source.log
+        assert isinstance(log, BundleLog)
+        for sha256 in log._attachments.hashes():
+            store.attachments.put(source.attachments.get(sha256))
+        before = store.log.ids(name)
+        for events in _batches(found.events):
+            store.log.append(events)
+    experiment = store.experiment(name)
+    experiment.repair()
+    return experiment, sum(1 for event in found.events if (event.tid, event.ver) not in before)
+
+
+def _batches(events: Sequence[Event]) -> Iterator[Sequence[Event]]:
+    return (events[start : start + _BATCH] for start in range(0, len(events), _BATCH))

@@ -1,0 +1,94 @@
+"""Why a trial is where it is: what the search knew, and what its model expected."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.cli.commands import run
+
+from hstore import Trials, auto, fmin, gp, hp, mtpe, rand, tpe
+from hstore.engine.algorithms.auto import ARM_NAMES
+from hstore.engine.audit.explanation import calibration, explain, explain_all
+from hstore.store.errors import NotFound
+from hstore.store.experiment import Experiment
+from hstore.store.store import Store
+
+SPACE = {"x": hp.uniform("x", -2, 2), "c": hp.choice("c", [0, 1])}
+
+
+def searched(algo: Any, n: int = 12) -> Experiment:
+    trials = Trials()
+    fmin(lambda p: p["x"] ** 2 + p["c"], SPACE, algo, n, trials=trials, rstate=0, verbose=False)
+    found: Experiment = trials.experiment
+    return found
+
+
+@pytest.mark.parametrize("algo", [rand.suggest, tpe.suggest, mtpe.suggest, gp.suggest, auto.suggest])
+def test_every_algorithm_says_what_it_knew_and_which_seed_it_had(algo: Any) -> None:
+    experiment = searched(algo)
+    said = explain(experiment, 8)
+    assert (said.known, said.new, said.source) == ({"ok": 8}, [7], "suggested")
+    assert said.seed == experiment.trials[8].queued.seed  # type: ignore[union-attr]
+    best = min(experiment.trials[:8], key=lambda trial: trial.loss or 0)
+    assert said.best == (best.tid, best.loss)
+    assert (said.loss, said.params) == (experiment.trials[8].loss, experiment.trials[8].params)
+    assert (said.arm in ARM_NAMES) is (algo is auto.suggest)
+    assert (said.prediction is None) is (algo not in (gp.suggest, auto.suggest))
+
+
+def test_a_model_expects_a_loss_in_its_own_unit_and_an_improvement() -> None:
+    experiment = searched(gp.suggest)
+    said = explain(experiment, 11)
+    expected = said.prediction
+    assert expected is not None
+    bounds = [expected.low_95, expected.low_68, expected.median, expected.high_68, expected.high_95]
+    assert bounds == sorted(bounds)
+    assert expected.median == pytest.approx(said.loss, abs=0.5)
+    assert expected.expected_improvement >= 0
+    assert set(expected.lengths) == {"x", "c"}
+    assert explain(experiment, 1).prediction is None
+    assert explain(experiment, 1).why_no_prediction is not None
+
+
+def test_the_calibration_counts_the_losses_that_came_out_where_they_were_expected() -> None:
+    explained = list(explain_all(searched(gp.suggest, 14)))
+    found = calibration(explained)
+    assert found.n == sum(each.prediction is not None for each in explained)
+    assert 0 < found.within_68 <= found.within_95 <= found.n
+
+
+def test_explaining_looks_at_a_correction_from_the_next_decision_on() -> None:
+    trials = Trials()
+    for n in (8, 10):
+        fmin(lambda p: p["x"] ** 2, {"x": SPACE["x"]}, rand.suggest, n, trials=trials, rstate=0, verbose=False)
+        if n == 8:
+            trials.experiment.amend(2, loss=-7.0, reason="r")
+    assert explain(trials.experiment, 7).best != (2, -7.0)
+    assert explain(trials.experiment, 8).best == (2, -7.0)
+    with pytest.raises(NotFound):
+        explain(trials.experiment, 10)
+
+
+def test_hstore_explain_prints_one_trial_or_how_far_the_model_can_be_trusted(
+    mongo_url: str, mongo_store: Store
+) -> None:
+    fmin(lambda p: p["x"] ** 2, {"x": SPACE["x"]}, gp.suggest, 9, experiment="e", store=mongo_store, rstate=0,
+         verbose=False)  # fmt: skip
+    out = run(mongo_url, "explain", "e", "8").stdout
+    assert out.startswith("trial 8: suggested; chosen by gp 3, seed ")
+    for piece in (
+        "it knew    8 ok",
+        "new to it  7",
+        "best then  trial",
+        "with 68 % from",
+        "length scales",
+        "it came to",
+    ):
+        assert piece in out
+    table = run(mongo_url, "explain", "e").stdout
+    assert "came out within the predicted 68 %" in table
+    data = json.loads(run(mongo_url, "explain", "e", "--json").stdout)
+    assert data["calibration"]["n"] == sum(each["prediction"] is not None for each in data["trials"])
+    assert np.isfinite(data["trials"][8]["prediction"]["median"])
+    assert run(mongo_url, "explain", "e", "9").exit_code == 3

@@ -1,0 +1,134 @@
+"""A search in one file: it comes back bit for bit, and what was changed in it is found."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import bson
+import pytest
+
+from hstore import Trials, fmin, hp, rand
+from hstore.engine.audit.replay import derive_again
+from hstore.store.bundle import import_bundle, open_bundle, write_bundle
+from hstore.store.errors import Conflict, InvalidEvent, InvalidValue
+from hstore.store.events import CODEC
+from hstore.store.experiment import Experiment
+from hstore.store.store import Store
+from hstore.store.verify import verify
+
+LARGE = "x" * 100_000
+
+
+@pytest.fixture
+def searched(trials: Trials) -> Experiment:
+    """Four trials with the losses 0, 1, 2, 3, one of them amended; an attachment, and a result that is moved out."""
+    losses = iter(range(4))
+
+    def objective(config: dict[str, Any], ctrl: Any) -> dict[str, Any]:
+        loss = next(losses)
+        if loss == 1:
+            ctrl.attachments["model"] = b"\x00weights"
+        return {"status": "ok", "loss": float(loss), **({"large": LARGE} if loss == 2 else {})}
+
+    fmin(objective, {"x": hp.uniform("x", 0, 1)}, rand.suggest, 4, trials=trials, rstate=0, verbose=False)
+    found: Experiment = trials.experiment
+    found.amend(3, loss=-1.0, reason="r")
+    return found
+
+
+def written(experiment: Experiment) -> bytes:
+    file = io.BytesIO()
+    write_bundle(experiment, file, version="0")
+    return file.getvalue()
+
+
+def changed(content: bytes, name: str, change: Any) -> io.BytesIO:
+    """Return the bundle *content* with what *change* makes of the entry *name*."""
+    file, old = io.BytesIO(), zipfile.ZipFile(io.BytesIO(content))
+    with zipfile.ZipFile(file, "w") as new:
+        for each in old.namelist():
+            new.writestr(each, change(old.read(each)) if each == name else old.read(each))
+    return file
+
+
+def test_a_bundle_is_read_verified_and_replayed_without_a_mongodb_and_written_again_bit_for_bit(
+    searched: Experiment,
+) -> None:
+    content = written(searched)
+    store, name = open_bundle(io.BytesIO(content))
+    found = store.experiment(name)
+    assert [trial.loss for trial in found.trials] == [0.0, 1.0, 2.0, -1.0]
+    assert found.trials[3].returned is not None
+    assert found.trials[2].result is not None
+    assert found.trials[2].result["large"] == LARGE
+    assert store.attachments.get(found.trials[1].attachments["model"]["sha256"]) == b"\x00weights"
+    report = verify(store.log.documents(name))
+    assert (report.findings, report.decisions) == ((), 4)
+    assert derive_again(found).is_same
+    assert found.digest(3, 0) == searched.digest(3, 0)
+    assert written(found) == content
+
+
+def test_an_imported_bundle_is_the_same_search_and_importing_it_again_adds_nothing(
+    searched: Experiment, mongo_store: Store
+) -> None:
+    other = Store.in_memory() if searched.store.is_durable else mongo_store
+    content = written(searched)
+    experiment, new = import_bundle(other, io.BytesIO(content))
+    assert (new, experiment.state.events) == (searched.state.events, searched.state.events)
+    for tid in (None, *searched.state.trials):
+        last = len(searched.chain(tid)) - 1
+        assert experiment.digest(tid, last) == searched.digest(tid, last)
+    assert import_bundle(other, io.BytesIO(content))[1] == 0
+    searched.note("more")
+    assert import_bundle(other, io.BytesIO(written(searched)))[1] == 1
+
+
+def test_a_bundle_of_another_search_of_that_name_is_refused() -> None:
+    stores = [Store.in_memory(), Store.in_memory()]
+    for store in stores:
+        trials = Trials()
+        fmin(lambda p: p["x"], {"x": hp.uniform("x", 0, 1)}, rand.suggest, 1, trials=trials, rstate=0, verbose=False)
+        import_bundle(store, io.BytesIO(written(trials.experiment)))
+    content = written(stores[0].experiment(stores[0].experiments()[0]))
+    with pytest.raises(Conflict):
+        import_bundle(stores[1], io.BytesIO(content))
+
+
+def test_what_was_changed_in_a_bundle_is_found(searched: Experiment) -> None:
+    content = written(searched)
+
+    def cheat(raw: bytes) -> bytes:
+        documents = bson.decode_all(raw, CODEC)
+        (end,) = [each for each in documents if each.get("tid") == 0 and each["type"] == "done"]
+        end["data"]["loss"] = -9.0
+        return b"".join(bson.encode(each, codec_options=CODEC) for each in documents)
+
+    store, name = open_bundle(changed(content, "events.bson", cheat))
+    found = [(finding.tid, finding.kind) for finding in verify(store.log.documents(name)).findings]
+    assert (0, "changed") in found, found
+
+    def drop(raw: bytes) -> bytes:
+        documents = bson.decode_all(raw, CODEC)
+        return b"".join(bson.encode(each, codec_options=CODEC) for each in documents if each.get("ver") != 2)
+
+    store, name = open_bundle(changed(content, "events.bson", drop))
+    assert verify(store.log.documents(name)).findings
+    assert store.log.look(name).aside
+    with pytest.raises(InvalidEvent, match="nothing can be added to a file"):
+        store.log.append([])
+
+
+def test_a_file_that_is_no_bundle_is_refused(tmp_path: Path, searched: Experiment) -> None:
+    (tmp_path / "text.hstore").write_text("no zip")
+    with pytest.raises(InvalidValue, match="no file of `hstore export -o`"):
+        open_bundle(tmp_path / "text.hstore")
+    newer = changed(written(searched), "manifest.json", lambda raw: json.dumps({**json.loads(raw), "version": 2}))
+    with pytest.raises(InvalidValue, match="not known here"):
+        open_bundle(newer)
+    with pytest.raises(InvalidValue, match="cut off"):
+        open_bundle(changed(written(searched), "events.bson", lambda raw: raw[:-1]))
