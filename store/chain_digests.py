@@ -13,6 +13,11 @@ Chain: TypeAlias = int | None
 """The tid of a trial; None: the experiment's own chain."""
 
 
+def own_first(chain: Chain) -> int:
+    """Return the key by which chains are sorted: the experiment's own, then those of its trials."""
+    return -1 if chain is None else chain
+
+
 class SettledDigests(Protocol):
     """The digests of chains that are not kept: see `snapshots.SettledChains`."""
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hstore.store.attachments import SavedAttachment
-from hstore.store.chain_digests import Chain, ChainDigests
+from hstore.store.chain_digests import Chain, ChainDigests, own_first
 from hstore.store.composing import Composer
 from hstore.store.composing import PendingEvent as PendingEvent
 from hstore.store.composing import author as author
@@ -39,10 +39,6 @@ if TYPE_CHECKING:
 
     from hstore.store.settled import SettledTrials
     from hstore.store.store import Store
-
-
-def _own_first(tid: Chain) -> int:
-    return -1 if tid is None else tid
 
 
 class _Found(NamedTuple):
@@ -115,7 +111,7 @@ class Experiment(Correctable):
         chains = self._chains
         if (settled := self.state.settled) is not None:
             chains = chains | self._settled_chains.read(settled.tids().tolist())
-        ordered = sorted(chains, key=lambda tid: -1 if tid is None else tid)
+        ordered = sorted(chains, key=own_first)
         return [event for chain in ordered for event in chains[chain]]
 
     def to_pandas(self, kind: TableKind = "trials") -> pd.DataFrame:
@@ -369,7 +365,7 @@ class Experiment(Correctable):
 
     def _kept_events(self) -> list[Event]:
         """Return all events but those of settled trials, of which a snapshot that is signed holds the signed ones."""
-        return [event for chain in sorted(self._chains, key=_own_first) for event in self._chains[chain]]
+        return [event for chain in sorted(self._chains, key=own_first) for event in self._chains[chain]]
 
     def set_aside_if_signed(self) -> list[SetAside]:
         """Return `set_aside`, and with a key what would be set aside for its signature by all who act on it."""

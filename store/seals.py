@@ -37,7 +37,7 @@ class Seals:
             if isinstance(event, (Sealed, Finished)) and event.tips is not None:
                 if move(self._covered, event.tips, most=len(self._chains)):
                     self._uncovered.update(_chains_of(event.tips))
-                self._uncovered = {tid for tid in self._uncovered if not self._is_covered(tid)}
+                self._uncovered = self.uncovered
 
     def begin_from(self, settled: Iterable[int]) -> None:
         """Note the chains of *settled* trials, of which no event is taken; those of the experiment itself have been."""
@@ -94,8 +94,9 @@ class Seals:
     def has_news(self) -> bool:
         """Return whether there is anything that no recorded head covers, beside the event that holds it."""
         own = self._chains[None]
-        ends = {tid for tid in self._uncovered if not self._is_covered(tid)}
-        return bool(ends - {None}) or not (isinstance(own[-1], (Sealed, Finished)) and own[-1].head is not None)
+        return bool(self.uncovered - {None}) or not (
+            isinstance(own[-1], (Sealed, Finished)) and own[-1].head is not None
+        )
 
     @property
     def uncovered(self) -> set[Chain]:
@@ -115,8 +116,7 @@ class Seals:
         return {"head": self.head, "tips": self._tips()}
 
     def _tips(self) -> Runs:
-        ends = {tid for tid in self._uncovered if not self._is_covered(tid)}
-        return runs((tid, len(self._chains[tid]) - 1) for tid in ends)
+        return runs((tid, len(self._chains[tid]) - 1) for tid in self.uncovered)
 
     def _is_covered(self, tid: Chain) -> bool:
         index = index_of(tid)

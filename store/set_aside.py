@@ -1,7 +1,7 @@
-"""Set aside: events of a log that cannot be part of their chains, and how the sound ones are told from them. Pure.
+"""Set aside: events of a log that cannot be part of their chains, and how they are separated from the sound ones. Pure.
 
-One that leaves a gap before it, or has no place at all, may be a stray, or what follows an event that was lost. Nobody
-can tell without looking. So the sound ones before it can be read, and nothing may follow them until a person says that
+One that leaves a gap before it, or has no place at all, may be a stray, or what follows an event that was lost. Only a
+person who looks can say. So the sound ones before it can be read, and nothing may follow them until a person says that
 what was set aside is to count for nothing (`hstore quarantine`), or the gap is filled.
 """
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from hstore.store.chain_digests import own_first
 from hstore.store.digest import digest
 from hstore.store.event_documents import from_document, place, signature_of
 from hstore.store.events import Document, Event, Noted, Signature
@@ -46,7 +47,7 @@ def look_at(documents: Iterable[Document], keys: Keys | None) -> Signatures:
     own = chains.get(None) or [{}]
     identity = own[0].get("_id")
     look = _Look(keys, identity if isinstance(identity, UUID) else None)
-    for tid in sorted(chains, key=lambda tid: -1 if tid is None else tid):  # its own chain first: it vouches for others
+    for tid in sorted(chains, key=own_first):  # its own chain first: it vouches for others
         look.chain(tid, chains[tid])
     return Signatures(
         is_checked=keys is not None, by_key=dict(look.by_key), unknown=dict(look.unknown), unsigned=look.unsigned,

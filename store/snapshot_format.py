@@ -1,6 +1,6 @@
 """Snapshot: what is written of settled trials, to be read instead of their events. Pure.
 
-It is never the truth. Whoever opens one compares what it says with the log, and folds the log if they differ.
+It is never the truth. A process that opens one compares what it says with the log, and folds the log if they differ.
 """
 
 from __future__ import annotations

@@ -29,13 +29,13 @@ LOG = Log("page")
 INTERVAL = 0.4
 """Seconds between two messages at least."""
 WAIT = 2.0
-"""Seconds of one wait for something new; after that the watch looks whether anybody still watches."""
+"""Seconds of one wait for something new; after that the watch looks whether it still has a viewer."""
 KEPT_MESSAGES = 200
 """A viewer that is further behind loads everything again."""
 SPARSE = 10_000
 """More trials than this are not missing among the documents: a document far behind the others is a stray."""
 UNWATCHED_SECONDS = 60.0
-"""How long a watch stays current without a viewer: whoever comes back by then has its data at once."""
+"""How long a watch stays current without a viewer: one that comes back by then has its data at once."""
 
 
 class SearchWatch:
@@ -206,7 +206,7 @@ class SearchWatch:
 
 
 class Watches:
-    """The watches of a store, by experiment: made when they are first asked for, left when nobody looks any more."""
+    """The watches of a store, by experiment: made when first asked for, closed some time after the last viewer left."""
 
     def __init__(self, handle: Callable[[], Store]) -> None:
         self._handle = handle
