@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hstore.cli.printing import print_json, print_text
+from hstore.cli.session import verified
 
 if TYPE_CHECKING:
     from hstore.cli.session import Session
@@ -65,22 +66,12 @@ def seal(session: Session, experiment: str) -> None:
     \b
     hstore seal digits
     """
-    from hstore.store.errors import Conflict, VerificationFailed
     from hstore.store.events import Finished, Sealed
     from hstore.store.seals import seal as append_seal
-    from hstore.store.verify import verify
 
     with session.experiment(experiment) as found:
-        findings = verify(found.documents(), fetch=found.store.attachments.get).findings
-        if findings:
-            raise VerificationFailed(
-                f"experiment {experiment!r} was not sealed: {findings[0].message}",
-                hint=f"see `hstore verify {experiment}`",
-            )
-        try:
+        with verified(found, experiment, "sealed"):
             event = append_seal(found) or found.chain(None)[-1]  # which holds a head that covers everything
-        except Conflict as error:
-            raise Conflict(f"{experiment!r} has gone on meanwhile; nothing was sealed", hint="try again") from error
         assert isinstance(event, (Sealed, Finished))
         assert event.head is not None
         print_text(f"head       {event.head.hex()}")

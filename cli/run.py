@@ -16,9 +16,7 @@ import click
 
 from hstore.cli.ask import search_options
 from hstore.cli.printing import print_json, print_text
-
-KEPT = ("failed", "always", "never")
-"""`events.KEEP_OUTPUT`, written out: to import it takes every command, and its help, longer than all the rest."""
+from hstore.store.keep_output import KEEP_OUTPUT
 
 if TYPE_CHECKING:
     from hstore.cli.session import Session
@@ -38,7 +36,7 @@ if TYPE_CHECKING:
 @click.option("--maximise", is_flag=True, help="Look for the largest number instead of the smallest.")
 @click.option("--report", metavar="REGEX", help="Report the number in each line that matches, for --pruner.")
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds that one trial may take.")
-@click.option("--keep-output", type=click.Choice(KEPT), default="always", show_default=True)
+@click.option("--keep-output", type=click.Choice(KEEP_OUTPUT), default="always", show_default=True)
 @click.option("--scratch", type=click.Path(path_type=Path), help="Keep each trial's folder below this one.")
 @click.option("--json", "as_json", is_flag=True, help="Print the best trial as one JSON object.")
 @click.pass_obj

@@ -118,6 +118,26 @@ class Session:
             self.store.close()
 
 
+@contextmanager
+def verified(experiment: Experiment, name: str, done: str) -> Iterator[None]:
+    """Verify *experiment* before the body appends to it; raise an error that says that it was not *done*.
+
+    name: what the user calls it. Raises `VerificationFailed` if a digest does not match, `Conflict` if it has gone on.
+    """
+    from hstore.store.errors import Conflict
+    from hstore.store.verify import verify
+
+    findings = verify(experiment.documents(), fetch=experiment.store.attachments.get).findings
+    if findings:
+        raise VerificationFailed(
+            f"experiment {name!r} was not {done}: {findings[0].message}", hint=f"see `hstore verify {name}`"
+        )
+    try:
+        yield
+    except Conflict as error:
+        raise Conflict(f"{name!r} has gone on meanwhile; nothing was {done}", hint="try again") from error
+
+
 class Failure(click.ClickException):
     """An error as click shows it: one line with its hint, and an exit code."""
 

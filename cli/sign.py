@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hstore.cli.printing import print_text
+from hstore.cli.session import verified
 
 if TYPE_CHECKING:
     from hstore.cli.session import Session
@@ -24,25 +25,16 @@ def sign(session: Session, experiment: str) -> None:
     \b
     hstore sign digits
     """
-    from hstore.store.errors import Conflict, InvalidValue, VerificationFailed
+    from hstore.store.errors import InvalidValue
     from hstore.store.home_key import note_signed
     from hstore.store.keys import HINT, VARIABLE
-    from hstore.store.verify import verify
 
     with session.experiment(experiment) as found:
         keys = found.store.keys
         if keys is None:
             raise InvalidValue(f"{VARIABLE} is not set", hint=HINT, path=VARIABLE)
-        findings = verify(found.documents(), fetch=found.store.attachments.get).findings
-        if findings:
-            raise VerificationFailed(
-                f"experiment {experiment!r} was not signed: {findings[0].message}",
-                hint=f"see `hstore verify {experiment}`",
-            )
-        try:
+        with verified(found, experiment, "signed"):
             found.sign()
-        except Conflict as error:
-            raise Conflict(f"{experiment!r} has gone on meanwhile; nothing was signed", hint="try again") from error
         if keys.where != VARIABLE:
             note_signed(keys, found.events[0].id)
         n = len(found.events) - 1

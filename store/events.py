@@ -28,9 +28,6 @@ process died; it took too long. A retry policy says how often each may happen be
 RELEASED = "released"
 """Why there was no attempt: the worker that had claimed the trial gave it back before it began. No policy counts it."""
 
-KEEP_OUTPUT = ("failed", "always", "never")
-"""Of which trials workers keep what the objective writes to stdout and stderr."""
-
 AMENDABLE = ("loss", "losses", "constraints")
 """Of a `Done`: what a note may amend."""
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from hstore.store import failures
 from hstore.store.errors import AllTrialsFailed
 from hstore.store.events import (
-    KEEP_OUTPUT,
     NOTHING,
     Cancelled,
     Changed,
@@ -31,6 +30,7 @@ from hstore.store.events import (
 )
 from hstore.store.fold import UNREADABLE, Trial, evolve, fold_plain, latest_attachments, unread
 from hstore.store.html import state_html
+from hstore.store.keep_output import KEEP_OUTPUT
 from hstore.store.observations import Observations
 from hstore.store.ranking import Ranking
 from hstore.store.trial_map import TrialMap

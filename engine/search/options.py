@@ -17,7 +17,8 @@ from hstore.engine.search.defaults import RETRIES
 from hstore.engine.search.progress import ProgressCallback, default_callback, no_progress_callback
 from hstore.engine.search.warm_start import KnownTrial
 from hstore.store.errors import InvalidValue
-from hstore.store.events import CAUSES, KEEP_OUTPUT
+from hstore.store.events import CAUSES
+from hstore.store.keep_output import KEEP_OUTPUT
 
 
 @dataclass(frozen=True, kw_only=True)

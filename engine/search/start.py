@@ -18,8 +18,9 @@ from hstore.engine.search.options import Limits, SearchOptions
 from hstore.engine.space import Point, Space
 from hstore.store.attachments import Attachments
 from hstore.store.errors import SpaceChanged
-from hstore.store.events import KEEP_OUTPUT, Changed, Created, Data, Queued, Resumed
+from hstore.store.events import Changed, Created, Data, Queued, Resumed
 from hstore.store.experiment import Experiment, PendingEvent
+from hstore.store.keep_output import KEEP_OUTPUT
 from hstore.store.messages import Log
 from hstore.store.state import State
 from hstore.store.values import check_name

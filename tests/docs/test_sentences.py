@@ -18,7 +18,8 @@ from hstore.engine.search.defaults import RETRIES
 from hstore.engine.search.options import ParallelOptions
 from hstore.engine.space import compile_space
 from hstore.store import errors
-from hstore.store.events import EVENT_BYTES, KEEP_OUTPUT
+from hstore.store.events import EVENT_BYTES
+from hstore.store.keep_output import KEEP_OUTPUT
 from hstore.workers.child import TAIL_BYTES
 from hstore.workers.worker_options import WorkerOptions
 
