@@ -165,7 +165,7 @@ def read_space(text: str) -> Any:
 def _asked(session: Session, experiment: str, token: str) -> Iterator[tuple[Search, AskedTrial]]:
     from hstore.engine.ask_tell import search
 
-    with search(experiment=experiment, store=session.store, lease=LEASE_SECONDS) as opened:
+    with search(experiment=experiment, store=session.store) as opened:
         yield opened, opened.asked(token)
 
 

@@ -54,10 +54,11 @@ class AskingDriver(SerialDriver):
         return is_counted
 
     def extend(self, taken: Reserved) -> None:
-        """Have the lease on a trial that was given out run anew."""
-        if self.lease is not None:
+        """Have the lease on a trial that was given out run anew, for the time that it was given out for."""
+        seconds = (taken.process or {}).get("lease")
+        if seconds is not None:
             place = self.experiment.name, taken.tid
-            self.experiment.store.claims.extend(self._session, {place: taken.ver}, seconds=self.lease)
+            self.experiment.store.claims.extend(self._session, {place: taken.ver}, seconds=seconds)
 
     def close(self) -> None:
         """Queue again what was asked for here and not ended, but for what was given out for some time."""

@@ -172,6 +172,17 @@ def test_a_trial_whose_lease_ran_out_is_given_to_the_next_that_asks(mongo_store:
         assert again.tell(0.2)
 
 
+def test_a_report_renews_the_lease_that_the_trial_was_given_out_with(mongo_store: Store) -> None:
+    with begin(mongo_store, lease=60.0) as search:
+        token = asked(search).token
+    (before,) = mongo_store.claims.held(["asked"])
+    with hstore.search(experiment="asked", store=mongo_store) as search:
+        search.asked(token).report(1, 0.5)
+    (after,) = mongo_store.claims.held(["asked"])
+    assert after.by != before.by  # it was renewed, by this process
+    assert after.seconds == before.seconds == 60.0
+
+
 def test_a_search_without_a_space_goes_on_as_it_is_recorded(mongo_store: Store) -> None:
     fmin(loss, SPACE, "tpe", 3, experiment="asked", store=mongo_store, rstate=1, verbose=False)
     with pytest.raises(SpaceChanged):
