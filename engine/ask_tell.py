@@ -13,6 +13,7 @@ from typing import Any, NoReturn, TypeVar
 
 from hstore.engine.algorithms import resolve
 from hstore.engine.evaluation import attempt
+from hstore.engine.evaluation.domain import keep_attachments
 from hstore.engine.evaluation.gate import gate
 from hstore.engine.evaluation.results import as_pruned, as_result
 from hstore.engine.hyperopt.ctrl import Ctrl
@@ -219,8 +220,7 @@ class Search:
         objectives = self.driver.domain.objectives
         whole = as_pruned(given, ctrl.last_report) if is_pruned else as_result({"status": "ok", **given}, objectives)
         with self.locked():
-            for name, content in (whole.pop("attachments", None) or {}).items():
-                ctrl.attachments[name] = content
+            keep_attachments(whole, ctrl)
             plain = attempt.plain_result(whole, partial(LOG.warning, experiment=self.experiment.name, trial=trial.tid))
             return self.driver.end(trial._taken, (Done, trial.tid, attempt.done(plain, self._seconds(trial))))
 

@@ -155,6 +155,16 @@ class Trial:
         return isinstance(self.end, Done) and bool(self.end.pruned)
 
     @property
+    def latest_reports(self) -> list[tuple[int, float]]:
+        """The steps and values that its latest attempt reported, in order."""
+        since = self.reserved.ver if self.reserved else -1
+        return [
+            (report.step, float(report.value))
+            for report in self.reports
+            if report.ver > since and report.step is not None and report.value is not None
+        ]
+
+    @property
     def last_report(self) -> tuple[int, float] | None:
         """The step and the value that its latest attempt reported last; None if it reported none."""
         since = self.reserved.ver if self.reserved else self.ver

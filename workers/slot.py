@@ -42,11 +42,6 @@ class Work:
     """Of the objective's code."""
 
     @property
-    def key_(self) -> TrialKey:
-        """Experiment and tid."""
-        return self.taken.exp, self.tid
-
-    @property
     def tid(self) -> int:
         """The trial."""
         return self.taken.tid
@@ -301,7 +296,7 @@ class Slot:
             work.experiment.evict(work.tid)
 
     def _call(self, work: Work) -> CallResult:
-        exp, tid = work.key_
+        exp, tid = work.taken.exp, work.tid
         trial = work.experiment.state.trials[tid]
         job = {"exp": exp, "tid": tid, "attempt": trial.attempt, "point": dict(trial.point), "uri": self.store.uri}
         self._begun = attempt.begin(tid, pid=self.evaluator.pid, objective=work.version)

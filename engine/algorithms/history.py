@@ -15,7 +15,7 @@ Rows = NDArray[np.intp]
 _Scalar = TypeVar("_Scalar", bound=np.generic)
 
 PENDING, OK, FAIL, ERROR, VOID, PRUNED = range(6)
-_CODES = {"pending": PENDING, "ok": OK, "fail": FAIL, "error": ERROR, "void": VOID, "pruned": PRUNED}
+CODES = {"ok": OK, "fail": FAIL, "error": ERROR, "void": VOID, "pruned": PRUNED, "pending": PENDING}
 # What a trial without a loss of its own counts as: nan leaves it out, as hyperopt's tpe leaves out errors.
 _LOSSES = {
     "pending": math.inf, "ok": math.inf, "fail": math.inf, "error": math.nan, "void": math.nan, "pruned": math.inf,
@@ -160,7 +160,7 @@ class History:
         """
         if not 0 <= tid < self._n:
             raise IndexError(f"trial {tid} was never added: the history has {self._n}")
-        self._kinds[tid] = _CODES[kind]
+        self._kinds[tid] = CODES[kind]
         self._losses[tid] = loss if loss is not None and kind in ("ok", "fail") else _LOSSES[kind]
         is_partial = kind == "pruned" and loss is not None
         self._partials[:, tid] = (loss, np.nan if step is None else step) if is_partial else np.nan

@@ -19,7 +19,7 @@ from typing import Any, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from hstore.engine.analysis.trial_columns import LabelColumn, columns_of, loss_column
+from hstore.engine.analysis.trial_columns import LabelColumn, columns_of, loss_column, ranked_positions
 from hstore.store.errors import InvalidValue
 
 Floats = NDArray[np.float64]
@@ -95,7 +95,7 @@ def importance(
             raise InvalidValue(f"{name} is {share}, and must be between 0 and 1")
     columns = columns_of(search)
     values = loss_column(columns, loss)
-    ranked = [i for i, kind in enumerate(columns["outcome"]) if kind == "ok" and values[i] is not None]
+    ranked = ranked_positions(columns, values)
     if len(ranked) < FEWEST:
         raise InvalidValue(
             f"importance needs at least {FEWEST} trials with a loss; {columns['name']!r} has {len(ranked)}"

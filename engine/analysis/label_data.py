@@ -19,6 +19,7 @@ from hstore.engine.analysis.trial_columns import (
     columns_of,
     label_columns,
     loss_column,
+    ranked_positions,
 )
 from hstore.store.errors import InvalidValue
 
@@ -105,8 +106,7 @@ def contour_data(search: Any, x: str, y: str, *, loss: int = 0) -> ContourData:
 
 
 def _ranks(columns: TrialColumns, losses: Sequence[float | None]) -> list[float | None]:
-    pairs = enumerate(zip(columns["outcome"], losses, strict=True))
-    ranked = [i for i, (outcome, value) in pairs if outcome == "ok" and value is not None]
+    ranked = ranked_positions(columns, losses)
     values = np.array([losses[i] for i in ranked], dtype=float)
     distinct, group = np.unique(values, return_inverse=True)
     ranks: list[float | None] = [None] * len(losses)

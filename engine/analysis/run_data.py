@@ -53,13 +53,7 @@ def curves_data(search: Any) -> CurvesData:
     experiment = experiment_of(search)
     curves: list[LearningCurve] = []
     for trial in experiment.trials:
-        since = trial.reserved.ver if trial.reserved else -1
-        rows = [
-            (report.step, float(report.value))
-            for report in trial.reports
-            if report.ver > since and report.step is not None and report.value is not None
-        ]
-        if rows:
+        if rows := trial.latest_reports:
             steps, values = ([row[i] for row in rows] for i in range(2))
             curves.append({"tid": int(trial.tid), "outcome": outcome_of(trial), "step": steps, "value": values})  # type: ignore[typeddict-item]
     return {"name": experiment.name, "curves": curves}

@@ -126,6 +126,12 @@ def loss_column(columns: TrialColumns, loss: int) -> list[float | None]:
     return losses[loss]
 
 
+def ranked_positions(columns: TrialColumns, losses: Sequence[float | None]) -> list[int]:
+    """Return the positions of the trials that are ranked, by one of the columns of *losses*."""
+    pairs = enumerate(zip(columns["outcome"], losses, strict=True))
+    return [i for i, (outcome, value) in pairs if outcome == "ok" and value is not None]
+
+
 def _loss(trial: Trial, n: int) -> float | None:
     losses = trial.losses if trial.losses is not None else ([] if trial.loss is None else [trial.loss])
     value = losses[n] if n < len(losses) else None

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hstore.engine.algorithms import auto
-from hstore.engine.algorithms.history import ERROR, FAIL, OK, PENDING, PRUNED, VOID, History
+from hstore.engine.algorithms.history import CODES, OK, History
 from hstore.engine.algorithms.known_algorithms import why_unknown
 from hstore.engine.algorithms.prediction import Prediction, predict
 from hstore.engine.audit.replay import Suggestions, begun
@@ -20,7 +20,6 @@ from hstore.store.experiment import Experiment
 
 MODELS = ("gp", "auto")
 """The algorithms whose decisions a model of the loss explains."""
-_KINDS = {"ok": OK, "fail": FAIL, "error": ERROR, "void": VOID, "pruned": PRUNED, "pending": PENDING}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +106,7 @@ def _explained(experiment: Experiment, suggestions: Suggestions, decision: Queue
     return Explanation(
         tid=decision.tid, source=decision.source, algorithm=decision.algorithm,
         arm=_arm(history, decision), seed=decision.seed,
-        known={name: n for name, code in _KINDS.items() if (n := int((kinds == code).sum()))},
+        known={name: n for name, code in CODES.items() if (n := int((kinds == code).sum()))},
         new=[tid for tid, _, _ in decision.observed if tid is not None], best=_best(history),
         prediction=prediction, why_no_prediction=why_not, params=decision.params, state=trial.state, loss=trial.loss,
     )  # fmt: skip

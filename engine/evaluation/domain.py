@@ -102,10 +102,14 @@ class BoundObjective:
             whose = "" if ctrl.tid is None else f"trial {ctrl.tid}: "
             raise type(error)(f"{whose}{error}", hint=error.hint, result=rval) from None
         if attach_attachments:
-            attachments = result.pop("attachments", None) or {}
-            for name, content in attachments.items():
-                ctrl.attachments[name] = content
+            keep_attachments(result, ctrl)
         return result
+
+
+def keep_attachments(result: dict[str, Any], ctrl: BaseCtrl) -> None:
+    """Move the attachments in *result* to the trial of *ctrl*."""
+    for name, content in (result.pop("attachments", None) or {}).items():
+        ctrl.attachments[name] = content
 
 
 def wants_ctrl(fn: Callable[..., Any]) -> bool:

@@ -71,7 +71,7 @@ class StatefulStudies:
         whole_key = (key, objectives, tuple((label, repr(d)) for label, d in distributions.items()))
         with self._gate:
             states = self._kept.pop(whole_key, None) or _States()
-            rows = [_row(history, number) for number in range(len(history))]
+            rows = _rows(history)
             n = next((k for k, (a, b) in enumerate(zip(rows, states.rows, strict=False)) if a != b), len(states.rows))
             n = min(n, len(rows))
             states = _States(states.rows[:n], states.studies[:n])
@@ -106,14 +106,12 @@ def _with_trial(before: ScratchStorage, known: FrozenTrial, sampler: BaseSampler
     return storage
 
 
-def _row(history: History, number: int) -> bytes:
-    """Return all that is known of trial *number*, to compare."""
-    columns = [history.column(label)[number] for label in history.space.labels]
-    numbers = [
-        *columns, history.losses[number], history.partial_losses[number], history.partial_steps[number],
-        *history.loss_vectors[number], *history.constraints[number],
-    ]  # fmt: skip
-    return np.array(numbers, dtype=np.float64).tobytes() + bytes([int(history.kinds[number])])
+def _rows(history: History) -> list[bytes]:
+    """Return for each trial all that is known of it, to compare."""
+    columns = [history.column(label) for label in history.space.labels]
+    numbers = [history.losses, history.partial_losses, history.partial_steps, history.loss_vectors, history.constraints]
+    table = np.column_stack([*columns, *numbers]).astype(np.float64)
+    return [row.tobytes() + bytes([kind]) for row, kind in zip(table, history.kinds.tolist(), strict=True)]
 
 
 def _trial(

@@ -20,9 +20,9 @@ from optuna.trial import FrozenTrial, Trial
 
 from hstore.engine.algorithms.algorithm import Algorithm
 from hstore.engine.algorithms.history import History
-from hstore.engine.optuna.known_study import CONSTRAINTS, StatefulStudies, distributions_of, known_study
+from hstore.engine.optuna.known_study import CONSTRAINTS, StatefulStudies, known_study
 from hstore.engine.optuna.rule_settings import FAMILY, member, optuna_version, plain_settings, signature
-from hstore.engine.optuna.space_distributions import raw_value
+from hstore.engine.optuna.space_distributions import raw_value, sampled_from
 from hstore.engine.space import Point, Space
 from hstore.store.errors import InvalidValue
 
@@ -100,11 +100,10 @@ def _choose(name: str, space: Space, history: History, seed: int, settings: Mapp
 
 
 def _ask(space: Space, trial: Trial) -> Point:
-    distributions = distributions_of(space)
     point: Point = {}
     for parameter in space.parameters:  # a choice before what depends on it
         if space.is_active(parameter.label, point):
-            drawn = _suggest(trial, parameter.label, distributions[parameter.label])
+            drawn = _suggest(trial, parameter.label, sampled_from(parameter))
             point[parameter.label] = raw_value(parameter, drawn)
     return point
 

@@ -93,7 +93,7 @@ def shown(parameter: Parameter, values: Iterable[Value]) -> Shown:
 
 def _choices(options: Iterable[Any]) -> tuple[Choice, ...]:
     choices = tuple(plain(option) for option in options)
-    if len({(type(choice), choice) for choice in choices}) < len(choices) or len(set(choices)) < len(choices):
+    if len(set(choices)) < len(choices):
         return tuple(f"{position}: {choice}" for position, choice in enumerate(choices))
     return choices
 

@@ -39,7 +39,6 @@ class TrialViews:
         self._n_received = 0
         self._chains: dict[int, _FrozenChain] = {}
         self._views: dict[int, FrozenTrial] = {}
-        self._stale: dict[int, None] = {}
         self._shown: Mapping[str, Shown] = {}
         self._n_shown = -1
         self.distributions: dict[str, BaseDistribution] = {}
@@ -54,7 +53,7 @@ class TrialViews:
         for event in news:
             if event.tid is None:
                 continue
-            self._stale[event.tid] = None
+            self._views.pop(event.tid, None)
             if self._is_of_optuna:
                 chain = self._chains.get(event.tid)
                 if chain is None:
@@ -67,9 +66,8 @@ class TrialViews:
 
     def view(self, tid: int) -> FrozenTrial:
         """Return trial *tid*, as far as `update` took it in; the caller does not change it."""
-        if tid in self._stale or tid not in self._views:
+        if tid not in self._views:
             self._views[tid] = self._made(tid)
-            self._stale.pop(tid, None)
         return self._views[tid]
 
     def views(self) -> list[FrozenTrial]:
@@ -189,7 +187,7 @@ def translated(trial: Trial, labels: Mapping[str, Shown], study: int) -> FrozenT
         params={label: labels[label].value(raw) for label, raw in known.items()},
         distributions={label: labels[label].distribution for label in known},
         user_attrs=_about(trial), system_attrs={"constraints": list(trial.constraints)} if trial.constraints else {},
-        intermediate_values=_reports(trial),
+        intermediate_values=dict(trial.latest_reports),
     )  # fmt: skip
 
 
@@ -202,13 +200,3 @@ def _about(trial: Trial) -> dict[str, Any]:
     about |= {"hstore:error": trial.error} if trial.error else {}
     about |= {"hstore:tags": list(trial.tags)} if trial.tags else {}
     return about | ({"hstore:void": True} if trial.is_void else {})
-
-
-def _reports(trial: Trial) -> dict[int, float]:
-    """Return what the latest attempt reported; Optuna knows one."""
-    since = trial.reserved.ver if trial.reserved else -1
-    return {
-        event.step: float(event.value)
-        for event in trial.reports
-        if event.ver > since and event.step is not None and event.value is not None
-    }

@@ -39,7 +39,8 @@ class AskingDriver(SerialDriver):
             for tid in self._queued() or self._decide():
                 if (taken := self._take(tid)) is not None:
                     self._asked[taken.id] = taken
-                    self._give_lease(taken)
+                    if self.lease is not None:
+                        self._let_go(taken)  # the lease outlives this process, or runs out
                     return taken, None
             self._refresh()
         conclude_if_complete(self.experiment)
@@ -47,6 +48,8 @@ class AskingDriver(SerialDriver):
 
     def end(self, taken: Reserved, end: PendingEvent) -> bool:
         """Record what came of a trial that was asked for; return False if it counts no more, and was noted as late."""
+        self._asked.pop(taken.id, None)
+        UNDER_WAY.discard(taken.id)
         self._let_go(taken)
         is_counted = attempt.record_end(self.experiment, taken, [end])
         self.failures.look()
@@ -67,12 +70,6 @@ class AskingDriver(SerialDriver):
         if self._heartbeat is not None:
             self._heartbeat.stop()
 
-    def _let_go(self, taken: Reserved) -> None:
-        self._asked.pop(taken.id, None)
-        UNDER_WAY.discard(taken.id)
-        if self._heartbeat is not None:
-            self._heartbeat.let_go((self.experiment.name, taken.tid))
-
     def _claim(self, tid: int, *, attempts: int) -> list[PendingEvent]:
         seconds = LEASE_SECONDS if self.lease is None else self.lease
         self.experiment.store.models.lease(self.experiment.name, tid, self._session, seconds)
@@ -80,10 +77,6 @@ class AskingDriver(SerialDriver):
             attempt.claim(tid, attempts=attempts, worker=author(), lease=self.lease),
             attempt.begin(tid, pid=os.getpid(), objective=None),
         ]
-
-    def _give_lease(self, taken: Reserved) -> None:
-        if self.lease is not None and self._heartbeat is not None:
-            self._heartbeat.let_go((self.experiment.name, taken.tid))  # it outlives this process, or runs out
 
     def _requeue_overdue(self) -> None:
         """Requeue trials that were given out for some time, which is over; a worker's reaper does so as well."""

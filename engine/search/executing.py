@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 from hstore.engine.evaluation import attempt
 from hstore.engine.evaluation.ctrl import BaseCtrl
-from hstore.engine.evaluation.domain import BoundObjective, pickled
+from hstore.engine.evaluation.domain import BoundObjective, keep_attachments, pickled
 from hstore.engine.evaluation.gate import left
 from hstore.engine.search.asking import AskingDriver
 from hstore.store.errors import InvalidValue
@@ -105,9 +105,7 @@ class ExecutorDriver(AskingDriver):
             if not self.catch_eval_exceptions:
                 raise
             return
-        ctrl = self._ctrl(taken.tid)
-        for name, content in (result.pop("attachments", None) or {}).items():
-            ctrl.attachments[name] = content
+        keep_attachments(result, self._ctrl(taken.tid))
         if self._is_durable:
             result = attempt.plain_result(result, partial(self._warn, trial=taken.tid))
         self.end(taken, (Done, taken.tid, attempt.done(result, seconds)))

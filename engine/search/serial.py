@@ -183,7 +183,10 @@ class SerialDriver(Driver):
         return self.make_ctrl(tid, self.pruning)
 
     def _end(self, taken: Reserved, end: PendingEvent) -> None:
-        if self._heartbeat is not None:
-            self._heartbeat.let_go((self.experiment.name, taken.tid))
+        self._let_go(taken)
         attempt.record_end(self.experiment, taken, [end], more_to_come=True)
         self.failures.look()
+
+    def _let_go(self, taken: Reserved) -> None:
+        if self._heartbeat is not None:
+            self._heartbeat.let_go((self.experiment.name, taken.tid))
