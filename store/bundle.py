@@ -21,7 +21,7 @@ from bson import json_util
 from bson.binary import UuidRepresentation
 
 from hstore.store.arrival import in_order_of_arrival
-from hstore.store.document_cursor import envelope
+from hstore.store.document_cursor import decoded, envelope
 from hstore.store.errors import InvalidEvent, InvalidValue, NotFound, VerificationFailed
 from hstore.store.event_documents import from_document, place, signed, spill, to_document, unreadable
 from hstore.store.events import CODEC, Document, Event, Unreadable
@@ -57,7 +57,7 @@ def write_bundle(experiment: Experiment, file: Path | IO[bytes], *, version: str
         "events": 0, "decisions": len(experiment.state.trials), "last_decision": None,
     }  # fmt: skip
     if experiment.state.trials:
-        manifest["last_decision"] = experiment.digest(len(experiment.state.trials) - 1, 0).hex()
+        manifest["last_decision"] = experiment.decision_digest.hex()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         with archive.open(_entry("events.bson"), "w", force_zip64=True) as stream:
             for raw, spilled in _stored(experiment):
@@ -230,10 +230,7 @@ class BundleLog(MemoryLog):
     def documents(self, exp: str) -> Iterator[Document]:
         """See `EventLog.documents`: bit for bit what is in the file."""
         for raw in self._raw:
-            try:
-                document = bson.decode(raw, codec_options=CODEC)
-            except bson.errors.BSONError:
-                document = envelope(raw) | {"raw": raw}
+            document = decoded(raw)
             if document.get("exp") == exp:
                 yield document
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from operator import attrgetter
 from typing import Any
@@ -133,3 +133,11 @@ def digest_event(event: Event, after: bytes = b"") -> bytes:
         except (bson.errors.BSONError, OverflowError, ValueError):  # likewise
             return hashlib.sha256(after + packed).digest()
     return hashlib.sha256(after + packed).digest()
+
+
+def digest_chain(chain: Iterable[Event]) -> bytes:
+    """Return the digest of *chain* up to its last event; nothing for none."""
+    after = b""
+    for event in chain:
+        after = digest_event(event, after)
+    return after

@@ -359,7 +359,7 @@ class Experiment(Correctable):
 
         Whatever acts on what it read calls this first; `compose` does so for all who write.
         """
-        if self._sound.begin_to_check(self._kept_events()):
+        if self._sound.begin_to_check(self._kept_events):
             self._restart()
         self._sound.require_signed()
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from hstore.store.arrival import LAST
 from hstore.store.events import Cancelled, Done, Event, Failed
 from hstore.store.log import EventLog, ReadCursor
 
 WAIT_SECONDS = 5.0
-LAST = (2**32, 0)
-"""Sorts after every timestamp."""
 
 
 def follow(log: EventLog, exp: str, cursor: ReadCursor) -> Iterator[Event]:

@@ -59,7 +59,7 @@ class HeadTree:
 
     def move(self, tips: Iterable[tuple[Chain, int]]) -> None:
         """Move the ends of the chains in *tips* to these vers. New chains must come without gaps."""
-        ordered = sorted((0 if tid is None else tid + 1, tid, ver) for tid, ver in tips)
+        ordered = sorted((index_of(tid), tid, ver) for tid, ver in tips)
         self._tree.update((index, leaf(tid, ver, self._digest(tid, ver))) for index, tid, ver in ordered)
 
     def prove(self, tid: Chain, ver: int) -> dict[str, Any]:

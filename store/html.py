@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from hstore.store.events import happened
+from hstore.store.ranked import best_first
 from hstore.store.terminal_text import printable, shortened
 
 if TYPE_CHECKING:
@@ -94,7 +95,8 @@ def state_html(state: State) -> str:
     front = state.pareto
     if (best := state.best) is not None:
         lines.append(f"best: trial {best.tid}, loss {escaped(best.loss)}")
-        ranked = sorted((t for t in trials if not t.why_unranked and t.loss is not None), key=_by_loss)[:BEST]
+        losses = (t for t in trials if not t.why_unranked and t.loss is not None)
+        ranked = sorted(losses, key=lambda trial: best_first(trial.loss, trial.tid))[:BEST]
     else:
         ranked = sorted(front, key=lambda trial: tuple(trial.losses or ()))[:BEST]
         lines += [f"Pareto front: {len(front)} trials"] if front else []
@@ -179,10 +181,6 @@ def _loss(trial: Trial) -> Any:
 
 def _seconds(trial: Trial) -> float | None:
     return None if trial.duration is None else float(f"{trial.duration:.3g}")
-
-
-def _by_loss(trial: Trial) -> tuple[float, int]:
-    return math.inf if trial.loss is None else trial.loss, trial.tid
 
 
 def _best_so_far(trials: Iterable[Trial]) -> list[float | None]:

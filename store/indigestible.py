@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from hstore.store.errors import Conflict, HstoreError, Indigestible, StoreUnreachable
 
 BROKEN = (
@@ -12,17 +9,6 @@ BROKEN = (
     ValueError,
 )  # fmt: skip
 """Errors that code which expects sound events may raise for others."""
-
-
-@contextmanager
-def digesting(name: str) -> Iterator[None]:
-    """Raise `Indigestible` for *name* where the body raises one of `BROKEN`; what is hstore's own passes through."""
-    try:
-        yield
-    except HstoreError:
-        raise
-    except BROKEN as error:
-        raise indigestible(name, error) from error
 
 
 def indigestible(name: str, error: Exception) -> Indigestible:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from hstore.store.errors import Tampered
@@ -69,7 +70,8 @@ class LinkCheck:
         """
         new = [(tid, self._lengths.get(tid, 0)) for tid, chain in self._chains.items()]
         new = [(tid, n) for tid, n in new if n < len(self._chains[tid])]
-        if not all(self._is_linked(tid, self._chains[tid], n, whole=whole) for tid, n in new):
+        ours = cache(self._ours)
+        if not all(self._is_linked(tid, self._chains[tid], n, ours, whole=whole) for tid, n in new):
             return False
         if whole and new and not self._seals.is_last_right():
             return False
@@ -78,14 +80,16 @@ class LinkCheck:
         self._lengths.update((tid, len(self._chains[tid])) for tid, _ in new)
         return True
 
-    def _is_linked(self, tid: Chain, chain: Sequence[Event], known: int, *, whole: bool) -> bool:
+    def _is_linked(
+        self, tid: Chain, chain: Sequence[Event], known: int, ours: Callable[[], set[str]], *, whole: bool
+    ) -> bool:
         digests = self._digests(tid, len(chain) - 1)
         for ver in range(max(known, 1), len(chain)):
             event = chain[ver]
             if isinstance(event, Unreadable) and event.is_quarantined:
                 continue
             if event.prev is None:
-                if whole and not isinstance(event, Noted) and (tid is None or event.by in self._ours()):
+                if whole and not isinstance(event, Noted) and (tid is None or event.by in ours()):
                     return False
             elif event.prev != digests[ver - 1]:
                 return False

@@ -62,11 +62,10 @@ class Chains(dict[int | None, LogChain]):
         super().__init__()
         self.strays: list[Finding] = []
 
-    def place_for(self, tid: int | None, *, is_gone: bool) -> int | None:
-        """Return the next ver of the chain of *tid*; None if there is no place for an event that *is_gone*."""
-        known = self.get(tid)
-        if not is_gone or known is not None:
-            return 0 if known is None else len(known.documents)
+    def place_for_quarantined(self, tid: int | None) -> int | None:
+        """Return the next ver of the chain of *tid*; None if there is no place for an event that is quarantined."""
+        if (known := self.get(tid)) is not None:
+            return len(known.documents)
         last = max((each for each in self if each is not None), default=-1)
         return 0 if tid is None or tid <= last + 1 else None
 
@@ -87,7 +86,7 @@ def chains_of(documents: Iterable[Document]) -> Chains:
                 chains.strays.append(Finding(tid=None, ver=0, kind="added", message=message))
             continue
         tid, ver = at
-        if is_gone and ver != chains.place_for(tid, is_gone=True):
+        if is_gone and ver != chains.place_for_quarantined(tid):
             continue  # its chain has not come that far
         chain = chains.setdefault(tid, LogChain(tid, [], []))
         after = chain.digests[-1] if chain.digests else b""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hstore.store.events import Event, Finished, Sealed
-from hstore.store.head import Chain, HeadTree, Runs, index_of, move, runs
+from hstore.store.head import Chain, HeadTree, Runs, chain_at, index_of, move, runs
 
 if TYPE_CHECKING:
     from hstore.store.experiment import Experiment
@@ -71,7 +71,7 @@ class Seals:
         latest = next((event.head for event in holders if event.head is not None), None)
         if latest is None:
             return True
-        ends = [(index - 1 if index else None, ver) for index, ver in enumerate(self._covered)]
+        ends = [(chain_at(index), ver) for index, ver in enumerate(self._covered)]
         if any(ver >= len(self._chains[tid]) for tid, ver in ends):
             return False
         tree = HeadTree(self._digest)
@@ -144,4 +144,4 @@ def seal(experiment: Experiment) -> Event | None:
 def _chains_of(tips: Sequence[Sequence[Any]]) -> Iterable[Chain]:
     for tid, n, _ in tips:
         first = index_of(tid)
-        yield from (index - 1 if index else None for index in range(first, first + n))
+        yield from map(chain_at, range(first, first + n))

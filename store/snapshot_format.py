@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgpack
 import numpy as np
 
-from hstore.store.digest import digest_event
+from hstore.store.digest import digest_chain
 from hstore.store.settled import STATES, SettledTrials, columns_of
 
 if TYPE_CHECKING:
@@ -142,12 +142,12 @@ def why_not_of(snapshot: Snapshot, events: Iterable[Event]) -> str | None:
     for event in events:
         chains.setdefault(event.tid, []).append(event)
     ver, digest = snapshot.own
-    if not 0 <= ver < len(chains.get(None, ())) or _digest(chains[None][: ver + 1]) != digest:
+    if not 0 <= ver < len(chains.get(None, ())) or digest_chain(chains[None][: ver + 1]) != digest:
         return "the experiment's own chain is another"
     settled = snapshot.settled
     if any(tid not in chains for tid in settled.unsettled):
         return "a trial is missing from the log"
-    if _digest(chains[settled.n - 1][:1]) != snapshot.decision:
+    if digest_chain(chains[settled.n - 1][:1]) != snapshot.decision:
         return "its last decision is another"
     return None
 
@@ -169,10 +169,3 @@ def take(exp: str, settled: SettledTrials, own: int, digest: Callable[[int | Non
 def seal(content: bytes) -> bytes:
     """Return the 32 bytes of which a signature of a snapshot is: no event has the same for its digest."""
     return hashlib.sha256(b"hstore snapshot\0" + hashlib.sha256(content).digest()).digest()
-
-
-def _digest(chain: Iterable[Event]) -> bytes:
-    digest = b""
-    for event in chain:
-        digest = digest_event(event, digest)
-    return digest

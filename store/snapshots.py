@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, overload
 
-from hstore.store.digest import digest_event
+from hstore.store.chain_digests import Chain, own_first
+from hstore.store.digest import digest_chain
 from hstore.store.errors import NotFound, StoreRewound, StoreUnreachable, VerificationFailed
 from hstore.store.events import Document, Event, Quarantined, Signature
 from hstore.store.fold import Trial, fold_chain
@@ -18,7 +19,6 @@ from hstore.store.uncollected import uncollected
 if TYPE_CHECKING:
     from pymongo.database import Database
 
-    from hstore.store.chain_digests import Chain
     from hstore.store.experiment import Experiment
     from hstore.store.gridfs_attachments import GridFSAttachments
     from hstore.store.retry import RetryPolicy
@@ -167,10 +167,6 @@ class SettledChains:
             self._tids = self.settled, self.settled.tids().tolist()
         return self._tids[1]
 
-    def has(self, tid: Chain) -> bool:
-        """Return whether *tid* is settled."""
-        return self.settled is not None and tid in self.settled
-
     def length(self, tid: Chain) -> int:
         """Return the number of events in the chain of *tid*."""
         assert self.settled is not None
@@ -183,10 +179,7 @@ class SettledChains:
         assert tid is not None
         if ver == self.settled.ver(tid):
             return self.settled.digest(tid)
-        digest = b""
-        for event in self.read([tid])[tid][: ver + 1]:
-            digest = digest_event(event, digest)
-        return digest
+        return digest_chain(self.read([tid])[tid][: ver + 1])
 
 
 class AllChains(Mapping["Chain", Sequence[Event]]):
@@ -199,7 +192,7 @@ class AllChains(Mapping["Chain", Sequence[Event]]):
     def __getitem__(self, tid: Chain) -> Sequence[Event]:
         if tid in self._kept:
             return self._kept[tid]
-        if not self._settled.has(tid):
+        if not self._settled.holds(tid):
             raise KeyError(tid)
         return SettledChain(self._settled, tid)
 
@@ -323,7 +316,7 @@ def _compared(store: Store, exp: str, found: StoredSnapshot) -> Opened | str:
 
 
 def _in_order(event: Event) -> tuple[int, int]:
-    return -1 if event.tid is None else event.tid, event.ver
+    return own_first(event.tid), event.ver
 
 
 def _tails(store: Store, exp: str, settled: SettledTrials, events: list[Event]) -> dict[int, int] | None:

@@ -106,13 +106,15 @@ class SoundChains:
                     hint=f"see `hstore verify {self._exp}`", exp=self._exp, tid=tid, ver=ver,
                 )  # fmt: skip
 
-    def begin_to_check(self, events: Sequence[Event]) -> bool:
-        """Let only signed events count from now on; return whether *events*, all that was read, must be read anew.
+    def begin_to_check(self, read: Callable[[], Sequence[Event]]) -> bool:
+        """Let only signed events count from now on; return whether all that was read must be read anew.
 
-        Raises `NotSigned`, and changes nothing, if some of the experiment's own chain are not signed.
+        read: returns the events that were read. Raises `NotSigned`, and changes nothing, if some of the experiment's
+        own chain are not signed.
         """
         if self.signatures is None or self._is_strict or self._is_left_unsigned():
             return False
+        events = read()
         own = self._separate_signed([event for event in events if event.tid is None], {}).aside
         if own:
             raise self.signatures.refusal(None, own[0].ver, own[0].why)
