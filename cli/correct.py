@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hstore.cli.printing import print_json, print_note
+from hstore.cli.printing import print_json, print_note, said_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -148,14 +148,9 @@ def _carry_out(
 
 
 def _data(experiment: Experiment, written: list[Event]) -> dict[str, Any]:
-    names = ("note", "tags", "void", "amend", "person")
     best = experiment.state.best
     return {
         "name": experiment.name,
-        "notes": [
-            {"tid": event.tid, "ver": event.ver}
-            | {name: value for name in names if (value := getattr(event, name)) is not None}
-            for event in written
-        ],
+        "notes": [{"tid": event.tid, "ver": event.ver} | said_in(event) for event in written],
         "best": None if best is None else {"tid": best.tid, "loss": best.loss},
     }

@@ -6,13 +6,14 @@ import csv
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import click
 
 from hstore.cli.printing import for_json, print_note
+from hstore.cli.session import writing
 from hstore.store.table_kinds import TABLE_KINDS
 
 TOOL_NAMES = ("mlflow", "optuna")
@@ -77,16 +78,14 @@ def export(
     files = [(write, file) for write, file in (
         (write_csv, csv_file), (write_jsonl, jsonl_file), (write_parquet, parquet_file),
     ) if file is not None]  # fmt: skip
-    if to is None and (follow or (not files and bundle is None)):
-        if follow:
-            raise click.UsageError("--follow goes with --to mlflow URI")
+    if to is not None and (files or bundle is not None):
+        raise click.UsageError("give either a file or --to")
+    if follow and (to is None or to[0] != "mlflow"):
+        raise click.UsageError("--follow goes with --to mlflow URI")
+    if to is None and not files and bundle is None:
         raise click.UsageError(
             "name a file: --csv FILE, --jsonl FILE or --parquet FILE, or for all of it -o FILE.hstore; or --to TOOL URI"
         )
-    if to is not None and (files or bundle is not None):
-        raise click.UsageError("give either a file or --to")
-    if follow and to is not None and to[0] != "mlflow":
-        raise click.UsageError("--follow goes with --to mlflow URI")
     with session.experiment(experiment) as found:
         if bundle is not None:
             write_whole(found, bundle)
@@ -116,7 +115,7 @@ def write_whole(experiment: Experiment, file: str) -> None:
     if not file.endswith(SUFFIX):
         raise click.UsageError(f"-o: the name has to end in {SUFFIX}, by which commands know such a file")
     part = Path(f"{file}.part")
-    with _refusals(file):
+    with writing(file):
         manifest = write_bundle(experiment, part, version=version("hstore"))
         part.replace(file)
     lost = f"; the store has lost {len(manifest['missing'])} more" if manifest["missing"] else ""
@@ -156,7 +155,7 @@ def write_parquet(table: Table, file: str) -> None:
     for name, column in table.items():
         if column.holds == ANYTHING:
             frame[name] = [None if value is None else _cell(value) for value in column.values]
-    with _refusals(file):
+    with writing(file):
         frame.to_parquet(file, index=False)
 
 
@@ -182,19 +181,10 @@ def mirror_in_mlflow(experiment: Experiment, uri: str, follow: bool) -> None:
 @contextmanager
 def _opened(file: str, newline: str | None = None) -> Iterator[IO[str]]:
     if file == "-":
-        with nullcontext(sys.stdout) as stdout:
-            yield stdout
+        yield sys.stdout
         return
-    with _refusals(file), Path(file).open("w", encoding="utf-8", newline=newline) as stream:
+    with writing(file), Path(file).open("w", encoding="utf-8", newline=newline) as stream:
         yield stream
-
-
-@contextmanager
-def _refusals(file: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise click.ClickException(f"cannot write {file}: {error.strerror or error}") from None
 
 
 def _cell(value: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hstore.cli.at import AT_TIME
-from hstore.cli.printing import print_json, print_note, print_text
+from hstore.cli.printing import NO_EXPERIMENTS, print_json, print_note, print_text
 
 if TYPE_CHECKING:
     from hstore.cli.session import Session
@@ -31,7 +31,7 @@ def ls(session: Session, as_json: bool, at: str | None) -> None:
     if as_json:
         print_json(experiments)
     elif not experiments:
-        print_note("no experiments yet; fmin(…, experiment='name') creates one")
+        print_note(NO_EXPERIMENTS)
     else:
         print_text(_as_text(experiments))
 

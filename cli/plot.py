@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hstore.cli.printing import print_note
+from hstore.cli.session import writing
 
 if TYPE_CHECKING:
     from hstore.cli.session import Session
@@ -43,8 +44,6 @@ def plot(
     with ExitStack() as stack:
         searches = [stack.enter_context(session.experiment(name)) for name in (experiment, *others)]
         drawn = page(searches, figures or usual_figures(searches[0]))
-        try:
+        with writing(file):
             drawn.savefig(file, dpi=dpi)
-        except OSError as error:
-            raise click.ClickException(f"cannot write {file}: {error.strerror or error}") from None
     print_note(f"wrote {file}")

@@ -18,6 +18,7 @@ import click
 
 from hstore.store.terminal_text import printable_lines, shortened
 
+NO_EXPERIMENTS = "no experiments yet; fmin(…, experiment='name') creates one"
 CLEAR, HOME, ERASE_LINE, ERASE_BELOW = "\x1b[2J", "\x1b[H", "\x1b[K", "\x1b[J"
 
 
@@ -67,6 +68,12 @@ def print_bytes(content: bytes) -> None:
         print_text(content.decode(errors="backslashreplace").removesuffix("\n"))
     else:
         click.echo(content, nl=False)
+
+
+def said_in(note: object) -> dict[str, Any]:
+    """Return what the event *note* says of what people wrote, by the names that JSON has for it."""
+    names = ("note", "tags", "void", "amend", "person")
+    return {name: value for name in names if (value := getattr(note, name)) is not None}
 
 
 def is_terminal() -> bool:

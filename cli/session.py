@@ -119,6 +119,15 @@ class Session:
 
 
 @contextmanager
+def writing(file: str) -> Iterator[None]:
+    """Make one line of it if the body cannot write *file*."""
+    try:
+        yield
+    except OSError as error:
+        raise click.ClickException(f"cannot write {file}: {error.strerror or error}") from None
+
+
+@contextmanager
 def verified(experiment: Experiment, name: str, done: str) -> Iterator[None]:
     """Verify *experiment* before the body appends to it; raise an error that says that it was not *done*.
 

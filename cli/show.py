@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hstore.cli.at import AT
-from hstore.cli.printing import as_of, print_bytes, print_json, print_json_with, print_note, print_text
+from hstore.cli.printing import as_of, print_bytes, print_json, print_json_with, print_note, print_text, said_in
+from hstore.cli.session import writing
 from hstore.store.terminal_text import printable
 
 if TYPE_CHECKING:
@@ -338,9 +339,7 @@ def _notes(tags: Sequence[str], notes: Iterable[Noted]) -> Iterator[str]:
 
 
 def _notes_data(notes: Iterable[Noted]) -> list[dict[str, Any]]:
-    names = ("note", "tags", "void", "amend", "person")
-    said = ({name: getattr(note, name) for name in names if getattr(note, name) is not None} for note in notes)
-    return [{"ver": note.ver, "at": note.at, **data} for note, data in zip(notes, said, strict=True) if data]
+    return [{"ver": note.ver, "at": note.at, **data} for note in notes if (data := said_in(note))]
 
 
 def _parameters(trial: Trial) -> Iterator[str]:
@@ -390,10 +389,8 @@ def _save(attachment: SavedAttachment, file: str | None) -> None:
             raise click.UsageError("the name of the attachment is no plain file name: add -o FILE")
         if Path(file).exists():
             raise click.ClickException(f"there is a file {file} already: add -o FILE")
-    try:
+    with writing(file):
         attachment.save(file)
-    except OSError as error:
-        raise click.ClickException(f"cannot write {file}: {error.strerror or error}") from None
     print_note(f"wrote {attachment.length} bytes to {file}")
 
 

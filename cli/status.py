@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hstore.cli.at import AT
-from hstore.cli.printing import as_of, is_terminal, print_json, print_text, redraw
+from hstore.cli.printing import NO_EXPERIMENTS, as_of, is_terminal, print_json, print_text, redraw
 
 if TYPE_CHECKING:
     from hstore.cli.session import Session
@@ -213,7 +213,7 @@ def _experiments(experiments: list[dict[str, Any]]) -> str:
     from hstore.cli.table import render
 
     if not experiments:
-        return "no experiments yet; fmin(…, experiment='name') creates one"
+        return NO_EXPERIMENTS
     rows: list[list[Any]] = [["experiment", "status", "reason", "trials", "best loss", "last event (UTC)"]]
     for each in experiments:
         best = each["best"]

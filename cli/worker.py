@@ -81,6 +81,7 @@ def worker(session: Session, /, experiments: tuple[str, ...], workdir: Path | No
       2         wrong usage
       3         no such experiment; with --wait: none was created before another limit was reached
       5         the store refused access, or has a newer schema
+      6         it was for one experiment that it cannot read, or only trials that it cannot read are left
       8         --max-consecutive-failures reached
       9         it took no trial, because no objective could be loaded
       10        the store lost events (it was restored from a backup, say); see --recover
