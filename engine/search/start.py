@@ -147,15 +147,20 @@ def _refuse_another_space(state: State, space: Space) -> None:
     if not created_with.is_known:
         raise SpaceChanged(
             f"experiment {state.exp!r} was imported without its space, so it cannot go on",
-            hint="import it under another --name, with --space pkg.mod:name", differences=[],
+            hint="import it under another --name, with --space pkg.mod:name, "
+            f"or begin a new experiment with its trials: {_warm_start(state)}",
+            differences=[],
         )  # fmt: skip
     if differences := created_with.differences(space):
         raise SpaceChanged(
             f"experiment {state.exp!r} was created with a different search space:\n  " + "\n  ".join(differences),
-            hint="a new experiment can go on from its trials: "
-            f'fmin(…, experiment="new", warm_start={json.dumps(state.exp, ensure_ascii=False)})',
-            differences=differences,
+            hint=f"a new experiment can go on from its trials: {_warm_start(state)}", differences=differences,
         )  # fmt: skip
+
+
+def _warm_start(state: State) -> str:
+    """Return the call by which a new experiment begins with the trials of this one."""
+    return f'fmin(…, experiment="new", warm_start={json.dumps(state.exp, ensure_ascii=False)})'
 
 
 def _another_generator(experiment: Experiment, start: SearchStart) -> Data | None:
