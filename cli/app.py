@@ -20,6 +20,7 @@ from hstore.cli.enqueue import enqueue
 from hstore.cli.explain import explain
 from hstore.cli.export import export
 from hstore.cli.head import head, seal
+from hstore.cli.housekeep import archive, copy, rm, title, unarchive
 from hstore.cli.import_ import import_
 from hstore.cli.importance import importance
 from hstore.cli.key import key
@@ -80,6 +81,7 @@ def app(ctx: click.Context, url: str | None, debug: bool) -> None:
     hstore export digits --csv f  write its trials as a table
     hstore plot digits -o d.png   draw its history, importance and slices
     hstore importance digits      which parameters mattered
+    hstore archive digits         hide it from lists; hstore copy, hstore rm
     hstore replay digits          recompute every suggestion, and compare
 
     Results go to stdout, messages to stderr. Exit codes: 2 usage, 3 not found, 5 store unreachable, 6 verification
@@ -92,7 +94,7 @@ def app(ctx: click.Context, url: str | None, debug: bool) -> None:
 COMMANDS = (
     ls, show, best, diff, explain, status, ui, log, export, plot, importance, worker, run_command, pause, resume, stop,
     retry, enqueue, ask, report, tell, fail, void, unvoid, amend, note, tag, replay, verify, check, rebuild, snapshot,
-    import_, migrate, head, seal, key, sign, quarantine, mcp, db,
+    archive, unarchive, title, copy, rm, import_, migrate, head, seal, key, sign, quarantine, mcp, db,
 )  # fmt: skip
 for command in COMMANDS:
     app.add_command(command)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hstore.cli.completion import EXPERIMENT
 from hstore.cli.printing import print_json, print_text
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ FAILED = 6
 
 
 @click.command()
-@click.argument("experiment")
+@click.argument("experiment", type=EXPERIMENT)
 @click.option(
     "--max-evals",
     type=click.IntRange(min=0),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hstore.cli.completion import EXPERIMENT
 from hstore.cli.printing import print_note
 from hstore.cli.table import text, trials
 
@@ -17,7 +18,7 @@ WHY = click.option("--why", metavar="TEXT", help="The reason, for the log; your 
 
 
 @click.command()
-@click.argument("experiment")
+@click.argument("experiment", type=EXPERIMENT)
 @click.option("--now", is_flag=True, help="Requeue running trials at once.")
 @WHY
 @click.pass_obj
@@ -44,7 +45,7 @@ def pause(session: Session, experiment: str, now: bool, why: str | None) -> None
 
 
 @click.command()
-@click.argument("experiment")
+@click.argument("experiment", type=EXPERIMENT)
 @WHY
 @click.pass_obj
 def resume(session: Session, experiment: str, why: str | None) -> None:
@@ -68,7 +69,7 @@ def resume(session: Session, experiment: str, why: str | None) -> None:
 
 
 @click.command()
-@click.argument("experiment")
+@click.argument("experiment", type=EXPERIMENT)
 @click.option("--now", is_flag=True, help="Cancel running trials at once.")
 @WHY
 @click.pass_obj

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hstore.cli.completion import EXPERIMENT
 from hstore.cli.printing import print_note
 from hstore.cli.session import writing
 
@@ -19,7 +20,7 @@ KINDS = (".png", ".svg", ".pdf")
 
 
 @click.command()
-@click.argument("experiment")
+@click.argument("experiment", type=EXPERIMENT)
 @click.argument("figures", nargs=-1, type=click.Choice(NAMES))
 @click.option("--output", "-o", "file", metavar="FILE", required=True, help="A .png, .svg or .pdf file to write.")
 @click.option("--with", "others", metavar="EXP", multiple=True, help="Compare with EXP in history and edf; repeatable.")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hstore.cli.completion import EXPERIMENT
 from hstore.cli.printing import print_note
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("experiment")
+@click.argument("experiment", type=EXPERIMENT)
 @click.argument("tids", type=int, nargs=-1, metavar="[TID]…")
 @click.option("--failed", is_flag=True, help="All trials that failed, lost ones included.")
 @click.option("--lost", is_flag=True, help="All trials whose workers died or became unreachable.")

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hstore.cli import colours
 from hstore.cli.at import AT
+from hstore.cli.completion import EXPERIMENT
 from hstore.cli.printing import as_of, print_bytes, print_json, print_json_with, print_note, print_text, said_in
 from hstore.cli.session import writing
 from hstore.store.terminal_text import printable
@@ -35,7 +37,7 @@ _LEGEND = {
 
 
 @click.command()
-@click.argument("experiment")
+@click.argument("experiment", type=EXPERIMENT)
 @click.argument("tid", type=int, required=False)
 @click.option("--output", is_flag=True, help="Print what trial TID wrote to stdout and stderr.")
 @click.option("--save", "attachment", metavar="NAME", help="Write attachment NAME of trial TID to a file.")
@@ -109,6 +111,7 @@ def _experiment_data(summary: ExperimentSummary) -> dict[str, Any]:
         "objective_changes": _objective_changes(summary.experiment),
         "space": _space(summary.experiment),
         "decision_digest": summary.decision_digest,
+        "copied": summary.experiment.state.copied,
         "tags": summary.experiment.state.tags,
         "notes": _notes_data(summary.experiment.state.notes),
     }
@@ -165,13 +168,19 @@ def _heading(summary: ExperimentSummary) -> Iterator[str]:
 
     experiment, state = summary.experiment, summary.experiment.state
     reason = f" ({text(state.why)})" if state.why else ""
-    yield f"experiment {text(experiment.name)}: {text(state.status)}{reason}"
+    archived = f", {colours.state('archived')}" if state.is_archived else ""
+    yield f"experiment {text(experiment.name)}: {colours.state(text(state.status))}{reason}{archived}"
+    if state.title:
+        yield f"title      {text(state.title)}"
+    if (origin := state.copied) is not None:
+        head = origin["head"].hex()
+        yield f"copied     from {text(origin['exp'])} in {text(origin.get('store'))}, where the head was {head}"
     yield f"algorithm  {_algorithm(state.algorithm)}"
     if state.pruner:
         yield f"pruner     {_algorithm(state.pruner)}"
     for edited in _objective_changes(experiment):
         yield f"objective  {text(told(edited))}"
-    yield f"trials     {counted(summary.counts, summary.pruned) or 'none yet'}"
+    yield f"trials     {colours.counts(counted(summary.counts, summary.pruned)) or 'none yet'}"
     yield from as_of(summary.as_of_event)
     yield f"decisions  {summary.decision_digest.hex()}"
     yield from _notes(state.tags, state.notes)
@@ -233,7 +242,7 @@ def _latest(summary: ExperimentSummary) -> Iterator[str]:
         loss = f"{text(loss)}*" if trial.returned is not None else loss
         rows.append([trial.tid, trial.state, loss, marks, seconds, ended, named(dict(trial.params))])
     yield f"latest {len(latest)} of {len(summary.trials)} trials"
-    yield render(rows)
+    yield render(rows, drop=("ended (UTC)", "seconds", "not ranked"))
     if any(trial.returned is not None for trial in latest):
         yield "* amended by a person: `hstore show EXPERIMENT TID` has the earlier value"
     shown = {mark for trial in latest for mark in trial.why_unranked}
@@ -275,7 +284,7 @@ def _trial_text(experiment: Experiment, trial: Trial) -> str:
 def _origin(experiment: Experiment, trial: Trial) -> Iterator[str]:
     from hstore.cli.table import text
 
-    yield f"trial {trial.tid} of {text(experiment.name)}: {text(trial.state)}"
+    yield f"trial {trial.tid} of {text(experiment.name)}: {colours.state(text(trial.state))}"
     if trial.queued is None:
         return
     if trial.queued.source != "suggested":
@@ -334,7 +343,9 @@ def _notes(tags: Sequence[str], notes: Iterable[Noted]) -> Iterator[str]:
     if tags:
         yield f"tags {', '.join(map(text, tags))}"
     for note in notes:
-        if note.note and note.void is None and note.amend is None:
+        if note.archived is not None:
+            yield f"{'archived' if note.archived else 'unarchived'}{_said(note)}"
+        elif note.note and note.void is None and note.amend is None:
             yield f"note {text(note.note)} ({text(note.person or note.by)}, {note.at:%Y-%m-%d %H:%M})"
 
 
@@ -373,7 +384,7 @@ def _outcome(trial: Trial) -> Iterator[str]:
         for name, attachment in trial.attachments.items():
             yield f"  {text(name)}: {text(attachment['length'])} bytes"
     if trial.error:
-        yield text(trial.error)
+        yield colours.painted(text(trial.error), "bad")
         for line in str(getattr(trial.end, "traceback", None) or "").split("\n"):
             yield text(line)
 

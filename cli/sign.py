@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hstore.cli.completion import EXPERIMENT
 from hstore.cli.printing import print_text
 from hstore.cli.session import verified
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("experiment")
+@click.argument("experiment", type=EXPERIMENT)
 @click.pass_obj
 def sign(session: Session, experiment: str) -> None:
     """Sign all events of EXPERIMENT so far with the first key of HSTORE_KEY, if its digests match.

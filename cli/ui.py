@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 import click
 
+from hstore.cli.completion import EXPERIMENT
 from hstore.cli.printing import print_note, print_text
 from hstore.store.errors import InvalidValue
 
@@ -18,7 +19,7 @@ EXTRA = "the page needs more packages: pip install 'hstore[ui]'"
 
 
 @click.command()
-@click.argument("experiment", required=False)
+@click.argument("experiment", required=False, type=EXPERIMENT)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=8722, show_default=True, help="Port; 0 takes any free one."

@@ -44,6 +44,7 @@ class ExperimentSummary:
         self._outline = outline
         state = experiment.state
         self.exp, self.ver, self.status, self.why = state.exp, state.ver, state.status, state.why
+        self.title, self.is_archived = state.title, state.is_archived
         self.created, self.limits, self.algorithm, self.pruner = (
             state.created, state.limits, state.algorithm, state.pruner,
         )  # fmt: skip
