@@ -50,7 +50,7 @@ def check(ctx: click.Context, experiment: str, max_evals: int | None, as_json: b
         from dataclasses import asdict
 
         found = [asdict(finding) for finding in findings]
-        print_json({"exp": experiment, "is_sound": not findings, "findings": found})
+        print_json({"name": experiment, "exp": experiment, "is_sound": not findings, "findings": found})
     else:
         count = f"{len(findings)} finding{'s' if len(findings) > 1 else ''}"
         print_text(f"{experiment}: {f'FAILED, {count}' if findings else 'OK'}")

@@ -50,7 +50,8 @@ def _about(experiment: Experiment) -> dict[str, Any]:
 
     cut = experiment.seals.cut
     return {
-        "exp": experiment.name, "head": experiment.head, "decisions": len(cut) - 1, "events": sum(cut) + len(cut),
+        "name": experiment.name, "exp": experiment.name,
+        "head": experiment.head, "decisions": len(cut) - 1, "events": sum(cut) + len(cut),
         "position": position(cut),
     }  # fmt: skip
 

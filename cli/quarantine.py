@@ -52,7 +52,7 @@ def quarantine(session: Session, experiment: str, why: str, unreadable: bool, as
         if event is not None:
             found.repair()
     if as_json:
-        print_json({"exp": experiment, "quarantined": told_aside(aside), "events": len(gone)})
+        print_json({"name": experiment, "exp": experiment, "quarantined": told_aside(aside), "events": len(gone)})
     elif event is None:
         print_note(f"{experiment}: nothing is set aside")
     else:
