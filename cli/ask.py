@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from hstore.cli.completion import EXPERIMENT
 from hstore.cli.printing import print_json, print_note, print_text
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def search_options(command: F) -> F:
 
 
 @click.command()
-@click.argument("experiment")
+@click.argument("experiment", type=EXPERIMENT)
 @click.option("--space", help='Begin the experiment: JSON such as {"lr": "log(1e-5, 1)"}, or pkg.mod:NAME.')
 @search_options
 @click.option(
@@ -88,7 +89,7 @@ def ask(
 
 
 @click.command()
-@click.argument("experiment")
+@click.argument("experiment", type=EXPERIMENT)
 @click.argument("token")
 @click.argument("step", type=int)
 @click.argument("value", type=float)
@@ -110,7 +111,7 @@ def report(session: Session, experiment: str, token: str, step: int, value: floa
 
 
 @click.command()
-@click.argument("experiment")
+@click.argument("experiment", type=EXPERIMENT)
 @click.argument("token")
 @click.argument("loss", required=False)
 @click.option("--result", help="What else to keep of the trial: a JSON object.")
@@ -135,7 +136,7 @@ def tell(session: Session, experiment: str, token: str, loss: str | None, result
 
 
 @click.command()
-@click.argument("experiment")
+@click.argument("experiment", type=EXPERIMENT)
 @click.argument("token")
 @click.argument("error")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object: tid, counts.")

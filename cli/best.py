@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hstore.cli.at import AT
+from hstore.cli.completion import EXPERIMENT
 from hstore.cli.printing import print_json, print_text
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("experiment")
+@click.argument("experiment", type=EXPERIMENT)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object: tid, loss, params, point.")
 @AT
 @click.pass_obj

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hstore.cli.completion import EXPERIMENT
 from hstore.cli.printing import print_json, print_text
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ FAILED = 6
 
 
 @click.command()
-@click.argument("experiment")
+@click.argument("experiment", type=EXPERIMENT)
 @click.option(
     "--max-evals",
     type=click.IntRange(min=0),
@@ -49,7 +50,7 @@ def check(ctx: click.Context, experiment: str, max_evals: int | None, as_json: b
         from dataclasses import asdict
 
         found = [asdict(finding) for finding in findings]
-        print_json({"exp": experiment, "is_sound": not findings, "findings": found})
+        print_json({"name": experiment, "exp": experiment, "is_sound": not findings, "findings": found})
     else:
         count = f"{len(findings)} finding{'s' if len(findings) > 1 else ''}"
         print_text(f"{experiment}: {f'FAILED, {count}' if findings else 'OK'}")

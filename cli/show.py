@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hstore.cli import colours
 from hstore.cli.at import AT
+from hstore.cli.completion import EXPERIMENT
 from hstore.cli.printing import as_of, print_bytes, print_json, print_json_with, print_note, print_text, said_in
 from hstore.cli.session import writing
 from hstore.store.terminal_text import printable
@@ -35,11 +37,16 @@ _LEGEND = {
 
 
 @click.command()
-@click.argument("experiment")
+@click.argument("experiment", type=EXPERIMENT)
 @click.argument("tid", type=int, required=False)
 @click.option("--output", is_flag=True, help="Print what trial TID wrote to stdout and stderr.")
 @click.option("--save", "attachment", metavar="NAME", help="Write attachment NAME of trial TID to a file.")
 @click.option("-o", "file", metavar="FILE", help="The file for --save; - is stdout. Default: NAME, which must be new.")
+@click.option("--sort", metavar="COLUMN", help="Print the trials as a table, sorted; -COLUMN: the largest first.")
+@click.option("--filter", "filters", metavar="COND", multiple=True, help="Only trials for which all of these hold.")
+@click.option("--columns", metavar="A,B,…", help="The columns of the table.")
+@click.option("-n", "limit", type=click.IntRange(0), metavar="N", help="So many trials; 20 by default.")
+@click.option("--all", "is_all", is_flag=True, help="All trials.")
 @click.option("--exact", is_flag=True, help="Read every event of EXPERIMENT; the time grows with it.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @AT
@@ -51,6 +58,11 @@ def show(
     output: bool,
     attachment: str | None,
     file: str | None,
+    sort: str | None,
+    filters: tuple[str, ...],
+    columns: str | None,
+    limit: int | None,
+    is_all: bool,
     exact: bool,
     as_json: bool,
     at: str | None,
@@ -60,10 +72,16 @@ def show(
     Trials that have ended are counted in the collection `trials`; the others, the latest and the best are read from the
     log. A trial TID is always read from the log.
 
+    With --sort, --filter, --columns, -n or --all it prints a table of trials. Columns are named as in --json: tid,
+    state, loss, duration, worker, params.LABEL, …; conditions are COLUMN=VALUE, !=, <, <=, >, >=, and ~ for a part of a
+    text. state may also be void, pruned or infeasible. Trials without a value come last.
+
     \b
     hstore show digits
     hstore show digits 7
     hstore show digits 7 --output
+    hstore show digits --sort loss -n 5
+    hstore show digits --sort -params.lr --filter state=done --filter 'loss<0.3' --all --columns tid,loss,params.lr
     hstore show digits 7 --save model -o model.pkl
     hstore show digits --at 50
     """
@@ -74,6 +92,20 @@ def show(
             raise click.UsageError("--save is of one trial: give its number, and neither --output nor --json")
         with session.experiment(experiment, only=[tid]) as found:
             _save(found.attachment(tid, attachment), file)
+        return
+    is_table = bool(sort or filters or columns or limit is not None or is_all)
+    if is_table and (tid is not None or output):
+        raise click.UsageError("--sort, --filter, --columns, -n and --all are of all trials: give no number of one")
+    if is_all and limit is not None:
+        raise click.UsageError("--all prints all trials, -n N so many: give one")
+    if is_table:
+        from hstore.cli.trial_table import SHOWN, Wanted, print_table
+
+        n = None if is_all or (as_json and limit is None) else SHOWN if limit is None else limit
+        names = None if columns is None else [name.strip() for name in columns.split(",") if name.strip()]
+        wanted = Wanted(sort=sort, filters=filters, columns=names, limit=n)
+        with session.summary(experiment, exact=exact, at=at) as summary:
+            print_table(summary, wanted, labels=list(_space(summary.experiment)), as_json=as_json)
         return
     if output and tid is None:
         raise click.UsageError("--output is of one trial: add its number")
@@ -109,6 +141,7 @@ def _experiment_data(summary: ExperimentSummary) -> dict[str, Any]:
         "objective_changes": _objective_changes(summary.experiment),
         "space": _space(summary.experiment),
         "decision_digest": summary.decision_digest,
+        "copied": summary.experiment.state.copied,
         "tags": summary.experiment.state.tags,
         "notes": _notes_data(summary.experiment.state.notes),
     }
@@ -117,10 +150,10 @@ def _experiment_data(summary: ExperimentSummary) -> dict[str, Any]:
 def _trials_data(summary: ExperimentSummary) -> Iterator[dict[str, Any]]:
     """Yield the document of each trial, and whether it is ranked."""
     for document in summary.documents():
-        yield {name: value for name, value in document.items() if name != "_id"} | _rank_data(document)
+        yield {name: value for name, value in document.items() if name != "_id"} | rank_data(document)
 
 
-def _rank_data(document: Mapping[str, Any]) -> dict[str, Any]:
+def rank_data(document: Mapping[str, Any]) -> dict[str, Any]:
     """Return whether the trial of *document* is ranked, and why not if it has ended."""
     from hstore.store.ranked import why_unranked
     from hstore.store.values import from_loss
@@ -165,13 +198,19 @@ def _heading(summary: ExperimentSummary) -> Iterator[str]:
 
     experiment, state = summary.experiment, summary.experiment.state
     reason = f" ({text(state.why)})" if state.why else ""
-    yield f"experiment {text(experiment.name)}: {text(state.status)}{reason}"
+    archived = f", {colours.state('archived')}" if state.is_archived else ""
+    yield f"experiment {text(experiment.name)}: {colours.state(text(state.status))}{reason}{archived}"
+    if state.title:
+        yield f"title      {text(state.title)}"
+    if (origin := state.copied) is not None:
+        head = origin["head"].hex()
+        yield f"copied     from {text(origin['exp'])} in {text(origin.get('store'))}, where the head was {head}"
     yield f"algorithm  {_algorithm(state.algorithm)}"
     if state.pruner:
         yield f"pruner     {_algorithm(state.pruner)}"
     for edited in _objective_changes(experiment):
         yield f"objective  {text(told(edited))}"
-    yield f"trials     {counted(summary.counts, summary.pruned) or 'none yet'}"
+    yield f"trials     {colours.counts(counted(summary.counts, summary.pruned)) or 'none yet'}"
     yield from as_of(summary.as_of_event)
     yield f"decisions  {summary.decision_digest.hex()}"
     yield from _notes(state.tags, state.notes)
@@ -233,7 +272,7 @@ def _latest(summary: ExperimentSummary) -> Iterator[str]:
         loss = f"{text(loss)}*" if trial.returned is not None else loss
         rows.append([trial.tid, trial.state, loss, marks, seconds, ended, named(dict(trial.params))])
     yield f"latest {len(latest)} of {len(summary.trials)} trials"
-    yield render(rows)
+    yield render(rows, drop=("ended (UTC)", "seconds", "not ranked"))
     if any(trial.returned is not None for trial in latest):
         yield "* amended by a person: `hstore show EXPERIMENT TID` has the earlier value"
     shown = {mark for trial in latest for mark in trial.why_unranked}
@@ -248,7 +287,7 @@ def _trial_data(experiment: Experiment, trial: Trial) -> dict[str, Any]:
     from hstore.store.read_models import trial_document
 
     document = trial_document(trial)
-    document |= _rank_data(document)
+    document |= rank_data(document)
     del document["_id"]
     events: list[dict[str, Any]] = [
         {"ver": e.ver, "type": e.type, "at": e.at, "by": e.by}
@@ -275,7 +314,7 @@ def _trial_text(experiment: Experiment, trial: Trial) -> str:
 def _origin(experiment: Experiment, trial: Trial) -> Iterator[str]:
     from hstore.cli.table import text
 
-    yield f"trial {trial.tid} of {text(experiment.name)}: {text(trial.state)}"
+    yield f"trial {trial.tid} of {text(experiment.name)}: {colours.state(text(trial.state))}"
     if trial.queued is None:
         return
     if trial.queued.source != "suggested":
@@ -334,7 +373,9 @@ def _notes(tags: Sequence[str], notes: Iterable[Noted]) -> Iterator[str]:
     if tags:
         yield f"tags {', '.join(map(text, tags))}"
     for note in notes:
-        if note.note and note.void is None and note.amend is None:
+        if note.archived is not None:
+            yield f"{'archived' if note.archived else 'unarchived'}{_said(note)}"
+        elif note.note and note.void is None and note.amend is None:
             yield f"note {text(note.note)} ({text(note.person or note.by)}, {note.at:%Y-%m-%d %H:%M})"
 
 
@@ -373,7 +414,7 @@ def _outcome(trial: Trial) -> Iterator[str]:
         for name, attachment in trial.attachments.items():
             yield f"  {text(name)}: {text(attachment['length'])} bytes"
     if trial.error:
-        yield text(trial.error)
+        yield colours.painted(text(trial.error), "bad")
         for line in str(getattr(trial.end, "traceback", None) or "").split("\n"):
             yield text(line)
 

@@ -8,7 +8,8 @@ from urllib.parse import urlencode
 
 import click
 
-from hstore.cli.printing import print_note, print_text
+from hstore.cli.completion import EXPERIMENT
+from hstore.cli.printing import print_json, print_note, print_text
 from hstore.store.errors import InvalidValue
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ EXTRA = "the page needs more packages: pip install 'hstore[ui]'"
 
 
 @click.command()
-@click.argument("experiment", required=False)
+@click.argument("experiment", required=False, type=EXPERIMENT)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=8722, show_default=True, help="Port; 0 takes any free one."
@@ -30,6 +31,7 @@ EXTRA = "the page needs more packages: pip install 'hstore[ui]'"
 @click.option("--root-path", default="", metavar="/PATH", help="Path under which a reverse proxy shows the page.")
 @click.option("--read-only", is_flag=True, help="Show everything, change nothing.")
 @click.option("--no-browser", is_flag=True, help="Print the address, open no browser.")
+@click.option("--json", "as_json", is_flag=True, help="Print the address as one JSON object.")
 @click.pass_obj
 def ui(
     session: Session,
@@ -41,6 +43,7 @@ def ui(
     root_path: str,
     read_only: bool,
     no_browser: bool,
+    as_json: bool,
 ) -> None:
     """Show the searches of the store in a browser, live.
 
@@ -78,7 +81,7 @@ def ui(
         path = "/" if experiment is None else "/search"
         query = {"token": token} if experiment is None else {"name": experiment, "token": token}
         address = f"{server.address}{path}?{urlencode(query)}"
-        print_text(address)
+        print_json({"url": address, "read_only": read_only}, indent=None) if as_json else print_text(address)
         print_note("press Ctrl-C to end it" + ("; it changes nothing (--read-only)" if read_only else ""))
         if not no_browser:
             import webbrowser

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hstore.cli.completion import EXPERIMENT
 from hstore.cli.printing import print_json, print_text
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def _head(_: click.Context, __: click.Parameter, text: str | None) -> bytes | No
 
 
 @click.command()
-@click.argument("experiment")
+@click.argument("experiment", type=EXPERIMENT)
 @click.option("--head", metavar="HEX", callback=_head, help="Also prove that nothing was changed since this head.")
 @click.option(
     "--at", metavar="POSITION", help="Where the log was then, as `hstore head --json` prints it: no need to search."
@@ -139,6 +140,11 @@ def _about_heads(experiment: str, report: Report, head: bytes | None, published:
         yield (
             f"the published head is that of the first {published.events} events, {published.decisions} decisions"
             f"{recorded}: none of them was changed since"
+        )
+    if report.copied is not None:
+        yield (
+            f"copied from {report.copied.get('exp')} in {report.copied.get('store')}, where the head was "
+            f"{report.copied['head'].hex()}"
         )
     if report.uncommitted:
         yield f"uncommitted: {report.uncommitted} events that no digest covers yet (`hstore seal {experiment}` does)"

@@ -12,10 +12,10 @@ from hstore.store.composing import Composer
 from hstore.store.composing import PendingEvent as PendingEvent
 from hstore.store.composing import author as author
 from hstore.store.composing import now as now
-from hstore.store.correctable import Correctable
 from hstore.store.errors import Conflict, NotFound
 from hstore.store.events import Created, Document, Event, Noted, Quarantined
 from hstore.store.fold import Trial, fold_chain
+from hstore.store.housekeeping import Housekept
 from hstore.store.html import state_html
 from hstore.store.link_check import LinkCheck, tampered
 from hstore.store.log import EVERY_TRIAL, ReadCursor
@@ -48,7 +48,7 @@ class _Found(NamedTuple):
     has_new_gap: bool
 
 
-class Experiment(Correctable):
+class Experiment(Housekept):
     """One search: its chains as far as they were read, and their fold. Not for use by several threads at once.
 
     only: the tids of the trials that are read beside the experiment's own chain; None for all of them. A worker
@@ -412,7 +412,11 @@ class Experiment(Correctable):
         """
         if self.store.keys is not None:
             self.store.keys.unsigned.discard(self._chains[None][0].id)
-        [event] = self._composer.compose([(Noted, None, note_of_all(self.all_chains, self.digest))], self.state)
+        return self.append_unchecked(Noted, note_of_all(self.all_chains, self.digest))
+
+    def append_unchecked(self, kind: type[Event], data: Mapping[str, Any]) -> Event:
+        """Append an event to its own chain, signed or not as that is; for what a person does who has looked at it."""
+        [event] = self._composer.compose([(kind, None, data)], self.state)
         self.append([event])
         return event
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from hstore.store.events import Cancelled, Document
@@ -44,6 +44,7 @@ class ExperimentSummary:
         self._outline = outline
         state = experiment.state
         self.exp, self.ver, self.status, self.why = state.exp, state.ver, state.status, state.why
+        self.title, self.is_archived = state.title, state.is_archived
         self.created, self.limits, self.algorithm, self.pruner = (
             state.created, state.limits, state.algorithm, state.pruner,
         )  # fmt: skip
@@ -140,15 +141,18 @@ class ExperimentSummary:
             spans += [(began, ended) for tid, began, ended in self._outline.spans if tid not in trials]
         return spans
 
-    def documents(self) -> Iterator[Document]:
-        """Yield the document of each trial as in `trials`, by tid."""
+    def documents(self, fields: Iterable[str] | None = None) -> Iterator[Document]:
+        """Yield the document of each trial as in `trials`, by tid.
+
+        fields: of those that are not read from the log, only these are read; None: all.
+        """
         from hstore.store.read_models import trial_document
 
         trials = self.experiment.state.trials
         if self._outline is None:
             yield from (trial_document(trials[tid]) for tid in sorted(trials))
             return
-        for document in self._outline.documents():
+        for document in self._outline.documents(fields):
             if document["tid"] not in trials:
                 yield document
             else:

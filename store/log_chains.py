@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from hstore.store.digest import digest, digest_of_any
-from hstore.store.event_documents import place
+from hstore.store.event_documents import keys_of, place
 from hstore.store.events import Document
 from hstore.store.head import HeadTree
 
@@ -79,7 +79,7 @@ def chains_of(documents: Iterable[Document]) -> Chains:
     gone = quarantined_ids(documents)
     chains = Chains()
     for document in documents:
-        at, is_gone = place(document), repr(document.get("_id")) in gone
+        at, is_gone = place(document), not gone.isdisjoint(keys_of(document))
         if at is None:
             if not is_gone:
                 message = f"event {document.get('ver')!r:.40} of trial {document.get('tid')!r:.40} has no place in it"

@@ -228,6 +228,12 @@ class ReadModels:
             else:
                 self._retrying(partial(self._trials.delete_one, {"exp": exp, "tid": tid, "ver": known}))
 
+    def remove_all(self, exp: str) -> None:
+        """Remove the documents of *exp*, of which the log has nothing more."""
+        self.forget(exp)
+        self._retrying(lambda: self._experiments.delete_one({"_id": exp}))
+        self._retrying(lambda: self._trials.delete_many({"exp": exp}))
+
     def lagging(self, exp: str) -> ReadCursor:
         """Return how far the documents of *exp* are, to read the rest from the log: their writer may have died.
 
@@ -279,6 +285,11 @@ class ReadModels:
         """Return the names of the experiments whose trials workers may take, sorted."""
         found = self._retrying(lambda: list(self._experiments.find({"status": "open"}, {"_id": 1})))
         return sorted(document["_id"] for document in found if isinstance(document["_id"], str))
+
+    def archived(self) -> set[str]:
+        """Return the names of the experiments that are archived."""
+        found = self._retrying(lambda: list(self._experiments.find({"archived": True}, {"_id": 1})))
+        return {document["_id"] for document in found if isinstance(document["_id"], str)}
 
     def ending(self) -> list[str]:
         """Return the names of the experiments that are finished and have trials that are not, sorted."""
@@ -337,7 +348,7 @@ TRIAL_FIELDS = frozenset(
 EXPERIMENT_FIELDS = frozenset(
     {
         "status", "why", "counts", "trials", "best", "created_at", "last", "ver", "events", "algorithm", "limits",
-        "pruner", "pruned", "pareto",
+        "pruner", "pruned", "pareto", "title", "archived",
     }
 )  # fmt: skip
 
@@ -404,6 +415,8 @@ def experiment_document(state: State | ExperimentSummary) -> Document:
         "limits": dict(state.limits),
         "pruner": state.pruner.get("name"),
         "pruned": state.pruned or None,
+        "title": state.title,
+        "archived": state.is_archived or None,
         "pareto": [{"tid": t.tid, "losses": t.losses} for t in state.pareto[:LONGEST_FRONT]] or None,
     }
     if best is not None:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from hstore.store.chain_digests import own_first
 from hstore.store.digest import digest
-from hstore.store.event_documents import from_document, place, signature_of
+from hstore.store.event_documents import document_as_written, from_document, keys_of, place, signature_of
 from hstore.store.events import Document, Event, Noted, Signature
 from hstore.store.keys import Keys
 from hstore.store.log_chains import quarantined_ids
@@ -41,11 +41,11 @@ def look_at(documents: Iterable[Document], keys: Keys | None) -> Signatures:
     documents = list(documents)
     gone = quarantined_ids(documents)
     for document in documents:
-        at, is_gone = place(document), repr(document.get("_id")) in gone
+        at, is_gone = place(document), not gone.isdisjoint(keys_of(document))
         if at is not None and (not is_gone or at[1] == len(chains[at[0]])):
             chains[at[0]].append({**document, "mac": QUARANTINED} if is_gone else document)
-    own = chains.get(None) or [{}]
-    identity = own[0].get("_id")
+    own = chains.get(None)
+    identity = document_as_written(own[0]).get("_id") if own else None
     look = _Look(keys, identity if isinstance(identity, UUID) else None)
     for tid in sorted(chains, key=own_first):  # its own chain first: it vouches for others
         look.chain(tid, chains[tid])

@@ -64,6 +64,12 @@ class State:
         self.pruned = 0
         """How many trials it stopped early."""
         self.notes: tuple[Noted, ...] = ()
+        self.title: str | None = None
+        """What people call it beside its name."""
+        self.is_archived = False
+        """Whether it is hidden from lists and from workers that serve all experiments."""
+        self.copied: Data | None = None
+        """Where it was copied from, if it has another name there; see `Noted.copied`."""
         self.last: Event | None = None
         """The latest event by its writer's clock, in whatever order they were read."""
         self.events = 0
@@ -339,6 +345,9 @@ class State:
                 self.observations.observe(event.observed, at_end=True)
             case Noted(about=about):
                 self.notes = (*self.notes, event)
+                self.title = self.title if event.title is None else event.title or None
+                self.is_archived = self.is_archived if event.archived is None else event.archived
+                self.copied = event.copied or self.copied
                 self.observations.watched.update(about or ())
                 return
             case Sealed():

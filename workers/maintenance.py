@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
-from hstore.store.errors import HstoreError, StoreRewound
+from hstore.store.errors import ExperimentRemoved, HstoreError, StoreRewound
 from hstore.store.experiment import Experiment
 from hstore.store.store import Store
 from hstore.workers.held_trials import HeldTrials
@@ -102,7 +102,7 @@ class MaintenanceLoop:
 
     def _refuse_or_recover(self, name: str, error: HstoreError) -> bool:
         """Refuse experiment *name*; or put back what its log has lost, if that is wanted, and return True."""
-        if isinstance(error, StoreRewound) and self.store.recovers:
+        if isinstance(error, StoreRewound) and not isinstance(error, ExperimentRemoved) and self.store.recovers:
             Experiment(self.store, name, only=()).refresh()  # which puts back what this process holds
             return True
         self.worker.refuse_all_of(name, error)

@@ -16,7 +16,7 @@ from hstore.engine.evaluation.objective_spec import ObjectiveSpec
 from hstore.engine.search.control import conclude_if_complete
 from hstore.engine.search.failure_watch import where_to_look
 from hstore.store.claims import TrialKey
-from hstore.store.errors import CannotLoad, ClosedChain, HstoreError, StoreRewound, StoreUnreachable
+from hstore.store.errors import CannotLoad, ClosedChain, ExperimentRemoved, HstoreError, StoreRewound, StoreUnreachable
 from hstore.store.events import Reserved
 from hstore.store.experiment import Experiment, now
 from hstore.store.fold import UNFINISHED
@@ -119,7 +119,8 @@ class Worker:
             self._leaving.leave("it failed", within=0.0)
         elif is_new:
             self.say(f"skipping {name!r}: {self._served.skipped[name]}", logging.WARNING, experiment=name)
-        if isinstance(error, StoreRewound) and not self.options.burst:
+        is_loss = isinstance(error, StoreRewound) and not isinstance(error, ExperimentRemoved)
+        if is_loss and not self.options.burst:
             self._leaving.leave_when_idle(f"the store lost events of {name!r}", error.exit_code)
 
     def refuse_all_of(self, name: str, error: HstoreError) -> None:

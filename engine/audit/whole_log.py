@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from hstore.store.errors import NotFound
-from hstore.store.event_documents import from_document, place, quarantined, unreadable
+from hstore.store.event_documents import from_document, keys_of, place, quarantined, unreadable
 from hstore.store.events import Document, Event
 from hstore.store.log_chains import quarantined_ids
 from hstore.store.state import State
@@ -44,7 +44,7 @@ def read_whole(store: Store, name: str) -> WholeLog:
     documents = list(store.log.documents(name))
     gone = quarantined_ids(documents)
     log = WholeLog(name, [each for each in documents if place(each) is not None])
-    log.strays = [each for each in documents if place(each) is None and repr(each["_id"]) not in gone]
+    log.strays = [each for each in documents if place(each) is None and gone.isdisjoint(keys_of(each))]
     if not documents:
         store.experiment(name)  # raises NotFound, with a similar name as hint
         raise NotFound(f"experiment {name!r} has no events")
@@ -55,7 +55,7 @@ def read_whole(store: Store, name: str) -> WholeLog:
         else:
             event = from_document(document, store.attachments.get)
         chain = log.chains[event.tid]
-        if repr(event.id) in gone:
+        if not gone.isdisjoint(keys_of(document)):
             last = max((tid for tid, chain in log.chains.items() if tid is not None and chain), default=-1)
             if event.ver != len(chain) or (event.tid is not None and event.tid > last + 1):
                 continue  # its chain has not come that far

@@ -44,9 +44,12 @@ class AgentTools:
 
     # -- reading ----------------------------------------------------------------------------------------------
 
-    def list_experiments(self) -> dict[str, Any]:
-        """List the experiments: name, status, number of trials by state, best loss and parameters."""
-        return {"experiments": self._store.overview()}
+    def list_experiments(self, archived: bool = False) -> dict[str, Any]:
+        """List the experiments: name, status, number of trials by state, best loss and parameters.
+
+        archived: list those that people have put away instead.
+        """
+        return {"experiments": [each for each in self._store.overview() if bool(each.get("archived")) is archived]}
 
     def show_experiment(self, experiment: str, latest: int = 20) -> dict[str, Any]:
         """Show an experiment: status, algorithm, limits, search space, best trial, and its latest trials."""

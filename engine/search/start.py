@@ -22,6 +22,7 @@ from hstore.store.events import Changed, Created, Data, Queued, Resumed
 from hstore.store.experiment import Experiment, PendingEvent
 from hstore.store.keep_output import KEEP_OUTPUT
 from hstore.store.messages import Log
+from hstore.store.removal import latest_removal
 from hstore.store.state import State
 from hstore.store.values import check_name
 
@@ -88,12 +89,26 @@ def begin_or_continue(experiment: Experiment, start: SearchStart, documents: Wai
     experiment.check_signatures()
     if not start.options.trust:
         experiment.check_links()
+    _tell_what_people_did(experiment)
     experiment.append_decided(lambda: _opening(experiment, start, documents.waiting))
     warm_start.append_missing(experiment, start.domain.space, start.options.known)
     if not documents.is_point_first:
         documents.flush_waiting()
     experiment.append_decided(lambda: _new_points(experiment, start))
     documents.flush_waiting()
+
+
+def _tell_what_people_did(experiment: Experiment) -> None:
+    """Say that an experiment of that name was removed, or that it is archived."""
+    if experiment.state.created is None:
+        if (removal := latest_removal(experiment.store, experiment.name)) is not None:
+            LOG.warning(f"an earlier experiment {removal}; this one begins anew", experiment=experiment.name)
+    elif experiment.is_archived:
+        LOG.warning(
+            f"{experiment.name!r} is archived: only workers that are started for it by name serve it "
+            f"(`hstore unarchive {experiment.name}`)",
+            experiment=experiment.name,
+        )
 
 
 def _opening(experiment: Experiment, start: SearchStart, waiting: int) -> list[PendingEvent]:
