@@ -33,6 +33,7 @@ from hstore.cli.printing import print_note, print_text
 from hstore.cli.quarantine import quarantine
 from hstore.cli.rebuild import rebuild
 from hstore.cli.replay import replay
+from hstore.cli.rerun import rerun
 from hstore.cli.retry import retry
 from hstore.cli.run import run as run_command
 from hstore.cli.session import INTERRUPTED, Failure, Group, Session
@@ -92,7 +93,7 @@ def app(ctx: click.Context, url: str | None, debug: bool) -> None:
 COMMANDS = (
     ls, show, best, diff, explain, status, ui, log, export, plot, importance, worker, run_command, pause, resume, stop,
     retry, enqueue, ask, report, tell, fail, void, unvoid, amend, note, tag, replay, verify, check, rebuild, snapshot,
-    import_, migrate, head, seal, key, sign, quarantine, mcp, db,
+    rerun, import_, migrate, head, seal, key, sign, quarantine, mcp, db,
 )  # fmt: skip
 for command in COMMANDS:
     app.add_command(command)

@@ -23,12 +23,13 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def search_options(command: F) -> F:
-    """Give *command* the options that begin a search: --algo, --max-evals, --seed and --pruner."""
+    """Give *command* the options that begin a search: --algo, --max-evals, --seed, --pruner and --record-diff."""
     for option in reversed((
         click.option("--algo", help="Algorithm by name; default: auto."),
         click.option("--max-evals", "-n", type=click.IntRange(1), help="Number of trials in all; default: no limit."),
         click.option("--seed", type=int, help="Seed, for a search that can be repeated."),
         click.option("--pruner", help="Stops hopeless trials by what they report: asha, median, hyperband."),
+        click.option("--record-diff", is_flag=True, help="Store what differs from the git commit; it may hold secrets."),
     )):  # fmt: skip
         command = option(command)
     return command
@@ -52,6 +53,7 @@ def ask(
     max_evals: int | None,
     seed: int | None,
     pruner: str | None,
+    record_diff: bool,
     lease: float,
     as_json: bool,
 ) -> None:
@@ -67,9 +69,17 @@ def ask(
     hstore tell train TOKEN 0.31
     hstore fail train TOKEN 'out of memory'
     """
-    begins = {"algo": algo, "max_evals": max_evals, "rstate": seed, "pruner": pruner}
+    begins = {
+        "algo": algo,
+        "max_evals": max_evals,
+        "rstate": seed,
+        "pruner": pruner,
+        "record_diff": record_diff or None,
+    }
     if space is None and any(value is not None for value in begins.values()):
-        raise click.UsageError("--algo, --max-evals, --seed and --pruner begin an experiment: add --space")
+        raise click.UsageError(
+            "--algo, --max-evals, --seed, --pruner and --record-diff begin an experiment: add --space"
+        )
     from hstore.engine.ask_tell import search
 
     given: dict[str, Any] = {} if space is None else {"space": read_space(space), **begins}

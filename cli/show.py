@@ -40,6 +40,7 @@ _LEGEND = {
 @click.option("--output", is_flag=True, help="Print what trial TID wrote to stdout and stderr.")
 @click.option("--save", "attachment", metavar="NAME", help="Write attachment NAME of trial TID to a file.")
 @click.option("-o", "file", metavar="FILE", help="The file for --save; - is stdout. Default: NAME, which must be new.")
+@click.option("--provenance", is_flag=True, help="Print where EXPERIMENT came from: git, command, host, packages.")
 @click.option("--exact", is_flag=True, help="Read every event of EXPERIMENT; the time grows with it.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @AT
@@ -51,6 +52,7 @@ def show(
     output: bool,
     attachment: str | None,
     file: str | None,
+    provenance: bool,
     exact: bool,
     as_json: bool,
     at: str | None,
@@ -66,7 +68,16 @@ def show(
     hstore show digits 7 --output
     hstore show digits 7 --save model -o model.pkl
     hstore show digits --at 50
+    hstore show digits --provenance
     """
+    if provenance:
+        if tid is not None or output or attachment is not None:
+            raise click.UsageError("--provenance is of an experiment: give no trial, --output or --save")
+        from hstore.cli.provenance_text import provenance_data, provenance_text
+
+        with session.experiment(experiment, at, only=() if at is None else None) as found:
+            print_json(provenance_data(found)) if as_json else print_text(provenance_text(found))
+        return
     if file is not None and attachment is None:
         raise click.UsageError("-o goes with --save NAME")
     if attachment is not None:

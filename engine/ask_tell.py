@@ -23,6 +23,7 @@ from hstore.engine.hyperopt.search_call import SearchCall
 from hstore.engine.hyperopt.trials import Trials
 from hstore.engine.hyperopt.warm_start_sources import known_from
 from hstore.engine.plain_numbers import as_real
+from hstore.engine.provenance.record import Recording
 from hstore.engine.search.asking import AskingDriver
 from hstore.engine.search.options import Limits, ParallelOptions, SearchOptions
 from hstore.engine.space import Space
@@ -302,6 +303,8 @@ def search(
     retries: Mapping[str, int] | None = None,
     lease: Any = None,
     evaluated_by: str = ASKED,
+    record_source: bool | None = None,
+    record_diff: bool | None = False,
 ) -> Search:
     """Begin a search, or continue one, whose trials the caller evaluates; return what to ask and to tell.
 
@@ -318,6 +321,7 @@ def search(
     lease: seconds that a trial is given out for. It may be told by another process (see `AskedTrial.token`), and is
         queued again when nothing was heard of it for so long. None: it is held for as long as this process lives.
     evaluated_by: what evaluates the trials, in a few words, for those who look at the experiment.
+    record_source, record_diff: as for `fmin`; the source is that of the script that asks.
     """
     seconds = as_real(lease)
     if lease is not None and (seconds is None or not seconds > 0):
@@ -331,7 +335,7 @@ def search(
     options = SearchOptions.of(
         limits=Limits.of(max_evals=max_evals, timeout=timeout, loss_threshold=loss_threshold),
         parallel=ParallelOptions.of(retries=retries), rstate=rstate, points=points_to_evaluate, pruner=pruner,
-        objectives=objectives,
+        objectives=objectives, recording=Recording.of(source=record_source, diff=bool(record_diff)),
     )  # fmt: skip
     domain = Domain(EvaluatedElsewhere(evaluated_by), searchable(space, stacklevel=3), objectives=options.objectives)
     with ExitStack() as opened:
