@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, NoReturn, TypeVar
 
 from hstore.engine.algorithms import resolve
+from hstore.engine.audit.explanation import Explanation, explain
 from hstore.engine.evaluation import attempt
 from hstore.engine.evaluation.domain import keep_attachments
 from hstore.engine.evaluation.gate import gate
@@ -134,6 +135,11 @@ class AskedTrial:
     def give_back(self, why: str = "given back") -> None:
         """See `Search.give_back`."""
         self._search.give_back(self, why)
+
+    def explain(self) -> Explanation:
+        """Return why the trial is where it is: what the search knew, and what its model expected of the point."""
+        with self._search.locked():
+            return explain(self._search.experiment, self.tid)
 
     def __repr__(self) -> str:
         return f"<hstore.AskedTrial {self.tid} of {self._search.experiment.name!r}: {self.params}>"

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -51,12 +50,12 @@ def search_here(store: Store, n: int, **kwargs: Any) -> None:
 
 
 @pytest.fixture
-def said(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+def said(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What is found out of this process's place, as a test changes it."""
     said: dict[str, Any] = {}
     real = record._place
     monkeypatch.setattr(record, "_place", lambda: real() | said)
-    yield said
+    return said
 
 
 def test_a_script_leaves_its_commit_command_packages_and_source(
@@ -126,7 +125,7 @@ def test_a_diff_is_stored_only_when_asked_for_with_a_warning(
     project: Path, mongo_store: Store, messages: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (project / "helper.py").write_text("KEY = 'secret'\n")
-    monkeypatch.setattr(record.sources, "folder_of", lambda _: project)
+    monkeypatch.setattr("hstore.engine.provenance.sources.folder_of", lambda _: project)
     search_here(mongo_store, 2)
     assert "diff" not in recorded(mongo_store.experiment("lab"))[0].provenance
     with search(SPACE, rand.suggest, experiment="asked", store=mongo_store, max_evals=1, record_diff=True):
