@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import click
 
-from hstore.cli.ask import ask, fail, report, tell
+from hstore.cli.ask import ask, fail, tell
 from hstore.cli.best import best
 from hstore.cli.check import check
 from hstore.cli.correct import amend, note, tag, unvoid, void
@@ -33,6 +33,7 @@ from hstore.cli.printing import print_note, print_text
 from hstore.cli.quarantine import quarantine
 from hstore.cli.rebuild import rebuild
 from hstore.cli.replay import replay
+from hstore.cli.report import report
 from hstore.cli.rerun import rerun
 from hstore.cli.retry import retry
 from hstore.cli.run import run as run_command

@@ -100,8 +100,9 @@ def _expected(explained: Explanation) -> Iterator[str]:
 
     expected = explained.prediction
     for each in explained.densities or ():
+        whose = "the point" if each.label is None else text(each.label)
         yield (
-            f"compared   {'the point' if each.label is None else text(each.label)}: {each.kind} {text(each.below)} among "
+            f"compared   {whose}: {each.kind} {text(each.below)} among "
             f"the good trials, {text(each.above)} among the others; ratio {text(each.ratio)}, rank {each.rank} of "
             f"{each.candidates} candidates"
         )

@@ -13,7 +13,7 @@ from hstore.cli.printing import print_json, print_note, print_text
 
 if TYPE_CHECKING:
     from hstore.cli.session import Session
-    from hstore.engine.audit.rerun import Outcome, Rerun
+    from hstore.engine.audit.rerun import Evaluated, Rerun
 
 TAG = "rerun"
 """What trials are tagged with that --record was given for."""
@@ -105,7 +105,7 @@ def _lines(again: Rerun) -> Iterator[str]:
     yield from _differences(again)
 
 
-def _cells(outcome: Outcome) -> list[Any]:
+def _cells(outcome: Evaluated) -> list[Any]:
     loss = outcome.error or (outcome.loss if outcome.losses is None else ", ".join(map(repr, outcome.losses)))
     seconds = None if outcome.duration is None else f"{outcome.duration:.3g}"
     return [outcome.state, repr(loss) if isinstance(loss, float) else loss or outcome.status, seconds]

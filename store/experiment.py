@@ -125,7 +125,7 @@ class Experiment(Correctable):
         return to_pandas(table_of(self, kind))
 
     def explain(self, tid: int) -> Explanation:
-        """Return why trial *tid* is where it is: what the search knew, and what its model expected; `hstore.explain`."""
+        """Return why trial *tid* is where it is: what the search knew, and what its model expected."""
         import hstore  # the package, whose names are imported when asked for: what explains is above the store
 
         return hstore.explain(self, tid)

@@ -118,7 +118,8 @@ def _explained(experiment: Experiment, suggestions: Suggestions, decision: Queue
         known={name: n for name, code in CODES.items() if (n := int((kinds == code).sum()))},
         new=[tid for tid, _, _ in decision.observed if tid is not None], best=_best(history),
         prediction=prediction, why_no_prediction=why_not,
-        densities=_densities(suggestions.space, history, decision), params=decision.params, state=trial.state, loss=trial.loss,
+        densities=_densities(suggestions.space, history, decision),
+        params=decision.params, state=trial.state, loss=trial.loss,
     )  # fmt: skip
 
 

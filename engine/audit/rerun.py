@@ -35,7 +35,7 @@ ENVIRONMENT = ("host", "python", "platform")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Evaluated:
     """What came of an evaluation."""
 
     state: str
@@ -51,7 +51,7 @@ class Outcome:
     reports: list[tuple[int, float]] = field(default_factory=list)
     """Step and value of each report."""
 
-    def is_same_as(self, other: Outcome) -> bool:
+    def is_same_as(self, other: Evaluated) -> bool:
         """Return whether both came to the same, to the last bit; how long they took does not count."""
         mine, others = (
             (each.state, each.status, each.error, *map(_bits, (each.loss, *(each.losses or ()))))
@@ -66,8 +66,8 @@ class Rerun:
 
     tid: int
     params: Data
-    recorded: Outcome
-    now: Outcome
+    recorded: Evaluated
+    now: Evaluated
     objective: str
     """What was called: the objective as it can be imported here, or as it was pickled."""
     differences: list[Row]
@@ -162,7 +162,7 @@ def told(again: Rerun, *, host: str) -> str:
     return f"evaluated again on {host}: {now} ({same}; {others or 'no'} differences in code and environment)"
 
 
-def _shown(outcome: Outcome) -> str:
+def _shown(outcome: Evaluated) -> str:
     if outcome.error is not None:
         return outcome.error
     return f"loss {outcome.loss!r}" if outcome.losses is None else f"losses {outcome.losses!r}"
@@ -194,21 +194,21 @@ def _called(spec: ObjectiveSpec, domain: BoundObjective) -> str:
     return f"{how}; {'the same code' if version(domain.fn) == spec.version else 'other code than was recorded'}"
 
 
-def _outcome(end: Mapping[str, Any]) -> Outcome:
+def _outcome(end: Mapping[str, Any]) -> Evaluated:
     error = end.get("error")
     message = end.get("message")
-    return Outcome(
+    return Evaluated(
         state=end["state"], status=end.get("status"), loss=end.get("loss"), losses=end.get("losses"),
         constraints=end.get("constraints"), error=f"{error}: {message}" if error and message else error,
         traceback=end.get("traceback"), duration=end.get("duration"),
     )  # fmt: skip
 
 
-def _recorded_outcome(trial: Trial) -> Outcome:
+def _recorded_outcome(trial: Trial) -> Evaluated:
     reports = [(each.step, each.value) for each in trial.reports if each.step is not None and each.value is not None]
     end = trial.returned or trial.end
     losses, constraints = (getattr(end, name, None) for name in ("losses", "constraints"))
-    return Outcome(
+    return Evaluated(
         state=trial.state, status=trial.status, loss=getattr(end, "loss", None),
         losses=None if losses is None else list(losses), constraints=None if constraints is None else list(constraints),
         error=trial.error, traceback=getattr(end, "traceback", None), duration=trial.duration, reports=reports,
