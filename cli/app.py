@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import click
 
-from hstore.cli.ask import ask, fail, report, tell
+from hstore.cli.ask import ask, fail, tell
 from hstore.cli.best import best
 from hstore.cli.check import check
 from hstore.cli.correct import amend, note, tag, unvoid, void
@@ -35,6 +35,8 @@ from hstore.cli.printing import print_note, print_text
 from hstore.cli.quarantine import quarantine
 from hstore.cli.rebuild import rebuild
 from hstore.cli.replay import replay
+from hstore.cli.report import report
+from hstore.cli.rerun import rerun
 from hstore.cli.retry import retry
 from hstore.cli.run import run as run_command
 from hstore.cli.session import INTERRUPTED, Failure, Group, Session
@@ -100,7 +102,7 @@ def app(ctx: click.Context, url: str | None, color: str, debug: bool) -> None:
 COMMANDS = (
     ls, show, best, diff, explain, status, ui, log, export, plot, importance, worker, run_command, pause, resume, stop,
     retry, enqueue, ask, report, tell, fail, void, unvoid, amend, note, tag, replay, verify, check, rebuild, snapshot,
-    archive, unarchive, title, copy, rm, import_, migrate, head, seal, key, sign, quarantine, mcp, doctor, db,
+    rerun, archive, unarchive, title, copy, rm, import_, migrate, head, seal, key, sign, quarantine, mcp, doctor, db,
 )  # fmt: skip
 for command in COMMANDS:
     app.add_command(command)

@@ -47,6 +47,7 @@ _LEGEND = {
 @click.option("--columns", metavar="A,B,…", help="The columns of the table.")
 @click.option("-n", "limit", type=click.IntRange(0), metavar="N", help="So many trials; 20 by default.")
 @click.option("--all", "is_all", is_flag=True, help="All trials.")
+@click.option("--provenance", is_flag=True, help="Print where EXPERIMENT came from: git, command, host, packages.")
 @click.option("--exact", is_flag=True, help="Read every event of EXPERIMENT; the time grows with it.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @AT
@@ -63,6 +64,7 @@ def show(
     columns: str | None,
     limit: int | None,
     is_all: bool,
+    provenance: bool,
     exact: bool,
     as_json: bool,
     at: str | None,
@@ -84,7 +86,16 @@ def show(
     hstore show digits --sort -params.lr --filter state=done --filter 'loss<0.3' --all --columns tid,loss,params.lr
     hstore show digits 7 --save model -o model.pkl
     hstore show digits --at 50
+    hstore show digits --provenance
     """
+    if provenance:
+        if tid is not None or output or attachment is not None:
+            raise click.UsageError("--provenance is of an experiment: give no trial, --output or --save")
+        from hstore.cli.provenance_text import provenance_data, provenance_text
+
+        with session.experiment(experiment, at, only=() if at is None else None) as found:
+            print_json(provenance_data(found)) if as_json else print_text(provenance_text(found))
+        return
     if file is not None and attachment is None:
         raise click.UsageError("-o goes with --save NAME")
     if attachment is not None:

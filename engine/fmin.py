@@ -17,6 +17,7 @@ from hstore.engine.hyperopt.open_view import default_algorithm, open_view
 from hstore.engine.hyperopt.search_call import SearchCall
 from hstore.engine.hyperopt.trials import Trials
 from hstore.engine.hyperopt.warm_start_sources import known_from
+from hstore.engine.provenance.record import Recording
 from hstore.engine.search.options import (
     Display,
     Limits,
@@ -76,6 +77,8 @@ def fmin(
     executor: Any = None,
     recover: bool = False,
     trust: bool = False,
+    record_source: bool | None = None,
+    record_diff: bool = False,
 ) -> Any:
     """Search *space* for the point at which *fn* is smallest, and return it: {label: value}.
 
@@ -122,6 +125,9 @@ def fmin(
         and go on, as far as it holds the lost events; first of all those that an earlier call in this process found to
         be lost. Workers that it starts do the same. False raises `StoreRewound`. See docs/security.md.
     trust: continue an experiment even if `hstore verify` finds that its log was changed.
+    record_source: False keeps the text of the objective's code out of the store; its hashes are recorded, and its
+        pickle where workers need it. None: as `$HSTORE_RECORD_SOURCE` says, else True. See docs/provenance.md.
+    record_diff: True stores what differs from the git commit with the experiment. It may hold secrets.
     rstate: seed, for a reproducible search: an int, or `numpy.random.default_rng(seed)`.
     points_to_evaluate: points {label: value} to evaluate first, on top of *max_evals*; those that the search was given
         before are not queued again. A choice takes one of its options, or as in hyperopt the index of one: an int is
@@ -146,6 +152,7 @@ def fmin(
         rstate=rstate, points=points_to_evaluate, early_stop_fn=early_stop_fn, trials_save_file=trials_save_file,
         catch_eval_exceptions=catch_eval_exceptions, pruner=pruner, objectives=objectives,
         keep_output=keep_output, trust=bool(trust),
+        recording=Recording.of(source=record_source, diff=record_diff),
     )  # fmt: skip
     if allow_trials_fmin and _has_own_fmin(trials):
         _refuse_what_hyperopt_has_not(trials, options, warm_start, recover)

@@ -246,11 +246,14 @@ class Created(ExperimentEvent):
     """name, version, settings."""
     keep_output: str | None = None
     """Of which trials workers keep what they print, one of `KEEP_OUTPUT`; None: of those that failed."""
+    provenance: Data | None = None
+    """Where the search came from: git, command, host, user, packages, source. No decision depends on it, nor whether
+    the search may go on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changed(ExperimentEvent):
-    """A limit, the algorithm, the objective, the pruner, the generator, the space or `keep_output` was replaced."""
+    """A limit, the algorithm, the objective, or something else of what `Created` says was replaced."""
 
     type: ClassVar[str] = "changed"
     limits: Data | None = None
@@ -264,6 +267,8 @@ class Changed(ExperimentEvent):
     space: Data | None = None
     """Of a search in memory only; a durable one keeps the space that it was created with."""
     keep_output: str | None = None
+    provenance: Data | None = None
+    """As in `Created`, if it is another one from here on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

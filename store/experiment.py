@@ -37,6 +37,7 @@ from hstore.store.values import check_name
 if TYPE_CHECKING:
     import pandas as pd
 
+    from hstore.engine.audit.explanation import Explanation
     from hstore.store.settled import SettledTrials
     from hstore.store.store import Store
 
@@ -122,6 +123,12 @@ class Experiment(Housekept):
             kind.
         """
         return to_pandas(table_of(self, kind))
+
+    def explain(self, tid: int) -> Explanation:
+        """Return why trial *tid* is where it is: what the search knew, and what its model expected."""
+        import hstore  # the package, whose names are imported when asked for: what explains is above the store
+
+        return hstore.explain(self, tid)
 
     def attachment(self, tid: Chain, name: str) -> SavedAttachment:
         """Return attachment *name* of trial *tid*, or of the experiment itself for None: to `read()` or `save(path)`.

@@ -61,6 +61,8 @@ class State:
         self.space: Data = NOTHING
         self.keep_output = KEEP_OUTPUT[0]
         """Of which trials workers keep what they print."""
+        self.provenance: Data = NOTHING
+        """Where the search came from, as it was recorded last; empty if it never was."""
         self.pruned = 0
         """How many trials it stopped early."""
         self.notes: tuple[Noted, ...] = ()
@@ -327,6 +329,7 @@ class State:
                 self.pruner = event.pruner or NOTHING
                 self.generator, self.space = event.generator, event.space
                 self.keep_output = event.keep_output or self.keep_output
+                self.provenance = event.provenance or NOTHING
                 return
             case Changed():
                 self.limits = self.limits if event.limits is None else event.limits
@@ -336,6 +339,7 @@ class State:
                 self.generator = self.generator if event.generator is None else event.generator
                 self.space = self.space if event.space is None else event.space
                 self.keep_output = event.keep_output or self.keep_output
+                self.provenance = event.provenance or self.provenance
             case Paused(why=why):
                 self.status, self.why = "paused", why
             case Resumed():

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from hstore.engine.algorithms.densities import Densities
 from hstore.engine.algorithms.history import History
 from hstore.engine.algorithms.recorded_choice import choose_recorded
 from hstore.engine.algorithms.scalarise import How
@@ -54,6 +55,10 @@ class Algorithm:
     settings. It returns by how much the point is worth less than the best one, as a logarithm, beyond what rounding may
     change; None if *choose* would not propose it, or goes by no such measure. Replay asks it about points that were
     chosen on another kind of machine."""
+
+    densities: Callable[..., list[Densities] | None] | None = None
+    """Of an algorithm that compares densities: a function of a space, a history, a point, and by keyword a seed and
+    settings. It returns how the point, which *choose* chose, was compared; None if it was not."""
 
     limits: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """The least and the greatest value of settings that are numbers."""

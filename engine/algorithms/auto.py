@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from hstore.engine.algorithms import gp, mtpe
 from hstore.engine.algorithms.algorithm import Algorithm
 from hstore.engine.algorithms.candidates import offspring, steps, under_explored
+from hstore.engine.algorithms.densities import Densities
 from hstore.engine.algorithms.encoding import Encoding, encoding
 from hstore.engine.algorithms.history import History
 from hstore.engine.algorithms.novelty import Repeats, new_point
@@ -44,6 +45,15 @@ def shortfall(space: Space, history: History, point: Point, *, seed: int, repeat
     if is_needed(history) or ARMS[_turn(history)] is _gp:
         return gp.shortfall(space, history, point, seed=seed, repeats=repeats)
     return None
+
+
+def densities(
+    space: Space, history: History, point: Point, *, seed: int, repeats: Repeats = False
+) -> list[Densities] | None:
+    """Return what `mtpe.densities` does if it is mtpe's turn; else None."""
+    if is_needed(history) or ARMS[_turn(history)] is not _mtpe:
+        return None
+    return mtpe.densities(space, history, point, seed=seed, repeats=repeats)
 
 
 def _turn(history: History) -> int:
@@ -93,5 +103,6 @@ suggest = Algorithm(
     is_portable=False,
     choose=choose,
     shortfall=shortfall,
+    densities=densities,
     scalarisation="modelled",
 )

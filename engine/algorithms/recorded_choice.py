@@ -15,6 +15,7 @@ from hstore.engine.space import Point, Space
 
 if TYPE_CHECKING:
     from hstore.engine.algorithms.algorithm import Algorithm
+    from hstore.engine.algorithms.densities import Densities
 
 
 class RecordedChoice(NamedTuple):
@@ -78,6 +79,26 @@ def recorded_shortfall(
         return None
     history, seed = _scalarised(history, recorded.get("scalarised"), seed)
     return algorithm.shortfall(space, history, point, seed=seed, **_as_recorded(algorithm, settings, recorded))
+
+
+def recorded_densities(
+    algorithm: Algorithm,
+    space: Space,
+    history: History,
+    point: Point,
+    *,
+    seed: int,
+    settings: Mapping[str, Any],
+    recorded: Mapping[str, Any],
+) -> list[Densities] | None:
+    """Return how the *point* of a decision was compared with others; see `Algorithm.densities`.
+
+    None if *algorithm* compares no densities, or did not yet. The arguments are those of `choose_recorded`.
+    """
+    if algorithm.densities is None:
+        return None
+    history, seed = _scalarised(history, recorded.get("scalarised"), seed)
+    return algorithm.densities(space, history, point, seed=seed, **_as_recorded(algorithm, settings, recorded))
 
 
 def _scalarised(history: History, how: str | None, seed: int) -> tuple[History, int]:
