@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ["store", "engine", "workers", "cli", "migrations"]
-FILES = ["pyproject.toml", "README.md", "LICENSE"]
+FILES = ["pyproject.toml", "setup.py", "README.md", "LICENSE"]
 """What setuptools reads beside the folders."""
 DATA = ("hstore/py.typed", "hstore/__init__.pyi")
 EVERY_MODULE = """
