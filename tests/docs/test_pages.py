@@ -42,9 +42,14 @@ PAGES = [ROOT / "README.md", *sorted(page for page in DOCS.rglob("*.md") if page
 NEEDED = {
     "agents.md": ("mcp.server.mcpserver",),
     "frameworks.md": ("lightgbm", "sklearn"),
+    "from-optuna.md": ("optuna",),
     "hydra.md": ("hydra",),
+    "index.md": ("matplotlib", "pandas"),
+    "lightgbm.md": ("lightgbm", "sklearn"),
     "mlflow.md": ("mlflow",),
+    "neural-network.md": ("sklearn", "matplotlib"),
     "optuna.md": ("optuna",),
+    "sklearn-pipeline.md": ("sklearn",),
 }
 """Packages that the program of a page needs, which not every environment has."""
 NOT_COMMANDS = {"make", "pip", "pre-commit"}
