@@ -1,7 +1,8 @@
 """Draw the figures of the pages, docs/pictures/*.png, from real searches: `python -m docs.make_plots`. A few minutes.
 
-The searches run on an embedded MongoDB in a folder of their own: that of `make demo` with two workers, the digits by a
-small network with a pruner, and by trees with two losses.
+The searches run on an embedded MongoDB in a folder of their own, where they stay, so that the next time only the figures
+are drawn: that of `make demo` with two workers, the digits by a small network with a pruner, and by trees with two
+losses.
 """
 
 import os
@@ -66,17 +67,20 @@ def search(store: Any) -> dict[str, Any]:
 def draw(experiments: dict[str, Any]) -> None:
     """Draw each figure of the search that suits it."""
     from matplotlib import pyplot
+    from PIL import Image
 
     from hstore import plot
 
     of_digits = ("history", "importance", "slice", "contour", "parallel", "edf", "timeline")
     figures = [*((name, "digits") for name in of_digits), ("curves", "network"), ("pareto", "trees")]
     for name, of in figures:
-        drawn = getattr(plot, name)(experiments[of])
+        drawn = getattr(plot, name)(experiments[of], **({"log": True} if name == "history" else {}))
         figure = drawn.figure if hasattr(drawn, "figure") else drawn.flat[0].figure
         file = PICTURES / f"{name}.png"
-        figure.savefig(file, dpi=100, pil_kwargs={"optimize": True}, metadata={"Software": None})
+        figure.savefig(file, dpi=100)
         pyplot.close(figure)
+        with Image.open(file) as drawing:  # lines that cross in many shades take four times as much without a palette
+            drawing.convert("RGB").quantize(128).save(file, optimize=True)
         size = file.stat().st_size
         print(f"{file.relative_to(PICTURES.parents[1])}: {size // 1000} kB")
         if size > BYTES:
@@ -87,12 +91,11 @@ def main() -> None:
     """Search and draw."""
     matplotlib.use("Agg")
     os.environ.pop("HSTORE_URL", None)
-    with tempfile.TemporaryDirectory(prefix="hs", ignore_cleanup_errors=True) as home:
-        os.environ["HSTORE_HOME"] = home
-        import hstore
+    os.environ["HSTORE_HOME"] = str(Path(tempfile.gettempdir(), "hstore-plots"))
+    import hstore
 
-        with hstore.open() as store:
-            draw(search(store))
+    with hstore.open() as store:
+        draw(search(store))
 
 
 if __name__ == "__main__":
