@@ -1,4 +1,4 @@
-"""The description of the package for an index: README.md, whose links lead to the repository. All else: pyproject.toml."""
+"""What a package index shows: README.md, with links that lead to the repository. All else is in pyproject.toml."""
 
 import re
 import tomllib

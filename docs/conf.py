@@ -19,13 +19,16 @@ TABLES = "<!-- the tables of README.md -->"
 
 project = "hstore"
 author = "The hstore developers"
-copyright = "2026, The hstore developers"  # noqa: A001 - Sphinx's name
+copyright = "2026, The hstore developers"
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx_click", "sphinx_copybutton"]
 root_doc = "index"
 exclude_patterns = ["README.md", "*.toml"]  # README.md becomes a part of the first page
 html_theme = "furo"
 html_title = "hstore"
-html_theme_options = {"source_view_link": f"{SETUP['repository']()}/blob/main/docs/{{filename}}", "top_of_page_buttons": ["view"]}
+html_theme_options = {
+    "source_view_link": f"{SETUP['repository']()}/blob/main/docs/{{filename}}",
+    "top_of_page_buttons": ["view"],
+}
 html_copy_source = False
 
 myst_heading_anchors = 4

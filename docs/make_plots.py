@@ -1,8 +1,8 @@
 """Draw the figures of the pages, docs/pictures/*.png, from real searches: `python -m docs.make_plots`. A few minutes.
 
-The searches run on an embedded MongoDB in a folder of their own, where they stay, so that the next time only the figures
-are drawn: that of `make demo` with two workers, the digits by a small network with a pruner, and by trees with two
-losses.
+The searches run on an embedded MongoDB in a folder of their own, where they stay, so that the next time only the
+figures are drawn: that of `make demo` with two workers, the digits by a small network with a pruner, and by trees with
+two losses.
 """
 
 import os
@@ -19,21 +19,26 @@ BYTES = 150_000
 
 def network(config: dict[str, Any], ctrl: Any) -> float:
     """Train a network for at most 27 epochs, and report its error after each."""
-    from hstore.callbacks import partial_fit
     from sklearn.neural_network import MLPClassifier
 
-    X, X_held, y, y_held = digits()
+    from hstore.callbacks import partial_fit
+
+    images, held_images, labels, held_labels = digits()
     model = MLPClassifier((config["width"],), learning_rate_init=config["rate"], alpha=config["alpha"], random_state=0)
-    return partial_fit(ctrl, model, X, y, loss=lambda fitted: 1 - float(fitted.score(X_held, y_held)), steps=27)
+
+    def error(fitted: Any) -> float:
+        return 1 - float(fitted.score(held_images, held_labels))
+
+    return partial_fit(ctrl, model, images, labels, loss=error, steps=27)
 
 
 def tree(config: dict[str, Any]) -> list[float]:
     """Return the error of a tree, and how many leaves it has."""
     from sklearn.tree import DecisionTreeClassifier
 
-    X, X_held, y, y_held = digits()
-    fitted = DecisionTreeClassifier(**config, random_state=0).fit(X, y)
-    return [1 - float(fitted.score(X_held, y_held)), float(fitted.get_n_leaves())]
+    images, held_images, labels, held_labels = digits()
+    fitted = DecisionTreeClassifier(**config, random_state=0).fit(images, labels)
+    return [1 - float(fitted.score(held_images, held_labels)), float(fitted.get_n_leaves())]
 
 
 def digits() -> Any:

@@ -49,6 +49,7 @@ NEEDED = {
     "mlflow.md": ("mlflow",),
     "neural-network.md": ("sklearn", "matplotlib"),
     "optuna.md": ("optuna",),
+    "README.md": ("matplotlib", "pandas"),
     "sklearn-pipeline.md": ("sklearn",),
 }
 """Packages that the program of a page needs, which not every environment has."""
