@@ -4,13 +4,17 @@ docs/README.md lists the pages for those who read them in the repository. The si
 is put into one list only.
 """
 
+from __future__ import annotations
+
 import os
 import re
 import runpy
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from sphinx.application import Sphinx
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
 
 DOCS = Path(__file__).parent
 SETUP = runpy.run_path(str(DOCS.parent / "setup.py"), run_name="setup")
@@ -40,8 +44,6 @@ nb_execution_mode = "force"  # the notebook has no outputs in the repository
 nb_execution_timeout = 600
 nb_execution_raise_on_error = True
 nb_merge_streams = True
-os.environ["HSTORE_HOME"] = tempfile.mkdtemp(prefix="hs")  # the store of the notebook: short, for a socket is in it
-os.environ.pop("HSTORE_URL", None)
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # signatures have them
@@ -108,6 +110,8 @@ def as_rst(app: Sphinx, kind: str, name: str, value: object, options: object, li
 
 
 def setup(app: Sphinx) -> None:
-    """Register what prepares the text of a page."""
+    """Register what prepares the text of a page, and give the notebook a store of its own."""
+    os.environ["HSTORE_HOME"] = tempfile.mkdtemp(prefix="hs")  # short, for a socket is in it
+    os.environ.pop("HSTORE_URL", None)
     app.connect("source-read", prepare)
     app.connect("autodoc-process-docstring", as_rst)

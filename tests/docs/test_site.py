@@ -47,6 +47,25 @@ def test_readme_renders_on_a_package_index(of_setup: dict[str, Any]) -> None:
     assert "<table>" in shown
 
 
+def test_the_tree_of_the_site_has_every_page_once(of_setup: dict[str, Any]) -> None:
+    conf = runpy.run_path(str(DOCS / "conf.py"), run_name="conf")
+    trees = conf["toctrees"]((DOCS / "README.md").read_text())
+    shown = [line for line in trees.splitlines() if re.fullmatch(r"[\w./-]+", line)]
+    files = [file for kind in ("*.md", "*.ipynb") for file in DOCS.rglob(kind) if file.parent.name != "decisions"]
+    pages = {str(file.relative_to(DOCS).with_suffix("")) for file in files} - {"README", "index"} | {"decisions/README"}
+    assert sorted(shown) == sorted(pages), "a page of docs/ has one row in the tables of docs/README.md"
+
+
+def test_docstrings_become_fields_and_blocks() -> None:
+    conf = runpy.run_path(str(DOCS / "conf.py"), run_name="conf")
+    lines = ["Do it.", "", "    f(x)", "", "x: what, it", "    is.", "Raises an error.", "a, b,", "c: as there."]
+    conf["as_rst"](None, "function", "f", None, None, lines)
+    assert "\n".join(lines).split() == (
+        "Do it. :: f(x) :x: what, it is. Raises an error. :a, b, c: as there.".split()
+    )
+    assert lines[lines.index("Raises an error.") - 1] == lines[lines.index(":x: what, it") - 1] == ""
+
+
 def test_pictures_are_small_and_each_is_shown() -> None:
     pages = [ROOT / "README.md", *DOCS.rglob("*.md")]
     shown = {found for page in pages for found in re.findall(r"pictures/([\w-]+\.png)", page.read_text())}
