@@ -43,7 +43,7 @@ suppress_warnings = ["myst.header"]  # a how-to may begin below its title with a
 nb_execution_mode = "force"  # the notebook has no outputs in the repository
 nb_execution_timeout = 600
 nb_execution_raise_on_error = True
-nb_merge_streams = True
+nb_output_stderr = "remove"  # the progress bar, once for each step
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # signatures have them
@@ -94,19 +94,20 @@ def absolute(link: str, folder: str) -> str:
 
 
 def as_rst(app: Sphinx, kind: str, name: str, value: object, options: object, lines: list[str]) -> None:
-    """Turn a docstring into what Sphinx reads: `name: what it is` into a field, an indented example into a block."""
+    """Turn a docstring into what Sphinx reads: `name: what it is` into a term, an indented example into a block."""
     text = re.sub(r"^((?:\w+, )*\w+),\n(?=(?:\w+, )*\w+: )", r"\1, ", "\n".join(lines), flags=re.MULTILINE)
     lines[:] = []
-    in_field = False
+    in_terms = False
     for line in text.splitlines():
         is_indented = line.startswith(" ")
         if field := re.fullmatch(r"([a-z]\w*(?:, [a-z]\w*)*): (.*)", line):
-            lines += ([] if in_field else [""]) + [f":{field[1]}: {field[2]}"]
-        elif is_indented and not in_field and lines and not lines[-1]:
+            terms = ", ".join(f"``{each}``" for each in field[1].split(", "))
+            lines += ([] if in_terms else [""]) + [terms, f"    {field[2]}"]
+        elif is_indented and not in_terms and lines and not lines[-1]:
             lines += ["::", "", line]
         else:
-            lines += ["", line] if in_field and line and not is_indented else [line]
-        in_field = bool(field) or (in_field and (is_indented or not line))
+            lines += ["", line] if in_terms and line and not is_indented else [line]
+        in_terms = bool(field) or (in_terms and (is_indented or not line))
 
 
 def setup(app: Sphinx) -> None:

@@ -56,14 +56,14 @@ def test_the_tree_of_the_site_has_every_page_once(of_setup: dict[str, Any]) -> N
     assert sorted(shown) == sorted(pages), "a page of docs/ has one row in the tables of docs/README.md"
 
 
-def test_docstrings_become_fields_and_blocks() -> None:
+def test_docstrings_become_terms_and_blocks() -> None:
     conf = runpy.run_path(str(DOCS / "conf.py"), run_name="conf")
     lines = ["Do it.", "", "    f(x)", "", "x: what, it", "    is.", "Raises an error.", "a, b,", "c: as there."]
     conf["as_rst"](None, "function", "f", None, None, lines)
     assert "\n".join(lines).split() == (
-        "Do it. :: f(x) :x: what, it is. Raises an error. :a, b, c: as there.".split()
+        "Do it. :: f(x) ``x`` what, it is. Raises an error. ``a``, ``b``, ``c`` as there.".split()
     )
-    assert lines[lines.index("Raises an error.") - 1] == lines[lines.index(":x: what, it") - 1] == ""
+    assert lines[lines.index("Raises an error.") - 1] == lines[lines.index("``x``") - 1] == ""
 
 
 def test_pictures_are_small_and_each_is_shown() -> None:
