@@ -49,6 +49,7 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # signatures have them
 autodoc_use_legacy_class_based = False
 default_role = "code"  # what docstrings mean by single backticks
+smartquotes = False  # options begin with two dashes
 copybutton_prompt_text = r"\$ |>>> "
 copybutton_prompt_is_regexp = True
 
@@ -94,8 +95,9 @@ def absolute(link: str, folder: str) -> str:
 
 
 def as_rst(app: Sphinx, kind: str, name: str, value: object, options: object, lines: list[str]) -> None:
-    """Turn a docstring into what Sphinx reads: `name: what it is` into a term, an indented example into a block."""
+    """Turn a docstring into what Sphinx reads: `name: what it is` into a term, an example into a block."""
     text = re.sub(r"^((?:\w+, )*\w+),\n(?=(?:\w+, )*\w+: )", r"\1, ", "\n".join(lines), flags=re.MULTILINE)
+    text = re.sub(r"\bdocs/([\w-]+)\.md\b", r":doc:`/\1`", text)
     lines[:] = []
     in_terms = False
     for line in text.splitlines():
@@ -110,9 +112,17 @@ def as_rst(app: Sphinx, kind: str, name: str, value: object, options: object, li
         in_terms = bool(field) or (in_terms and (is_indented or not line))
 
 
+def examples_as_block(app: Sphinx, context: object, lines: list[str]) -> None:
+    """Turn the lines of a help text that click keeps as they are, its examples, into a block of code."""
+    text = re.sub(r"^\| ", "    ", "\n".join(lines), flags=re.MULTILINE)
+    lines[:] = re.sub(r"((?:^    .*\n?)+)", r".. code-block:: console\n\n\1\n", text, flags=re.MULTILINE).splitlines()
+    lines.append("")
+
+
 def setup(app: Sphinx) -> None:
     """Register what prepares the text of a page, and give the notebook a store of its own."""
     os.environ["HSTORE_HOME"] = tempfile.mkdtemp(prefix="hs")  # short, for a socket is in it
     os.environ.pop("HSTORE_URL", None)
     app.connect("source-read", prepare)
     app.connect("autodoc-process-docstring", as_rst)
+    app.connect("sphinx-click-process-description", examples_as_block)

@@ -66,6 +66,15 @@ def test_docstrings_become_terms_and_blocks() -> None:
     assert lines[lines.index("Raises an error.") - 1] == lines[lines.index("``x``") - 1] == ""
 
 
+def test_examples_of_a_help_text_keep_their_lines_and_dashes() -> None:
+    conf = runpy.run_path(str(DOCS / "conf.py"), run_name="conf")
+    lines = ["Stop it.", "", "| hstore stop a --now", "| hstore ls", "", "See there."]
+    conf["examples_as_block"](None, None, lines)
+    block = "\n".join(lines)
+    assert block.startswith("Stop it.\n\n.. code-block:: console\n\n    hstore stop a --now\n    hstore ls\n\n")
+    assert lines[-2:] == ["See there.", ""]  # what follows is a directive
+
+
 def test_pictures_are_small_and_each_is_shown() -> None:
     pages = [ROOT / "README.md", *DOCS.rglob("*.md")]
     shown = {found for page in pages for found in re.findall(r"pictures/([\w-]+\.png)", page.read_text())}
