@@ -1,7 +1,7 @@
 """Makes the pictures of the page in docs/pictures: `python -m docs.make_pictures [--all FOLDER]`.
 
-It runs real searches in a store of its own, serves them, and looks at them with Chromium. With --all it saves every view
-in both themes and at two widths, to be looked at; without, the few that the documentation shows.
+It runs real searches in a store of its own, serves them, and looks at them with Chromium. With --all it saves every
+view in both themes and at two widths, to be looked at; without, the few that the documentation shows.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ TOKEN = "the-token-of-the-pictures"
 WIDE, NARROW = (1280, 860), (420, 800)
 LEAST_SECONDS, MOST_SECONDS = 0.004, 0.02
 SHOWN = {
-    "searches": ("page-searches", "light"), "search": ("page-search", "light"), "parameters": ("page-parameters", "light"),
+    "searches": ("page-searches", "light"), "search": ("page-search", "light"),
+    "parameters": ("page-parameters", "light"),
     "run": ("page-run", "dark"), "trial": ("page-trial", "light"), "compare": ("page-compare", "dark"),
     "evidence": ("page-evidence", "light"),
 }  # fmt: skip

@@ -23,15 +23,8 @@ SPACE = compile_space({"x": hp.uniform("x", 0, 10), "y": hp.choice(LABEL, [SCRIP
 def begin_search(store: Store, name: str, losses: Sequence[float | None]) -> Experiment:
     """Return a search with a trial for each of *losses*; None: it failed."""
     experiment = Experiment(store, name)
-    experiment.begin(
-        CREATED
-        | {
-            "space": SPACE,
-            "generator": to_data(as_generator(0)),
-            "algorithm": {"name": "rand"},
-            "limits": {"max_evals": 9},
-        }
-    )
+    about = {"space": SPACE, "generator": to_data(as_generator(0)), "algorithm": {"name": "rand"}}
+    experiment.begin(CREATED | about | {"limits": {"max_evals": 9}})
     for tid, loss in enumerate(losses):
         add_trial(experiment, tid, loss)
     return experiment
