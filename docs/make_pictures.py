@@ -80,7 +80,10 @@ def make_searches(url: str) -> None:
         worst = max((trial for trial in digits.trials if trial.loss is not None), key=lambda trial: trial.loss or 0.0)
         digits.void(worst.tid, reason="trained on the test set", person="Ada")
         digits.amend(
-            digits.best.tid, loss=digits.best.loss + 0.002, reason="validated on the wrong split", person="Grace"
+            digits.best.tid,
+            loss=(digits.best.loss or 0.0) + 0.002,
+            reason="validated on the wrong split",
+            person="Grace",
         )
         digits.tag("candidate", digits.best.tid, person="Grace")
 
@@ -197,11 +200,11 @@ def main() -> None:
 
 
 def compress(file: Path) -> None:
-    """Make the picture in *file* one of 128 colours, which screens of text and charts hardly differ from."""
+    """Make the picture in *file* one of 256 colours, which screens of text and charts hardly differ from."""
     from PIL import Image
 
     with Image.open(file) as picture:
-        picture.convert("RGB").quantize(128, dither=Image.Dither.NONE).save(file, optimize=True)
+        picture.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(file, optimize=True)
 
 
 if __name__ == "__main__":

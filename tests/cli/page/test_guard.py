@@ -109,7 +109,8 @@ def test_each_action_is_the_event_of_its_command(page: Page, search: Experiment)
 
 
 def test_corrections_have_a_reason_and_a_person(page: Page, search: Experiment) -> None:
-    name, who = search.name, {"person": "Ada", "why": SCRIPT}
+    name = search.name
+    who: dict[str, Any] = {"person": "Ada", "why": SCRIPT}
     assert page.act(name=name, do="void", tid=2, **who).data["written"] == ["noted"]
     assert page.act(name=name, do="void", tid=2, **who).data["written"] == []
     assert page.act(name=name, do="unvoid", tid=2, **who).status == 200
@@ -120,11 +121,12 @@ def test_corrections_have_a_reason_and_a_person(page: Page, search: Experiment) 
     assert (search.state.trials[2].loss, search.best.tid, search.state.trials[0].tags) == (0.75, 0, ("baseline",))
     notes = [*search.state.notes, *search.state.trials[2].notes]
     assert {note.person for note in notes if note.note} == {"Ada"}
-    for wrong in (
+    refused: list[dict[str, Any]] = [
         {"do": "void", "tid": 2, "why": ""}, {"do": "void", "why": "x"}, {"do": "amend", "tid": 2, "why": "x"},
         {"do": "amend", "tid": 2, "why": "x", "loss": "low"}, {"do": "amend", "tid": 1, "why": "x", "loss": 1},
         {"do": "note", "why": "x", "person": ["Ada"]}, {"do": "note", "tid": True, "why": "x"},
-    ):  # fmt: skip
+    ]  # fmt: skip
+    for wrong in refused:
         assert page.act(name=name, **wrong).status == 400, wrong
     assert page.act(name=name, do="void", tid=99, **who).status == 404
     told = page.get("/trial", name=name, tid=2).text
