@@ -50,17 +50,20 @@ def explain(session: Session, experiment: str, tid: int | None, as_json: bool) -
         with tqdm(total=total, unit="decision", leave=False, disable=not sys.stderr.isatty(), file=sys.stderr) as bar:
             explained = list(explain_all(found, None if tid is None else [tid], bar.update))
     if tid is not None:
-        print_json(_data(explained[0])) if as_json else print_text("\n".join(_lines(explained[0])))
+        print_json(explanation_data(explained[0])) if as_json else print_text("\n".join(_lines(explained[0])))
         return
     trusted = calibration(explained)
     if as_json:
-        print_json({"calibration": _calibration_data(trusted), "trials": [_data(each) for each in explained]})
+        print_json(
+            {"calibration": _calibration_data(trusted), "trials": [explanation_data(each) for each in explained]}
+        )
     else:
         print_text(_as_table(explained))
         print_text(_calibration_line(trusted))
 
 
-def _data(explained: Explanation) -> dict[str, Any]:
+def explanation_data(explained: Explanation) -> dict[str, Any]:
+    """Return *explained* as --json prints it."""
     from dataclasses import asdict
 
     prediction = explained.prediction

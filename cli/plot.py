@@ -15,7 +15,7 @@ from hstore.cli.session import writing
 if TYPE_CHECKING:
     from hstore.cli.session import Session
 
-NAMES = ("history", "edf", "importance", "slice", "contour", "parallel", "pareto", "curves", "timeline")
+NAMES = ("history", "edf", "importance", "slice", "contour", "parallel", "pareto", "curves", "timeline", "calibration")
 KINDS = (".png", ".svg", ".pdf")
 
 
@@ -46,13 +46,14 @@ def plot(
     hstore plot digits history --with digits-2 --with digits-3 -o three.png
     """
     from hstore.engine.analysis.figures.known_figures import page, usual_figures
+    from hstore.engine.audit.calibration import calibration
 
     if Path(file).suffix.lower() not in KINDS:
         raise click.UsageError(f"--output must end in {', '.join(KINDS)}")
     with ExitStack() as stack:
         searches = [stack.enter_context(session.experiment(name)) for name in (experiment, *others)]
         names = figures or usual_figures(searches[0])
-        drawn = page(searches, names)
+        drawn = page(searches, names, {"calibration": calibration})
         with writing(file):
             drawn.savefig(file, dpi=dpi)
     if as_json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -61,40 +62,62 @@ def verify(
     hstore verify digits --head 5a1f…      a head that `hstore head digits` printed at any time
     """
     from hstore.cli.table import text
-    from hstore.store.log_chains import chains_of
-    from hstore.store.published_head import find_head
-    from hstore.store.signatures import look_at
-    from hstore.store.verify import verify_chains
 
     if at is not None and head is None:
         raise click.UsageError("--at needs --head")
     session: Session = ctx.obj
     store, name = session.place(experiment)
+    found = examine(store, name, head=head, at=at, has_attachments=not no_attachments)
+    if as_json:
+        print_json(_as_json(found, head))
+    else:
+        counts = f"{found.report.events} events, {found.report.decisions} decisions"
+        print_text(f"{experiment}: {counts}: {'FAILED' if found.is_wrong else 'OK'}")
+        for line in (
+            *found.findings,
+            *_about_heads(experiment, found.report, head, found.published),
+            *_about(found.signatures, store.keys),
+        ):
+            print_text(text(line))
+    if found.is_wrong:
+        ctx.exit(FAILED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examined:
+    """What verifying an experiment found."""
+
+    report: Report
+    signatures: Signatures
+    findings: list[str]
+    published: Published | None
+    """The state that has the head that was given."""
+    is_wrong: bool
+
+
+def examine(
+    store: Store, name: str, *, head: bytes | None = None, at: str | None = None, has_attachments: bool = True
+) -> Examined:
+    """Return what verifying experiment *name* of *store* finds; raises `NotFound`. See `verify` for the rest."""
+    from hstore.store.log_chains import chains_of
+    from hstore.store.published_head import find_head
+    from hstore.store.signatures import look_at
+    from hstore.store.verify import verify_chains
+
     documents = list(store.log.documents(name))
     if not documents:
         store.experiment(name)  # raises NotFound
     fetch, chains = store.attachments.get, chains_of(documents)
     report, signatures = verify_chains(chains, fetch=fetch), look_at(documents, store.keys)
     findings = [finding.message for finding in report.findings]
-    if not no_attachments:
+    if has_attachments:
         findings += _lost(store, chains, findings)
         findings += [why for why in _damaged(store) if all(why not in known for known in findings)]
     published = None if head is None else find_head(chains, head, recorded=report.recorded, at=at)
     is_wrong = bool(findings or signatures.wrong or (head is not None and published is None))
-    if as_json:
-        print_json(_as_json(report, signatures, findings, head, published))
-    else:
-        print_text(
-            f"{experiment}: {report.events} events, {report.decisions} decisions: {'FAILED' if is_wrong else 'OK'}"
-        )
-        for line in (
-            *findings,
-            *_about_heads(experiment, report, head, published),
-            *_about(signatures, store.keys),
-        ):
-            print_text(text(line))
-    if is_wrong:
-        ctx.exit(FAILED)
+    return Examined(
+        report=report, signatures=signatures, findings=findings, published=published, is_wrong=is_wrong
+    )  # fmt: skip
 
 
 def _lost(store: Store, chains: Chains, known: list[str]) -> list[str]:
@@ -115,16 +138,14 @@ def _damaged(store: Store) -> Iterator[str]:
             yield str(error)
 
 
-def _as_json(
-    report: Report, signatures: Signatures, findings: list[str], head: bytes | None, published: Published | None
-) -> dict[str, Any]:
+def _as_json(found: Examined, head: bytes | None) -> dict[str, Any]:
     from dataclasses import asdict
 
-    about = asdict(report) | {"signatures": asdict(signatures)}
-    named = {finding.message for finding in report.findings}
-    about["content"] = [message for message in findings if message not in named]
+    about = asdict(found.report) | {"signatures": asdict(found.signatures)}
+    named = {finding.message for finding in found.report.findings}
+    about["content"] = [message for message in found.findings if message not in named]
     if head is not None:
-        about["published"] = None if published is None else asdict(published)
+        about["published"] = None if found.published is None else asdict(found.published)
     return about
 
 

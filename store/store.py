@@ -126,7 +126,7 @@ class Store:
         for name in self.experiments():
             experiment = self.experiment(name)
             if experiment.chain(None)[0].at <= moment:
-                yield self._past(experiment, moment)
+                yield self.past(experiment, moment)
 
     def experiment(
         self, name: str, *, only: Iterable[int] | None = None, from_snapshot: bool = False, at: When | None = None
@@ -140,7 +140,7 @@ class Store:
             Raises `InvalidValue` for any other text.
         """
         if at is not None:
-            return self._past(self.experiment(name), parse(at, now()))
+            return self.past(self.experiment(name), parse(at, now()))
         experiment = Experiment(self, check_name(name), only=only, from_snapshot=from_snapshot)
         experiment.refresh()
         if experiment.state.events == 0:
@@ -167,7 +167,8 @@ class Store:
         """
         return remove(self, check_name(name), reason=reason, person=person, force=force, on_progress=on_progress)
 
-    def _past(self, experiment: Experiment, at: int | dt.datetime) -> Experiment:
+    def past(self, experiment: Experiment, at: int | dt.datetime) -> Experiment:
+        """Return *experiment*, of which all trials were read, as of *at*: a view that nothing can be written to."""
         store = Store(PastLog(events_at(experiment, at), at), self.attachments, url=self.url, identity=self.identity)
         return store.experiment(experiment.name)
 
