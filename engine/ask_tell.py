@@ -130,9 +130,9 @@ class AskedTrial:
         """See `Search.fail`."""
         return self._search.fail(self, error)
 
-    def give_back(self, why: str = "given back") -> None:
+    def give_back(self, why: str = "given back") -> bool:
         """See `Search.give_back`."""
-        self._search.give_back(self, why)
+        return self._search.give_back(self, why)
 
     def __repr__(self) -> str:
         return f"<hstore.AskedTrial {self.tid} of {self._search.experiment.name!r}: {self.params}>"
@@ -236,10 +236,10 @@ class Search:
         with self.locked():
             return self.driver.end(trial._taken, (Failed, trial.tid, {**failure, "final": True}))
 
-    def give_back(self, trial: AskedTrial, why: str = "given back") -> None:
-        """Queue *trial* again, for the next that asks: it was not evaluated."""
+    def give_back(self, trial: AskedTrial, why: str = "given back") -> bool:
+        """Queue *trial* again, for the next that asks: it was not evaluated. Return whether that counts: see `tell`."""
         with self.locked():
-            self.driver.end(trial._taken, (Requeued, trial.tid, {"why": why}))
+            return self.driver.end(trial._taken, (Requeued, trial.tid, {"why": why}))
 
     async def ask_async(self) -> AskedTrial | None:
         """Do what `ask` does without blocking the event loop."""

@@ -15,19 +15,23 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from pymongo.errors import PyMongoError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from hstore.cli.page.actions import act
-from hstore.cli.page.guard import Guard
+from hstore.cli.page.api import Api, status_of
+from hstore.cli.page.api_document import PREFIX
+from hstore.cli.page.guard import Guard, error_answer
 from hstore.cli.page.search_data import SearchData
 from hstore.cli.page.snippets import of_search, of_searches, of_trial
 from hstore.cli.page.stream import stream_response
 from hstore.cli.page.trial_view import attachment, trial_view
 from hstore.cli.printing import for_json
-from hstore.store.errors import HstoreError, InvalidValue, NotFound, StoreUnreachable
+from hstore.store.errors import HstoreError, InvalidValue, NotFound
+from hstore.store.messages import Log
 from hstore.store.terminal_text import printable, printable_lines
 
 if TYPE_CHECKING:
@@ -37,6 +41,8 @@ if TYPE_CHECKING:
 
     from hstore.cli.page.access import Access
     from hstore.store.store import Store
+
+LOG = Log("page")
 
 MOST_COMPARED = 6
 BOKEH_FILES = ("bokeh.min.js", "bokeh-gl.min.js")
@@ -63,19 +69,19 @@ class Site:
 
     async def searches(self, request: Request) -> Response:
         """Show the list of searches."""
-        return self._page(request, "searches.html", title="Searches")
+        return self.page(request, "searches.html", title="Searches")
 
     async def search(self, request: Request) -> Response:
         """Show one search; `name`."""
         name = _name(request)
         known = await run_in_threadpool(self.data.heading, name)
-        return self._page(request, "search.html", title=name, name=name, snippets=of_search(name), **known)
+        return self.page(request, "search.html", title=name, name=name, snippets=of_search(name), **known)
 
     async def trial(self, request: Request) -> Response:
         """Show one trial; `name` and `tid`."""
         name, tid = _name(request), _tid(request)
         view = await run_in_threadpool(trial_view, self.store.for_thread(), name, tid)
-        return self._page(
+        return self.page(
             request, "trial.html", title=f"trial {tid} of {name}", name=name, tid=tid, snippets=of_trial(name, tid),
             **view,
         )  # fmt: skip
@@ -90,7 +96,7 @@ class Site:
             raise NotFound(f"there is no experiment {missing[0]!r}", name=missing[0])
         searches = [known[name] for name in names]
         labels = list(dict.fromkeys(label for each in searches for label in each["best"].get("params", {})))
-        return self._page(
+        return self.page(
             request, "compare.html", title="Compare", searches=searches, labels=labels, snippets=of_searches(names)
         )
 
@@ -163,7 +169,8 @@ class Site:
             content = gzip.decompress(content)
         return Response(content, media_type=kind, headers=headers)
 
-    def _page(self, request: Request, template: str, status: int = 200, **values: Any) -> Response:
+    def page(self, request: Request, template: str, status: int = 200, **values: Any) -> Response:
+        """Return a page, made of *template*."""
         text = self._templates.get_template(template).render(
             root=self.access.root_path, is_read_only=self.access.is_read_only, version=version_of_files(),
             style_nonce=request.state.style_nonce, store=_place(self.store), **values,
@@ -172,11 +179,27 @@ class Site:
 
     async def failed(self, request: Request, error: Exception) -> Response:
         """Say what went wrong: on a page, or to a program as JSON."""
-        status = 404 if isinstance(error, NotFound) else 503 if isinstance(error, StoreUnreachable) else 400
-        hint = getattr(error, "hint", "") or ""
-        if "/api/" in request.url.path:
-            return JSONResponse({"error": str(error), "hint": hint}, status)
-        return self._page(request, "failed.html", status, title="Error", error=str(error), hint=hint)
+        status, hint = status_of(error), getattr(error, "hint", "") or ""
+        if _is_for_a_program(request):
+            return error_answer(status, str(error), hint)
+        return self.page(request, "failed.html", status, title="Error", error=str(error), hint=hint)
+
+    async def no_such_address(self, request: Request, error: Exception) -> Response:
+        """Say that an address or a method is not known: to a program as JSON."""
+        assert isinstance(error, HTTPException)
+        if not _is_for_a_program(request):
+            return PlainTextResponse(f"{error.detail}\n", error.status_code, headers=error.headers)
+        hint = (
+            "start the server with `hstore ui --api`" if PREFIX in request.url.path and not self.access.has_api else ""
+        )
+        answer = error_answer(error.status_code, f"{request.method} {request.url.path:.200}: {error.detail}", hint)
+        answer.headers.update(error.headers or {})
+        return answer
+
+    async def at_fault(self, request: Request, error: Exception) -> Response:
+        """Say that the server is at fault, and not how: that is in its messages."""
+        LOG.error(f"{request.method} {request.url.path:.200} failed: {type(error).__name__}: {error}")
+        return error_answer(500, f"the server is at fault: {type(error).__name__}", "its messages say more")
 
 
 def make_app(store: Store, access: Access) -> Starlette:
@@ -191,15 +214,26 @@ def make_app(store: Store, access: Access) -> Starlette:
     routes += [Route(f"/api/{name}", answer) for name, answer in data.items()]
     routes += [Route("/api/act", site.act, methods=["POST"]), Route("/static/{version}/{file}", site.static)]
 
+    api = Api(store, access.root_path) if access.has_api else None
+    if api is not None:
+        routes += api.routes(site.page)
+
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
         site.data.watches.close()
+        if api is not None:
+            await run_in_threadpool(api.close)
 
     app = Starlette(
         routes=routes,
         middleware=[Middleware(Guard, access=access), Middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)],
-        exception_handlers={HstoreError: site.failed, PyMongoError: site.failed},
+        exception_handlers={
+            HstoreError: site.failed,
+            PyMongoError: site.failed,
+            HTTPException: site.no_such_address,
+            Exception: site.at_fault,
+        },
         lifespan=lifespan,
     )
     app.state.site = site
@@ -226,6 +260,10 @@ def _file(name: str) -> tuple[bytes, str] | None:
     else:
         file = files("hstore.cli.page").joinpath("static", name)
     return (gzip.compress(file.read_bytes(), 6), kind) if file.is_file() else None
+
+
+def _is_for_a_program(request: Request) -> bool:
+    return "/api/" in request.url.path
 
 
 def _place(store: Store) -> str:
