@@ -123,7 +123,7 @@ def show(
     if tid is None:
         with session.summary(experiment, exact=exact, at=at) as summary:
             if as_json:
-                print_json_with(_experiment_data(summary), "trials", _trials_data(summary))
+                print_json_with(experiment_data(summary), "trials", _trials_data(summary))
             else:
                 print_text(_experiment_text(summary))
         return
@@ -133,7 +133,7 @@ def show(
             printed = _output(found, trial)
             print_json({"tid": tid, "output": printed}) if as_json else print_text(printed.removesuffix("\n"))
         elif as_json:
-            print_json(_trial_data(found, trial))
+            print_json(trial_data(found, trial))
         else:
             print_text(_trial_text(found, trial))
 
@@ -141,7 +141,8 @@ def show(
 # -- an experiment --------------------------------------------------------------------------------------------
 
 
-def _experiment_data(summary: ExperimentSummary) -> dict[str, Any]:
+def experiment_data(summary: ExperimentSummary) -> dict[str, Any]:
+    """Return what `--json` says of an experiment, but for its trials."""
     from hstore.store.read_models import experiment_document
 
     document = experiment_document(summary)
@@ -161,10 +162,10 @@ def _experiment_data(summary: ExperimentSummary) -> dict[str, Any]:
 def _trials_data(summary: ExperimentSummary) -> Iterator[dict[str, Any]]:
     """Yield the document of each trial, and whether it is ranked."""
     for document in summary.documents():
-        yield {name: value for name, value in document.items() if name != "_id"} | rank_data(document)
+        yield {name: value for name, value in document.items() if name != "_id"} | ranked_data(document)
 
 
-def rank_data(document: Mapping[str, Any]) -> dict[str, Any]:
+def ranked_data(document: Mapping[str, Any]) -> dict[str, Any]:
     """Return whether the trial of *document* is ranked, and why not if it has ended."""
     from hstore.store.ranked import why_unranked
     from hstore.store.values import from_loss
@@ -294,11 +295,12 @@ def _latest(summary: ExperimentSummary) -> Iterator[str]:
 # -- a trial --------------------------------------------------------------------------------------------------
 
 
-def _trial_data(experiment: Experiment, trial: Trial) -> dict[str, Any]:
+def trial_data(experiment: Experiment, trial: Trial) -> dict[str, Any]:
+    """Return what `--json` says of *trial*, read from the log."""
     from hstore.store.read_models import trial_document
 
     document = trial_document(trial)
-    document |= rank_data(document)
+    document |= ranked_data(document)
     del document["_id"]
     events: list[dict[str, Any]] = [
         {"ver": e.ver, "type": e.type, "at": e.at, "by": e.by}

@@ -128,9 +128,9 @@ def value(document: Document, name: str) -> Any:
         loss, kind = document.get("loss"), document.get("loss_kind", "")
         return float(kind) if loss is None and kind in ("nan", "inf", "-inf") else loss
     if name in ("is_ranked", "not_ranked"):
-        from hstore.cli.show import rank_data
+        from hstore.cli.show import ranked_data
 
-        return rank_data(document).get(name)
+        return ranked_data(document).get(name)
     return document.get(name)
 
 
@@ -247,10 +247,10 @@ def _cell(found: Any) -> Any:
 
 def _as_json(document: Document, columns: Sequence[str]) -> dict[str, Any]:
     """Return *document* as `hstore show --json` has it; of *columns*, if any are named, no more than those."""
-    from hstore.cli.show import rank_data
+    from hstore.cli.show import ranked_data
 
     whole = {name: found for name, found in document.items() if name != "_id"} | (
-        rank_data(document) if not columns else {}
+        ranked_data(document) if not columns else {}
     )
     if not columns:
         return whole

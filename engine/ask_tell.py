@@ -132,9 +132,9 @@ class AskedTrial:
         """See `Search.fail`."""
         return self._search.fail(self, error)
 
-    def give_back(self, why: str = "given back") -> None:
+    def give_back(self, why: str = "given back") -> bool:
         """See `Search.give_back`."""
-        self._search.give_back(self, why)
+        return self._search.give_back(self, why)
 
     def explain(self) -> Explanation:
         """Return why the trial is where it is: what the search knew, and what its model expected of the point."""
@@ -243,10 +243,10 @@ class Search:
         with self.locked():
             return self.driver.end(trial._taken, (Failed, trial.tid, {**failure, "final": True}))
 
-    def give_back(self, trial: AskedTrial, why: str = "given back") -> None:
-        """Queue *trial* again, for the next that asks: it was not evaluated."""
+    def give_back(self, trial: AskedTrial, why: str = "given back") -> bool:
+        """Queue *trial* again, for the next that asks: it was not evaluated. Return whether that counts: see `tell`."""
         with self.locked():
-            self.driver.end(trial._taken, (Requeued, trial.tid, {"why": why}))
+            return self.driver.end(trial._taken, (Requeued, trial.tid, {"why": why}))
 
     async def ask_async(self) -> AskedTrial | None:
         """Do what `ask` does without blocking the event loop."""

@@ -61,7 +61,24 @@ def test_docstrings_become_terms_and_blocks() -> None:
     lines = ["Do it.", "", "    f(x)", "", "x: what, it", "    is.", "Raises an error.", "a, b,", "c: as there."]
     conf["as_rst"](None, "function", "f", None, None, lines)
     assert "\n".join(lines).split() == (
-        "Do it. :: f(x) ``x`` what, it is. Raises an error. ``a``, ``b``, ``c`` as there.".split()
+        [
+            "Do",
+            "it.",
+            "::",
+            "f(x)",
+            "``x``",
+            "what,",
+            "it",
+            "is.",
+            "Raises",
+            "an",
+            "error.",
+            "``a``,",
+            "``b``,",
+            "``c``",
+            "as",
+            "there.",
+        ]
     )
     assert lines[lines.index("Raises an error.") - 1] == lines[lines.index("``x``") - 1] == ""
 
