@@ -118,8 +118,8 @@ def fmin(
         searches for their Pareto front, and the list of the points of the front is returned. A result may also have
         "constraints", a list of numbers: a constraint is kept if its number is at most 0.
     replicates: how often a point is evaluated at most, for a loss that is noisy: the point with the lowest mean so far
-        is evaluated again until it was so often, or another has a lower mean. Each evaluation is a trial of its own,
-        and counts to *max_evals*. See docs/noise.md.
+        is evaluated again until it was so often, or another has a lower mean; from the 20th trial on, in every other
+        trial at most. Each evaluation is a trial of its own, and counts to *max_evals*. See docs/noise.md.
     return_recommended: True returns the tried point whose expected loss is lowest rather than the one with the lowest
         loss, as `Experiment.recommended` does; the default does so with *replicates*. They are the same where losses
         are not noisy.

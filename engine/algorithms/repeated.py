@@ -19,6 +19,7 @@ from hstore.store.errors import InvalidValue
 
 REPLICATES = "replicates"
 """A setting of every algorithm: how often a point is evaluated at most; see `to_repeat`."""
+_FIRST, _EVERY = 20, 2
 _ENOUGH = 3
 """How many points have to be repeated without a difference for an objective to count as deterministic."""
 
@@ -80,10 +81,12 @@ def to_repeat(space: Space, history: History, most: int) -> int | None:
 
     It is the point with the lowest mean of its evaluations, as long as it has fewer than *most*, pending and failed
     ones included. So a point that was lucky once loses its place, and a hopeless one is evaluated once. Nothing is
-    repeated with several losses, nor once three points were repeated without any difference: the objective is
-    deterministic.
+    repeated before the 20th trial, when the leading point is soon another one, and no more than every other trial is a
+    repeat; nor is anything with several losses, or once three points were repeated without any difference: the
+    objective is deterministic.
     """
-    if most < 2 or history.loss_vectors.shape[1]:
+    tid = history.next_tid
+    if most < 2 or history.loss_vectors.shape[1] or tid < _FIRST or tid % _EVERY:
         return None
     points = by_point(history)
     if sum(len(point.losses) > 1 for point in points) >= _ENOUGH and not are_noisy(points):

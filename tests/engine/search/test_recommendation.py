@@ -22,7 +22,7 @@ def noisy(seed: int = 0) -> Any:
     return lambda c: (c["x"] - 1) ** 2 + (c["k"] == "b") + 0.5 * rng.normal()
 
 
-def search(store: Store, objective: Any, n: int = 16, **options: Any) -> Any:
+def search(store: Store, objective: Any, n: int = 30, **options: Any) -> Any:
     return fmin(objective, SPACE, max_evals=n, experiment="e", store=store, rstate=0, verbose=False, **options)
 
 
@@ -30,7 +30,7 @@ def test_replicates_are_trials_of_their_own_that_replay_derives_and_a_resumed_se
     store: Store,
 ) -> None:
     objective = noisy()
-    for n in (9, 16):
+    for n in (23, 30):
         best = search(store, objective, n, algo="mtpe", replicates=3)
     experiment = store.experiment("e")
     repeats = [t for t in experiment.trials if "replicate_of" in ((t.queued and t.queued.algorithm) or {})]
