@@ -146,9 +146,12 @@ def experiment_data(summary: ExperimentSummary) -> dict[str, Any]:
     from hstore.store.read_models import experiment_document
 
     document = experiment_document(summary)
+    from hstore.cli.recommended import recommended_data
+
     return {
         "name": document.pop("_id"),
         **document,
+        "recommended": None if (found := summary.recommended) is None else recommended_data(found),
         "as_of_event": summary.as_of_event,
         "objective_changes": _objective_changes(summary.experiment),
         "space": _space(summary.experiment),
@@ -191,7 +194,7 @@ def _space(experiment: Experiment) -> dict[str, str]:
 
 
 def _experiment_text(summary: ExperimentSummary) -> str:
-    parts = (_heading(summary), _best(summary), _front(summary), _latest(summary))
+    parts = (_heading(summary), _best(summary), _recommended(summary), _front(summary), _latest(summary))
     return "\n".join(line for lines in parts for line in lines)
 
 
@@ -250,6 +253,15 @@ def _best(summary: ExperimentSummary) -> Iterator[str]:
         yield f"best       trial {best.tid}, loss {text(best.loss)}"
         for label, value in best.params.items():
             yield f"  {text(label)} = {_exact(value)}"
+
+
+def _recommended(summary: ExperimentSummary) -> Iterator[str]:
+    from hstore.cli.recommended import recommended_lines
+
+    if (found := summary.recommended) is not None:
+        first, *more = recommended_lines(found)
+        yield f"recommended {first}"
+        yield from more
 
 
 def _front(summary: ExperimentSummary) -> Iterator[str]:
@@ -332,6 +344,8 @@ def _origin(experiment: Experiment, trial: Trial) -> Iterator[str]:
         return
     if trial.queued.source != "suggested":
         yield f"{text(trial.queued.source)}, not suggested by an algorithm"
+    if (first := (trial.queued.algorithm or {}).get("replicate_of")) is not None:
+        yield f"evaluates the point of trial {text(first)} again"
     said = trial.queued.imported
     if said is not None and said.get("from") == "warm_start":
         place = f" in {said['store']}" if "store" in said else ""

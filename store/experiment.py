@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from hstore.engine.audit.explanation import Explanation
+    from hstore.engine.search.recommendation import Recommendation
     from hstore.store.settled import SettledTrials
     from hstore.store.store import Store
 
@@ -100,6 +101,16 @@ class Experiment(Housekept):
     def best(self) -> Trial:
         """The trial with the smallest loss; raises `AllTrialsFailed` if no trial has one."""
         return self.state.require_best()
+
+    @property
+    def recommended(self) -> Recommendation:
+        """The tried point whose expected loss is lowest: that of `best`, unless losses are noisy.
+
+        Raises `AllTrialsFailed` as `best` does. It is computed each time that it is asked for.
+        """
+        from hstore.engine.search.recommendation import recommendation
+
+        return recommendation(self)
 
     @property
     def pareto(self) -> list[Trial]:

@@ -14,6 +14,7 @@ from hstore.store.fold import UNREADABLE, Trial
 from hstore.store.ranked import best_first
 
 if TYPE_CHECKING:
+    from hstore.engine.search.recommendation import Recommendation
     from hstore.store.events import Event
     from hstore.store.store import Store
 
@@ -102,6 +103,22 @@ class ExperimentSummary:
             return self.experiment.state.best
         ranked = [t for t in self.experiment.state.trials.values() if t.loss is not None and not t.why_unranked]
         return min(ranked, key=lambda trial: best_first(trial.loss, trial.tid), default=None)
+
+    @property
+    def recommended(self) -> Recommendation | None:
+        """See `Experiment.recommended`; None without a best trial, and without a sign of noise.
+
+        Only what the algorithm and the trials that were read say is a sign, so that a search without noise is not read
+        as a whole for it; nor is one of more than `MOST_READ` trials.
+        """
+        from hstore.engine.search.recommendation import is_told_of_noise
+
+        state = self.experiment.state
+        if self.best is None or not is_told_of_noise(state.algorithm, (trial for _, trial in state.kept_trials())):
+            return None
+        if self._outline is None:
+            return self.experiment.recommended
+        return None if len(self.trials) > MOST_READ else self.experiment.store.experiment(self.exp).recommended
 
     @property
     def pareto(self) -> Sequence[FrontTrial]:

@@ -11,6 +11,7 @@ from hstore.engine.algorithms.algorithm import Algorithm
 from hstore.engine.algorithms.densities import Densities
 from hstore.engine.algorithms.history import History
 from hstore.engine.algorithms.known_algorithms import CustomAlgorithm, describe_algorithm, resolve
+from hstore.engine.algorithms.repeated import REPLICATES, plain_replicates
 from hstore.engine.space import Point, Space
 from hstore.store.errors import InvalidValue
 
@@ -61,7 +62,9 @@ class Mix(Algorithm):
         """Return *settings* with the algorithms in them as `describe_algorithm` has them."""
         self.check(settings)
         resolved = _resolved(settings.get("p_suggest", _DEFAULT))
-        return {"p_suggest": [[p, describe_algorithm(algorithm, inner)] for p, algorithm, inner in resolved]}
+        parts = [[p, describe_algorithm(algorithm, inner)] for p, algorithm, inner in resolved]
+        replicates = {REPLICATES: plain_replicates(settings[REPLICATES])} if REPLICATES in settings else {}
+        return {"p_suggest": parts, **replicates}
 
     def parts(self, settings: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
         """Return the algorithms in plain *settings*."""
