@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hstore.cli.printing import print_note
+from hstore.cli.progress import progress
 
 if TYPE_CHECKING:
     from hstore.cli.session import Session
@@ -23,6 +24,8 @@ def rebuild(session: Session, experiment: str) -> None:
     \b
     hstore rebuild digits
     """
-    with session.experiment(experiment) as found:
-        found.store.models.rebuild(found.state)
-    print_note(f"{experiment}: {len(found.trials) + 1} documents rebuilt from {found.state.events} events")
+    from hstore.store.rebuild import rebuild as rebuild_documents
+
+    with session.reading(experiment) as (store, name), progress("event") as on_progress:
+        documents, events = rebuild_documents(store, name, on_progress)
+    print_note(f"{experiment}: {documents} documents rebuilt from {events} events")
