@@ -12,7 +12,6 @@ import resource
 import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -62,7 +61,7 @@ def in_turns(measures: dict[str, Callable[[], float]], rounds: int = ROUNDS) -> 
 def probe(what: str, *arguments: Any) -> dict[str, Any]:
     """Return what `bench.scale_probes` says of *what* in a process of its own."""
     command = [sys.executable, "-m", "bench.scale_probes", what, *map(str, arguments)]
-    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    said = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
     answer: dict[str, Any] = json.loads(said.splitlines()[-1])
     return answer
 
@@ -191,16 +190,20 @@ def main() -> None:
     with cache() as kept:
         for size in wanted:
             fill(kept.url(size), size)
-        began = time.perf_counter()
-        rows: list[Row] = [("", "measured", "goal", "")]
-        rows += commands(kept, few, many) + continued(kept, few, many)
-        for size in set(optuna_sizes) & set(wanted):
-            rows += beside_others(kept, size) + storage(kept, size)
-        rows += whole_log(kept, few, many) + trials(kept, few, many) + reports(100, min(many, 10_000))
-        load = os.getloadavg()[1]
-        title = f"Long searches: {few:,} and {many:,} trials of ten labels"
-        show(f"{title} (load {load:.1f} on {os.cpu_count()} cores, {time.perf_counter() - began:.0f} s)", rows)
-        print("The rest of the goals: `python -m bench durable workers claims`.")
+        parts: dict[str, Callable[[], list[Row]]] = {
+            f"Commands, {few:,} and {many:,} trials": lambda: commands(kept, few, many),
+            "A search that goes on": lambda: continued(kept, few, many),
+            "The whole log": lambda: whole_log(kept, few, many),
+            "One more trial": lambda: trials(kept, few, many),
+            "Reports": lambda: reports(few, min(many, 10_000)),
+        }
+        for size in sorted(set(optuna_sizes) & set(wanted)):
+            parts[f"Beside others, {size:,} trials"] = lambda size=size: beside_others(kept, size)  # type: ignore[misc]
+            parts[f"On disk, {size:,} trials"] = lambda size=size: storage(kept, size)  # type: ignore[misc]
+        for title, measure in parts.items():
+            rows = measure()
+            show(f"{title} (load {os.getloadavg()[0]:.0f})", [("", "measured", "goal", ""), *rows])
+    print("The rest of the goals: `python -m bench durable workers claims`.")
 
 
 if __name__ == "__main__":

@@ -223,7 +223,8 @@ def disk(url: str) -> None:
             said = database.command("collStats", name)
             return int(said["storageSize"] + said["totalIndexSize"])
 
-        say(events=of("events"), all=sum(of(name) for name in database.list_collection_names() if name != "jobs"))
+        names = database.list_collection_names(filter={"type": "collection"})
+        say(events=of("events"), all=sum(map(of, names)))
 
 
 PROBES: dict[str, Callable[..., None]] = {

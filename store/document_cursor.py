@@ -43,23 +43,26 @@ class StoredDocuments:
         """
         cursor: RawBatchCursor[Document] | None = None
         after: Document | None = None
+        is_opened_again = False
 
         def fetch() -> bytes:
-            nonlocal cursor
+            nonlocal cursor, is_opened_again
             try:
                 if cursor is None:
                     cursor = self._open(query, after)
                 return cast(bytes, next(cursor, b""))
             except PyMongoError:
-                cursor = None
+                cursor, is_opened_again = None, True
                 raise
 
         try:
             while batch := self._retrying(fetch):
                 documents = decoded_all(batch)
-                last = after
-                after = documents[-1]
-                yield from (each for each in documents if last is None or each["_id"] != last["_id"])
+                if is_opened_again:
+                    is_opened_again = False
+                    documents = [each for each in documents if after is None or each["_id"] != after["_id"]]
+                after = documents[-1] if documents else after
+                yield from documents
         finally:
             if cursor is not None:
                 cursor.close()
