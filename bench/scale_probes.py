@@ -34,7 +34,7 @@ def say(**found: float) -> None:
 def put_back(url: str, size: int) -> None:
     """Remove what a probe appended to the store at *url*, so that the next one finds it as it was."""
     import hstore
-    from hstore.store.rebuild import rebuild
+    from hstore.store.rebuilding import rebuild
 
     with hstore.open(url) as store:
         assert store.database is not None
@@ -164,7 +164,7 @@ def verify(url: str) -> None:
 def rebuild(url: str) -> None:
     """What `hstore rebuild` does."""
     import hstore
-    from hstore.store.rebuild import rebuild as rebuild_documents
+    from hstore.store.rebuilding import rebuild as rebuild_documents
 
     with hstore.open(url) as store:
         began, before = cpu(), mb()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hstore.cli.printing import print_json, print_text
-from hstore.cli.progress import progress
+from hstore.cli.progress_bar import progress
 
 if TYPE_CHECKING:
     from hstore.cli.session import Session

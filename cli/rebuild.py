@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hstore.cli.printing import print_note
-from hstore.cli.progress import progress
+from hstore.cli.progress_bar import progress
 
 if TYPE_CHECKING:
     from hstore.cli.session import Session
@@ -24,7 +24,7 @@ def rebuild(session: Session, experiment: str) -> None:
     \b
     hstore rebuild digits
     """
-    from hstore.store.rebuild import rebuild as rebuild_documents
+    from hstore.store.rebuilding import rebuild as rebuild_documents
 
     with session.reading(experiment) as (store, name), progress("event") as on_progress:
         documents, events = rebuild_documents(store, name, on_progress)

@@ -9,7 +9,7 @@ from pymongo.database import Database
 from pymongo.read_concern import ReadConcern
 
 from hstore.store.errors import NotFound
-from hstore.store.rebuild import rebuild
+from hstore.store.rebuilding import rebuild
 from hstore.store.store import Store
 
 
