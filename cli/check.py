@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
 
 from hstore.cli.completion import EXPERIMENT
 from hstore.cli.printing import print_json, print_text
+from hstore.cli.progress_bar import progress
 
 if TYPE_CHECKING:
     from hstore.cli.session import Session
@@ -38,14 +38,12 @@ def check(ctx: click.Context, experiment: str, max_evals: int | None, as_json: b
     hstore check digits
     hstore check digits --max-evals 200
     """
-    from tqdm import tqdm
-
     from hstore.cli.table import text
     from hstore.engine.audit.check import check as examine
 
     session: Session = ctx.obj
-    with tqdm(unit="decision", leave=False, disable=not sys.stderr.isatty(), file=sys.stderr) as bar:
-        findings = examine(session.store, experiment, max_evals=max_evals, on_progress=bar.update)
+    with progress("decision") as on_progress:
+        findings = examine(session.store, experiment, max_evals=max_evals, on_progress=on_progress)
     if as_json:
         from dataclasses import asdict
 

@@ -8,6 +8,7 @@ import click
 
 from hstore.cli.completion import EXPERIMENT
 from hstore.cli.printing import print_json, print_note
+from hstore.cli.progress_bar import progress
 
 if TYPE_CHECKING:
     from hstore.cli.session import Session
@@ -25,9 +26,11 @@ def rebuild(session: Session, experiment: str, as_json: bool) -> None:
     \b
     hstore rebuild digits
     """
-    with session.experiment(experiment) as found:
-        found.store.models.rebuild(found.state)
+    from hstore.store.rebuilding import rebuild as rebuild_documents
+
+    with session.reading(experiment) as (store, name), progress("event") as on_progress:
+        documents, events = rebuild_documents(store, name, on_progress)
     if as_json:
-        print_json({"name": found.name, "trials": len(found.trials), "events": found.state.events})
+        print_json({"name": name, "trials": documents - 1, "events": events})
         return
-    print_note(f"{experiment}: {len(found.trials) + 1} documents rebuilt from {found.state.events} events")
+    print_note(f"{experiment}: {documents} documents rebuilt from {events} events")

@@ -134,6 +134,10 @@ class NoClaims:
     def leave(self, name: str, session: str) -> None:
         """Do nothing."""
 
+    def present(self) -> int:
+        """See `Claims.present`."""
+        return 0
+
     def workers(self, experiment: str | None = None) -> list[Document]:
         """Return no workers."""
         return []

@@ -130,8 +130,7 @@ class ReadModels:
         self._trials_waiting.clear()
 
     def _write_experiment(self, state: State) -> None:
-        update = _guarded(experiment_document(state), EXPERIMENT_FIELDS, "events")
-        self._retrying(lambda: _write(self._experiments, [update]))
+        self.put(experiment_document(state))
         self._shown[state.exp] = time.monotonic()
         self._experiments_waiting.pop(state.exp, None)
 
@@ -163,10 +162,32 @@ class ReadModels:
         return query, update
 
     def rebuild(self, state: State) -> None:
-        """Drop the documents of the experiment and derive them again."""
-        self._retrying(lambda: self._trials.delete_many({"exp": state.exp}))
-        self._retrying(lambda: self._experiments.delete_one({"_id": state.exp}))
+        """Drop the documents of the experiment and derive them again. See `rebuilding` for a log that is not read yet."""
+        self.drop(state.exp)
         self.repair(state)
+
+    def drop(self, exp: str) -> None:
+        """Drop the documents of *exp*."""
+        self._retrying(lambda: self._trials.delete_many({"exp": exp}))
+        self._retrying(lambda: self._experiments.delete_one({"_id": exp}))
+
+    def insert(self, trials: list[Trial]) -> None:
+        """Write the documents of *trials*, most of which have none; one that reflects as much of the log stays."""
+        documents = [trial_document(trial) for trial in trials]
+        try:
+            if documents:
+                self._retrying(lambda: self._trials.insert_many(documents, ordered=False))
+        except BulkWriteError as error:
+            let_go(error)
+            self._write_trials(trials)
+            return
+        if any(trial.state == "queued" for trial in trials):
+            self._notify()
+
+    def put(self, document: Document) -> None:
+        """Write the *document* of an experiment, unless the one there reflects as much of the log."""
+        update = _guarded(document, EXPERIMENT_FIELDS, "events")
+        self._retrying(lambda: _write(self._experiments, [update]))
 
     def repair(self, state: State) -> int:
         """Derive again the documents of trials that lag behind *state* (their writer died); return how many lagged."""

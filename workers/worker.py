@@ -25,6 +25,7 @@ from hstore.store.messages import Log
 from hstore.store.polling import QUICK_LOOKS
 from hstore.store.store import Store
 from hstore.workers.child import Child
+from hstore.workers.crowd import Crowd
 from hstore.workers.held_trials import HeldTrials
 from hstore.workers.idle_slots import IdleSlots
 from hstore.workers.inline import Inline
@@ -61,20 +62,23 @@ class Worker:
         self._gate = gate = threading.Condition()
         self._idle = IdleSlots(gate, options.slots)
         self._leaving = Leaving(options, gate, on_leave=self._idle.wake)
+        self._crowd = Crowd(store.claims)
+        heartbeat = Heartbeat(store.claims, self.session, lease=options.lease, stretch=self._crowd.stretch)
         self._held = HeldTrials(
-            gate, Heartbeat(store.claims, self.session, lease=options.lease), grace=options.grace
+            gate, heartbeat, grace=options.grace
         )  # fmt: skip
         self._served = ServedExperiments(
             store, options.experiments, gate, objective=options.objective, force=options.force
         )
         self._presence = Presence(
             store.claims, self.session, options.name or f"{socket.gethostname()}:{os.getpid()}",
-            seconds=max(options.lease, 3 * options.poll_interval), about=self._about,
+            seconds=max(options.lease, 3 * options.poll_interval), about=self._about, crowd=self._crowd,
         )  # fmt: skip
         self.slots = [Slot(n, self, store.for_thread(), self._executor()) for n in range(1, options.slots + 1)]
         self._maintenance = MaintenanceLoop(
             self, store, options, gate,
             served=self._served, held=self._held, idle=self._idle, leaving=self._leaving, presence=self._presence,
+            crowd=self._crowd,
         )  # fmt: skip
 
     def _executor(self) -> TrialExecutor:

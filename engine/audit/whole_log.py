@@ -19,7 +19,6 @@ class WholeLog:
     """The log as it was read once."""
 
     exp: str
-    documents: list[Document]
     events: list[Event] = field(default_factory=list)
     chains: dict[int | None, list[Event]] = field(default_factory=lambda: defaultdict(list))
     """Without what is in a place that was taken before."""
@@ -43,13 +42,15 @@ def read_whole(store: Store, name: str) -> WholeLog:
     """Return the log of experiment *name* as it is now. Raises `NotFound`."""
     documents = list(store.log.documents(name))
     gone = quarantined_ids(documents)
-    log = WholeLog(name, [each for each in documents if place(each) is not None])
+    log = WholeLog(name)
     log.strays = [each for each in documents if place(each) is None and gone.isdisjoint(keys_of(each))]
     if not documents:
         store.experiment(name)  # raises NotFound, with a similar name as hint
         raise NotFound(f"experiment {name!r} has no events")
-    for document in log.documents:
+    for document in documents:
         event: Event
+        if place(document) is None:
+            continue
         if "raw" in document:
             event = unreadable(document, "it is not BSON", document["raw"])
         else:
