@@ -225,9 +225,7 @@ class Site:
             if PREFIX in request.url.path and not self.access.has_api:
                 hint = "start the server with `hstore ui --api`"
         elif _is_a_bug(error):
-            said = (
-                f"the server is at fault: {type(error).__name__}"  # what it says may hold what is no program's business
-            )
+            said = f"the server is at fault: {type(error).__name__}"
         answer = error_answer(status, said, hint)
         answer.headers.update(getattr(error, "headers", None) or {})
         return answer

@@ -78,8 +78,8 @@ def record(domain: BoundObjective, attachments: Attachments, recording: Recordin
         if recording.diff and (diff := asking.diff()):
             found["diff"] = _kept(diff.encode(), attachments)
             LOG.warning(
-                f"the diff to commit {str(git.get('commit'))[:8]} ({len(diff)} characters) is stored with the experiment; "
-                "all who can read the store can read it: see that it holds no secrets"
+                f"the diff to commit {str(git.get('commit'))[:8]} ({len(diff)} characters) is stored with the "
+                "experiment; all who can read the store can read it: see that it holds no secrets"
             )
     return {"git": git, **found}
 
