@@ -93,8 +93,9 @@ def ask(
 @click.argument("token")
 @click.argument("step", type=int)
 @click.argument("value", type=float)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object: tid, should_stop.")
 @click.pass_obj
-def report(session: Session, experiment: str, token: str, step: int, value: float) -> None:
+def report(session: Session, experiment: str, token: str, step: int, value: float, as_json: bool) -> None:
     """Report VALUE at STEP of the trial that TOKEN names: smaller is better. Its lease runs anew.
 
     Exit code 4: the trial is to stop, since its pruner says so, or its result is not wanted any more. Tell it without
@@ -105,7 +106,10 @@ def report(session: Session, experiment: str, token: str, step: int, value: floa
     """
     with _asked(session, experiment, token) as (_, trial):
         trial.report(step, value)
-        if trial.should_stop():
+        is_to_stop = trial.should_stop()
+        if as_json:
+            print_json({"tid": trial.tid, "should_stop": is_to_stop})
+        if is_to_stop:
             print_note(f"trial {trial.tid} is to stop")
             raise click.exceptions.Exit(NONE_LEFT)
 
