@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hstore.cli import colours
+from hstore.cli import painting
 from hstore.cli.printing import print_json, print_text
 from hstore.cli.session import TIMEOUT
 
@@ -38,7 +38,7 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
         if not as_json:
             from hstore.cli.table import text
 
-            level = colours.state(each.level) + " " * (len("warning") - len(each.level))
+            level = painting.state(each.level) + " " * (len("warning") - len(each.level))
             print_text(f"{level}  {each.check:<10}  {text(each.message)}")
             if each.todo:
                 print_text(f"{'':>21}{text(each.todo)}")

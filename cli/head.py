@@ -58,8 +58,9 @@ def _about(experiment: Experiment) -> dict[str, Any]:
 
 @click.command()
 @click.argument("experiment", type=EXPERIMENT)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_obj
-def seal(session: Session, experiment: str) -> None:
+def seal(session: Session, experiment: str, as_json: bool) -> None:
     """Record the head of EXPERIMENT in its log, if its digests match; print it.
 
     From then on `hstore verify` finds a change in any event before. A search does so itself every 100 decisions, and
@@ -76,4 +77,7 @@ def seal(session: Session, experiment: str) -> None:
             event = append_seal(found) or found.chain(None)[-1]  # which holds a head that covers everything
         assert isinstance(event, (Sealed, Finished))
         assert event.head is not None
-        print_text(f"head       {event.head.hex()}")
+        if as_json:
+            print_json({"name": found.name, "ver": event.ver, "head": event.head})
+        else:
+            print_text(f"head       {event.head.hex()}")

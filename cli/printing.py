@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 
-from hstore.cli.colours import in_colour, wants_colour
+from hstore.cli.painting import in_colour, wants_colour
 
 NO_EXPERIMENTS = "no experiments yet; fmin(…, experiment='name') creates one"
 CLEAR, HOME, ERASE_LINE, ERASE_BELOW = "\x1b[2J", "\x1b[H", "\x1b[K", "\x1b[J"

@@ -12,7 +12,7 @@ import click
 
 from hstore.cli.ask import NONE_LEFT, asked
 from hstore.cli.completion import EXPERIMENT
-from hstore.cli.printing import print_bytes, print_note
+from hstore.cli.printing import print_bytes, print_json, print_note
 from hstore.cli.session import writing
 
 if TYPE_CHECKING:
@@ -34,10 +34,11 @@ HTML, MARKDOWN = (".html", ".htm"), (".md", ".markdown")
 @click.option("--licence", metavar="URL", help="With --crate: the licence under which you pass it on.")
 @click.option("--no-figures", is_flag=True, help="Leave the figures out, which need matplotlib.")
 @click.option("--force", is_flag=True, help="Replace FILE, or what a crate in DIR has of the same names.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object: what was written; or tid, should_stop.")
 @click.pass_obj
 def report(
     session: Session, experiment: str, token: str | None, step: int | None, value: float | None, file: str | None,
-    crate: str | None, licence: str | None, no_figures: bool, force: bool,
+    crate: str | None, licence: str | None, no_figures: bool, force: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Write a report of EXPERIMENT; or report VALUE at STEP of the trial that TOKEN names.
 
@@ -62,7 +63,7 @@ def report(
             )
         if licence is not None or no_figures or force:
             raise click.UsageError("--licence, --no-figures and --force go with -o or --crate")
-        _report_value(session, experiment, token, step, value)
+        _report_value(session, experiment, token, step, value, as_json=as_json)
         return
     if token is not None:
         raise click.UsageError("-o and --crate are of the search: give no TOKEN")
@@ -79,12 +80,17 @@ def report(
             _write(found, file, experiment if session.is_file(experiment) else None, with_figures=not no_figures)
         if folder is not None:
             _write_crate(found, folder, licence, with_figures=not no_figures)
+        if as_json and file != "-":
+            print_json({"name": found.name, "file": file, "crate": crate})
 
 
-def _report_value(session: Session, experiment: str, token: str, step: int, value: float) -> None:
+def _report_value(session: Session, experiment: str, token: str, step: int, value: float, *, as_json: bool) -> None:
     with asked(session, experiment, token) as (_, trial):
         trial.report(step, value)
-        if trial.should_stop():
+        is_to_stop = trial.should_stop()
+        if as_json:
+            print_json({"tid": trial.tid, "should_stop": is_to_stop})
+        if is_to_stop:
             print_note(f"trial {trial.tid} is to stop")
             raise click.exceptions.Exit(NONE_LEFT)
 

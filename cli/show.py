@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hstore.cli import colours
+from hstore.cli import painting
 from hstore.cli.at import AT
 from hstore.cli.completion import EXPERIMENT
 from hstore.cli.printing import as_of, print_bytes, print_json, print_json_with, print_note, print_text, said_in
 from hstore.cli.session import writing
+from hstore.cli.trial_table import ranked_data
 from hstore.store.terminal_text import printable
 
 if TYPE_CHECKING:
@@ -168,21 +169,6 @@ def _trials_data(summary: ExperimentSummary) -> Iterator[dict[str, Any]]:
         yield {name: value for name, value in document.items() if name != "_id"} | ranked_data(document)
 
 
-def ranked_data(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Return whether the trial of *document* is ranked, and why not if it has ended."""
-    from hstore.store.ranked import why_unranked
-    from hstore.store.values import from_loss
-
-    reasons = why_unranked(
-        status=document.get("status"), loss=from_loss(document.get("loss"), document.get("loss_kind")),
-        losses=document.get("losses"), constraints=document.get("constraints"),
-        is_pruned=bool(document.get("pruned")), is_void=bool(document.get("void")),
-    )  # fmt: skip
-    state = document.get("state")
-    has_ended = state in ("done", "cancelled") or (state == "failed" and bool(document.get("final")))
-    return {"is_ranked": not reasons, **({"not_ranked": [*reasons]} if reasons and has_ended else {})}
-
-
 def _space(experiment: Experiment) -> dict[str, str]:
     from hstore.engine.space import Space
 
@@ -213,8 +199,8 @@ def _heading(summary: ExperimentSummary) -> Iterator[str]:
 
     experiment, state = summary.experiment, summary.experiment.state
     reason = f" ({text(state.why)})" if state.why else ""
-    archived = f", {colours.state('archived')}" if state.is_archived else ""
-    yield f"experiment {text(experiment.name)}: {colours.state(text(state.status))}{reason}{archived}"
+    archived = f", {painting.state('archived')}" if state.is_archived else ""
+    yield f"experiment {text(experiment.name)}: {painting.state(text(state.status))}{reason}{archived}"
     if state.title:
         yield f"title      {text(state.title)}"
     if (origin := state.copied) is not None:
@@ -225,7 +211,7 @@ def _heading(summary: ExperimentSummary) -> Iterator[str]:
         yield f"pruner     {_algorithm(state.pruner)}"
     for edited in _objective_changes(experiment):
         yield f"objective  {text(told(edited))}"
-    yield f"trials     {colours.counts(counted(summary.counts, summary.pruned)) or 'none yet'}"
+    yield f"trials     {painting.counts(counted(summary.counts, summary.pruned)) or 'none yet'}"
     yield from as_of(summary.as_of_event)
     yield f"decisions  {summary.decision_digest.hex()}"
     yield from _notes(state.tags, state.notes)
@@ -339,7 +325,7 @@ def _trial_text(experiment: Experiment, trial: Trial) -> str:
 def _origin(experiment: Experiment, trial: Trial) -> Iterator[str]:
     from hstore.cli.table import text
 
-    yield f"trial {trial.tid} of {text(experiment.name)}: {colours.state(text(trial.state))}"
+    yield f"trial {trial.tid} of {text(experiment.name)}: {painting.state(text(trial.state))}"
     if trial.queued is None:
         return
     if trial.queued.source != "suggested":
@@ -441,7 +427,7 @@ def _outcome(trial: Trial) -> Iterator[str]:
         for name, attachment in trial.attachments.items():
             yield f"  {text(name)}: {text(attachment['length'])} bytes"
     if trial.error:
-        yield colours.painted(text(trial.error), "bad")
+        yield painting.painted(text(trial.error), "bad")
         for line in str(getattr(trial.end, "traceback", None) or "").split("\n"):
             yield text(line)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hstore.cli import colours
+from hstore.cli import painting
 from hstore.cli.at import AT
 from hstore.cli.completion import EXPERIMENT
 from hstore.cli.printing import NO_EXPERIMENTS, as_of, is_terminal, print_json, print_text, redraw
@@ -118,12 +118,12 @@ def _heading(survey: dict[str, Any]) -> Iterator[str]:
     from hstore.cli.table import text
 
     reason = f" ({text(survey['why'])})" if survey["why"] else ""
-    archived = f", {colours.state('archived')}" if survey["archived"] else ""
-    yield f"experiment {text(survey['name'])}: {colours.state(text(survey['status']))}{reason}{archived}"
+    archived = f", {painting.state('archived')}" if survey["archived"] else ""
+    yield f"experiment {text(survey['name'])}: {painting.state(text(survey['status']))}{reason}{archived}"
     if survey["title"]:
         yield f"title      {text(survey['title'])}"
     progress = f"; {survey['ended']} of {survey['of']} have ended" if survey["of"] else ""
-    yield f"trials     {colours.counts(_counts(survey))}{progress}"
+    yield f"trials     {painting.counts(_counts(survey))}{progress}"
 
 
 def _best(survey: dict[str, Any]) -> Iterator[str]:

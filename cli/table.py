@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from hstore.cli import colours
+from hstore.cli import painting
 from hstore.cli.printing import is_terminal
 from hstore.store.terminal_text import display_width, printable, shortened
 
@@ -16,7 +16,7 @@ GAP = 2
 LEAST = 12
 """Columns of a terminal that the last column of a table must have to be shown in part."""
 _PAINTS: dict[str, Callable[[str], str]] = {
-    "state": colours.state, "status": colours.state, "trials": colours.counts,
+    "state": painting.state, "status": painting.state, "trials": painting.counts,
 }  # fmt: skip
 """How the cells under a heading are painted."""
 
@@ -61,7 +61,7 @@ def _line(
             break
         if left is not None and display_width(cell) > left:
             cell = shortened(cell, left)
-        paint = colours.heading if is_head else _PAINTS.get(head[i], str)
+        paint = painting.heading if is_head else _PAINTS.get(head[i], str)
         room = widths[i] - display_width(cell)
         parts.append(paint(cell) + ("" if is_last else " " * (room + GAP)))
         if left is not None:

@@ -128,10 +128,23 @@ def value(document: Document, name: str) -> Any:
         loss, kind = document.get("loss"), document.get("loss_kind", "")
         return float(kind) if loss is None and kind in ("nan", "inf", "-inf") else loss
     if name in ("is_ranked", "not_ranked"):
-        from hstore.cli.show import ranked_data
-
         return ranked_data(document).get(name)
     return document.get(name)
+
+
+def ranked_data(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return whether the trial of *document* is ranked, and why not if it has ended."""
+    from hstore.store.ranked import why_unranked
+    from hstore.store.values import from_loss
+
+    reasons = why_unranked(
+        status=document.get("status"), loss=from_loss(document.get("loss"), document.get("loss_kind")),
+        losses=document.get("losses"), constraints=document.get("constraints"),
+        is_pruned=bool(document.get("pruned")), is_void=bool(document.get("void")),
+    )  # fmt: skip
+    state = document.get("state")
+    has_ended = state in ("done", "cancelled") or (state == "failed" and bool(document.get("final")))
+    return {"is_ranked": not reasons, **({"not_ranked": [*reasons]} if reasons and has_ended else {})}
 
 
 # -- filters --------------------------------------------------------------------------------------------------
@@ -247,8 +260,6 @@ def _cell(found: Any) -> Any:
 
 def _as_json(document: Document, columns: Sequence[str]) -> dict[str, Any]:
     """Return *document* as `hstore show --json` has it; of *columns*, if any are named, no more than those."""
-    from hstore.cli.show import ranked_data
-
     whole = {name: found for name, found in document.items() if name != "_id"} | (
         ranked_data(document) if not columns else {}
     )

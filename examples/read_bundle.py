@@ -42,8 +42,9 @@ def extension(value: Any) -> Any:
 def digest(event: dict[str, Any], after: bytes) -> bytes:
     """Return the digest of *event*, which follows what has the digest *after* in its chain."""
     data = event["data"]
-    fields = [event["_id"].bytes, event["exp"], event.get("tid"), event["ver"], event["type"], event["v"]]
-    fields += [milliseconds(event["at"]), event["by"], [[name, data[name]] for name in sorted(data)]]
+    origin = data.get("origin", {"id": event["_id"], "exp": event["exp"]})  # of a copy: what it was written with
+    fields = [origin["id"].bytes, origin["exp"], event.get("tid"), event["ver"], event["type"], event["v"]]
+    fields += [milliseconds(event["at"]), event["by"], [[n, data[n]] for n in sorted(data) if n != "origin"]]
     packed: bytes = msgpack.packb(fields, default=extension)
     return hashlib.sha256(after + packed).digest()
 

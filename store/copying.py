@@ -19,7 +19,7 @@ from hstore.store.digest import digest, digest_event
 from hstore.store.errors import Conflict, InvalidEvent, InvalidValue, NotFound, VerificationFailed
 from hstore.store.event_documents import SPILL_ABOVE, from_document, place, spill, to_document
 from hstore.store.events import CODEC, Document, Event, Noted, Unreadable
-from hstore.store.housekeeping import require_idle
+from hstore.store.idle import require_idle
 from hstore.store.person import person as who_is_there
 from hstore.store.values import check_name
 

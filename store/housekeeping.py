@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from hstore.store.correctable import Correctable
-from hstore.store.errors import InUse
-from hstore.store.fold import HELD
+from hstore.store.idle import require_idle
 from hstore.store.values import check_title
 
 if TYPE_CHECKING:
@@ -14,9 +13,6 @@ if TYPE_CHECKING:
     from hstore.store.experiment import Experiment
     from hstore.store.state import State
     from hstore.store.store import Store
-
-SHOWN = 5
-"""How many trials a message names."""
 
 
 class Housekept(Correctable):
@@ -68,23 +64,9 @@ class Housekept(Correctable):
         `copying.copy_experiment` for what is raised.
         """
         from hstore.store.copying import copy_experiment
-        from hstore.store.experiment import Experiment
 
-        assert isinstance(self, Experiment)
-        return copy_experiment(self, store=store, name=name, person=person, force=force).experiment
+        return copy_experiment(cast("Experiment", self), store=store, name=name, person=person, force=force).experiment
 
 
 def _archived(is_archived: bool, reason: str) -> dict[str, object]:
     return {"archived": is_archived, **({"note": reason.strip()} if reason.strip() else {})}
-
-
-def require_idle(state: State, done: str) -> None:
-    """Raise `InUse` if workers, or fmin, hold trials of the experiment. done: what is not done to it then."""
-    tids = [tid for tid in state.awaited if state.trials[tid].state in HELD]
-    if tids:
-        shown = ", ".join(map(str, tids[:SHOWN])) + (f" and {len(tids) - SHOWN} more" if len(tids) > SHOWN else "")
-        trials = f"trial {shown} is" if len(tids) == 1 else f"trials {shown} are"
-        raise InUse(
-            f"{state.exp!r} was not {done}: {trials} being evaluated",
-            hint=f"wait, or `hstore pause {state.exp} --now` requeues them; --force does it all the same", tids=tids,
-        )  # fmt: skip

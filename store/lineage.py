@@ -49,8 +49,7 @@ def _note(chains: Chains) -> tuple[int, Document] | None:
     own = chains.get(None)
     notes = [
         (ver, document) for ver, document in (own.counting if own is not None else ())
-        if document.get("type") == "noted" and isinstance(data_of(document).get("copied"), Mapping)
-        and not _has_origin(document)
+        if document.get("type") == "noted" and _says_copied(data_of(document)) and not _has_origin(document)
     ]  # fmt: skip
     return notes[-1] if notes else None
 
@@ -62,3 +61,8 @@ def _copied(chain: LogChain) -> int:
 
 def _has_origin(document: Document) -> bool:
     return is_origin(data_of(document).get("origin"))
+
+
+def _says_copied(data: Document) -> bool:
+    copied = data.get("copied")
+    return isinstance(copied, Mapping) and isinstance(copied.get("exp"), str) and isinstance(copied.get("head"), bytes)

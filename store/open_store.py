@@ -41,9 +41,9 @@ def open_store(
     from hstore.store.gridfs_attachments import GridFSAttachments
     from hstore.store.mongo import MongoLog
     from hstore.store.read_models import ReadModels
-    from hstore.store.removal import MongoRemovals
     from hstore.store.retry import RetryPolicy
     from hstore.store.snapshots import COLLECTION, MongoSnapshots
+    from hstore.store.tombstones import MongoRemovals
     from hstore.store.url import connect, parse
 
     keys = read_keys(os.environ.get(VARIABLE))

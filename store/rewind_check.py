@@ -12,8 +12,8 @@ from hstore.store.events import Event, Queued, Reported, Reserved
 from hstore.store.held_events import held_events, register, save
 from hstore.store.log import EventIds, Place
 from hstore.store.recovery import recover
-from hstore.store.removal import latest_removal, removed_error
 from hstore.store.rewind import behind_gaps, rewound
+from hstore.store.tombstones import latest_removal, removed_error
 
 if TYPE_CHECKING:
     from uuid import UUID

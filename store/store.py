@@ -19,9 +19,10 @@ from hstore.store.latest_events import LatestEvents
 from hstore.store.log import EventLog
 from hstore.store.memory import MemoryLog
 from hstore.store.null_objects import NoClaims, NoReadModels
-from hstore.store.removal import MemoryRemovals, Progress, Removals, Removed, latest_removal, remove
+from hstore.store.removal import Progress, Removed, remove
 from hstore.store.snapshots import MemorySnapshots, Snapshots
 from hstore.store.tables import experiments_table, to_pandas
+from hstore.store.tombstones import MemoryRemovals, Removals, latest_removal
 from hstore.store.values import check_name
 
 if TYPE_CHECKING:

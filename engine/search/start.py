@@ -24,8 +24,8 @@ from hstore.store.events import Changed, Created, Data, Queued, Resumed
 from hstore.store.experiment import Experiment, PendingEvent
 from hstore.store.keep_output import KEEP_OUTPUT
 from hstore.store.messages import Log
-from hstore.store.removal import latest_removal
 from hstore.store.state import State
+from hstore.store.tombstones import latest_removal
 from hstore.store.values import check_name
 
 LOG = Log("search")

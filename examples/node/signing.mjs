@@ -76,10 +76,11 @@ function pack(value) {
 // Return the digest of *event*, which follows what has the digest *after*.
 export function digest(event, after) {
   const typed = BSON.deserialize(BSON.serialize(event), TYPED);
-  const data = Object.keys(typed.data).sort().map((name) => [name, typed.data[name]]);
+  const { origin, ...written } = typed.data; // of a copy under another name: what the event was written with
+  const data = Object.keys(written).sort().map((name) => [name, written[name]]);
   const { _id, exp, tid, ver, type, v, at, by } = typed;
-  const id = Buffer.concat([Buffer.from([0xc4, 16]), bytes(_id)]);
-  const fields = [exp, tid, ver, type, v].map(pack);
+  const id = Buffer.concat([Buffer.from([0xc4, 16]), bytes(origin?.id ?? _id)]);
+  const fields = [origin?.exp ?? exp, tid, ver, type, v].map(pack);
   const rest = [packInt(BigInt(at.getTime())), pack(by), pack(data)];
   return sha256(after, Buffer.concat([Buffer.from([0x99]), id, ...fields, ...rest]));
 }

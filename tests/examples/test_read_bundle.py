@@ -32,3 +32,14 @@ def test_the_reader_finds_the_trials_and_the_last_decision_and_says_if_that_is_a
     assert good.stdout.endswith("OK: every digest is right\n")
     bad = read("00" * 32)
     assert bad.returncode == 1
+
+
+def test_a_copy_under_another_name_is_read_as_well(tmp_path: Path) -> None:
+    trials = Trials()
+    fmin(lambda p: p["x"], {"x": hp.uniform("x", 0, 1)}, rand.suggest, 2, trials=trials, rstate=0, verbose=False)
+    file = tmp_path / "copy.hstore"
+    write_bundle(trials.experiment.copy("copy"), file, version="0")
+    read = subprocess.run(
+        [sys.executable, str(READER), str(file)], capture_output=True, text=True, check=False, timeout=GENEROUS
+    )
+    assert (read.returncode, "OK: every digest is right" in read.stdout) == (0, True), read.stdout

@@ -5,9 +5,9 @@ import sys
 import click
 import pytest
 
-from hstore.cli import colours
+from hstore.cli import painting
 from hstore.cli.app import app
-from hstore.cli.colours import in_colour, painted, wants_colour
+from hstore.cli.painting import in_colour, painted, wants_colour
 from hstore.cli.printing import print_text
 from hstore.cli.table import render
 
@@ -72,7 +72,7 @@ def test_a_text_from_a_store_brings_no_colour_and_no_mark(
     hostile = "\x1b[31mred\ue000good\ue001"
     print_text(painted(hostile, "bad"))
     assert capsys.readouterr().out == "\x1b[1;31m\\x1b[31mred\\ue000good\\ue001\x1b[0m\n"
-    assert colours.counts("3 done, 2 failed").count("2 failed") == 1
+    assert painting.counts("3 done, 2 failed").count("2 failed") == 1
 
 
 def test_a_narrow_terminal_keeps_the_loss_and_drops_what_matters_less(
