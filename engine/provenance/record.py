@@ -78,7 +78,7 @@ def record(domain: BoundObjective, attachments: Attachments, recording: Recordin
         if recording.diff and (diff := asking.diff()):
             found["diff"] = _kept(diff.encode(), attachments)
             LOG.warning(
-                f"the diff to commit {str(git.get('commit'))[:8]} ({len(diff)} characters) is stored with the experiment; "
+                f"the diff to {str(git.get('commit'))[:8]} is stored in the log ({len(diff)} characters); "
                 "all who can read the store can read it: see that it holds no secrets"
             )
     return {"git": git, **found}

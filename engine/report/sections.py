@@ -133,9 +133,9 @@ def _result(experiment: Experiment, trials: Sequence[Trial]) -> Iterator[Block]:
     left_out = f" Not ranked, by reason: {_counted(unranked)}." if unranked else ""
     if front := state.pareto:
         yield Paragraph(
-            "No single trial is the best. Shown is the Pareto front: the trials than which no other is at least as good "
-            "in all losses and better in one. Smaller is better. Void trials, those stopped early and those that violate "
-            f"a constraint are not ranked.{left_out}"
+            "No single trial is the best. Shown is the Pareto front: the trials than which no other is at least as "
+            "good in all losses and better in one. Smaller is better. Void trials, those stopped early and those that "
+            f"violate a constraint are not ranked.{left_out}"
         )
         n = len(front[0].losses or ())
         rows: list[list[Any]] = [["trial", *(f"loss {i}" for i in range(n)), "parameters"]]
