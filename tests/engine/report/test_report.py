@@ -12,7 +12,7 @@ from tests.cli.commands import run
 from hstore import Trials, fmin, hp, rand, tpe
 from hstore.engine.report.as_html import as_html
 from hstore.engine.report.as_markdown import as_markdown
-from hstore.engine.report.document import Lines, NamedValues, Paragraph, ReportTable, Section, WrittenReport
+from hstore.engine.report.document import Block, Lines, NamedValues, Paragraph, ReportTable, Section, WrittenReport
 from hstore.engine.report.sections import report_of
 from hstore.store.experiment import Experiment
 from hstore.store.store import Store
@@ -98,7 +98,7 @@ def test_an_empty_search_a_running_one_and_corrections_are_reported(mongo_url: s
 
 
 def test_hostile_text_is_neither_markup_nor_a_link_nor_an_escape() -> None:
-    blocks = [Paragraph(HOSTILE), Lines(HOSTILE), Lines(HOSTILE, HOSTILE), NamedValues([(HOSTILE, HOSTILE)]),
+    blocks: list[Block] = [Paragraph(HOSTILE), Lines(HOSTILE), Lines(HOSTILE, HOSTILE), NamedValues([(HOSTILE, HOSTILE)]),
               ReportTable([[HOSTILE], [HOSTILE]])]  # fmt: skip
     made = WrittenReport(HOSTILE, HOSTILE, [Section(HOSTILE, blocks)])
     page = Tags(as_html(made))
