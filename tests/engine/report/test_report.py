@@ -98,8 +98,8 @@ def test_an_empty_search_a_running_one_and_corrections_are_reported(mongo_url: s
 
 
 def test_hostile_text_is_neither_markup_nor_a_link_nor_an_escape() -> None:
-    blocks: list[Block] = [Paragraph(HOSTILE), Lines(HOSTILE), Lines(HOSTILE, HOSTILE), NamedValues([(HOSTILE, HOSTILE)]),
-              ReportTable([[HOSTILE], [HOSTILE]])]  # fmt: skip
+    blocks: list[Block] = [Paragraph(HOSTILE), Lines(HOSTILE), Lines(HOSTILE, HOSTILE)]
+    blocks += [NamedValues([(HOSTILE, HOSTILE)]), ReportTable([[HOSTILE], [HOSTILE]])]
     made = WrittenReport(HOSTILE, HOSTILE, [Section(HOSTILE, blocks)])
     page = Tags(as_html(made))
     assert "img" not in page.tags
