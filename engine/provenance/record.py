@@ -116,7 +116,8 @@ def _identity(provenance: Data) -> dict[str, Any]:
 def _place() -> dict[str, Any]:
     return {
         "command": without_secrets(sys.orig_argv), "folder": text_without_secrets(_working_folder()),
-        "host": socket.gethostname(), "user": login(), "python": platform.python_version(),
+        "host": text_without_secrets(socket.gethostname()), "user": text_without_secrets(login()),
+        "python": platform.python_version(),
         "executable": text_without_secrets(sys.executable or ""), "platform": platform.platform(),
     }  # fmt: skip
 
