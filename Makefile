@@ -13,7 +13,7 @@ LOCKED := $(if $(LOCK),--constraint $(LOCK) --build-constraint $(LOCK))
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PYTHON313 ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.13.*/bin/python3.13) $(shell command -v python3.13))
 
-.PHONY: help demo test test-programs test-newest test-spark coverage wheel-test smoke-313 check docs bench bench-quality faults lock \
+.PHONY: help demo test test-programs test-crate test-newest test-spark coverage wheel-test smoke-313 check docs bench bench-quality faults lock \
 	lock-programs format clean
 help:
 	@echo "make demo    a real search on a real MongoDB, then what the log says of it (set-up included)"
@@ -23,6 +23,7 @@ help:
 	@echo "make wheel-test  build the wheel, install it into an empty environment, run the README's quick start there"
 	@echo "make smoke-313   a part of the suite on Python 3.13, where there is one"
 	@echo "make test-programs  packages that were written for hyperopt (lale, nevergrad, NNI, Ray Tune), on hstore; 2 GB"
+	@echo "make test-crate  the RO-Crates of hstore report, by roc-validator"
 	@echo "make test-newest the whole suite with the newest versions of all that hstore needs, instead of $(LOCK)"
 	@echo "make test-spark  SparkTrials on a real Spark (needs Java)"
 	@echo "make docs    the site of the pages in docs/, in build/site, and the page of hyperopt's names"
@@ -136,6 +137,9 @@ locks/programs/%.txt.new:
 		.venv-lock-$*/bin/python -m pip freeze --disable-pip-version-check --exclude hyperopt --exclude hstore; } \
 		| grep -v "^-e\|^# Editable" > locks/programs/$*.txt
 	rm -rf .venv-lock-$*
+
+test-crate: $(VENV)/dev $(VENV)/programs/roc-validator/installed
+	$(BIN)/pytest -n0 tests/engine/report/test_crate.py
 
 test-spark: $(VENV)/spark
 	$(BIN)/pytest -n0 tests/workers/test_spark_trials.py

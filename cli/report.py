@@ -100,6 +100,8 @@ def _check_file(file: str, force: bool) -> None:
         return
     if Path(file).suffix.lower() not in (*HTML, *MARKDOWN):
         raise click.UsageError("-o: the name has to end in .html or .md")
+    if not Path(file).parent.is_dir():
+        raise click.ClickException(f"cannot write {file}: there is no folder {Path(file).parent}")
     if os.path.lexists(file) and not force:
         raise click.ClickException(f"there is a file {file} already: --force replaces it")
 

@@ -72,6 +72,7 @@ def run(
     hstore run net --report 'val_loss=' --pruner median -- python train.py --opt '{opt:adam|sgd}'
     """
     from hstore.engine.ask_tell import search
+    from hstore.engine.provenance.command_line import without_secrets
     from hstore.engine.space.notation import space_of
     from hstore.workers.command import CommandLine, LossSource
 
@@ -81,7 +82,8 @@ def run(
     source = LossSource.of(loss)
     with search(
         space_of(line.ranges), algo, experiment=experiment, store=session.store, max_evals=max_evals or 100,
-        rstate=seed, pruner=pruner, evaluated_by=" ".join(command), record_diff=record_diff,
+        rstate=seed, pruner=pruner, evaluated_by=" ".join(without_secrets(command)),
+        program_files=line.program_files(), record_diff=record_diff,
     ) as opened:  # fmt: skip
         trials = CommandTrials(
             opened, line, source, sign=-1.0 if maximise else 1.0, report=report, timeout=timeout,

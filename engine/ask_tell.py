@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn, TypeVar
 
@@ -44,10 +45,14 @@ ASKED = "ask and tell"
 
 
 class EvaluatedElsewhere:
-    """Stands for the objective of a search that is asked: the log holds no code of it."""
+    """Stands for the objective of a search that is asked: the log holds no code of it.
 
-    def __init__(self, name: str) -> None:
+    program_files: those of the program that evaluates, if it is another than the one that asks.
+    """
+
+    def __init__(self, name: str, program_files: Sequence[Path] = ()) -> None:
         self.__qualname__ = name
+        self.program_files = program_files
 
     def __call__(self, config: Any, ctrl: Any = None) -> float:
         """Raise `InvalidValue`: the program that asked evaluates."""
@@ -309,6 +314,7 @@ def search(
     retries: Mapping[str, int] | None = None,
     lease: Any = None,
     evaluated_by: str = ASKED,
+    program_files: Sequence[Path] = (),
     record_source: bool | None = None,
     record_diff: bool | None = False,
 ) -> Search:
@@ -327,7 +333,8 @@ def search(
     lease: seconds that a trial is given out for. It may be told by another process (see `AskedTrial.token`), and is
         queued again when nothing was heard of it for so long. None: it is held for as long as this process lives.
     evaluated_by: what evaluates the trials, in a few words, for those who look at the experiment.
-    record_source, record_diff: as for `fmin`; the source is that of the script that asks.
+    program_files: the program that evaluates, if it is another one than asks: its source is recorded.
+    record_source, record_diff: as for `fmin`; the source is that of the script that asks, or of *program_files*.
     """
     seconds = as_real(lease)
     if lease is not None and (seconds is None or not seconds > 0):
@@ -343,7 +350,9 @@ def search(
         parallel=ParallelOptions.of(retries=retries), rstate=rstate, points=points_to_evaluate, pruner=pruner,
         objectives=objectives, recording=Recording.of(source=record_source, diff=bool(record_diff)),
     )  # fmt: skip
-    domain = Domain(EvaluatedElsewhere(evaluated_by), searchable(space, stacklevel=3), objectives=options.objectives)
+    domain = Domain(
+        EvaluatedElsewhere(evaluated_by, program_files), searchable(space, stacklevel=3), objectives=options.objectives
+    )
     with ExitStack() as opened:
         view = opened.enter_context(open_view(trials, experiment, store, ""))
         if warm_start is not None:

@@ -19,6 +19,8 @@ from hstore.store.errors import HstoreError, InvalidValue
 PLACEHOLDER = re.compile(r"\{(?P<label>[A-Za-z_][\w.-]*)(?::(?P<range>[^{}]*))?\}")
 KEPT_BYTES = 64 * 1024
 """Of what a command prints, the last so many bytes are kept."""
+PROGRAMS = {".py", ".sh", ".bash", ".r", ".jl", ".pl", ".rb", ".js", ".m", ".lua"}
+"""How the names of programs end whose text is recorded."""
 KILL_SECONDS = 5.0
 """A command that is stopped has so long to end by itself."""
 NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?(?:nan|inf(?:inity)?)"
@@ -44,6 +46,11 @@ class CommandLine:
                 if text is not None and ranges.setdefault(label, text) != text:
                     raise InvalidValue(f"{label} has two ranges: {ranges[label]} and {text}", hint=f"write {{{label}}}")
         return ranges
+
+    def program_files(self) -> list[Path]:
+        """Return the files of a program that the words name: `train.py`, `./run.sh`. Others may be data, or secrets."""
+        files = [Path(word) for word in self.words if Path(word).suffix.lower() in PROGRAMS]
+        return [file for file in files if file.is_file()]
 
     def filled(self, values: Mapping[str, Any]) -> list[str]:
         """Return the words with *values* in them.

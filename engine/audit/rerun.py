@@ -22,6 +22,7 @@ from hstore.engine.evaluation.project_files import SCRIPT
 from hstore.engine.evaluation.script import Script
 from hstore.engine.provenance import recorded
 from hstore.engine.provenance.record import here
+from hstore.engine.provenance.sources import NOTEBOOK
 from hstore.store.errors import CannotLoad, InvalidValue
 from hstore.store.events import Data
 from hstore.store.experiment import Experiment
@@ -229,6 +230,8 @@ def _differences(
     rows = [*_git_rows(then, now), *_machine_rows(then, now, trial), *_package_rows(experiment, then, installed)]
     source: dict[str, str | None] = {}
     for path, text in texts.items():
+        if path == NOTEBOOK:  # what is called is what was pickled then
+            continue
         found = _text_here(domain, path, folder)
         if found is None:
             source[path] = None
@@ -266,7 +269,7 @@ def _package_rows(experiment: Experiment, then: Data, installed: Mapping[str, st
 
 def _text_here(domain: BoundObjective, path: str, folder: Path) -> str | None:
     """Return the text of the file *path* of the source as it is here: that of the objective, or in *folder*."""
-    if path.startswith("<") or os.path.isabs(path) or ".." in Path(path).parts:
+    if os.path.isabs(path) or ".." in Path(path).parts:
         return None
     place = domain.project.places.get(path) or folder / path
     try:

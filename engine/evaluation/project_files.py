@@ -35,7 +35,7 @@ class ProjectFiles:
     places: dict[str, Path] = field(default_factory=dict)
     """Where each of the files is, by its path. The script is among them, if there is a file of it."""
     pieces: tuple[str, ...] = ()
-    """The source of what the objective uses of a script that has no file: of a notebook."""
+    """What the objective uses of a script that has no file, a notebook: constants in capitals, functions, classes."""
 
 
 def project_files(fn: Callable[..., Any]) -> ProjectFiles:
@@ -61,6 +61,7 @@ class _UsedCode:
     def __init__(self) -> None:
         self._digests: dict[str, str] = {}
         self._script: dict[str, str] = {}
+        self._constants: dict[str, str] = {}
         self._of_script: list[FunctionType | type] = []
         self._files: list[tuple[Path, Path]] = []
         self._places: dict[str, Path] = {}
@@ -77,6 +78,8 @@ class _UsedCode:
                 self._places[SCRIPT] = file
             else:
                 pieces += filter(None, map(_source, self._of_script))
+                if pieces:  # of what was typed into a shell nothing is kept, and constants alone would mislead
+                    pieces[:0] = [f"{name} = {value}" for name, value in self._constants.items()]
         return self._found(pieces)
 
     def of_script(self) -> ProjectFiles:
@@ -132,7 +135,7 @@ class _UsedCode:
         elif isinstance(value, (FunctionType, type)):
             self._take(value)
         elif name.isupper() and _is_plain(value):
-            self._script[name] = repr(value)
+            self._script[name] = self._constants[name] = repr(value)
 
     def _take_modules(self, module: str, names: set[str]) -> None:
         top = _script_folder()

@@ -78,8 +78,8 @@ def record(domain: BoundObjective, attachments: Attachments, recording: Recordin
         if recording.diff and (diff := asking.diff()):
             found["diff"] = _kept(diff.encode(), attachments)
             LOG.warning(
-                f"the diff to commit {str(git.get('commit'))[:8]} ({len(diff)} characters) is stored with the "
-                "experiment; all who can read the store can read it: see that it holds no secrets"
+                f"the diff to {str(git.get('commit'))[:8]} is stored in the log ({len(diff)} characters); "
+                "all who can read the store can read it: see that it holds no secrets"
             )
     return {"git": git, **found}
 
@@ -116,7 +116,8 @@ def _identity(provenance: Data) -> dict[str, Any]:
 def _place() -> dict[str, Any]:
     return {
         "command": without_secrets(sys.orig_argv), "folder": text_without_secrets(_working_folder()),
-        "host": socket.gethostname(), "user": login(), "python": platform.python_version(),
+        "host": text_without_secrets(socket.gethostname()), "user": text_without_secrets(login()),
+        "python": platform.python_version(),
         "executable": text_without_secrets(sys.executable or ""), "platform": platform.platform(),
     }  # fmt: skip
 

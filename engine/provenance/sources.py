@@ -21,9 +21,13 @@ def source_of(domain: BoundObjective) -> dict[str, str]:
     program that asks evaluates, it is that program. Nothing is known of what was typed into a shell.
     """
     project = domain.project
-    if not project.places and not project.pieces:
-        project = script_files()
-    return texts_of(project)
+    return texts_of(project if project.pieces else ProjectFiles(places=_places(domain)))
+
+
+def _places(domain: BoundObjective) -> dict[str, Path]:
+    """Return the files of the objective's project, else of the program that evaluates, else of the one that runs."""
+    named = {str(file): file for file in getattr(domain.fn, "program_files", ())}
+    return domain.project.places or named or script_files().places
 
 
 def texts_of(project: ProjectFiles) -> dict[str, str]:
@@ -38,7 +42,8 @@ def texts_of(project: ProjectFiles) -> dict[str, str]:
         except OSError:
             continue
         left -= size
-        texts.setdefault(path.name if name == SCRIPT else name, text)
+        shown = path.name if name == SCRIPT else name
+        texts.setdefault(shown.encode("utf-8", "backslashreplace").decode(), text)  # a name may be no UTF-8
     if project.pieces:
         texts[NOTEBOOK] = "\n\n".join(project.pieces)
     return texts
@@ -46,7 +51,10 @@ def texts_of(project: ProjectFiles) -> dict[str, str]:
 
 def hashes(texts: Mapping[str, str]) -> list[list[str]]:
     """Return [path, SHA-256 of its UTF-8] of each of *texts*, by path."""
-    return [[path, hashlib.sha256(text.encode()).hexdigest()] for path, text in sorted(texts.items())]
+    return [
+        [path, hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()]
+        for path, text in sorted(texts.items())
+    ]
 
 
 def as_bytes(texts: Mapping[str, str]) -> bytes:
@@ -56,5 +64,4 @@ def as_bytes(texts: Mapping[str, str]) -> bytes:
 
 def folder_of(domain: BoundObjective) -> Path:
     """Return the folder in which git is asked: that of the objective's project, else where the program runs."""
-    places = domain.project.places or script_files().places
-    return next((path.parent for path in places.values()), Path("."))
+    return next((path.parent for path in _places(domain).values()), Path("."))

@@ -19,7 +19,7 @@ from hstore.engine.report.sections import report_of
 from hstore.engine.space import Space
 from hstore.store.bundle import write_bundle
 from hstore.store.errors import HstoreError
-from hstore.store.events import happened
+from hstore.store.events import Event, happened
 from hstore.store.experiment import Experiment
 from hstore.store.tables import table_of
 from hstore.store.terminal_text import printable
@@ -29,7 +29,6 @@ METADATA, BUNDLE, REPORT, TRIALS, SPACE = (
 )  # fmt: skip
 PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
 NO_LICENCE = "No licence was given; ask the author before you use it."
-_STATUS = {"open": "ActiveActionStatus", "paused": "PotentialActionStatus", "finished": "CompletedActionStatus"}
 
 
 def write_crate(
@@ -98,7 +97,7 @@ def _software(experiment: Experiment, hstore: str) -> Iterator[dict[str, Any]]:
     yield {
         "@id": "#hstore", "@type": "SoftwareApplication", "name": "hstore",
         "softwareVersion": str(prints.get("hstore", hstore)),
-        "url": {"@id": "https://pypi.org/project/hstore/"}, "softwareRequirements": f"Python {prints.get('python')}",
+        "softwareRequirements": f"Python {prints.get('python')}",
     }  # fmt: skip
     objective = experiment.state.objective
     git = recorded.part(said, "git")
@@ -135,18 +134,17 @@ def _action(experiment: Experiment, files: Mapping[str, bytes]) -> dict[str, Any
     inputs = ["#objective", SPACE, *(each["@id"] for each in _settings(experiment))]
     failed = state.status == "finished" and state.best is None and not state.pareto
     command = recorded.command_of(state.provenance) or shlex.join(["hstore", "show", experiment.name])
-    status = "FailedActionStatus" if failed else _STATUS[state.status]
     action: dict[str, Any] = {
         "@id": "#search", "@type": "CreateAction", "name": printable(f"Search of {experiment.name}"),
         "description": printable(command),
         "instrument": {"@id": "#hstore"}, "agent": {"@id": "#agent"}, "object": [{"@id": each} for each in inputs],
         "result": [{"@id": name} for name in files if name != SPACE],
-        "actionStatus": {"@id": f"http://schema.org/{status}"},
     }  # fmt: skip
     if state.created is not None:
-        action["startTime"] = happened(state.created).isoformat()
-    if state.status == "finished":
+        action["startTime"] = _time(state.created)
+    if state.status == "finished":  # the profile knows no other status than completed and failed
         action["endTime"] = _ended(experiment)
+        action["actionStatus"] = f"http://schema.org/{'Failed' if failed else 'Completed'}ActionStatus"
     if failed:
         action["error"] = "no trial finished with a usable loss"
     return action
@@ -169,7 +167,11 @@ def _files(files: Mapping[str, bytes]) -> Iterator[dict[str, Any]]:
 
 def _ended(experiment: Experiment) -> str:
     last = experiment.state.last
-    return happened(last).isoformat() if last is not None else "1970-01-01"
+    return _time(last) if last is not None else "1970-01-01"
+
+
+def _time(event: Event) -> str:
+    return happened(event).isoformat(timespec="milliseconds")
 
 
 def _space(experiment: Experiment) -> dict[str, str]:

@@ -9,6 +9,7 @@ import pytest
 from tests.cli.commands import run
 
 from hstore.engine.audit.replay import derive_again
+from hstore.engine.provenance.recorded import source_of
 from hstore.store.store import Store
 
 REPORTS = 'for i in 1 2 3 4 5 6; do echo val=$0; done; echo loss $0; test -d "$HSTORE_SCRATCH" && exit $1'
@@ -32,6 +33,18 @@ def test_xz_is_tuned_on_a_file_and_the_same_line_goes_on(mongo_url: str, mongo_s
     assert experiment.best.loss == min(trial.loss for trial in experiment.trials if trial.loss is not None)
     assert experiment.state.objective["name"] == " ".join(line[line.index("--") + 1 :])
     assert derive_again(experiment).is_same
+
+
+def test_the_text_of_the_program_is_recorded_and_no_secret_of_the_command(
+    mongo_url: str, mongo_store: Store, tmp_path: Path
+) -> None:
+    program = tmp_path / "train.sh"
+    program.write_text("echo $1\n")
+    words = ("sh", str(program), "{x:float(0, 1)}", "--password", "hunter2")
+    assert run(mongo_url, "run", "net", "-n", "2", "--algo", "rand", "--", *words).exit_code == 0
+    experiment = mongo_store.experiment("net")
+    assert source_of(experiment, experiment.state.provenance) == {str(program): "echo $1\n"}
+    assert experiment.state.objective["name"].endswith("--password ***")
 
 
 def test_lines_are_reported_output_is_kept_and_hopeless_runs_are_stopped(mongo_url: str, mongo_store: Store) -> None:

@@ -81,8 +81,9 @@ def test_a_density_of_tpe_is_one_the_probability_of_a_category_too() -> None:
     trials = Trials()
     algo = partial(tpe.suggest, n_startup_jobs=2, n_EI_candidates=500)
     fmin(lambda p: p["x"], {"x": hp.uniform("x", 0, 4)}, algo, 3, trials=trials, rstate=0, verbose=False)
-    (said,) = hstore.explain(trials.experiment, 2).densities or [None]
-    assert said is not None
+    found = hstore.explain(trials.experiment, 2).densities
+    assert found is not None
+    (said,) = found
     # One good trial and one other: a normal around it as wide as half the range, and the prior's, cut to the range.
     x = trials.experiment.trials[2].params["x"]
     good, bad = sorted(trials.experiment.trials[tid].params["x"] for tid in (0, 1))  # its loss is x itself

@@ -140,6 +140,24 @@ def test_a_search_in_memory_does_not_look() -> None:
     assert recorded(trials.experiment) == []
 
 
+def test_of_a_notebook_the_functions_and_constants_are_kept_that_the_objective_uses(
+    tmp_path: Path, mongo_url: str, mongo_store: Store
+) -> None:
+    cell = "MOST = 3\ndef unused():\n    return 1\n" + PROGRAM.replace("score(p", "min(MOST, p").replace(
+        "from helper import score", ""
+    )
+    run_cell = (  # as IPython does
+        f"import linecache; cell = {cell!r}; "
+        "linecache.cache['<cell>'] = (len(cell), None, cell.splitlines(True), '<cell>'); "
+        "exec(compile(cell, '<cell>', 'exec'))"
+    )
+    environment = {**os.environ, "HSTORE_URL": mongo_url}
+    subprocess.run([sys.executable, "-c", run_cell, "2"], cwd=tmp_path, env=environment, check=True, timeout=GENEROUS)
+    experiment = mongo_store.experiment("lab")
+    texts = source_of(experiment, experiment.state.provenance)
+    assert texts == {"<notebook>": 'MOST = 3\n\ndef objective(p):\n    return min(MOST, p["x"])\n'}
+
+
 @pytest.mark.parametrize("how", [["-c", PROGRAM], ["-"]])
 def test_a_program_without_a_file_can_search(project: Path, mongo_url: str, mongo_store: Store, how: list[str]) -> None:
     subprocess.run(
