@@ -25,8 +25,8 @@ help:
 	@echo "make test-programs  packages that were written for hyperopt (lale, nevergrad, NNI, Ray Tune), on hstore; 2 GB"
 	@echo "make test-newest the whole suite with the newest versions of all that hstore needs, instead of $(LOCK)"
 	@echo "make test-spark  SparkTrials on a real Spark (needs Java)"
-	@echo "make docs    the page of hyperopt's names, from what is installed; says what is missing"
-	@echo "make bench   speed, as ratios to peers measured in the same run"
+	@echo "make docs    the site of the pages in docs/, in build/site, and the page of hyperopt's names"
+	@echo "make bench   speed, as ratios to peers measured in the same run; make bench scale: searches of up to 100,000 trials"
 	@echo "make bench-quality  what a search reaches at equal budget, beside peers (with the benchmark in ../shared/quality)"
 	@echo "make faults  searches while everything dies and stores lose data, then the check; then the same with the code broken on purpose"
 	@echo "make lock    write $(LOCK) anew, with the newest versions; make lock-programs those of locks/programs"
@@ -63,6 +63,10 @@ $(VENV)/dev: $(VENV)/base
 # Optuna, pyspark and what they need are not in the lock.
 $(VENV)/bench: $(VENV)/base
 	$(PIP) $(LOCKED) --group bench
+	@touch $@
+
+$(VENV)/docs: $(VENV)/dev
+	$(PIP) $(LOCKED) --group docs
 	@touch $@
 
 $(VENV)/spark: $(VENV)/dev
@@ -116,7 +120,7 @@ lock:
 	rm -rf .venv-lock
 	$(PYTHON) -m venv .venv-lock
 	.venv-lock/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip setuptools
-	.venv-lock/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[embedded]" --group dev --group demo
+	.venv-lock/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[embedded]" --group dev --group demo --group docs
 	mkdir -p locks
 	{ echo "# Exact versions of what make installs here; make lock writes them anew."; \
 		.venv-lock/bin/python -m pip list --disable-pip-version-check --format=freeze --exclude-editable; } > locks/dev.txt
@@ -142,11 +146,21 @@ check: $(VENV)/dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-docs: $(VENV)/dev
+# A warning, such as a link that leads nowhere or a page in no list, ends it.
+docs: $(VENV)/docs
 	$(BIN)/python -m docs.hyperopt_names
+	rm -rf build/site
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going -b html -d build/doctrees docs build/site
+	@echo "build/site/index.html is the first page"
+
+# `make bench scale` runs a section of it: what is named beside `bench` is no target of its own.
+SECTIONS := durable memory suggest log heads signing start workers claims scale pruning objectives forged
+.PHONY: $(SECTIONS)
+$(SECTIONS):
+	@:
 
 bench: $(VENV)/bench
-	$(BIN)/python -m bench
+	$(BIN)/python -m bench $(filter $(SECTIONS),$(MAKECMDGOALS))
 
 bench-quality: $(VENV)/dev
 	$(BIN)/python -m bench.quality

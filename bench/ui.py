@@ -81,7 +81,7 @@ def fill(store: Store, name: str, n: int) -> None:
     at = dt.datetime.now(dt.UTC).replace(microsecond=0)
     space = compile_space({f"p{i}": hp.uniform(f"p{i}", 0, 1) for i in range(LABELS)}).to_data()
     about: Any = {"space": space, "generator": to_data(as_generator(0)), "limits": {"max_evals": 2 * n}}
-    rest: Any = {key: {} for key in ("objective", "retries", "fingerprint")}
+    rest: Any = {name: {} for name in ("objective", "retries", "fingerprint")}
 
     def envelope(tid: int | None, ver: int, prev: bytes | None) -> Any:
         return {"exp": name, "tid": tid, "ver": ver, "id": uuid.uuid4(), "at": at, "by": "bench", "prev": prev}

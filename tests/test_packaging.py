@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ["store", "engine", "workers", "cli", "migrations"]
-FILES = ["pyproject.toml", "README.md", "LICENSE"]
+FILES = ["pyproject.toml", "setup.py", "README.md", "LICENSE"]
 """What setuptools reads beside the folders."""
 DATA = ("hstore/py.typed", "hstore/__init__.pyi")
 EVERY_MODULE = """
@@ -111,7 +111,9 @@ def test_a_wheel_holds_every_module_and_works_by_itself(checkout: Path, tmp_path
     [wheel] = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         held = {name for name in archive.namelist() if ".dist-info/" not in name}
+        (metadata,) = (archive.read(name).decode() for name in archive.namelist() if name.endswith("/METADATA"))
     assert held == {*modules(), *DATA, *page_files()}
+    assert f"]({settings()['project']['urls']['Source']}/blob/main/docs/README.md)" in metadata
     pip("install", "--no-deps", "--no-index", "--target", installed, wheel)
     names = [place.removesuffix(".py").replace("/", ".") for place in held if place.endswith(".py")]
     names = [name.removesuffix(".__init__") for name in names if not name.endswith("__main__")]

@@ -22,13 +22,15 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from hstore.cli.page.actions import act
-from hstore.cli.page.guard import Guard
+from hstore.cli.page.api import Api, status_of
+from hstore.cli.page.api_document import PREFIX
+from hstore.cli.page.guard import Guard, error_answer
 from hstore.cli.page.search_data import SearchData
 from hstore.cli.page.snippets import of_search, of_searches, of_trial
 from hstore.cli.page.stream import stream_response
 from hstore.cli.page.trial_view import attachment, trial_view
 from hstore.cli.printing import for_json
-from hstore.store.errors import Conflict, HstoreError, InvalidValue, NotFound, StoreUnreachable
+from hstore.store.errors import HstoreError, InvalidValue, NotFound
 from hstore.store.indigestible import BROKEN, indigestible
 from hstore.store.messages import Log
 from hstore.store.person import person as who_is_there
@@ -48,10 +50,6 @@ LOG = Log("page")
 MOST_COMPARED = 6
 BOKEH_FILES = ("bokeh.min.js", "bokeh-gl.min.js")
 TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
-_STATUSES: dict[type[Exception], int] = {
-    NotFound: 404, InvalidValue: 400, Conflict: 409, StoreUnreachable: 503, PyMongoError: 503,
-}  # fmt: skip
-"""Anything else is 500: what a search holds cannot be shown, or a bug."""
 YEAR = "private, max-age=31536000, immutable"
 """For files whose address holds the version."""
 
@@ -75,19 +73,19 @@ class Site:
 
     async def searches(self, request: Request) -> Response:
         """Show the list of searches."""
-        return self._page(request, "searches.html", title="Searches")
+        return self.page(request, "searches.html", title="Searches")
 
     async def search(self, request: Request) -> Response:
         """Show one search; `name`."""
         name = _name(request)
         known = await run_in_threadpool(self.data.heading, name)
-        return self._page(request, "search.html", title=name, name=name, snippets=of_search(name), **known)
+        return self.page(request, "search.html", title=name, name=name, snippets=of_search(name), **known)
 
     async def trial(self, request: Request) -> Response:
         """Show one trial; `name` and `tid`."""
         name, tid = _name(request), _tid(request)
         view = await run_in_threadpool(trial_view, self.store.for_thread(), name, tid)
-        return self._page(
+        return self.page(
             request, "trial.html", title=f"trial {tid} of {name}", name=name, tid=tid, snippets=of_trial(name, tid),
             **view,
         )  # fmt: skip
@@ -102,7 +100,7 @@ class Site:
             raise NotFound(f"there is no experiment {missing[0]!r}", name=missing[0])
         searches = [known[name] for name in names]
         labels = list(dict.fromkeys(label for each in searches for label in each["best"].get("params", {})))
-        return self._page(
+        return self.page(
             request, "compare.html", title="Compare", searches=searches, labels=labels, snippets=of_searches(names)
         )
 
@@ -200,7 +198,8 @@ class Site:
             content = gzip.decompress(content)
         return Response(content, media_type=kind, headers=headers)
 
-    def _page(self, request: Request, template: str, status: int = 200, **values: Any) -> Response:
+    def page(self, request: Request, template: str, status: int = 200, **values: Any) -> Response:
+        """Return a page, made of *template*."""
         text = self._templates.get_template(template).render(
             root=self.access.root_path, is_read_only=self.access.is_read_only, version=version_of_files(),
             style_nonce=request.state.style_nonce, store=_place(self.store), person=self._person, **values,
@@ -212,18 +211,24 @@ class Site:
         name = request.query_params.get("name", "")
         if isinstance(error, BROKEN) and not isinstance(error, HstoreError) and name:
             error = indigestible(name, error)
-        status = _status(error)
-        hint = getattr(error, "hint", "") or ""
-        if status == 500 and not isinstance(error, HstoreError):
-            LOG.error(f"the page could not answer {request.url.path}: {error!r}")
-            hint = hint or "this is a bug in hstore"
-        if isinstance(error, HTTPException) and status == 404:
-            error = NotFound("there is no such page")
-        said = str(error) or type(error).__name__
-        if "/api/" in request.url.path:
-            return JSONResponse({"error": said, "hint": hint}, status)
-        about = name if status != 404 else ""
-        return self._page(request, "failed.html", status, title="Error", error=said, hint=hint, name=about)
+        status = status_of(error)
+        said, hint = str(error) or type(error).__name__, getattr(error, "hint", "") or ""
+        if _is_a_bug(error):
+            LOG.error(f"{request.method} {request.url.path:.200} failed: {error!r}")
+            hint = "this is a bug in hstore; the messages of the server say more"
+        if not _is_for_a_program(request):
+            if status == 404 and isinstance(error, HTTPException):
+                said, name = "there is no such page", ""
+            return self.page(request, "failed.html", status, title="Error", error=said, hint=hint, name=name)
+        if isinstance(error, HTTPException):
+            said = f"{request.method} {request.url.path:.200}: {error.detail}"
+            if PREFIX in request.url.path and not self.access.has_api:
+                hint = "start the server with `hstore ui --api`"
+        elif _is_a_bug(error):
+            said = f"the server is at fault: {type(error).__name__}"
+        answer = error_answer(status, said, hint)
+        answer.headers.update(getattr(error, "headers", None) or {})
+        return answer
 
 
 def make_app(site: Site) -> ASGIApp:
@@ -239,10 +244,16 @@ def make_app(site: Site) -> ASGIApp:
     routes += [Route(f"/api/{name}", answer) for name, answer in data.items()]
     routes += [Route("/api/act", site.act, methods=["POST"]), Route("/static/{version}/{file}", site.static)]
 
+    api = Api(site.store, site.access.root_path) if site.access.has_api else None
+    if api is not None:
+        routes += api.routes(site.page)
+
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
         site.data.watches.close()
+        if api is not None:
+            await run_in_threadpool(api.close)
 
     kinds = (HstoreError, PyMongoError, HTTPException, *BROKEN, Exception)
     app = Starlette(
@@ -252,13 +263,8 @@ def make_app(site: Site) -> ASGIApp:
     return Guard(app, site.access)  # around all of it: Starlette answers its own errors outside of its middleware
 
 
-def _status(error: Exception) -> int:
-    if isinstance(error, HTTPException):
-        return int(error.status_code)
-    for kind, status in _STATUSES.items():
-        if isinstance(error, kind):
-            return status
-    return 500
+def _is_a_bug(error: Exception) -> bool:
+    return not isinstance(error, (HstoreError, PyMongoError, HTTPException))
 
 
 @lru_cache(maxsize=1)
@@ -281,6 +287,10 @@ def _file(name: str) -> tuple[bytes, str] | None:
     else:
         file = files("hstore.cli.page").joinpath("static", name)
     return (gzip.compress(file.read_bytes(), 6), kind) if file.is_file() else None
+
+
+def _is_for_a_program(request: Request) -> bool:
+    return "/api/" in request.url.path
 
 
 def _place(store: Store) -> str:

@@ -42,9 +42,15 @@ PAGES = [ROOT / "README.md", *sorted(page for page in DOCS.rglob("*.md") if page
 NEEDED = {
     "agents.md": ("mcp.server.mcpserver",),
     "frameworks.md": ("lightgbm", "sklearn"),
+    "from-optuna.md": ("optuna",),
     "hydra.md": ("hydra",),
+    "index.md": ("matplotlib", "pandas"),
+    "lightgbm.md": ("lightgbm", "sklearn"),
     "mlflow.md": ("mlflow",),
+    "neural-network.md": ("sklearn", "matplotlib"),
     "optuna.md": ("optuna",),
+    "README.md": ("matplotlib", "pandas"),
+    "sklearn-pipeline.md": ("sklearn",),
 }
 """Packages that the program of a page needs, which not every environment has."""
 NOT_COMMANDS = {"make", "pip", "pre-commit"}
@@ -58,7 +64,7 @@ STORE = "mongodb://host/lab"
 def blocks(page: Path) -> Iterator[tuple[int, str, str]]:
     """Yield line, kind and text of each fenced block."""
     text = page.read_text()
-    for found in re.finditer(r"^```(\w*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE):
+    for found in re.finditer(r"^```([^`\n]*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE):
         yield text.count("\n", 0, found.start(2)) + 1, found[1], found[2]
 
 
@@ -148,8 +154,11 @@ def headings(page: Path) -> set[str]:
 @pytest.mark.parametrize("folder", [DOCS, DOCS / "decisions"], ids=["docs", "decisions"])
 def test_the_index_lists_every_page(folder: Path) -> None:
     index = (folder / "README.md").read_text()
-    pages = {page.name for page in folder.glob("*.md")} - {"README.md"}
-    assert [name for name in sorted(pages) if f"({name})" not in index] == []
+    files = [*folder.rglob("*.md"), *folder.rglob("*.ipynb")]
+    pages = {str(page.relative_to(folder)) for page in files if "decisions" not in page.parts[len(folder.parts) :]}
+    listed = re.findall(r"^\| \[[^\]]*\]\(([^)]+)\) \|", index, re.MULTILINE)
+    assert sorted(pages - {"README.md"} - set(listed)) == [], f"docs/README.md has no row for these in {folder.name}/"
+    assert len(listed) == len(set(listed)), "a page is listed once, for it has one place in the tree of the site"
 
 
 def test_other_languages_are_told_of_every_event_of_a_trial_and_what_it_must_hold() -> None:
