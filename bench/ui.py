@@ -148,7 +148,7 @@ def opened(browser: Any, address: str, is_there: str, wanted: int, *, first: str
     while tab.evaluate(is_there) != wanted:
         tab.wait_for_timeout(20)
         if time.perf_counter() - began > PATIENCE_MS / 1000:
-            raise TimeoutError(f"{address} shows {tab.evaluate(is_there)} of {wanted}")
+            raise TimeoutError(f"{address} shows {tab.evaluate(is_there)} of {wanted}: {tab.inner_text('body')[:500]}")
     seconds = time.perf_counter() - began
     tab.wait_for_timeout(1000)  # what still comes
     context.close()
@@ -157,7 +157,7 @@ def opened(browser: Any, address: str, is_there: str, wanted: int, *, first: str
 
 OURS = """(() => {
   const points = window.Bokeh?.documents?.[0]?.get_model_by_name('done')?.data.loss.length ?? 0;
-  const isThere = document.querySelector('#history canvas') && document.querySelector('#trials tbody tr');
+  const isThere = document.querySelector('#history > *') && document.querySelector('#trials tbody tr');
   return isThere ? points : 0;
 })()"""
 THEIRS = """(() => Math.max(0, ...[...document.querySelectorAll('.js-plotly-plot')].flatMap(
@@ -241,10 +241,11 @@ def main() -> None:
     if CHROMIUM is None:
         print("bench ui: skipped, for there is no chromium")
         return
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as driver:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, sync_playwright() as driver:
         os.environ["HSTORE_HOME"] = str(Path(folder) / "store")
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         with open_store(None) as store:
+            store.keys = None  # events that are written here are not signed
             for name, n in (("some", TRIALS), ("many", MANY)):
                 fill(store, name, n)
             with served(store.uri) as (address, token, process):

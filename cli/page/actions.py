@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from hstore.store.store import Store
 
 CONTROLS = ("pause", "resume", "stop", "retry")
-CORRECTIONS = ("void", "unvoid", "amend", "note", "tag")
+CORRECTIONS = ("void", "unvoid", "amend", "note", "tag", "archive", "unarchive")
 ACTIONS = (*CONTROLS, *CORRECTIONS)
 LONGEST_WHY = 2000
 LONGEST_PERSON = 200
@@ -68,6 +68,10 @@ def _correct(store: Store, do: str, why: str, wanted: dict[str, Any]) -> dict[st
     elif do == "amend":
         given = {name: wanted.get(name) for name in AMENDABLE}
         written = experiment.amend(tids[0], reason=why, person=person, **given)
+    elif do == "archive":
+        written = experiment.archive(reason=why, person=person)
+    elif do == "unarchive":
+        written = experiment.unarchive(reason=why, person=person)
     elif do == "note":
         written = experiment.note(why, *tids, person=person)
     else:

@@ -107,13 +107,14 @@ class SearchData:
         return columns_json(0, *self.past.rows(name, at)) if at else self.watches(name).columns()
 
     def facts(self, name: str) -> dict[str, Any]:
-        """Return what people said of the search itself: `notes` and `tags`."""
-        state = self.watches(name).state
+        """Return what people said of the search itself, `notes` and `tags`, and the number of the last message."""
+        watch = self.watches(name)
+        tick, state = watch.tick, watch.state
         notes = [
             {"at": f"{happened(note):%Y-%m-%d %H:%M}", **said_in(note)}
             for note in state.notes if note.about is None and said_in(note)
         ]  # fmt: skip
-        return {"notes": notes, "tags": list(state.tags)}
+        return {"notes": notes, "tags": list(state.tags), "tick": tick}
 
     def workers(self, name: str) -> dict[str, Any]:
         """Return the `workers` that serve the search, and the trials that are `held`, with the age of each lease."""

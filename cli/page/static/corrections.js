@@ -5,6 +5,8 @@ const QUESTIONS = {
   void: { title: "Void the trial?", text: "From the next decision on the algorithm ignores it, and it is never the best. Its result stays in the log.", yes: "Void", why: "Reason" },
   unvoid: { title: "Put the trial back?", text: "It counts again from the next decision on.", yes: "Put back", why: "Reason" },
   amend: { title: "Let the trial count with another result?", text: "The algorithm sees it from the next decision on. What the objective returned stays in the log.", yes: "Amend", why: "Reason" },
+  archive: { title: "Archive the search?", text: "It is hidden from lists, and from workers that serve all searches. All else stays as it is.", yes: "Archive", why: "Reason", isOptional: true },
+  unarchive: { title: "Show the search in lists again?", text: "Workers that serve all searches serve it again.", yes: "Unarchive", why: "Reason", isOptional: true },
   note: { title: "Add a note", text: "It stays in the log.", yes: "Add", why: "Note" },
   tag: { title: "Add a tag", text: "It stays in the log.", yes: "Add", why: "Tag" },
 };

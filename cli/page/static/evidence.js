@@ -55,6 +55,8 @@ export const evidence = (state) => {
   byId("calibrate").addEventListener("click", calibrate);
   byId("evidence").addEventListener("toggle", () => { if (byId("evidence").open) showFacts().catch((error) => tell(error.message, true)); });
   if (!isReadOnly) {
+    const archive = document.querySelector("button.archive");
+    archive.addEventListener("click", async () => { if (await correct(archive.dataset.do, { name })) location.reload(); });
     for (const what of ["note", "tag"]) {
       byId(what).addEventListener("click", async () => { if (await correct(what, { name })) showFacts().catch((error) => tell(error.message, true)); });
     }

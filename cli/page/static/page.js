@@ -85,15 +85,15 @@ export const fail = (text) => {
 };
 
 // Resolves to {why, now, person, and each of *fields* by its id}, or to null if the answer is no.
-// why: what is asked for as a reason, if it must be given. fields: [{id, label, value}], numbers.
-export const ask = ({ title, text, yes, now, why, fields }) =>
+// why: what is asked for as a reason, if it must be given, or *isOptional*. fields: [{id, label, value}], numbers.
+export const ask = ({ title, text, yes, now, why, isOptional, fields }) =>
   new Promise((resolve) => {
     const dialog = byId("ask");
     byId("ask-title").textContent = shown(title);
     byId("ask-text").textContent = text;
     byId("ask-yes").textContent = yes;
     byId("ask-why").value = "";
-    byId("ask-why").required = Boolean(why);
+    byId("ask-why").required = Boolean(why) && !isOptional;
     byId("ask-why-text").textContent = why ?? "Reason (for the log)";
     byId("ask-person-row").hidden = !why;
     byId("ask-person").value = localStorage.getItem("hstore person") ?? document.documentElement.dataset.person;

@@ -22,6 +22,11 @@ const fact = (title, ...said) => el("div", {}, el("dt", {}, title), el("dd", {},
 const between = (low, high) => `${number(low)} to ${number(high)}`;
 const trialLink = (other) => el("a", { href: address("/trial", { name, tid: other }) }, `trial ${other}`);
 
+// Of tpe, how much likelier each value is among the good trials than among the others.
+const compared = ({ densities, ratio }) => (densities ?? []).length === 0 ? [] : [
+  fact("likelier among the good trials than among the others", `${number(ratio, 3)} times: `,
+    densities.map((each) => `${each.label === null ? "the point" : shown(each.label)} ${number(each.ratio, 3)} (rank ${each.rank} of ${each.candidates} candidates)`).join(", "))];
+
 const expected = (said) => {
   const { prediction, is_within: within, why_no_prediction: whyNot } = said;
   if (!prediction) return [fact("expected", `no prediction: ${shown(whyNot)}`)];
@@ -48,7 +53,7 @@ const explain = async () => {
     byId("why-said").replaceChildren(el("dl", { class: "why" },
       fact("chosen by", by), fact("it knew", knew),
       said.new.length ? fact("new to it", ...links, said.new.length > 12 ? ` and ${said.new.length - 12} more` : "") : null,
-      said.best ? fact("best then", trialLink(said.best.tid), `, loss ${number(said.best.loss)}`) : null, ...expected(said)));
+      said.best ? fact("best then", trialLink(said.best.tid), `, loss ${number(said.best.loss)}`) : null, ...compared(said), ...expected(said)));
   } catch (error) {
     byId("why-said").replaceChildren(el("p", { class: "bad" }, shown(error.message)));
     isExplained = false;
@@ -98,7 +103,7 @@ if (!isReadOnly) {
 byId("changed").addEventListener("click", () => location.reload());
 const ended = ["done", "failed", "cancelled", "pruned", "void", "infeasible"];
 if (!ended.includes(holder.state)) {
-  get("/api/columns", { name }).then(({ tick }) => {
+  get("/api/facts", { name }).then(({ tick }) => {
     const stream = new EventSource(address("/api/live", { name, tick }));
     stream.onmessage = (event) => {
       if (!JSON.parse(event.data).rows.some((row) => row.tid === tid)) return;

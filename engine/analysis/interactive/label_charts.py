@@ -11,7 +11,7 @@ from bokeh.models import FixedTicker, LinearColorMapper, Range1d
 from bokeh.models.annotations import ColorBar, Whisker
 
 from hstore.engine.analysis.importance import LabelImportance
-from hstore.engine.analysis.interactive.canvas import (
+from hstore.engine.analysis.interactive.chart_parts import (
     HEIGHT,
     MARKS,
     axis_type,

@@ -9,7 +9,7 @@ from typing import Any
 from bokeh.layouts import row
 from bokeh.models import Range1d
 
-from hstore.engine.analysis.interactive.canvas import (
+from hstore.engine.analysis.interactive.chart_parts import (
     HEIGHT,
     chart,
     finish,

@@ -8,7 +8,7 @@ from typing import Any
 from bokeh.models import FixedTicker, Range1d
 
 from hstore.engine.analysis.calibration_data import CalibrationData, limits
-from hstore.engine.analysis.interactive.canvas import (
+from hstore.engine.analysis.interactive.chart_parts import (
     HEIGHT,
     chart,
     finish,

@@ -33,13 +33,12 @@ def begin_search(store: Store, name: str, losses: Sequence[float | None]) -> Exp
 def add_trial(experiment: Experiment, tid: int, loss: float | None) -> None:
     """Append a whole trial: its decision, its claim and its end."""
     point, params = {"x": tid / 10, LABEL: 0}, {"x": tid / 10, LABEL: SCRIPT}
+    decided = {"point": point, "params": params, "algorithm": {"name": "rand", "version": 1, "settings": {}}}
     end: PendingEvent = (Failed, tid, {"error": "ValueError", "message": SCRIPT, "final": True, "traceback": SCRIPT})
     if loss is not None:
         end = (Done, tid, {"result": {"status": "ok", "loss": loss}, "status": "ok", "loss": loss, "duration": 0.5})
     experiment.append(
-        experiment.compose(
-            (Queued, tid, {"point": point, "params": params, "observed": experiment.observed()}), *held(tid), end
-        )
+        experiment.compose((Queued, tid, {**decided, "observed": experiment.observed()}), *held(tid), end)
     )
 
 
