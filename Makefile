@@ -26,7 +26,7 @@ help:
 	@echo "make test-newest the whole suite with the newest versions of all that hstore needs, instead of $(LOCK)"
 	@echo "make test-spark  SparkTrials on a real Spark (needs Java)"
 	@echo "make docs    the site of the pages in docs/, in build/site, and the page of hyperopt's names"
-	@echo "make bench   speed, as ratios to peers measured in the same run"
+	@echo "make bench   speed, as ratios to peers measured in the same run; make bench scale: searches of up to 100,000 trials"
 	@echo "make bench-quality  what a search reaches at equal budget, beside peers (with the benchmark in ../shared/quality)"
 	@echo "make faults  searches while everything dies and stores lose data, then the check; then the same with the code broken on purpose"
 	@echo "make lock    write $(LOCK) anew, with the newest versions; make lock-programs those of locks/programs"
@@ -153,8 +153,14 @@ docs: $(VENV)/docs
 	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going -b html -d build/doctrees docs build/site
 	@echo "build/site/index.html is the first page"
 
+# `make bench scale` runs a section of it: what is named beside `bench` is no target of its own.
+SECTIONS := durable memory suggest log heads signing start workers claims scale pruning objectives forged
+.PHONY: $(SECTIONS)
+$(SECTIONS):
+	@:
+
 bench: $(VENV)/bench
-	$(BIN)/python -m bench
+	$(BIN)/python -m bench $(filter $(SECTIONS),$(MAKECMDGOALS))
 
 bench-quality: $(VENV)/dev
 	$(BIN)/python -m bench.quality

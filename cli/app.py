@@ -10,16 +10,18 @@ from typing import NoReturn
 
 import click
 
-from hstore.cli.ask import ask, fail, report, tell
+from hstore.cli.ask import ask, fail, tell
 from hstore.cli.best import best
 from hstore.cli.check import check
 from hstore.cli.correct import amend, note, tag, unvoid, void
 from hstore.cli.db import db
 from hstore.cli.diff import diff
+from hstore.cli.doctor import doctor
 from hstore.cli.enqueue import enqueue
 from hstore.cli.explain import explain
 from hstore.cli.export import export
 from hstore.cli.head import head, seal
+from hstore.cli.housekeep import archive, copy, rm, title, unarchive
 from hstore.cli.import_ import import_
 from hstore.cli.importance import importance
 from hstore.cli.key import key
@@ -33,6 +35,8 @@ from hstore.cli.printing import print_note, print_text
 from hstore.cli.quarantine import quarantine
 from hstore.cli.rebuild import rebuild
 from hstore.cli.replay import replay
+from hstore.cli.report import report
+from hstore.cli.rerun import rerun
 from hstore.cli.retry import retry
 from hstore.cli.run import run as run_command
 from hstore.cli.session import INTERRUPTED, Failure, Group, Session
@@ -58,12 +62,15 @@ def _version(ctx: click.Context, _: click.Parameter, is_asked: bool) -> None:
 @click.option(
     "--store", "url", metavar="URL", help="MongoDB URL with a database; default: $HSTORE_URL, else the embedded server."
 )
+@click.option(
+    "--color", type=click.Choice(["auto", "always", "never"]), default="auto", help="Colours; auto: on a terminal."
+)
 @click.option("--debug", is_flag=True, help="Print a traceback with an error.")
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print the version."
 )
 @click.pass_context
-def app(ctx: click.Context, url: str | None, debug: bool) -> None:
+def app(ctx: click.Context, url: str | None, color: str, debug: bool) -> None:
     """Inspect, control and verify experiments.
 
     \b
@@ -80,19 +87,22 @@ def app(ctx: click.Context, url: str | None, debug: bool) -> None:
     hstore export digits --csv f  write its trials as a table
     hstore plot digits -o d.png   draw its history, importance and slices
     hstore importance digits      which parameters mattered
+    hstore archive digits         hide it from lists; hstore copy, hstore rm
+    hstore doctor                 check this installation and the store
     hstore replay digits          recompute every suggestion, and compare
 
     Results go to stdout, messages to stderr. Exit codes: 2 usage, 3 not found, 5 store unreachable, 6 verification
     failed.
     """
     ctx.obj = Session(url)
+    ctx.color = {"always": True, "never": False}.get(color)
     ctx.call_on_close(ctx.obj.close)
 
 
 COMMANDS = (
     ls, show, best, diff, explain, status, ui, log, export, plot, importance, worker, run_command, pause, resume, stop,
     retry, enqueue, ask, report, tell, fail, void, unvoid, amend, note, tag, replay, verify, check, rebuild, snapshot,
-    import_, migrate, head, seal, key, sign, quarantine, mcp, db,
+    rerun, archive, unarchive, title, copy, rm, import_, migrate, head, seal, key, sign, quarantine, mcp, doctor, db,
 )  # fmt: skip
 for command in COMMANDS:
     app.add_command(command)

@@ -1,4 +1,4 @@
-"""`hstore ask`, `report`, `tell` and `fail`: a search whose trials any program evaluates, in any language."""
+"""`hstore ask`, `tell` and `fail`: a search whose trials any program evaluates, in any language; see also `report`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from hstore.cli.completion import EXPERIMENT
 from hstore.cli.printing import print_json, print_note, print_text
 
 if TYPE_CHECKING:
@@ -23,19 +24,20 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def search_options(command: F) -> F:
-    """Give *command* the options that begin a search: --algo, --max-evals, --seed and --pruner."""
+    """Give *command* the options that begin a search: --algo, --max-evals, --seed, --pruner and --record-diff."""
     for option in reversed((
         click.option("--algo", help="Algorithm by name; default: auto."),
         click.option("--max-evals", "-n", type=click.IntRange(1), help="Number of trials in all; default: no limit."),
         click.option("--seed", type=int, help="Seed, for a search that can be repeated."),
         click.option("--pruner", help="Stops hopeless trials by what they report: asha, median, hyperband."),
+        click.option("--record-diff", is_flag=True, help="Store the diff to the git commit; it may hold secrets."),
     )):  # fmt: skip
         command = option(command)
     return command
 
 
 @click.command()
-@click.argument("experiment")
+@click.argument("experiment", type=EXPERIMENT)
 @click.option("--space", help='Begin the experiment: JSON such as {"lr": "log(1e-5, 1)"}, or pkg.mod:NAME.')
 @search_options
 @click.option(
@@ -52,6 +54,7 @@ def ask(
     max_evals: int | None,
     seed: int | None,
     pruner: str | None,
+    record_diff: bool,
     lease: float,
     as_json: bool,
 ) -> None:
@@ -67,9 +70,17 @@ def ask(
     hstore tell train TOKEN 0.31
     hstore fail train TOKEN 'out of memory'
     """
-    begins = {"algo": algo, "max_evals": max_evals, "rstate": seed, "pruner": pruner}
+    begins = {
+        "algo": algo,
+        "max_evals": max_evals,
+        "rstate": seed,
+        "pruner": pruner,
+        "record_diff": record_diff or None,
+    }
     if space is None and any(value is not None for value in begins.values()):
-        raise click.UsageError("--algo, --max-evals, --seed and --pruner begin an experiment: add --space")
+        raise click.UsageError(
+            "--algo, --max-evals, --seed, --pruner and --record-diff begin an experiment: add --space"
+        )
     from hstore.engine.ask_tell import search
 
     given: dict[str, Any] = {} if space is None else {"space": read_space(space), **begins}
@@ -88,29 +99,7 @@ def ask(
 
 
 @click.command()
-@click.argument("experiment")
-@click.argument("token")
-@click.argument("step", type=int)
-@click.argument("value", type=float)
-@click.pass_obj
-def report(session: Session, experiment: str, token: str, step: int, value: float) -> None:
-    """Report VALUE at STEP of the trial that TOKEN names: smaller is better. Its lease runs anew.
-
-    Exit code 4: the trial is to stop, since its pruner says so, or its result is not wanted any more. Tell it without
-    a loss then.
-
-    \b
-    hstore report train TOKEN 1 0.42 || hstore tell train TOKEN
-    """
-    with _asked(session, experiment, token) as (_, trial):
-        trial.report(step, value)
-        if trial.should_stop():
-            print_note(f"trial {trial.tid} is to stop")
-            raise click.exceptions.Exit(NONE_LEFT)
-
-
-@click.command()
-@click.argument("experiment")
+@click.argument("experiment", type=EXPERIMENT)
 @click.argument("token")
 @click.argument("loss", required=False)
 @click.option("--result", help="What else to keep of the trial: a JSON object.")
@@ -128,14 +117,14 @@ def tell(session: Session, experiment: str, token: str, loss: str | None, result
     hstore tell train TOKEN -- -3.5
     """
     told, more = _json_or_number(loss), _object(result)
-    with _asked(session, experiment, token) as (opened, trial):
+    with asked(session, experiment, token) as (opened, trial):
         if told is None and "loss" not in more and "losses" not in more:
             trial.should_stop()  # what was reported decides whether it was pruned
         _print_end(opened, trial, trial.tell(told, **more), as_json)
 
 
 @click.command()
-@click.argument("experiment")
+@click.argument("experiment", type=EXPERIMENT)
 @click.argument("token")
 @click.argument("error")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object: tid, counts.")
@@ -146,7 +135,7 @@ def fail(session: Session, experiment: str, token: str, error: str, as_json: boo
     \b
     hstore fail train TOKEN 'MemoryError: 24 GB were not enough'
     """
-    with _asked(session, experiment, token) as (opened, trial):
+    with asked(session, experiment, token) as (opened, trial):
         _print_end(opened, trial, trial.fail(error), as_json)
 
 
@@ -162,7 +151,8 @@ def read_space(text: str) -> Any:
 
 
 @contextmanager
-def _asked(session: Session, experiment: str, token: str) -> Iterator[tuple[Search, AskedTrial]]:
+def asked(session: Session, experiment: str, token: str) -> Iterator[tuple[Search, AskedTrial]]:
+    """Yield the search *experiment*, and the trial of it that *token* names."""
     from hstore.engine.ask_tell import search
 
     with search(experiment=experiment, store=session.store) as opened:

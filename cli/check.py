@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
 
+from hstore.cli.completion import EXPERIMENT
 from hstore.cli.printing import print_json, print_text
+from hstore.cli.progress_bar import progress
 
 if TYPE_CHECKING:
     from hstore.cli.session import Session
@@ -16,7 +17,7 @@ FAILED = 6
 
 
 @click.command()
-@click.argument("experiment")
+@click.argument("experiment", type=EXPERIMENT)
 @click.option(
     "--max-evals",
     type=click.IntRange(min=0),
@@ -37,19 +38,17 @@ def check(ctx: click.Context, experiment: str, max_evals: int | None, as_json: b
     hstore check digits
     hstore check digits --max-evals 200
     """
-    from tqdm import tqdm
-
     from hstore.cli.table import text
     from hstore.engine.audit.check import check as examine
 
     session: Session = ctx.obj
-    with tqdm(unit="decision", leave=False, disable=not sys.stderr.isatty(), file=sys.stderr) as bar:
-        findings = examine(session.store, experiment, max_evals=max_evals, on_progress=bar.update)
+    with progress("decision") as on_progress:
+        findings = examine(session.store, experiment, max_evals=max_evals, on_progress=on_progress)
     if as_json:
         from dataclasses import asdict
 
         found = [asdict(finding) for finding in findings]
-        print_json({"exp": experiment, "is_sound": not findings, "findings": found})
+        print_json({"name": experiment, "exp": experiment, "is_sound": not findings, "findings": found})
     else:
         count = f"{len(findings)} finding{'s' if len(findings) > 1 else ''}"
         print_text(f"{experiment}: {f'FAILED, {count}' if findings else 'OK'}")

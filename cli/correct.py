@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hstore.cli.completion import EXPERIMENT
 from hstore.cli.printing import print_json, print_note, said_in
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON o
 
 
 @click.command()
-@click.argument("experiment")
+@click.argument("experiment", type=EXPERIMENT)
 @click.argument("tids", type=int, nargs=-1, required=True, metavar="TID…")
 @REASON
 @AS_JSON
@@ -39,7 +40,7 @@ def void(session: Session, experiment: str, tids: tuple[int, ...], reason: str, 
 
 
 @click.command()
-@click.argument("experiment")
+@click.argument("experiment", type=EXPERIMENT)
 @click.argument("tids", type=int, nargs=-1, required=True, metavar="TID…")
 @REASON
 @AS_JSON
@@ -54,7 +55,7 @@ def unvoid(session: Session, experiment: str, tids: tuple[int, ...], reason: str
 
 
 @click.command()
-@click.argument("experiment")
+@click.argument("experiment", type=EXPERIMENT)
 @click.argument("tid", type=int)
 @click.option("--loss", type=float, help="The loss that counts from now on.")
 @click.option("--losses", type=float, multiple=True, help="Of several losses: once for each objective, in order.")
@@ -88,7 +89,7 @@ def amend(
 
 
 @click.command()
-@click.argument("experiment")
+@click.argument("experiment", type=EXPERIMENT)
 @click.argument("words", nargs=-1, required=True, metavar="[TID] TEXT")
 @AS_JSON
 @click.pass_obj
@@ -104,7 +105,7 @@ def note(session: Session, experiment: str, words: tuple[str, ...], as_json: boo
 
 
 @click.command()
-@click.argument("experiment")
+@click.argument("experiment", type=EXPERIMENT)
 @click.argument("words", nargs=-1, required=True, metavar="[TID] TAG")
 @AS_JSON
 @click.pass_obj

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 TITLES = {"kept": "stops", "users": "user pids", "bytes": "size", "tcp": "TCP URI", "uri": "URI"}
 """The names of what `EmbeddedServer.status` returns, where people read others than programs."""
 
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
 
 def embedded_server() -> EmbeddedServer:
     """Return the handle of the embedded server; this does not start it."""
@@ -39,7 +41,8 @@ def db() -> None:
     type=click.IntRange(0, 65535),
     help="Also listen on 127.0.0.1:PORT, with a password; 0 takes any free port.",
 )
-def start(port: int | None) -> None:
+@AS_JSON
+def start(port: int | None, as_json: bool) -> None:
     """Start the server; it runs until `hstore db stop`.
 
     Prints the URI for MongoDB programs, which with --port contains a user and a password.
@@ -50,12 +53,16 @@ def start(port: int | None) -> None:
     """
     server = embedded_server()
     server.keep(port=port)
+    if as_json:
+        print_json({"uri": server.tcp_uri or server.uri, "pid": server.pid})
+        return
     print_note(f"running until `hstore db stop` (pid {server.pid})")
     print_text(server.tcp_uri or server.uri)
 
 
 @db.command()
-def stop() -> None:
+@AS_JSON
+def stop(as_json: bool) -> None:
     """Stop the server, now or after the last process that uses it.
 
     \b
@@ -64,6 +71,9 @@ def stop() -> None:
     server = embedded_server()
     pid = server.pid
     users = server.stop()
+    if as_json:
+        print_json({"was_running": bool(pid), "stopped": users is None, "users": users or []})
+        return
     if users is None:
         print_note("stopped" if pid else "not running")
     else:
@@ -89,20 +99,25 @@ def status(as_json: bool) -> None:
 
 
 @db.command()
-def uri() -> None:
+@AS_JSON
+def uri(as_json: bool) -> None:
     """Print the URI of the server, for any MongoDB program.
 
     \b
     mongosh "$(hstore db uri)"
     """
     server = embedded_server()
+    if as_json:
+        print_json({"uri": server.uri, "running": server.pid is not None})
+        return
     print_text(server.uri)
     if server.pid is None:
         print_note("the server is not running; `hstore db start` starts it")
 
 
 @db.command()
-def path() -> None:
+@AS_JSON
+def path(as_json: bool) -> None:
     """Print the folder of the database files.
 
     Copy it for a backup while the server is not running.
@@ -110,7 +125,8 @@ def path() -> None:
     \b
     tar -c "$(hstore db path)"
     """
-    print_text(embedded_server().data)
+    data = embedded_server().data
+    print_json({"path": str(data)}) if as_json else print_text(data)
 
 
 def _readable(name: str, value: Any) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
+from hstore.cli.completion import EXPERIMENT
 from hstore.cli.printing import print_json, print_note, print_text
 from hstore.store.errors import InvalidPoint
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("experiment")
+@click.argument("experiment", type=EXPERIMENT)
 @click.argument("points", nargs=-1, metavar="[POINT]…")
 @click.option("--file", "-f", type=click.File("rb"), help="Read points from this file, one per line; - is stdin.")
 @click.option(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hstore.cli.completion import EXPERIMENT
 from hstore.cli.printing import print_json, print_text
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ MOST_NEW = 10
 
 
 @click.command()
-@click.argument("experiment")
+@click.argument("experiment", type=EXPERIMENT)
 @click.argument("tid", type=int, required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_obj
@@ -27,7 +28,8 @@ def explain(session: Session, experiment: str, tid: int | None, as_json: bool) -
     """Say why trial TID of EXPERIMENT is where it is; without TID, how far the model can be trusted.
 
     For a trial: what the search knew then (trials by how they had ended, the best), which algorithm chose the point
-    with which seed, and for gp and auto what their model expected of it beside what came of it. Without TID: how often
+    with which seed, for gp and auto what their model expected of it beside what came of it, and for tpe and mtpe how
+    likely it is among the good trials and among the others, and its rank among the candidates. Without TID: how often
     losses came out where the model expected them with 68 and 95 %. All of it is computed again by the code that chose,
     which takes as long as choosing.
 
@@ -48,17 +50,20 @@ def explain(session: Session, experiment: str, tid: int | None, as_json: bool) -
         with tqdm(total=total, unit="decision", leave=False, disable=not sys.stderr.isatty(), file=sys.stderr) as bar:
             explained = list(explain_all(found, None if tid is None else [tid], bar.update))
     if tid is not None:
-        print_json(_data(explained[0])) if as_json else print_text("\n".join(_lines(explained[0])))
+        print_json(explanation_data(explained[0])) if as_json else print_text("\n".join(_lines(explained[0])))
         return
     trusted = calibration(explained)
     if as_json:
-        print_json({"calibration": _calibration_data(trusted), "trials": [_data(each) for each in explained]})
+        print_json(
+            {"calibration": _calibration_data(trusted), "trials": [explanation_data(each) for each in explained]}
+        )
     else:
         print_text(_as_table(explained))
         print_text(_calibration_line(trusted))
 
 
-def _data(explained: Explanation) -> dict[str, Any]:
+def explanation_data(explained: Explanation) -> dict[str, Any]:
+    """Return *explained* as --json prints it."""
     from dataclasses import asdict
 
     prediction = explained.prediction
@@ -66,6 +71,8 @@ def _data(explained: Explanation) -> dict[str, Any]:
         **asdict(explained),
         "best": None if explained.best is None else dict(zip(("tid", "loss"), explained.best, strict=True)),
         "prediction": None if prediction is None else prediction._asdict(),
+        "densities": explained.densities and [{**each._asdict(), "ratio": each.ratio} for each in explained.densities],
+        "ratio": explained.ratio,
         "is_within": explained.is_within,
     }
 
@@ -96,6 +103,13 @@ def _expected(explained: Explanation) -> Iterator[str]:
     from hstore.cli.table import text
 
     expected = explained.prediction
+    for each in explained.densities or ():
+        whose = "the point" if each.label is None else text(each.label)
+        yield (
+            f"compared   {whose}: {each.kind} {text(each.below)} among "
+            f"the good trials, {text(each.above)} among the others; ratio {text(each.ratio)}, rank {each.rank} of "
+            f"{each.candidates} candidates"
+        )
     if expected is None:
         yield f"expected   no prediction: {text(explained.why_no_prediction)}"
         return
@@ -120,13 +134,18 @@ def _verdict(explained: Explanation) -> str:
 def _as_table(explained: Sequence[Explanation]) -> str:
     from hstore.cli.table import render, text
 
-    rows: list[list[Any]] = [["trial", "chosen by", "expected", "68 %", "loss", "within"]]
+    has_ratio = any(each.ratio is not None for each in explained)
+    rows: list[list[Any]] = [
+        ["trial", "chosen by", "expected", "68 %", *(["ratio"] if has_ratio else []), "loss", "within"]
+    ]
     for each in explained:
         expected, within = each.prediction, each.is_within
         interval = None if expected is None else f"{text(expected.low_68)} … {text(expected.high_68)}"
         inside = None if within is None else "68 %" if within["68"] else "95 %" if within["95"] else "no"
         by = each.arm or (each.algorithm or {}).get("name") or each.source
-        rows.append([each.tid, by, None if expected is None else expected.median, interval, each.loss, inside])
+        ratio = [each.ratio] if has_ratio else []
+        median = None if expected is None else expected.median
+        rows.append([each.tid, by, median, interval, *ratio, each.loss, inside])
     return render(rows)
 
 

@@ -12,7 +12,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from hstore.cli.printing import for_json, print_note
+from hstore.cli.completion import EXPERIMENT
+from hstore.cli.printing import for_json, print_json, print_note
 from hstore.cli.session import writing
 from hstore.store.table_kinds import TABLE_KINDS
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("experiment")
+@click.argument("experiment", type=EXPERIMENT)
 @click.option("--csv", "csv_file", metavar="FILE", help="Write comma-separated values; - is stdout.")
 @click.option("--jsonl", "jsonl_file", metavar="FILE", help="Write one JSON object per line; - is stdout.")
 @click.option("--parquet", "parquet_file", metavar="FILE", help="Write Parquet; needs pandas and pyarrow.")
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 @click.option("--follow", is_flag=True, help="With --to mlflow: keep on until the search has finished, or Ctrl-C.")
 @click.option("--kind", type=click.Choice(TABLE_KINDS), default="trials", show_default=True, help="What a row is.")
 @click.option("--name", metavar="STUDY", help="Name of the study, with --to optuna; default: EXPERIMENT.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object that says what was written.")
 @click.pass_obj
 def export(
     session: Session,
@@ -53,6 +55,7 @@ def export(
     follow: bool,
     kind: TableKind,
     name: str | None,
+    as_json: bool,
 ) -> None:
     """Write the trials of EXPERIMENT to a file, one row a trial, with a column for each parameter.
 
@@ -86,28 +89,39 @@ def export(
         raise click.UsageError(
             "name a file: --csv FILE, --jsonl FILE or --parquet FILE, or for all of it -o FILE.hstore; or --to TOOL URI"
         )
+    if as_json and any(file == "-" for _, file in files):
+        raise click.UsageError("--json says on stdout what was written: name a file in place of -")
+    told: list[dict[str, Any]] = []
     with session.experiment(experiment) as found:
         if bundle is not None:
-            write_whole(found, bundle)
+            told.append(write_whole(found, bundle))
         table = table_of(found, kind) if files else {}
         if to is not None:
             tool, uri = to
-            mirror_in_mlflow(found, uri, follow) if tool == "mlflow" else _to_optuna(found, uri, name)
+            told.append(mirror_in_mlflow(found, uri, follow) if tool == "mlflow" else _to_optuna(found, uri, name))
     for write, file in files:
         write(table, file)
-        if file != "-":
-            print_note(f"wrote {len(table[next(iter(table))].values)} {kind} to {file}")
+        n = len(table[next(iter(table))].values)
+        told.append({"file": file, "kind": kind, "rows": n, "said": f"wrote {n} {kind} to {file}"})
+    said = [each.pop("said") for each in told]
+    if as_json:
+        print_json({"name": found.name, "written": told})
+        return
+    for line, each in zip(said, told, strict=True):
+        if each.get("file") != "-":
+            print_note(line)
 
 
-def _to_optuna(experiment: Experiment, url: str, name: str | None) -> None:
+def _to_optuna(experiment: Experiment, url: str, name: str | None) -> dict[str, Any]:
     from hstore.cli.optuna_copies import copies, left_out
 
     copied = copies().export_study(experiment, copies().optuna_storage(url), name=name)
-    print_note(f"added {copied.new} trials to study {copied.study}, now of {copied.trials}{left_out(copied)}")
+    said = f"added {copied.new} trials to study {copied.study}, now of {copied.trials}{left_out(copied)}"
+    return {"study": copied.study, "new": copied.new, "trials": copied.trials, "said": said}
 
 
-def write_whole(experiment: Experiment, file: str) -> None:
-    """Write *experiment* to the bundle *file*, which appears when it is whole."""
+def write_whole(experiment: Experiment, file: str) -> dict[str, Any]:
+    """Write *experiment* to the bundle *file*, which appears when it is whole; return what is said of it."""
     from importlib.metadata import version
 
     from hstore.store.bundle import SUFFIX, write_bundle
@@ -119,7 +133,8 @@ def write_whole(experiment: Experiment, file: str) -> None:
         manifest = write_bundle(experiment, part, version=version("hstore"))
         part.replace(file)
     lost = f"; the store has lost {len(manifest['missing'])} more" if manifest["missing"] else ""
-    print_note(f"wrote {manifest['events']} events and {manifest['attachments']} attachments to {file}{lost}")
+    said = f"wrote {manifest['events']} events and {manifest['attachments']} attachments to {file}{lost}"
+    return {"file": file, **manifest, "said": said}
 
 
 def write_csv(table: Table, file: str) -> None:
@@ -159,8 +174,11 @@ def write_parquet(table: Table, file: str) -> None:
         frame.to_parquet(file, index=False)
 
 
-def mirror_in_mlflow(experiment: Experiment, uri: str, follow: bool) -> None:
-    """Bring the runs of *experiment* in MLflow up to date; with *follow* until the search has finished."""
+def mirror_in_mlflow(experiment: Experiment, uri: str, follow: bool) -> dict[str, Any]:
+    """Bring the runs of *experiment* in MLflow up to date; with *follow* until the search has finished.
+
+    Returns what is said of it.
+    """
     try:
         from mlflow.exceptions import MlflowException
 
@@ -175,7 +193,7 @@ def mirror_in_mlflow(experiment: Experiment, uri: str, follow: bool) -> None:
                 total += mirror.catch_up()
     except MlflowException as error:
         raise click.ClickException(f"MLflow at {uri}: {error}") from None
-    print_note(f"wrote {total} new or changed trials to MLflow")
+    return {"new": total, "said": f"wrote {total} new or changed trials to MLflow"}
 
 
 @contextmanager

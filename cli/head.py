@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hstore.cli.completion import EXPERIMENT
 from hstore.cli.printing import print_json, print_text
 from hstore.cli.session import verified
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("experiment")
+@click.argument("experiment", type=EXPERIMENT)
 @click.option("--trial", metavar="TID", type=click.IntRange(0), help="Also print the proof of this trial, with --json.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, with the position that --at takes.")
 @click.pass_obj
@@ -49,13 +50,14 @@ def _about(experiment: Experiment) -> dict[str, Any]:
 
     cut = experiment.seals.cut
     return {
-        "exp": experiment.name, "head": experiment.head, "decisions": len(cut) - 1, "events": sum(cut) + len(cut),
+        "name": experiment.name, "exp": experiment.name,
+        "head": experiment.head, "decisions": len(cut) - 1, "events": sum(cut) + len(cut),
         "position": position(cut),
     }  # fmt: skip
 
 
 @click.command()
-@click.argument("experiment")
+@click.argument("experiment", type=EXPERIMENT)
 @click.pass_obj
 def seal(session: Session, experiment: str) -> None:
     """Record the head of EXPERIMENT in its log, if its digests match; print it.

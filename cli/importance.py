@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hstore.cli.completion import EXPERIMENT
 from hstore.cli.printing import print_json, print_text
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ _BAR = 30
 
 
 @click.command()
-@click.argument("experiment")
+@click.argument("experiment", type=EXPERIMENT)
 @click.option("--quantile", type=float, default=0.1, show_default=True, help="The part of the trials that is the best.")
 @click.option("--loss", type=int, default=0, show_default=True, help="Which of several losses, 0 for the first.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array, one object a parameter.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from hstore.cli.printing import print_note, print_text
+from hstore.cli.printing import print_json, print_note, print_text
 
 
 @click.group()
@@ -18,7 +18,8 @@ def key() -> None:
 
 @key.command()
 @click.argument("file", required=False, type=click.Path())
-def new(file: str | None) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def new(file: str | None, as_json: bool) -> None:
     """Make a new key of 32 random bytes: in FILE, which only you can read, or printed without FILE.
 
     Set HSTORE_KEY to FILE wherever searches and workers run. To replace a key, name the new file first:
@@ -34,11 +35,15 @@ def new(file: str | None) -> None:
     from hstore.store.keys import VARIABLE, new_key, write_new_key
 
     if file is None:
-        print_text(new_key())
+        made = new_key()
+        print_json({"key": made}) if as_json else print_text(made)
         return
     try:
         keys = write_new_key(Path(file).expanduser())
     except FileExistsError:
         raise InvalidValue(f"{file} exists already; it was left as it is", hint="name another file") from None
+    if as_json:
+        print_json({"file": file, "id": keys.ids[0].hex()})
+        return
     print_text(keys.ids[0].hex())
     print_note(f"set {VARIABLE}={file} wherever searches and workers run")

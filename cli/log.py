@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hstore.cli.at import AT
+from hstore.cli.completion import EXPERIMENT
 from hstore.cli.printing import print_encoded, print_note, print_text
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ CHANGEABLE = ("limits", "algorithm", "objective", "pruner", "generator", "keep_o
 
 
 @click.command()
-@click.argument("experiment")
+@click.argument("experiment", type=EXPERIMENT)
 @click.argument("tid", type=int, required=False)
 @click.option("-n", "--last", "last", type=click.IntRange(1), metavar="N", help="Print only the last N events.")
 @click.option("--follow", "-f", is_flag=True, help="Print new events as they come, until Ctrl-C.")

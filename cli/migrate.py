@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hstore.cli.printing import print_note, print_text
+from hstore.cli.printing import print_json, print_note, print_text
 
 if TYPE_CHECKING:
     from hstore.cli.session import Session
@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--dry-run", is_flag=True, help="Only print the steps that would be applied.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_obj
-def migrate(session: Session, dry_run: bool) -> None:
+def migrate(session: Session, dry_run: bool, as_json: bool) -> None:
     """Upgrade the store's schema to this version of hstore.
 
     \b
@@ -37,6 +38,10 @@ def migrate(session: Session, dry_run: bool) -> None:
             f"the store is newer than this hstore {version('hstore')}", hint="update hstore: pip install -U hstore"
         )
     steps = retrying(lambda: migrations.apply(database, by_version=version("hstore"), dry_run=dry_run))
+    if as_json:
+        listed = [{"number": step.number, "name": step.name} for step in steps]
+        print_json({"steps": listed, "applied": bool(steps) and not dry_run})
+        return
     for step in steps:
         print_text(f"{'would apply' if dry_run else 'applied'} {step.number:04} {step.name}")
     if not steps:

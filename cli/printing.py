@@ -16,20 +16,25 @@ from typing import Any
 
 import click
 
-from hstore.store.terminal_text import printable_lines, shortened
+from hstore.cli.colours import in_colour, wants_colour
 
 NO_EXPERIMENTS = "no experiments yet; fmin(…, experiment='name') creates one"
 CLEAR, HOME, ERASE_LINE, ERASE_BELOW = "\x1b[2J", "\x1b[H", "\x1b[K", "\x1b[J"
 
 
 def print_text(text: object) -> None:
-    """Print a result on stdout."""
-    click.echo(printable_lines(text))
+    """Print a result on stdout; what `painted` returned is in colour there, if colours are wanted."""
+    _echo(text, is_error=False)
 
 
 def print_note(text: object) -> None:
     """Print a message on stderr."""
-    click.echo(printable_lines(text), err=True)
+    _echo(text, is_error=True)
+
+
+def _echo(text: object, *, is_error: bool) -> None:
+    is_coloured = wants_colour(is_error=is_error)
+    click.echo(in_colour(text, is_coloured), err=is_error, color=is_coloured)
 
 
 def print_json(value: Any, *, indent: int | None = 1) -> None:
@@ -72,7 +77,7 @@ def print_bytes(content: bytes) -> None:
 
 def said_in(note: object) -> dict[str, Any]:
     """Return what the event *note* says of what people wrote, by the names that JSON has for it."""
-    names = ("note", "tags", "void", "amend", "person")
+    names = ("note", "tags", "void", "amend", "title", "archived", "copied", "person")
     return {name: value for name in names if (value := getattr(note, name)) is not None}
 
 
@@ -85,9 +90,10 @@ def redraw(text: str, *, is_first: bool) -> None:
     """Show *text* on the terminal in the place of what was there, cut to its size."""
     # Line by line over the old text: clearing the screen first would flicker.
     width, height = shutil.get_terminal_size()
-    lines = [shortened(line, width - 1) for line in printable_lines(text).split("\n")[: height - 1]]
+    is_coloured = wants_colour()
+    lines = [in_colour(line, is_coloured, width=width - 1) for line in text.split("\n")[: height - 1]]
     drawn = "".join(f"{line}{ERASE_LINE}\n" for line in lines)
-    click.echo(f"{HOME}{CLEAR if is_first else ''}{drawn}{ERASE_BELOW}", nl=False)
+    click.echo(f"{HOME}{CLEAR if is_first else ''}{drawn}{ERASE_BELOW}", nl=False, color=is_coloured or None)
 
 
 def for_json(value: Any) -> Any:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hstore.cli.completion import EXPERIMENT
 from hstore.cli.printing import print_json, print_note, print_text
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("experiment")
+@click.argument("experiment", type=EXPERIMENT)
 @click.option("--why", default="by hand", metavar="TEXT", help="Why, for the log.")
 @click.option(
     "--unreadable", is_flag=True,
@@ -51,7 +52,7 @@ def quarantine(session: Session, experiment: str, why: str, unreadable: bool, as
         if event is not None:
             found.repair()
     if as_json:
-        print_json({"exp": experiment, "quarantined": told_aside(aside), "events": len(gone)})
+        print_json({"name": experiment, "exp": experiment, "quarantined": told_aside(aside), "events": len(gone)})
     elif event is None:
         print_note(f"{experiment}: nothing is set aside")
     else:

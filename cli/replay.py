@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from hstore.cli.completion import EXPERIMENT
 from hstore.cli.printing import print_json, print_text
+from hstore.cli.progress_bar import progress
 
 if TYPE_CHECKING:
     from hstore.cli.session import Session
@@ -19,7 +20,7 @@ SHORT = 16
 
 
 @click.command()
-@click.argument("experiment")
+@click.argument("experiment", type=EXPERIMENT)
 @click.option("--until", type=int, metavar="TID", help="Stop after trial TID; default: all trials.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
@@ -37,15 +38,13 @@ def replay(ctx: click.Context, experiment: str, until: int | None, as_json: bool
     """
     from dataclasses import asdict
 
-    from tqdm import tqdm
-
     from hstore.engine.audit.replay import derive_again
 
     session: Session = ctx.obj
     with session.experiment(experiment) as found:
         total = len(found.state.trials) if until is None else until + 1
-        with tqdm(total=total, unit="decision", leave=False, disable=not sys.stderr.isatty(), file=sys.stderr) as bar:
-            report = derive_again(found, until=until, on_progress=bar.update)
+        with progress("decision", total=total) as on_progress:
+            report = derive_again(found, until=until, on_progress=on_progress)
     if as_json:
         print_json({**asdict(report), "is_same": report.is_same})
     else:

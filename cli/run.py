@@ -48,6 +48,7 @@ def run(
     max_evals: int | None,
     seed: int | None,
     pruner: str | None,
+    record_diff: bool,
     jobs: int,
     loss: str,
     maximise: bool,
@@ -80,7 +81,7 @@ def run(
     source = LossSource.of(loss)
     with search(
         space_of(line.ranges), algo, experiment=experiment, store=session.store, max_evals=max_evals or 100,
-        rstate=seed, pruner=pruner, evaluated_by=" ".join(command),
+        rstate=seed, pruner=pruner, evaluated_by=" ".join(command), record_diff=record_diff,
     ) as opened:  # fmt: skip
         trials = CommandTrials(
             opened, line, source, sign=-1.0 if maximise else 1.0, report=report, timeout=timeout,

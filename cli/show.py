@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hstore.cli import colours
 from hstore.cli.at import AT
+from hstore.cli.completion import EXPERIMENT
 from hstore.cli.printing import as_of, print_bytes, print_json, print_json_with, print_note, print_text, said_in
 from hstore.cli.session import writing
 from hstore.store.terminal_text import printable
@@ -35,11 +37,17 @@ _LEGEND = {
 
 
 @click.command()
-@click.argument("experiment")
+@click.argument("experiment", type=EXPERIMENT)
 @click.argument("tid", type=int, required=False)
 @click.option("--output", is_flag=True, help="Print what trial TID wrote to stdout and stderr.")
 @click.option("--save", "attachment", metavar="NAME", help="Write attachment NAME of trial TID to a file.")
 @click.option("-o", "file", metavar="FILE", help="The file for --save; - is stdout. Default: NAME, which must be new.")
+@click.option("--sort", metavar="COLUMN", help="Print the trials as a table, sorted; -COLUMN: the largest first.")
+@click.option("--filter", "filters", metavar="COND", multiple=True, help="Only trials for which all of these hold.")
+@click.option("--columns", metavar="A,B,…", help="The columns of the table.")
+@click.option("-n", "limit", type=click.IntRange(0), metavar="N", help="So many trials; 20 by default.")
+@click.option("--all", "is_all", is_flag=True, help="All trials.")
+@click.option("--provenance", is_flag=True, help="Print where EXPERIMENT came from: git, command, host, packages.")
 @click.option("--exact", is_flag=True, help="Read every event of EXPERIMENT; the time grows with it.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @AT
@@ -51,6 +59,12 @@ def show(
     output: bool,
     attachment: str | None,
     file: str | None,
+    sort: str | None,
+    filters: tuple[str, ...],
+    columns: str | None,
+    limit: int | None,
+    is_all: bool,
+    provenance: bool,
     exact: bool,
     as_json: bool,
     at: str | None,
@@ -60,13 +74,28 @@ def show(
     Trials that have ended are counted in the collection `trials`; the others, the latest and the best are read from the
     log. A trial TID is always read from the log.
 
+    With --sort, --filter, --columns, -n or --all it prints a table of trials. Columns are named as in --json: tid,
+    state, loss, duration, worker, params.LABEL, …; conditions are COLUMN=VALUE, !=, <, <=, >, >=, and ~ for a part of a
+    text. state may also be void, pruned or infeasible. Trials without a value come last.
+
     \b
     hstore show digits
     hstore show digits 7
     hstore show digits 7 --output
+    hstore show digits --sort loss -n 5
+    hstore show digits --sort -params.lr --filter state=done --filter 'loss<0.3' --all --columns tid,loss,params.lr
     hstore show digits 7 --save model -o model.pkl
     hstore show digits --at 50
+    hstore show digits --provenance
     """
+    if provenance:
+        if tid is not None or output or attachment is not None:
+            raise click.UsageError("--provenance is of an experiment: give no trial, --output or --save")
+        from hstore.cli.provenance_text import provenance_data, provenance_text
+
+        with session.experiment(experiment, at, only=() if at is None else None) as found:
+            print_json(provenance_data(found)) if as_json else print_text(provenance_text(found))
+        return
     if file is not None and attachment is None:
         raise click.UsageError("-o goes with --save NAME")
     if attachment is not None:
@@ -75,12 +104,26 @@ def show(
         with session.experiment(experiment, only=[tid]) as found:
             _save(found.attachment(tid, attachment), file)
         return
+    is_table = bool(sort or filters or columns or limit is not None or is_all)
+    if is_table and (tid is not None or output):
+        raise click.UsageError("--sort, --filter, --columns, -n and --all are of all trials: give no number of one")
+    if is_all and limit is not None:
+        raise click.UsageError("--all prints all trials, -n N so many: give one")
+    if is_table:
+        from hstore.cli.trial_table import SHOWN, Wanted, print_table
+
+        n = None if is_all or (as_json and limit is None) else SHOWN if limit is None else limit
+        names = None if columns is None else [name.strip() for name in columns.split(",") if name.strip()]
+        wanted = Wanted(sort=sort, filters=filters, columns=names, limit=n)
+        with session.summary(experiment, exact=exact, at=at) as summary:
+            print_table(summary, wanted, labels=list(_space(summary.experiment)), as_json=as_json)
+        return
     if output and tid is None:
         raise click.UsageError("--output is of one trial: add its number")
     if tid is None:
         with session.summary(experiment, exact=exact, at=at) as summary:
             if as_json:
-                print_json_with(_experiment_data(summary), "trials", _trials_data(summary))
+                print_json_with(experiment_data(summary), "trials", _trials_data(summary))
             else:
                 print_text(_experiment_text(summary))
         return
@@ -90,7 +133,7 @@ def show(
             printed = _output(found, trial)
             print_json({"tid": tid, "output": printed}) if as_json else print_text(printed.removesuffix("\n"))
         elif as_json:
-            print_json(_trial_data(found, trial))
+            print_json(trial_data(found, trial))
         else:
             print_text(_trial_text(found, trial))
 
@@ -98,17 +141,22 @@ def show(
 # -- an experiment --------------------------------------------------------------------------------------------
 
 
-def _experiment_data(summary: ExperimentSummary) -> dict[str, Any]:
+def experiment_data(summary: ExperimentSummary) -> dict[str, Any]:
+    """Return what `--json` says of an experiment, but for its trials."""
     from hstore.store.read_models import experiment_document
 
     document = experiment_document(summary)
+    from hstore.cli.recommended import recommended_data
+
     return {
         "name": document.pop("_id"),
         **document,
+        "recommended": None if (found := summary.recommended) is None else recommended_data(found),
         "as_of_event": summary.as_of_event,
         "objective_changes": _objective_changes(summary.experiment),
         "space": _space(summary.experiment),
         "decision_digest": summary.decision_digest,
+        "copied": summary.experiment.state.copied,
         "tags": summary.experiment.state.tags,
         "notes": _notes_data(summary.experiment.state.notes),
     }
@@ -117,10 +165,10 @@ def _experiment_data(summary: ExperimentSummary) -> dict[str, Any]:
 def _trials_data(summary: ExperimentSummary) -> Iterator[dict[str, Any]]:
     """Yield the document of each trial, and whether it is ranked."""
     for document in summary.documents():
-        yield {name: value for name, value in document.items() if name != "_id"} | _rank_data(document)
+        yield {name: value for name, value in document.items() if name != "_id"} | ranked_data(document)
 
 
-def _rank_data(document: Mapping[str, Any]) -> dict[str, Any]:
+def ranked_data(document: Mapping[str, Any]) -> dict[str, Any]:
     """Return whether the trial of *document* is ranked, and why not if it has ended."""
     from hstore.store.ranked import why_unranked
     from hstore.store.values import from_loss
@@ -146,7 +194,7 @@ def _space(experiment: Experiment) -> dict[str, str]:
 
 
 def _experiment_text(summary: ExperimentSummary) -> str:
-    parts = (_heading(summary), _best(summary), _front(summary), _latest(summary))
+    parts = (_heading(summary), _best(summary), _recommended(summary), _front(summary), _latest(summary))
     return "\n".join(line for lines in parts for line in lines)
 
 
@@ -165,13 +213,19 @@ def _heading(summary: ExperimentSummary) -> Iterator[str]:
 
     experiment, state = summary.experiment, summary.experiment.state
     reason = f" ({text(state.why)})" if state.why else ""
-    yield f"experiment {text(experiment.name)}: {text(state.status)}{reason}"
+    archived = f", {colours.state('archived')}" if state.is_archived else ""
+    yield f"experiment {text(experiment.name)}: {colours.state(text(state.status))}{reason}{archived}"
+    if state.title:
+        yield f"title      {text(state.title)}"
+    if (origin := state.copied) is not None:
+        head = origin["head"].hex()
+        yield f"copied     from {text(origin['exp'])} in {text(origin.get('store'))}, where the head was {head}"
     yield f"algorithm  {_algorithm(state.algorithm)}"
     if state.pruner:
         yield f"pruner     {_algorithm(state.pruner)}"
     for edited in _objective_changes(experiment):
         yield f"objective  {text(told(edited))}"
-    yield f"trials     {counted(summary.counts, summary.pruned) or 'none yet'}"
+    yield f"trials     {colours.counts(counted(summary.counts, summary.pruned)) or 'none yet'}"
     yield from as_of(summary.as_of_event)
     yield f"decisions  {summary.decision_digest.hex()}"
     yield from _notes(state.tags, state.notes)
@@ -199,6 +253,15 @@ def _best(summary: ExperimentSummary) -> Iterator[str]:
         yield f"best       trial {best.tid}, loss {text(best.loss)}"
         for label, value in best.params.items():
             yield f"  {text(label)} = {_exact(value)}"
+
+
+def _recommended(summary: ExperimentSummary) -> Iterator[str]:
+    from hstore.cli.recommended import recommended_lines
+
+    if (found := summary.recommended) is not None:
+        first, *more = recommended_lines(found)
+        yield f"recommended {first}"
+        yield from more
 
 
 def _front(summary: ExperimentSummary) -> Iterator[str]:
@@ -233,7 +296,7 @@ def _latest(summary: ExperimentSummary) -> Iterator[str]:
         loss = f"{text(loss)}*" if trial.returned is not None else loss
         rows.append([trial.tid, trial.state, loss, marks, seconds, ended, named(dict(trial.params))])
     yield f"latest {len(latest)} of {len(summary.trials)} trials"
-    yield render(rows)
+    yield render(rows, drop=("ended (UTC)", "seconds", "not ranked"))
     if any(trial.returned is not None for trial in latest):
         yield "* amended by a person: `hstore show EXPERIMENT TID` has the earlier value"
     shown = {mark for trial in latest for mark in trial.why_unranked}
@@ -244,11 +307,12 @@ def _latest(summary: ExperimentSummary) -> Iterator[str]:
 # -- a trial --------------------------------------------------------------------------------------------------
 
 
-def _trial_data(experiment: Experiment, trial: Trial) -> dict[str, Any]:
+def trial_data(experiment: Experiment, trial: Trial) -> dict[str, Any]:
+    """Return what `--json` says of *trial*, read from the log."""
     from hstore.store.read_models import trial_document
 
     document = trial_document(trial)
-    document |= _rank_data(document)
+    document |= ranked_data(document)
     del document["_id"]
     events: list[dict[str, Any]] = [
         {"ver": e.ver, "type": e.type, "at": e.at, "by": e.by}
@@ -275,11 +339,13 @@ def _trial_text(experiment: Experiment, trial: Trial) -> str:
 def _origin(experiment: Experiment, trial: Trial) -> Iterator[str]:
     from hstore.cli.table import text
 
-    yield f"trial {trial.tid} of {text(experiment.name)}: {text(trial.state)}"
+    yield f"trial {trial.tid} of {text(experiment.name)}: {colours.state(text(trial.state))}"
     if trial.queued is None:
         return
     if trial.queued.source != "suggested":
         yield f"{text(trial.queued.source)}, not suggested by an algorithm"
+    if (first := (trial.queued.algorithm or {}).get("replicate_of")) is not None:
+        yield f"evaluates the point of trial {text(first)} again"
     said = trial.queued.imported
     if said is not None and said.get("from") == "warm_start":
         place = f" in {said['store']}" if "store" in said else ""
@@ -334,7 +400,9 @@ def _notes(tags: Sequence[str], notes: Iterable[Noted]) -> Iterator[str]:
     if tags:
         yield f"tags {', '.join(map(text, tags))}"
     for note in notes:
-        if note.note and note.void is None and note.amend is None:
+        if note.archived is not None:
+            yield f"{'archived' if note.archived else 'unarchived'}{_said(note)}"
+        elif note.note and note.void is None and note.amend is None:
             yield f"note {text(note.note)} ({text(note.person or note.by)}, {note.at:%Y-%m-%d %H:%M})"
 
 
@@ -373,7 +441,7 @@ def _outcome(trial: Trial) -> Iterator[str]:
         for name, attachment in trial.attachments.items():
             yield f"  {text(name)}: {text(attachment['length'])} bytes"
     if trial.error:
-        yield text(trial.error)
+        yield colours.painted(text(trial.error), "bad")
         for line in str(getattr(trial.end, "traceback", None) or "").split("\n"):
             yield text(line)
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hstore.cli.printing import print_text
+from hstore.cli.completion import EXPERIMENT
+from hstore.cli.printing import print_json, print_text
 from hstore.cli.session import verified
 
 if TYPE_CHECKING:
@@ -14,9 +15,10 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("experiment")
+@click.argument("experiment", type=EXPERIMENT)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_obj
-def sign(session: Session, experiment: str) -> None:
+def sign(session: Session, experiment: str, as_json: bool) -> None:
     """Sign all events of EXPERIMENT so far with the first key of HSTORE_KEY, if its digests match.
 
     Without HSTORE_KEY the embedded server's own key does. From then on processes with that key act on them. Look first
@@ -38,4 +40,7 @@ def sign(session: Session, experiment: str) -> None:
         if keys.where != VARIABLE:
             note_signed(keys, found.events[0].id)
         n = len(found.events) - 1
+        if as_json:
+            print_json({"name": found.name, "events": n, "key": keys.ids[0].hex()})
+            return
         print_text(f"{experiment}: {n} events are signed with the key {keys.ids[0].hex()}")

@@ -6,16 +6,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hstore.cli.printing import print_note
+from hstore.cli.completion import EXPERIMENT
+from hstore.cli.printing import print_json, print_note
 
 if TYPE_CHECKING:
     from hstore.cli.session import Session
 
 
 @click.command()
-@click.argument("experiment")
+@click.argument("experiment", type=EXPERIMENT)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_obj
-def snapshot(session: Session, experiment: str) -> None:
+def snapshot(session: Session, experiment: str, as_json: bool) -> None:
     """Write a snapshot, from which a long experiment opens at once.
 
     All events of EXPERIMENT are read and folded. The trials that have ended are written as columns, in the place of an
@@ -30,7 +32,9 @@ def snapshot(session: Session, experiment: str) -> None:
     with session.experiment(experiment) as found:
         found.repair()  # who opens it takes the documents of these trials to be complete
         n, total = save_snapshot(found), len(found.state.trials)
-    if n:
+    if as_json:
+        print_json({"name": found.name, "written": bool(n), "settled": n, "trials": total})
+    elif n:
         print_note(f"{experiment}: a snapshot of {n} of {total} trials was written")
     elif found.state.pruner:
         print_note(f"{experiment}: no snapshot was written: a search with a pruner needs its events")

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hstore.cli import colours
 from hstore.cli.at import AT
+from hstore.cli.completion import EXPERIMENT
 from hstore.cli.printing import NO_EXPERIMENTS, as_of, is_terminal, print_json, print_text, redraw
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ ORDER = "queued reserved running done failed cancelled"
 
 
 @click.command()
-@click.argument("experiment", required=False)
+@click.argument("experiment", required=False, type=EXPERIMENT)
 @click.option("--watch", "-w", is_flag=True, help="Update the view until the experiment has finished.")
 @click.option("--exact", is_flag=True, help="Read every event of EXPERIMENT; the time grows with it.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object; with --watch, one per line and update.")
@@ -116,9 +118,12 @@ def _heading(survey: dict[str, Any]) -> Iterator[str]:
     from hstore.cli.table import text
 
     reason = f" ({text(survey['why'])})" if survey["why"] else ""
-    yield f"experiment {text(survey['name'])}: {text(survey['status'])}{reason}"
+    archived = f", {colours.state('archived')}" if survey["archived"] else ""
+    yield f"experiment {text(survey['name'])}: {colours.state(text(survey['status']))}{reason}{archived}"
+    if survey["title"]:
+        yield f"title      {text(survey['title'])}"
     progress = f"; {survey['ended']} of {survey['of']} have ended" if survey["of"] else ""
-    yield f"trials     {_counts(survey)}{progress}"
+    yield f"trials     {colours.counts(_counts(survey))}{progress}"
 
 
 def _best(survey: dict[str, Any]) -> Iterator[str]:
@@ -222,7 +227,7 @@ def _experiments(experiments: list[dict[str, Any]]) -> str:
             loss = f"front of {len(front)}"
         last = each.get("last", {}).get("at")
         rows.append([each["name"], each["status"], each.get("why"), _counts(each), loss, last])
-    return render(rows)
+    return render(rows, drop=("last event (UTC)", "reason", "trials"))
 
 
 def _all_workers(workers: list[dict[str, Any]]) -> str:

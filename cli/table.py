@@ -3,27 +3,70 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from hstore.cli import colours
 from hstore.cli.printing import is_terminal
 from hstore.store.terminal_text import display_width, printable, shortened
 
+GAP = 2
+LEAST = 12
+"""Columns of a terminal that the last column of a table must have to be shown in part."""
+_PAINTS: dict[str, Callable[[str], str]] = {
+    "state": colours.state, "status": colours.state, "trials": colours.counts,
+}  # fmt: skip
+"""How the cells under a heading are painted."""
 
-def render(rows: Iterable[Sequence[Any]]) -> str:
-    """Return *rows*, the first of which names the columns, aligned; on a terminal cut to its width."""
+
+def render(rows: Iterable[Sequence[Any]], *, drop: Sequence[str] = ()) -> str:
+    """Return *rows*, the first of which names the columns, aligned; on a terminal cut to its width.
+
+    drop: the columns that a narrow terminal does without, the first to go first. The last column is shown in part if
+    there is room for that.
+    """
     cells = [[text(cell) for cell in row] for row in rows]
     widths = [max(map(display_width, column)) for column in zip(*cells, strict=True)]
-    lines = ["  ".join(map(_padded, row, widths)).rstrip() for row in cells]
-    if is_terminal():
-        limit = shutil.get_terminal_size().columns
-        lines = [shortened(line, limit) for line in lines]
+    shown = list(range(len(widths)))
+    limit = shutil.get_terminal_size().columns if is_terminal() else None
+    if limit is not None:
+        shown = _fitting(cells[0], widths, [cells[0].index(name) for name in drop if name in cells[0]], limit)
+        if over := sum(widths[i] for i in shown) + GAP * (len(shown) - 1) - limit:
+            widths[shown[-1]] -= max(0, min(over, widths[shown[-1]] - LEAST))
+    lines = [_line(row, cells[0], shown, widths, limit, is_head=number == 0) for number, row in enumerate(cells)]
     return "\n".join(lines)
 
 
-def _padded(cell: str, width: int) -> str:
-    return cell + " " * (width - display_width(cell))
+def _fitting(head: Sequence[str], widths: Sequence[int], drop: Sequence[int], limit: int) -> list[int]:
+    """Return the columns that fit into *limit*; those of *drop* go first to last until they do."""
+    shown = list(range(len(widths)))
+    for column in drop:
+        least = [min(widths[i], max(LEAST, display_width(head[i]))) if i == shown[-1] else widths[i] for i in shown]
+        if sum(least) + GAP * (len(shown) - 1) <= limit:
+            break
+        shown.remove(column)
+    return shown
+
+
+def _line(
+    row: Sequence[str], head: Sequence[str], shown: Sequence[int], widths: Sequence[int], limit: int | None, *,
+    is_head: bool,
+) -> str:  # fmt: skip
+    parts, left = [], limit
+    for i in shown:
+        cell, is_last = row[i], i == shown[-1]
+        if left is not None and left <= 0:
+            break
+        if left is not None and display_width(cell) > left:
+            cell = shortened(cell, left)
+        paint = colours.heading if is_head else _PAINTS.get(head[i], str)
+        room = widths[i] - display_width(cell)
+        parts.append(paint(cell) + ("" if is_last else " " * (room + GAP)))
+        if left is not None:
+            left -= max(widths[i], display_width(cell)) + GAP
+    return re.sub(r" +$", "", "".join(parts))
 
 
 def text(value: Any) -> str:

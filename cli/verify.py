@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from hstore.cli.completion import EXPERIMENT
 from hstore.cli.printing import print_json, print_text
+from hstore.cli.progress_bar import progress
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hstore.cli.session import Session
     from hstore.store.keys import Keys
-    from hstore.store.log_chains import Chains
     from hstore.store.published_head import Published
     from hstore.store.signatures import Signatures
     from hstore.store.store import Store
@@ -35,7 +39,7 @@ def _head(_: click.Context, __: click.Parameter, text: str | None) -> bytes | No
 
 
 @click.command()
-@click.argument("experiment")
+@click.argument("experiment", type=EXPERIMENT)
 @click.option("--head", metavar="HEX", callback=_head, help="Also prove that nothing was changed since this head.")
 @click.option(
     "--at", metavar="POSITION", help="Where the log was then, as `hstore head --json` prints it: no need to search."
@@ -60,47 +64,92 @@ def verify(
     hstore verify digits --head 5a1f…      a head that `hstore head digits` printed at any time
     """
     from hstore.cli.table import text
-    from hstore.store.log_chains import chains_of
-    from hstore.store.published_head import find_head
-    from hstore.store.signatures import look_at
-    from hstore.store.verify import verify_chains
 
     if at is not None and head is None:
         raise click.UsageError("--at needs --head")
     session: Session = ctx.obj
     store, name = session.place(experiment)
-    documents = list(store.log.documents(name))
-    if not documents:
-        store.experiment(name)  # raises NotFound
-    fetch, chains = store.attachments.get, chains_of(documents)
-    report, signatures = verify_chains(chains, fetch=fetch), look_at(documents, store.keys)
-    findings = [finding.message for finding in report.findings]
-    if not no_attachments:
-        findings += _lost(store, chains, findings)
-        findings += [why for why in _damaged(store) if all(why not in known for known in findings)]
-    published = None if head is None else find_head(chains, head, recorded=report.recorded, at=at)
-    is_wrong = bool(findings or signatures.wrong or (head is not None and published is None))
+    with progress("event") as on_progress:
+        found = examine(store, name, head=head, at=at, has_attachments=not no_attachments, on_progress=on_progress)
     if as_json:
-        print_json(_as_json(report, signatures, findings, head, published))
+        print_json(_as_json(found, head))
     else:
-        print_text(
-            f"{experiment}: {report.events} events, {report.decisions} decisions: {'FAILED' if is_wrong else 'OK'}"
-        )
+        counts = f"{found.report.events} events, {found.report.decisions} decisions"
+        print_text(f"{experiment}: {counts}: {'FAILED' if found.is_wrong else 'OK'}")
         for line in (
-            *findings,
-            *_about_heads(experiment, report, head, published),
-            *_about(signatures, store.keys),
+            *found.findings,
+            *_about_heads(experiment, found.report, head, found.published),
+            *_about(found.signatures, store.keys),
         ):
             print_text(text(line))
-    if is_wrong:
+    if found.is_wrong:
         ctx.exit(FAILED)
 
 
-def _lost(store: Store, chains: Chains, known: list[str]) -> list[str]:
-    """Return what is said of content that events name and that cannot be fetched."""
-    from hstore.store.named_content import missing_content
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examined:
+    """What verifying an experiment found."""
 
-    return [each.message for each in missing_content(chains, store.attachments.get) if each.message not in known]
+    report: Report
+    signatures: Signatures
+    findings: list[str]
+    published: Published | None
+    """The state that has the head that was given."""
+    is_wrong: bool
+
+
+def examine(
+    store: Store, name: str, *, head: bytes | None = None, at: str | None = None, has_attachments: bool = True,
+    on_progress: Callable[[int], object] = lambda _: None,
+) -> Examined:  # fmt: skip
+    """Return what verifying experiment *name* of *store* finds; raises `NotFound`. See `verify` for the rest.
+
+    on_progress is called with the number of events of each chain.
+    """
+    report, signatures, lost, published = _look(store, name, head, at, has_attachments, on_progress)
+    findings = [finding.message for finding in report.findings]
+    findings += [why for why in lost if why not in findings]
+    if has_attachments:
+        findings += [why for why in _damaged(store) if all(why not in known for known in findings)]
+    is_wrong = bool(findings or signatures.wrong or (head is not None and published is None))
+    return Examined(
+        report=report, signatures=signatures, findings=findings, published=published, is_wrong=is_wrong
+    )  # fmt: skip
+
+
+def _look(
+    store: Store, name: str, head: bytes | None, at: str | None, looks_for_content: bool,
+    on_progress: Callable[[int], object],
+) -> tuple[Report, Signatures, list[str], Published | None]:  # fmt: skip
+    """Return what is found in the log, what is lost of what it names, and which part of it *head* commits to.
+
+    The log is read once and not kept, unless something is wrong, or all its states are to be searched for *head*.
+    """
+    from hstore.store.log_chains import chains_of
+    from hstore.store.named_content import missing_content
+    from hstore.store.published_head import find_head, recorded_as
+    from hstore.store.signatures import look_at
+    from hstore.store.streamed_verify import verify_streamed
+    from hstore.store.verify import verify_chains
+
+    fetch = store.attachments.get
+    last = store.log.last_trial(name)
+    seen = verify_streamed(
+        store.log.documents(name), fetch=fetch, keys=store.keys, last=last, looks_for_content=looks_for_content,
+        on_progress=on_progress,
+    )  # fmt: skip
+    if seen is not None and (head is None or at is None):
+        published = None if head is None else recorded_as(head, seen.report)
+        if head is None or published is not None:
+            return seen.report, seen.signatures, list(seen.lost), published
+    documents = list(store.log.documents(name))
+    if not documents:
+        store.experiment(name)  # raises NotFound
+    chains = chains_of(documents)
+    report, signatures = verify_chains(chains, fetch=fetch), look_at(documents, store.keys)
+    lost = [each.message for each in missing_content(chains, fetch)] if looks_for_content else []
+    published = None if head is None else find_head(chains, head, recorded=report.recorded, at=at)
+    return report, signatures, lost, published
 
 
 def _damaged(store: Store) -> Iterator[str]:
@@ -114,16 +163,14 @@ def _damaged(store: Store) -> Iterator[str]:
             yield str(error)
 
 
-def _as_json(
-    report: Report, signatures: Signatures, findings: list[str], head: bytes | None, published: Published | None
-) -> dict[str, Any]:
+def _as_json(found: Examined, head: bytes | None) -> dict[str, Any]:
     from dataclasses import asdict
 
-    about = asdict(report) | {"signatures": asdict(signatures)}
-    named = {finding.message for finding in report.findings}
-    about["content"] = [message for message in findings if message not in named]
+    about = asdict(found.report) | {"signatures": asdict(found.signatures)}
+    named = {finding.message for finding in found.report.findings}
+    about["content"] = [message for message in found.findings if message not in named]
     if head is not None:
-        about["published"] = None if published is None else asdict(published)
+        about["published"] = None if found.published is None else asdict(found.published)
     return about
 
 
@@ -139,6 +186,11 @@ def _about_heads(experiment: str, report: Report, head: bytes | None, published:
         yield (
             f"the published head is that of the first {published.events} events, {published.decisions} decisions"
             f"{recorded}: none of them was changed since"
+        )
+    if report.copied is not None:
+        yield (
+            f"copied from {report.copied.get('exp')} in {report.copied.get('store')}, where the head was "
+            f"{report.copied['head'].hex()}"
         )
     if report.uncommitted:
         yield f"uncommitted: {report.uncommitted} events that no digest covers yet (`hstore seal {experiment}` does)"

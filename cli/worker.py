@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hstore.cli.completion import EXPERIMENT
+
 if TYPE_CHECKING:
     from hstore.cli.session import Session
 
 
 @click.command()
-@click.argument("experiments", metavar="[EXP]...", nargs=-1)
+@click.argument("experiments", metavar="[EXP]...", nargs=-1, type=EXPERIMENT)
 @click.option("-j", "--slots", metavar="N", type=click.IntRange(1), default=1, help="Evaluate N trials at a time.")
 @click.option("--wait", is_flag=True, help="Wait for an EXP that does not exist yet, instead of exiting with 3.")
 @click.option("--burst", is_flag=True, help="Exit when no trial is queued.")

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, NoReturn, TypeVar
 
 from hstore.engine.algorithms import resolve
+from hstore.engine.audit.explanation import Explanation, explain
 from hstore.engine.evaluation import attempt
 from hstore.engine.evaluation.domain import keep_attachments
 from hstore.engine.evaluation.gate import gate
@@ -23,6 +24,7 @@ from hstore.engine.hyperopt.search_call import SearchCall
 from hstore.engine.hyperopt.trials import Trials
 from hstore.engine.hyperopt.warm_start_sources import known_from
 from hstore.engine.plain_numbers import as_real
+from hstore.engine.provenance.record import Recording
 from hstore.engine.search.asking import AskingDriver
 from hstore.engine.search.options import Limits, ParallelOptions, SearchOptions
 from hstore.engine.space import Space
@@ -130,9 +132,14 @@ class AskedTrial:
         """See `Search.fail`."""
         return self._search.fail(self, error)
 
-    def give_back(self, why: str = "given back") -> None:
+    def give_back(self, why: str = "given back") -> bool:
         """See `Search.give_back`."""
-        self._search.give_back(self, why)
+        return self._search.give_back(self, why)
+
+    def explain(self) -> Explanation:
+        """Return why the trial is where it is: what the search knew, and what its model expected of the point."""
+        with self._search.locked():
+            return explain(self._search.experiment, self.tid)
 
     def __repr__(self) -> str:
         return f"<hstore.AskedTrial {self.tid} of {self._search.experiment.name!r}: {self.params}>"
@@ -236,10 +243,10 @@ class Search:
         with self.locked():
             return self.driver.end(trial._taken, (Failed, trial.tid, {**failure, "final": True}))
 
-    def give_back(self, trial: AskedTrial, why: str = "given back") -> None:
-        """Queue *trial* again, for the next that asks: it was not evaluated."""
+    def give_back(self, trial: AskedTrial, why: str = "given back") -> bool:
+        """Queue *trial* again, for the next that asks: it was not evaluated. Return whether that counts: see `tell`."""
         with self.locked():
-            self.driver.end(trial._taken, (Requeued, trial.tid, {"why": why}))
+            return self.driver.end(trial._taken, (Requeued, trial.tid, {"why": why}))
 
     async def ask_async(self) -> AskedTrial | None:
         """Do what `ask` does without blocking the event loop."""
@@ -302,6 +309,8 @@ def search(
     retries: Mapping[str, int] | None = None,
     lease: Any = None,
     evaluated_by: str = ASKED,
+    record_source: bool | None = None,
+    record_diff: bool | None = False,
 ) -> Search:
     """Begin a search, or continue one, whose trials the caller evaluates; return what to ask and to tell.
 
@@ -318,6 +327,7 @@ def search(
     lease: seconds that a trial is given out for. It may be told by another process (see `AskedTrial.token`), and is
         queued again when nothing was heard of it for so long. None: it is held for as long as this process lives.
     evaluated_by: what evaluates the trials, in a few words, for those who look at the experiment.
+    record_source, record_diff: as for `fmin`; the source is that of the script that asks.
     """
     seconds = as_real(lease)
     if lease is not None and (seconds is None or not seconds > 0):
@@ -331,7 +341,7 @@ def search(
     options = SearchOptions.of(
         limits=Limits.of(max_evals=max_evals, timeout=timeout, loss_threshold=loss_threshold),
         parallel=ParallelOptions.of(retries=retries), rstate=rstate, points=points_to_evaluate, pruner=pruner,
-        objectives=objectives,
+        objectives=objectives, recording=Recording.of(source=record_source, diff=bool(record_diff)),
     )  # fmt: skip
     domain = Domain(EvaluatedElsewhere(evaluated_by), searchable(space, stacklevel=3), objectives=options.objectives)
     with ExitStack() as opened:

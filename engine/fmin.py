@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, SupportsFloat, SupportsInt, TypeAlias, TypeVar
 
+from hstore.engine.algorithms.known_algorithms import with_replicates
+from hstore.engine.algorithms.repeated import plain_replicates
 from hstore.engine.evaluation.domain import describe
 from hstore.engine.hyperopt.documents import raw_values
 from hstore.engine.hyperopt.domain import Domain
@@ -17,6 +19,7 @@ from hstore.engine.hyperopt.open_view import default_algorithm, open_view
 from hstore.engine.hyperopt.search_call import SearchCall
 from hstore.engine.hyperopt.trials import Trials
 from hstore.engine.hyperopt.warm_start_sources import known_from
+from hstore.engine.provenance.record import Recording
 from hstore.engine.search.options import (
     Display,
     Limits,
@@ -76,6 +79,10 @@ def fmin(
     executor: Any = None,
     recover: bool = False,
     trust: bool = False,
+    record_source: bool | None = None,
+    record_diff: bool = False,
+    replicates: SupportsInt | None = None,
+    return_recommended: bool | None = None,
 ) -> Any:
     """Search *space* for the point at which *fn* is smallest, and return it: {label: value}.
 
@@ -113,6 +120,12 @@ def fmin(
     objectives: how many losses *fn* returns, if several, as a list or as {"status": "ok", "losses": […]}. Any algorithm
         searches for their Pareto front, and the list of the points of the front is returned. A result may also have
         "constraints", a list of numbers: a constraint is kept if its number is at most 0.
+    replicates: how often a point is evaluated at most, for a loss that is noisy: the point with the lowest mean so far
+        is evaluated again until it was so often, or another has a lower mean; from the 20th trial on, in every other
+        trial at most. Each evaluation is a trial of its own, and counts to *max_evals*. See docs/noise.md.
+    return_recommended: True returns the tried point whose expected loss is lowest rather than the one with the lowest
+        loss, as `Experiment.recommended` does; the default does so with *replicates*. They are the same where losses
+        are not noisy.
     max_consecutive_failures: the search ends once so many trials in a row have failed in this call; the same call
         continues it. None for no limit. Without workers it takes *catch_eval_exceptions*, or results of status "fail".
     keep_output: of which trials workers keep the last 64 KiB that they write to stdout and stderr, as the attachment
@@ -122,6 +135,9 @@ def fmin(
         and go on, as far as it holds the lost events; first of all those that an earlier call in this process found to
         be lost. Workers that it starts do the same. False raises `StoreRewound`. See docs/security.md.
     trust: continue an experiment even if `hstore verify` finds that its log was changed.
+    record_source: False keeps the text of the objective's code out of the store; its hashes are recorded, and its
+        pickle where workers need it. None: as `$HSTORE_RECORD_SOURCE` says, else True. See docs/provenance.md.
+    record_diff: True stores what differs from the git commit with the experiment. It may hold secrets.
     rstate: seed, for a reproducible search: an int, or `numpy.random.default_rng(seed)`.
     points_to_evaluate: points {label: value} to evaluate first, on top of *max_evals*; those that the search was given
         before are not queued again. A choice takes one of its options, or as in hyperopt the index of one: an int is
@@ -146,9 +162,10 @@ def fmin(
         rstate=rstate, points=points_to_evaluate, early_stop_fn=early_stop_fn, trials_save_file=trials_save_file,
         catch_eval_exceptions=catch_eval_exceptions, pruner=pruner, objectives=objectives,
         keep_output=keep_output, trust=bool(trust),
+        recording=Recording.of(source=record_source, diff=record_diff),
     )  # fmt: skip
     if allow_trials_fmin and _has_own_fmin(trials):
-        _refuse_what_hyperopt_has_not(trials, options, warm_start, recover)
+        _refuse_what_hyperopt_has_not(trials, options, warm_start, recover, replicates, return_recommended)
         return trials.fmin(
             fn, space, algo=algo, pass_expr_memo_ctrl=pass_expr_memo_ctrl, return_argmin=return_argmin,
             **options.as_hyperopts(),
@@ -157,6 +174,11 @@ def fmin(
         fn, space = annotated(fn)
     domain = _domain(fn, space, options, pass_expr_memo_ctrl)
     algo = default_algorithm() if algo is None else algo
+    if replicates is not None:
+        algo = with_replicates(algo, replicates)
+    is_recommended = plain_replicates(replicates or 1) > 1 if return_recommended is None else bool(return_recommended)
+    if options.objectives is not None and (is_recommended or replicates is not None):
+        raise InvalidValue("replicates and return_recommended are for one loss; of several losses there is a front")
     try:
         with (
             shown_on_stderr(options.display.verbose),
@@ -167,7 +189,7 @@ def fmin(
             if warm_start is not None:
                 options = replace(options, known=known_from(warm_start, view, domain.space))
             SearchCall(algo, domain, view, options).search(ends=True)
-            return _answer(view, space, options, return_argmin=return_argmin)
+            return _answer(view, space, options, return_argmin=return_argmin, is_recommended=is_recommended)
     except KeyboardInterrupt as interrupt:
         # Where hstore and pymongo were interrupted does not help the user: the message has said what to do.
         raise interrupt.with_traceback(None) from None
@@ -178,16 +200,20 @@ def _has_own_fmin(trials: Any) -> bool:
     return trials is not None and getattr(type(trials), "fmin", Trials.fmin) is not Trials.fmin
 
 
-def _refuse_what_hyperopt_has_not(trials: Any, options: SearchOptions, warm_start: Any, recover: bool) -> None:
+def _refuse_what_hyperopt_has_not(
+    trials: Any, options: SearchOptions, warm_start: Any, recover: bool, replicates: Any, return_recommended: Any
+) -> None:
     """Raise `InvalidValue` for options that an fmin with hyperopt's arguments cannot be given."""
     if options.points:
         raise InvalidValue(
             f"{type(trials).__name__} has an fmin of its own, which takes no points_to_evaluate",
             hint="enqueue them on its trials, or set allow_trials_fmin=False",
         )
-    if options.pruner is not None or options.objectives is not None or warm_start is not None or recover:
+    beside = (options.pruner, options.objectives, warm_start, recover or None, replicates, return_recommended or None)
+    if any(each is not None for each in beside):
         raise InvalidValue(
-            f"{type(trials).__name__} has an fmin of its own, which takes no pruner, objectives, warm_start or recover",
+            f"{type(trials).__name__} has an fmin of its own, which takes no pruner, objectives, warm_start, recover, "
+            "replicates or return_recommended",
             hint="set allow_trials_fmin=False",
         )
 
@@ -204,8 +230,8 @@ def _domain(fn: Callable[..., Any], space: Any, options: SearchOptions, pass_exp
     return domain
 
 
-def _answer(view: Trials, space: Any, options: SearchOptions, *, return_argmin: bool) -> Any:
-    """Return what fmin returns: the best point, or those of the front."""
+def _answer(view: Trials, space: Any, options: SearchOptions, *, return_argmin: bool, is_recommended: bool) -> Any:
+    """Return what fmin returns: the best point, the recommended one, or those of the front."""
     if view.pareto:
         front = [raw_values(document) for document in view.pareto]
         return front if return_argmin else [space_eval(space, point) for point in front]
@@ -216,6 +242,8 @@ def _answer(view: Trials, space: Any, options: SearchOptions, *, return_argmin: 
     if options.objectives is not None:
         raise AllTrialsFailed(_no_usable_loss(view))
     best = _argmin(view)
+    if is_recommended:
+        best = dict(view.recommended.point)
     return best if return_argmin else _evaluated(view, space, best)
 
 

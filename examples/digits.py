@@ -6,6 +6,7 @@ Run it, kill it in whatever way you like, run it again: it goes on where it was.
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -86,6 +87,11 @@ def main() -> None:
             print(f"  {label} = {value}")
         run(f"hstore show {EXPERIMENT}")
         run(f"hstore replay {EXPERIMENT}")
+        run(f"hstore plot {EXPERIMENT} -o {EXPERIMENT}.png")
+        picture = Path(f"{EXPERIMENT}.png").resolve()
+        print(
+            f"\n{picture} shows the search. Live, in a browser (source .venv/bin/activate):\n  hstore ui {EXPERIMENT}"
+        )
         print(
             "\nMongoDB itself answers too (npm install -g mongosh; source .venv/bin/activate):\n"
             "  hstore db start\n"

@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 from pymongo.database import Database
 
+from hstore.migrations import compressed_events
+
 SCHEMA = "schema"
 """The collection that records which steps were applied."""
 
@@ -86,6 +88,8 @@ def _has_no_beginning(database: Database[dict[str, Any]]) -> bool:
 def apply(database: Database[dict[str, Any]], *, by_version: str, dry_run: bool = False) -> list[Migration]:
     """Apply the pending steps and return them; with *dry_run* only return them. Two processes may do so at once."""
     steps = pending(applied(database))
+    if steps == list(MIGRATIONS) and not dry_run:
+        compressed_events.create(database)
     for step in [] if dry_run else steps:
         step.up(database)
         done = {"name": step.name, "at": dt.datetime.now(dt.UTC), "by": by_version}

@@ -43,6 +43,9 @@ class Attachments(Protocol):
     def get(self, sha256: bytes) -> bytes:
         """Return the content; raises `NotFound`, and `VerificationFailed` if nothing stored under it matches."""
 
+    def remove(self, sha256: bytes) -> None:
+        """Remove the content, which no event names."""
+
 
 class MemoryAttachments:
     """See `Attachments`."""
@@ -62,3 +65,7 @@ class MemoryAttachments:
             return self._contents[sha256]
         except KeyError:
             raise NotFound(f"there is no attachment with SHA-256 {sha256.hex()}") from None
+
+    def remove(self, sha256: bytes) -> None:
+        """See `Attachments.remove`."""
+        self._contents.pop(sha256, None)

@@ -12,7 +12,7 @@ import io
 import json
 import struct
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -21,10 +21,11 @@ from bson import json_util
 from bson.binary import UuidRepresentation
 
 from hstore.store.arrival import in_order_of_arrival
+from hstore.store.copying import append_all, named_in
 from hstore.store.document_cursor import decoded, envelope
 from hstore.store.errors import InvalidEvent, InvalidValue, NotFound, VerificationFailed
 from hstore.store.event_documents import from_document, place, signed, spill, to_document, unreadable
-from hstore.store.events import CODEC, Document, Event, Unreadable
+from hstore.store.events import CODEC, Document, Event
 from hstore.store.experiment import Experiment
 from hstore.store.log import NO_EVENTS, EventIds, ReadCursor
 from hstore.store.memory import MemoryLog
@@ -38,7 +39,6 @@ FORMAT, VERSION = "hstore-bundle", 1
 SUFFIX = ".hstore"
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # what a zip can hold as a date, and all of ours hold
 _JSON = json_util.CANONICAL_JSON_OPTIONS.with_options(uuid_representation=UuidRepresentation.STANDARD)
-_BATCH = 500
 
 
 # -- writing --------------------------------------------------------------------------------------------------
@@ -117,21 +117,7 @@ def _named_by(raw: bytes, fetch: Any) -> set[bytes]:
         document = bson.decode(raw, codec_options=CODEC)
     except bson.errors.BSONError:
         return set()
-    named = set(_hashes(document))
-    if "spilled" in document.get("data", {}) and not isinstance(event := from_document(document, fetch), Unreadable):
-        named |= set(_hashes(to_document(event)))
-    return named
-
-
-def _hashes(value: Any) -> Iterator[bytes]:
-    if isinstance(value, Mapping):
-        if isinstance(sha256 := value.get("sha256"), bytes) and len(sha256) == hashlib.sha256().digest_size:
-            yield bytes(sha256)
-        value = list(value.values())
-    if isinstance(value, list):
-        for each in value:
-            if isinstance(each, (Mapping, list)):
-                yield from _hashes(each)
+    return named_in(document, fetch)
 
 
 # -- reading --------------------------------------------------------------------------------------------------
@@ -198,6 +184,10 @@ class BundleAttachments:
             raise VerificationFailed(f"the attachment {sha256.hex()} is not what it was", sha256=sha256)
         return content
 
+    def remove(self, sha256: bytes) -> None:
+        """Raise `InvalidEvent`: nothing can be removed from a file."""
+        raise InvalidEvent("nothing can be removed from a file", hint="delete the file")
+
     def hashes(self) -> list[bytes]:
         """Return the SHA-256 that each of them claims to have."""
         names = (name.removeprefix("blobs/") for name in self._archive.namelist() if name.startswith("blobs/"))
@@ -222,6 +212,10 @@ class BundleLog(MemoryLog):
     def append(self, events: Sequence[Event], *, held: EventIds = NO_EVENTS, is_checked: bool = False) -> None:
         """Raise `InvalidEvent`: nothing can be added to a file."""
         raise InvalidEvent("nothing can be added to a file", hint="`hstore import FILE` makes an experiment of it")
+
+    def remove(self, exp: str) -> int:
+        """Raise `InvalidEvent`: nothing can be removed from a file."""
+        raise InvalidEvent("nothing can be removed from a file", hint="delete the file")
 
     def look(self, exp: str, known: ReadCursor = ReadCursor()) -> Separated:  # noqa: B008 - frozen
         """See `EventLog.look`."""
@@ -279,13 +273,7 @@ def import_bundle(store: Store, file: Path | IO[bytes]) -> tuple[Experiment, int
         assert isinstance(log, BundleLog)
         for sha256 in log._attachments.hashes():
             store.attachments.put(source.attachments.get(sha256))
-        before = store.log.ids(name)
-        for events in _batches(found.events):
-            store.log.append(events)
+        new = append_all(store, found.events)
     experiment = store.experiment(name)
     experiment.repair()
-    return experiment, sum(1 for event in found.events if (event.tid, event.ver) not in before)
-
-
-def _batches(events: Sequence[Event]) -> Iterator[Sequence[Event]]:
-    return (events[start : start + _BATCH] for start in range(0, len(events), _BATCH))
+    return experiment, new

@@ -202,6 +202,10 @@ class Claims:
         """Remove what `announce` recorded."""
         self._retrying(lambda: self._workers.delete_one({"_id": name, "session": session}))
 
+    def present(self) -> int:
+        """Return how many workers there are, those that died and were not removed yet among them."""
+        return self._retrying(self._workers.estimated_document_count)
+
     def workers(self, experiment: str | None = None) -> list[Document]:
         """Return the workers present (for *experiment*, or all) by name: what was announced, and `age` in seconds."""
         query: Document = {"$expr": {"$gt": [_until("$beat", "$seconds"), "$$NOW"]}}

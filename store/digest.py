@@ -20,7 +20,7 @@ from uuid import UUID
 import bson
 import msgpack
 
-from hstore.store.event_documents import SPILL_ABOVE, spill, to_document
+from hstore.store.event_documents import SPILL_ABOVE, as_written, document_as_written, spill, to_document
 from hstore.store.events import CODEC, TYPES, Document, Event, Unreadable
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -29,7 +29,10 @@ _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 def canonical(document: Document) -> bytes:
     """Return the bytes that stand for *document* whatever program wrote it: msgpack of
     [id, exp, tid, ver, type, v, at, by, [[name, value], …]], data sorted by name, nothing that the server fills.
+
+    What was copied to another name since is taken as it was written: `Event.origin`.
     """
+    document = document_as_written(document)
     data, id, at = document["data"], document["_id"], document["at"]
     packed: bytes = msgpack.packb(
         [
@@ -79,7 +82,7 @@ def digest_of_any(document: Document, after: bytes = b"") -> bytes:
         return hashlib.sha256(after + bson.encode(document, codec_options=CODEC)).digest()
 
 
-_ENVELOPE = {field.name for field in fields(Event)} - {"prev", "imported"}
+_ENVELOPE = {field.name for field in fields(Event)} - {"prev", "imported"}  # what was copied is digested as written
 _FIELDS = {kind: sorted({field.name for field in fields(kind)} - _ENVELOPE) for kind in TYPES.values()}
 """The names of what a document of each type has in its data."""
 _VALUES = {kind: attrgetter(*names) for kind, names in _FIELDS.items()}
@@ -122,6 +125,7 @@ def digest_event(event: Event, after: bytes = b"") -> bytes:
     """Return the digest of *event* in the form in which it is stored; see `digest`."""
     if isinstance(event, Unreadable):
         return digest_of_any(event.stored(), after)
+    event = as_written(event)
     try:
         packed = _canonical_event(event)
     except (ValueError, OverflowError):  # only a log in memory can hold such a value

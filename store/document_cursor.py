@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
 import bson
@@ -18,7 +17,7 @@ from hstore.store.retry import RetryPolicy, let_go
 
 if TYPE_CHECKING:
     from pymongo.collection import Collection
-    from pymongo.cursor import Cursor
+    from pymongo.cursor import RawBatchCursor
 
 IN_ORDER = [("exp", pymongo.ASCENDING), ("tid", pymongo.ASCENDING), ("ver", pymongo.ASCENDING)]
 RAW: bson.CodecOptions[RawBSONDocument] = CODEC.with_options(document_class=RawBSONDocument)
@@ -42,30 +41,34 @@ class StoredDocuments:
 
         If the server goes away meanwhile, the rest is read once it is back.
         """
-        cursor: Cursor[RawBSONDocument] | None = None
+        cursor: RawBatchCursor[Document] | None = None
         after: Document | None = None
+        is_opened_again = False
 
-        def fetch() -> list[RawBSONDocument]:
-            nonlocal cursor
+        def fetch() -> bytes:
+            nonlocal cursor, is_opened_again
             try:
                 if cursor is None:
                     cursor = self._open(query, after)
-                return list(islice(cursor, AT_ONCE))
+                return cast(bytes, next(cursor, b""))
             except PyMongoError:
-                cursor = None
+                cursor, is_opened_again = None, True
                 raise
 
         try:
-            while found := self._retrying(fetch):
-                documents = [decoded(bytes(raw.raw)) for raw in found]
-                yield from (each for each in documents if after is None or each["_id"] != after["_id"])
-                after = documents[-1]
+            while batch := self._retrying(fetch):
+                documents = decoded_all(batch)
+                if is_opened_again:
+                    is_opened_again = False
+                    documents = [each for each in documents if after is None or each["_id"] != after["_id"]]
+                after = documents[-1] if documents else after
+                yield from documents
         finally:
             if cursor is not None:
                 cursor.close()
 
-    def _open(self, query: Document, after: Document | None) -> Cursor[RawBSONDocument]:
-        cursor = self._raw.find(query, sort=IN_ORDER, batch_size=AT_ONCE)
+    def _open(self, query: Document, after: Document | None) -> RawBatchCursor[Document]:
+        cursor = self._events.find_raw_batches(query, sort=IN_ORDER, batch_size=AT_ONCE)
         if after is None:
             return cursor
         return cursor.min([(name, cast(Any, after.get(name))) for name, _ in IN_ORDER]).hint(IN_ORDER)
@@ -97,6 +100,23 @@ class StoredDocuments:
         last_own = self._events.find_one({"exp": exp, "tid": None}, {"ts": 1}, sort=[("ver", -1)])
         is_newest = all(arrival(each) <= newest for each in (last_decision, last_own) if each is not None)
         return found if is_newest and are_newest_first(found) else None
+
+
+def decoded_all(batch: bytes) -> list[Document]:
+    """Return the documents whose BSON follows one another in *batch*, each as `decoded` returns it."""
+    try:
+        return bson.decode_all(batch, CODEC)
+    except BSONError:
+        return [decoded(raw) for raw in split(batch)]
+
+
+def split(batch: bytes) -> Iterator[bytes]:
+    """Yield the BSON of each document in *batch*."""
+    start = 0
+    while start < len(batch):
+        length = int.from_bytes(batch[start : start + 4], "little")
+        yield batch[start : start + length]
+        start += length
 
 
 def decoded(raw: bytes) -> Document:

@@ -10,12 +10,14 @@ HstoreError                  anything below; `hint` says what to do next
 │   └── InvalidEvent         an event that its chain does not allow
 │       └── ClosedChain      its chain ends with an event that this program cannot read
 ├── NotFound                 no such experiment, trial or attachment
+├── InUse                    an experiment of which workers hold trials
 ├── SpaceChanged             an experiment continued with another search space
 ├── StoreUnreachable         no MongoDB answers under the URL, or none can be started
 │   ├── BadUrl               the URL is not understood
 │   └── NoMongod             no mongod program on this machine to embed
 ├── SchemaMismatch           store and program differ in version
 ├── StoreRewound             the store lost events that this process had read or appended
+│   └── ExperimentRemoved    a person removed the experiment
 ├── VerificationFailed       the log contradicts its digests, or a replay differs from the record
 │   ├── Indigestible         an experiment of which some event holds what this program does not expect
 │   ├── Tampered             a log that was changed, before anything is built on it (it is a CannotLoad as well)
@@ -125,6 +127,10 @@ class NotFound(HstoreError, LookupError):
     exit_code = 3
 
 
+class InUse(HstoreError):
+    """Raised for an experiment that is to be archived, copied or removed while trials of it are held (`.tids`)."""
+
+
 class SpaceChanged(HstoreError):
     """Raised when an experiment is continued with another space; give the search another name."""
 
@@ -162,6 +168,12 @@ class StoreRewound(HstoreError):
     """
 
     exit_code = 10
+
+
+class ExperimentRemoved(StoreRewound):
+    """Raised when a person has removed the experiment that this process works on; nothing puts it back."""
+
+    exit_code = 3
 
 
 class VerificationFailed(HstoreError):

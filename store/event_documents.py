@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from typing import Any, TypeGuard
+from uuid import UUID
 
 import bson
 
@@ -47,6 +48,7 @@ _SHAPE = {
     kind: {
         "prev": (bytes,),
         "imported": _SHAPES["Data"],
+        "origin": _SHAPES["Data"],
         **{f.name: _SHAPES[str(f.type).removesuffix(" | None")] for f in fields(kind) if f.name not in _ENVELOPE},
     }
     for kind in TYPES.values()
@@ -121,7 +123,19 @@ def are_tips(runs: Any) -> bool:
     )
 
 
+def is_origin(origin: Any) -> TypeGuard[Mapping[str, Any]]:
+    """Return whether *origin* is as in `Event.origin`."""
+    return (
+        isinstance(origin, Mapping)
+        and set(origin) == {"exp", "id"}
+        and isinstance(origin["exp"], str)
+        and isinstance(origin["id"], UUID)
+    )
+
+
 _PARTS: dict[str, Callable[[Any], bool]] = {
+    "origin": is_origin,
+    "copied": lambda copied: isinstance(copied.get("exp"), str) and isinstance(copied.get("head"), bytes),
     "observed": _is_observed,
     "tips": are_tips,
     "tags": _are(str),
@@ -147,6 +161,8 @@ def to_document(event: Event) -> Document:
         data["prev"] = event.prev
     if event.imported is not None:
         data["imported"] = event.imported
+    if event.origin is not None:
+        data["origin"] = event.origin
     if naive := naive_parts(data):
         data[NAIVE] = naive
     if event.extra:
@@ -218,6 +234,27 @@ def from_document(document: Document, fetch: Callable[[bytes], bytes] | None = N
     )
 
 
+def as_written(event: Event) -> Event:
+    """Return *event* with the name and the id that it was written with, which differ if it was copied since."""
+    if (origin := event.origin) is None:
+        return event
+    return replace(event, exp=origin["exp"], id=origin["id"], origin=None)
+
+
+def document_as_written(document: Document) -> Document:
+    """Return what `as_written` does, of the *document* of an event."""
+    if not is_origin(origin := _data_of(document).get("origin")):
+        return document
+    data = {name: value for name, value in document["data"].items() if name != "origin"}
+    return document | {"_id": origin["id"], "exp": origin["exp"], "data": data}
+
+
+def keys_of(document: Document) -> set[str]:
+    """Return by which keys a `Quarantined` may name *document*: the id that it has, and that it was written with."""
+    origin = _data_of(document).get("origin")
+    return {repr(document.get("_id"))} | ({repr(origin["id"])} if is_origin(origin) else set())
+
+
 def _chain_name(tid: Any) -> str:
     return "the experiment's own chain" if tid is None else "the chain of a trial"
 
@@ -239,7 +276,13 @@ def unreadable(envelope: Document, why: str, raw: bytes) -> Unreadable:
         why=why,
         raw=raw,
         mac=signature_of(envelope),
+        origin=origin if is_origin(origin := _data_of(envelope).get("origin")) else None,
     )
+
+
+def _data_of(document: Document) -> Data:
+    data = document.get("data")
+    return data if isinstance(data, Mapping) else NOTHING
 
 
 def quarantined(event: Event) -> Unreadable:

@@ -61,6 +61,9 @@ class Event:
     imported: Data | None = None
     """Of an event that was imported: `at`, when it happened, as far as its own store recorded it, and what else that
     recorded and no field here holds. See `happened`."""
+    origin: Data | None = None
+    """Of an event that `hstore copy` brought to another name: the `exp` and the `id` that it was written with. Its
+    digest is of those: see `event_documents.as_written`."""
     ts: tuple[int, int] | None = field(default=None, compare=False)
     """Filled by the store on arrival (seconds, counter); for listing only."""
     mac: Signature | None = field(default=None, compare=False)
@@ -213,6 +216,13 @@ class Noted(Event):
     amend: Data | None = None
     """`loss`, `losses`, `constraints`: what counts from now on in the place of what the objective returned. See
     `AMENDABLE`."""
+    title: str | None = None
+    """Of the experiment, for people, from now on; empty: it has none."""
+    archived: bool | None = None
+    """True hides the experiment from lists and from workers that serve all experiments, False shows it again."""
+    copied: Data | None = None
+    """Of a copy under another name, behind all that was copied: `exp` (the name there), `store`, and the `head` of what
+    was copied, so many `events`."""
     person: str | None = None
     """Who wrote the note, as `person.person` found it: for people; nothing proves it."""
     about: Sequence[int] | None = None
@@ -236,11 +246,14 @@ class Created(ExperimentEvent):
     """name, version, settings."""
     keep_output: str | None = None
     """Of which trials workers keep what they print, one of `KEEP_OUTPUT`; None: of those that failed."""
+    provenance: Data | None = None
+    """Where the search came from: git, command, host, user, packages, source. No decision depends on it, nor whether
+    the search may go on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changed(ExperimentEvent):
-    """A limit, the algorithm, the objective, the pruner, the generator, the space or `keep_output` was replaced."""
+    """A limit, the algorithm, the objective, or something else of what `Created` says was replaced."""
 
     type: ClassVar[str] = "changed"
     limits: Data | None = None
@@ -254,6 +267,8 @@ class Changed(ExperimentEvent):
     space: Data | None = None
     """Of a search in memory only; a durable one keeps the space that it was created with."""
     keep_output: str | None = None
+    provenance: Data | None = None
+    """As in `Created`, if it is another one from here on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,10 +12,10 @@ from hstore.store.composing import Composer
 from hstore.store.composing import PendingEvent as PendingEvent
 from hstore.store.composing import author as author
 from hstore.store.composing import now as now
-from hstore.store.correctable import Correctable
 from hstore.store.errors import Conflict, NotFound
 from hstore.store.events import Created, Document, Event, Noted, Quarantined
 from hstore.store.fold import Trial, fold_chain
+from hstore.store.housekeeping import Housekept
 from hstore.store.html import state_html
 from hstore.store.link_check import LinkCheck, tampered
 from hstore.store.log import EVERY_TRIAL, ReadCursor
@@ -37,6 +37,8 @@ from hstore.store.values import check_name
 if TYPE_CHECKING:
     import pandas as pd
 
+    from hstore.engine.audit.explanation import Explanation
+    from hstore.engine.search.recommendation import Recommendation
     from hstore.store.settled import SettledTrials
     from hstore.store.store import Store
 
@@ -48,7 +50,7 @@ class _Found(NamedTuple):
     has_new_gap: bool
 
 
-class Experiment(Correctable):
+class Experiment(Housekept):
     """One search: its chains as far as they were read, and their fold. Not for use by several threads at once.
 
     only: the tids of the trials that are read beside the experiment's own chain; None for all of them. A worker
@@ -101,6 +103,16 @@ class Experiment(Correctable):
         return self.state.require_best()
 
     @property
+    def recommended(self) -> Recommendation:
+        """The tried point whose expected loss is lowest: that of `best`, unless losses are noisy.
+
+        Raises `AllTrialsFailed` as `best` does. It is computed each time that it is asked for.
+        """
+        from hstore.engine.search.recommendation import recommendation
+
+        return recommendation(self)
+
+    @property
     def pareto(self) -> list[Trial]:
         """The Pareto front, by tid, of a search with several losses."""
         return self.state.pareto
@@ -122,6 +134,12 @@ class Experiment(Correctable):
             kind.
         """
         return to_pandas(table_of(self, kind))
+
+    def explain(self, tid: int) -> Explanation:
+        """Return why trial *tid* is where it is: what the search knew, and what its model expected."""
+        import hstore  # the package, whose names are imported when asked for: what explains is above the store
+
+        return hstore.explain(self, tid)
 
     def attachment(self, tid: Chain, name: str) -> SavedAttachment:
         """Return attachment *name* of trial *tid*, or of the experiment itself for None: to `read()` or `save(path)`.
@@ -412,7 +430,11 @@ class Experiment(Correctable):
         """
         if self.store.keys is not None:
             self.store.keys.unsigned.discard(self._chains[None][0].id)
-        [event] = self._composer.compose([(Noted, None, note_of_all(self.all_chains, self.digest))], self.state)
+        return self.append_unchecked(Noted, note_of_all(self.all_chains, self.digest))
+
+    def append_unchecked(self, kind: type[Event], data: Mapping[str, Any]) -> Event:
+        """Append an event to its own chain, signed or not as that is; for what a person does who has looked at it."""
+        [event] = self._composer.compose([(kind, None, data)], self.state)
         self.append([event])
         return event
 

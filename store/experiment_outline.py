@@ -53,8 +53,8 @@ class Outline:
     """The latest of them."""
     spans: Sequence[tuple[int, dt.datetime, dt.datetime]]
     """tid, begin and end of the latest trials that were evaluated."""
-    documents: Callable[[], Iterator[Document]]
-    """Yields the documents of all trials by tid, with the fields that were asked for."""
+    documents: Callable[[Iterable[str] | None], Iterator[Document]]
+    """Yields the documents of all trials by tid, with the fields that it is given; None: all of hstore's."""
 
     @property
     def adds_up(self) -> bool:
@@ -75,7 +75,7 @@ def read_outline(
 
     latest: how many of the last trials are to be among `Outline.known`. fields: those of `Outline.documents`.
     """
-    wanted = dict.fromkeys(sorted(fields), 1)
+    every = sorted(fields)
 
     def look() -> Outline | None:
         about = experiments.find_one({"_id": exp}, {"events": 1, "pareto": 1, "last": 1})
@@ -102,7 +102,7 @@ def read_outline(
             events=about["events"],
             latest=_latest_event(about.get("last")),
             spans=_spans(trials, exp),
-            documents=partial(_documents, trials, retry, exp, wanted),
+            documents=partial(_documents, trials, retry, exp, every),
         )
 
     return retry(look)
@@ -124,10 +124,12 @@ def _spans(trials: Collection[Document], exp: str) -> list[tuple[int, dt.datetim
 
 
 def _documents(
-    trials: Collection[Document], retry: RetryPolicy, exp: str, fields: Mapping[str, int]
+    trials: Collection[Document], retry: RetryPolicy, exp: str, every: Sequence[str], fields: Iterable[str] | None
 ) -> Iterator[Document]:
+    wanted = dict.fromkeys(every if fields is None else sorted({"tid", *fields}), 1)
+
     def after(tid: int) -> list[Document]:
-        return [*trials.find({"exp": exp, "tid": {"$gt": tid}}, fields, sort=[("tid", 1)], limit=AT_ONCE)]
+        return [*trials.find({"exp": exp, "tid": {"$gt": tid}}, wanted, sort=[("tid", 1)], limit=AT_ONCE)]
 
     last = -1
     while found := retry(partial(after, last)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from hstore.store.events import Cancelled, Document
@@ -14,6 +14,7 @@ from hstore.store.fold import UNREADABLE, Trial
 from hstore.store.ranked import best_first
 
 if TYPE_CHECKING:
+    from hstore.engine.search.recommendation import Recommendation
     from hstore.store.events import Event
     from hstore.store.store import Store
 
@@ -44,6 +45,7 @@ class ExperimentSummary:
         self._outline = outline
         state = experiment.state
         self.exp, self.ver, self.status, self.why = state.exp, state.ver, state.status, state.why
+        self.title, self.is_archived = state.title, state.is_archived
         self.created, self.limits, self.algorithm, self.pruner = (
             state.created, state.limits, state.algorithm, state.pruner,
         )  # fmt: skip
@@ -103,6 +105,22 @@ class ExperimentSummary:
         return min(ranked, key=lambda trial: best_first(trial.loss, trial.tid), default=None)
 
     @property
+    def recommended(self) -> Recommendation | None:
+        """See `Experiment.recommended`; None without a best trial, and without a sign of noise.
+
+        Only what the algorithm and the trials that were read say is a sign, so that a search without noise is not read
+        as a whole for it; nor is one of more than `MOST_READ` trials.
+        """
+        from hstore.engine.search.recommendation import is_told_of_noise
+
+        state = self.experiment.state
+        if self.best is None or not is_told_of_noise(state.algorithm, (trial for _, trial in state.kept_trials())):
+            return None
+        if self._outline is None:
+            return self.experiment.recommended
+        return None if len(self.trials) > MOST_READ else self.experiment.store.experiment(self.exp).recommended
+
+    @property
     def pareto(self) -> Sequence[FrontTrial]:
         """The Pareto front, by tid; of a summary from documents as of `as_of_event`, and 200 trials at most."""
         if self._outline is None:
@@ -140,15 +158,18 @@ class ExperimentSummary:
             spans += [(began, ended) for tid, began, ended in self._outline.spans if tid not in trials]
         return spans
 
-    def documents(self) -> Iterator[Document]:
-        """Yield the document of each trial as in `trials`, by tid."""
+    def documents(self, fields: Iterable[str] | None = None) -> Iterator[Document]:
+        """Yield the document of each trial as in `trials`, by tid.
+
+        fields: of those that are not read from the log, only these are read; None: all.
+        """
         from hstore.store.read_models import trial_document
 
         trials = self.experiment.state.trials
         if self._outline is None:
             yield from (trial_document(trials[tid]) for tid in sorted(trials))
             return
-        for document in self._outline.documents():
+        for document in self._outline.documents(fields):
             if document["tid"] not in trials:
                 yield document
             else:

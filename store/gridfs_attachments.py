@@ -59,7 +59,7 @@ class GridFSAttachments:
         self._retrying(lambda: self._chunks.create_index([("files_id", 1), ("n", 1)], unique=True))
 
     def remove(self, sha256: bytes) -> None:
-        """Remove the content; for a bucket whose contents can be made again, which no event names."""
+        """See `Attachments.remove`."""
         for file in self._retrying(lambda: self._named(sha256)):
             self._retrying(partial(self._files.delete_one, {"_id": file["_id"]}))
             self._retrying(partial(self._chunks.delete_many, {"files_id": file["_id"]}))

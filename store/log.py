@@ -121,6 +121,9 @@ class EventLog(Protocol):
     def last_inserted(self) -> object:
         """Return what differs after every append to any experiment of the store; None if that is not known."""
 
+    def remove(self, exp: str) -> int:
+        """Remove all events of *exp*, the one that began it first; return how many. Only `removal` calls this."""
+
     def experiments(self) -> list[str]:
         """Return the names of all experiments, sorted."""
 

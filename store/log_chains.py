@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from hstore.store.digest import digest, digest_of_any
-from hstore.store.event_documents import place
+from hstore.store.event_documents import keys_of, place
 from hstore.store.events import Document
 from hstore.store.head import HeadTree
 
@@ -31,7 +31,7 @@ class LogChain:
 
     tid: int | None
     documents: list[Document]
-    digests: list[bytes]
+    digests: Sequence[bytes]
     quarantined: set[int] = field(default_factory=set)
     """Places of events that count for nothing: what they say of others is not looked at."""
 
@@ -78,8 +78,9 @@ def chains_of(documents: Iterable[Document]) -> Chains:
     documents = list(documents)
     gone = quarantined_ids(documents)
     chains = Chains()
+    digests: dict[int | None, list[bytes]] = {}
     for document in documents:
-        at, is_gone = place(document), repr(document.get("_id")) in gone
+        at, is_gone = place(document), not gone.isdisjoint(keys_of(document))
         if at is None:
             if not is_gone:
                 message = f"event {document.get('ver')!r:.40} of trial {document.get('tid')!r:.40} has no place in it"
@@ -88,15 +89,16 @@ def chains_of(documents: Iterable[Document]) -> Chains:
         tid, ver = at
         if is_gone and ver != chains.place_for_quarantined(tid):
             continue  # its chain has not come that far
-        chain = chains.setdefault(tid, LogChain(tid, [], []))
-        after = chain.digests[-1] if chain.digests else b""
+        known = digests.setdefault(tid, [])
+        chain = chains.setdefault(tid, LogChain(tid, [], known))
+        after = known[-1] if known else b""
         try:
             own = digest(document, after)
         except (KeyError, TypeError, AttributeError, ValueError, OverflowError):
             document, own = {**document, "raw": b""}, digest_of_any(document, after)  # it has not the shape of an event
         if is_gone:
             chain.quarantined.add(ver)
-        chain.digests.append(own)
+        known.append(own)
         chain.documents.append(document)
     return chains
 
@@ -108,17 +110,17 @@ def quarantined_ids(documents: Iterable[Document]) -> set[str]:
     return {repr(entry[2]) for entry in entries if isinstance(entry, list) and len(entry) == 4}
 
 
-def is_whole(chains: Chains) -> bool:
+def is_whole(chains: Mapping[int | None, LogChain]) -> bool:
     """Return whether there is the experiment's own chain, and trials 0, 1, 2, … without gaps."""
     return None in chains and all(tid in chains for tid in range(len(chains) - 1))
 
 
-def head_tree(chains: Chains) -> HeadTree:
+def head_tree(chains: Mapping[int | None, LogChain]) -> HeadTree:
     """Return a tree for heads of *chains*, at no tips yet."""
     return HeadTree(lambda tid, ver: chains[tid].digests[ver])
 
 
-def head_of(chains: Chains) -> bytes:
+def head_of(chains: Mapping[int | None, LogChain]) -> bytes:
     """Return the head of all *chains*; nothing if trials are missing."""
     if not is_whole(chains):
         return b""

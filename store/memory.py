@@ -129,6 +129,11 @@ class MemoryLog:
         """See `EventLog.last_inserted`."""
         return None
 
+    def remove(self, exp: str) -> int:
+        """See `EventLog.remove`."""
+        with self._changed:
+            return sum(map(len, self._chains.pop(exp, {}).values()))
+
     def experiments(self) -> list[str]:
         """See `EventLog.experiments`."""
         with self._changed:

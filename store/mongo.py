@@ -300,6 +300,13 @@ class MongoLog:
         found = self._retrying(lambda: self._events.find_one({}, {"_id": 1}, sort=[("$natural", -1)]))
         return None if found is None else found["_id"]
 
+    def remove(self, exp: str) -> int:
+        """See `EventLog.remove`: from the first moment on it is in no list, and nobody reads half of it."""
+        n = 0
+        for which in ({"exp": exp, "tid": None, "ver": 0}, {"exp": exp}):
+            n += self._retrying(partial(self._events.delete_many, which)).deleted_count
+        return n
+
     def experiments(self) -> list[str]:
         """See `EventLog.experiments`."""
 

@@ -16,26 +16,42 @@ from hstore.store.own_content import contradiction
 OF_OBJECTIVES = {"pickle": "pickle", "space_pickle": "pickled space", "source": "source"}
 """What of an objective is kept as an attachment, and what messages call it."""
 
+_NAMING = frozenset({"spilled", "attachment", "objective"})
+"""What names content in the data of an event."""
+
 
 def missing_content(chains: Chains, fetch: Callable[[bytes], bytes]) -> Iterator[Finding]:
     """Yield the events of *chains* that name something which cannot be fetched, or is not what it was.
 
     fetch: returns the content of an attachment by its SHA-256; raises `NotFound` or `VerificationFailed`.
     """
-    fetched: dict[bytes, str] = {}
-
-    def why_not(sha256: bytes) -> str:
-        if sha256 not in fetched:
-            try:
-                fetch(sha256)
-                fetched[sha256] = ""
-            except (NotFound, VerificationFailed) as error:
-                fetched[sha256] = str(error)
-        return fetched[sha256]
-
+    check = ContentCheck(fetch)
     for chain in chains.values():
+        yield from check.missing(chain)
+
+
+class ContentCheck:
+    """Does so chain by chain; what several events name is fetched once."""
+
+    def __init__(self, fetch: Callable[[bytes], bytes]) -> None:
+        self._fetch = fetch
+        self._fetched: dict[bytes, str] = {}
+
+    def missing(self, chain: LogChain) -> Iterator[Finding]:
+        """Yield the events of *chain*, see `missing_content`."""
         for ver, document in enumerate(chain.documents):
-            yield from _missing(chain, ver, document, fetch, why_not)
+            data = data_of(document)
+            if not data.keys().isdisjoint(_NAMING):
+                yield from _missing(chain, ver, document, self._fetch, self._why_not)
+
+    def _why_not(self, sha256: bytes) -> str:
+        if sha256 not in self._fetched:
+            try:
+                self._fetch(sha256)
+                self._fetched[sha256] = ""
+            except (NotFound, VerificationFailed) as error:
+                self._fetched[sha256] = str(error)
+        return self._fetched[sha256]
 
 
 def _missing(

@@ -45,6 +45,9 @@ class NoReadModels:
     def remove(self, exp: str, documents: Mapping[int | None, int]) -> None:
         """Do nothing."""
 
+    def remove_all(self, exp: str) -> None:
+        """Do nothing."""
+
     def forget(self, exp: str) -> None:
         """Do nothing."""
 
@@ -74,6 +77,10 @@ class NoReadModels:
     def open_experiments(self) -> list[str]:
         """Return no names."""
         return []
+
+    def archived(self) -> set[str]:
+        """Return no names."""
+        return set()
 
     def ending(self) -> list[str]:
         """Return no names."""
@@ -126,6 +133,10 @@ class NoClaims:
 
     def leave(self, name: str, session: str) -> None:
         """Do nothing."""
+
+    def present(self) -> int:
+        """See `Claims.present`."""
+        return 0
 
     def workers(self, experiment: str | None = None) -> list[Document]:
         """Return no workers."""

@@ -41,6 +41,7 @@ def open_store(
     from hstore.store.gridfs_attachments import GridFSAttachments
     from hstore.store.mongo import MongoLog
     from hstore.store.read_models import ReadModels
+    from hstore.store.removal import MongoRemovals
     from hstore.store.retry import RetryPolicy
     from hstore.store.snapshots import COLLECTION, MongoSnapshots
     from hstore.store.url import connect, parse
@@ -66,7 +67,7 @@ def open_store(
     snapshots = MongoSnapshots(database, GridFSAttachments(database, retry, bucket=COLLECTION), retry)
     store = Store(
         log, attachments, models=models, claims=claims, database=database, url=place.shown, uri=url, server=server,
-        keys=keys, snapshots=snapshots,
+        keys=keys, snapshots=snapshots, removals=MongoRemovals(database, retry),
     )  # fmt: skip
     try:
         retry(lambda: _check_schema(database, where, check_schema))

@@ -13,7 +13,7 @@ from hstore.store.tally import Tally
 
 _KINDS: dict[str, Any] = {
     "status": str, "why": str | None, "pruned": int | None, "last": dict | None, "pareto": list | None,
-    "limits": dict | None,
+    "limits": dict | None, "title": str | None, "archived": bool | None,
 }  # fmt: skip
 
 

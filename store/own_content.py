@@ -38,12 +38,13 @@ def stripped(chain: LogChain, ours: set[str]) -> Finding | None:
         must = chain.tid is None or ver == 0 or (document.get("by") in ours and not is_note)
         if must and not is_first and prev_of(document) is None:
             return chain.finding(ver, "stripped", "it does not hold the digest of what it follows")
-        if document.get("type") in ("queued", "finished") and not _holds_observed(document):
+        if document.get("type") in ("queued", "finished") and not holds_observed(document):
             return chain.finding(ver, "stripped", "it does not hold the digests of what it observed")
     return None
 
 
-def _holds_observed(document: Document) -> bool:
+def holds_observed(document: Document) -> bool:
+    """Return whether a decision, or the end of the search, says with digests what it observed."""
     data = data_of(document)
     if "observed" not in data and isinstance(spilled := data.get("spilled"), Mapping):
         return "observed" in spilled

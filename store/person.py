@@ -12,7 +12,7 @@ GIT_SECONDS = 2.0
 
 def person() -> str:
     """Return who acts: $HSTORE_USER, else git's user.name, else the login, else the number of the user."""
-    return os.environ.get("HSTORE_USER", "").strip() or _git_user() or _login()
+    return os.environ.get("HSTORE_USER", "").strip() or _git_user() or login()
 
 
 def _git_user() -> str:
@@ -25,7 +25,8 @@ def _git_user() -> str:
     return found.stdout.strip() if found.returncode == 0 else ""
 
 
-def _login() -> str:
+def login() -> str:
+    """Return the login name, or the number of a user without one."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container whose user has no name

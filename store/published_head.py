@@ -6,7 +6,7 @@ import datetime as dt
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bson import Timestamp
 
@@ -14,6 +14,9 @@ from hstore.store.events import Document
 from hstore.store.head import chain_at, read_position
 from hstore.store.log_chains import Chains, data_of, head_tree, is_whole, observed_by
 from hstore.store.recorded_heads import RecordedHead
+
+if TYPE_CHECKING:
+    from hstore.store.verify import Report
 
 FIRST = -1.0
 """Before all decisions."""
@@ -27,6 +30,16 @@ class Published:
     events: int
     ver: int | None = None
     """Place of the event that records the head, if one does, in the experiment's own chain."""
+
+
+def recorded_as(head: bytes, report: Report) -> Published | None:
+    """Return the part of a log that *head* commits to, if the *report* on it says so; all other states are left out."""
+    if head == report.head:
+        return Published(decisions=report.decisions, events=report.events)
+    for each in report.recorded:
+        if each.head == head:
+            return Published(decisions=each.decisions, events=each.events, ver=each.ver)
+    return None
 
 
 def find_head(

@@ -130,8 +130,7 @@ class ReadModels:
         self._trials_waiting.clear()
 
     def _write_experiment(self, state: State) -> None:
-        update = _guarded(experiment_document(state), EXPERIMENT_FIELDS, "events")
-        self._retrying(lambda: _write(self._experiments, [update]))
+        self.put(experiment_document(state))
         self._shown[state.exp] = time.monotonic()
         self._experiments_waiting.pop(state.exp, None)
 
@@ -163,10 +162,32 @@ class ReadModels:
         return query, update
 
     def rebuild(self, state: State) -> None:
-        """Drop the documents of the experiment and derive them again."""
-        self._retrying(lambda: self._trials.delete_many({"exp": state.exp}))
-        self._retrying(lambda: self._experiments.delete_one({"_id": state.exp}))
+        """Drop the documents of the experiment and derive them again; `rebuilding` does so for a log not read yet."""
+        self.drop(state.exp)
         self.repair(state)
+
+    def drop(self, exp: str) -> None:
+        """Drop the documents of *exp*."""
+        self._retrying(lambda: self._trials.delete_many({"exp": exp}))
+        self._retrying(lambda: self._experiments.delete_one({"_id": exp}))
+
+    def insert(self, trials: list[Trial]) -> None:
+        """Write the documents of *trials*, most of which have none; one that reflects as much of the log stays."""
+        documents = [trial_document(trial) for trial in trials]
+        try:
+            if documents:
+                self._retrying(lambda: self._trials.insert_many(documents, ordered=False))
+        except BulkWriteError as error:
+            let_go(error)
+            self._write_trials(trials)
+            return
+        if any(trial.state == "queued" for trial in trials):
+            self._notify()
+
+    def put(self, document: Document) -> None:
+        """Write the *document* of an experiment, unless the one there reflects as much of the log."""
+        update = _guarded(document, EXPERIMENT_FIELDS, "events")
+        self._retrying(lambda: _write(self._experiments, [update]))
 
     def repair(self, state: State) -> int:
         """Derive again the documents of trials that lag behind *state* (their writer died); return how many lagged."""
@@ -228,6 +249,12 @@ class ReadModels:
             else:
                 self._retrying(partial(self._trials.delete_one, {"exp": exp, "tid": tid, "ver": known}))
 
+    def remove_all(self, exp: str) -> None:
+        """Remove the documents of *exp*, of which the log has nothing more."""
+        self.forget(exp)
+        self._retrying(lambda: self._experiments.delete_one({"_id": exp}))
+        self._retrying(lambda: self._trials.delete_many({"exp": exp}))
+
     def lagging(self, exp: str) -> ReadCursor:
         """Return how far the documents of *exp* are, to read the rest from the log: their writer may have died.
 
@@ -279,6 +306,11 @@ class ReadModels:
         """Return the names of the experiments whose trials workers may take, sorted."""
         found = self._retrying(lambda: list(self._experiments.find({"status": "open"}, {"_id": 1})))
         return sorted(document["_id"] for document in found if isinstance(document["_id"], str))
+
+    def archived(self) -> set[str]:
+        """Return the names of the experiments that are archived."""
+        found = self._retrying(lambda: list(self._experiments.find({"archived": True}, {"_id": 1})))
+        return {document["_id"] for document in found if isinstance(document["_id"], str)}
 
     def ending(self) -> list[str]:
         """Return the names of the experiments that are finished and have trials that are not, sorted."""
@@ -337,7 +369,7 @@ TRIAL_FIELDS = frozenset(
 EXPERIMENT_FIELDS = frozenset(
     {
         "status", "why", "counts", "trials", "best", "created_at", "last", "ver", "events", "algorithm", "limits",
-        "pruner", "pruned", "pareto",
+        "pruner", "pruned", "pareto", "title", "archived",
     }
 )  # fmt: skip
 
@@ -404,6 +436,8 @@ def experiment_document(state: State | ExperimentSummary) -> Document:
         "limits": dict(state.limits),
         "pruner": state.pruner.get("name"),
         "pruned": state.pruned or None,
+        "title": state.title,
+        "archived": state.is_archived or None,
         "pareto": [{"tid": t.tid, "losses": t.losses} for t in state.pareto[:LONGEST_FRONT]] or None,
     }
     if best is not None:

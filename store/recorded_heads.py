@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from hstore.store.errors import NotFound, VerificationFailed
 from hstore.store.event_documents import are_tips, unspill
 from hstore.store.events import Document
 from hstore.store.head import chain_at, index_of, move
-from hstore.store.log_chains import Chains, Finding, data_of, head_tree, is_whole
+from hstore.store.log_chains import Finding, LogChain, data_of, head_tree, is_whole
 
 Fetch = Callable[[bytes], bytes]
 
@@ -37,7 +37,7 @@ class RecordedHeads:
         there is skipped, and those after it.
     """
 
-    def __init__(self, chains: Chains, fetch: Fetch | None) -> None:
+    def __init__(self, chains: Mapping[int | None, LogChain], fetch: Fetch | None) -> None:
         self.right: list[RecordedHead] = []
         self.finding: Finding | None = None
         """What is wrong with the first one that is not."""
@@ -55,7 +55,7 @@ class RecordedHeads:
             if document.get("type") not in ("sealed", "finished") or "raw" in document:
                 continue
             try:
-                data = self._data(document)
+                data = self.data(document, self._fetch)
             except (NotFound, VerificationFailed) as error:
                 self.finding = own.finding(ver, "lost", f"what its head covers cannot be read: {error}")
                 return
@@ -98,20 +98,26 @@ class RecordedHeads:
         self._tree.move((chain_at(index), cut[index]) for index in changed)
         return None
 
-    def _data(self, document: Document) -> Document | None:
-        """Return the data of *document* with what was moved out of it; None if it cannot be fetched here."""
+    @staticmethod
+    def data(document: Document, fetch: Fetch | None) -> Document | None:
+        """Return the data of *document* with what was moved out of it; None if it cannot be fetched here.
+
+        Raises `NotFound` or `VerificationFailed` if it is lost.
+        """
         data = data_of(document)
         if "spilled" not in data:
             return data
-        if self._fetch is None:
+        if fetch is None:
             return None
         try:
-            return unspill(data, self._fetch)
+            return unspill(data, fetch)
         except (bson.errors.BSONError, KeyError, TypeError, AttributeError):
             return {}
 
 
-def uncommitted(chains: Chains, covered: list[int], observed: dict[int | None, int], decisions: set[bytes]) -> int:
+def uncommitted(
+    chains: Mapping[int | None, LogChain], covered: list[int], observed: dict[int | None, int], decisions: set[bytes]
+) -> int:
     """Return how many events of *chains* nothing commits to, but for the event that holds the last head.
 
     covered: how far recorded heads cover each chain; observed: how far decisions do, and `finished`; decisions: digests
@@ -124,11 +130,12 @@ def uncommitted(chains: Chains, covered: list[int], observed: dict[int | None, i
         if last < 0 and chain.digests[0] in decisions:
             last = 0
         left = len(chain.digests) - 1 - last
-        if tid is None and left and covered and _holds_head(chain.documents[-1]):
+        if tid is None and left and covered and holds_head(chain.documents[-1]):
             left -= 1
         n += max(0, left)
     return n
 
 
-def _holds_head(document: Document) -> bool:
+def holds_head(document: Document) -> bool:
+    """Return whether *document* records a head."""
     return data_of(document).get("head") is not None

@@ -7,11 +7,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
-from hstore.store.errors import StoreRewound, VerificationFailed
+from hstore.store.errors import ExperimentRemoved, StoreRewound, VerificationFailed
 from hstore.store.events import Event, Queued, Reported, Reserved
 from hstore.store.held_events import held_events, register, save
 from hstore.store.log import EventIds, Place
 from hstore.store.recovery import recover
+from hstore.store.removal import latest_removal, removed_error
 from hstore.store.rewind import behind_gaps, rewound
 
 if TYPE_CHECKING:
@@ -115,6 +116,8 @@ class RewindCheck:
             if lost is None:
                 raise
             self._store.models.forget(self._name)
+            if isinstance(lost, ExperimentRemoved):
+                raise lost from error
             if not self._store.recovers or lost.moved:
                 self._store.rewound[self._name] = lost
                 raise lost from error
@@ -144,6 +147,8 @@ class RewindCheck:
     def _lost(self) -> StoreRewound | None:
         """Return the error that tells of all that was read here, or appended, and is gone; None if nothing is."""
         there = self._store.log.ids(self._name)
+        if (removed := self._removed(there)) is not None:
+            return removed
         known = held_events(self._store.latest[self._name])
         lost = [place for place, event in known.items() if there.get(place) != event.id]
         if not lost:
@@ -157,3 +162,13 @@ class RewindCheck:
             self._name, lost, left=len(there), opened=self._store.identity, found=self._store.log.identity(),
             held=len(lost) if is_open else 0, behind=behind_gaps(there), moved=moved,
         )  # fmt: skip
+
+    def _removed(self, there: EventIds) -> ExperimentRemoved | None:
+        """Return the error that says who removed the experiment; None if nobody did."""
+        own = self._chains.get(None)
+        if not own or there.get((None, 0)) == own[0].id:
+            return None
+        if (removal := latest_removal(self._store, self._name, own[0].id)) is None:
+            return None
+        self._store.latest.pop(self._name, None)  # another experiment of that name may begin
+        return removed_error(removal)

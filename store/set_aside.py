@@ -14,7 +14,7 @@ from uuid import UUID
 
 from hstore.store.digest import digest_event
 from hstore.store.errors import ClosedChain, HstoreError, NotSigned
-from hstore.store.event_documents import quarantined
+from hstore.store.event_documents import as_written, quarantined
 from hstore.store.events import Data, Event, Quarantined
 from hstore.store.log import Place, ReadCursor
 
@@ -133,7 +133,9 @@ class SetAsideEvents:
 
     def is_quarantined(self, event: Event) -> bool:
         """Return whether a `Quarantined` that was read names *event*."""
-        return bool(self._quarantined) and repr(event.id) in self._quarantined
+        if not self._quarantined:
+            return False
+        return repr(event.id) in self._quarantined or repr(as_written(event).id) in self._quarantined
 
     def note(self, aside: Iterable[SetAside]) -> bool:
         """Note what is set aside; return whether that is new."""

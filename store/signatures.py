@@ -9,7 +9,7 @@ from uuid import UUID
 
 from hstore.store.chain_digests import own_first
 from hstore.store.digest import digest
-from hstore.store.event_documents import from_document, place, signature_of
+from hstore.store.event_documents import document_as_written, from_document, keys_of, place, signature_of
 from hstore.store.events import Document, Event, Noted, Signature
 from hstore.store.keys import Keys
 from hstore.store.log_chains import quarantined_ids
@@ -41,22 +41,19 @@ def look_at(documents: Iterable[Document], keys: Keys | None) -> Signatures:
     documents = list(documents)
     gone = quarantined_ids(documents)
     for document in documents:
-        at, is_gone = place(document), repr(document.get("_id")) in gone
+        at, is_gone = place(document), not gone.isdisjoint(keys_of(document))
         if at is not None and (not is_gone or at[1] == len(chains[at[0]])):
             chains[at[0]].append({**document, "mac": QUARANTINED} if is_gone else document)
-    own = chains.get(None) or [{}]
-    identity = own[0].get("_id")
-    look = _Look(keys, identity if isinstance(identity, UUID) else None)
+    own = chains.get(None)
+    identity = document_as_written(own[0]).get("_id") if own else None
+    check = SignatureCheck(keys, identity if isinstance(identity, UUID) else None)
     for tid in sorted(chains, key=own_first):  # its own chain first: it vouches for others
-        look.chain(tid, chains[tid])
-    return Signatures(
-        is_checked=keys is not None, by_key=dict(look.by_key), unknown=dict(look.unknown), unsigned=look.unsigned,
-        wrong=tuple(look.wrong),
-    )  # fmt: skip
+        check.chain(tid, chains[tid], _digests(chains[tid]))
+    return check.result()
 
 
-class _Look:
-    """Counts, chain by chain."""
+class SignatureCheck:
+    """Counts who signed events, chain by chain, the experiment's own first. *identity*: the id of its first event."""
 
     def __init__(self, keys: Keys | None, identity: UUID | None) -> None:
         self.keys = keys
@@ -67,10 +64,19 @@ class _Look:
         self.wrong: list[str] = []
         self._vouched: dict[Chain, tuple[int, bytes, str]] = {}
 
-    def chain(self, tid: Chain, chain: Sequence[Document]) -> None:
-        """Add the events of one *chain*."""
+    def result(self) -> Signatures:
+        """Return the counts."""
+        return Signatures(
+            is_checked=self.keys is not None, by_key=dict(self.by_key), unknown=dict(self.unknown),
+            unsigned=self.unsigned, wrong=tuple(self.wrong),
+        )  # fmt: skip
+
+    def chain(self, tid: Chain, chain: Sequence[Document], digests: Sequence[bytes]) -> None:
+        """Add the events of one *chain*, whose *digests* up to each event these are."""
+        if tid not in self._vouched and all("mac" not in document for document in chain):
+            self.unsigned += len(chain)
+            return
         whose = "its own chain" if tid is None else f"trial {tid}"
-        digests = _digests(chain)
         signers: list[str] = []
         """The id of the key that signs each event; "" if there is none."""
         was_wrong = False

@@ -7,6 +7,7 @@ from typing import TypeAlias
 from uuid import UUID
 
 from hstore.store.errors import NotSigned
+from hstore.store.event_documents import as_written
 from hstore.store.events import Created, Event, Noted
 from hstore.store.keys import VARIABLE, Keys
 
@@ -28,13 +29,13 @@ class SignedChains:
         self._vouched: dict[Chain, tuple[int, bytes]] = {}
         """What `hstore sign` signed: the last ver of each chain, and the digest up to there."""
         self._identity: UUID | None = None
-        """The id of the event that began the experiment."""
+        """The id that the event was written with which began the experiment."""
 
     def sign(self, event: Event, digest: bytes, own_chain: Sequence[Event]) -> None:
         """Sign *event*, which was just made, and is the next of its chain; that has this *digest* with it."""
         if own_chain and own_chain[0].id in self._keys.unsigned:
             return
-        identity = own_chain[0].id if own_chain else self._identity
+        identity = as_written(own_chain[0]).id if own_chain else self._identity
         if isinstance(event, Created):
             identity = self._identity = event.id
         if identity is None:
@@ -46,11 +47,11 @@ class SignedChains:
         """Return whether the experiment was there before the keys were, and no person has signed it since."""
         if not self._keys.unsigned or not own_chain or own_chain[0].id not in self._keys.unsigned:
             return False
-        identity = own_chain[0].id
+        begun, identity = own_chain[0].id, as_written(own_chain[0]).id
         for event in own_chain:
             is_signature = isinstance(event, Noted) and vouched(event)
             if is_signature and not self._keys.why_not(event.mac, identity, digest(None, event.ver)):
-                self._keys.unsigned.discard(identity)
+                self._keys.unsigned.discard(begun)
                 return False
         return True
 
@@ -62,7 +63,7 @@ class SignedChains:
         digests: of the chain up to each of them. The experiment's own chain comes before those of its trials.
         """
         if tid is None and events[0].ver == 0:
-            self._identity = events[0].id
+            self._identity = as_written(events[0]).id
         n = next((n for n in range(len(events), 0, -1) if not self.why_not(events[n - 1], digests[n - 1])), 0)
         while n < len(events) and is_quarantined(events[n]):
             n += 1

@@ -61,9 +61,17 @@ class State:
         self.space: Data = NOTHING
         self.keep_output = KEEP_OUTPUT[0]
         """Of which trials workers keep what they print."""
+        self.provenance: Data = NOTHING
+        """Where the search came from, as it was recorded last; empty if it never was."""
         self.pruned = 0
         """How many trials it stopped early."""
         self.notes: tuple[Noted, ...] = ()
+        self.title: str | None = None
+        """What people call it beside its name."""
+        self.is_archived = False
+        """Whether it is hidden from lists and from workers that serve all experiments."""
+        self.copied: Data | None = None
+        """Where it was copied from, if it has another name there; see `Noted.copied`."""
         self.last: Event | None = None
         """The latest event by its writer's clock, in whatever order they were read."""
         self.events = 0
@@ -321,6 +329,7 @@ class State:
                 self.pruner = event.pruner or NOTHING
                 self.generator, self.space = event.generator, event.space
                 self.keep_output = event.keep_output or self.keep_output
+                self.provenance = event.provenance or NOTHING
                 return
             case Changed():
                 self.limits = self.limits if event.limits is None else event.limits
@@ -330,6 +339,7 @@ class State:
                 self.generator = self.generator if event.generator is None else event.generator
                 self.space = self.space if event.space is None else event.space
                 self.keep_output = event.keep_output or self.keep_output
+                self.provenance = event.provenance or self.provenance
             case Paused(why=why):
                 self.status, self.why = "paused", why
             case Resumed():
@@ -339,6 +349,9 @@ class State:
                 self.observations.observe(event.observed, at_end=True)
             case Noted(about=about):
                 self.notes = (*self.notes, event)
+                self.title = self.title if event.title is None else event.title or None
+                self.is_archived = self.is_archived if event.archived is None else event.archived
+                self.copied = event.copied or self.copied
                 self.observations.watched.update(about or ())
                 return
             case Sealed():

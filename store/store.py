@@ -19,6 +19,7 @@ from hstore.store.latest_events import LatestEvents
 from hstore.store.log import EventLog
 from hstore.store.memory import MemoryLog
 from hstore.store.null_objects import NoClaims, NoReadModels
+from hstore.store.removal import MemoryRemovals, Progress, Removals, Removed, latest_removal, remove
 from hstore.store.snapshots import MemorySnapshots, Snapshots
 from hstore.store.tables import experiments_table, to_pandas
 from hstore.store.values import check_name
@@ -57,6 +58,7 @@ class Store:
         identity: uuid.UUID | None = None,
         keys: Keys | None = None,
         snapshots: Snapshots | None = None,
+        removals: Removals | None = None,
     ) -> None:
         self.log = log
         self.attachments = attachments
@@ -85,6 +87,8 @@ class Store:
         """What signs the events that are appended, and checks those that are acted on; None: nothing does."""
         self.snapshots: Snapshots = MemorySnapshots() if snapshots is None else snapshots
         """What experiments may begin from instead of the whole log; never the truth."""
+        self.removals: Removals = MemoryRemovals() if removals is None else removals
+        """The tombstones of experiments that people removed."""
         self._is_closed = False
 
     @classmethod
@@ -122,7 +126,7 @@ class Store:
         for name in self.experiments():
             experiment = self.experiment(name)
             if experiment.chain(None)[0].at <= moment:
-                yield self._past(experiment, moment)
+                yield self.past(experiment, moment)
 
     def experiment(
         self, name: str, *, only: Iterable[int] | None = None, from_snapshot: bool = False, at: When | None = None
@@ -136,10 +140,12 @@ class Store:
             Raises `InvalidValue` for any other text.
         """
         if at is not None:
-            return self._past(self.experiment(name), parse(at, now()))
+            return self.past(self.experiment(name), parse(at, now()))
         experiment = Experiment(self, check_name(name), only=only, from_snapshot=from_snapshot)
         experiment.refresh()
         if experiment.state.events == 0:
+            if (removal := latest_removal(self, name)) is not None:
+                raise NotFound(f"experiment {removal}", hint=removal.hint, name=name, removal=removal)
             near = difflib.get_close_matches(name, names := self.experiments(), n=1)
             hint = f"did you mean {near[0]!r}?" if near else "`hstore ls` lists the experiments"
             raise NotFound(
@@ -148,7 +154,21 @@ class Store:
             )  # fmt: skip
         return experiment
 
-    def _past(self, experiment: Experiment, at: int | dt.datetime) -> Experiment:
+    def remove(
+        self, name: str, *, reason: str = "", person: str | None = None, force: bool = False,
+        on_progress: Progress = lambda _: None,
+    ) -> Removed:  # fmt: skip
+        """Remove experiment *name* for good: its events, documents, snapshots, and what it alone has attached.
+
+        A tombstone stays: when it was removed, by whom (*person*; default: see `person.person`), for which *reason*,
+        and the head of all that was there. force: also while workers hold trials of it, without which that raises
+        `InUse`. on_progress: called with the number of events of other experiments that were just looked at for
+        attachments that they share. Needs rights that the roles of docs/roles.md do not give. Raises `NotFound`.
+        """
+        return remove(self, check_name(name), reason=reason, person=person, force=force, on_progress=on_progress)
+
+    def past(self, experiment: Experiment, at: int | dt.datetime) -> Experiment:
+        """Return *experiment*, of which all trials were read, as of *at*: a view that nothing can be written to."""
         store = Store(PastLog(events_at(experiment, at), at), self.attachments, url=self.url, identity=self.identity)
         return store.experiment(experiment.name)
 

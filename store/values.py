@@ -38,6 +38,17 @@ def check_name(name: object) -> str:
     return name
 
 
+def check_title(title: str) -> str:
+    """Return *title*, without blanks around it, if it can be the title of an experiment, else raise `InvalidValue`."""
+    title = title.strip()
+    if len(title) > MAX_NAME:
+        raise InvalidValue(f"a title has at most {MAX_NAME} characters, {title[:20]!r}… has {len(title)}", path="title")
+    if printable(title) != title:
+        bad = next(c for c in title if not c.isprintable())
+        raise InvalidValue(f"a title must not contain {bad!r}: {title[:80]!r}", path="title")
+    return title
+
+
 def refuse(value: Any, path: str, why: str) -> Any:
     """Raise `InvalidValue` for *value* at *path*: the `Replace` for what must not be lost silently."""
     raise InvalidValue(f"{path}: {why}", path=path, why=why)

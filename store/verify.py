@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from hstore.store.digest import digest
 from hstore.store.events import Document
+from hstore.store.lineage import copied_in, lineage
 from hstore.store.log_chains import Chains, Finding, LogChain, chains_of, data_of, head_of, observed_by, prev_of
 from hstore.store.own_content import contradictions, stripped, writers
 from hstore.store.recorded_heads import Fetch, RecordedHead, RecordedHeads, uncommitted
@@ -27,6 +29,8 @@ class Report:
     uncommitted: int
     """How many events no other event commits to yet: a change there goes unnoticed, unless a head was published."""
     findings: tuple[Finding, ...]
+    copied: Mapping[str, Any] | None = None
+    """Where it was copied from, if it had another name there: `exp`, `store`, `head`, `events`."""
 
 
 def verify(documents: Iterable[Document], *, fetch: Fetch | None = None) -> Report:
@@ -77,6 +81,7 @@ def verify_chains(chains: Chains, *, fetch: Fetch | None = None) -> Report:
     if header is not None:
         add(_check_last_decision(header, chains))
     ours = writers(chains)
+    add(lineage(chains))
     for chain in chains.values():
         add(stripped(chain, ours))
         for finding in contradictions(chain):
@@ -86,7 +91,7 @@ def verify_chains(chains: Chains, *, fetch: Fetch | None = None) -> Report:
         events=sum(len(chain.documents) for chain in chains.values()), decisions=len(tids), head=head_of(chains),
         decision_digest=last.digests[0] if last is not None else b"", recorded=tuple(heads.right),
         uncommitted=uncommitted(chains, heads.covered, _observed(chains), _followed(chains, tids)),
-        findings=(*findings.values(), *chains.strays),
+        findings=(*findings.values(), *chains.strays), copied=copied_in(chains),
     )  # fmt: skip
 
 

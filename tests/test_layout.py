@@ -27,6 +27,7 @@ MODULES_OF_ONE_NAME = {
     "importance": ({"engine/analysis", "cli"}, COMMAND),
     "log": ({"store", "cli"}, COMMAND),
     "replay": ({"engine/audit", "cli"}, COMMAND),
+    "rerun": ({"engine/audit", "cli"}, COMMAND),
     "retry": ({"store", "cli"}, COMMAND),
     "verify": ({"store", "cli"}, COMMAND),
     "worker": ({"workers", "cli"}, COMMAND),

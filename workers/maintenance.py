@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 import time
 
-from hstore.store.errors import HstoreError, StoreRewound
+from hstore.store.errors import ExperimentRemoved, HstoreError, StoreRewound
 from hstore.store.experiment import Experiment
 from hstore.store.store import Store
+from hstore.workers.crowd import Crowd
 from hstore.workers.held_trials import HeldTrials
 from hstore.workers.idle_slots import IdleSlots
 from hstore.workers.leaving import Leaving
@@ -36,6 +37,7 @@ class MaintenanceLoop:
         idle: IdleSlots,
         leaving: Leaving,
         presence: Presence,
+        crowd: Crowd,
     ) -> None:
         self.worker = worker
         self.store = store
@@ -46,6 +48,7 @@ class MaintenanceLoop:
         self.idle = idle
         self.leaving = leaving
         self.presence = presence
+        self._crowd = crowd
         self.has_news = False
         """Whether a trial may just have been queued, when slots were last woken up."""
         self._gate = gate
@@ -71,7 +74,8 @@ class MaintenanceLoop:
 
     def _tick(self, is_busy: bool) -> float:
         options = self.options
-        tick = min(TICK, options.lease / 4) if is_busy or options.burst else options.poll_interval
+        idle = options.poll_interval * self._crowd.stretch()
+        tick = min(TICK, options.lease / 4) if is_busy or options.burst else idle
         return min(tick, max(TICK, options.lease / 4)) if self._is_watching else tick
 
     def _wait(self, tick: float, is_idle: bool) -> None:
@@ -102,7 +106,7 @@ class MaintenanceLoop:
 
     def _refuse_or_recover(self, name: str, error: HstoreError) -> bool:
         """Refuse experiment *name*; or put back what its log has lost, if that is wanted, and return True."""
-        if isinstance(error, StoreRewound) and self.store.recovers:
+        if isinstance(error, StoreRewound) and not isinstance(error, ExperimentRemoved) and self.store.recovers:
             Experiment(self.store, name, only=()).refresh()  # which puts back what this process holds
             return True
         self.worker.refuse_all_of(name, error)

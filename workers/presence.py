@@ -7,9 +7,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from hstore.engine.evaluation.heartbeat import BEATS_PER_LEASE
+from hstore.engine.evaluation.heartbeat import BEATS_PER_LEASE, stretched
 from hstore.store.claims import Claims
 from hstore.store.null_objects import NoClaims
+from hstore.workers.crowd import Crowd
 
 MOST_OFTEN = 0.5
 """Seconds between two writes at least."""
@@ -18,17 +19,19 @@ MOST_OFTEN = 0.5
 class Presence:
     """The entry of one worker: its *name*, which no other has, and what *about* returns.
 
-    seconds: how long the entry lasts unless it is written again.
+    seconds: how long the entry lasts unless it is written again; longer in a *crowd*, which is counted then.
     """
 
     def __init__(
-        self, claims: Claims | NoClaims, session: str, name: str, *, seconds: float, about: Callable[[], dict[str, Any]]
-    ) -> None:
+        self, claims: Claims | NoClaims, session: str, name: str, *, seconds: float,
+        about: Callable[[], dict[str, Any]], crowd: Crowd,
+    ) -> None:  # fmt: skip
         self.name = name
         self._claims = claims
         self._session = session
-        self._seconds = seconds
+        self._seconds = self._lasts = seconds
         self._about = about
+        self._crowd = crowd
         self._written: tuple[float, Any] = (-1e9, None)
 
     def enter(self) -> None:
@@ -47,8 +50,10 @@ class Presence:
         """Write the entry again if it has changed or would soon lapse."""
         about, (at, before) = self._about(), self._written
         moment = time.monotonic()
-        if moment - at >= self._seconds / BEATS_PER_LEASE or (about != before and moment - at >= MOST_OFTEN):
-            self._claims.announce(self.name, self._session, self._seconds, about)
+        if moment - at >= self._lasts / BEATS_PER_LEASE or (about != before and moment - at >= MOST_OFTEN):
+            self._crowd.look()
+            self._lasts = stretched(self._seconds, self._crowd.stretch(), last=self._lasts)
+            self._claims.announce(self.name, self._session, self._lasts, about)
             self._written = moment, about
 
     def leave(self) -> None:

@@ -19,10 +19,10 @@ KeyOf: TypeAlias = Callable[[Experiment], str]
 
 
 class ServedExperiments:
-    """The open experiments among *wanted* (none: all) whose objectives can be loaded. For all threads (*gate*).
+    """The open experiments among *wanted* whose objectives can be loaded. For all threads (*gate*).
 
-    objective: pkg.mod:name of what is called instead of the objectives that the experiments name. force: also those
-    whose logs were changed.
+    Without *wanted* all but those that are archived. objective: pkg.mod:name of what is called instead of the
+    objectives that the experiments name. force: also those whose logs were changed.
     """
 
     def __init__(
@@ -65,7 +65,8 @@ class ServedExperiments:
         if self.missing:
             self.find_missing()
         found = self.store.models.open_experiments()
-        names = [name for name in found if not self.wanted or name in self.wanted]
+        hidden = set() if self.wanted else self.store.models.archived()
+        names = [name for name in found if (not self.wanted or name in self.wanted) and name not in hidden]
         for name in [name for name in names if name in self.skipped]:
             if self._is_as_it_was(name):
                 names.remove(name)

@@ -16,7 +16,7 @@ from hstore.engine.evaluation.objective_spec import ObjectiveSpec
 from hstore.engine.search.control import conclude_if_complete
 from hstore.engine.search.failure_watch import where_to_look
 from hstore.store.claims import TrialKey
-from hstore.store.errors import CannotLoad, ClosedChain, HstoreError, StoreRewound, StoreUnreachable
+from hstore.store.errors import CannotLoad, ClosedChain, ExperimentRemoved, HstoreError, StoreRewound, StoreUnreachable
 from hstore.store.events import Reserved
 from hstore.store.experiment import Experiment, now
 from hstore.store.fold import UNFINISHED
@@ -25,6 +25,7 @@ from hstore.store.messages import Log
 from hstore.store.polling import QUICK_LOOKS
 from hstore.store.store import Store
 from hstore.workers.child import Child
+from hstore.workers.crowd import Crowd
 from hstore.workers.held_trials import HeldTrials
 from hstore.workers.idle_slots import IdleSlots
 from hstore.workers.inline import Inline
@@ -61,20 +62,23 @@ class Worker:
         self._gate = gate = threading.Condition()
         self._idle = IdleSlots(gate, options.slots)
         self._leaving = Leaving(options, gate, on_leave=self._idle.wake)
+        self._crowd = Crowd(store.claims)
+        heartbeat = Heartbeat(store.claims, self.session, lease=options.lease, stretch=self._crowd.stretch)
         self._held = HeldTrials(
-            gate, Heartbeat(store.claims, self.session, lease=options.lease), grace=options.grace
+            gate, heartbeat, grace=options.grace
         )  # fmt: skip
         self._served = ServedExperiments(
             store, options.experiments, gate, objective=options.objective, force=options.force
         )
         self._presence = Presence(
             store.claims, self.session, options.name or f"{socket.gethostname()}:{os.getpid()}",
-            seconds=max(options.lease, 3 * options.poll_interval), about=self._about,
+            seconds=max(options.lease, 3 * options.poll_interval), about=self._about, crowd=self._crowd,
         )  # fmt: skip
         self.slots = [Slot(n, self, store.for_thread(), self._executor()) for n in range(1, options.slots + 1)]
         self._maintenance = MaintenanceLoop(
             self, store, options, gate,
             served=self._served, held=self._held, idle=self._idle, leaving=self._leaving, presence=self._presence,
+            crowd=self._crowd,
         )  # fmt: skip
 
     def _executor(self) -> TrialExecutor:
@@ -119,7 +123,8 @@ class Worker:
             self._leaving.leave("it failed", within=0.0)
         elif is_new:
             self.say(f"skipping {name!r}: {self._served.skipped[name]}", logging.WARNING, experiment=name)
-        if isinstance(error, StoreRewound) and not self.options.burst:
+        is_loss = isinstance(error, StoreRewound) and not isinstance(error, ExperimentRemoved)
+        if is_loss and not self.options.burst:
             self._leaving.leave_when_idle(f"the store lost events of {name!r}", error.exit_code)
 
     def refuse_all_of(self, name: str, error: HstoreError) -> None:

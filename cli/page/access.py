@@ -28,6 +28,8 @@ class Access:
     """The Host headers that are answered, with their ports, in lower case."""
     port: int
     is_read_only: bool = False
+    has_api: bool = False
+    """Whether programs may ask and tell: `--api`."""
     root_path: str = ""
     """What a reverse proxy puts before every path: "/hstore", or empty."""
 

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 READS = ("GET", "HEAD")
 BODY_BYTES = 64 * 1024
-"""The longest body of a request."""
+"""The longest body of a request of the page."""
+API_BODY_BYTES = 1024 * 1024
+"""The longest body of a request to the API: a result may hold what a program measured."""
 
 
 class Guard:
@@ -55,26 +57,34 @@ class Guard:
         """Return why *request* is not answered, None if it is."""
         access = self._access
         if not access.accepts_host(request.headers.get("host", "")):
-            return _refused(421, "This server does not answer under that name. Start it with --allow-host NAME:PORT.")
+            return _refused(
+                request, 421, "This server does not answer under that name. Start it with --allow-host NAME:PORT."
+            )
         if request.headers.get("sec-fetch-site", "same-origin") == "cross-site" and request.method not in READS:
-            return _refused(403, "The request does not come from this page.")
+            return _refused(request, 403, "The request does not come from this page.")
         if self._login(request) is not None:
             return None
         has_bearer = self._has_bearer(request)
         if not has_bearer and not access.accepts_cookie(request.cookies.get(access.cookie_name, "")):
-            return _refused(401, "Open the address that `hstore ui` printed: it contains the token.")
+            return _refused(
+                request, 401, "Open the address that `hstore ui` printed: it contains the token.",
+                "a program sends the token in a header, Authorization: Bearer TOKEN",
+            )  # fmt: skip
         if request.method in READS:
             return None
+        if request.method != "POST":
+            return _refused(request, 405, "There is no such method here.")
         if access.is_read_only:
-            return _refused(403, "This server is read-only.")
+            return _refused(request, 403, "This server is read-only.")
         origin = request.headers.get("origin")
         if not access.accepts_origin(origin) if origin is not None else not has_bearer:
-            return _refused(403, "The request does not come from this page.")
+            return _refused(request, 403, "The request does not come from this page.")
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-            return _refused(415, "Send JSON.")
+            return _refused(request, 415, "Send JSON.")
         length = request.headers.get("content-length", "")
-        if not length.isdecimal() or int(length) > BODY_BYTES:
-            return _refused(413, f"Send a body of at most {BODY_BYTES} bytes, with its length.")
+        most = API_BODY_BYTES if "/api/v1/" in request.url.path else BODY_BYTES
+        if not length.isdecimal() or len(length) > 15 or int(length) > most:
+            return _refused(request, 413, f"Send a body of at most {most} bytes, with its length.")
         return None
 
     def _has_bearer(self, request: Request) -> bool:
@@ -103,8 +113,21 @@ class Guard:
         return path.startswith("/") and not path.startswith(("//", "/\\"))
 
 
-def _refused(status: int, why: str) -> Response:
-    return PlainTextResponse(f"{why}\n", status)
+def _refused(request: Request, status: int, why: str, hint: str = "") -> Response:
+    """Return an answer that says *why*: to a program as JSON."""
+    if "/api/" in request.url.path:
+        answer = error_answer(status, why, hint)
+    else:
+        answer = PlainTextResponse(f"{why}\n", status)
+    if status == 405:
+        answer.headers["Allow"] = ", ".join((*READS, "POST"))
+    return answer
+
+
+def error_answer(status: int, error: str, hint: str = "") -> Response:
+    """Return the answer that tells a program of *error*, and in *hint* what to do about it."""
+    headers = {"Cache-Control": "no-store", **({"WWW-Authenticate": "Bearer"} if status == 401 else {})}
+    return JSONResponse({"error": error, "hint": hint}, status, headers=headers)
 
 
 def _headers(style_nonce: str) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
-from hstore.cli.page.site import make_app
+from hstore.cli.page.site import Site, make_app
 from hstore.store.errors import InvalidValue
 
 if TYPE_CHECKING:
@@ -50,13 +50,13 @@ class PageServer:
 
     def run(self) -> None:
         """Serve until Ctrl-C, a signal, or `stop`."""
-        app = make_app(self._store, self.access)
+        site = Site(self._store, self.access)
         config = uvicorn.Config(
-            app, log_level="error", access_log=False, server_header=False, root_path=self.access.root_path,
+            make_app(site), log_level="error", access_log=False, server_header=False, root_path=self.access.root_path,
             proxy_headers=False, timeout_graceful_shutdown=1, ws="none", lifespan="on",
         )  # fmt: skip
         server = self._server = uvicorn.Server(config)
-        app.state.site.is_closing = lambda: server.should_exit  # streams end by themselves
+        site.is_closing = lambda: server.should_exit  # streams end by themselves
         with suppress(KeyboardInterrupt):  # uvicorn raises the signal again when it has closed
             server.run(sockets=[self._socket])
 

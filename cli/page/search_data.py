@@ -9,10 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from pymongo.errors import OperationFailure
 
-from hstore.cli.page import charts, figures
-from hstore.cli.page.trial_rows import SORTS, STATES, TableQuery, collection, find_rows, labels_of
+from hstore.cli.page.evidence import Evidence
+from hstore.cli.page.past import Past
+from hstore.cli.page.search_charts import SearchCharts
+from hstore.cli.page.trial_rows import SORTS, STATES, TableQuery, collection, columns_json, find_rows, labels_of
 from hstore.cli.page.watch import Watches
+from hstore.cli.printing import said_in
 from hstore.store.errors import HstoreError, InvalidValue, NotFound
+from hstore.store.events import happened
+from hstore.store.indigestible import BROKEN
 
 if TYPE_CHECKING:
     from hstore.store.events import Document
@@ -31,6 +36,9 @@ class SearchData:
         self._store = store
         self._database = store.database
         self.watches = Watches(store.for_thread)
+        self.past = Past(store)
+        self.charts = SearchCharts(store, self.watches, self.past)
+        self.evidence = Evidence(store)
         self._lock = threading.Lock()
         self._overview: tuple[float, list[dict[str, Any]]] = -FRESH, []
 
@@ -88,8 +96,24 @@ class SearchData:
             sort=sort, label=asked.get("label"), descending=asked.get("order", "down") != "up",
             state=asked.get("state") or None, text=asked.get("text", "")[:200], offset=int(offset),
         )  # fmt: skip
-        found = find_rows(self._database, name, query)
-        return {**found, "labels": labels_of(self._space(name)[0], found["rows"])}
+        if when := asked.get("asof", ""):
+            found = self.past.table(name, when, query)
+        else:
+            found = find_rows(self._database, name, query)
+        return {**found, "labels": labels_of(self.labels(name), found["rows"])}
+
+    def columns(self, name: str, at: str = "") -> str:
+        """Return all trials of the search as JSON, now, or as of *at*; see `columns_json`."""
+        return columns_json(0, *self.past.rows(name, at)) if at else self.watches(name).columns()
+
+    def facts(self, name: str) -> dict[str, Any]:
+        """Return what people said of the search itself: `notes` and `tags`."""
+        state = self.watches(name).state
+        notes = [
+            {"at": f"{happened(note):%Y-%m-%d %H:%M}", **said_in(note)}
+            for note in state.notes if note.about is None and said_in(note)
+        ]  # fmt: skip
+        return {"notes": notes, "tags": list(state.tags)}
 
     def workers(self, name: str) -> dict[str, Any]:
         """Return the `workers` that serve the search, and the trials that are `held`, with the age of each lease."""
@@ -104,48 +128,16 @@ class SearchData:
         ]
         return {"workers": present, "held": held}
 
-    def chart(self, kind: str, theme: str, names: Sequence[str], tid: int) -> Any:
-        """Return a chart as `Bokeh.embed` takes it; of `slice` a list of them. Raises `InvalidValue`."""
-        if kind == "history":
-            return figures.item(figures.history(theme))
-        if kind == "pareto":
-            return figures.item(figures.pareto(theme))
-        if not names:
-            raise InvalidValue("the address names no search")
-        if kind == "compare":
-            return figures.item(figures.comparison(theme, names))
-        if kind == "curve":
-            return self._curve(theme, names[0], tid)
-        if kind in ("slice", "parallel"):
-            points = charts.ranked_points(self._database, names[0])
-            logarithmic = self._space(names[0])[1]
-            if kind == "slice":
-                return {"charts": charts.slice_items(theme, points, logarithmic)}
-            return {"chart": charts.parallel_item(theme, points, logarithmic) if points else None}
-        raise InvalidValue(f"there is no chart {kind!r:.40}")
-
-    def _curve(self, theme: str, name: str, tid: int) -> dict[str, Any]:
-        from hstore.store.experiment import Experiment
-        from hstore.store.tables import reports_table
-
-        experiment = Experiment(self._store.for_thread(), name, only=[tid])
-        experiment.refresh()
-        table = {label: column.values for label, column in reports_table(experiment.events).items()}
-        if not table["tid"]:
-            return {"chart": None}
-        return {"chart": figures.item(figures.curve(theme, table["step"], table["value"], table["attempt"]))}
-
-    def _space(self, name: str) -> tuple[tuple[str, ...], frozenset[str]]:
-        """Return the labels of the search's space in its order, and those with a logarithmic scale."""
+    def labels(self, name: str) -> tuple[str, ...]:
+        """Return the labels of the search's space in its order; none if it is of another version, or damaged."""
         from hstore.engine.space import Space
 
         try:
-            space = Space.from_data(self.watches(name).state.space)
+            return tuple(Space.from_data(self.watches(name).state.space).as_written)
         except NotFound:
             raise
-        except (HstoreError, ArithmeticError, LookupError, TypeError, ValueError):  # of another version, or damaged
-            return (), frozenset()
-        return tuple(space.as_written), frozenset(label for label in space.as_written if space[label].is_log)
+        except (HstoreError, *BROKEN):
+            return ()
 
 
 def _summary(document: Document) -> dict[str, Any]:
@@ -160,5 +152,7 @@ def _summary(document: Document) -> dict[str, Any]:
         "counts": {state: counts[state] for state in STATES if counts.get(state)},
         "trials": sum(counts.values()), "of": limit if isinstance(limit, int) else None,
         "best": best, "front": len(document.get("pareto") or ()), "pruned": document.get("pruned"),
-        "algorithm": document.get("algorithm"), "last": last.get("at") and last["at"].isoformat(timespec="seconds"),
+        "algorithm": document.get("algorithm"),
+        "title": str(document["title"]) if document.get("title") else None, "archived": bool(document.get("archived")),
+        "last": last.get("at") and last["at"].isoformat(timespec="seconds"),
     }  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import re
 from contextlib import asynccontextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,28 +15,37 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from pymongo.errors import PyMongoError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from hstore.cli.page.actions import act
-from hstore.cli.page.guard import Guard
+from hstore.cli.page.api import Api, status_of
+from hstore.cli.page.api_document import PREFIX
+from hstore.cli.page.guard import Guard, error_answer
 from hstore.cli.page.search_data import SearchData
 from hstore.cli.page.snippets import of_search, of_searches, of_trial
 from hstore.cli.page.stream import stream_response
 from hstore.cli.page.trial_view import attachment, trial_view
 from hstore.cli.printing import for_json
-from hstore.store.errors import HstoreError, InvalidValue, NotFound, StoreUnreachable
+from hstore.store.errors import HstoreError, InvalidValue, NotFound
+from hstore.store.indigestible import BROKEN, indigestible
+from hstore.store.messages import Log
+from hstore.store.person import person as who_is_there
 from hstore.store.terminal_text import printable, printable_lines
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from starlette.requests import Request
+    from starlette.types import ASGIApp
 
     from hstore.cli.page.access import Access
     from hstore.store.store import Store
+
+LOG = Log("page")
 
 MOST_COMPARED = 6
 BOKEH_FILES = ("bokeh.min.js", "bokeh-gl.min.js")
@@ -52,6 +61,7 @@ class Site:
         self.store = store
         self.access = access
         self.data = SearchData(store)
+        self._person = who_is_there()
         self.is_closing: Callable[[], bool] = lambda: False
         self._templates = Environment(
             loader=PackageLoader("hstore.cli.page"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
@@ -63,19 +73,19 @@ class Site:
 
     async def searches(self, request: Request) -> Response:
         """Show the list of searches."""
-        return self._page(request, "searches.html", title="Searches")
+        return self.page(request, "searches.html", title="Searches")
 
     async def search(self, request: Request) -> Response:
         """Show one search; `name`."""
         name = _name(request)
         known = await run_in_threadpool(self.data.heading, name)
-        return self._page(request, "search.html", title=name, name=name, snippets=of_search(name), **known)
+        return self.page(request, "search.html", title=name, name=name, snippets=of_search(name), **known)
 
     async def trial(self, request: Request) -> Response:
         """Show one trial; `name` and `tid`."""
         name, tid = _name(request), _tid(request)
         view = await run_in_threadpool(trial_view, self.store.for_thread(), name, tid)
-        return self._page(
+        return self.page(
             request, "trial.html", title=f"trial {tid} of {name}", name=name, tid=tid, snippets=of_trial(name, tid),
             **view,
         )  # fmt: skip
@@ -90,7 +100,7 @@ class Site:
             raise NotFound(f"there is no experiment {missing[0]!r}", name=missing[0])
         searches = [known[name] for name in names]
         labels = list(dict.fromkeys(label for each in searches for label in each["best"].get("params", {})))
-        return self._page(
+        return self.page(
             request, "compare.html", title="Compare", searches=searches, labels=labels, snippets=of_searches(names)
         )
 
@@ -106,9 +116,9 @@ class Site:
         return _json({"sparks": await run_in_threadpool(self.data.sparks, names)})
 
     async def columns(self, request: Request) -> Response:
-        """Return all trials of `name` as columns."""
-        watch = await run_in_threadpool(self.data.watches, _name(request))
-        return Response(await run_in_threadpool(watch.columns), media_type="application/json")
+        """Return all trials of `name` as columns, perhaps as of `at`."""
+        text = await run_in_threadpool(self.data.columns, _name(request), request.query_params.get("at", ""))
+        return Response(text, media_type="application/json", headers={"Cache-Control": "no-store"})
 
     async def live(self, request: Request) -> Response:
         """Send what changes in `name` after message `tick`, as server-sent events."""
@@ -125,11 +135,36 @@ class Site:
         return _json(await run_in_threadpool(self.data.workers, _name(request)))
 
     async def chart(self, request: Request) -> Response:
-        """Return a chart of Bokeh's: `kind`, `theme`, and `name` once or several times."""
+        """Return a chart of Bokeh's: `kind`, `theme`, and `name` once or several times; see `SearchCharts`."""
         query = request.query_params
-        theme = "dark" if query.get("theme") == "dark" else "light"
-        kind, names, tid = query.get("kind", ""), query.getlist("name")[:MOST_COMPARED], query.get("tid", "0")
-        return _json(await run_in_threadpool(self.data.chart, kind, theme, names, _number(tid)))
+        names = query.getlist("name")[:MOST_COMPARED]
+        return _json(await run_in_threadpool(self.data.charts, query.get("kind", ""), _theme(request), names, query))
+
+    async def facts(self, request: Request) -> Response:
+        """Return the notes and tags of `name`."""
+        return _json(await run_in_threadpool(self.data.facts, _name(request)))
+
+    async def why(self, request: Request) -> Response:
+        """Return why trial `tid` of `name` is where it is."""
+        return _json(await run_in_threadpool(self.data.evidence.why, _name(request), _tid(request)))
+
+    async def calibration(self, request: Request) -> Response:
+        """Return how far the model of `name` is right."""
+        return _json(await run_in_threadpool(self.data.evidence.calibration, _name(request), _theme(request)))
+
+    async def verification(self, request: Request) -> Response:
+        """Return whether the log of `name` is what was written."""
+        return _json(await run_in_threadpool(self.data.evidence.verification, _name(request)))
+
+    async def difference(self, request: Request) -> Response:
+        """Return in what two searches differ: `name` twice, `all` for what is the same as well."""
+        names, is_all = request.query_params.getlist("name"), bool(request.query_params.get("all"))
+        return _json(await run_in_threadpool(partial(self.data.evidence.difference, names, is_all=is_all)))
+
+    async def snippets(self, request: Request) -> Response:
+        """Return what a person copies from the page of `name`, with each `figure` on it, perhaps as of `at`."""
+        query = request.query_params
+        return _json(of_search(_name(request), at=query.get("at", ""), figures=query.getlist("figure")[:20]))
 
     async def attachment(self, request: Request) -> Response:
         """Return an attachment of a trial as a file; never as a page."""
@@ -142,7 +177,7 @@ class Site:
         )  # fmt: skip
 
     async def act(self, request: Request) -> Response:
-        """Pause, resume, stop or retry; see `actions.act`."""
+        """Do what a person asks for; see `actions.act`."""
         try:
             wanted = await request.json()
         except ValueError:
@@ -163,47 +198,73 @@ class Site:
             content = gzip.decompress(content)
         return Response(content, media_type=kind, headers=headers)
 
-    def _page(self, request: Request, template: str, status: int = 200, **values: Any) -> Response:
+    def page(self, request: Request, template: str, status: int = 200, **values: Any) -> Response:
+        """Return a page, made of *template*."""
         text = self._templates.get_template(template).render(
             root=self.access.root_path, is_read_only=self.access.is_read_only, version=version_of_files(),
-            style_nonce=request.state.style_nonce, store=_place(self.store), **values,
+            style_nonce=request.state.style_nonce, store=_place(self.store), person=self._person, **values,
         )  # fmt: skip
         return HTMLResponse(text, status, headers={"Cache-Control": "no-store"})
 
     async def failed(self, request: Request, error: Exception) -> Response:
-        """Say what went wrong: on a page, or to a program as JSON."""
-        status = 404 if isinstance(error, NotFound) else 503 if isinstance(error, StoreUnreachable) else 400
-        hint = getattr(error, "hint", "") or ""
-        if "/api/" in request.url.path:
-            return JSONResponse({"error": str(error), "hint": hint}, status)
-        return self._page(request, "failed.html", status, title="Error", error=str(error), hint=hint)
+        """Say what went wrong: on a page, or to a program as JSON. What one search holds leaves all others alone."""
+        name = request.query_params.get("name", "")
+        if isinstance(error, BROKEN) and not isinstance(error, HstoreError) and name:
+            error = indigestible(name, error)
+        status = status_of(error)
+        said, hint = str(error) or type(error).__name__, getattr(error, "hint", "") or ""
+        if _is_a_bug(error):
+            LOG.error(f"{request.method} {request.url.path:.200} failed: {error!r}")
+            hint = "this is a bug in hstore; the messages of the server say more"
+        if not _is_for_a_program(request):
+            if status == 404 and isinstance(error, HTTPException):
+                said, name = "there is no such page", ""
+            return self.page(request, "failed.html", status, title="Error", error=said, hint=hint, name=name)
+        if isinstance(error, HTTPException):
+            said = f"{request.method} {request.url.path:.200}: {error.detail}"
+            if PREFIX in request.url.path and not self.access.has_api:
+                hint = "start the server with `hstore ui --api`"
+        elif _is_a_bug(error):
+            said = f"the server is at fault: {type(error).__name__}"
+        answer = error_answer(status, said, hint)
+        answer.headers.update(getattr(error, "headers", None) or {})
+        return answer
 
 
-def make_app(store: Store, access: Access) -> Starlette:
-    """Return the application that serves *store*, behind its guard."""
-    site = Site(store, access)
+def make_app(site: Site) -> ASGIApp:
+    """Return the application that answers for *site*, behind its guard."""
     pages = {"/": site.searches, "/search": site.search, "/trial": site.trial, "/compare": site.compare}
     data = {
         "overview": site.overview, "sparks": site.sparks, "columns": site.columns, "live": site.live,
         "trials": site.trials, "workers": site.workers, "chart": site.chart, "attachment": site.attachment,
+        "facts": site.facts, "why": site.why, "calibration": site.calibration, "verification": site.verification,
+        "difference": site.difference, "snippets": site.snippets,
     }  # fmt: skip
     routes = [Route(path, answer) for path, answer in pages.items()]
     routes += [Route(f"/api/{name}", answer) for name, answer in data.items()]
     routes += [Route("/api/act", site.act, methods=["POST"]), Route("/static/{version}/{file}", site.static)]
 
+    api = Api(site.store, site.access.root_path) if site.access.has_api else None
+    if api is not None:
+        routes += api.routes(site.page)
+
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
         site.data.watches.close()
+        if api is not None:
+            await run_in_threadpool(api.close)
 
+    kinds = (HstoreError, PyMongoError, HTTPException, *BROKEN, Exception)
     app = Starlette(
-        routes=routes,
-        middleware=[Middleware(Guard, access=access), Middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)],
-        exception_handlers={HstoreError: site.failed, PyMongoError: site.failed},
-        lifespan=lifespan,
-    )
-    app.state.site = site
-    return app
+        routes=routes, middleware=[Middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)],
+        exception_handlers=dict.fromkeys(kinds, site.failed), lifespan=lifespan,
+    )  # fmt: skip
+    return Guard(app, site.access)  # around all of it: Starlette answers its own errors outside of its middleware
+
+
+def _is_a_bug(error: Exception) -> bool:
+    return not isinstance(error, (HstoreError, PyMongoError, HTTPException))
 
 
 @lru_cache(maxsize=1)
@@ -228,6 +289,10 @@ def _file(name: str) -> tuple[bytes, str] | None:
     return (gzip.compress(file.read_bytes(), 6), kind) if file.is_file() else None
 
 
+def _is_for_a_program(request: Request) -> bool:
+    return "/api/" in request.url.path
+
+
 def _place(store: Store) -> str:
     return store.url if store.server is None else f"embedded MongoDB in {store.server.home}"
 
@@ -241,6 +306,10 @@ def _name(request: Request) -> str:
     if not name:
         raise InvalidValue("the address names no search")
     return name
+
+
+def _theme(request: Request) -> str:
+    return "dark" if request.query_params.get("theme") == "dark" else "light"
 
 
 def _tid(request: Request) -> int:

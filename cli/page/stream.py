@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import TYPE_CHECKING
@@ -27,7 +28,8 @@ def stream_response(
 ) -> StreamingResponse:
     """Return the messages of *watch* after number *since* as they come.
 
-    An event `reload` tells a viewer that it has missed some; it then loads everything again.
+    An event `reload` tells a viewer that it has missed some; it then loads everything again. An event `failed` has an
+    `error`: why nothing more comes.
     """
 
     async def events() -> AsyncIterator[str]:
@@ -39,7 +41,8 @@ def stream_response(
             look = partial(watch.messages_since, tick, timeout=QUIET_SECONDS)
             news = await to_thread.run_sync(look, limiter=_limit[0])
             if news is None:
-                yield "event: reload\ndata: 0\n\n"
+                failure = json.dumps({"error": watch.failure})
+                yield f"event: failed\ndata: {failure}\n\n" if watch.failure else "event: reload\ndata: 0\n\n"
                 return
             for tick, message in news:
                 yield f"id: {tick}\ndata: {message}\n\n"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +18,10 @@ from hstore.store.events import Document
 from hstore.store.ranked import is_feasible, why_unranked
 
 if TYPE_CHECKING:
-    from pymongo.collection import Collection
+    from pymongo.collection import Collection as MongoCollection
     from pymongo.database import Database
+
+    from hstore.store.state import State
 
 STATES = (
     "queued", "reserved", "running", "done", "failed", "cancelled", "pruned", "void", "infeasible", "unreadable",
@@ -27,7 +32,7 @@ LONG_TEXT = 500
 """Characters of an error message in a table."""
 _SLIM = (
     "tid", "ver", "state", "status", "final", "loss", "loss_kind", "losses", "constraints", "pruned", "void",
-    "duration",
+    "duration", "amended", "tags",
 )  # fmt: skip
 SLIM: Document = {"_id": 0, **dict.fromkeys(_SLIM, 1)}
 """The fields that the charts need."""
@@ -37,7 +42,7 @@ _COMPARED = re.compile(r"\s*(?P<name>.+?)\s*(?P<sign><=|>=|!=|=|<|>)\s*(?P<value
 _OPERATORS = {"<": "$lt", "<=": "$lte", ">": "$gt", ">=": "$gte", "=": "$eq", "!=": "$ne"}
 
 
-def collection(database: Database[Document], name: str) -> Collection[Document]:
+def collection(database: Database[Document], name: str) -> MongoCollection[Document]:
     """Return a collection that is derived from the log, as its writers see it: they wait for no majority."""
     return database.get_collection(name, read_concern=ReadConcern("local"))
 
@@ -45,7 +50,8 @@ def collection(database: Database[Document], name: str) -> Collection[Document]:
 _NUMBER = (int, float)
 _TYPES: dict[str, tuple[type, ...]] = {
     "state": (str,), "status": (str,), "loss": _NUMBER, "loss_kind": (str,), "duration": _NUMBER, "params": (dict,),
-    "worker": (str,), "attempt": (int,), "error": (str,), "message": (str,), "final": (bool,),
+    "amended": (bool,), "tags": (list,), "worker": (str,), "attempt": (int,), "error": (str,), "message": (str,),
+    "final": (bool,),
 }  # fmt: skip
 IS_A_TRIAL: Document = {name: {"$type": ["int", "long"], "$gte": 0, "$lt": 2**53} for name in ("tid", "ver")}
 """What holds of a document of a trial; others in the collection are strays."""
@@ -101,10 +107,55 @@ def table_row(document: Mapping[str, Any]) -> dict[str, Any]:
     said = " ".join(filter(None, (document.get("error"), document.get("message"))))
     row = slim_row(document) | {
         "params": dict(document.get("params") or {}), "worker": document.get("worker"),
-        "attempt": document.get("attempt"), "said": said[:LONG_TEXT] or None, "ended": document.get("ended_at"),
+        "attempt": document.get("attempt"), "said": said[:LONG_TEXT] or None, "amended": document.get("amended"),
+        "tags": [str(tag)[:80] for tag in document.get("tags") or ()][:8] or None, "ended": document.get("ended_at"),
     }  # fmt: skip
     shown: dict[str, Any] = for_json({name: value for name, value in row.items() if value is not None})
     return shown
+
+
+def head_of(state: State, rows: Collection[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what is said at the top of a search with *state*, whose trials `slim_row` made into *rows*."""
+    best = min(
+        (row for row in rows if row.get("ranked") and _is_loss(row.get("loss"))),
+        key=lambda row: (float(row["loss"]), row["tid"]), default=None,
+    )  # fmt: skip
+    head = {
+        "status": state.status, "why": state.why, "trials": len(rows),
+        "counts": dict(Counter(row["state"] for row in rows)),
+        "best": best and {"tid": best["tid"], "loss": best["loss"]},
+        "of": state.limits.get("max_evals"), "algorithm": state.algorithm.get("name"), "tags": list(state.tags),
+    }  # fmt: skip
+    shown: dict[str, Any] = for_json(head)
+    return shown
+
+
+def columns_json(tick: int, head: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return *rows* as JSON, column by column: for each trial tid, state (an index), loss, seconds and ranked."""
+    columns: dict[str, Any] = {
+        "tick": tick,
+        "head": head,
+        "states": STATES,
+        "tid": [row["tid"] for row in rows],
+        "state": [STATES.index(row["state"]) for row in rows],
+        "loss": [_short(row.get("loss")) for row in rows],
+        "ranked": [1 if row.get("ranked") else 0 for row in rows],
+    }
+    if any("losses" in row for row in rows):
+        columns["losses"] = [[_short(value) for value in row.get("losses") or ()] or None for row in rows]
+    return json.dumps(columns, separators=(",", ":"))
+
+
+def _short(value: Any) -> Any:
+    """Return a number with the digits that a chart can show; anything that JSON has no number for as None."""
+    if not isinstance(value, (int, float)) or not math.isfinite(value):
+        return None
+    short = float(f"{value:.7g}")
+    return int(short) if short.is_integer() and abs(short) < 2**53 else short
+
+
+def _is_loss(value: Any) -> bool:
+    return isinstance(value, (int, float)) or value in ("inf", "-inf")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +170,12 @@ class TableQuery:
     text: str = ""
     """Empty; a trial's number; name<value of a parameter or the loss; or part of an error, a message or a worker."""
     offset: int = 0
+
+    def value(self, document: Mapping[str, Any]) -> Any:
+        """Return what the trial of *document* is sorted by."""
+        if self.sort == "param":
+            return document.get("params", {}).get(self.label)
+        return document.get(SORTS[self.sort])
 
 
 def find_rows(database: Database[Document], exp: str, query: TableQuery) -> dict[str, Any]:

@@ -6,10 +6,10 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from hstore.cli.page.trial_rows import shown_state
-from hstore.cli.printing import for_json
+from hstore.cli.printing import for_json, said_in
 from hstore.store.attachments import OUTPUT
 from hstore.store.errors import HstoreError, NotFound
-from hstore.store.events import Event, happened
+from hstore.store.events import Done, Event, happened
 from hstore.store.experiment import Experiment
 from hstore.store.read_models import trial_document
 
@@ -48,6 +48,10 @@ def trial_view(store: Store, name: str, tid: int) -> dict[str, Any]:
         "attachments": {called: about.get("length") for called, about in trial.attachments.items()},
         "has_reports": any(report.step is not None for report in trial.reports),
         "tags": trial.tags,
+        "is_void": trial.is_void,
+        "returned": None if trial.returned is None else trial.returned.losses or trial.returned.loss,
+        "can_amend": isinstance(trial.end, Done) and not trial.is_pruned,
+        "notes": [{"at": f"{happened(note):%Y-%m-%d %H:%M}", **said_in(note)} for note in trial.notes if said_in(note)],
         "trials": len(experiment.state.trials),
     }
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-import math
 import threading
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from hstore.cli.page.trial_rows import IS_A_TRIAL, SLIM, STATES, collection, slim_row, table_row
-from hstore.cli.printing import for_json
+from pymongo.errors import PyMongoError
+
+from hstore.cli.page.trial_rows import IS_A_TRIAL, SLIM, collection, columns_json, head_of, slim_row, table_row
 from hstore.store.errors import HstoreError, NotFound
 from hstore.store.experiment import Experiment
 from hstore.store.fold import UNREADABLE
-from hstore.store.log import ReadCursor
+from hstore.store.indigestible import BROKEN, refusal
+from hstore.store.log import EVERY_TRIAL, ReadCursor
 from hstore.store.messages import Log
 from hstore.store.read_models import trial_document
 
@@ -30,6 +31,8 @@ INTERVAL = 0.4
 """Seconds between two messages at least."""
 WAIT = 2.0
 """Seconds of one wait for something new; after that the watch looks whether it still has a viewer."""
+EXISTS_SECONDS = 10.0
+"""How often it is looked whether an experiment without news is still in the store."""
 KEPT_MESSAGES = 200
 """A viewer that is further behind loads everything again."""
 SPARSE = 10_000
@@ -53,6 +56,8 @@ class SearchWatch:
         """Number of the last message."""
         self.is_over = False
         """Whether the thread has ended: another watch must take over."""
+        self.failure: str | None = None
+        """Why it ended, if what the search holds, or the store, did not let it go on."""
         self._store = store
         self._changed = threading.Condition()
         self._messages: deque[tuple[int, str]] = deque(maxlen=KEPT_MESSAGES)
@@ -82,24 +87,19 @@ class SearchWatch:
         return self._open.state
 
     def columns(self) -> str:
-        """Return all trials as JSON: `tick`, `head`, and for each trial tid, state (an index), loss and seconds."""
+        """Return all trials as JSON; see `columns_json`."""
         with self._changed:
             self._used = time.monotonic()
             rows = [self._rows[tid] for tid in sorted(self._rows)]
             tick, head = self.tick, self._head()
-        columns = {
-            "tick": tick,
-            "head": head,
-            "states": STATES,
-            "tid": [row["tid"] for row in rows],
-            "state": [STATES.index(row["state"]) for row in rows],
-            "loss": [_short(row.get("loss")) for row in rows],
-            "seconds": [_short(row.get("seconds")) for row in rows],
-            "ranked": [1 if row.get("ranked") else 0 for row in rows],
-        }
-        if any("losses" in row for row in rows):
-            columns["losses"] = [[_short(value) for value in row.get("losses") or ()] or None for row in rows]
-        return json.dumps(columns, separators=(",", ":"))
+        return columns_json(tick, head, rows)
+
+    def latest(self, n: int) -> tuple[list[int], int | None]:
+        """Return the numbers of the latest *n* trials and of the best one, and that of the best."""
+        with self._changed:
+            self._used = time.monotonic()
+            tids, best = sorted(self._rows)[-n:], self._head()["best"]
+        return (tids, None) if best is None else (sorted({*tids, best["tid"]}), best["tid"])
 
     def messages_since(self, tick: int, *, timeout: float) -> list[tuple[int, str]] | None:
         """Return the messages after *tick* as soon as there are any, none after *timeout* seconds.
@@ -141,18 +141,29 @@ class SearchWatch:
         self._last = max(self._last, tid)
 
     def _run(self) -> None:
+        looked = time.monotonic()
         try:
             while not self._stopping and time.monotonic() - self._used < UNWATCHED_SECONDS:
                 if self._look():
                     time.sleep(INTERVAL)  # what comes meanwhile goes into one message
-                else:
-                    self._store.log.wait(self.name, self._cursor(), WAIT)
-        except HstoreError as error:
-            LOG.warning(f"the page stopped following {self.name!r}: {error}", experiment=self.name)
+                    continue
+                self._store.log.wait(self.name, self._cursor(), WAIT)
+                if time.monotonic() > looked + EXISTS_SECONDS:
+                    looked = time.monotonic()
+                    self._require_there()
+        except (HstoreError, PyMongoError, *BROKEN) as error:
+            said = refusal(self.name, error) or error
+            self.failure = str(said)
+            LOG.warning(f"the page stopped following {self.name!r}: {said}", experiment=self.name)
         finally:
             with self._changed:
                 self.is_over = True
                 self._changed.notify_all()
+
+    def _require_there(self) -> None:
+        """Raise `NotFound` if the experiment was removed: then nothing new would ever come."""
+        if not self._store.log.read(self.name, ReadCursor(header=-1, last=EVERY_TRIAL, open={})):
+            raise NotFound(f"experiment {self.name!r} is not in the store any more")
 
     def _cursor(self) -> ReadCursor:
         """Return how far this has read: the chains of some trials may go on, and those of missing ones begin."""
@@ -190,19 +201,7 @@ class SearchWatch:
         self._changed.notify_all()
 
     def _head(self) -> dict[str, Any]:
-        state = self._open.state
-        best = min(
-            (row for row in self._rows.values() if row.get("ranked") and _is_number(row.get("loss"))),
-            key=lambda row: (float(row["loss"]), row["tid"]), default=None,
-        )  # fmt: skip
-        head = {
-            "status": state.status, "why": state.why, "trials": len(self._rows),
-            "counts": dict(Counter(row["state"] for row in self._rows.values())),
-            "best": best and {"tid": best["tid"], "loss": best["loss"]},
-            "of": state.limits.get("max_evals"), "algorithm": state.algorithm.get("name"),
-        }  # fmt: skip
-        shown: dict[str, Any] = for_json(head)
-        return shown
+        return head_of(self._open.state, self._rows.values())
 
 
 class Watches:
@@ -226,14 +225,3 @@ class Watches:
         """End all of them."""
         for watch in list(self._watches.values()):
             watch.close()
-
-
-def _short(value: Any) -> Any:
-    """Return a number with the digits that a chart can show; anything that JSON has no number for as None."""
-    if not isinstance(value, (int, float)) or not math.isfinite(value):
-        return None
-    return float(f"{value:.7g}")
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) or value in ("inf", "-inf")

@@ -12,7 +12,7 @@ from hstore.engine.algorithms.known_algorithms import (
     resolve,
     why_unknown,
 )
-from hstore.engine.algorithms.recorded_choice import choose_recorded, recorded_shortfall
+from hstore.engine.algorithms.recorded_choice import choose_recorded, recorded_densities, recorded_shortfall
 
 __all__ = [
     "ALGORITHMS",
@@ -23,6 +23,7 @@ __all__ = [
     "describe_algorithm",
     "named",
     "recorded_algorithm",
+    "recorded_densities",
     "recorded_shortfall",
     "resolve",
     "why_unknown",

@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from hstore.engine.algorithms.densities import Densities
 from hstore.engine.algorithms.history import History
 from hstore.engine.algorithms.recorded_choice import choose_recorded
+from hstore.engine.algorithms.repeated import REPLICATES, plain_replicates, without_replicates
 from hstore.engine.algorithms.scalarise import How
 from hstore.engine.plain_numbers import as_real
 from hstore.engine.space import Point, Space
@@ -55,11 +57,18 @@ class Algorithm:
     change; None if *choose* would not propose it, or goes by no such measure. Replay asks it about points that were
     chosen on another kind of machine."""
 
+    densities: Callable[..., list[Densities] | None] | None = None
+    """Of an algorithm that compares densities: a function of a space, a history, a point, and by keyword a seed and
+    settings. It returns how the point, which *choose* chose, was compared; None if it was not."""
+
     limits: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """The least and the greatest value of settings that are numbers."""
 
     words: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """The values that settings can have which are words."""
+
+    replicates_if_noisy: int = 1
+    """What the setting `replicates` is by default once evaluations of one point differ."""
 
     machine_bound: Mapping[str, Any] = field(default_factory=dict)
     """Values of settings with which a portable algorithm is not: what it chooses depends on the CPU."""
@@ -84,7 +93,7 @@ class Algorithm:
         """Raise InvalidValue that names the first of *settings* that this algorithm does not have."""
         defaults = self.defaults
         for setting in settings:
-            if setting not in defaults:
+            if setting not in defaults and setting != REPLICATES:
                 known = ", ".join(defaults) or "none"
                 raise InvalidValue(f"{self.name} has no setting {setting!r}; it has: {known}", path=setting)
 
@@ -97,6 +106,8 @@ class Algorithm:
         return {setting: self._plain_value(setting, value) for setting, value in settings.items()}
 
     def _plain_value(self, setting: str, value: Any) -> Any:
+        if setting == REPLICATES:
+            return plain_replicates(value)
         default = self.defaults[setting]
         if setting in self.words and value not in self.words[setting]:
             known = " or ".join(repr(word) for word in self.words[setting])
@@ -126,7 +137,7 @@ class Algorithm:
     def try_out(self, space: Space, settings: Mapping[str, Any]) -> None:
         """Choose once, to raise whatever error *space* or *settings* cause before anything is written."""
         with contextlib.suppress(Exhausted):
-            self.choose(space, History(space), seed=0, **settings)
+            self.choose(space, History(space), seed=0, **without_replicates(settings))
 
     def parts(self, settings: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
         """Return the algorithms that this one calls, as plain *settings* name them."""

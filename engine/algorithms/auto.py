@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from hstore.engine.algorithms import gp, mtpe
 from hstore.engine.algorithms.algorithm import Algorithm
 from hstore.engine.algorithms.candidates import offspring, steps, under_explored
+from hstore.engine.algorithms.densities import Densities
 from hstore.engine.algorithms.encoding import Encoding, encoding
 from hstore.engine.algorithms.history import History
 from hstore.engine.algorithms.novelty import Repeats, new_point
@@ -32,7 +33,8 @@ def choose(space: Space, history: History, *, seed: int, repeats: Repeats = Fals
     other ways, the one that has found a better loss most often so far: a step away from a good trial, in one label
     or a few; a point distributed as the best trials are, as in CMA-ES; or `mtpe`. These do not rely on a model of
     the loss, so a model that is wrong does not mislead them. No point is tried twice, unless *repeats* is true or,
-    for spaces that are not finite, "endless". Several losses, and constraints, are left to `gp`.
+    for spaces that are not finite, "endless". Several losses, and constraints, are left to `gp`. Once evaluations of
+    one point differ, the best point is evaluated again, up to three times (setting `replicates`).
     """
     if is_needed(history):
         return gp.choose(space, history, seed=seed, repeats=repeats)
@@ -44,6 +46,15 @@ def shortfall(space: Space, history: History, point: Point, *, seed: int, repeat
     if is_needed(history) or ARMS[_turn(history)] is _gp:
         return gp.shortfall(space, history, point, seed=seed, repeats=repeats)
     return None
+
+
+def densities(
+    space: Space, history: History, point: Point, *, seed: int, repeats: Repeats = False
+) -> list[Densities] | None:
+    """Return what `mtpe.densities` does if it is mtpe's turn; else None."""
+    if is_needed(history) or ARMS[_turn(history)] is not _mtpe:
+        return None
+    return mtpe.densities(space, history, point, seed=seed, repeats=repeats)
 
 
 def _turn(history: History) -> int:
@@ -88,10 +99,12 @@ def arm(history: History) -> str:
 
 suggest = Algorithm(
     name="auto",
-    version=3,
-    older={2: {"repeats": "endless"}},
+    version=4,
+    older={2: {"repeats": "endless", "replicates": 1}, 3: {"replicates": 1}},
     is_portable=False,
     choose=choose,
     shortfall=shortfall,
+    densities=densities,
     scalarisation="modelled",
+    replicates_if_noisy=3,
 )

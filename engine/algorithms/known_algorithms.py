@@ -10,6 +10,7 @@ from typing import Any
 
 from hstore.engine.algorithms import entry_points
 from hstore.engine.algorithms.algorithm import Algorithm
+from hstore.engine.algorithms.repeated import REPLICATES, plain_replicates
 from hstore.store.errors import InvalidValue
 from hstore.store.values import normalise
 
@@ -104,6 +105,20 @@ def resolve(algo: Any) -> tuple[Algorithm | CustomAlgorithm, dict[str, Any]]:
     if not callable(algo):
         raise InvalidValue(f"{algo!r} is not an algorithm; pass a name, an Algorithm or a function", path="algo")
     return algo, {}
+
+
+def with_replicates(algo: Any, replicates: Any) -> dict[str, Any]:
+    """Return what `resolve` takes as *algo* with the setting `replicates`, which may be given any whole number.
+
+    Raises InvalidValue for anything else, and for a function of the user's own: it chooses all points itself.
+    """
+    algorithm, settings = resolve(algo)
+    if not isinstance(algorithm, Algorithm):
+        raise InvalidValue(
+            "replicates needs an algorithm that hstore knows; a function of your own can repeat points itself",
+            path=REPLICATES,
+        )
+    return {"name": algorithm.name, "settings": {**settings, REPLICATES: plain_replicates(replicates)}}
 
 
 def recorded_algorithm(described: Mapping[str, Any]) -> Algorithm:

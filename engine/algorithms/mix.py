@@ -8,8 +8,10 @@ import numpy as np
 
 from hstore.engine.algorithms import parzen
 from hstore.engine.algorithms.algorithm import Algorithm
+from hstore.engine.algorithms.densities import Densities
 from hstore.engine.algorithms.history import History
 from hstore.engine.algorithms.known_algorithms import CustomAlgorithm, describe_algorithm, resolve
+from hstore.engine.algorithms.repeated import REPLICATES, plain_replicates
 from hstore.engine.space import Point, Space
 from hstore.store.errors import InvalidValue
 
@@ -34,6 +36,21 @@ def choose(space: Space, history: History, *, seed: int, p_suggest: Parts = _DEF
     return algorithm.choose(space, history, seed=inner_seed, **settings)
 
 
+def densities(
+    space: Space, history: History, point: Point, *, seed: int, p_suggest: Parts = _DEFAULT
+) -> list[Densities] | None:
+    """Return what the `Algorithm.densities` of the algorithm does that is drawn; None if it has none."""
+    algorithm, settings, inner_seed = _draw(seed, p_suggest)
+    found = getattr(algorithm, "densities", None)
+    return None if found is None else found(space, history, point, seed=inner_seed, **settings)
+
+
+def drawn(seed: int, p_suggest: Parts = _DEFAULT) -> str:
+    """Return the name of the algorithm that is drawn with *seed*."""
+    algorithm, settings, _ = _draw(seed, p_suggest)
+    return str(describe_algorithm(algorithm, settings)["name"])
+
+
 class Mix(Algorithm):
     """The algorithm, and how a log has the algorithms that it is made of.
 
@@ -45,7 +62,9 @@ class Mix(Algorithm):
         """Return *settings* with the algorithms in them as `describe_algorithm` has them."""
         self.check(settings)
         resolved = _resolved(settings.get("p_suggest", _DEFAULT))
-        return {"p_suggest": [[p, describe_algorithm(algorithm, inner)] for p, algorithm, inner in resolved]}
+        parts = [[p, describe_algorithm(algorithm, inner)] for p, algorithm, inner in resolved]
+        replicates = {REPLICATES: plain_replicates(settings[REPLICATES])} if REPLICATES in settings else {}
+        return {"p_suggest": parts, **replicates}
 
     def parts(self, settings: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
         """Return the algorithms in plain *settings*."""
@@ -94,4 +113,4 @@ def _resolved(p_suggest: Parts) -> list[tuple[float, Algorithm | CustomAlgorithm
 
 
 # As portable as what is in it, which by default is: see `is_portable_with`.
-suggest = Mix(name="mix", version=1, is_portable=True, choose=choose)
+suggest = Mix(name="mix", version=1, is_portable=True, choose=choose, densities=densities)

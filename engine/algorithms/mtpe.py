@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from hstore.engine import portable
 from hstore.engine.algorithms.algorithm import Algorithm
+from hstore.engine.algorithms.densities import Densities, compared
 from hstore.engine.algorithms.history import OK, PRUNED, VOID, History
 from hstore.engine.algorithms.kernels import Candidates, Floats, KernelDensity, Rows, Scales
 from hstore.engine.algorithms.novelty import Repeats, new_point
@@ -55,11 +56,43 @@ def choose(
     No point is tried twice, unless *repeats* is true; `Exhausted` is raised when all points of a finite space were
     tried.
     """
+    made = _compare(space, history, seed, n_startup_jobs, n_EI_candidates, gamma, prior_weight)
+    if made is None:
+        return new_point(space, history, spread_points(space, history, seed), seed=seed, repeats=repeats)
+    candidates, below, above = made
+    return new_point(space, history, _best_first(candidates, below - above), seed=seed, repeats=repeats)
+
+
+def densities(
+    space: Space,
+    history: History,
+    point: Point,
+    *,
+    seed: int,
+    n_startup_jobs: int = 15,
+    n_EI_candidates: int = 64,  # noqa: N803
+    gamma: float = 0.1,
+    prior_weight: float = 1.0,
+    repeats: Repeats = False,
+) -> list[Densities] | None:
+    """Return how *point*, which `choose` chose, was compared; None if it is none of the candidates."""
+    made = _compare(space, history, seed, n_startup_jobs, n_EI_candidates, gamma, prior_weight)
+    if made is None:
+        return None
+    candidates, below, above = made
+    places = [row for row in range(len(candidates)) if candidates.point(row) == point]
+    return [compared(None, "density", below, above, places[0])] if places else None
+
+
+def _compare(
+    space: Space, history: History, seed: int, n_startup_jobs: int, n_candidates: int, gamma: float, prior_weight: float
+) -> tuple[Candidates, Floats, Floats] | None:
+    """Return candidates with the logarithms of their densities among good and bad trials; None at the start."""
     kinds, losses = history.kinds, losses_as_if_ended(history)
     ranked = np.flatnonzero(((kinds == OK) | (kinds == PRUNED)) & (losses < np.inf))
     # Those under way count: their results will soon be there, however many workers there are.
     if np.count_nonzero(kinds != VOID) < n_startup_jobs or len(ranked) < _FEWEST_OK or not len(space):
-        return new_point(space, history, spread_points(space, history, seed), seed=seed, repeats=repeats)
+        return None
     ranked = ranked[np.lexsort((kinds[ranked] == PRUNED, losses[ranked]))]  # equal ones: what has ended first
     n_good = min(max(2, math.ceil(gamma * len(ranked))), len(ranked))
     is_bad = kinds != VOID
@@ -80,9 +113,8 @@ def choose(
         )
         for part, shares in ((good, weights), (bad, np.full(len(bad), 1.0 / max(1, len(bad)))))
     ]
-    candidates = estimates[0].draw(np.random.default_rng(seed), n_EI_candidates)
-    score = estimates[0].log_density(candidates) - estimates[1].log_density(candidates)
-    return new_point(space, history, _best_first(candidates, score), seed=seed, repeats=repeats)
+    candidates = estimates[0].draw(np.random.default_rng(seed), n_candidates)
+    return candidates, estimates[0].log_density(candidates), estimates[1].log_density(candidates)
 
 
 def _best_first(candidates: Candidates, score: Floats) -> Iterator[Point]:
@@ -138,6 +170,7 @@ suggest = Algorithm(
     older={1: {"repeats": "endless"}},
     is_portable=True,
     choose=choose,
+    densities=densities,
     limits={
         "n_startup_jobs": (0, math.inf),
         "n_EI_candidates": (1, 100_000),

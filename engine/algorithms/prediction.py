@@ -76,12 +76,9 @@ def _predicted(space: Space, decision: Decision, criterion: Criterion, row: Floa
     mean, deviation = float(means[0]), math.sqrt(float(sigmas[0]) ** 2 + noise)
     losses = trials.losses[kept_of(trials)]
 
-    def unwarped(y: Floats) -> Floats:
-        return _interpolated(y, surrogate.warped, losses)
-
     steps = np.array([-DEVIATIONS["95"], -1.0, 0.0, 1.0, DEVIATIONS["95"]])
-    low_95, low_68, median, high_68, high_95 = map(float, unwarped(mean + deviation * steps))
-    possible = unwarped(mean + float(sigmas[0]) * ndtri(_QUANTILES))
+    low_95, low_68, median, high_68, high_95 = map(float, unwarped(mean + deviation * steps, surrogate.warped, losses))
+    possible = unwarped(mean + float(sigmas[0]) * ndtri(_QUANTILES), surrogate.warped, losses)
     best = float(trials.losses[trials.valid].min())
     chance = None
     if surrogate.success is not None:
@@ -94,7 +91,7 @@ def _predicted(space: Space, decision: Decision, criterion: Criterion, row: Floa
     )  # fmt: skip
 
 
-def _interpolated(y: Floats, warped: Floats, losses: Floats) -> Floats:
+def unwarped(y: Floats, warped: Floats, losses: Floats) -> Floats:
     """Return the losses that *y* stands for, as *warped* does for *losses*: between the nearest two, or beyond them."""
     known, first = np.unique(warped, return_index=True)
     values = losses[first]

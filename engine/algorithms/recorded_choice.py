@@ -10,11 +10,20 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hstore.engine.algorithms.history import History
+from hstore.engine.algorithms.repeated import (
+    REPLICATES,
+    are_noisy,
+    by_point,
+    point_of,
+    to_repeat,
+    without_replicates,
+)
 from hstore.engine.algorithms.scalarise import describe, is_needed, scalarise
 from hstore.engine.space import Point, Space
 
 if TYPE_CHECKING:
     from hstore.engine.algorithms.algorithm import Algorithm
+    from hstore.engine.algorithms.densities import Densities
 
 
 class RecordedChoice(NamedTuple):
@@ -24,10 +33,14 @@ class RecordedChoice(NamedTuple):
     """At least one, at most as many as were wanted."""
     scalarised: str | None
     """The scalarisation and its version, such as "maximin 1"; None if the algorithm read the history as it is."""
+    replicate_of: int | None = None
+    """The first trial at the point, which is evaluated again; None if the algorithm chose the point."""
 
     def described(self, algorithm: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the field `algorithm` of the decision, *algorithm* being what `describe_algorithm` returned."""
-        return algorithm if self.scalarised is None else {**algorithm, "scalarised": self.scalarised}
+        more = {"scalarised": self.scalarised, "replicate_of": self.replicate_of}
+        more = {name: value for name, value in more.items() if value is not None}
+        return {**algorithm, **more} if more else algorithm
 
 
 def choose_recorded(
@@ -42,7 +55,8 @@ def choose_recorded(
 ) -> RecordedChoice:
     """Return what *algorithm* chooses after *history*, by the seed of the decision, and how the log names that.
 
-    A history of several losses or with constraints is scalarised first, as suits the algorithm.
+    A history of several losses or with constraints is scalarised first, as suits the algorithm. With the setting
+    `replicates` the best point is evaluated again instead, as long as `to_repeat` says so.
 
     seed: of the decision, as the log records it; the algorithm gets the one that `scalarise` makes of it.
     settings: plain ones, see `Algorithm.plain`.
@@ -51,10 +65,13 @@ def choose_recorded(
     that decision, and the point chosen as the version did that made it: see `Algorithm.older`.
     Raises `Exhausted` if the algorithm has no point left.
     """
-    scalarised = _scalarisation(algorithm, history) if recorded is None else recorded.get("scalarised")
-    history, seed = _scalarised(history, scalarised, seed)
     if recorded is not None:
         settings = _as_recorded(algorithm, settings, recorded)
+    if (tid := _replicate(algorithm, space, history, settings)) is not None:
+        return RecordedChoice([point_of(space, history, tid)], None, tid)
+    settings = without_replicates(settings)
+    scalarised = _scalarisation(algorithm, history) if recorded is None else recorded.get("scalarised")
+    history, seed = _scalarised(history, scalarised, seed)
     if n is None:
         return RecordedChoice([algorithm.choose(space, history, seed=seed, **settings)], scalarised)
     return RecordedChoice(algorithm.choose_all(space, history, n, seed=seed, **settings), scalarised)
@@ -77,7 +94,37 @@ def recorded_shortfall(
     if algorithm.shortfall is None:
         return None
     history, seed = _scalarised(history, recorded.get("scalarised"), seed)
-    return algorithm.shortfall(space, history, point, seed=seed, **_as_recorded(algorithm, settings, recorded))
+    settings = without_replicates(_as_recorded(algorithm, settings, recorded))
+    return algorithm.shortfall(space, history, point, seed=seed, **settings)
+
+
+def _replicate(algorithm: Algorithm, space: Space, history: History, settings: Mapping[str, Any]) -> int | None:
+    """Return the trial whose point is evaluated again; None if *algorithm* chooses."""
+    if (most := settings.get(REPLICATES)) is not None:
+        return to_repeat(space, history, most)
+    if algorithm.replicates_if_noisy > 1 and are_noisy(by_point(history)):
+        return to_repeat(space, history, algorithm.replicates_if_noisy)
+    return None
+
+
+def recorded_densities(
+    algorithm: Algorithm,
+    space: Space,
+    history: History,
+    point: Point,
+    *,
+    seed: int,
+    settings: Mapping[str, Any],
+    recorded: Mapping[str, Any],
+) -> list[Densities] | None:
+    """Return how the *point* of a decision was compared with others; see `Algorithm.densities`.
+
+    None if *algorithm* compares no densities, or did not yet. The arguments are those of `choose_recorded`.
+    """
+    if algorithm.densities is None:
+        return None
+    history, seed = _scalarised(history, recorded.get("scalarised"), seed)
+    return algorithm.densities(space, history, point, seed=seed, **_as_recorded(algorithm, settings, recorded))
 
 
 def _scalarised(history: History, how: str | None, seed: int) -> tuple[History, int]:

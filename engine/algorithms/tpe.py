@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from hstore.engine import portable
 from hstore.engine.algorithms import parzen, rand
 from hstore.engine.algorithms.algorithm import Algorithm
+from hstore.engine.algorithms.densities import Densities, Note, compared
 from hstore.engine.algorithms.history import History
 from hstore.engine.algorithms.parzen import Floats, Mixture
 from hstore.engine.algorithms.ties import MACHINE_BOUND, TIES, ascending_order
@@ -20,6 +21,7 @@ from hstore.engine.space import Parameter, Point, Space
 
 _MOST_BELOW = 25
 _ROUNDING = 1e-11  # far above the errors of a score
+_LOG_ROOT_2_PI = 0.5 * math.log(2.0 * math.pi)
 _TINY = 1e-12  # stands for 0 before a logarithm is taken
 
 
@@ -46,10 +48,42 @@ def choose(
     machine: those of a hyperopt whose sort is stable. "as_numpy" orders them by numpy's default sort, which depends
     on the CPU, and so follows hyperopt as it is installed on this machine.
     """
-    losses = history.losses
-    seen = _seen(history)
-    if len(seen) < n_startup_jobs:
+    if len(_seen(history)) < n_startup_jobs:
         return rand.choose(space, history, seed=seed)
+    return _choose(
+        space, history, seed=seed, prior_weight=prior_weight, n_candidates=n_EI_candidates, gamma=gamma, ties=ties
+    )
+
+
+def densities(
+    space: Space,
+    history: History,
+    point: Point,
+    *,
+    seed: int,
+    prior_weight: float = 1.0,
+    n_startup_jobs: int = 20,
+    n_EI_candidates: int = 24,  # noqa: N803
+    gamma: float = 0.25,
+    verbose: bool = True,
+    ties: str = "stable",
+) -> list[Densities] | None:
+    """Return how each label of *point*, which `choose` chose, was compared; None for one drawn from the prior."""
+    if len(_seen(history)) < n_startup_jobs:
+        return None
+    found: list[Densities] = []
+    again = _choose(
+        space, history, seed=seed, prior_weight=prior_weight, n_candidates=n_EI_candidates, gamma=gamma, ties=ties,
+        note=lambda *told: found.append(compared(*told)),
+    )  # fmt: skip
+    return found if again == point else None
+
+
+def _choose(
+    space: Space, history: History, *, seed: int, prior_weight: float, n_candidates: int, gamma: float, ties: str,
+    note: Note | None = None,
+) -> Point:  # fmt: skip
+    losses, seen = history.losses, _seen(history)
     rng = np.random.default_rng(seed)
     n_below = min(math.ceil(gamma * math.sqrt(len(seen))), _MOST_BELOW)
     best_first = seen[ascending_order(losses[seen], ties)]
@@ -58,7 +92,7 @@ def choose(
     point: Point = {}
     for parameter in space.parameters:
         if space.is_active(parameter.label, point):
-            point[parameter.label] = _choose_value(rng, parameter, below, above, n_EI_candidates)
+            point[parameter.label] = _choose_value(rng, parameter, below, above, n_candidates, note)
     return point
 
 
@@ -129,13 +163,14 @@ class TrialGroup:
 
 
 def _choose_value(
-    rng: np.random.Generator, parameter: Parameter, below: TrialGroup, above: TrialGroup, n_candidates: int
-) -> float | int:
+    rng: np.random.Generator, parameter: Parameter, below: TrialGroup, above: TrialGroup, n_candidates: int,
+    note: Note | None = None,
+) -> float | int:  # fmt: skip
     if parameter.is_range:
-        value = _choose_value(rng, parameter.as_range(), below, above, n_candidates)
+        value = _choose_value(rng, parameter.as_range(), below, above, n_candidates, note)
         return parameter.nearest(value)
     if parameter.is_categorical:
-        return _choose_category(rng, parameter, below, above, n_candidates)
+        return _choose_category(rng, parameter, below, above, n_candidates, note)
     good, bad = below.estimate(parameter), above.estimate(parameter)
     bounds = None if parameter.is_normal else (_given(parameter.low), _given(parameter.high))
     if bounds is None:
@@ -143,8 +178,15 @@ def _choose_value(
     else:
         centres = parzen.draw_between(rng, good, *bounds, n_candidates)
     if parameter.q is None:
-        score = parzen.log_density(centres, good) - parzen.log_density(centres, bad)
-        best = float(centres[np.argmax(score)])
+        logs = parzen.log_density(centres, good), parzen.log_density(centres, bad)
+        chosen = int(np.argmax(logs[0] - logs[1]))
+        if note is not None:  # `log_density` leaves out what does not matter for the choice
+            whole = [
+                each - math.log(parzen.mass_between(*bounds, estimate) if bounds else 1.0) - _LOG_ROOT_2_PI
+                for each, estimate in zip(logs, (good, bad), strict=True)
+            ]
+            note(parameter.label, "density", whole[0], whole[1], chosen)
+        best = float(centres[chosen])
         return portable.exp(best) if parameter.is_log else best
     values = portable.exp(centres) if parameter.is_log else centres
     values = np.round(values / parameter.q) * parameter.q
@@ -152,15 +194,27 @@ def _choose_value(
     cells = _cells(distinct, parameter)
     good_mass, bad_mass = (parzen.mass(*cells, estimate)[places] for estimate in (good, bad))
     good_total, bad_total = (parzen.mass_between(*bounds, e) if bounds else 1.0 for e in (good, bad))
-    return float(values[_most_likely(good_mass, bad_mass, good_total, bad_total)])
+    chosen = _most_likely(good_mass, bad_mass, good_total, bad_total)
+    if note is not None:
+        note(parameter.label, "probability", _log(good_mass / good_total), _log(bad_mass / bad_total), chosen)
+    return float(values[chosen])
 
 
 def _choose_category(
-    rng: np.random.Generator, parameter: Parameter, below: TrialGroup, above: TrialGroup, n_candidates: int
-) -> int:
+    rng: np.random.Generator, parameter: Parameter, below: TrialGroup, above: TrialGroup, n_candidates: int,
+    note: Note | None = None,
+) -> int:  # fmt: skip
     good, bad = below.probabilities(parameter), above.probabilities(parameter)
     candidates = parzen.draw_components(rng, good, n_candidates)
-    return candidates[_most_likely(good[candidates], bad[candidates])] + int(parameter.low or 0)
+    chosen = _most_likely(good[candidates], bad[candidates])
+    if note is not None:
+        note(parameter.label, "probability", _log(good[candidates]), _log(bad[candidates]), chosen)
+    return candidates[chosen] + int(parameter.low or 0)
+
+
+def _log(x: Floats) -> Floats:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(np.log(x))
 
 
 def _most_likely(good: Floats, bad: Floats, good_total: float = 1.0, bad_total: float = 1.0) -> int:
@@ -202,6 +256,7 @@ suggest = Tpe(
     version=1,
     is_portable=True,
     choose=choose,
+    densities=densities,
     limits={
         "prior_weight": (0, math.inf),
         "n_startup_jobs": (0, math.inf),

@@ -12,6 +12,7 @@ from typing import Any, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
+from hstore.engine.analysis.importance import importance
 from hstore.engine.analysis.trial_columns import (
     LabelColumn,
     Outcome,
@@ -49,6 +50,7 @@ class ContourData(TypedDict):
     name: str
     x: LabelColumn
     y: LabelColumn
+    tid: list[int]
     outcome: list[Outcome]
     rank: list[float | None]
     x_edges: list[float]
@@ -100,9 +102,46 @@ def contour_data(search: Any, x: str, y: str, *, loss: int = 0) -> ContourData:
         [float(m) if w >= _NEAR else None for m, w in zip(*row, strict=True)] for row in zip(mean, weight, strict=True)
     ]
     return {
-        "name": data["name"], "x": across, "y": up, "outcome": data["outcome"], "rank": data["rank"],
-        "x_edges": x_edges, "y_edges": y_edges, "field": field,
+        "name": data["name"], "x": across, "y": up, "tid": data["tid"], "outcome": data["outcome"],
+        "rank": data["rank"], "x_edges": x_edges, "y_edges": y_edges, "field": field,
     }  # fmt: skip
+
+
+def thinned(data: SliceData, most: int) -> SliceData:
+    """Return *data* with at most about *most* trials: all of the best third of that, and of the others every n-th."""
+    if len(data["tid"]) <= most:
+        return data
+    order = sorted(range(len(data["tid"])), key=lambda i: (data["rank"][i] is None, data["rank"][i] or 0.0, i))
+    best, rest = order[: most // 3], sorted(order[most // 3 :])
+    kept = sorted(best + rest[:: math.ceil(len(rest) / (most - len(best)))])
+
+    def of(values: Sequence[Any]) -> list[Any]:
+        return [values[i] for i in kept]
+
+    return {
+        "name": data["name"], "tid": of(data["tid"]), "outcome": of(data["outcome"]), "loss": of(data["loss"]),
+        "rank": of(data["rank"]), "labels": [{**column, "values": of(column["values"])} for column in data["labels"]],
+    }  # fmt: skip
+
+
+def sampled_by_rank(data: SliceData, most: int) -> list[int]:
+    """Return positions of ranked trials, the best at last: of more than *most* the best tenth, and some of the rest."""
+    ranked = sorted((rank, i) for i, rank in enumerate(data["rank"]) if rank is not None)
+    if len(ranked) > most:
+        first, rest = ranked[: most // 10], ranked[most // 10 :]
+        step = len(rest) / (most - len(first))
+        ranked = first + [rest[int(n * step)] for n in range(most - len(first))]
+    return [i for _, i in reversed(ranked)]
+
+
+def two_labels(search: Any, x: str | None, y: str | None, loss: int) -> tuple[str, str]:
+    """Return *x* and *y*, for those that are None the most important labels; `InvalidValue` if there are none."""
+    order = [each["label"] for each in importance(search, loss=loss, resamples=0)]
+    wanted = [label for label in order if label not in (x, y)]
+    found = [x or (wanted.pop(0) if wanted else None), y or (wanted.pop(0) if wanted else None)]
+    if found[0] is None or found[1] is None:
+        raise InvalidValue("a contour is of two labels, and the search has fewer")
+    return found[0], found[1]
 
 
 def _ranks(columns: TrialColumns, losses: Sequence[float | None]) -> list[float | None]:

@@ -13,6 +13,9 @@ import numpy as np
 from hstore.engine.analysis.trial_columns import Outcome, columns_of, experiment_of, loss_column
 from hstore.store.errors import InvalidValue
 
+FAR = 4.0
+"""How many times the spread of nine tenths of the losses the rest may take before they are cut off."""
+
 
 class HistoryData(TypedDict):
     """The trials of one search in the order in which they were decided; all lists have one entry a trial."""
@@ -118,3 +121,13 @@ def pareto_data(search: Any) -> ParetoData:
         "losses": [[value for i in kept if (value := column[i]) is not None] for column in columns["losses"]],
         "is_front": [columns["tid"][i] in front for i in kept],
     }
+
+
+def cut(losses: Sequence[float]) -> float | None:
+    """Return above which loss the axis is cut off, if few losses are so far above the rest; None if none are."""
+    if len(losses) < 10:
+        return None
+    ordered = sorted(losses)
+    least, most, greatest = ordered[0], ordered[int(0.9 * (len(ordered) - 1))], ordered[-1]
+    limit = most + 0.5 * (most - least)
+    return limit if most > least and greatest - least > FAR * (most - least) else None

@@ -111,3 +111,11 @@ def _ended(event: Event) -> AttemptOutcome:
             return "cancelled"
         case _:
             return "failed"
+
+
+def unit_of(seconds: float) -> tuple[float, str]:
+    """Return the seconds and the name of the unit in which a time of so many *seconds* is shown."""
+    for unit, name in ((86400.0, "days"), (3600.0, "hours"), (60.0, "minutes")):
+        if seconds >= 2 * unit:
+            return unit, name
+    return 1.0, "seconds"

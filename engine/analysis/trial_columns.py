@@ -1,13 +1,14 @@
 """Trials as plain columns, which figures, importance and the web page read. Pure; all lists, JSON-friendly.
 
-What is missing is None, never NaN. A *search* is an `Experiment`, or anything with one as `experiment`, as `Trials`.
+What is missing is None, never NaN. A *search* is an `Experiment`, anything with one as `experiment`, as `Trials`,
+or `TrialColumns` that were made of something else.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, TypedDict
 
 from hstore.engine.space import Parameter, Space
 from hstore.engine.space.space import seen_space
@@ -70,18 +71,36 @@ def experiment_of(search: Any) -> Experiment:
     return experiment  # type: ignore[no-any-return]
 
 
+class TrialRow(NamedTuple):
+    """What columns are made of: one trial."""
+
+    tid: int
+    outcome: Outcome
+    losses: Sequence[Any]
+    """Of a search with one loss that one; nothing without a loss."""
+    point: Mapping[str, Any]
+    """Raw value of each label that is active."""
+
+
 def columns_of(search: Any) -> TrialColumns:
-    """Return the trials of *search* as columns, as far as it has been read."""
+    """Return the trials of *search* as columns, as far as it has been read; columns are returned as they are."""
+    if isinstance(search, dict) and "labels" in search:
+        return search  # type: ignore[return-value]
     experiment = experiment_of(search)
-    trials = experiment.trials
-    points = [trial.point for trial in trials]
-    space = Space.from_data(experiment.state.space) if experiment.state.space else seen_space(points)
-    width = max((len(trial.losses) for trial in trials if trial.losses is not None), default=1)
+    rows = [TrialRow(int(trial.tid), outcome_of(trial), _losses(trial), trial.point) for trial in experiment.trials]
+    return columns_from(experiment.name, experiment.state.space, rows)
+
+
+def columns_from(name: str, space_data: Any, rows: Sequence[TrialRow]) -> TrialColumns:
+    """Return *rows* as columns; without *space_data* the labels are those that the trials have."""
+    points = [row.point for row in rows]
+    space = Space.from_data(space_data) if space_data else seen_space(points)
+    width = max((len(row.losses) for row in rows), default=1)
     return {
-        "name": experiment.name,
-        "tid": [int(trial.tid) for trial in trials],
-        "outcome": [outcome_of(trial) for trial in trials],
-        "losses": [[_loss(trial, n) for trial in trials] for n in range(width)],
+        "name": name,
+        "tid": [row.tid for row in rows],
+        "outcome": [row.outcome for row in rows],
+        "losses": [[_finite(row.losses, n) for row in rows] for n in range(max(1, width))],
         "labels": [_label(space, label, points) for label in space.as_written],
     }
 
@@ -132,8 +151,11 @@ def ranked_positions(columns: TrialColumns, losses: Sequence[float | None]) -> l
     return [i for i, (outcome, value) in pairs if outcome == "ok" and value is not None]
 
 
-def _loss(trial: Trial, n: int) -> float | None:
-    losses = trial.losses if trial.losses is not None else ([] if trial.loss is None else [trial.loss])
+def _losses(trial: Trial) -> Sequence[Any]:
+    return trial.losses if trial.losses is not None else ([] if trial.loss is None else [trial.loss])
+
+
+def _finite(losses: Sequence[Any], n: int) -> float | None:
     value = losses[n] if n < len(losses) else None
     return float(value) if value is not None and math.isfinite(value) else None
 

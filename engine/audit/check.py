@@ -35,6 +35,7 @@ from hstore.store.memory import MemoryLog
 from hstore.store.signatures import look_at
 from hstore.store.state import State
 from hstore.store.store import Store
+from hstore.store.streamed_verify import verify_streamed
 from hstore.store.verify import verify
 
 TIMEOUT, POLL_SECONDS = 5.0, 0.1
@@ -104,11 +105,7 @@ def check(
         *_digested(f for tid, chain in log.trials for f in _check_chain(tid, chain, _retries(log), is_over)),
         *_digested(_check_observed(log, is_over)),
         *_digested(_check_max_evals(log, max_evals)),
-        *_check_signed(store, name),
-        *(
-            Violation(kind="seal", message=f.message, tid=f.tid, ver=f.ver)
-            for f in verify(log.documents, fetch=store.attachments.get).findings
-        ),
+        *_check_digests(store, name),
     ]
     if not any(finding.kind in ("gap", "twice", "unreadable") for finding in findings):
         findings += _check_replay(store, log, on_progress)
@@ -132,11 +129,20 @@ def _digested(found: Iterator[Violation]) -> Iterator[Violation]:
         yield Violation(kind="unreadable", message=message)
 
 
-def _check_signed(store: Store, name: str) -> Iterator[Violation]:
-    """With a key, find what processes with it set aside since no key signs it."""
-    if store.keys is not None:
-        for wrong in look_at(store.log.documents(name), store.keys).wrong:
-            yield Violation(kind="seal", message=wrong)
+def _check_digests(store: Store, name: str) -> Iterator[Violation]:
+    """Find what `hstore verify` finds; with a key also what processes with it set aside since no key signs it."""
+    fetch = store.attachments.get
+    last = store.log.last_trial(name)
+    seen = verify_streamed(
+        store.log.documents(name), fetch=fetch, keys=store.keys, last=last, looks_for_content=False
+    )  # fmt: skip
+    if seen is not None:
+        wrong, findings = seen.signatures.wrong, seen.report.findings
+    else:
+        documents = list(store.log.documents(name))
+        wrong, findings = look_at(documents, store.keys).wrong, verify(documents, fetch=fetch).findings
+    yield from (Violation(kind="seal", message=message) for message in wrong)
+    yield from (Violation(kind="seal", message=f.message, tid=f.tid, ver=f.ver) for f in findings)
 
 
 def _is_over(state: State) -> bool:

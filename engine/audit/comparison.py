@@ -1,4 +1,4 @@
-"""Comparison: in what two experiments, or two trials, differ. Pure."""
+"""Comparison: in what two experiments, or two trials, differ."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from hstore.engine.provenance.recorded import code_facts, environment_facts, packages_of
 from hstore.engine.space import Space
 from hstore.store.experiment import Experiment
 from hstore.store.fold import Trial
@@ -73,12 +74,14 @@ def _settings(experiment: Experiment) -> Facts:
 
 
 def _code(experiment: Experiment) -> Facts:
-    return dict(_flat("objective", experiment.state.objective))
+    return {**_flat("objective", experiment.state.objective), **code_facts(experiment.state.provenance)}
 
 
 def _environment(experiment: Experiment) -> Facts:
     created = experiment.state.created
-    return {} if created is None else dict(_flat("", created.fingerprint))
+    said = experiment.state.provenance
+    facts = environment_facts(said, packages_of(experiment, said))
+    return {} if created is None else {**_flat("", created.fingerprint), **facts}
 
 
 def _result(experiment: Experiment) -> Facts:

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from hstore.engine.algorithms import auto
+from hstore.engine.algorithms import auto, mix, recorded_algorithm, recorded_densities
+from hstore.engine.algorithms.densities import Densities, of_point
 from hstore.engine.algorithms.history import CODES, OK, History
 from hstore.engine.algorithms.known_algorithms import why_unknown
 from hstore.engine.algorithms.prediction import Prediction, predict
@@ -32,7 +33,7 @@ class Explanation:
     algorithm: Data | None
     """name, version, settings."""
     arm: str | None
-    """Of auto: which of its ways chose the point."""
+    """Of auto: which of its ways chose the point; of mix: which algorithm was drawn."""
     seed: int | None
     known: dict[str, int]
     """How many earlier trials had ended how: ok, fail, error, void, pruned, pending."""
@@ -43,10 +44,18 @@ class Explanation:
     prediction: Prediction | None
     """What the model of gp and auto expected; None without a model."""
     why_no_prediction: str | None
+    densities: list[Densities] | None
+    """Of tpe, for each label, and of mtpe, for the point: how likely it is among the good trials and among the others.
+    None for an algorithm that compares none, and at the start of a search."""
     params: Data
     state: str
     """Of the trial, now."""
     loss: float | None
+
+    @property
+    def ratio(self) -> float | None:
+        """How much likelier the point is among the good trials than among the others, as *densities* have it."""
+        return None if self.densities is None else of_point(self.densities)
 
     @property
     def is_within(self) -> dict[str, bool] | None:
@@ -108,7 +117,9 @@ def _explained(experiment: Experiment, suggestions: Suggestions, decision: Queue
         arm=_arm(history, decision), seed=decision.seed,
         known={name: n for name, code in CODES.items() if (n := int((kinds == code).sum()))},
         new=[tid for tid, _, _ in decision.observed if tid is not None], best=_best(history),
-        prediction=prediction, why_no_prediction=why_not, params=decision.params, state=trial.state, loss=trial.loss,
+        prediction=prediction, why_no_prediction=why_not,
+        densities=_densities(suggestions.space, history, decision),
+        params=decision.params, state=trial.state, loss=trial.loss,
     )  # fmt: skip
 
 
@@ -129,9 +140,26 @@ def _prediction(space: Space, history: History, decision: Queued) -> tuple[Predi
     return found, None
 
 
+def _densities(space: Space, history: History, decision: Queued) -> list[Densities] | None:
+    algorithm = decision.algorithm
+    if decision.source != "suggested" or algorithm is None or why_unknown(algorithm) is not None:
+        return None
+    return recorded_densities(
+        recorded_algorithm(algorithm), space, history, dict(decision.point), seed=decision.seed or 0,
+        settings=algorithm.get("settings", {}), recorded=algorithm,
+    )  # fmt: skip
+
+
 def _arm(history: History, decision: Queued) -> str | None:
-    is_auto = decision.source == "suggested" and (decision.algorithm or {}).get("name") == "auto"
-    return auto.arm(history) if is_auto else None
+    algorithm = decision.algorithm or {}
+    if decision.source != "suggested" or why_unknown(algorithm) is not None:
+        return None
+    match algorithm.get("name"):
+        case "auto":
+            return auto.arm(history)
+        case "mix" if decision.seed is not None:
+            return mix.drawn(decision.seed, **algorithm.get("settings", {}))
+    return None
 
 
 def _best(history: History) -> tuple[int, float] | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from hstore.store.errors import NotFound
-from hstore.store.event_documents import from_document, place, quarantined, unreadable
+from hstore.store.event_documents import from_document, keys_of, place, quarantined, unreadable
 from hstore.store.events import Document, Event
 from hstore.store.log_chains import quarantined_ids
 from hstore.store.state import State
@@ -19,7 +19,6 @@ class WholeLog:
     """The log as it was read once."""
 
     exp: str
-    documents: list[Document]
     events: list[Event] = field(default_factory=list)
     chains: dict[int | None, list[Event]] = field(default_factory=lambda: defaultdict(list))
     """Without what is in a place that was taken before."""
@@ -43,19 +42,21 @@ def read_whole(store: Store, name: str) -> WholeLog:
     """Return the log of experiment *name* as it is now. Raises `NotFound`."""
     documents = list(store.log.documents(name))
     gone = quarantined_ids(documents)
-    log = WholeLog(name, [each for each in documents if place(each) is not None])
-    log.strays = [each for each in documents if place(each) is None and repr(each["_id"]) not in gone]
+    log = WholeLog(name)
+    log.strays = [each for each in documents if place(each) is None and gone.isdisjoint(keys_of(each))]
     if not documents:
         store.experiment(name)  # raises NotFound, with a similar name as hint
         raise NotFound(f"experiment {name!r} has no events")
-    for document in log.documents:
+    for document in documents:
         event: Event
+        if place(document) is None:
+            continue
         if "raw" in document:
             event = unreadable(document, "it is not BSON", document["raw"])
         else:
             event = from_document(document, store.attachments.get)
         chain = log.chains[event.tid]
-        if repr(event.id) in gone:
+        if not gone.isdisjoint(keys_of(document)):
             last = max((tid for tid, chain in log.chains.items() if tid is not None and chain), default=-1)
             if event.ver != len(chain) or (event.tid is not None and event.tid > last + 1):
                 continue  # its chain has not come that far

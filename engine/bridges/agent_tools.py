@@ -7,17 +7,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from hstore.engine.ask_tell import AskedTrial, Search, search
+from hstore.engine.bridges.open_searches import OpenSearches, tid_of
 from hstore.engine.search import control, points
 from hstore.engine.space import Space
-from hstore.engine.space.notation import space_of
-from hstore.store.errors import InvalidValue
 from hstore.store.events import Noted, Queued
 from hstore.store.experiment import Experiment, PendingEvent
 from hstore.store.read_models import experiment_document, trial_document
 from hstore.store.store import Store
 
-LEASE_SECONDS = 3600.0
 LONGEST_NAME = 60
 
 
@@ -29,6 +26,7 @@ class AgentTools:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._searches = OpenSearches(store)
 
     @property
     def reading(self) -> tuple[Callable[..., dict[str, Any]], ...]:
@@ -44,9 +42,12 @@ class AgentTools:
 
     # -- reading ----------------------------------------------------------------------------------------------
 
-    def list_experiments(self) -> dict[str, Any]:
-        """List the experiments: name, status, number of trials by state, best loss and parameters."""
-        return {"experiments": self._store.overview()}
+    def list_experiments(self, archived: bool = False) -> dict[str, Any]:
+        """List the experiments: name, status, number of trials by state, best loss and parameters.
+
+        archived: list those that people have put away instead.
+        """
+        return {"experiments": [each for each in self._store.overview() if bool(each.get("archived")) is archived]}
 
     def show_experiment(self, experiment: str, latest: int = 20) -> dict[str, Any]:
         """Show an experiment: status, algorithm, limits, search space, best trial, and its latest trials."""
@@ -95,21 +96,12 @@ class AgentTools:
         Without a report the trial is queued again after an hour. When no trial is left, `trial` is null and `why` says
         so.
         """
-        begins = {"max_evals": max_evals, "algo": algo, "rstate": seed}
-        if space is None and any(value is not None for value in begins.values()):
-            raise InvalidValue("max_evals, algo and seed begin an experiment", hint="give its space as well")
-        given: dict[str, Any] = {} if space is None else {"space": space_of(space), **begins}
-        with search(experiment=experiment, store=self._store, lease=LEASE_SECONDS, **given) as opened:
-            trial = opened.ask()
-            if trial is None:
-                return {"trial": None, "why": opened.why}
-            return {"trial": {"tid": trial.tid, "token": trial.token, "params": trial.params}, "why": None}
+        return self._searches.ask(experiment, space=space, max_evals=max_evals, algo=algo, seed=seed)
 
     def report(self, experiment: str, token: str, step: int, value: float) -> dict[str, Any]:
         """Report an intermediate value of a trial that was asked for: smaller is better. `stop`: end it and tell it."""
-        with self._asked(experiment, token) as (_, trial):
-            trial.report(step, value)
-            return {"tid": trial.tid, "stop": trial.should_stop()}
+        should_stop = self._searches.report(experiment, token, step, value)
+        return {"tid": tid_of(token), "stop": should_stop}
 
     def tell(
         self, experiment: str, token: str, loss: float | None = None, result: dict[str, Any] | None = None
@@ -118,15 +110,11 @@ class AgentTools:
 
         A trial that was to stop is told without a loss.
         """
-        with self._asked(experiment, token) as (opened, trial):
-            if loss is None:
-                trial.should_stop()  # what was reported decides whether it was pruned
-            return {"tid": trial.tid, "counts": opened.tell(trial, loss, **(result or {}))}
+        return {"counts": self._searches.tell(experiment, token, loss, result), "tid": tid_of(token)}
 
     def fail(self, experiment: str, token: str, error: str) -> dict[str, Any]:
         """Say that a trial that was asked for failed, with a message or "Kind: message"."""
-        with self._asked(experiment, token) as (opened, trial):
-            return {"tid": trial.tid, "counts": opened.fail(trial, error)}
+        return {"counts": self._searches.fail(experiment, token, error), "tid": tid_of(token)}
 
     def enqueue(self, experiment: str, at: list[dict[str, Any]]) -> dict[str, Any]:
         """Queue trials at points of your own: {label: value} each, with a value for each label that is active there."""
@@ -168,11 +156,6 @@ class AgentTools:
         reason = f"{done} by {_writer()}"
         outcome = what(self._found(experiment), f"{reason}: {why}" if why else reason)
         return {"status": outcome.status, "why": outcome.why, "running": list(outcome.running)}
-
-    @contextmanager
-    def _asked(self, experiment: str, token: str) -> Iterator[tuple[Search, AskedTrial]]:
-        with search(experiment=experiment, store=self._store, lease=LEASE_SECONDS) as opened:
-            yield opened, opened.asked(token)
 
     @staticmethod
     def _brief(document: dict[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from hstore.engine.evaluation import impure_symbols  # noqa: F401  (what expressions may call)
 from hstore.engine.evaluation.ctrl import BaseCtrl
-from hstore.engine.evaluation.project_files import code_text, project_files
+from hstore.engine.evaluation.project_files import ProjectFiles, code_text, project_files
 from hstore.engine.evaluation.results import as_pruned, as_result
 from hstore.engine.space import Apply, Space, compile_space
 from hstore.store.errors import InvalidResult
@@ -60,9 +60,14 @@ class BoundObjective:
         return self.pass_expr_memo_ctrl or self.wants_ctrl or bool(self.space.memo({}))
 
     @functools.cached_property
-    def files(self) -> list[list[str]]:
+    def project(self) -> ProjectFiles:
         """See `project_files`; looked at once."""
         return project_files(self.fn)
+
+    @property
+    def files(self) -> list[list[str]]:
+        """[path, digest] of each file of the user's project that the objective uses."""
+        return self.project.digests
 
     @property
     def expr(self) -> Apply:

@@ -46,8 +46,11 @@ class ObjectiveSpec:
     """Path and digest of the files of the project where the search was begun, but of the script."""
 
 
-def record(domain: BoundObjective, attachments: Attachments | None) -> dict[str, Any]:
-    """Return what `created` says of the objective of *domain*; its pickles go into *attachments*, if there are any."""
+def record(domain: BoundObjective, attachments: Attachments | None, *, with_source: bool = True) -> dict[str, Any]:
+    """Return what `created` says of the objective of *domain*; its pickles go into *attachments*, if there are any.
+
+    with_source: whether the lines of what is pickled go there as well, for tracebacks.
+    """
     data = describe(domain.fn)
     if domain.pass_expr_memo_ctrl:
         data["pass_expr_memo_ctrl"] = True
@@ -63,7 +66,7 @@ def record(domain: BoundObjective, attachments: Attachments | None) -> dict[str,
         data["pickle"] = _kept(content, attachments)
     if domain.space.has_opaque_options and (content := pickled(domain.space.expression, codes)) is not None:
         data["space_pickle"] = _kept(content, attachments)
-    if (content := lines_of(codes)) is not None:
+    if with_source and (content := lines_of(codes)) is not None:
         data["source"] = _kept(content, attachments)
     return data
 

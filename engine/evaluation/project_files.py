@@ -9,9 +9,11 @@ from __future__ import annotations
 import ast
 import functools
 import hashlib
+import inspect
 import sys
 import sysconfig
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, TypeAlias
@@ -23,38 +25,79 @@ SCRIPT = "__main__"
 """Stands for the functions and the constants in capitals, of the script or notebook, that the objective uses."""
 
 
-def project_files(fn: Callable[..., Any]) -> list[list[str]]:
-    """Return [path, digest] of each file of the user's project that *fn* uses, by path; empty if none is known.
+@dataclass(frozen=True)
+class ProjectFiles:
+    """The code of the user's project that an objective uses."""
+
+    digests: list[list[str]] = field(default_factory=list)
+    """[path, digest] of each file, by path. Comments and blank lines do not count. Of a script only what the objective
+    uses counts, since a script also says how long to search."""
+    places: dict[str, Path] = field(default_factory=dict)
+    """Where each of the files is, by its path. The script is among them, if there is a file of it."""
+    pieces: tuple[str, ...] = ()
+    """The source of what the objective uses of a script that has no file: of a notebook."""
+
+
+def project_files(fn: Callable[..., Any]) -> ProjectFiles:
+    """Return the files of the user's project that *fn* uses; none if none is known.
 
     Those are the file of its module, and what that imports from the same top folder. The paths are relative to that.
-    Comments and blank lines do not count. Of a script only what *fn* uses counts, since a script also says how long to
-    search.
     """
     try:
         return _UsedCode().of(fn)
     except Exception:  # noqa: BLE001 - whatever the user's objects raise when they are looked at
-        return []
+        return ProjectFiles()
+
+
+def script_files() -> ProjectFiles:
+    """Return the script that runs, and what it imports from its folder; none if it is not the user's."""
+    try:
+        return _UsedCode().of_script()
+    except Exception:  # noqa: BLE001 - as above
+        return ProjectFiles()
 
 
 class _UsedCode:
     def __init__(self) -> None:
         self._digests: dict[str, str] = {}
         self._script: dict[str, str] = {}
+        self._of_script: list[FunctionType | type] = []
         self._files: list[tuple[Path, Path]] = []
+        self._places: dict[str, Path] = {}
         self._bytes = 0
 
-    def of(self, fn: Callable[..., Any]) -> list[list[str]]:
+    def of(self, fn: Callable[..., Any]) -> ProjectFiles:
         for found in _functions(fn):
             self._take(found)
+        self._follow()
+        pieces: list[str] = []
+        if self._script:
+            self._digests[SCRIPT] = _digest(repr(sorted(self._script.items())))
+            if (file := script_file()) is not None:
+                self._places[SCRIPT] = file
+            else:
+                pieces += filter(None, map(_source, self._of_script))
+        return self._found(pieces)
+
+    def of_script(self) -> ProjectFiles:
+        top, file = _script_folder(), script_file()
+        if top is not None and file is not None and file.is_relative_to(top):
+            self._files.append((top, file))
+            self._follow()
+        return self._found([])
+
+    def _found(self, pieces: list[str]) -> ProjectFiles:
+        digests = [[path, digest] for path, digest in sorted(self._digests.items())]
+        return ProjectFiles(digests, self._places, tuple(pieces))
+
+    def _follow(self) -> None:
+        """Read the files that were found, and those that they import."""
         seen: set[Path] = set()
         while self._files and len(seen) < MOST_FILES:
             top, path = self._files.pop(0)
             if path not in seen:
                 seen.add(path)
                 self._read(top, path)
-        if self._script:
-            self._digests[SCRIPT] = _digest(repr(sorted(self._script.items())))
-        return [[path, digest] for path, digest in sorted(self._digests.items())]
 
     def _take(self, found: FunctionType | type) -> None:
         """Take in a function or a class: the file of its module, or what it uses of the script."""
@@ -68,6 +111,7 @@ class _UsedCode:
         if found.__qualname__ in self._script:
             return
         functions = [found] if isinstance(found, FunctionType) else list(_methods(found))
+        self._of_script.append(found)
         self._script[found.__qualname__] = repr([code_text(each.__code__) for each in functions])
         if isinstance(found, type):
             for base in found.__bases__:
@@ -101,6 +145,7 @@ class _UsedCode:
         if self._bytes + stat.st_size > MOST_BYTES:
             return
         self._bytes += stat.st_size
+        self._places[relative.as_posix()] = path
         self._digests[relative.as_posix()], imports = _read(path, stat.st_mtime_ns, stat.st_size)
         for level, module, names in imports:
             for name in _absolute(relative.parent.parts, level, module, names):
@@ -185,6 +230,21 @@ def _place(module: str) -> tuple[Path, Path] | None:
     up = module.count(".") + (path.stem == "__init__")
     top = path.parents[up]
     return (top, path) if path.suffix == ".py" and not _is_installed(top) else None
+
+
+def script_file() -> Path | None:
+    """Return the file of the script that runs; None in a notebook, without a file, and for an installed program."""
+    file = getattr(sys.modules[SCRIPT], "__file__", None)
+    path = None if file is None else Path(file).resolve()
+    is_users = path is not None and path.suffix == ".py" and path.is_file() and not _is_installed(path)
+    return path if is_users else None
+
+
+def _source(found: FunctionType | type) -> str | None:
+    try:
+        return inspect.getsource(found)
+    except (OSError, TypeError):  # of a REPL, or read from stdin
+        return None
 
 
 def _script_folder() -> Path | None:

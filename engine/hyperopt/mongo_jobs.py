@@ -242,7 +242,10 @@ class MongoJobs:
         """
         if cond:
             raise OperationFailure(f"reserve takes no condition: {cond!r:.80}", hint="give it an exp_key, or none")
-        names = [name for name in self.store.models.open_experiments() if exp_key in (None, name)]
+        hidden = self.store.models.archived() if exp_key is None else set()
+        names = [
+            name for name in self.store.models.open_experiments() if exp_key in (None, name) and name not in hidden
+        ]
         worker = str(host_id[0] if isinstance(host_id, (list, tuple)) and host_id else host_id or socket.gethostname())
         key = self._reservations.reserve(names, worker)
         return None if key is None else self._found({"exp_key": key[0], "tid": key[1]})[0]

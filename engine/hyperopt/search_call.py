@@ -74,7 +74,7 @@ class SearchCall:
                 self._driver = self._serial(limits) if is_serial else self._parallel(limits)
         return self._driver
 
-    def _begin(self) -> Limits:
+    def _begin(self, *, is_asked: bool = False) -> Limits:
         """Begin or continue the experiment; return the limits with room for what max_evals does not count."""
         view, experiment, options = self.trials, self.trials.experiment, self.options
         if options.parallel.workers is not None:
@@ -96,6 +96,7 @@ class SearchCall:
         start = SearchStart(
             domain=self.domain, algorithm=describe_algorithm(self._algorithm, self._settings),
             generator=seeds.to_data(self._generator), limits=limits, points=points, options=options,
+            is_asked=is_asked,
         )  # fmt: skip
         begin_or_continue(experiment, start, view.documents)
         view.documents.forget_points()
@@ -146,7 +147,7 @@ class SearchCall:
         """Begin or continue the search; return what hands out its trials. lease: see `AskingDriver`."""
         return AskingDriver(
             experiment=self.trials.experiment, domain=self.domain, algorithm=self._algorithm, settings=self._settings,
-            limits=self._begin(), trials=self.trials, pruner=self.options.pruner, lease=lease,
+            limits=self._begin(is_asked=True), trials=self.trials, pruner=self.options.pruner, lease=lease,
         )  # fmt: skip
 
     def evaluate_queued(self, most: int | None = None) -> None:

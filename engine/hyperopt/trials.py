@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from hstore.engine.algorithms.history import History
     from hstore.engine.analysis.importance import LabelImportance
     from hstore.engine.search.observed_history import ObservedHistory
+    from hstore.engine.search.recommendation import Recommendation
 
 
 class Trials:
@@ -270,6 +271,11 @@ class Trials:
             if self.pareto:
                 raise AllTrialsFailed("trials have several losses, so there is no best", hint="see `pareto`") from None
             raise
+
+    @property
+    def recommended(self) -> Recommendation:
+        """The tried point whose expected loss is lowest; see `Experiment.recommended`."""
+        return self.experiment.recommended
 
     @property
     def pareto(self) -> list[dict[str, Any]]:

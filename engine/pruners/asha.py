@@ -7,10 +7,11 @@ reaches a rung is compared with those that reached it before, so no trial waits 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from hstore.engine.pruners.curves import Curve
+from hstore.engine.pruners.others import EVERY, Group, reached
 from hstore.engine.pruners.pruner import Pruner, check_steps
 from hstore.store.errors import InvalidValue
 
@@ -37,19 +38,19 @@ def has_climbed(curve: Curve, *, reduction: int, min_steps: int, max_steps: int 
 
 
 def is_behind(
-    curve: Curve, others: Iterable[Curve], *, reduction: int, min_steps: int, max_steps: int | None = None
-) -> bool:
+    curve: Curve, others: Mapping[int, Curve], *, reduction: int, min_steps: int, max_steps: int | None = None,
+    group: Group = EVERY,
+) -> bool:  # fmt: skip
     """Return whether *curve* is not among the best 1 / *reduction* of those that reached its rung; the best always is.
 
-    Equal values are equally good.
+    Equal values are equally good. group: of the *others* only those count.
     """
     at = rung(curve.last, reduction=reduction, min_steps=min_steps, max_steps=max_steps)
     own = None if at is None else curve.at(at)
     if at is None or own is None:
         return False
-    theirs = [value for other in others if (value := other.at(at)) is not None]
-    better = sum(value < own for value in theirs)
-    return better >= max(1, (len(theirs) + 1) // reduction)
+    theirs = reached(others, at, group)
+    return theirs.below(own) >= max(1, (len(theirs) + 1) // reduction)
 
 
 def decide(
@@ -60,7 +61,7 @@ def decide(
 
     The rungs are *min_steps*, *reduction* times that, and so on, below *max_steps*: what has come that far is done.
     """
-    return is_behind(curve, others.values(), reduction=reduction, min_steps=min_steps, max_steps=max_steps)
+    return is_behind(curve, others, reduction=reduction, min_steps=min_steps, max_steps=max_steps)
 
 
 def check(**settings: Any) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from hstore.engine.pruners.others import OtherCurves, StepIndex
 from hstore.store.log import ReportRow
 
 Seen: TypeAlias = Mapping[str, Any]
@@ -55,7 +56,9 @@ class Curve:
 
 
 @dataclass(slots=True)
-class _Known:
+class KnownCurve:
+    """What is known of one trial."""
+
     ver: int = 0
     """Up to which place the chain was read; in place 0 is the decision, which reports nothing."""
     curve: Curve = field(default_factory=Curve)
@@ -63,6 +66,11 @@ class _Known:
     is_retried: bool = False
     """It was requeued after an end."""
     is_void: bool = False
+
+    @property
+    def counts(self) -> bool:
+        """Whether others are compared with it."""
+        return not self.is_void and (self.has_ended or bool(self.curve.steps))
 
 
 class Curves:
@@ -72,39 +80,50 @@ class Curves:
     """
 
     def __init__(self) -> None:
-        self._known: dict[int, _Known] = {}
+        self._known: dict[int, KnownCurve] = {}
+        self._open: dict[int, int] = {}
+        self._last = -1
+        self._indexes: dict[Hashable, StepIndex] = {}
 
     def take(self, report_rows: Iterable[ReportRow]) -> None:
         """Take in what is new. What is known already changes nothing, and what comes after a hole has to come again."""
         for tid, ver, kind, data in report_rows:
             known = self._known.get(tid)
             if known is None:
-                known = self._known[tid] = _Known()
-            if ver == known.ver + 1:
-                _evolve(known, ver, kind, data)
+                known = self._known[tid] = KnownCurve()
+                self._open.update(dict.fromkeys(range(self._last + 1, tid + 1), 0))
+                self._last = max(self._last, tid)
+            if ver != known.ver + 1:
+                continue
+            _evolve(known, ver, kind, data)
+            if known.has_ended:
+                self._open.pop(tid, None)
+            else:
+                self._open[tid] = ver
+            for index in self._indexes.values():
+                if kind != "reported" or tid not in index.by_tid:  # the first value that is far enough stays
+                    index.put(tid, known)
 
     @property
     def open(self) -> dict[int, int]:
         """Up to which place each chain was read, of the trials that have not ended; those never heard of among them."""
-        last = max(self._known, default=-1)
-        found = ((tid, self._known.get(tid)) for tid in range(last + 1))
-        return {tid: 0 if known is None else known.ver for tid, known in found if known is None or not known.has_ended}
+        return dict(self._open)
 
     @property
     def last(self) -> int:
         """The highest trial id that was heard of; -1 before there is one."""
-        return max(self._known, default=-1)
+        return self._last
 
-    def others(self, tid: int) -> dict[int, Curve]:
+    def others(self, tid: int) -> Mapping[int, Curve]:
         """Return the curves of all trials but *tid*, by tid."""
-        return dict(sorted((t, k.curve) for t, k in self._known.items() if t != tid and _counts(k)))
+        return OtherCurves(self._known, self._indexes, tid)
 
     def seen(self, tid: int) -> dict[str, Any]:
         """Return what `others` consists of, for the log."""
         ended: list[list[int]] = []
         open_: list[list[int]] = []
         for other, known in sorted(self._known.items()):
-            if other == tid or not _counts(known):
+            if other == tid or not known.counts:
                 continue
             if not known.has_ended or known.is_retried:
                 open_.append([other, known.ver])
@@ -115,11 +134,7 @@ class Curves:
         return {"ended": ended, "open": open_}
 
 
-def _counts(known: _Known) -> bool:
-    return not known.is_void and (known.has_ended or bool(known.curve.steps))
-
-
-def _evolve(known: _Known, ver: int, kind: str, data: Mapping[str, Any]) -> None:
+def _evolve(known: KnownCurve, ver: int, kind: str, data: Mapping[str, Any]) -> None:
     known.ver = ver
     match kind:
         case "reserved":
@@ -150,7 +165,7 @@ def curve_of(report_rows: Iterable[ReportRow], *, until: int | None = None) -> C
 
     *report_rows* are of one trial, in order.
     """
-    known = _Known()
+    known = KnownCurve()
     for _, ver, kind, data in report_rows:
         if until is not None and ver > until:
             break

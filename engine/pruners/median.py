@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hstore.engine.pruners.curves import Curve
+from hstore.engine.pruners.others import complete_means
 from hstore.engine.pruners.pruner import Pruner, check_steps
 
 
@@ -23,16 +24,10 @@ def decide(tid: int, curve: Curve, others: Mapping[int, Curve], *, startup_trial
     The others are those that were trained to the end, and so far at least. Nothing is stopped before *startup_trials*
     of them are there, nor before step *min_steps*.
     """
-    means = [mean for other in others.values() if other.is_complete and (mean := other.mean(curve.last)) is not None]
+    means = complete_means(others, curve.last)
     if not means or len(means) < startup_trials:
         return False
-    return min(curve.values) > _median(means)
-
-
-def _median(values: list[float]) -> float:
-    ordered = sorted(values)
-    half = len(ordered) // 2
-    return ordered[half] if len(ordered) % 2 else ordered[half - 1] / 2 + ordered[half] / 2
+    return min(curve.values) > means.median()
 
 
 median = Pruner(name="median", version=1, due=due, decide=decide, check=check_steps)

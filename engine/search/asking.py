@@ -38,8 +38,9 @@ class AskingDriver(SerialDriver):
         while (why := self._reason_to_stop(self._began)) is None:
             for tid in self._queued() or self._decide():
                 if (taken := self._take(tid)) is not None:
-                    self._asked[taken.id] = taken
-                    if self.lease is not None:
+                    if self.lease is None:
+                        self._asked[taken.id] = taken
+                    else:
                         self._let_go(taken)  # the lease outlives this process, or runs out
                     return taken, None
             self._refresh()
@@ -65,7 +66,7 @@ class AskingDriver(SerialDriver):
 
     def close(self) -> None:
         """Queue again what was asked for here and not ended, but for what was given out for some time."""
-        for taken in [] if self.lease is not None else list(self._asked.values()):
+        for taken in list(self._asked.values()):
             self.end(taken, (Requeued, taken.tid, {"why": "the program that asked for it ended"}))
         if self._heartbeat is not None:
             self._heartbeat.stop()

@@ -67,7 +67,7 @@ class ObservedHistory:
         """Apply the decision itself: its trial is pending from now on."""
         point = dict(decision.point)
         if self._has_other_points:
-            point = {label: value for label, value in point.items() if _is_possible(self.history.space, label, value)}
+            point = {label: value for label, value in point.items() if is_possible(self.history.space, label, value)}
         self.history.add(point)
         self.suggested += decision.source == "suggested"
         if self._generator is not None:
@@ -93,7 +93,7 @@ class ObservedHistory:
         trials = experiment.state.trials
         for tid in range(n):
             point = trials[tid].point
-            self.history.add({label: v for label, v in point.items() if _is_possible(space, label, v)})
+            self.history.add({label: v for label, v in point.items() if is_possible(space, label, v)})
             if (ver := self._known_of(tid)) >= 0:
                 self.history.observe(tid, **outcome(_trial_at(experiment, tid, ver)))
 
@@ -145,7 +145,7 @@ class ObservedHistory:
             self.add(decision)
 
 
-def _is_possible(space: Space, label: str, value: Any) -> bool:
+def is_possible(space: Space, label: str, value: Any) -> bool:
     """Return whether algorithms can do with *value* for *label*: numbers may lie outside a range, as in hyperopt."""
     if label not in space:
         return False

@@ -12,6 +12,7 @@ from typing import Any
 
 from hstore.engine import pruners
 from hstore.engine.plain_numbers import as_real, as_whole
+from hstore.engine.provenance.record import Recording
 from hstore.engine.pruners import Pruner
 from hstore.engine.search.defaults import RETRIES
 from hstore.engine.search.progress import ProgressCallback, default_callback, no_progress_callback
@@ -168,6 +169,8 @@ class SearchOptions:
     objectives: int | None = None
     """How many losses a result has to have; None leaves it to the results."""
     keep_output: str = KEEP_OUTPUT[0]
+    recording: Recording = field(default_factory=Recording.of)
+    """What is recorded of where the search comes from."""
     trust: bool = False
     """Whether it goes on with a log that does not fit its digests."""
 

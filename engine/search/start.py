@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 from hstore.engine.evaluation import objective_spec
 from hstore.engine.evaluation.domain import BoundObjective, describe
 from hstore.engine.evaluation.objective_change import change, edited_files, told
+from hstore.engine.provenance.record import is_another, record
 from hstore.engine.search import points as given_points
 from hstore.engine.search import seeds, warm_start
 from hstore.engine.search.fingerprint import fingerprint
@@ -22,6 +24,7 @@ from hstore.store.events import Changed, Created, Data, Queued, Resumed
 from hstore.store.experiment import Experiment, PendingEvent
 from hstore.store.keep_output import KEEP_OUTPUT
 from hstore.store.messages import Log
+from hstore.store.removal import latest_removal
 from hstore.store.state import State
 from hstore.store.values import check_name
 
@@ -55,6 +58,8 @@ class SearchStart:
     limits: Limits
     points: Sequence[Point]
     options: SearchOptions
+    is_asked: bool = False
+    """Whether another program evaluates, and asks for one trial after the other, perhaps from many machines."""
 
     @property
     def pruner(self) -> Data:
@@ -66,6 +71,11 @@ class SearchStart:
         """The objective as the log names it, without its code."""
         n = self.domain.objectives
         return describe(self.domain.fn) | ({} if n is None else {"objectives": n})
+
+    def provenance(self, experiment: Experiment) -> Data | None:
+        """Return where this call comes from; None in memory, or if the user wants none."""
+        attachments = _attachments(experiment)
+        return None if attachments is None else record(self.domain, attachments, self.options.recording)
 
     def limits_with_room(self, existing: int, added: int) -> dict[str, Any]:
         """Return the limits as the log holds them, with room for *added* trials beside the *existing* ones."""
@@ -88,7 +98,9 @@ def begin_or_continue(experiment: Experiment, start: SearchStart, documents: Wai
     experiment.check_signatures()
     if not start.options.trust:
         experiment.check_links()
-    experiment.append_decided(lambda: _opening(experiment, start, documents.waiting))
+    _tell_what_people_did(experiment)
+    provenance = functools.cache(lambda: start.provenance(experiment))  # once, however often others are first
+    experiment.append_decided(lambda: _opening(experiment, start, provenance, documents.waiting))
     warm_start.append_missing(experiment, start.domain.space, start.options.known)
     if not documents.is_point_first:
         documents.flush_waiting()
@@ -96,13 +108,29 @@ def begin_or_continue(experiment: Experiment, start: SearchStart, documents: Wai
     documents.flush_waiting()
 
 
-def _opening(experiment: Experiment, start: SearchStart, waiting: int) -> list[PendingEvent]:
+Provenance = Callable[[], Data | None]
+
+
+def _tell_what_people_did(experiment: Experiment) -> None:
+    """Say that an experiment of that name was removed, or that it is archived."""
+    if experiment.state.created is None:
+        if (removal := latest_removal(experiment.store, experiment.name)) is not None:
+            LOG.warning(f"an earlier experiment {removal}; this one begins anew", experiment=experiment.name)
+    elif experiment.is_archived:
+        LOG.warning(
+            f"{experiment.name!r} is archived: only workers that are started for it by name serve it "
+            f"(`hstore unarchive {experiment.name}`)",
+            experiment=experiment.name,
+        )
+
+
+def _opening(experiment: Experiment, start: SearchStart, provenance: Provenance, waiting: int) -> list[PendingEvent]:
     """Return what creates the experiment, or continues it; *waiting*: how many trials wait for it."""
     added = waiting + len(given_points.not_queued(experiment.state, start.points))
     added += len(warm_start.missing(experiment.state, start.options.known))
     if experiment.state.created is None:
-        return [(Created, None, _created(experiment, start, added))]
-    return _continuation(experiment, start, added)
+        return [(Created, None, _created(experiment, start, added) | {"provenance": provenance()})]
+    return _continuation(experiment, start, provenance, added)
 
 
 def _new_points(experiment: Experiment, start: SearchStart) -> list[PendingEvent]:
@@ -115,7 +143,7 @@ def _created(experiment: Experiment, start: SearchStart, added: int) -> dict[str
     """Return the data of the `Created` of a new experiment."""
     return {
         "space": start.domain.space.to_data(),
-        "objective": objective_spec.record(start.domain, _attachments(experiment)),
+        "objective": _objective(experiment, start),
         "algorithm": start.algorithm,
         "generator": start.generator,
         "limits": start.limits_with_room(len(experiment.state.trials), added),
@@ -126,7 +154,7 @@ def _created(experiment: Experiment, start: SearchStart, added: int) -> dict[str
     }
 
 
-def _continuation(experiment: Experiment, start: SearchStart, added: int) -> list[PendingEvent]:
+def _continuation(experiment: Experiment, start: SearchStart, provenance: Provenance, added: int) -> list[PendingEvent]:
     """Return what records that the search goes on, and what differs from before; nothing if it is complete."""
     state = experiment.state
     if experiment.store.is_durable:
@@ -136,7 +164,10 @@ def _continuation(experiment: Experiment, start: SearchStart, added: int) -> lis
         return []
     # In one append: no process may see the search go on within the limits that it had reached.
     pending: list[PendingEvent] = [] if state.status == "open" else [(Resumed, None, {"why": "fmin"})]
-    if changed := _changes(experiment, start, added):
+    changed = _changes(experiment, start, added)
+    if (changed or not start.is_asked) and (now := provenance()) and is_another(state.provenance, now):
+        changed["provenance"] = now
+    if changed:
         pending.append((Changed, None, changed))
     return pending
 
@@ -147,15 +178,20 @@ def _refuse_another_space(state: State, space: Space) -> None:
     if not created_with.is_known:
         raise SpaceChanged(
             f"experiment {state.exp!r} was imported without its space, so it cannot go on",
-            hint="import it under another --name, with --space pkg.mod:name", differences=[],
+            hint="import it under another --name, with --space pkg.mod:name, "
+            f"or begin a new experiment with its trials: {_warm_start(state)}",
+            differences=[],
         )  # fmt: skip
     if differences := created_with.differences(space):
         raise SpaceChanged(
             f"experiment {state.exp!r} was created with a different search space:\n  " + "\n  ".join(differences),
-            hint="a new experiment can go on from its trials: "
-            f'fmin(…, experiment="new", warm_start={json.dumps(state.exp, ensure_ascii=False)})',
-            differences=differences,
+            hint=f"a new experiment can go on from its trials: {_warm_start(state)}", differences=differences,
         )  # fmt: skip
+
+
+def _warm_start(state: State) -> str:
+    """Return the call by which a new experiment begins with the trials of this one."""
+    return f'fmin(…, experiment="new", warm_start={json.dumps(state.exp, ensure_ascii=False)})'
 
 
 def _another_generator(experiment: Experiment, start: SearchStart) -> Data | None:
@@ -202,11 +238,16 @@ def _another_objective(experiment: Experiment, start: SearchStart) -> dict[str, 
     In memory there is no message: the program itself has just given another function.
     """
     state = experiment.state
-    data = objective_spec.record(start.domain, _attachments(experiment))
+    data = _objective(experiment, start)
     if experiment.store.is_durable and (edited := change(state.objective, data, trials=len(state.trials))):
         data["change"] = edited
         LOG.warning(told(edited), experiment=state.exp)
     return data
+
+
+def _objective(experiment: Experiment, start: SearchStart) -> dict[str, Any]:
+    with_source = start.options.recording.source
+    return objective_spec.record(start.domain, _attachments(experiment), with_source=with_source)
 
 
 def _is_complete(state: State, limits: Limits) -> bool:

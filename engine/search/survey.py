@@ -15,7 +15,7 @@ from hstore.store.set_aside import SetAside
 from hstore.store.state import State
 from hstore.store.store import Store
 
-COPIED = ("status", "why", "counts", "pruned", "trials", "limits", "best", "pareto", "last")
+COPIED = ("status", "why", "counts", "pruned", "trials", "limits", "best", "pareto", "last", "title", "archived")
 """What a survey has from the experiment's document as it is."""
 
 
@@ -103,5 +103,8 @@ def worker_presence(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def survey_all(store: Store) -> dict[str, Any]:
-    """Return all `experiments` of *store*, see `Store.overview`, and all `workers`."""
-    return {"experiments": store.overview(), "workers": list(map(worker_presence, store.claims.workers()))}
+    """Return the `experiments` of *store* that are not archived, see `Store.overview`, and all `workers`."""
+    return {
+        "experiments": [each for each in store.overview() if not each.get("archived")],
+        "workers": list(map(worker_presence, store.claims.workers())),
+    }

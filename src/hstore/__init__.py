@@ -9,6 +9,7 @@ from typing import Any
 # `import hstore` costs next to nothing. Type checkers read `__init__.pyi`, which tests/test_layout.py compares to this.
 _NAMES = {
     "engine.analysis.importance": "importance",
+    "engine.audit.explanation": "explain",
     "engine.ask_tell": "AskedTrial Search search",
     "engine.evaluation.domain": "Pruned",
     "engine.evaluation.results":

@@ -31,6 +31,7 @@ from hstore import (
     utils as utils,
 )
 from hstore.engine.analysis.importance import importance as importance
+from hstore.engine.audit.explanation import explain as explain
 from hstore.engine.ask_tell import AskedTrial as AskedTrial, Search as Search, search as search
 from hstore.engine.evaluation.domain import Pruned as Pruned
 from hstore.engine.evaluation.results import (

@@ -24,7 +24,12 @@ def demo(mongo_url: str) -> str:
 def test_a_sound_search_is_called_so(demo: str) -> None:
     told = run(demo, "check", "demo", "--max-evals", "3")
     assert (told.exit_code, told.stdout) == (0, "demo: OK\n")
-    assert json.loads(run(demo, "check", "demo", "--json").stdout) == {"exp": "demo", "is_sound": True, "findings": []}
+    assert json.loads(run(demo, "check", "demo", "--json").stdout) == {
+        "name": "demo",
+        "exp": "demo",
+        "is_sound": True,
+        "findings": [],
+    }
 
 
 def test_what_is_wrong_is_told_and_ends_with_6(demo: str, database: Database[Any]) -> None:

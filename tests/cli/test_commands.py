@@ -389,6 +389,44 @@ def test_every_command_has_help_and_is_in_the_readme(name: str, command: click.C
     assert f"hstore {name}" in command.help, "an example"
 
 
+WITHOUT_JSON = {"worker": "what objectives print", "mcp": "a protocol of its own, in JSON"}
+"""Commands that have nothing to say on stdout but this."""
+
+
+def test_every_command_that_prints_something_has_json() -> None:
+    leaves = {
+        f"{name} {inner}".strip(): each
+        for name, command in app.commands.items()
+        for inner, each in (command.commands.items() if isinstance(command, click.Group) else [("", command)])
+    }
+    lacking = {
+        name for name, command in leaves.items()
+        if not any("--json" in parameter.opts for parameter in command.params)
+    }  # fmt: skip
+    assert lacking == WITHOUT_JSON.keys()
+
+
+def test_messages_come_as_json_too(demo: str, tmp_path: Path) -> None:
+    def told(*args: str) -> Any:
+        return json.loads(run(demo, *args, "--json").stdout)
+
+    assert told("pause", "demo")["changed"] is False  # it has finished
+    assert told("resume", "demo") | {"why": None} == {
+        "name": "demo", "status": "open", "why": None, "changed": True, "requeued": [], "cancelled": [], "running": [],
+    }  # fmt: skip
+    assert told("stop", "demo")["status"] == "finished"
+    assert told("retry", "demo", "0")["requeued"] == [0]
+    assert told("rebuild", "demo")["trials"] == 12
+    assert told("snapshot", "demo")["name"] == "demo"
+    assert told("migrate") == {"steps": [], "applied": False}
+    assert len(told("key", "new")["key"]) > 40
+    csv = str(tmp_path / "demo.csv")
+    assert told("export", "demo", "--csv", csv)["written"] == [{"file": csv, "kind": "trials", "rows": 12}]
+    assert told("db", "path").keys() == {"path"}
+    for command in ("check", "head"):
+        assert told(command, "demo")["name"] == "demo"
+
+
 def test_an_attachment_of_a_trial_is_saved_to_a_file(
     mongo_url: str, mongo_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,6 +20,7 @@ def test_columns_are_aligned_and_nothing_hangs_over() -> None:
 
 def test_only_a_terminal_cuts_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "10")
+    monkeypatch.setenv("NO_COLOR", "1")
     assert "0.123457" in render(ROWS)
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     assert render(ROWS).splitlines() == ["trial  lo…", "7      0.…", "10     -"]

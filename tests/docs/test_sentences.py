@@ -50,6 +50,8 @@ SHOWN_BY = {
     "they never change or remove an event": "tests/migrations/test_migrations.py::"
     "test_a_store_of_each_release_is_lifted_read_and_replayed",
     "Of a version that was never\nreleased": "tests/engine/audit/test_replay.py::",
+    "or violate a constraint are never recommended": "tests/engine/search/test_recommendation.py::"
+    "test_void_pruned_infeasible_and_failed_trials_are_not_recommended",
     "and not always by another": "tests/engine/test_fmin.py::test_a_file_of_trials_is_saved_and_continued",
 }
 """A piece of each such sentence, and what shows it: a test, or the tests of a file."""

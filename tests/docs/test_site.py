@@ -60,9 +60,8 @@ def test_docstrings_become_terms_and_blocks() -> None:
     conf = runpy.run_path(str(DOCS / "conf.py"), run_name="conf")
     lines = ["Do it.", "", "    f(x)", "", "x: what, it", "    is.", "Raises an error.", "a, b,", "c: as there."]
     conf["as_rst"](None, "function", "f", None, None, lines)
-    assert "\n".join(lines).split() == (
-        "Do it. :: f(x) ``x`` what, it is. Raises an error. ``a``, ``b``, ``c`` as there.".split()
-    )
+    said = "Do it. :: f(x) ``x`` what, it is. Raises an error. ``a``, ``b``, ``c`` as there."
+    assert " ".join("\n".join(lines).split()) == said
     assert lines[lines.index("Raises an error.") - 1] == lines[lines.index("``x``") - 1] == ""
 
 

@@ -199,3 +199,24 @@ def test_a_database_with_events_of_another_program_or_a_begun_search_is_not_fres
 ) -> None:
     database["events"].insert_one(event)
     assert migrations.status(database) == "older"
+
+
+@pytest.mark.absent
+def test_events_of_a_new_store_are_compressed_further(mongo_url: str, database: Database[Any]) -> None:
+    with hstore.open(mongo_url):
+        found = database["events"].options()
+        assert "zstd" in found["storageEngine"]["wiredTiger"]["configString"]
+        assert found["validationAction"] == "error"
+
+
+@pytest.mark.absent
+def test_a_server_without_such_compression_gets_a_store_as_well(
+    mongo_url: str, database: Database[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "hstore.migrations.compressed_events.OPTIONS", {"wiredTiger": {"configString": "block_compressor=none-such"}}
+    )
+    with hstore.open(mongo_url):
+        found = database["events"].options()
+        assert "storageEngine" not in found
+        assert found["validationAction"] == "error"

@@ -19,7 +19,7 @@ import hstore
 from hstore import fmin, hp, rand
 from hstore.migrations import m0001_create_collections as m0001
 from hstore.store.claims import Claims
-from hstore.store.errors import StoreUnreachable
+from hstore.store.errors import NotFound, StoreUnreachable
 from hstore.store.retry import RetryPolicy
 from hstore.store.server import find_mongod
 from hstore.store.store import Store
@@ -130,7 +130,22 @@ def test_the_page_names_every_collection_of_a_store_in_each_role(url: Url) -> No
         assert sorted(store.database.list_collection_names()) == sorted([*COLLECTIONS, "system.views"])
     for command in re.findall(r"```json\n(.*?)```", PAGE.read_text(), re.DOTALL):
         named = {privilege["resource"]["collection"] for privilege in json.loads(command)["privileges"]}
-        assert named - {""} == set(COLLECTIONS)
+        assert named - {""} == {*COLLECTIONS, "removed"}  # which the first `hstore rm` makes
+
+
+def test_only_the_owner_removes_an_experiment_and_the_others_are_told(url: Url) -> None:
+    search(url("worker"), 1)
+    for user in ("worker", "reader"):
+        with hstore.open(url(user)) as store, pytest.raises(StoreUnreachable, match="not authorized"):
+            store.remove("e")
+    with hstore.open(url("owner")) as store:
+        assert store.remove("e", person="ann").events > 0
+    for user in ("worker", "reader"):
+        with hstore.open(url(user)) as store, pytest.raises(NotFound, match="by ann"):
+            store.experiment("e")
+    with hstore.open(url("owner")) as store:
+        assert store.database is not None
+        store.database.drop_collection("removed")
 
 
 @pytest.mark.parametrize("user", ["worker", "reader"])

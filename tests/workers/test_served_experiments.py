@@ -218,3 +218,17 @@ def test_a_search_that_was_changed_is_looked_at_again_once_the_event_is_as_it_wa
     events.replace_one({"_id": was["_id"]}, was)
     assert served.refresh() == (["e"], True)
     assert served.names == ["e"]
+
+
+def test_what_is_archived_is_served_by_name_only(mongo_store: Store) -> None:
+    for name in ("a", "b"):
+        begin(mongo_store, name, objective, 1)
+    mongo_store.experiment("b").archive()
+
+    def served(*wanted: str) -> tuple[list[str], list[str]]:
+        found = ServedExperiments(mongo_store, wanted, threading.Condition(), objective=None)
+        is_open, _ = found.refresh()
+        return found.names, is_open
+
+    assert served() == (["a"], ["a", "b"])  # the reaper looks after both
+    assert served("b")[0] == ["b"]

@@ -77,24 +77,45 @@ export const tell = (text, isError = false) => {
   fading = setTimeout(() => { place.hidden = true; }, isError ? 12000 : 5000);
 };
 
-// Resolves to {why, now}, or to null if the answer is no.
-export const ask = ({ title, text, yes, now }) =>
+// Says above everything else why what is shown is not all there is; without *text* no more.
+export const fail = (text) => {
+  const place = byId("failure");
+  place.textContent = text ? shown(text) : "";
+  place.hidden = !text;
+};
+
+// Resolves to {why, now, person, and each of *fields* by its id}, or to null if the answer is no.
+// why: what is asked for as a reason, if it must be given. fields: [{id, label, value}], numbers.
+export const ask = ({ title, text, yes, now, why, fields }) =>
   new Promise((resolve) => {
     const dialog = byId("ask");
     byId("ask-title").textContent = shown(title);
     byId("ask-text").textContent = text;
     byId("ask-yes").textContent = yes;
     byId("ask-why").value = "";
+    byId("ask-why").required = Boolean(why);
+    byId("ask-why-text").textContent = why ?? "Reason (for the log)";
+    byId("ask-person-row").hidden = !why;
+    byId("ask-person").value = localStorage.getItem("hstore person") ?? document.documentElement.dataset.person;
+    byId("ask-fields").replaceChildren(...(fields ?? []).map(({ id, label, value }) => el("label", {}, `${label} `,
+      el("input", { id: `ask-${id}`, value, type: "number", step: "any", required: true, autocomplete: "off" }))));
     byId("ask-now").checked = false;
     byId("ask-now-row").hidden = !now;
     byId("ask-now-text").textContent = now ?? "";
     dialog.returnValue = "no";
     byId("ask-no").onclick = () => dialog.close("no");
     dialog.addEventListener("close", () => {
-      resolve(dialog.returnValue === "yes" ? { why: byId("ask-why").value, now: byId("ask-now").checked } : null);
+      if (dialog.returnValue !== "yes") return resolve(null);
+      const answer = { why: byId("ask-why").value, now: byId("ask-now").checked };
+      if (why) {
+        answer.person = byId("ask-person").value;
+        if (answer.person !== document.documentElement.dataset.person) localStorage.setItem("hstore person", answer.person);
+      }
+      for (const { id } of fields ?? []) answer[id] = Number(byId(`ask-${id}`).value);
+      resolve(answer);
     }, { once: true });
     dialog.showModal();
-    byId("ask-why").focus();
+    (dialog.querySelector("#ask-fields input") ?? byId("ask-why")).focus();
   });
 
 // -- charts --------------------------------------------------------------------------------------------------------
@@ -128,6 +149,15 @@ export const draw = (holder, item) => {
     return Bokeh.documents.at(-1);
   });
   return turn;
+};
+
+// Draws what the server answers for *kind* in the holder of that id, or says there why not. Resolves to the answer.
+export const drawKind = async (kind, values) => {
+  const holder = byId(kind);
+  const said = await get("/api/chart", { kind, theme: theme(), ...values });
+  if (said.why) holder.replaceChildren(el("p", { class: "muted" }, shown(said.why)));
+  else if (said.chart) await draw(holder, said.chart);
+  return said;
 };
 
 export const fill = (chart, name, columns) => {
@@ -193,15 +223,21 @@ document.addEventListener("keydown", (event) => {
   if (link) document.querySelector(link)?.click();
 });
 
-for (const button of document.querySelectorAll("button.copy")) {
-  button.addEventListener("click", async () => {
-    const place = byId(button.dataset.copy);
-    try {
-      await navigator.clipboard.writeText(place.textContent);
-      tell("copied");
-    } catch {
-      getSelection().selectAllChildren(place);
-      tell("selected: press Ctrl-C to copy");
-    }
-  });
-}
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest?.("button.copy");
+  if (!button) return;
+  const place = byId(button.dataset.copy);
+  try {
+    await navigator.clipboard.writeText(place.textContent);
+    tell("copied");
+  } catch {
+    getSelection().selectAllChildren(place);
+    tell("selected: press Ctrl-C to copy");
+  }
+});
+
+export const showSnippets = (snippets) => {
+  byId("snippets").replaceChildren(...Object.entries(snippets).map(([called, text], n) => el("div", { class: "snippet" },
+    el("div", { class: "row" }, el("h3", {}, called), el("button", { class: "copy", "data-copy": `snippet-${n + 1}`, "aria-label": `Copy: ${called}` }, "Copy")),
+    el("pre", { id: `snippet-${n + 1}`, tabindex: 0 }, text))));
+};

@@ -1,5 +1,8 @@
 // One search, live: its history, its table, its workers, and what a person does with it.
-import { address, around, ask, byId, draw, el, fill, get, isReadOnly, lossRange, number, onTap, onTheme, post, query, setRanges, shown, span, tell, theme } from "./page.js";
+import { address, around, ask, byId, draw, el, fail, fill, get, isReadOnly, lossRange, number, onTap, onTheme, post, query, setRanges, showSnippets, shown, span, tell, theme } from "./page.js";
+import { analysis } from "./analysis.js";
+import { evidence } from "./evidence.js";
+import { moment } from "./moment.js";
 import { table } from "./trial_table.js";
 import { frontOf } from "./front.js";
 
@@ -10,7 +13,9 @@ let head = {};
 let charts = {};
 let stream;
 const openTrial = (tid) => { location.href = address("/trial", { name, tid }); };
-const rows = table(name);
+const state = { name, at: "" };
+const rows = table(state);
+const parts = [analysis(state), evidence(state)];
 
 // -- charts --------------------------------------------------------------------------------------------------------
 
@@ -89,8 +94,8 @@ const drawSoon = () => {
 };
 
 const makeCharts = async () => {
-  const [history] = await Promise.all([get("/api/chart", { kind: "history", theme: theme() })]);
-  charts.history = await draw(byId("history"), history);
+  const { chart } = await get("/api/chart", { kind: "history", theme: theme() });
+  charts.history = await draw(byId("history"), chart);
   for (const kind of ["done", "failed", "muted"]) onTap(charts.history, kind, "tid", openTrial);
   drawHistory();
   await makePareto();
@@ -106,27 +111,9 @@ const makePareto = async () => {
     byId(id).addEventListener("change", drawPareto);
   }
   byId("pareto-card").hidden = false;
-  charts.pareto = await draw(byId("pareto"), await get("/api/chart", { kind: "pareto", theme: theme() }));
+  charts.pareto = await draw(byId("pareto"), (await get("/api/chart", { kind: "pareto", theme: theme() })).chart);
   for (const each of ["trials", "front"]) onTap(charts.pareto, each, "tid", openTrial);
   drawPareto();
-};
-
-const drawParameters = async () => {
-  if (!byId("parameters").open) return;
-  const button = byId("parameters-again");
-  button.disabled = true;
-  try {
-    const [lines, pieces] = await Promise.all(["parallel", "slice"].map((kind) => get("/api/chart", { kind, name, theme: theme() })));
-    byId("parameters-none").hidden = Boolean(lines.chart);
-    for (const each of document.querySelectorAll(".of-parameters")) each.hidden = !lines.chart;
-    if (lines.chart) await draw(byId("parallel"), lines.chart);
-    const holders = pieces.charts.map((piece, n) => el("div", { id: `slice-${n}`, class: "chart small", role: "img", "aria-label": `Loss by ${shown(piece.label)}` }));
-    byId("slices").replaceChildren(...holders);
-    for (const [n, piece] of pieces.charts.entries()) await draw(holders[n], piece.item);
-  } catch (error) {
-    tell(error.message, true);
-  }
-  button.disabled = false;
 };
 
 // -- what is said at the top ---------------------------------------------------------------------------------------
@@ -143,6 +130,7 @@ const showHead = () => {
   byId("fact-algorithm").textContent = shown(head.algorithm ?? "–");
   byId("fact-counts").textContent = Object.entries(head.counts).map(([state, n]) => `${n} ${state}`).join(", ") || "no trials yet";
   if (isReadOnly) return;
+  document.querySelector(".heading .buttons").hidden = state.at !== "";
   byId("pause").hidden = head.status !== "open";
   byId("resume").hidden = head.status === "open";
   byId("resume").textContent = head.status === "finished" ? "Open again" : "Resume";
@@ -153,21 +141,57 @@ const showHead = () => {
 // -- data ----------------------------------------------------------------------------------------------------------
 
 const load = async () => {
-  const columns = await get("/api/columns", { name });
+  const at = state.at;
+  const columns = await get("/api/columns", { name, at });
+  if (at !== state.at) return;  // another moment was chosen meanwhile
   trials.clear();
   columns.tid.forEach((tid, n) => trials.set(tid, {
     state: columns.states[columns.state[n]], loss: columns.loss[n] ?? undefined,
     ranked: columns.ranked[n] === 1, losses: columns.losses?.[n] ?? undefined,
   }));
   ({ tick, head } = columns);
+  fail("");
   showHead();
   drawSoon();
   makePareto();
-  follow();
+  if (at) {
+    stream?.close();
+    byId("live").textContent = `as of ${head.moment}`;
+    byId("live").className = "badge";
+  } else {
+    slider.count(head.trials);
+    follow();
+  }
+  slider.said(at, head.moment, head.trials);
 };
 
+const slider = moment(async (at) => {
+  const before = state.at;
+  if (at === before) return slider.said(at, head.moment, head.trials);
+  state.at = at;
+  try {
+    await load();
+  } catch (error) {
+    tell(error.message, true);
+    state.at = before;
+    return slider.said(before, head.moment, head.trials);
+  }
+  const shownNow = new URL(location.href);
+  at ? shownNow.searchParams.set("at", at) : shownNow.searchParams.delete("at");
+  history.replaceState(null, "", shownNow);
+  rows.again();
+  parts[0].draw();
+  snippets();
+});
+
+const snippets = () =>
+  get("/api/snippets", { name, at: state.at, figure: ["history", ...parts.flatMap((part) => part.figures())] }).then(showSnippets).catch(() => {});
+
+
 const take = (message) => {
+  if (state.at) return;
   ({ tick, head } = message);
+  slider.count(head.trials);
   for (const row of message.rows) trials.set(row.tid, { state: row.state, loss: row.loss, losses: row.losses, ranked: row.ranked });
   showHead();
   drawSoon();
@@ -184,12 +208,22 @@ const follow = () => {
   stream.onerror = () => { live.textContent = "not connected"; live.className = "muted"; };
   stream.onmessage = (event) => take(JSON.parse(event.data));
   stream.addEventListener("reload", () => { stream.close(); again(); });
+  stream.addEventListener("failed", (event) => {
+    stream.close();
+    live.textContent = "not followed";
+    live.className = "muted";
+    fail(`This search cannot be followed: ${JSON.parse(event.data).error}`);
+    again(15000);
+  });
 };
 
 let waiting;
-const again = () => {
+const again = (wait = 1000) => {
   clearTimeout(waiting);
-  waiting = setTimeout(() => load().then(() => rows.load()).catch(again), 1000);
+  waiting = setTimeout(() => load().then(() => rows.load()).catch((error) => {
+    if (!(error instanceof TypeError)) fail(error.message);  // that of fetch: the server is away, which *live* says
+    again(Math.min(wait * 2, 15000));
+  }), wait);
 };
 
 // -- workers -------------------------------------------------------------------------------------------------------
@@ -253,18 +287,19 @@ if (!isReadOnly) {
 }
 
 byId("outliers").addEventListener("change", drawHistory);
-byId("parameters").addEventListener("toggle", drawParameters);
-byId("parameters-again").addEventListener("click", drawParameters);
+for (const each of document.querySelectorAll("details")) each.addEventListener("toggle", snippets);
 onTheme(() => {
   charts = {};
   makeCharts().catch((error) => tell(error.message, true));
-  drawParameters();
+  for (const part of parts) part.draw();
 });
 addEventListener("pagehide", () => stream?.close());
 addEventListener("pageshow", (event) => { if (event.persisted) again(); });
 
+state.at = query.get("at") ?? "";
+if (state.at) snippets();
 rows.load();
-load().catch((error) => { tell(error.message, true); again(); });
+load().catch((error) => { fail(error.message); again(); });
 makeCharts().catch((error) => tell(error.message, true));
 showWorkers().catch(() => {});
 setInterval(() => { if (!document.hidden) showWorkers().catch(() => {}); }, 10000);

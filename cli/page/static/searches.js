@@ -43,10 +43,12 @@ const row = (each) => {
   box.checked = chosen.has(each.name);
   const losses = sparks[each.name];
   return el("tr", {}, el("td", {}, box),
-    el("td", { class: "name" }, el("a", { href: address("/search", { name: each.name }) }, shown(each.name))),
+    el("td", { class: "name" }, el("a", { href: address("/search", { name: each.name }) }, shown(each.name)),
+      each.archived ? el("span", { class: "badge" }, "archived") : null,
+      each.title ? el("div", { class: "muted small" }, shown(each.title)) : null),
     el("td", {}, el("span", { class: `state ${each.status}`, title: each.why ?? "" }, each.status ?? "–")),
-    progress(each),
     el("td", { class: "number value" }, each.best.loss === undefined && each.front ? `front of ${each.front}` : number(each.best.loss)),
+    progress(each),
     el("td", {}, losses?.length > 1 ? spark(losses) : null),
     el("td", {}, shown(each.algorithm ?? "–")),
     el("td", { class: "muted" }, (each.last ?? "–").slice(0, 19).replace("T", " ")));
@@ -62,7 +64,9 @@ const buttons = () => {
 const visible = () => {
   const wanted = byId("filter").value.toLowerCase();
   const status = byId("status").value;
-  return searches.filter((each) => each.name.toLowerCase().includes(wanted) && (!status || each.status === status)).slice(0, 300);
+  const isShown = (each) => !each.archived || byId("archived").checked;
+  const says = (each) => `${each.name} ${each.title ?? ""}`.toLowerCase().includes(wanted);
+  return searches.filter((each) => isShown(each) && says(each) && (!status || each.status === status)).slice(0, 300);
 };
 
 const show = () => {
@@ -72,6 +76,7 @@ const show = () => {
   if (focused) [...body.querySelectorAll("a")].find((a) => a.getAttribute("href") === focused)?.focus();
   byId("count").textContent = found.length === searches.length ? `${searches.length}` : `${found.length} of ${searches.length}`;
   byId("none").hidden = searches.length > 0;
+  byId("archived-row").hidden = !searches.some((each) => each.archived);
 };
 
 let before = "";
@@ -93,6 +98,7 @@ const load = async () => {
 
 byId("filter").addEventListener("input", show);
 byId("status").addEventListener("change", show);
+byId("archived").addEventListener("change", show);
 byId("compare").addEventListener("click", () => { location.href = address("/compare", { name: [...chosen] }); });
 buttons();
 load();

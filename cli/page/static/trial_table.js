@@ -4,7 +4,9 @@ import { address, byId, el, get, number, shown, tell } from "./page.js";
 const NUMBERS = ["tid", "loss", "seconds"];
 const FIXED = [["tid", "trial"], ["state", "state"], ["loss", "loss"], ["seconds", "seconds"]];
 
-export const table = (name) => {
+// *state* has the search's name, and as of when it is shown.
+export const table = (state) => {
+  const { name } = state;
   const headings = document.querySelector("#trials thead tr");
   const body = document.querySelector("#trials tbody");
   const asked = { sort: "tid", label: undefined, order: "down", at: 0, text: "", state: "" };
@@ -21,7 +23,9 @@ export const table = (name) => {
 
   const line = (row) => el("tr", {},
     el("th", { scope: "row", class: "number" }, el("a", { href: address("/trial", { name, tid: row.tid }) }, String(row.tid))),
-    el("td", {}, el("span", { class: `state ${row.state}` }, row.state)),
+    el("td", {}, el("span", { class: `state ${row.state}` }, row.state),
+      row.amended ? el("span", { class: "muted", title: "its result was amended" }, " amended") : null,
+      ...(row.tags ?? []).flatMap((tag) => [" ", el("span", { class: "badge" }, shown(tag))])),
     el("td", { class: "number value" }, row.losses ? row.losses.map((each) => number(each)).join(", ") : number(row.loss)),
     el("td", { class: "number" }, row.seconds === undefined ? "" : number(row.seconds, 3)),
     ...labels.map((label) => el("td", { class: `value ${typeof row.params[label] === "number" ? "number" : ""}` }, value(row.params[label]))),
@@ -64,7 +68,7 @@ export const table = (name) => {
   const load = async () => {
     const mine = ++turn;
     try {
-      const said = await get("/api/trials", { name, ...asked });
+      const said = await get("/api/trials", { name, asof: state.at, ...asked });
       if (mine !== turn) return;
       ({ total, labels, size } = said);
       missed = 0;
@@ -118,5 +122,11 @@ export const table = (name) => {
   byId("before").addEventListener("click", () => { asked.at = Math.max(0, asked.at - size); load(); });
   byId("after").addEventListener("click", () => { asked.at += size; load(); });
   byId("changed").addEventListener("click", load);
-  return { load, changed };
+  const again = () => {
+    Object.assign(asked, { at: 0, text: state.at ? "" : asked.text });
+    byId("text").value = asked.text;
+    byId("text").disabled = state.at !== "";
+    return load();
+  };
+  return { load, changed, again };
 };

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from hstore.engine.analysis.label_data import places
+from hstore.engine.analysis.label_scale import LabelScale
 from hstore.engine.analysis.trial_columns import LabelColumn
 from hstore.store.errors import CannotLoad, InvalidValue
 
@@ -25,11 +26,7 @@ BEST = "#D55E00"
 RANKS = "viridis"
 """Colour map of ranks: the best are dark."""
 CYCLE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-_BAND, _GAP = 0.12, 0.04
-"""Of the width of an axis: how wide the band of inactive trials is, and how far from the values."""
 _LONG_TICK = 16
-_FAR = 4.0
-"""How many times the spread of nine tenths of the losses the rest may take before they are cut off."""
 
 
 def figure_on(on: Any, *, size: tuple[float, float] = (6.4, 4.0)) -> Any:
@@ -106,30 +103,19 @@ def printable_short(text: str, length: int = 60) -> str:
     return shortened(printable(text), length)
 
 
-class LabelAxis:
+class LabelAxis(LabelScale):
     """One axis (x or y) of a panel that shows a label: its scale, ticks, and a band for trials without a value."""
 
     def __init__(self, axes: Any, which: str, column: LabelColumn) -> None:
-        self.axes, self.which, self.column = axes, which, column
-        self.has_band = any(value is None for value in column["values"])
-        low, high = self._ends()
-        self.low, self.high = low, high
-        if self.column["is_log"]:
+        super().__init__(column)
+        self.axes, self.which = axes, which
+        if self.is_log:
             axes.set(**{f"{which}scale": "log"})
-
-    def positions(self, tids: Sequence[int], values: Sequence[float | None]) -> list[float]:
-        """Return where *values* of trials *tids* are drawn; those that are None spread over the band."""
-        return [
-            self._outside(_spread(tid)) if value is None else (max(value, self.low) if self.column["is_log"] else value)
-            for tid, value in zip(tids, values, strict=True)
-        ]
 
     def finish(self) -> None:
         """Set limits and ticks, and draw the band; to be called when everything else is drawn."""
         axes, which, column = self.axes, self.which, self.column
         axis = getattr(axes, f"{which}axis")
-        margin = 0.02 if not column["is_category"] else 0.0
-        low = self._at(-(_BAND + _GAP)) if self.has_band else self._at(-margin)
         if column["is_category"]:
             options = [titled(printable_short(option, _LONG_TICK)) for option in column["options"]]
             axis.set_ticks(_thinned(range(len(options))), _thinned(options))
@@ -142,7 +128,7 @@ class LabelAxis:
                 found = [tick for tick in axis.get_ticklocs(minor=is_minor) if self.low <= tick <= self.high]
                 if found:
                     axis.set_ticks(found, minor=is_minor)
-        axes.set(**{f"{which}lim": (low, self._at(1.0 + margin))})
+        axes.set(**{f"{which}lim": self.limits})
         if self.has_band:
             self._draw_band()
         axes.set(**{f"{which}label": titled(column["label"])})
@@ -150,10 +136,10 @@ class LabelAxis:
     def _draw_band(self) -> None:
         from matplotlib.transforms import blended_transform_factory as blended
 
-        axes, (near, far) = self.axes, (self._at(-_GAP / 2.0), self._at(-(_BAND + _GAP)))
+        axes, (far, near) = self.axes, self.band
         span = axes.axvspan if self.which == "x" else axes.axhspan
         span(far, near, color="#888888", alpha=0.18, linewidth=0, zorder=0)
-        middle = self._outside(0.5)
+        middle = self.outside(0.5)
         look = {"ha": "center", "va": "center", "fontsize": "x-small", "color": "#444444", "zorder": 5}
         if self.which == "x":
             axes.text(middle, 0.97, "inactive", transform=blended(axes.transData, axes.transAxes), rotation=90,
@@ -162,48 +148,12 @@ class LabelAxis:
             axes.text(0.02, middle, "inactive", transform=blended(axes.transAxes, axes.transData),
                       **{**look, "ha": "left"})  # fmt: skip
 
-    def _ends(self) -> tuple[float, float]:
-        column = self.column
-        if column["is_category"]:
-            return -0.5, len(column["options"]) - 0.5
-        low, high = column["low"], column["high"]
-        if low is None or high is None:
-            return 0.0, 1.0
-        if low == high:
-            return (low / 2.0, high * 2.0) if column["is_log"] else (low - 0.5, high + 0.5)
-        return low, high
-
-    def _at(self, place: float) -> float:
-        """Return what is at *place* of the axis, where 0 is the least value and 1 the greatest."""
-        if self.column["is_log"]:
-            low, high = math.log(self.low), math.log(self.high)
-            return math.exp(low + place * (high - low))
-        return self.low + place * (self.high - self.low)
-
-    def _outside(self, place: float) -> float:
-        return self._at(-(_GAP / 2.0 + (0.15 + 0.7 * place) * (_BAND + _GAP / 2.0)))
-
 
 def heights(column: LabelColumn) -> list[float | None]:
     """Return where in its range each value of *column* is drawn, 0 to 1."""
     return [None if place is None else min(max(place, 0.0), 1.0) for place in places(column)]
 
 
-def _spread(tid: int) -> float:
-    """Return a number in [0, 1) for *tid*, evenly spread over successive ones."""
-    return tid * 0.6180339887498949 % 1.0
-
-
 def _thinned(values: Iterable[Any]) -> list[Any]:
     every = list(values)
     return every[:: max(1, math.ceil(len(every) / 24))]
-
-
-def cut(losses: Sequence[float]) -> float | None:
-    """Return above which loss the axis is cut off, if few losses are so far above the rest; None if none are."""
-    if len(losses) < 10:
-        return None
-    ordered = sorted(losses)
-    least, most, greatest = ordered[0], ordered[int(0.9 * (len(ordered) - 1))], ordered[-1]
-    limit = most + 0.5 * (most - least)
-    return limit if most > least and greatest - least > _FAR * (most - least) else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hstore.engine.analysis.figures.label_figures import contour, importance, parallel, slice
@@ -35,10 +35,11 @@ def usual_figures(search: Any) -> list[str]:
     return names
 
 
-def page(searches: Sequence[Any], names: Sequence[str]) -> Any:
+def page(searches: Sequence[Any], names: Sequence[str], more: Mapping[str, Callable[..., Any]] | None = None) -> Any:
     """Return a matplotlib figure with those of *names*, one below the other, of the first of *searches*.
 
-    Those of `OF_SEVERAL` show all *searches*. Raises `CannotLoad` without matplotlib, and what each figure raises.
+    Those of `OF_SEVERAL` show all *searches*. *more*: figures that
+    are made elsewhere. Raises `CannotLoad` without matplotlib, and what each figure raises.
     """
     try:
         from matplotlib.figure import Figure
@@ -50,5 +51,5 @@ def page(searches: Sequence[Any], names: Sequence[str]) -> Any:
     parts = whole.subfigures(len(names), 1, height_ratios=heights, squeeze=False).ravel()
     for part, name in zip(parts, names, strict=True):
         shown = searches if name in OF_SEVERAL else searches[:1]
-        FIGURES[name](*shown, on=part)
+        (FIGURES | dict(more or {}))[name](*shown, on=part)
     return whole

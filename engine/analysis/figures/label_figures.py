@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from hstore.engine.analysis.figures.backends import MATPLOTLIB, interactive, is_interactive
 from hstore.engine.analysis.figures.canvas import (
     BEST,
     COLORS,
@@ -14,7 +15,6 @@ from hstore.engine.analysis.figures.canvas import (
     RANKS,
     LabelAxis,
     axes_on,
-    cut,
     figure_on,
     heights,
     legend,
@@ -25,7 +25,9 @@ from hstore.engine.analysis.figures.canvas import (
     titled,
 )
 from hstore.engine.analysis.importance import importance as importance_of
-from hstore.engine.analysis.label_data import contour_data, slice_data
+from hstore.engine.analysis.label_data import contour_data, sampled_by_rank, slice_data, two_labels
+from hstore.engine.analysis.label_scale import jittered, spread
+from hstore.engine.analysis.loss_data import cut
 from hstore.engine.analysis.trial_columns import OUTCOMES, LabelColumn, experiment_of
 
 _COLUMNS = 4
@@ -38,9 +40,12 @@ _BELOW = -0.14
 """Height of the place of inactive labels in parallel coordinates."""
 
 
-def importance(search: Any, *, quantile: float = 0.1, loss: int = 0, on: Any = None) -> Any:
+def importance(search: Any, *, quantile: float = 0.1, loss: int = 0, on: Any = None, backend: str = MATPLOTLIB) -> Any:
     """Draw how important each label is, with 90 % intervals; return the axes. See `hstore.importance`."""
-    labels = importance_of(search, quantile=quantile, loss=loss)[:_MOST_LABELS][::-1]
+    found = importance_of(search, quantile=quantile, loss=loss)
+    if is_interactive(backend, on):
+        return interactive("label_charts").importance(found, quantile=quantile)
+    labels = found[:_MOST_LABELS][::-1]
     axes = axes_on(on, size=(6.4, 1.2 + 0.32 * len(labels)))
     shares = [each["importance"] for each in labels]
     below = [max(0.0, each["importance"] - each["low"]) for each in labels]
@@ -59,7 +64,9 @@ def importance(search: Any, *, quantile: float = 0.1, loss: int = 0, on: Any = N
     return axes
 
 
-def slice(search: Any, labels: Sequence[str] | None = None, *, loss: int = 0, on: Any = None) -> Any:
+def slice(
+    search: Any, labels: Sequence[str] | None = None, *, loss: int = 0, on: Any = None, backend: str = MATPLOTLIB
+) -> Any:
     """Draw the loss over each label, a panel each: of at most 16 labels, in the order of the space. Return their axes.
 
     labels: which of them; all for None. loss: which of several losses. on: a figure; a new one by default. Trials in
@@ -68,6 +75,8 @@ def slice(search: Any, labels: Sequence[str] | None = None, *, loss: int = 0, on
     import numpy as np
 
     data = slice_data(search, labels, loss=loss)
+    if is_interactive(backend, on):
+        return interactive("label_charts").slice_grid(data)
     columns = data["labels"][:_MOST_LABELS]
     width = min(_COLUMNS, len(columns))
     height = math.ceil(len(columns) / width)
@@ -81,12 +90,12 @@ def slice(search: Any, labels: Sequence[str] | None = None, *, loss: int = 0, on
         for outcome in OUTCOMES:
             mine = [(i, loss) for i, loss in rows if data["outcome"][i] == outcome]
             tids = [data["tid"][i] for i, _ in mine]
-            xs = shown.positions(tids, _jittered(column, tids, [column["values"][i] for i, _ in mine]))
+            xs = shown.positions(tids, jittered(column, tids, [column["values"][i] for i, _ in mine]))
             if mine:
                 mark(axes, xs, [loss if top is None else min(loss, top) for _, loss in mine], outcome, total=len(rows))
             if without := [i for i in lost if data["outcome"][i] == outcome]:
                 tids = [data["tid"][i] for i in without]
-                values = _jittered(column, tids, [column["values"][i] for i in without])
+                values = jittered(column, tids, [column["values"][i] for i in without])
                 rug(axes, shown.positions(tids, values), outcome, total=len(rows))
         shown.finish()
     for axes in grid[len(columns) :]:
@@ -101,15 +110,20 @@ def slice(search: Any, labels: Sequence[str] | None = None, *, loss: int = 0, on
     return np.array(grid[: len(columns)])
 
 
-def contour(search: Any, x: str | None = None, y: str | None = None, *, loss: int = 0, on: Any = None) -> Any:
+def contour(
+    search: Any, x: str | None = None, y: str | None = None, *, loss: int = 0, on: Any = None,
+    backend: str = MATPLOTLIB,
+) -> Any:  # fmt: skip
     """Draw how good trials are over the plane of labels *x* and *y*, the two most important by default; return axes.
 
     The colour is the rank of the loss, smoothed: 0 of the best, 1 of the worst; white where there are no trials. The
     best trial is a star. Trials in which one label is not active are in a band.
     """
     if x is None or y is None:
-        x, y = _two_labels(search, x, y, loss)
+        x, y = two_labels(search, x, y, loss)
     data = contour_data(search, x, y, loss=loss)
+    if is_interactive(backend, on):
+        return interactive("label_charts").contour(data)
     axes = axes_on(on, size=(5.6, 4.4))
     across, up = LabelAxis(axes, "x", data["x"]), LabelAxis(axes, "y", data["y"])
     field = [[math.nan if value is None else value for value in row] for row in data["field"]]
@@ -122,8 +136,8 @@ def contour(search: Any, x: str | None = None, y: str | None = None, *, loss: in
         mine = [i for i, kind in enumerate(data["outcome"]) if kind == outcome and i % step == 0]
         if not mine or outcome == "unfinished":
             continue
-        xs = across.positions(mine, _jittered(data["x"], mine, [data["x"]["values"][i] for i in mine]))
-        ys = up.positions(mine, _jittered(data["y"], mine, [data["y"]["values"][i] for i in mine], other=True))
+        xs = across.positions(mine, jittered(data["x"], mine, [data["x"]["values"][i] for i in mine]))
+        ys = up.positions(mine, jittered(data["y"], mine, [data["y"]["values"][i] for i in mine], other=True))
         look = {**mark_size(n), "s": 8.0 if n <= 500 else 3.0, "zorder": 2}
         if outcome == "ok":
             axes.scatter(xs, ys, color="white", edgecolors="#222222", **look)
@@ -139,7 +153,9 @@ def contour(search: Any, x: str | None = None, y: str | None = None, *, loss: in
     return axes
 
 
-def parallel(search: Any, labels: Sequence[str] | None = None, *, loss: int = 0, on: Any = None) -> Any:
+def parallel(
+    search: Any, labels: Sequence[str] | None = None, *, loss: int = 0, on: Any = None, backend: str = MATPLOTLIB
+) -> Any:
     """Draw each ranked trial as a line through its values, the better the darker; return the axes.
 
     labels: which of them, and in which order; all (at most 16) for None. Labels that are not active are below their
@@ -148,19 +164,21 @@ def parallel(search: Any, labels: Sequence[str] | None = None, *, loss: int = 0,
     from matplotlib.collections import LineCollection
 
     data = slice_data(search, labels, loss=loss)
+    if is_interactive(backend, on):
+        return interactive("label_charts").parallel(data)
     columns = data["labels"][:_MOST_LABELS]
     axes = axes_on(on, size=(1.5 + 1.25 * len(columns), 4.4))
-    ranked = sorted((rank, i) for i, rank in enumerate(data["rank"]) if rank is not None)
-    chosen = _sample(ranked)
+    chosen = sampled_by_rank(data, _LINES)
+    n_ranked = sum(rank is not None for rank in data["rank"])
     tracks = [heights(column) for column in columns]
     has_inactive = [any(value is None for value in column["values"]) for column in columns]
     lines, colors = [], []
-    for rank, i in reversed(chosen):  # the best on top
+    for i in chosen:  # the best at last, on top
         lines.append([
             (place, _height(column, track[i], data["tid"][i]))
             for place, (column, track) in enumerate(zip(columns, tracks, strict=True))
         ])  # fmt: skip
-        colors.append(rank)
+        colors.append(data["rank"][i])
     n = len(lines)
     drawn = LineCollection(lines, cmap=RANKS, array=colors, alpha=0.55 if n <= 200 else 0.3, rasterized=n > 200,
                            linewidths=1.0 if n <= 200 else 0.6)  # fmt: skip
@@ -184,7 +202,7 @@ def parallel(search: Any, labels: Sequence[str] | None = None, *, loss: int = 0,
         side.set_visible(False)
     axes.tick_params(axis="x", length=0)
     axes.figure.colorbar(drawn, ax=axes, label="rank of the loss (0: best)").solids.set_alpha(1.0)
-    sampled = f", {n:,} of {len(ranked):,} trials" if n < len(ranked) else ""
+    sampled = f", {n:,} of {n_ranked:,} trials" if n < n_ranked else ""
     axes.set_title(f"{titled(data['name'])}{sampled}")
     return axes
 
@@ -209,34 +227,4 @@ def _parallel_ticks(axes: Any, place: int, column: LabelColumn) -> None:
 def _height(column: LabelColumn, place: float | None, tid: int) -> float:
     if place is None:
         return _BELOW
-    spread = (tid * 0.6180339887498949 % 1.0) - 0.5
-    return place + 0.5 * spread / len(column["options"]) if column["is_category"] else place
-
-
-def _sample(ranked: list[tuple[float, int]]) -> list[tuple[float, int]]:
-    if len(ranked) <= _LINES:
-        return ranked
-    first, rest = ranked[:100], ranked[100:]
-    step = len(rest) / (_LINES - 100)
-    return first + [rest[int(n * step)] for n in range(_LINES - 100)]
-
-
-def _jittered(
-    column: LabelColumn, tids: Sequence[int], values: Sequence[float | None], *, other: bool = False
-) -> list[float | None]:
-    """Return *values*, those of categories spread around the position of their option, where marks would coincide."""
-    if not column["is_category"]:
-        return list(values)
-    ratio = 0.7548776662466927 if other else 0.6180339887498949
-    return [None if v is None else v + 0.6 * (tid * ratio % 1.0 - 0.5) for tid, v in zip(tids, values, strict=True)]
-
-
-def _two_labels(search: Any, x: str | None, y: str | None, loss: int) -> tuple[str, str]:
-    from hstore.store.errors import InvalidValue
-
-    order = [each["label"] for each in importance_of(search, loss=loss, resamples=0)]
-    wanted = [label for label in order if label not in (x, y)]
-    found = [x or (wanted.pop(0) if wanted else None), y or (wanted.pop(0) if wanted else None)]
-    if found[0] is None or found[1] is None:
-        raise InvalidValue("a contour is of two labels, and the search has one")
-    return found[0], found[1]
+    return place + 0.5 * (spread(tid) - 0.5) / len(column["options"]) if column["is_category"] else place

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
 
+from hstore.engine.analysis.figures.backends import MATPLOTLIB, interactive, is_interactive
 from hstore.engine.analysis.figures.canvas import (
     BEST,
     COLORS,
     CYCLE,
     MANY,
     axes_on,
-    cut,
     figure_on,
     legend,
     mark,
@@ -21,17 +21,26 @@ from hstore.engine.analysis.figures.canvas import (
     rug,
     titled,
 )
-from hstore.engine.analysis.loss_data import edf_data, history_data, pareto_data, quantiles_data
+from hstore.engine.analysis.loss_data import cut, edf_data, history_data, pareto_data, quantiles_data
 from hstore.engine.analysis.trial_columns import OUTCOMES
 
 
-def history(*searches: Any, loss: int = 0, log: bool = False, on: Any = None) -> Any:
+def history(*searches: Any, loss: int = 0, log: bool = False, on: Any = None, backend: str = MATPLOTLIB) -> Any:
     """Draw the loss of each trial and the best so far; of several searches, the quartiles of their best. Return axes.
 
     searches: each an `Experiment` or `Trials`. loss: which of several losses, 0 for the first. log: a logarithmic
     axis of losses. on: matplotlib axes or a figure; a new one by default. Losses far above the rest are drawn at the
     upper edge as triangles; trials without a loss at the lower one. Raises `InvalidValue` without searches.
+    backend: "bokeh" returns a figure of the page instead, to `show` in a notebook; so do all functions here.
     """
+    if is_interactive(backend, on):
+        charts = interactive("loss_charts")
+        found = [history_data(each, loss=loss) for each in searches]
+        if len(found) == 1:
+            return charts.history(found[0], is_log=log)
+        return charts.comparison(
+            [each["name"] for each in found], found, quantiles_data(searches, loss=loss), is_log=log
+        )  # fmt: skip
     if len(searches) != 1:
         return _quantiles(searches, loss=loss, log=log, on=on)
     data = history_data(searches[0], loss=loss)
@@ -85,13 +94,15 @@ def _quantiles(searches: Sequence[Any], *, loss: int, log: bool, on: Any) -> Any
     return axes
 
 
-def edf(*searches: Any, loss: int = 0, on: Any = None) -> Any:
+def edf(*searches: Any, loss: int = 0, on: Any = None, backend: str = MATPLOTLIB) -> Any:
     """Draw the part of the trials whose loss is at most so much, a line for each search; return the axes.
 
     For the arguments see `history`. A search with more good trials has the higher line at the left.
     """
-    axes = axes_on(on)
     found = [edf_data(search, loss=loss) for search in searches]
+    if is_interactive(backend, on):
+        return interactive("loss_charts").edf(found)
+    axes = axes_on(on)
     for n, data in enumerate(found):
         name = f"{titled(data['name'])} ({len(data['loss']):,})"
         axes.step(data["loss"], data["share"], where="post", color=CYCLE[n % len(CYCLE)], linewidth=1.5, label=name,
@@ -104,13 +115,15 @@ def edf(*searches: Any, loss: int = 0, on: Any = None) -> Any:
     return axes
 
 
-def pareto(search: Any, *, on: Any = None) -> Any:
+def pareto(search: Any, *, on: Any = None, backend: str = MATPLOTLIB) -> Any:
     """Draw the Pareto front of a search with several losses: a panel for each two of its first three. Return the axes.
 
     One panel for two losses, else an array of three. on: a figure, or for two losses axes. Raises `InvalidValue` for a
     search with one loss.
     """
     data = pareto_data(search)
+    if is_interactive(backend, on):
+        return interactive("loss_charts").pareto(data)
     pairs = list(combinations(range(min(3, len(data["losses"]))), 2))
     if len(pairs) == 1:
         panels = [axes_on(on, size=(5.2, 4.2))]

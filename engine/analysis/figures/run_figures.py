@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from hstore.engine.analysis.figures.canvas import BEST, COLORS, axes_on, cut, legend, printable_short, titled
-from hstore.engine.analysis.run_data import ATTEMPT_OUTCOMES, curves_data, timeline_data
+from hstore.engine.analysis.figures.backends import MATPLOTLIB, interactive, is_interactive
+from hstore.engine.analysis.figures.canvas import BEST, COLORS, axes_on, legend, printable_short, titled
+from hstore.engine.analysis.loss_data import cut
+from hstore.engine.analysis.run_data import ATTEMPT_OUTCOMES, curves_data, timeline_data, unit_of
 from hstore.engine.analysis.trial_columns import OUTCOMES, experiment_of
 from hstore.store.errors import InvalidValue
 
@@ -19,22 +21,24 @@ _ATTEMPT_COLORS = {
 }  # fmt: skip
 
 
-def curves(search: Any, *, log: bool = False, on: Any = None) -> Any:
+def curves(search: Any, *, log: bool = False, on: Any = None, backend: str = MATPLOTLIB) -> Any:
     """Draw what each trial reported by step, those that were stopped early with their end marked; return the axes.
 
     log: a logarithmic axis of values. on: matplotlib axes or a figure; a new one by default. The best trial is thick.
     Of more than a thousand curves an even sample is drawn. Raises `InvalidValue` if no trial reported anything.
     """
-    from matplotlib.collections import LineCollection
-
     data = curves_data(search)
     found = data["curves"]
     if not found:
         raise InvalidValue(f"no trial of {data['name']!r} reported a value", hint="see ctrl.report")
-    axes = axes_on(on)
     best = experiment_of(search).state.best
-    step = max(1, -(-len(found) // _CURVES))
     best_tid = None if best is None else best.tid
+    if is_interactive(backend, on):
+        return interactive("run_charts").curves(data, best_tid, is_log=log)
+    axes = axes_on(on)
+    from matplotlib.collections import LineCollection
+
+    step = max(1, -(-len(found) // _CURVES))
     drawn = [curve for n, curve in enumerate(found) if n % step == 0 or curve["tid"] == best_tid]
     for outcome in OUTCOMES:
         mine = [curve for curve in drawn if curve["outcome"] == outcome]
@@ -69,21 +73,23 @@ def curves(search: Any, *, log: bool = False, on: Any = None) -> Any:
     return axes
 
 
-def timeline(search: Any, *, on: Any = None) -> Any:
+def timeline(search: Any, *, on: Any = None, backend: str = MATPLOTLIB) -> Any:
     """Draw when each worker evaluated which trial, coloured by how that ended; return the axes.
 
     on: matplotlib axes or a figure; a new one by default. Raises `InvalidValue` if no trial was started.
     """
-    from matplotlib.collections import PolyCollection
-
     data = timeline_data(search)
     if not data["tid"]:
         raise InvalidValue(f"no trial of {data['name']!r} was started yet")
+    if is_interactive(backend, on):
+        return interactive("run_charts").timeline(data)
+    from matplotlib.collections import PolyCollection
+
     lanes = len(data["workers"])
     axes = axes_on(on, size=(7.4, 1.4 + 0.3 * min(lanes, 20)))
     first = data["start"][0]
     last = max(end if end is not None else start for start, end in zip(data["start"], data["end"], strict=True))
-    unit, name = _unit(last - first)
+    unit, name = unit_of(last - first)
     rows = list(zip(data["worker"], data["start"], data["end"], data["outcome"], strict=True))
     many = len(rows) > 500
     for outcome in ATTEMPT_OUTCOMES:
@@ -112,10 +118,3 @@ def timeline(search: Any, *, on: Any = None) -> Any:
 
 def _bar(lane: int, start: float, end: float) -> list[tuple[float, float]]:
     return [(start, lane - 0.38), (end, lane - 0.38), (end, lane + 0.38), (start, lane + 0.38)]
-
-
-def _unit(seconds: float) -> tuple[float, str]:
-    for unit, name in ((86400.0, "days"), (3600.0, "hours"), (60.0, "minutes")):
-        if seconds >= 2 * unit:
-            return unit, name
-    return 1.0, "seconds"

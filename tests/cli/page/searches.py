@@ -7,18 +7,24 @@ from typing import Any
 
 from histories import CREATED
 
+from hstore import hp
+from hstore.engine.search.seeds import as_generator, to_data
+from hstore.engine.space import compile_space
 from hstore.store.events import Done, Failed, Queued, Reserved, Running
 from hstore.store.experiment import Experiment, PendingEvent
 from hstore.store.store import Store
 
 HOSTILE = '"><img src=x onerror=alert(1)>/../a?b&c#d'
 SCRIPT = "<script>alert(1)</script>"
+LABEL = "<b>a.b</b>"
+SPACE = compile_space({"x": hp.uniform("x", 0, 10), "y": hp.choice(LABEL, [SCRIPT, "other"])}).to_data()
 
 
 def begin_search(store: Store, name: str, losses: Sequence[float | None]) -> Experiment:
     """Return a search with a trial for each of *losses*; None: it failed."""
     experiment = Experiment(store, name)
-    experiment.begin(CREATED | {"algorithm": {"name": "rand"}, "limits": {"max_evals": 9}})
+    about = {"space": SPACE, "generator": to_data(as_generator(0)), "algorithm": {"name": "rand"}}
+    experiment.begin(CREATED | about | {"limits": {"max_evals": 9}})
     for tid, loss in enumerate(losses):
         add_trial(experiment, tid, loss)
     return experiment
@@ -26,13 +32,13 @@ def begin_search(store: Store, name: str, losses: Sequence[float | None]) -> Exp
 
 def add_trial(experiment: Experiment, tid: int, loss: float | None) -> None:
     """Append a whole trial: its decision, its claim and its end."""
-    params = {"x": tid / 10, "<b>a.b</b>": SCRIPT}
+    point, params = {"x": tid / 10, LABEL: 0}, {"x": tid / 10, LABEL: SCRIPT}
     end: PendingEvent = (Failed, tid, {"error": "ValueError", "message": SCRIPT, "final": True, "traceback": SCRIPT})
     if loss is not None:
         end = (Done, tid, {"result": {"status": "ok", "loss": loss}, "status": "ok", "loss": loss, "duration": 0.5})
     experiment.append(
         experiment.compose(
-            (Queued, tid, {"point": params, "params": params, "observed": experiment.observed()}), *held(tid), end
+            (Queued, tid, {"point": point, "params": params, "observed": experiment.observed()}), *held(tid), end
         )
     )
 

@@ -104,12 +104,14 @@ def new_store(mongod: EmbeddedServer) -> Iterator[Store]:
 
 
 @contextmanager
-def served(store: Store, *, port: int = 0, is_read_only: bool = False, root_path: str = "") -> Iterator[Page]:
+def served(
+    store: Store, *, port: int = 0, is_read_only: bool = False, root_path: str = "", has_api: bool = False
+) -> Iterator[Page]:
     """Serve *store* meanwhile, on a free port unless *port* is given."""
     with PageServer(store, host="127.0.0.1", port=port) as server:
         server.access = Access(
             token=TOKEN, hosts=hosts_of("127.0.0.1", server.port, ("lab.example",)), port=server.port,
-            is_read_only=is_read_only, root_path=root_path,
+            is_read_only=is_read_only, root_path=root_path, has_api=has_api,
         )  # fmt: skip
         thread = threading.Thread(target=server.run)
         thread.start()

@@ -108,6 +108,32 @@ def test_each_action_is_the_event_of_its_command(page: Page, search: Experiment)
     assert search.state.trials[1].state == "queued"
 
 
+def test_corrections_have_a_reason_and_a_person(page: Page, search: Experiment) -> None:
+    name = search.name
+    who: dict[str, Any] = {"person": "Ada", "why": SCRIPT}
+    assert page.act(name=name, do="void", tid=2, **who).data["written"] == ["noted"]
+    assert page.act(name=name, do="void", tid=2, **who).data["written"] == []
+    assert page.act(name=name, do="unvoid", tid=2, **who).status == 200
+    assert page.act(name=name, do="amend", tid=2, loss=0.75, **who).status == 200
+    assert page.act(name=name, do="note", **who).status == 200
+    assert page.act(name=name, do="tag", tid=0, person="Ada", why="baseline").status == 200
+    search.refresh()
+    assert (search.state.trials[2].loss, search.best.tid, search.state.trials[0].tags) == (0.75, 0, ("baseline",))
+    notes = [*search.state.notes, *search.state.trials[2].notes]
+    assert {note.person for note in notes if note.note} == {"Ada"}
+    refused: list[dict[str, Any]] = [
+        {"do": "void", "tid": 2, "why": ""}, {"do": "void", "why": "x"}, {"do": "amend", "tid": 2, "why": "x"},
+        {"do": "amend", "tid": 2, "why": "x", "loss": "low"}, {"do": "amend", "tid": 1, "why": "x", "loss": 1},
+        {"do": "note", "why": "x", "person": ["Ada"]}, {"do": "note", "tid": True, "why": "x"},
+    ]  # fmt: skip
+    for wrong in refused:
+        assert page.act(name=name, **wrong).status == 400, wrong
+    assert page.act(name=name, do="void", tid=99, **who).status == 404
+    told = page.get("/trial", name=name, tid=2).text
+    assert "the objective returned" in told
+    assert "Ada" in told
+
+
 def test_a_read_only_page_changes_nothing(shared: tuple[Store, Page], search: Experiment) -> None:
     with served(shared[0], is_read_only=True) as page:
         assert page.act(name=search.name, do="pause").status == 403
@@ -118,8 +144,14 @@ def test_a_read_only_page_changes_nothing(shared: tuple[Store, Page], search: Ex
 
 
 def test_every_answer_binds_the_browser(page: Page) -> None:
-    for path, query in (("/", {}), ("/search", {"name": "nix"}), ("/nix", {}), ("/api/overview", {})):
-        headers = page.get(path, **query).headers
+    asked: list[tuple[int, str, dict[str, Any]]] = [
+        (200, "/", {}), (404, "/search", {"name": "nix"}), (404, "/nix", {}), (200, "/api/overview", {}),
+        (404, "/api/nix", {}), (404, "/static/x/nix.js", {}), (400, "/search", {}), (405, "/api/act", {}),
+    ]  # fmt: skip
+    for status, path, query in asked:
+        answer = page.get(path, **query)
+        assert answer.status == status
+        headers = answer.headers
         policy = dict(part.split(" ", 1) for part in headers["content-security-policy"].split("; "))
         assert policy["default-src"] == "'none'"
         assert policy["script-src"] == "'self'"
@@ -128,6 +160,31 @@ def test_every_answer_binds_the_browser(page: Page) -> None:
         assert (headers["x-content-type-options"], headers["referrer-policy"]) == ("nosniff", "no-referrer")
     first, second = (page.get("/").headers["content-security-policy"] for _ in range(2))
     assert first != second, "the nonce of styles is used twice"
+
+
+def test_an_error_in_one_search_is_told_on_its_page_and_binds_the_browser_too(
+    shared: tuple[Store, Page], search: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, page = shared
+    assert store.database is not None
+    store.database["events"].update_one({"exp": search.name, "tid": None, "ver": 0}, {"$set": {"data.generator": {}}})
+    told = page.get("/api/why", name=search.name, tid=2)
+    assert (told.status, "hstore" in told.data["hint"]) == (500, True)
+    assert "content-security-policy" in told.headers
+    assert page.get("/search", name=search.name).status == 200
+    monkeypatch.setattr("hstore.cli.page.site.trial_view", broken)
+    told = page.get("/trial", name=search.name, tid=0)
+    assert told.status == 500
+    assert "content-security-policy" in told.headers
+    assert "hstore check" in told.text
+    store.database["events"].delete_many({"exp": search.name})
+    monkeypatch.undo()
+    told = page.get("/trial", name=search.name, tid=0)
+    assert (told.status, "other searches are not affected" in told.text) == (500, True)
+
+
+def broken(*_: object) -> None:
+    raise KeyError("an event is not what this program expects")
 
 
 class Markup(HTMLParser):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -27,6 +29,8 @@ from hstore.store.store import Store
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed (Debian: apt-get install chromium)")
 WAIT_MS = 60_000
+_axe = importlib.util.find_spec("axe_playwright_python")
+AXE = (Path(_axe.origin).parent / "axe.min.js").read_text() if _axe is not None and _axe.origin else None
 BADGE = "#status"
 
 
@@ -60,10 +64,25 @@ def tab(browser: Any, shared: tuple[Store, Page]) -> Iterator[Any]:
     tab.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
     tab.on("pageerror", lambda error: complaints.append(str(error)))
     tab.on("dialog", refuse)
+    tab.complaints = complaints
     tab.goto(address(shared[1], "/", token=TOKEN))
     yield tab
     context.close()
     assert [each for each in complaints if "GPU stall" not in each and "WebGL" not in each] == []
+
+
+def no_serious_finding(tab: Any) -> None:
+    """Check what is on the screen by the rules of axe-core, where that is installed."""
+    if AXE is None:
+        return
+    # Not as a script element, which would have to be one of the page's own files.
+    known = len(tab.complaints)
+    tab.context.new_cdp_session(tab).send("Runtime.evaluate", {"expression": AXE})
+    options = {"resultTypes": ["violations"], "runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "best-practice"]}
+    found = tab.evaluate("options => axe.run(document, options)", options)["violations"]
+    del tab.complaints[known:]  # axe sets styles, which the page forbids
+    serious = [each for each in found if each["impact"] in ("serious", "critical")]
+    assert [(each["id"], [node["html"][:200] for node in each["nodes"]]) for each in serious] == []
 
 
 def address(page: Page, path: str, **query: Any) -> str:
@@ -114,6 +133,25 @@ def test_a_search_is_found_watched_and_steered(tab: Any, shared: tuple[Store, Pa
 def test_a_trial_is_retried_and_the_event_is_in_the_log(tab: Any, shared: tuple[Store, Page]) -> None:
     store, page = shared
     search = begin_search(store, f"retried {HOSTILE}", [0.5, None])
+    tab.goto(address(page, "/trial", name=search.name, tid=0))
+    no_serious_finding(tab)
+    tab.locator("#why summary").click()
+    tab.wait_for_selector("#why-said dt:has-text('it knew')")
+    tab.locator("#amend").click()
+    tab.locator("#ask-loss").fill("0.75")
+    tab.locator("#ask-why").fill(SCRIPT)
+    tab.locator("#ask-person").fill("Ada")
+    no_serious_finding(tab)
+    tab.locator("#ask-yes").click()
+    tab.wait_for_selector(".notes:has-text('Ada')")
+    assert SCRIPT in tab.locator(".notes").inner_text()
+    tab.locator("#void").click()
+    tab.locator("#ask-why").fill("wrong data")
+    tab.locator("#ask-yes").click()
+    tab.wait_for_selector("h1 + .state:has-text('void')")
+    search.refresh()
+    assert (search.state.trials[0].loss, search.state.trials[0].is_void) == (0.75, True)
+
     tab.goto(address(page, "/trial", name=search.name, tid=1))
     assert SCRIPT in tab.locator("pre").first.inner_text()
     tab.locator("#retry").click()
@@ -123,15 +161,42 @@ def test_a_trial_is_retried_and_the_event_is_in_the_log(tab: Any, shared: tuple[
     assert [event.type for event in search.chain(1)][-1] == "requeued"
 
 
-def test_parameters_and_comparisons_are_drawn(tab: Any, shared: tuple[Store, Page]) -> None:
+def test_parts_of_a_search_are_drawn_compared_and_shown_as_of_a_decision(tab: Any, shared: tuple[Store, Page]) -> None:
     store, page = shared
-    searches = [begin_search(store, f"{name}{HOSTILE}", [0.5, 0.25, 0.75]) for name in ("a", "b")]
+    losses = [0.5, 0.25, 0.75, 0.6, 0.3, 0.4, 0.7, 0.8, 0.9, 0.2]
+    searches = [begin_search(store, f"{name}{HOSTILE}", losses) for name in ("a", "b")]
+    tab.goto(address(page, "/"))
+    tab.wait_for_selector("#searches tbody tr")
+    no_serious_finding(tab)
     tab.goto(address(page, "/search", name=searches[0].name))
-    tab.locator("#parameters summary").click()
-    tab.wait_for_selector("#parallel canvas")
-    tab.wait_for_selector("#slice-1 canvas")
+    for part, last in (("parameters", "#slice-1 canvas"), ("run", "#edf canvas")):
+        tab.locator(f"#{part} summary").click()
+        tab.wait_for_selector(last)
+    for chart in ("importance", "parallel", "contour", "timeline"):
+        assert tab.locator(f"#{chart} canvas").count()
+    tab.locator("#evidence summary").click()
+    tab.locator("#verify").click()
+    tab.wait_for_selector("#verified .state:has-text('OK')")
+    no_serious_finding(tab)
+    assert "hstore.plot.timeline(experiment)" in tab.locator("#snippets").inner_text()
+
+    tab.locator("#moment").focus()
+    for _ in range(5):
+        tab.keyboard.press("ArrowLeft")
+    tab.wait_for_selector("#live:has-text('as of decision 5')")
+    tab.wait_for_selector("#fact-best:has-text('0.25')")
+    tab.wait_for_selector("#total:has-text('of 5')")
+    assert "at=5" in tab.url
+    assert not tab.locator("#pause").is_visible()
+    tab.locator("#now").click()
+    tab.wait_for_selector("#live:has-text('live')")
+
     tab.goto(address(page, "/compare", name=[search.name for search in searches]))
-    until(lambda: points(tab, "search1") == 3)
+    until(lambda: points(tab, "search1") == 10)
+    tab.locator("#difference-all").check()
+    tab.locator("#difference").click()
+    tab.wait_for_selector("#differences tbody td")
+    no_serious_finding(tab)
 
 
 def test_two_windows_hear_the_same_and_find_the_server_again(tab: Any, browser: Any, mongod: EmbeddedServer) -> None:

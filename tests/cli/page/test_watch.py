@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("starlette", reason="the page needs the extra: pip install 'hstore[ui]'")
 pytest.importorskip("bokeh", reason="the page needs the extra: pip install 'hstore[ui]'")
 
-from tests.cli.page.searches import SCRIPT, add_trial, begin_search, held
+from tests.cli.page.searches import LABEL, SCRIPT, add_trial, begin_search, held
 from tests.cli.page.serving import Page, new_store, served
 
 from hstore.cli.page.watch import SearchWatch
@@ -21,8 +21,6 @@ from hstore.store.events import Noted, Queued
 from hstore.store.experiment import Experiment
 from hstore.store.server import EmbeddedServer
 from hstore.store.store import Store
-
-LABEL = "<b>a.b</b>"
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +141,7 @@ def test_the_table_is_sorted_and_filtered(
 ) -> None:
     told = shared[1].get("/api/trials", name=search.name, **asked).data
     assert [row["tid"] for row in told["rows"]] == tids
-    assert told["labels"] in (["x", LABEL], [])
+    assert told["labels"] == ["x", LABEL]
 
 
 @pytest.mark.parametrize("asked", [{"sort": "$where"}, {"at": "-1"}, {"state": "$ne"}, {"text": "x<abc"}])
@@ -168,12 +166,57 @@ def test_who_holds_a_trial_is_shown(shared: tuple[Store, Page], search: Experime
     assert [(each["tid"], each["worker"]) for each in told["held"]] == [(4, f"w{SCRIPT}")]
 
 
-@pytest.mark.parametrize("kind", ["history", "pareto", "compare", "slice", "parallel", "curve"])
-def test_each_chart_is_drawn_in_both_themes(shared: tuple[Store, Page], search: Experiment, kind: str) -> None:
-    for theme in ("light", "dark"):
-        told = shared[1].get("/api/chart", kind=kind, name=[search.name], theme=theme, tid=0)
-        assert told.status == 200
-        assert "<b>a.b</b>" not in told.headers.values()
+DRAWN = ("history", "pareto", "compare", "edf", "slice", "parallel", "contour", "timeline")
+
+
+def test_each_chart_is_drawn_or_says_why_not(shared: tuple[Store, Page], search: Experiment) -> None:
+    for kind in DRAWN:
+        told = shared[1].get("/api/chart", kind=kind, name=[search.name], theme="dark").data
+        assert told.get("chart") or told["charts"], kind
+    for kind, why in (("importance", "at least 10"), ("curves", "ctrl.report"), ("curve", "nothing")):
+        assert why in shared[1].get("/api/chart", kind=kind, name=search.name, tid=0).data["why"]
+    assert shared[1].get("/api/chart", kind="edf", name=search.name, at=0).data["why"] == "no trial has a loss yet"
+    assert shared[1].get("/api/chart", kind="nix", name=search.name).status == 400
+
+
+def test_a_search_is_shown_as_a_decision_knew_it(shared: tuple[Store, Page], search: Experiment) -> None:
+    page, name = shared[1], search.name
+    told = page.get("/api/columns", name=name, at="3").data
+    assert (told["tid"], told["head"]["moment"]) == ([0, 1, 2], "decision 3")
+    assert told["head"]["best"] == {"tid": 2, "loss": 0.25}
+    assert page.get("/api/columns", name=name, at="2").data["head"]["best"]["tid"] == 0
+    rows = page.get("/api/trials", name=name, asof="3", sort="loss", order="up").data["rows"]
+    assert [row["tid"] for row in rows] == [2, 0, 1]
+    rows = page.get("/api/trials", name=name, asof="3", sort="param", label="x", order="down").data["rows"]
+    assert [row["tid"] for row in rows] == [2, 1, 0]
+    assert page.get("/api/columns", name=name, at="9").status == 404
+    assert page.get("/api/columns", name=name, at="yesterday").status == 400
+
+
+def test_the_log_is_verified_and_two_searches_are_compared(shared: tuple[Store, Page], search: Experiment) -> None:
+    store, page = shared
+    told = page.get("/api/verification", name=search.name).data
+    assert (told["ok"], told["decisions"], told["head"]) == (True, 4, search.seals.head.hex())
+    assert page.get("/api/why", name=search.name, tid=1).data["why_no_prediction"]
+    assert "gp and auto" in page.get("/api/calibration", name=search.name).data["why"]
+    other = begin_search(store, f"{search.name} too", [0.5, None, 0.25, 0.125])
+    rows = page.get("/api/difference", name=[search.name, other.name]).data["rows"]
+    assert ("best.loss", 0.25, 0.125) in [(row["name"], row["a"], row["b"]) for row in rows]
+    assert store.database is not None
+    store.database["events"].update_one({"exp": search.name, "tid": 2, "type": "done"}, {"$set": {"data.loss": 0.0}})
+    told = page.get("/api/verification", name=search.name).data
+    assert not told["ok"]
+    assert "trial 2" in told["findings"][0]
+
+
+def test_what_is_copied_draws_what_is_open(shared: tuple[Store, Page], search: Experiment) -> None:
+    told = shared[1].get("/api/snippets", name=search.name, figure=["contour", "$(rm)"]).data
+    assert "hstore.plot.contour(experiment)" in told["Python"]
+    assert "contour -o figures.png" in told["Command line"]
+    assert "rm" not in told["Command line"]
+    told = shared[1].get("/api/snippets", name=search.name, at="2").data
+    assert "--at 2" in told["Command line"]
+    assert "hstore fork" in told["Command line"]
 
 
 def test_the_list_has_what_is_known_of_each_search(shared: tuple[Store, Page], search: Experiment) -> None:

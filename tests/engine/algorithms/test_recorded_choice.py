@@ -96,7 +96,8 @@ def test_the_history_and_the_seed_that_an_algorithm_gets_are_those_of_the_scalar
     assert choose_recorded(weighed, _Domain.space, history, seed=9, settings={}).scalarised == "chebyshev 1"
     # A decision that is made again is made as it is recorded, whatever would suit the algorithm today.
     again = {"scalarised": "maximin 1"}
-    assert choose_recorded(weighed, _Domain.space, history, seed=9, settings={}, recorded=again) == ([{}], "maximin 1")
+    made = choose_recorded(weighed, _Domain.space, history, seed=9, settings={}, recorded=again)
+    assert (made.points, made.scalarised) == ([{}], "maximin 1")
     for found, how in zip(seen, ("chebyshev", "maximin"), strict=True):
         wanted, seed = scalarise(history, how, seed=9)
         assert found == (wanted.losses.tobytes(), seed)

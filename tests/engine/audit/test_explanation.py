@@ -1,13 +1,17 @@
 """Why a trial is where it is: what the search knew, and what its model expected."""
 
 import json
+import math
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 from tests.cli.commands import run
 
-from hstore import Trials, auto, fmin, gp, hp, mtpe, rand, tpe
+import hstore
+from hstore import Trials, auto, fmin, gp, hp, mix, mtpe, rand, tpe
 from hstore.engine.algorithms.auto import ARM_NAMES
 from hstore.engine.audit.explanation import calibration, explain, explain_all
 from hstore.store.errors import NotFound
@@ -49,6 +53,42 @@ def test_a_model_expects_a_loss_in_its_own_unit_and_an_improvement() -> None:
     assert set(expected.lengths) == {"x", "c"}
     assert explain(experiment, 1).prediction is None
     assert explain(experiment, 1).why_no_prediction is not None
+
+
+@pytest.mark.parametrize(
+    ("algo", "labels"),
+    [
+        (partial(tpe.suggest, n_startup_jobs=5), {"x", "c", "n", "q"}),
+        (partial(mtpe.suggest, n_startup_jobs=5), {None}),
+        (partial(mix.suggest, p_suggest=[(1.0, partial(tpe.suggest, n_startup_jobs=5))]), {"x", "c", "n", "q"}),
+    ],
+)
+def test_densities_say_why_a_point_was_preferred_to_other_candidates(algo: Any, labels: set[str | None]) -> None:
+    space = {**SPACE, "n": hp.randint("n", 20_000), "q": hp.qlognormal("q", 0, 1, 1)}
+    trials = Trials()
+    fmin(lambda p: p["x"] ** 2 + p["c"], space, algo, 14, trials=trials, rstate=0, verbose=False)
+    experiment = trials.experiment
+    said = experiment.explain(13)
+    assert said.densities is not None
+    assert {each.label for each in said.densities} == labels
+    assert all(each.rank == 1 for each in said.densities)  # it takes the largest ratio, and no point twice
+    assert all(each.below > 0 and each.above > 0 for each in said.densities)
+    assert said.ratio == pytest.approx(math.prod(each.below / each.above for each in said.densities))
+    assert experiment.explain(2).densities is None
+
+
+def test_a_density_of_tpe_is_one_the_probability_of_a_category_too() -> None:
+    trials = Trials()
+    algo = partial(tpe.suggest, n_startup_jobs=2, n_EI_candidates=500)
+    fmin(lambda p: p["x"], {"x": hp.uniform("x", 0, 4)}, algo, 3, trials=trials, rstate=0, verbose=False)
+    (said,) = hstore.explain(trials.experiment, 2).densities or [None]
+    assert said is not None
+    # One good trial and one other: a normal around it as wide as half the range, and the prior's, cut to the range.
+    x = trials.experiment.trials[2].params["x"]
+    good, bad = sorted(trials.experiment.trials[tid].params["x"] for tid in (0, 1))  # its loss is x itself
+    for centre, density in ((good, said.below), (bad, said.above)):
+        parts = norm(2.0, 4.0), norm(centre, 2.0)
+        assert density == pytest.approx(sum(p.pdf(x) for p in parts) / sum(p.cdf(4) - p.cdf(0) for p in parts))
 
 
 def test_the_calibration_counts_the_losses_that_came_out_where_they_were_expected() -> None:

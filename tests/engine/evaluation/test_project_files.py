@@ -47,7 +47,7 @@ def training() -> ModuleType:
 
 
 def test_it_is_the_module_and_what_that_imports_of_the_project(project: Path) -> None:
-    assert [path for path, _ in project_files(training().objective)] == USED
+    assert [path for path, _ in project_files(training().objective).digests] == USED
 
 
 @pytest.mark.parametrize("kind", ["partial", "instance", "method", "closure", "decorated"])
@@ -65,37 +65,37 @@ def test_objectives_of_every_kind_are_looked_through(project: Path, kind: str) -
         "method": module.Search().method, "closure": inside(module.objective),
         "decorated": functools.wraps(module.objective)(lambda p: 0.0),
     }[kind]  # fmt: skip
-    assert {"project/training.py", "project/data.py"} <= {path for path, _ in project_files(made)}
+    assert {"project/training.py", "project/data.py"} <= {path for path, _ in project_files(made).digests}
 
 
 @pytest.mark.parametrize("name", USED)
 def test_an_edit_changes_the_digest_of_its_file_alone(project: Path, name: str) -> None:
-    before = dict(project_files(training().objective))
+    before = dict(project_files(training().objective).digests)
     with (project / name).open("a") as file:
         file.write("\nadded = 1\n")
-    after = dict(project_files(training().objective))
+    after = dict(project_files(training().objective).digests)
     assert {path for path in after if after[path] != before[path]} == {name}
 
 
 def test_comments_and_blank_lines_are_no_edit(project: Path) -> None:
-    before = project_files(training().objective)
+    before = project_files(training().objective).digests
     file = project / "project" / "data.py"
     file.write_text("\n\n# what is loaded\n\n" + file.read_text().replace("# the data", "") + "# the end\n")
-    assert project_files(training().objective) == before
+    assert project_files(training().objective).digests == before
 
 
 def test_a_module_that_is_not_imported_is_no_part_of_it(project: Path) -> None:
-    before = project_files(training().objective)
+    before = project_files(training().objective).digests
     (project / "project" / "unused.py").write_text("x = 2\n")
-    assert project_files(training().objective) == before
+    assert project_files(training().objective).digests == before
 
 
 def test_a_file_that_cannot_be_parsed_is_taken_as_it_is(project: Path) -> None:
     module = training()
     (project / "project" / "data.py").write_text("def load(:\n")
-    assert [path for path, _ in project_files(module.objective)] == USED
+    assert [path for path, _ in project_files(module.objective).digests] == USED
 
 
 @pytest.mark.parametrize("fn", [json.dumps, abs, pytest.approx, project_files, None])
 def test_of_installed_packages_nothing_is_known(fn: Any) -> None:
-    assert project_files(fn) == []
+    assert project_files(fn).digests == []

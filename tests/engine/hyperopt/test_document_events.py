@@ -315,8 +315,9 @@ def test_a_search_in_mongo_takes_documents_before_it_has_a_space(mongo_store: St
     trials.insert_trial_docs([document(trials, tid, 0.5, 2, status="ok", loss=1.0) for tid in range(30)])
     other = MongoTrials(mongo_store, exp_key="early")
     assert (len(other), other.argmin) == (30, {"c": 0, "x": 0.5})
-    with pytest.raises(hstore.errors.SpaceChanged, match="without its space"):
+    with pytest.raises(hstore.errors.SpaceChanged, match="without its space") as refused:
         fmin(square, SPACE, max_evals=31, rstate=0, trials=other, verbose=False)
+    assert 'warm_start="early"' in str(refused.value.hint)
 
 
 @pytest.mark.covers("base.Trials.assert_valid_trial", "exceptions.InvalidTrial")

@@ -113,6 +113,30 @@ def test_what_is_listed_as_seen_gives_the_same_curves_again() -> None:
             }
 
 
+def test_what_is_kept_in_order_is_what_would_be_found_by_looking_at_all() -> None:
+    rng = random.Random(1)
+    rules = [PRUNERS["asha"], PRUNERS["median"](startup_trials=1), PRUNERS["hyperband"](max_steps=9)]
+    stopped = 0
+    for _ in range(60):
+        chains: dict[int, list[ReportRow]] = {}
+        known = Curves()
+        for _ in range(80):
+            tid = rng.randrange(8)
+            mine = chains.setdefault(tid, [])
+            kind, data = rng.choice(MAY_FOLLOW[mine[-1][2] if mine else "queued"])
+            if "value" in data:
+                value = rng.choice([rng.random(), rng.random(), 0.5, math.inf, -math.inf, math.nan])
+                data = {"step": rng.randrange(12), "value": value}
+            mine.append((tid, len(mine) + 1, kind, data))
+            known.take(mine[-1:])
+            curve = curve_of(mine, until=len(mine))
+            for rule in rules if curve.steps else ():
+                plain = dict(known.others(tid))
+                assert rule.stops(tid, curve, known.others(tid)) is rule.stops(tid, curve, plain)
+                stopped += rule.stops(tid, curve, plain)
+    assert stopped > 20
+
+
 # -- of one's own ---------------------------------------------------------------------------------------------
 
 

@@ -207,7 +207,7 @@ def test_workers_of_a_search_that_recovers_do_so_too(mongo_store: Store, monkeyp
 
 def test_a_worker_looks_once_more_at_what_it_wrote_last(mongo_store: Store, database: Database[Any]) -> None:
     begin(mongo_store, "e", float, 1)
-    leaving = Worker(mongo_store, WorkerOptions())
+    leaving = Worker(mongo_store, WorkerOptions(isolate="none"))
     leaving._evaluated.add("e")
     leaving._look_once_more()
     database["events"].delete_one({"tid": 0})

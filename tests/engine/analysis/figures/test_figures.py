@@ -14,8 +14,9 @@ from matplotlib.figure import Figure
 from tests.cli.commands import run
 
 import hstore
-from hstore import Store, Trials, fmin, hp, plot, rand
+from hstore import Store, Trials, fmin, gp, hp, plot, rand
 from hstore.engine.analysis.figures.known_figures import FIGURES, page, usual_figures
+from hstore.engine.audit.calibration import calibration_data
 from hstore.store.errors import CannotLoad, InvalidValue
 
 SPACE = {
@@ -113,7 +114,7 @@ def test_a_figure_can_be_drawn_where_one_wants_it(trials: Trials) -> None:
 
 
 def test_every_figure_goes_on_a_page(trials: Trials) -> None:
-    assert set(FIGURES) == set(plot.__all__)
+    assert {*FIGURES, "calibration"} == set(plot.__all__)
     names = [name for name in FIGURES if name != "pareto"]
     assert len(page([trials], names).subfigs) == len(names)
 
@@ -144,3 +145,38 @@ def test_the_face_needs_no_matplotlib_until_something_is_drawn(monkeypatch: pyte
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     with pytest.raises(CannotLoad, match="figures need"):
         plot.history(trials)
+
+
+def test_bokeh_draws_the_same_figures_in_notebooks(trials: Trials) -> None:
+    pytest.importorskip("bokeh", reason="interactive figures need the extra: pip install 'hstore[ui]'")
+    from bokeh.embed import json_item
+
+    for name in FIGURES.keys() - {"pareto"}:
+        drawn = str(json_item(getattr(plot, name)(trials, backend="bokeh")))
+        assert name not in ("importance", "slice", "parallel") or "$m_$ <b>" in drawn, name
+    made = plot.history(trials, backend="bokeh")
+    ok = trials.experiment.state.counts["done"]
+    assert len(made.select_one({"name": "done"}).data["tid"]) <= ok
+    front = search(lambda c: [c["x"], 1 - c["x"], c["x"] ** 2], 20, {"x": hp.uniform("x", 0, 1)}, objectives=3)
+    assert len(plot.pareto(front, backend="bokeh").children) == 3
+    assert "median" in str(json_item(plot.history(trials, trials, backend="bokeh", log=True)))
+
+
+def test_calibration_says_where_losses_came_out() -> None:
+    trials = Trials()
+    fmin(lambda x: (x - 0.3) ** 2, hp.uniform("x", 0, 1), gp.suggest, 14, trials=trials, rstate=0, verbose=False)
+    data = calibration_data(trials, most=5)
+    assert len(data["tid"]) == len(data["within"]) > 1
+    assert all(
+        low <= middle <= high for low, middle, high in zip(data["low_95"], data["median"], data["high_95"], strict=True)
+    )
+    assert "as expected" in legend_of(plot.calibration(trials, most=5))
+    with pytest.raises(InvalidValue, match="both a prediction and a loss"):
+        plot.calibration(search(n=12))
+
+
+def test_an_unknown_backend_is_refused(trials: Trials) -> None:
+    with pytest.raises(InvalidValue, match="no backend 'plotly'"):
+        plot.history(trials, backend="plotly")
+    with pytest.raises(InvalidValue, match="matplotlib's axes"):
+        plot.history(trials, backend="bokeh", on=Figure())
