@@ -55,7 +55,7 @@ SHOWN_BY = {
     "and not always by another": "tests/engine/test_fmin.py::test_a_file_of_trials_is_saved_and_continued",
 }
 """A piece of each such sentence, and what shows it: a test, or the tests of a file."""
-INSTRUCTIONS = ("Never change or remove an event. [A role]", 'keep_output="always"', '`"never"` of none', "--color always|never")
+INSTRUCTIONS = ("Never change or remove an event. [A role]", 'keep_output="always"', '`"never"` of none')
 """What tells readers to do something, and names of values."""
 
 
