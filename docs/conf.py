@@ -97,7 +97,9 @@ def absolute(link: str, folder: str) -> str:
 def as_rst(app: Sphinx, kind: str, name: str, value: object, options: object, lines: list[str]) -> None:
     """Turn a docstring into what Sphinx reads: `name: what it is` into a term, an example into a block."""
     text = re.sub(r"^((?:\w+, )*\w+),\n(?=(?:\w+, )*\w+: )", r"\1, ", "\n".join(lines), flags=re.MULTILINE)
-    text = re.sub(r"\bdocs/([\w-]+)\.md\b", r":doc:`/\1`", text)
+    text = re.sub(
+        r"\bdocs/([\w-]+)\.md\b", lambda at: f":doc:`/{at[1]}`" if (DOCS / at[0][5:]).exists() else at[0], text
+    )
     lines[:] = []
     in_terms = False
     for line in text.splitlines():
