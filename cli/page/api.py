@@ -61,7 +61,7 @@ class Api:
     def __init__(self, store: Store, root_path: str) -> None:
         self._searches = OpenSearches(store)
         self.calls = calls_of(store, self._searches)
-        # Threads of its own: what a call writes says `http` as its writer, and pages are answered while trials are told.
+        # Threads of its own: what a call writes says `http` as its writer, and pages are answered meanwhile.
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="http")
         self.document = document_of(self.calls, root_path=root_path)
 

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 PREFIX = "/api/v1"
 ABOUT = (
-    "Searches for hyperparameters whose trials your program evaluates: ask for a trial, tell its loss. Smaller is better. "
+    "Searches for hyperparameters whose trials your program evaluates: ask for a trial, tell its loss. Smaller is "
+    "better. "
     "Numbers that JSON has none for are the texts nan, inf and -inf. Times are UTC, as ISO text."
 )
 ERRORS = {

@@ -45,6 +45,7 @@ NEEDED = {
     "hydra.md": ("hydra",),
     "mlflow.md": ("mlflow",),
     "optuna.md": ("optuna",),
+    "ray.md": ("ray",),
 }
 """Packages that the program of a page needs, which not every environment has."""
 NOT_COMMANDS = {"make", "pip", "pre-commit"}
