@@ -81,7 +81,7 @@ test: $(VENV)/dev $(VENV)/hpsklearn
 	$(BIN)/pytest
 
 test-programs: $(VENV)/dev $(VENV)/hpsklearn $(PROGRAMS:%=$(VENV)/programs/%/installed)
-	$(BIN)/pytest -n0 tests/cli/test_programs_of_others.py -m "long or not long"
+	$(BIN)/pytest -n0 tests/cli/test_programs_of_others.py tests/engine/bridges/test_ray_search.py -m "long or not long"
 	$(BIN)/pytest -n0 tests/cli/test_compat.py -k hyperopt_sklearn
 
 test-newest:

@@ -1,4 +1,4 @@
-"""The calls of the API: what each takes, does and answers. The routes and the document are made of this list."""
+"""The calls of the API, of which its routes, its document and its page are made: what each takes, does and answers."""
 
 from __future__ import annotations
 

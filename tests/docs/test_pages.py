@@ -49,6 +49,7 @@ NEEDED = {
     "mlflow.md": ("mlflow",),
     "neural-network.md": ("sklearn", "matplotlib"),
     "optuna.md": ("optuna",),
+    "ray.md": ("ray",),
     "README.md": ("matplotlib", "pandas"),
     "sklearn-pipeline.md": ("sklearn",),
 }
