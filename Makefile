@@ -27,7 +27,8 @@ help:
 	@echo "make test-spark  SparkTrials on a real Spark (needs Java)"
 	@echo "make docs    the page of hyperopt's names, from what is installed; says what is missing"
 	@echo "make bench   speed, as ratios to peers measured in the same run"
-	@echo "make bench-quality  what a search reaches at equal budget, beside peers (with the benchmark in ../shared/quality)"
+	@echo "make bench-quality  what a search reaches at equal budget, beside peers (with the benchmark in ../shared/quality);"
+	@echo "             EXTERNAL=1: on COCO's functions, HPOLib's tables and models of scikit-learn"
 	@echo "make faults  searches while everything dies and stores lose data, then the check; then the same with the code broken on purpose"
 	@echo "make lock    write $(LOCK) anew, with the newest versions; make lock-programs those of locks/programs"
 
@@ -63,6 +64,13 @@ $(VENV)/dev: $(VENV)/base
 # Optuna, pyspark and what they need are not in the lock.
 $(VENV)/bench: $(VENV)/base
 	$(PIP) $(LOCKED) --group bench
+	@touch $@
+
+# Benchmarks of others and the packages that have their tables: 350 MB, and not in the lock.
+$(VENV)/programs/bench-external/installed: pyproject.toml
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.3"
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --editable . --group bench-external
 	@touch $@
 
 $(VENV)/spark: $(VENV)/dev
@@ -148,8 +156,8 @@ docs: $(VENV)/dev
 bench: $(VENV)/bench
 	$(BIN)/python -m bench
 
-bench-quality: $(VENV)/dev
-	$(BIN)/python -m bench.quality
+bench-quality: $(VENV)/dev $(if $(EXTERNAL),$(VENV)/programs/bench-external/installed)
+	$(if $(EXTERNAL),$(VENV)/programs/bench-external/bin/python -m bench.external,$(BIN)/python -m bench.quality)
 
 faults: $(VENV)/dev
 	$(BIN)/python -m faults
