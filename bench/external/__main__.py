@@ -124,7 +124,7 @@ def _regrets(problem: ExternalProblem, optimizer: str, which: str, kept: dict[st
     start = f"{optimizer} {problem.name} "
     losses = np.array([kept[key][which] for key in sorted(kept) if key.startswith(start)])
     scale = max(kept[f"random {problem.name}"] - problem.optimum, 1e-12)
-    return np.clip((losses - problem.optimum) / scale, _LEAST, _MOST)
+    return np.asarray(np.clip((losses - problem.optimum) / scale, _LEAST, _MOST))
 
 
 def _compared(mine: list[Floats], base: list[Floats], *, logs: bool) -> tuple[float, float, tuple[float, float]]:
