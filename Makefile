@@ -28,7 +28,8 @@ help:
 	@echo "make test-spark  SparkTrials on a real Spark (needs Java)"
 	@echo "make docs    the site of the pages in docs/, in build/site, and the page of hyperopt's names"
 	@echo "make bench   speed, as ratios to peers measured in the same run; make bench scale: searches of up to 100,000 trials"
-	@echo "make bench-quality  what a search reaches at equal budget, beside peers (with the benchmark in ../shared/quality)"
+	@echo "make bench-quality  what a search reaches at equal budget, beside peers (with the benchmark in ../shared/quality);"
+	@echo "             EXTERNAL=1: on COCO's functions, HPOLib's tables and models of scikit-learn"
 	@echo "make faults  searches while everything dies and stores lose data, then the check; then the same with the code broken on purpose"
 	@echo "make lock    write $(LOCK) anew, with the newest versions; make lock-programs those of locks/programs"
 
@@ -68,6 +69,13 @@ $(VENV)/bench: $(VENV)/base
 
 $(VENV)/docs: $(VENV)/dev
 	$(PIP) $(LOCKED) --group docs
+	@touch $@
+
+# Benchmarks of others and the packages that have their tables: 350 MB, and not in the lock.
+$(VENV)/programs/bench-external/installed: pyproject.toml
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.3"
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --editable . --group bench-external
 	@touch $@
 
 $(VENV)/spark: $(VENV)/dev
@@ -166,8 +174,8 @@ $(SECTIONS):
 bench: $(VENV)/bench
 	$(BIN)/python -m bench $(filter $(SECTIONS),$(MAKECMDGOALS))
 
-bench-quality: $(VENV)/dev
-	$(BIN)/python -m bench.quality
+bench-quality: $(VENV)/dev $(if $(EXTERNAL),$(VENV)/programs/bench-external/installed)
+	$(if $(EXTERNAL),$(VENV)/programs/bench-external/bin/python -m bench.external,$(BIN)/python -m bench.quality)
 
 faults: $(VENV)/dev
 	$(BIN)/python -m faults

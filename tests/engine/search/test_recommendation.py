@@ -82,7 +82,7 @@ def test_of_several_losses_and_of_nothing_there_is_no_recommendation() -> None:
     assert "see `pareto`" in raised.value.hint
     for options in ({"replicates": 2}, {"return_recommended": True}):
         with pytest.raises(InvalidValue, match="of several losses there is a front"):
-            fmin(lambda _: [0, 0], SPACE, "rand", 4, verbose=False, objectives=2, **options)  # type: ignore[arg-type]
+            fmin(lambda _: [0, 0], SPACE, "rand", 4, verbose=False, objectives=2, **options)
     with pytest.raises(InvalidValue, match="replicates must be"):
         fmin(lambda _: 0, SPACE, "rand", 4, verbose=False, replicates=0)
     with pytest.raises(InvalidValue, match="a function of your own"):
