@@ -20,8 +20,8 @@ from hstore.store.events import Document
 from hstore.store.keys import Keys
 from hstore.store.log_chains import LogChain, data_of, head_of, observed_by, prev_of
 from hstore.store.merkle import EMPTY
-from hstore.store.named_content import ContentCheck
-from hstore.store.own_content import contradictions, holds_observed
+from hstore.store.named_content import ContentCheck, names_content
+from hstore.store.own_content import contradiction, holds_observed
 from hstore.store.recorded_heads import Fetch, RecordedHeads, holds_head
 from hstore.store.signatures import SignatureCheck, Signatures
 from hstore.store.verify import Report
@@ -104,13 +104,11 @@ class _Check:
         if tid != expected or isinstance(tid, bool):
             raise NeedsWholeLog
         chain = LogChain(tid, [*documents], self._digests(tid, documents))
-        if any(True for _ in contradictions(chain)):
-            raise NeedsWholeLog
         if self._signatures is None:
             identity = documents[0].get("_id")
             self._signatures = SignatureCheck(self._keys, identity if isinstance(identity, UUID) else None)
         self._signatures.chain(tid, documents, chain.digests)
-        if self._content is not None:
+        if self._content is not None and any(map(names_content, documents)):
             self._lost += [finding.message for finding in self._content.missing(chain)]
         self._events += len(documents)
         if tid is None:
@@ -127,15 +125,17 @@ class _Check:
             type_, data, by = document.get("type"), document.get("data"), document.get("by")
             if document.get("ver") != ver or "raw" in document or type_ == "quarantined" or type(data) is not dict:
                 raise NeedsWholeLog
-            prev = prev_of(document)
-            if ver and prev != after:
-                if prev is not None or tid is None:
+            if ver and data.get("prev") != after:
+                if prev_of(document) is not None or tid is None:
                     raise NeedsWholeLog
                 if type_ != "noted":  # which anyone may add
                     self._without_prev.add(by if isinstance(by, str) else "")
-            if type_ in ("queued", "finished") and not holds_observed(document):
+            if type_ == "done":
+                if contradiction(data):
+                    raise NeedsWholeLog
+            elif (type_ == "queued" or type_ == "finished") and not holds_observed(document):
                 raise NeedsWholeLog
-            if isinstance(by, str) and (not ver or (type_ == "reserved" and "process" in data)):
+            if (not ver or (type_ == "reserved" and "process" in data)) and isinstance(by, str):
                 self._ours.add(by)
             try:
                 after = digest(document, after)
