@@ -3,6 +3,7 @@
 `python -m bench [--quick] [durable memory suggest log heads signing start workers claims]`: quick
 takes the last two in half the time.
 `python -m bench scale`: what commands, searches and trials cost as a search gets long (see `bench.scale`).
+`python -m bench capacity`: what workers cost a server, and how many it can serve.
 `python -m bench pruning objectives`: what stopping early saves, and how well searches for two things at once do.
 `python -m bench ui`: bytes and seconds until the page shows a search, and CPU of viewers, beside optuna-dashboard.
 `python -m bench forged`: how many forged decisions replay finds where bits cannot be compared.

@@ -30,6 +30,12 @@ def missing_content(chains: Chains, fetch: Callable[[bytes], bytes]) -> Iterator
         yield from check.missing(chain)
 
 
+def names_content(document: Document) -> bool:
+    """Return whether *document* may name content that is kept elsewhere."""
+    data = document.get("data")
+    return isinstance(data, dict) and not _NAMING.isdisjoint(data)
+
+
 class ContentCheck:
     """Does so chain by chain; what several events name is fetched once."""
 
@@ -40,8 +46,7 @@ class ContentCheck:
     def missing(self, chain: LogChain) -> Iterator[Finding]:
         """Yield the events of *chain*, see `missing_content`."""
         for ver, document in enumerate(chain.documents):
-            data = data_of(document)
-            if not data.keys().isdisjoint(_NAMING):
+            if names_content(document):
                 yield from _missing(chain, ver, document, self._fetch, self._why_not)
 
     def _why_not(self, sha256: bytes) -> str:

@@ -162,7 +162,7 @@ class ReadModels:
         return query, update
 
     def rebuild(self, state: State) -> None:
-        """Drop the documents of the experiment and derive them again; `rebuilding` does so for a log not read yet."""
+        """Drop the documents of the experiment and derive them again; `rebuilding` does so as the log is read."""
         self.drop(state.exp)
         self.repair(state)
 

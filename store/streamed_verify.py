@@ -20,8 +20,8 @@ from hstore.store.events import Document
 from hstore.store.keys import Keys
 from hstore.store.log_chains import LogChain, data_of, head_of, observed_by, prev_of
 from hstore.store.merkle import EMPTY
-from hstore.store.named_content import ContentCheck
-from hstore.store.own_content import contradictions, holds_observed
+from hstore.store.named_content import ContentCheck, names_content
+from hstore.store.own_content import contradiction, holds_observed
 from hstore.store.recorded_heads import Fetch, RecordedHeads, holds_head
 from hstore.store.signatures import SignatureCheck, Signatures
 from hstore.store.verify import Report
@@ -32,7 +32,7 @@ _NEWS = frozenset({"done", "failed", "cancelled", "noted"})
 _SHAPELESS = (KeyError, TypeError, AttributeError, ValueError, OverflowError)
 
 
-class NotPlain(Exception):
+class NeedsWholeLog(Exception):
     """There is something in the log that only a look at all of it can explain."""
 
 
@@ -68,7 +68,7 @@ def verify_streamed(
         for tid, chain in groupby(documents, _tid_of):
             on_progress(check.take(tid, list(chain)))
         return check.result()
-    except NotPlain:
+    except NeedsWholeLog:
         return None
 
 
@@ -77,7 +77,7 @@ def _tid_of(document: Document) -> Any:
 
 
 class _Check:
-    """Takes chain after chain; raises `NotPlain` where all is not well."""
+    """Takes chain after chain; raises `NeedsWholeLog` where all is not well."""
 
     def __init__(self, fetch: Fetch, keys: Keys | None, *, last: int, looks_for_content: bool) -> None:
         self._fetch, self._keys, self._last = fetch, keys, last
@@ -102,15 +102,13 @@ class _Check:
         """Look at the chain of *tid*; return how many events it has."""
         expected = None if self._kept.own is None else len(self._kept.tips)
         if tid != expected or isinstance(tid, bool):
-            raise NotPlain
+            raise NeedsWholeLog
         chain = LogChain(tid, [*documents], self._digests(tid, documents))
-        if any(True for _ in contradictions(chain)):
-            raise NotPlain
         if self._signatures is None:
             identity = document_as_written(documents[0]).get("_id")
             self._signatures = SignatureCheck(self._keys, identity if isinstance(identity, UUID) else None)
         self._signatures.chain(tid, documents, chain.digests)
-        if self._content is not None:
+        if self._content is not None and any(map(names_content, documents)):
             self._lost += [finding.message for finding in self._content.missing(chain)]
         self._events += len(documents)
         if tid is None:
@@ -126,21 +124,23 @@ class _Check:
         for ver, document in enumerate(documents):
             type_, data, by = document.get("type"), document.get("data"), document.get("by")
             if document.get("ver") != ver or "raw" in document or type_ == "quarantined" or type(data) is not dict:
-                raise NotPlain
-            prev = prev_of(document)
-            if ver and prev != after:
-                if prev is not None or tid is None:
-                    raise NotPlain
+                raise NeedsWholeLog
+            if ver and data.get("prev") != after:
+                if prev_of(document) is not None or tid is None:
+                    raise NeedsWholeLog
                 if type_ != "noted":  # which anyone may add
                     self._without_prev.add(by if isinstance(by, str) else "")
-            if type_ in ("queued", "finished") and not holds_observed(document):
-                raise NotPlain
-            if isinstance(by, str) and (not ver or (type_ == "reserved" and "process" in data)):
+            if type_ == "done":
+                if contradiction(data):
+                    raise NeedsWholeLog
+            elif (type_ == "queued" or type_ == "finished") and not holds_observed(document):
+                raise NeedsWholeLog
+            if (not ver or (type_ == "reserved" and "process" in data)) and isinstance(by, str):
                 self._ours.add(by)
             try:
                 after = digest(document, after)
             except _SHAPELESS:
-                raise NotPlain from None
+                raise NeedsWholeLog from None
             digests.append(after)
         return digests
 
@@ -154,7 +154,7 @@ class _Check:
     def _take_trial(self, tid: int, chain: LogChain) -> None:
         first = chain.documents[0]
         if prev_of(first) != self._decision:
-            raise NotPlain
+            raise NeedsWholeLog
         if tid:
             self._is_followed[tid - 1] = 1
         else:
@@ -170,7 +170,7 @@ class _Check:
 
     def _observe(self, tid: int | None, ver: int, expected: bytes) -> None:
         if self._kept.digest(tid, ver) != expected:
-            raise NotPlain
+            raise NeedsWholeLog
         if tid is not None:
             self._observed[tid] = max(self._observed[tid], ver)
         else:
@@ -180,13 +180,13 @@ class _Check:
         """Return what is said of all that was read."""
         own, kept = self._kept.own, self._kept
         if own is None or self._awaited or self._ours & self._without_prev or self._signatures is None:
-            raise NotPlain
+            raise NeedsWholeLog
         for document in own.documents:
             for tid, ver, expected in observed_by(document):
                 self._observe(tid, ver, expected)
         heads = RecordedHeads(kept, self._fetch)
         if heads.finding is not None:
-            raise NotPlain
+            raise NeedsWholeLog
         report = Report(
             events=self._events, decisions=len(kept.tips), head=head_of(kept), decision_digest=self._decision,
             recorded=tuple(heads.right), uncommitted=self._uncommitted(own, heads.covered), findings=(),
@@ -259,11 +259,11 @@ class KeptChains(Mapping[int | None, LogChain]):
         """Return whether event *ver* of the chain of *tid* was read, and its digest is known."""
         try:
             return bool(self.digest(tid, ver))
-        except NotPlain:
+        except NeedsWholeLog:
             return False
 
     def digest(self, tid: int | None, ver: int) -> bytes:
-        """Return the digest of the chain of *tid* up to *ver*; raises `NotPlain` if it was not kept."""
+        """Return the digest of the chain of *tid* up to *ver*; raises `NeedsWholeLog` if it was not kept."""
         if tid is None and self.own is not None and 0 <= ver < len(self.own.digests):
             return self.own.digests[ver]
         if tid is not None and 0 <= tid < len(self.tips):
@@ -271,7 +271,7 @@ class KeptChains(Mapping[int | None, LogChain]):
                 return bytes(self._at_tip[tid * BYTES : (tid + 1) * BYTES])
             if (found := self._before.get((tid, ver))) is not None:
                 return found
-        raise NotPlain
+        raise NeedsWholeLog
 
     def __getitem__(self, tid: int | None) -> LogChain:
         if tid is None and self.own is not None:
@@ -306,4 +306,4 @@ def _tips(document: Document, fetch: Fetch) -> Any:
     try:
         return (RecordedHeads.data(document, fetch) or {}).get("tips")
     except (NotFound, VerificationFailed):
-        raise NotPlain from None
+        raise NeedsWholeLog from None

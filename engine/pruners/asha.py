@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hstore.engine.pruners.curves import Curve
-from hstore.engine.pruners.others import EVERY, Group, reached
+from hstore.engine.pruners.others import EVERY, ComparedTrials, reached
 from hstore.engine.pruners.pruner import Pruner, check_steps
 from hstore.store.errors import InvalidValue
 
@@ -39,7 +39,7 @@ def has_climbed(curve: Curve, *, reduction: int, min_steps: int, max_steps: int 
 
 def is_behind(
     curve: Curve, others: Mapping[int, Curve], *, reduction: int, min_steps: int, max_steps: int | None = None,
-    group: Group = EVERY,
+    group: ComparedTrials = EVERY,
 ) -> bool:  # fmt: skip
     """Return whether *curve* is not among the best 1 / *reduction* of those that reached its rung; the best always is.
 

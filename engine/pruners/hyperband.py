@@ -12,7 +12,7 @@ from typing import Any
 
 from hstore.engine.pruners.asha import check, has_climbed, is_behind
 from hstore.engine.pruners.curves import Curve
-from hstore.engine.pruners.others import Group
+from hstore.engine.pruners.others import ComparedTrials
 from hstore.engine.pruners.pruner import Pruner, check_steps
 
 
@@ -49,7 +49,7 @@ def decide(
     """
     wave = brackets(reduction, min_steps, max_steps)
     first = wave[tid % len(wave)]
-    bracket = Group((wave, first), lambda other: wave[other % len(wave)] == first)
+    bracket = ComparedTrials((wave, first), lambda other: wave[other % len(wave)] == first)
     return is_behind(curve, others, reduction=reduction, min_steps=first, max_steps=max_steps, group=bracket)
 
 

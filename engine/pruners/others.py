@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from hstore.engine.pruners.curves import Curve, KnownCurve
 
 
-class Group(NamedTuple):
+class ComparedTrials(NamedTuple):
     """Some of the trials: `key` names them, `holds` says by number which they are."""
 
     key: Hashable
@@ -105,10 +105,10 @@ class OtherCurves(Mapping[int, "Curve"]):
         return None if index.nans else Ranked(index.ordered, index.by_tid.get(self._tid))
 
 
-EVERY = Group("all", lambda _: True)
+EVERY = ComparedTrials("all", lambda _: True)
 
 
-def reached(others: Mapping[int, Curve], step: int, group: Group = EVERY) -> Ranked:
+def reached(others: Mapping[int, Curve], step: int, group: ComparedTrials = EVERY) -> Ranked:
     """Return the first value at *step* or beyond of each trial of *group* that came that far."""
 
     def of(known: KnownCurve) -> float | None:

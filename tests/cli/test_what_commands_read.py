@@ -14,11 +14,13 @@ from pymongo.database import Database
 from pymongo.read_concern import ReadConcern
 from tests.cli.commands import run
 
-from hstore import hp
+from hstore import hp, pruners
+from hstore.engine.evaluation.ctrl import TrialCtrl
+from hstore.engine.evaluation.pruning import PruningSession
 from hstore.engine.search.control import stop
 from hstore.engine.space import Space
 from hstore.store.errors import NotFound
-from hstore.store.events import Done, Noted, Queued, Reserved, Running
+from hstore.store.events import Done, Noted, Queued, Reported, Reserved, Running
 from hstore.store.experiment import Experiment
 from hstore.store.open_store import open_store
 from hstore.store.store import Store
@@ -197,3 +199,52 @@ def test_an_idle_reaper_of_many_experiments_asks_as_often_as_one_of_a_single_one
             reaper.run_once(names)
             asked.append(counting.commands)
     assert asked[0] == asked[1] > 0
+
+
+def test_what_reads_the_whole_log_reads_it_once(
+    mongo_url: str, mongo_store: Store, counting: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hstore.store.document_cursor.AT_ONCE", 40)
+    experiment = begin(mongo_store, "e")
+    asked: dict[str, list[int]] = {"verify": [], "rebuild": []}
+    for _ in range(2):
+        evaluate(experiment, 30)
+        for command, counts in asked.items():
+            counting.commands = 0
+            assert run(mongo_url, command, "e").exit_code == 0
+            counts.append(counting.commands)
+    batches_more = 30 * 4 // 40
+    assert {command: after - before for command, (before, after) in asked.items()} == {
+        "verify": batches_more, "rebuild": batches_more,
+    }  # fmt: skip
+
+
+def test_a_report_costs_the_same_whatever_others_reported(
+    mongo_url: str, counting: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hstore.engine.evaluation.pruning.READ_SECONDS", 0.0)  # so that the clock counts for nothing
+    monkeypatch.setattr("hstore.store.rewind_check.REPORT_SECONDS", 1e9)
+    costs = []
+    with open_store(mongo_url) as store:
+        for n in (2, 25):
+            experiment = Experiment(store, f"e{n}")
+            space = {"space": Space(hp.uniform("x", 0, 1)).to_data(), "pruner": pruners.asha.describe()}
+            experiment.begin(CREATED | space)
+            point = {"point": {"x": 0.5}, "params": {"x": 0.5}}
+            for tid in range(n + 1):
+                events = experiment.compose(
+                    (Queued, tid, point), (Reserved, tid, {"worker": "w", "host": "h", "attempt": 1}),
+                    (Running, tid, {"pid": 1, "python": "3", "hstore": "0"}),
+                    *((Reported, tid, {"step": step, "value": 0.5}) for step in (range(1, 10) if tid < n else ())),
+                )  # fmt: skip
+                experiment.append(events, more_to_come=tid < n)
+            worker = Experiment(store, f"e{n}", only=())
+            worker.load_trial(n)
+            ctrl = TrialCtrl(worker, n, pruning=PruningSession(worker, follows_all=False))
+            ctrl.report(1, 0.1)  # which reads what the others reported
+            counting.commands = counting.documents = 0
+            for step in range(2, 10):
+                ctrl.report(step, 0.1)
+                assert not ctrl.should_stop()
+            costs.append((counting.commands, counting.documents))
+    assert costs[0] == costs[1]
