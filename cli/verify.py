@@ -12,6 +12,7 @@ from hstore.cli.printing import print_json, print_text
 if TYPE_CHECKING:
     from hstore.cli.session import Session
     from hstore.store.keys import Keys
+    from hstore.store.lineage import Lineage
     from hstore.store.log_chains import Chains
     from hstore.store.published_head import Published
     from hstore.store.signatures import Signatures
@@ -50,7 +51,8 @@ def verify(
 
     EXPERIMENT may be a file of `hstore export -o`; that needs no MongoDB. Names the first event of each chain that was
     changed, removed, added or moved, and attachments and code that events name and that are lost or changed. Says which
-    keys signed how many events; signatures are checked if HSTORE_KEY is set. A person who can write to the store can
+    keys signed how many events; signatures are checked if HSTORE_KEY is set. A fork is compared with the experiment that
+    it was forked from, if that is in the store. A person who can write to the store can
     change events and all digests behind them: only a head that you kept elsewhere shows that. Exit code 0 if everything
     matches, 6 if not.
 
@@ -78,22 +80,35 @@ def verify(
     if not no_attachments:
         findings += _lost(store, chains, findings)
         findings += [why for why in _damaged(store) if all(why not in known for known in findings)]
+    lineage = _lineage(store, chains)
+    findings += [lineage.message] if lineage is not None and lineage.state == "changed" else []
     published = None if head is None else find_head(chains, head, recorded=report.recorded, at=at)
     is_wrong = bool(findings or signatures.wrong or (head is not None and published is None))
     if as_json:
-        print_json(_as_json(report, signatures, findings, head, published))
+        print_json(_as_json(report, signatures, findings, head, published, lineage))
     else:
         print_text(
             f"{experiment}: {report.events} events, {report.decisions} decisions: {'FAILED' if is_wrong else 'OK'}"
         )
         for line in (
             *findings,
+            *([lineage.message] if lineage is not None and lineage.state != "changed" else ()),
             *_about_heads(experiment, report, head, published),
             *_about(signatures, store.keys),
         ):
             print_text(text(line))
     if is_wrong:
         ctx.exit(FAILED)
+
+
+def _lineage(store: Store, chains: Chains) -> Lineage | None:
+    """Return whether what the experiment was forked from is still the same; None if it is no fork."""
+    from hstore.store.lineage import compare, source_of
+    from hstore.store.log_chains import chains_of
+
+    if (forked := source_of(chains)) is None:
+        return None
+    return compare(chains, chains_of(store.log.documents(forked["data"]["source"])), store.attachments.get)
 
 
 def _lost(store: Store, chains: Chains, known: list[str]) -> list[str]:
@@ -115,13 +130,16 @@ def _damaged(store: Store) -> Iterator[str]:
 
 
 def _as_json(
-    report: Report, signatures: Signatures, findings: list[str], head: bytes | None, published: Published | None
-) -> dict[str, Any]:
+    report: Report, signatures: Signatures, findings: list[str], head: bytes | None, published: Published | None,
+    lineage: Lineage | None,
+) -> dict[str, Any]:  # fmt: skip
     from dataclasses import asdict
 
     about = asdict(report) | {"signatures": asdict(signatures)}
     named = {finding.message for finding in report.findings}
     about["content"] = [message for message in findings if message not in named]
+    if lineage is not None:
+        about["forked"] = asdict(lineage)
     if head is not None:
         about["published"] = None if published is None else asdict(published)
     return about

@@ -39,6 +39,7 @@ MIGRATIONS = (
     Migration(7, "signatures"),
     Migration(8, "sealed"),
     Migration(9, "quarantine"),
+    Migration(11, "origin"),
 )
 
 

@@ -20,7 +20,7 @@ from uuid import UUID
 import bson
 import msgpack
 
-from hstore.store.event_documents import SPILL_ABOVE, spill, to_document
+from hstore.store.event_documents import SPILL_ABOVE, as_written, spill, to_document
 from hstore.store.events import CODEC, TYPES, Document, Event, Unreadable
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -28,8 +28,11 @@ _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 def canonical(document: Document) -> bytes:
     """Return the bytes that stand for *document* whatever program wrote it: msgpack of
-    [id, exp, tid, ver, type, v, at, by, [[name, value], …]], data sorted by name, nothing that the server fills.
+    [id, exp, tid, ver, type, v, at, by, [[name, value], …]], data sorted by name, nothing that the server fills. Of a
+    copy in a fork, id and exp are those of the original.
     """
+    if "origin" in document:
+        document = as_written(document)
     data, id, at = document["data"], document["_id"], document["at"]
     packed: bytes = msgpack.packb(
         [
@@ -98,9 +101,10 @@ def _canonical_event(event: Event) -> bytes:
 def _packed(event: Event) -> bytes:
     kind = type(event)
     values = zip(_FIELDS[kind], _VALUES[kind](event), strict=True)
+    exp, id = event.origin or (event.exp, event.id)
     packed: bytes = msgpack.packb(
         [
-            event.id.bytes, event.exp, event.tid, event.ver, event.type, event.v, _milliseconds(event.at), event.by,
+            id.bytes, exp, event.tid, event.ver, event.type, event.v, _milliseconds(event.at), event.by,
             [[name, value] for name, value in values if value is not None],
         ],
         default=_extension_of_aware,

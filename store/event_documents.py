@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from typing import Any, TypeGuard
+from uuid import UUID
 
 import bson
 
@@ -22,6 +23,7 @@ from hstore.store.events import (
     Document,
     Event,
     ExperimentEvent,
+    Origin,
     Queued,
     Signature,
     TrialEvent,
@@ -124,6 +126,7 @@ def are_tips(runs: Any) -> bool:
 _PARTS: dict[str, Callable[[Any], bool]] = {
     "observed": _is_observed,
     "tips": are_tips,
+    "cut": are_tips,
     "tags": _are(str),
     "about": _are(int),
     "batch": _are(int),
@@ -157,7 +160,30 @@ def to_document(event: Event) -> Document:
     document |= {
         "ver": event.ver, "type": event.type, "v": event.v, "at": event.at, "by": event.by, "data": data,
     }  # fmt: skip
+    if event.origin is not None:
+        document["origin"] = {"exp": event.origin[0], "id": event.origin[1]}
     return document
+
+
+def as_written(document: Document) -> Document:
+    """Return the *document* of a copied event as it was in the experiment that it was written in; others as they are.
+
+    That is what its digest covers, and what was small enough for an event.
+    """
+    if (origin := origin_of(document)) is None:
+        return document
+    written = document | {"_id": origin[1], "exp": origin[0]}
+    del written["origin"]
+    return written
+
+
+def origin_of(document: Document) -> Origin | None:
+    """Return where the *document* of an event was copied from; None if it was not, or does not say so properly."""
+    found = document.get("origin")
+    if not isinstance(found, Mapping):
+        return None
+    exp, id = found.get("exp"), found.get("id")
+    return (exp, id) if isinstance(exp, str) and isinstance(id, UUID) else None
 
 
 def from_document(document: Document, fetch: Callable[[bytes], bytes] | None = None) -> Event:
@@ -213,6 +239,7 @@ def from_document(document: Document, fetch: Callable[[bytes], bytes] | None = N
         by=document["by"],
         ts=(ts.time, ts.inc) if isinstance(ts, bson.Timestamp) else None,
         mac=signature_of(document),
+        origin=origin_of(document),
         extra=extra or NOTHING,
         **known,
     )
@@ -239,6 +266,7 @@ def unreadable(envelope: Document, why: str, raw: bytes) -> Unreadable:
         why=why,
         raw=raw,
         mac=signature_of(envelope),
+        origin=origin_of(envelope),
     )
 
 
@@ -281,7 +309,7 @@ def spill(document: Document) -> tuple[Document, dict[bytes, bytes]]:
     a blob is the BSON of {"value": …}. What fits comes back as it is. Raises `InvalidEvent` if moving
     values out is not enough.
     """
-    if len(bson.encode(document, codec_options=CODEC)) <= SPILL_ABOVE:
+    if len(bson.encode(as_written(document), codec_options=CODEC)) <= SPILL_ABOVE:
         return document, {}
     data = dict(document["data"])
     sizes = {name: bson.encode({"value": value}, codec_options=CODEC) for name, value in data.items()}
@@ -293,7 +321,7 @@ def spill(document: Document) -> tuple[Document, dict[bytes, bytes]]:
         del data[name]
         spilled[name] = {"sha256": digest, "length": len(blob)}
         small = document | {"data": data | {"spilled": spilled}}
-        if len(bson.encode(small, codec_options=CODEC)) <= SPILL_ABOVE:
+        if len(bson.encode(as_written(small), codec_options=CODEC)) <= SPILL_ABOVE:
             return small, blobs
     raise InvalidEvent(f"an event of type {document['type']} is too large even without its data")
 

@@ -18,6 +18,8 @@ have another tid, which its program chose; a type checker refuses to take one fo
 
 Signature: TypeAlias = tuple[bytes, bytes]
 """Of an event: the id of the key (8 bytes), and the HMAC-SHA256 (32 bytes). See `keys.Keys`."""
+Origin: TypeAlias = tuple[str, UUID]
+"""Of an event that a fork copied: the experiment that it was written in, and its id there."""
 
 EVENT_BYTES = 64 * 1024
 """The most bytes a stored event may take; the validator of every store has the same limit."""
@@ -65,6 +67,9 @@ class Event:
     """Filled by the store on arrival (seconds, counter); for listing only."""
     mac: Signature | None = field(default=None, compare=False)
     """Signs the chain up to this event, if its writer had a key; stored beside the data, and no part of the digest."""
+    origin: Origin | None = None
+    """Of a copy in a fork; the digest covers it in the place of *exp* and *id*, so a copy has the digest of its
+    original."""
     extra: Data = field(default_factory=lambda: NOTHING)
     """Data that this version of hstore has no field for; kept, since the digest covers it."""
 
@@ -302,11 +307,21 @@ class Sealed(ExperimentEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forked(ExperimentEvent):
-    """The experiment went on from another one's first trials."""
+    """The experiment goes on from another one's first trials: from copies of their events, or in another space."""
 
     type: ClassVar[str] = "forked"
     source: str
+    """The name of the other experiment."""
     until: int
+    """How many of its decisions there were."""
+    head: bytes | None = None
+    """The head (32 bytes, see `head`) of what was taken of it."""
+    cut: Sequence[Sequence[Any]] | None = None
+    """How far that went: [tid or None, n, ver] of each run of n chains that ended with *ver*."""
+    left_out: int | None = None
+    """How many of its trials do not fit the space of this one; None: it has the same space, and all were copied."""
+    person: str | None = None
+    """Who forked it, as `person.person` found it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from hstore.store.chain_digests import own_first
 from hstore.store.digest import digest
-from hstore.store.event_documents import from_document, place, signature_of
+from hstore.store.event_documents import as_written, from_document, place, signature_of
 from hstore.store.events import Document, Event, Noted, Signature
 from hstore.store.keys import Keys
 from hstore.store.log_chains import quarantined_ids
@@ -45,7 +45,7 @@ def look_at(documents: Iterable[Document], keys: Keys | None) -> Signatures:
         if at is not None and (not is_gone or at[1] == len(chains[at[0]])):
             chains[at[0]].append({**document, "mac": QUARANTINED} if is_gone else document)
     own = chains.get(None) or [{}]
-    identity = own[0].get("_id")
+    identity = as_written(own[0]).get("_id")
     look = _Look(keys, identity if isinstance(identity, UUID) else None)
     for tid in sorted(chains, key=own_first):  # its own chain first: it vouches for others
         look.chain(tid, chains[tid])

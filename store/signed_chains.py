@@ -34,7 +34,7 @@ class SignedChains:
         """Sign *event*, which was just made, and is the next of its chain; that has this *digest* with it."""
         if own_chain and own_chain[0].id in self._keys.unsigned:
             return
-        identity = own_chain[0].id if own_chain else self._identity
+        identity = identity_of(own_chain[0]) if own_chain else self._identity
         if isinstance(event, Created):
             identity = self._identity = event.id
         if identity is None:
@@ -46,11 +46,11 @@ class SignedChains:
         """Return whether the experiment was there before the keys were, and no person has signed it since."""
         if not self._keys.unsigned or not own_chain or own_chain[0].id not in self._keys.unsigned:
             return False
-        identity = own_chain[0].id
+        identity = identity_of(own_chain[0])
         for event in own_chain:
             is_signature = isinstance(event, Noted) and vouched(event)
             if is_signature and not self._keys.why_not(event.mac, identity, digest(None, event.ver)):
-                self._keys.unsigned.discard(identity)
+                self._keys.unsigned.discard(own_chain[0].id)
                 return False
         return True
 
@@ -62,7 +62,7 @@ class SignedChains:
         digests: of the chain up to each of them. The experiment's own chain comes before those of its trials.
         """
         if tid is None and events[0].ver == 0:
-            self._identity = events[0].id
+            self._identity = identity_of(events[0])
         n = next((n for n in range(len(events), 0, -1) if not self.why_not(events[n - 1], digests[n - 1])), 0)
         while n < len(events) and is_quarantined(events[n]):
             n += 1
@@ -87,6 +87,14 @@ class SignedChains:
             f"{self._exp}` shows who signed what, and `hstore sign {self._exp}` signs it if you trust it",
             exp=self._exp, tid=tid, ver=ver,
         )  # fmt: skip
+
+
+def identity_of(created: Event) -> UUID:
+    """Return the id of the event that began the experiment: a fork has that of its first ancestor.
+
+    So what was signed there is signed in its forks as well. Events that a fork adds hold its own name.
+    """
+    return created.id if created.origin is None else created.origin[1]
 
 
 def note_of_all(chains: Mapping[Chain, Sequence[Event]], digest: Callable[[Chain, int], bytes]) -> dict[str, object]:

@@ -31,6 +31,8 @@ from hstore.store.events import (
 from hstore.store.experiment import Experiment
 from hstore.store.fold import UNFINISHED, Trial, evolve, why_not
 from hstore.store.indigestible import BROKEN
+from hstore.store.lineage import compare
+from hstore.store.log_chains import chains_of
 from hstore.store.memory import MemoryLog
 from hstore.store.signatures import look_at
 from hstore.store.state import State
@@ -109,6 +111,7 @@ def check(
             Violation(kind="seal", message=f.message, tid=f.tid, ver=f.ver)
             for f in verify(log.documents, fetch=store.attachments.get).findings
         ),
+        *_check_source(store, log),
     ]
     if not any(finding.kind in ("gap", "twice", "unreadable") for finding in findings):
         findings += _check_replay(store, log, on_progress)
@@ -137,6 +140,16 @@ def _check_signed(store: Store, name: str) -> Iterator[Violation]:
     if store.keys is not None:
         for wrong in look_at(store.log.documents(name), store.keys).wrong:
             yield Violation(kind="seal", message=wrong)
+
+
+def _check_source(store: Store, log: WholeLog) -> Iterator[Violation]:
+    """Find that the experiment from which this one was forked was changed since."""
+    if log.state.forked is None:
+        return
+    source = chains_of(store.log.documents(log.state.forked.source))
+    found = compare(chains_of(log.documents), source, store.attachments.get)
+    if found is not None and found.state == "changed":
+        yield Violation(kind="seal", message=found.message)
 
 
 def _is_over(state: State) -> bool:
