@@ -44,12 +44,12 @@ def never(config: dict[str, Any]) -> float:
 
 @pytest.mark.parametrize("algo", ["rand", "tpe", "auto"])
 def test_the_next_trials_of_a_fork_are_those_that_its_source_tried_next(algo: str, mongo_store: Store) -> None:
-    source = search(mongo_store, "a", 30, algo, rstate=3)
-    made = search(mongo_store, "b", 30, algo, rstate=3, fork_from="a", at=25)
+    source = search(mongo_store, "a", 24, algo, rstate=3)
+    made = search(mongo_store, "b", 24, algo, rstate=3, fork_from="a", at=21)
     assert [trial.point for trial in made.trials] == [trial.point for trial in source.trials]
-    assert made.digest(24, 0) == source.digest(24, 0)
-    again = search(mongo_store, "b", 30, algo, rstate=3, fork_from="a", at=25, fn=never)
-    assert len(again.trials) == 30
+    assert made.digest(20, 0) == source.digest(20, 0)
+    again = search(mongo_store, "b", 24, algo, rstate=3, fork_from="a", at=21, fn=never)
+    assert len(again.trials) == 24
     assert derive_again(made).is_same
     assert check(mongo_store, "b") == []
 
@@ -57,7 +57,7 @@ def test_the_next_trials_of_a_fork_are_those_that_its_source_tried_next(algo: st
 def test_a_fork_of_a_search_with_workers_decides_first_what_its_source_decided(
     mongo_url: str, mongo_store: Store
 ) -> None:
-    with worker_here(mongo_url, jobs=2, isolate="none"):
+    with worker_here(mongo_url, slots=2):
         source = search(mongo_store, "a", 16, "tpe", rstate=3, workers=0, max_queue_len=4)
     unlike = []
     for at in (1, 4, 7, 11, 15):  # some of them in the middle of decisions that were made together
