@@ -93,8 +93,8 @@ def app(ctx: click.Context, url: str | None, debug: bool) -> None:
 
 COMMANDS = (
     ls, show, best, diff, explain, status, ui, log, export, plot, importance, worker, run_command, pause, resume, stop,
-    retry, enqueue, fork, ask, report, tell, fail, void, unvoid, amend, note, tag, replay, verify, check, rebuild, snapshot,
-    import_, migrate, head, seal, key, sign, quarantine, mcp, db,
+    retry, enqueue, fork, ask, report, tell, fail, void, unvoid, amend, note, tag, replay, verify, check, rebuild,
+    snapshot, import_, migrate, head, seal, key, sign, quarantine, mcp, db,
 )  # fmt: skip
 for command in COMMANDS:
     app.add_command(command)

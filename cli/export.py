@@ -86,7 +86,8 @@ def export(
         raise click.UsageError(
             "name a file: --csv FILE, --jsonl FILE or --parquet FILE, or for all of it -o FILE.hstore; or --to TOOL URI"
         )
-    with session.experiment(experiment) as found:
+    is_streamed = not files and to is None  # then no trial is kept in memory
+    with session.experiment(experiment, only=() if is_streamed else None) as found:
         if bundle is not None:
             write_whole(found, bundle)
         table = table_of(found, kind) if files else {}

@@ -36,8 +36,8 @@ def fork(
     """Begin experiment NEW with the first trials of EXPERIMENT, and what was known of them at WHEN.
 
     NEW goes on from there on its own: EXPERIMENT stays as it is, and may be searched meanwhile. Nothing is evaluated
-    again; trials that had not ended at WHEN are queued in NEW. With the same algorithm, seed and space the next trial of
-    NEW is the one that EXPERIMENT tried next. `hstore verify NEW` compares it with EXPERIMENT from then on.
+    again; trials that had not ended at WHEN are queued in NEW. With the same algorithm, seed and space the next trial
+    of NEW is the one that EXPERIMENT tried next. `hstore verify NEW` compares it with EXPERIMENT from then on.
 
     To go on, call fmin(…, experiment="NEW") with an objective, or start workers and fmin(…, workers=0). Without algo=
     fmin goes on with the algorithm of the fork.
@@ -63,11 +63,9 @@ def fork(
     if space_ref is not None:
         sys.path.insert(0, os.getcwd())  # as python itself does
     space = None if space_ref is None else load_space(space_ref)
-    with session.reading(experiment) as (store, source):
-        with tqdm(unit="event", leave=False, disable=not sys.stderr.isatty(), file=sys.stderr) as bar:
-            made = fork_search(
-                store, source, name, at=at, space=space, algo=algo, seed=seed, on_progress=bar.update
-            )  # fmt: skip
+    bar = tqdm(unit="event", leave=False, disable=not sys.stderr.isatty(), file=sys.stderr)
+    with session.reading(experiment) as (store, source), bar:
+        made = fork_search(store, source, name, at=at, space=space, algo=algo, seed=seed, on_progress=bar.update)
     if as_json:
         print_json(_data(made))
     else:

@@ -51,10 +51,9 @@ def verify(
 
     EXPERIMENT may be a file of `hstore export -o`; that needs no MongoDB. Names the first event of each chain that was
     changed, removed, added or moved, and attachments and code that events name and that are lost or changed. Says which
-    keys signed how many events; signatures are checked if HSTORE_KEY is set. A fork is compared with the experiment that
-    it was forked from, if that is in the store. A person who can write to the store can
-    change events and all digests behind them: only a head that you kept elsewhere shows that. Exit code 0 if everything
-    matches, 6 if not.
+    keys signed how many events; signatures are checked if HSTORE_KEY is set. A fork is compared with the experiment
+    that it was forked from, if that is in the store. A person who can write to the store can change events and all
+    digests behind them: only a head that you kept elsewhere shows that. Exit code 0 if everything matches, 6 if not.
 
     \b
     hstore verify digits

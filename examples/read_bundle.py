@@ -41,8 +41,9 @@ def extension(value: Any) -> Any:
 
 def digest(event: dict[str, Any], after: bytes) -> bytes:
     """Return the digest of *event*, which follows what has the digest *after* in its chain."""
-    data = event["data"]
-    fields = [event["_id"].bytes, event["exp"], event.get("tid"), event["ver"], event["type"], event["v"]]
+    data, of_original = event["data"], event.get("origin")  # a fork has copies, with the digests of the originals
+    exp, id = (of_original["exp"], of_original["id"]) if of_original else (event["exp"], event["_id"])
+    fields = [id.bytes, exp, event.get("tid"), event["ver"], event["type"], event["v"]]
     fields += [milliseconds(event["at"]), event["by"], [[name, data[name]] for name in sorted(data)]]
     packed: bytes = msgpack.packb(fields, default=extension)
     return hashlib.sha256(after + packed).digest()

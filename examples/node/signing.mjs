@@ -77,7 +77,8 @@ function pack(value) {
 export function digest(event, after) {
   const typed = BSON.deserialize(BSON.serialize(event), TYPED);
   const data = Object.keys(typed.data).sort().map((name) => [name, typed.data[name]]);
-  const { _id, exp, tid, ver, type, v, at, by } = typed;
+  const { tid, ver, type, v, at, by } = typed;
+  const { exp, id: _id } = typed.origin ?? { exp: typed.exp, id: typed._id }; // a fork has copies with the same digests
   const id = Buffer.concat([Buffer.from([0xc4, 16]), bytes(_id)]);
   const fields = [exp, tid, ver, type, v].map(pack);
   const rest = [packInt(BigInt(at.getTime())), pack(by), pack(data)];

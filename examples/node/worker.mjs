@@ -44,7 +44,8 @@ async function read(tid, ver = Infinity) {
   const found = await events.find({ exp, tid, ver: { $lte: ver } }, TYPED).sort({ ver: 1 }).toArray();
   const chain = found.map((event) => BSON.deserialize(BSON.serialize(event)));
   if (!keys.length) return { chain };
-  const created = tid === null ? found[0]._id : (await read(null)).chain[0]._id;
+  const first = tid === null ? found[0] : (await read(null)).chain[0];
+  const created = first.origin?.id ?? first._id; // that of a fork is its ancestor's
   return { chain, created, digest: checked(found, created, keys) };
 }
 
