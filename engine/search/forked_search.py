@@ -35,9 +35,9 @@ def fork_search(
 ) -> Experiment:
     """Begin experiment *new* with what experiment *name* was at *at*, as `Store.fork` does; return it.
 
-    space: another one; trials that fit it are known then, as with a warm start, and the others are left out. algo, seed:
-    of the suggestions from there on. Raises as `Store.fork` does, and `InvalidValue` for an algorithm that cannot
-    search the space.
+    space: another one; trials that fit it are known then, as with a warm start, and the others are left out.
+    algo, seed: of the suggestions from there on.
+    Raises as `Store.fork` does, and `InvalidValue` for an algorithm that cannot search the space.
     """
     source, moment = store.experiment(name), None if at is None else parse(at, now())
     assert source.state.created is not None

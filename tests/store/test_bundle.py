@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import io
 import json
-import random
 import tracemalloc
 import uuid
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import bson
 import pytest
@@ -145,20 +144,19 @@ def test_a_long_search_is_written_and_read_an_event_at_a_time(
     trials = MongoTrials(mongo_store, exp_key="long")
     trials.asynchronous = False
     fmin(lambda p: p["x"], {"x": hp.uniform("x", 0, 1)}, rand.suggest, 1, trials=trials, rstate=0, verbose=False)
-    [*stored] = mongo_store.log.documents("long")
-    large, n = 20_000, 500
+    created, decision = (next(iter(mongo_store.log.chain_documents("long", tid))) for tid in (None, 0))
+    large, n = 20_000, 300
 
     def documents(_: str) -> Iterator[dict[str, Any]]:
-        yield stored[0]
+        yield created
         for tid in range(n):
-            point = random.Random(tid).randbytes(large)  # what cannot be compressed
-            data = stored[1]["data"] | {"point": {"x": 0.5}, "params": {"x": point}}
-            yield stored[1] | {"tid": tid, "_id": uuid.uuid4(), "data": data}
+            data = decision["data"] | {"point": {"x": 0.5}, "params": {"x": bytes([tid % 256]) * large}}
+            yield decision | {"tid": tid, "_id": uuid.uuid4(), "data": data}
 
     monkeypatch.setattr(mongo_store.log, "documents", documents)
     file = io.BytesIO()
     tracemalloc.start()
-    manifest = write_bundle(mongo_store.experiment("long", only=()), Discarding(), version="0")
+    manifest = write_bundle(mongo_store.experiment("long", only=()), cast(IO[bytes], Discarding()), version="0")
     assert manifest["decisions"] == n
     written_with = tracemalloc.get_traced_memory()[1]
     write_bundle(mongo_store.experiment("long", only=()), file, version="0")

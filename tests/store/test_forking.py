@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from hstore.engine.audit.check import check
 from hstore.engine.audit.replay import derive_again
 from hstore.engine.evaluation import attempt
 from hstore.store.errors import ClosedChain, InvalidValue, NotFound, NotSigned
-from hstore.store.events import Done, Queued
+from hstore.store.events import Done, Event, Queued
 from hstore.store.experiment import Experiment
 from hstore.store.fork_cut import cut_of, in_order_of_arrival
 from hstore.store.forking import _copy, fork
@@ -108,7 +109,8 @@ def test_a_fork_stands_in_both_stores_with_the_results_and_attachments_that_were
 
 def test_a_fork_that_was_killed_takes_no_event_and_goes_on_when_it_is_made_again(mongo_store: Store) -> None:
     source = searched(mongo_store)
-    chains = {None: source.chain(None)} | {trial.tid: source.chain(trial.tid) for trial in source.trials}
+    chains: dict[int | None, Sequence[Event]] = {None: source.chain(None)}
+    chains |= {trial.tid: source.chain(trial.tid) for trial in source.trials}
     events = in_order_of_arrival(cut_of(source.events, chains))
     mongo_store.log.append([_copy(event, "again") for event in events[:9]])
     half = mongo_store.experiment("again")

@@ -76,8 +76,13 @@ def test_a_sweep_that_was_killed_is_resumed_by_the_same_call_at_the_points_of_an
 def test_a_sweep_is_taken_up_again_from_an_earlier_point_without_evaluating_anything_twice(mongo_store: Store) -> None:
     search(mongo_store, 24)
     calls = []
-    fmin(lambda p: calls.append(p) or p["x"] ** 2, SPACE, tpe.suggest, 24, rstate=1, verbose=False,
-         experiment="again", store=mongo_store, fork_from="digits", at=20)  # fmt: skip
+
+    def objective(config: dict[str, float]) -> float:
+        calls.append(config["x"])
+        return config["x"] ** 2
+
+    fmin(objective, SPACE, tpe.suggest, 24, rstate=1, verbose=False, experiment="again", store=mongo_store,
+         fork_from="digits", at=20)  # fmt: skip
     first, again = mongo_store.experiment("digits"), mongo_store.experiment("again")
     assert len(calls) == 4
     assert [trial.point for trial in again.trials] == [trial.point for trial in first.trials]

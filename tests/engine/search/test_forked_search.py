@@ -70,7 +70,7 @@ def test_a_fork_of_a_search_with_workers_decides_first_what_its_source_decided(
 
 
 def test_a_fork_of_a_search_that_goes_on_leaves_it_alone_and_evaluates_what_was_under_way(mongo_store: Store) -> None:
-    forked = []
+    forked: list[Experiment] = []
 
     def objective(config: dict[str, Any]) -> float:
         if not forked and len(mongo_store.experiment("a").trials) == 4:
