@@ -20,6 +20,7 @@ from hstore.cli.doctor import doctor
 from hstore.cli.enqueue import enqueue
 from hstore.cli.explain import explain
 from hstore.cli.export import export
+from hstore.cli.fork import fork
 from hstore.cli.head import head, seal
 from hstore.cli.housekeep import archive, copy, rm, title, unarchive
 from hstore.cli.import_ import import_
@@ -84,6 +85,7 @@ def app(ctx: click.Context, url: str | None, color: str, debug: bool) -> None:
     hstore retry digits --failed  evaluate failed trials again
     hstore enqueue digits '{…}'   evaluate a point of your own
     hstore amend digits 7 --loss 0.31 --reason '…'  correct a result; the earlier one stays in the log
+    hstore fork digits new --at 120  begin a new search with the first 120 trials of this one
     hstore export digits --csv f  write its trials as a table
     hstore plot digits -o d.png   draw its history, importance and slices
     hstore importance digits      which parameters mattered
@@ -101,8 +103,9 @@ def app(ctx: click.Context, url: str | None, color: str, debug: bool) -> None:
 
 COMMANDS = (
     ls, show, best, diff, explain, status, ui, log, export, plot, importance, worker, run_command, pause, resume, stop,
-    retry, enqueue, ask, report, tell, fail, void, unvoid, amend, note, tag, replay, verify, check, rebuild, snapshot,
-    rerun, archive, unarchive, title, copy, rm, import_, migrate, head, seal, key, sign, quarantine, mcp, doctor, db,
+    retry, enqueue, fork, ask, report, tell, fail, void, unvoid, amend, note, tag, replay, verify, check, rebuild,
+    snapshot, rerun, archive, unarchive, title, copy, rm, import_, migrate, head, seal, key, sign, quarantine, mcp,
+    doctor, db,
 )  # fmt: skip
 for command in COMMANDS:
     app.add_command(command)

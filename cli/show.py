@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from hstore.cli.session import Session
     from hstore.store.attachments import SavedAttachment
-    from hstore.store.events import Noted
+    from hstore.store.events import Forked, Noted
     from hstore.store.experiment import Experiment
     from hstore.store.experiment_summary import ExperimentSummary
     from hstore.store.fold import Trial
@@ -155,6 +155,7 @@ def experiment_data(summary: ExperimentSummary) -> dict[str, Any]:
         "recommended": None if (found := summary.recommended) is None else recommended_data(found),
         "as_of_event": summary.as_of_event,
         "objective_changes": _objective_changes(summary.experiment),
+        "forked": _lineage_data(summary.experiment.state.forked),
         "space": _space(summary.experiment),
         "decision_digest": summary.decision_digest,
         "copied": summary.experiment.state.copied,
@@ -206,6 +207,8 @@ def _heading(summary: ExperimentSummary) -> Iterator[str]:
     if (origin := state.copied) is not None:
         head = origin["head"].hex()
         yield f"copied     from {text(origin['exp'])} in {text(origin.get('store'))}, where the head was {head}"
+    if state.forked is not None:
+        yield f"forked     {_lineage(state.forked)}"
     yield f"algorithm  {_algorithm(state.algorithm)}"
     if state.pruner:
         yield f"pruner     {_algorithm(state.pruner)}"
@@ -221,6 +224,20 @@ def _heading(summary: ExperimentSummary) -> Iterator[str]:
     if state.unreadable:
         yield f"unreadable {', '.join(f'trial {e.tid} event {e.ver}' for e in state.unreadable)}"
     yield from aside(experiment.name, told_aside(experiment.set_aside_if_signed()))
+
+
+def _lineage_data(forked: Forked | None) -> dict[str, Any] | None:
+    if forked is None:
+        return None
+    return {name: getattr(forked, name) for name in ("source", "until", "left_out", "head", "at", "person")}
+
+
+def _lineage(forked: Forked) -> str:
+    from hstore.cli.table import text
+
+    person = f", by {text(forked.person)}" if forked.person else ""
+    left_out = f", of which {forked.left_out} are left out" if forked.left_out else ""
+    return f"from the first {forked.until} trials of {text(forked.source)}{left_out}, at {text(forked.at)}{person}"
 
 
 def _algorithm(described: Mapping[str, Any]) -> str:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from hstore.cli.session import Session
     from hstore.store.keys import Keys
+    from hstore.store.lineage import Lineage
     from hstore.store.published_head import Published
     from hstore.store.signatures import Signatures
     from hstore.store.store import Store
@@ -54,9 +55,9 @@ def verify(
 
     EXPERIMENT may be a file of `hstore export -o`; that needs no MongoDB. Names the first event of each chain that was
     changed, removed, added or moved, and attachments and code that events name and that are lost or changed. Says which
-    keys signed how many events; signatures are checked if HSTORE_KEY is set. A person who can write to the store can
-    change events and all digests behind them: only a head that you kept elsewhere shows that. Exit code 0 if everything
-    matches, 6 if not.
+    keys signed how many events; signatures are checked if HSTORE_KEY is set. A fork is compared with the experiment
+    that it was forked from, if that is in the store. A person who can write to the store can change events and all
+    digests behind them: only a head that you kept elsewhere shows that. Exit code 0 if everything matches, 6 if not.
 
     \b
     hstore verify digits
@@ -78,6 +79,7 @@ def verify(
         print_text(f"{experiment}: {counts}: {'FAILED' if found.is_wrong else 'OK'}")
         for line in (
             *found.findings,
+            *([found.lineage.message] if found.lineage is not None and found.lineage.state != "changed" else ()),
             *_about_heads(experiment, found.report, head, found.published),
             *_about(found.signatures, store.keys),
         ):
@@ -95,6 +97,8 @@ class Examined:
     findings: list[str]
     published: Published | None
     """The state that has the head that was given."""
+    lineage: Lineage | None
+    """What it was forked from, and whether that is still the same."""
     is_wrong: bool
 
 
@@ -106,25 +110,28 @@ def examine(
 
     on_progress is called with the number of events of each chain.
     """
-    report, signatures, lost, published = _look(store, name, head, at, has_attachments, on_progress)
+    report, signatures, lost, published, lineage = _look(store, name, head, at, has_attachments, on_progress)
     findings = [finding.message for finding in report.findings]
     findings += [why for why in lost if why not in findings]
     if has_attachments:
         findings += [why for why in _damaged(store) if all(why not in known for known in findings)]
+    findings += [lineage.message] if lineage is not None and lineage.state == "changed" else []
     is_wrong = bool(findings or signatures.wrong or (head is not None and published is None))
     return Examined(
-        report=report, signatures=signatures, findings=findings, published=published, is_wrong=is_wrong
+        report=report, signatures=signatures, findings=findings, published=published, is_wrong=is_wrong,
+        lineage=lineage,
     )  # fmt: skip
 
 
 def _look(
     store: Store, name: str, head: bytes | None, at: str | None, looks_for_content: bool,
     on_progress: Callable[[int], object],
-) -> tuple[Report, Signatures, list[str], Published | None]:  # fmt: skip
-    """Return what is found in the log, what is lost of what it names, and which part of it *head* commits to.
+) -> tuple[Report, Signatures, list[str], Published | None, Lineage | None]:  # fmt: skip
+    """Return what is found in the log, what is lost of what it names, which part of it *head* commits to, and lineage.
 
     The log is read once and not kept, unless something is wrong, or all its states are to be searched for *head*.
     """
+    from hstore.store.lineage import compare, source_of
     from hstore.store.log_chains import chains_of
     from hstore.store.named_content import missing_content
     from hstore.store.published_head import find_head, recorded_as
@@ -141,7 +148,7 @@ def _look(
     if seen is not None and (head is None or at is None):
         published = None if head is None else recorded_as(head, seen.report)
         if head is None or published is not None:
-            return seen.report, seen.signatures, list(seen.lost), published
+            return seen.report, seen.signatures, list(seen.lost), published, None
     documents = list(store.log.documents(name))
     if not documents:
         store.experiment(name)  # raises NotFound
@@ -149,7 +156,10 @@ def _look(
     report, signatures = verify_chains(chains, fetch=fetch), look_at(documents, store.keys)
     lost = [each.message for each in missing_content(chains, fetch)] if looks_for_content else []
     published = None if head is None else find_head(chains, head, recorded=report.recorded, at=at)
-    return report, signatures, lost, published
+    forked = source_of(chains)
+    source = None if forked is None else chains_of(store.log.documents(forked["data"]["source"]))
+    lineage = None if source is None else compare(chains, source, fetch)
+    return report, signatures, lost, published, lineage
 
 
 def _damaged(store: Store) -> Iterator[str]:
@@ -169,6 +179,8 @@ def _as_json(found: Examined, head: bytes | None) -> dict[str, Any]:
     about = asdict(found.report) | {"signatures": asdict(found.signatures)}
     named = {finding.message for finding in found.report.findings}
     about["content"] = [message for message in found.findings if message not in named]
+    if found.lineage is not None:
+        about["forked"] = asdict(found.lineage)
     if head is not None:
         about["published"] = None if found.published is None else asdict(found.published)
     return about

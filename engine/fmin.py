@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
 import inspect
 import os
@@ -14,8 +15,9 @@ from hstore.engine.algorithms.repeated import plain_replicates
 from hstore.engine.evaluation.domain import describe
 from hstore.engine.hyperopt.documents import raw_values
 from hstore.engine.hyperopt.domain import Domain
+from hstore.engine.hyperopt.forked_view import algorithm_of, forked
 from hstore.engine.hyperopt.losses import best_of
-from hstore.engine.hyperopt.open_view import default_algorithm, open_view
+from hstore.engine.hyperopt.open_view import open_view
 from hstore.engine.hyperopt.search_call import SearchCall
 from hstore.engine.hyperopt.trials import Trials
 from hstore.engine.hyperopt.warm_start_sources import known_from
@@ -74,6 +76,8 @@ def fmin(
     pruner: Any = None,
     objectives: SupportsInt | None = None,
     warm_start: Any = None,
+    fork_from: str | None = None,
+    at: int | str | dt.datetime | None = None,
     max_consecutive_failures: SupportsInt | None = None,
     keep_output: Literal["failed", "always", "never"] = "failed",
     executor: Any = None,
@@ -145,6 +149,11 @@ def fmin(
     warm_start: begin with what is known from earlier searches: the name of an experiment of this store, "url#name" for
         one of another store, `Trials`, or a list of several. Their trials that fit *space* become trials of this
         experiment, on top of *max_evals*; those that it has already are not added again. See docs/trials.md.
+    fork_from: begin *experiment* with the first trials of another one in the same store, and go on from there: the
+        results that it had are known, and nothing is evaluated again. With the same *algo*, *rstate* and *space* the
+        next trial is the one that the other search tried next; without *algo* the other's goes on. Where *space* is
+        another one, those trials that fit it are known, as with *warm_start*, on top of *max_evals*.
+    at: where to fork: the number of a decision (120: after 120 trials), a time, or "2h-ago"; None: all there is.
     early_stop_fn: `f(trials, *args) -> (stop, args)`, called whenever trials have ended.
     return_argmin: False returns the point as *fn* gets it, with options rather than indices.
 
@@ -164,6 +173,12 @@ def fmin(
         keep_output=keep_output, trust=bool(trust),
         recording=Recording.of(source=record_source, diff=record_diff),
     )  # fmt: skip
+    if at is not None and fork_from is None:
+        raise InvalidValue("at says where to fork another experiment", hint="add fork_from='its name'", path="at")
+    if fork_from is not None and experiment is None:
+        raise InvalidValue(
+            "fork_from needs the name of the new experiment", hint="add experiment='some-name'", path="fork_from"
+        )
     if allow_trials_fmin and _has_own_fmin(trials):
         _refuse_what_hyperopt_has_not(trials, options, warm_start, recover, replicates, return_recommended)
         return trials.fmin(
@@ -173,9 +188,6 @@ def fmin(
     if isinstance(space, str) and space == "annotated":
         fn, space = annotated(fn)
     domain = _domain(fn, space, options, pass_expr_memo_ctrl)
-    algo = default_algorithm() if algo is None else algo
-    if replicates is not None:
-        algo = with_replicates(algo, replicates)
     is_recommended = plain_replicates(replicates or 1) > 1 if return_recommended is None else bool(return_recommended)
     if options.objectives is not None and (is_recommended or replicates is not None):
         raise InvalidValue("replicates and return_recommended are for one loss; of several losses there is a front")
@@ -186,8 +198,14 @@ def fmin(
         ):
             if view is trials and view.asynchronous and options.parallel.workers is None:
                 options = replace(options, parallel=replace(options.parallel, workers=0))
+            if fork_from is not None:
+                options = forked(view, fork_from, at, domain.space, options)
             if warm_start is not None:
-                options = replace(options, known=known_from(warm_start, view, domain.space))
+                known = [*options.known, *known_from(warm_start, view, domain.space)]
+                options = replace(options, known=known)
+            algo = algorithm_of(view) if algo is None else algo
+            if replicates is not None:
+                algo = with_replicates(algo, replicates)
             SearchCall(algo, domain, view, options).search(ends=True)
             return _answer(view, space, options, return_argmin=return_argmin, is_recommended=is_recommended)
     except KeyboardInterrupt as interrupt:

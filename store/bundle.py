@@ -8,11 +8,12 @@ that they name. The same log makes the same file, byte for byte. `examples/read_
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import struct
+import tempfile
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -22,14 +23,16 @@ from bson.binary import UuidRepresentation
 
 from hstore.store.arrival import in_order_of_arrival
 from hstore.store.copying import append_all, named_in
+from hstore.store.digest import digest_of_any
 from hstore.store.document_cursor import decoded, envelope
 from hstore.store.errors import InvalidEvent, InvalidValue, NotFound, VerificationFailed
 from hstore.store.event_documents import from_document, place, signed, spill, to_document, unreadable
-from hstore.store.events import CODEC, Document, Event
+from hstore.store.events import CODEC, Document, Event, Unreadable
 from hstore.store.experiment import Experiment
 from hstore.store.log import NO_EVENTS, EventIds, ReadCursor
+from hstore.store.log_chains import quarantined_ids
 from hstore.store.memory import MemoryLog
-from hstore.store.set_aside import Separated, separate
+from hstore.store.set_aside import Separated, SetAside, separate
 from hstore.store.store import Store
 
 if TYPE_CHECKING:
@@ -47,39 +50,51 @@ _JSON = json_util.CANONICAL_JSON_OPTIONS.with_options(uuid_representation=UuidRe
 def write_bundle(experiment: Experiment, file: Path | IO[bytes], *, version: str) -> dict[str, Any]:
     """Write *experiment* to *file*; return the manifest. version: that of hstore.
 
-    Attachments that the store has lost are listed in the manifest as `missing`. Raises `InvalidEvent` for a search in
-    memory with a result that no document can hold.
+    Its log is read once, one event after the other, whatever was read of it before. Attachments that the store has lost
+    are listed in the manifest as `missing`. Raises `InvalidEvent` for a search in memory with a result that no document
+    can hold.
     """
     attachments = experiment.store.attachments
     blobs: dict[bytes, bytes | None] = {}
     manifest: dict[str, Any] = {
         "format": FORMAT, "version": VERSION, "experiment": experiment.name,
-        "events": 0, "decisions": len(experiment.state.trials), "last_decision": None,
+        "events": 0, "decisions": 0, "last_decision": None,
     }  # fmt: skip
-    if experiment.state.trials:
-        manifest["last_decision"] = experiment.decision_digest.hex()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive, tempfile.TemporaryFile() as same:
         with archive.open(_entry("events.bson"), "w", force_zip64=True) as stream:
             for raw, spilled in _stored(experiment):
                 stream.write(raw)
+                same.write(raw)
                 manifest["events"] += 1
+                if (decision := _decision(raw)) is not None:
+                    manifest["decisions"] += 1
+                    manifest["last_decision"] = decision.hex()
                 blobs |= spilled
                 blobs |= dict.fromkeys(_named_by(raw, attachments.get) - blobs.keys())
+        same.seek(0)  # the log may have grown meanwhile
         with archive.open(_entry("events.jsonl"), "w", force_zip64=True) as stream:
-            for raw, _ in _stored(experiment):
+            for raw in _split(same):
                 stream.write(_as_json(raw) + b"\n")
         missing = []
-        for sha256 in sorted(blobs):
+        hashes = sorted(blobs)
+        for sha256 in hashes:
             try:
-                content = blobs[sha256]
+                content = blobs.pop(sha256)
                 content = attachments.get(sha256) if content is None else content
             except (NotFound, VerificationFailed):
                 missing.append(sha256.hex())
             else:
                 archive.writestr(_entry(f"blobs/{sha256.hex()}"), content)
-        manifest |= {"attachments": len(blobs) - len(missing), "missing": missing, "hstore": version}
+        manifest |= {"attachments": len(hashes) - len(missing), "missing": missing, "hstore": version}
         archive.writestr(_entry("manifest.json"), json.dumps(manifest, indent=1) + "\n")
     return manifest
+
+
+def _decision(raw: bytes) -> bytes | None:
+    """Return the digest of the event *raw* if it is a decision, or has the place of one."""
+    document = decoded(raw)
+    at = place(document)
+    return digest_of_any(document) if at is not None and at[0] is not None and at[1] == 0 else None
 
 
 def _entry(name: str) -> zipfile.ZipInfo:
@@ -92,7 +107,7 @@ def _stored(experiment: Experiment) -> Iterator[tuple[bytes, dict[bytes, bytes]]
     """Yield each event as a MongoDB stores it, and what is moved out of it into blobs if it was in memory."""
     log = experiment.store.log
     if isinstance(log, MemoryLog) and not isinstance(log, BundleLog):
-        for event in experiment.events:
+        for event in log.read(experiment.name):
             try:
                 document, blobs = spill(to_document(event))
                 yield bson.encode(signed(document, event.mac), codec_options=CODEC), blobs
@@ -137,14 +152,15 @@ def open_bundle(file: Path | IO[bytes], *, keys: Keys | None = None) -> tuple[St
     try:
         archive = zipfile.ZipFile(file)
         manifest = json.loads(archive.read("manifest.json"))
-        raw = list(_split(archive.read("events.bson")))
+        for _ in _events_in(archive):
+            pass  # that all of them can be read is known then
     except (OSError, zipfile.BadZipFile, KeyError, ValueError, EOFError, struct.error) as error:
         raise InvalidValue(f"{_shown(file)} is no file of `hstore export -o`: {error}") from None
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT or manifest.get("version") != VERSION:
         raise InvalidValue(f"{_shown(file)} is of a format that is not known here", hint="update hstore")
     name = str(manifest.get("experiment"))
     attachments = BundleAttachments(archive)
-    store = Store(BundleLog(raw, name, attachments), attachments, url=_shown(file), keys=keys)
+    store = Store(BundleLog(partial(_events_in, archive), name, attachments), attachments, url=_shown(file), keys=keys)
     return store, name
 
 
@@ -152,8 +168,12 @@ def _shown(file: Path | IO[bytes]) -> str:
     return str(file) if isinstance(file, Path) else "the file"
 
 
-def _split(content: bytes) -> Iterator[bytes]:
-    stream = io.BytesIO(content)
+def _events_in(archive: zipfile.ZipFile) -> Iterator[bytes]:
+    with archive.open("events.bson") as stream:
+        yield from _split(stream)
+
+
+def _split(stream: IO[bytes]) -> Iterator[bytes]:
     while length := stream.read(4):
         size = struct.unpack("<i", length)[0]
         raw = length + stream.read(size - 4)
@@ -201,13 +221,36 @@ class BundleAttachments:
 class BundleLog(MemoryLog):
     """See `EventLog`: the events of a file, as they are stored there. Nothing can be appended."""
 
-    def __init__(self, raw: Sequence[bytes], exp: str, attachments: BundleAttachments) -> None:
+    def __init__(self, raws: Callable[[], Iterator[bytes]], exp: str, attachments: BundleAttachments) -> None:
         super().__init__()
-        self._raw, self._attachments = raw, attachments
-        events = [event for each in raw if (event := _event(each, attachments)) is not None and event.exp == exp]
-        found = separate(events, ReadCursor())
-        super().append(found.sound)
-        self._aside = found.aside
+        self._raws, self._attachments, self._exp = raws, attachments, exp
+        self._aside: list[SetAside] | None = None
+
+    def _decode(self) -> list[SetAside]:
+        """Decode all events, unless that was done, for those who look at more than documents; return what is aside."""
+        if self._aside is None:
+            events = (_event(raw, self._attachments) for raw in self._raws())
+            found = separate((event for event in events if event is not None and event.exp == self._exp), ReadCursor())
+            super().append(found.sound)
+            self._aside = found.aside
+        return self._aside
+
+    def _of(self, exp: str) -> dict[int | None, list[Event]]:
+        self._decode()
+        return super()._of(exp)
+
+    def stream(self) -> Iterator[Event | None]:
+        """Yield the events one by one, None for one that cannot be read or leaves a gap; not what is quarantined."""
+        gone = quarantined_ids([each for each in self.documents(self._exp) if each.get("type") == "quarantined"])
+        at: tuple[int | None, int] = (None, -1)
+        for raw in self._raws():
+            event = _event(raw, self._attachments)
+            is_next = event is not None and (event.tid, event.ver) in ((at[0], at[1] + 1), (_after(at[0]), 0))
+            if event is not None and is_next and not isinstance(event, Unreadable) and event.exp == self._exp:
+                at = event.tid, event.ver
+                yield event
+            elif repr(decoded(raw).get("_id")) not in gone:
+                yield None
 
     def append(self, events: Sequence[Event], *, held: EventIds = NO_EVENTS, is_checked: bool = False) -> None:
         """Raise `InvalidEvent`: nothing can be added to a file."""
@@ -219,11 +262,12 @@ class BundleLog(MemoryLog):
 
     def look(self, exp: str, known: ReadCursor = ReadCursor()) -> Separated:  # noqa: B008 - frozen
         """See `EventLog.look`."""
-        return Separated(super().look(exp, known).sound, list(self._aside))
+        aside = self._decode()
+        return Separated(super().look(exp, known).sound, list(aside))
 
     def documents(self, exp: str) -> Iterator[Document]:
         """See `EventLog.documents`: bit for bit what is in the file."""
-        for raw in self._raw:
+        for raw in self._raws():
             document = decoded(raw)
             if document.get("exp") == exp:
                 yield document
@@ -232,6 +276,11 @@ class BundleLog(MemoryLog):
         """See `EventLog.chain_documents`."""
         return (document for document in self.documents(exp) if document.get("tid") == tid)
 
+    def experiments(self) -> list[str]:
+        """See `EventLog.experiments`."""
+        self._decode()
+        return super().experiments()
+
     def latest_documents(self, exp: str, n: int) -> list[Document]:
         """See `EventLog.latest_documents`: in the order in which the server of the search received them."""
         return [*in_order_of_arrival(self.documents(exp))][-n:]
@@ -239,6 +288,10 @@ class BundleLog(MemoryLog):
     def close(self) -> None:
         """Close the file."""
         self._attachments.close()
+
+
+def _after(tid: int | None) -> int:
+    return 0 if tid is None else tid + 1
 
 
 def _event(raw: bytes, attachments: BundleAttachments) -> Event | None:
@@ -263,17 +316,16 @@ def import_bundle(store: Store, file: Path | IO[bytes]) -> tuple[Experiment, int
     """
     source, name = open_bundle(file)
     with source:
-        found = source.experiment(name)
-        if found.state.unreadable or found.set_aside:
+        log = source.log
+        assert isinstance(log, BundleLog)
+        if any(event is None for event in log.stream()):
             raise InvalidEvent(
                 f"{source.url} has events that cannot be read, or that are part of no chain",
                 hint=f"see `hstore verify {source.url}`",
             )
-        log = source.log
-        assert isinstance(log, BundleLog)
         for sha256 in log._attachments.hashes():
             store.attachments.put(source.attachments.get(sha256))
-        new = append_all(store, found.events)
+        new = append_all(store, name, (event for event in log.stream() if event is not None))
     experiment = store.experiment(name)
     experiment.repair()
     return experiment, new

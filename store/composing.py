@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from hstore.store.chain_digests import Chain, ChainDigests
 from hstore.store.digest import digest_event
 from hstore.store.errors import ClosedChain, InvalidEvent
-from hstore.store.events import Event, Queued, TrialEvent
+from hstore.store.events import Event, Forked, Noted, Queued, TrialEvent
 from hstore.store.fold import Trial, evolve, unread, why_not
 from hstore.store.sound_chains import SoundChains
 from hstore.store.state import State
@@ -52,6 +52,8 @@ class Composer:
         Raises `InvalidEvent` for one that its chain does not allow, `ClosedChain` where nothing may follow.
         """
         events: list[Event] = []
+        pending = list(pending)
+        self._require_whole(pending)
         self.digests.clear()
         tails: dict[Chain, tuple[int, bytes]] = {}
         trials: dict[int, Trial | None] = {}
@@ -94,6 +96,18 @@ class Composer:
             )  # fmt: skip
         if (refusal := self._sound.refusal(None)) is not None:
             raise refusal
+
+    def _require_whole(self, pending: Sequence[PendingEvent]) -> None:
+        """Raise `ClosedChain` if the experiment is a copy or a fork of which not all has been copied yet."""
+        own = self._chains.get(None)
+        if not own or (origin := own[-1].origin) is None or not pending:
+            return
+        kind, _, data = pending[0]
+        if kind is not Forked and not (kind is Noted and "copied" in data):
+            raise ClosedChain(
+                f"experiment {self._exp!r} is being copied from {origin['exp']!r}, and not whole yet",
+                hint="if that was interrupted, type the same `hstore fork` or `hstore copy` again", exp=self._exp,
+            )  # fmt: skip
 
     def _tail(self, tid: Chain) -> tuple[int, bytes]:
         chain = self._chains.get(tid)

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import bson
@@ -79,7 +80,7 @@ def copy_experiment(
     _require_free(there, new_name, events, is_renamed=is_renamed)
     missing = _copy_attachments(events, experiment.store, there)
     try:
-        new = append_all(there, events, on_progress)
+        new = append_all(there, new_name, events, on_progress)
     except Conflict as conflict:
         raise InvalidValue(
             f"{new_name!r} in {there.url} has gone on by itself: {conflict}",
@@ -122,14 +123,14 @@ def _of_copy(store: Store, name: str) -> Iterator[dict[str, Any]]:
 # -- what is copied -------------------------------------------------------------------------------------------
 
 
-def append_all(store: Store, events: Sequence[Event], on_progress: Progress = _ignore) -> int:
-    """Append *events*, all of one experiment, as they are; return how many were not there before."""
-    before = store.log.ids(events[0].exp) if events else {}
-    for start in range(0, len(events), BATCH):
-        batch = events[start : start + BATCH]
+def append_all(store: Store, name: str, events: Iterable[Event], on_progress: Progress = _ignore) -> int:
+    """Append *events*, all of experiment *name*, as they are; return how many were not there before."""
+    before, new, left = store.log.ids(name), 0, iter(events)
+    while batch := list(islice(left, BATCH)):
         store.log.append(batch)
+        new += sum((event.tid, event.ver) not in before for event in batch)
         on_progress(len(batch))
-    return sum((event.tid, event.ver) not in before for event in events)
+    return new
 
 
 def readable(event: Event, fetch: Callable[[bytes], bytes]) -> Event:

@@ -138,6 +138,7 @@ _PARTS: dict[str, Callable[[Any], bool]] = {
     "copied": lambda copied: isinstance(copied.get("exp"), str) and isinstance(copied.get("head"), bytes),
     "observed": _is_observed,
     "tips": are_tips,
+    "cut": are_tips,
     "tags": _are(str),
     "about": _are(int),
     "batch": _are(int),
@@ -170,10 +171,9 @@ def to_document(event: Event) -> Document:
     document: Document = {"_id": event.id, "exp": event.exp}
     if event.tid is not None:
         document["tid"] = event.tid
-    document |= {
+    return document | {
         "ver": event.ver, "type": event.type, "v": event.v, "at": event.at, "by": event.by, "data": data,
     }  # fmt: skip
-    return document
 
 
 def from_document(document: Document, fetch: Callable[[bytes], bytes] | None = None) -> Event:

@@ -62,7 +62,7 @@ class Event:
     """Of an event that was imported: `at`, when it happened, as far as its own store recorded it, and what else that
     recorded and no field here holds. See `happened`."""
     origin: Data | None = None
-    """Of an event that `hstore copy` brought to another name: the `exp` and the `id` that it was written with. Its
+    """Of an event that a copy or a fork brought to another name: the `exp` and the `id` that it was written with. Its
     digest is of those: see `event_documents.as_written`."""
     ts: tuple[int, int] | None = field(default=None, compare=False)
     """Filled by the store on arrival (seconds, counter); for listing only."""
@@ -317,11 +317,21 @@ class Sealed(ExperimentEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forked(ExperimentEvent):
-    """The experiment went on from another one's first trials."""
+    """The experiment goes on from another one's first trials: from copies of their events, or in another space."""
 
     type: ClassVar[str] = "forked"
     source: str
+    """The name of the other experiment."""
     until: int
+    """How many of its decisions there were."""
+    head: bytes | None = None
+    """The head (32 bytes, see `head`) of what was taken of it."""
+    cut: Sequence[Sequence[Any]] | None = None
+    """How far that went: [tid or None, n, ver] of each run of n chains that ended with *ver*."""
+    left_out: int | None = None
+    """How many of its trials do not fit the space of this one; None: it has the same space, and all were copied."""
+    person: str | None = None
+    """Who forked it, as `person.person` found it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

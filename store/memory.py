@@ -34,6 +34,10 @@ class MemoryLog:
             finally:
                 self._changed.notify_all()  # of those before a conflict as well
 
+    def _of(self, exp: str) -> dict[int | None, list[Event]]:
+        """Return the chains of *exp*."""
+        return self._chains.get(exp, {})
+
     def _append(self, event: Event) -> None:
         chains = self._chains.setdefault(event.exp, {})
         chain = chains.setdefault(event.tid, [])
@@ -62,7 +66,7 @@ class MemoryLog:
             return Separated(list(self._news(exp, known)), [])
 
     def _refuse_loss(self, exp: str, held: EventIds) -> None:
-        chains = self._chains.get(exp, {})
+        chains = self._of(exp)
         gone = [
             (tid, ver)
             for (tid, ver), id in held.items()
@@ -79,7 +83,7 @@ class MemoryLog:
         return {(event.tid, event.ver): event.id for event in self.read(exp)}
 
     def _news(self, exp: str, known: ReadCursor) -> Iterator[Event]:
-        chains = self._chains.get(exp, {})
+        chains = self._of(exp)
         yield from chains.get(None, ())[known.header + 1 :]
         for tid in sorted(known.open):
             yield from chains.get(tid, ())[known.open[tid] + 1 :]
@@ -95,7 +99,7 @@ class MemoryLog:
     def lengths(self, exp: str, below: int) -> dict[int, int]:
         """See `EventLog.lengths`."""
         with self._changed:
-            chains = self._chains.get(exp, {})
+            chains = self._of(exp)
             return {tid: len(chain) for tid, chain in chains.items() if tid is not None and tid < below}
 
     def report_rows(self, exp: str, known: ReadCursor) -> list[ReportRow]:
@@ -112,7 +116,7 @@ class MemoryLog:
     def chain_documents(self, exp: str, tid: int | None) -> Iterator[Document]:
         """See `EventLog.chain_documents`."""
         with self._changed:
-            chain = [*self._chains.get(exp, {}).get(tid, ())]
+            chain = [*self._of(exp).get(tid, ())]
         return map(to_document, chain)
 
     def latest_documents(self, exp: str, n: int) -> list[Document]:
@@ -123,7 +127,7 @@ class MemoryLog:
     def last_trial(self, exp: str) -> int:
         """See `EventLog.last_trial`."""
         with self._changed:
-            return max((tid for tid in self._chains.get(exp, {}) if tid is not None), default=-1)
+            return max((tid for tid in self._of(exp) if tid is not None), default=-1)
 
     def last_inserted(self) -> object:
         """See `EventLog.last_inserted`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 import bson
@@ -80,8 +81,7 @@ class RecordedHeads:
                 return
             events = sum(cut) + len(cut)
             self.right.append(RecordedHead(ver=ver, head=head, decisions=len(cut) - 1, events=events))
-            self.covered += [-1] * (len(cut) - len(self.covered))
-            self.covered = [max(pair) for pair in zip(self.covered, cut, strict=True)]
+            self.covered = furthest(self.covered, cut)
 
     def _moved(self, cut: list[int], tips: list[Any], ver: int) -> Finding | None:
         """Move *cut* on by the *tips* of event *ver*; return what is missing of the log for that."""
@@ -113,6 +113,11 @@ class RecordedHeads:
             return unspill(data, fetch)
         except (bson.errors.BSONError, KeyError, TypeError, AttributeError):
             return {}
+
+
+def furthest(one: list[int], other: list[int]) -> list[int]:
+    """Return how far each chain is covered by either."""
+    return [max(pair) for pair in zip_longest(one, other, fillvalue=-1)]
 
 
 def uncommitted(

@@ -59,6 +59,8 @@ class State:
         """Empty: none."""
         self.generator: Data = NOTHING
         self.space: Data = NOTHING
+        self.forked: Forked | None = None
+        """What says from which other experiment this one went on, the last time if it is a fork of a fork."""
         self.keep_output = KEEP_OUTPUT[0]
         """Of which trials workers keep what they print."""
         self.provenance: Data = NOTHING
@@ -356,7 +358,9 @@ class State:
                 return
             case Sealed():
                 return
-            case Forked() | _:
+            case Forked():
+                self.forked = event
+            case _:
                 pass
         self.observations.add(None, event.ver)
 

@@ -173,6 +173,18 @@ class Store:
         store = Store(PastLog(events_at(experiment, at), at), self.attachments, url=self.url, identity=self.identity)
         return store.experiment(experiment.name)
 
+    def fork(self, name: str, new: str, *, at: When | None = None) -> Experiment:
+        """Begin experiment *new* with the first decisions of experiment *name* and what these knew; return it.
+
+        at: the number of a decision, which will be the next one of *new*, or a time; see `experiment`. None: all that
+            there is. Nothing is evaluated again: the log of *new* begins with copies that have the digests of their
+            originals, so `hstore verify` compares them. What trials had not ended then are queued in *new*.
+        Raises `InvalidValue` if there is an experiment *new*, `NotFound` if there is no *name*, or no decision *at*.
+        """
+        from hstore.store.forking import fork
+
+        return fork(self.experiment(name), new, at=None if at is None else parse(at, now()))
+
     def trial(self, name: str, tid: int) -> Trial:
         """Return trial *tid* of experiment *name*; no other one is read. Raises `NotFound`."""
         return self.experiment(name, only=[tid]).trial(tid)

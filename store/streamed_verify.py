@@ -29,6 +29,8 @@ from hstore.store.verify import Report
 BYTES = len(EMPTY)
 _NEWS = frozenset({"done", "failed", "cancelled", "noted"})
 """What decisions observe, and the first of which ends a trial or voids it: they name no event before."""
+_ELSEWHERE = frozenset({"quarantined", "forked"})
+"""What refers to events that are not here, or stands for one."""
 _SHAPELESS = (KeyError, TypeError, AttributeError, ValueError, OverflowError)
 
 
@@ -123,7 +125,9 @@ class _Check:
         after = b""
         for ver, document in enumerate(documents):
             type_, data, by = document.get("type"), document.get("data"), document.get("by")
-            if document.get("ver") != ver or "raw" in document or type_ == "quarantined" or type(data) is not dict:
+            if document.get("ver") != ver or "raw" in document or type_ in _ELSEWHERE or type(data) is not dict:
+                raise NeedsWholeLog
+            if "origin" in data:  # see `lineage`
                 raise NeedsWholeLog
             if ver and data.get("prev") != after:
                 if prev_of(document) is not None or tid is None:

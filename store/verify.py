@@ -8,10 +8,10 @@ from typing import Any
 
 from hstore.store.digest import digest
 from hstore.store.events import Document
-from hstore.store.lineage import copied_in, lineage
+from hstore.store.lineage import Copies
 from hstore.store.log_chains import Chains, Finding, LogChain, chains_of, data_of, head_of, observed_by, prev_of
 from hstore.store.own_content import contradictions, stripped, writers
-from hstore.store.recorded_heads import Fetch, RecordedHead, RecordedHeads, uncommitted
+from hstore.store.recorded_heads import Fetch, RecordedHead, RecordedHeads, furthest, uncommitted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,17 +81,19 @@ def verify_chains(chains: Chains, *, fetch: Fetch | None = None) -> Report:
     if header is not None:
         add(_check_last_decision(header, chains))
     ours = writers(chains)
-    add(lineage(chains))
+    copies = Copies(chains)
+    add(copies.finding)
     for chain in chains.values():
         add(stripped(chain, ours))
         for finding in contradictions(chain):
             add(finding)
     last = chains[tids[-1]] if tids else header
+    covered = furthest(heads.covered, copies.covered)
     return Report(
         events=sum(len(chain.documents) for chain in chains.values()), decisions=len(tids), head=head_of(chains),
         decision_digest=last.digests[0] if last is not None else b"", recorded=tuple(heads.right),
-        uncommitted=uncommitted(chains, heads.covered, _observed(chains), _followed(chains, tids)),
-        findings=(*findings.values(), *chains.strays), copied=copied_in(chains),
+        uncommitted=uncommitted(chains, covered, _observed(chains), _followed(chains, tids)),
+        findings=(*findings.values(), *chains.strays), copied=copies.copied,
     )  # fmt: skip
 
 

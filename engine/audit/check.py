@@ -31,6 +31,8 @@ from hstore.store.events import (
 from hstore.store.experiment import Experiment
 from hstore.store.fold import UNFINISHED, Trial, evolve, why_not
 from hstore.store.indigestible import BROKEN
+from hstore.store.lineage import compare
+from hstore.store.log_chains import chains_of
 from hstore.store.memory import MemoryLog
 from hstore.store.signatures import look_at
 from hstore.store.state import State
@@ -106,6 +108,7 @@ def check(
         *_digested(_check_observed(log, is_over)),
         *_digested(_check_max_evals(log, max_evals)),
         *_check_digests(store, name),
+        *_check_source(store, log),
     ]
     if not any(finding.kind in ("gap", "twice", "unreadable") for finding in findings):
         findings += _check_replay(store, log, on_progress)
@@ -143,6 +146,16 @@ def _check_digests(store: Store, name: str) -> Iterator[Violation]:
         wrong, findings = look_at(documents, store.keys).wrong, verify(documents, fetch=fetch).findings
     yield from (Violation(kind="seal", message=message) for message in wrong)
     yield from (Violation(kind="seal", message=f.message, tid=f.tid, ver=f.ver) for f in findings)
+
+
+def _check_source(store: Store, log: WholeLog) -> Iterator[Violation]:
+    """Find that the experiment from which this one was forked was changed since."""
+    if log.state.forked is None:
+        return
+    source = chains_of(store.log.documents(log.state.forked.source))
+    found = compare(chains_of(store.log.documents(log.exp)), source, store.attachments.get)
+    if found is not None and found.state == "changed":
+        yield Violation(kind="seal", message=found.message)
 
 
 def _is_over(state: State) -> bool:

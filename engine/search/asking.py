@@ -32,6 +32,7 @@ class AskingDriver(SerialDriver):
         self._refresh()
         if not self._is_ready:
             self.experiment.repair()
+            self.decide_as_source()
             self._is_ready = True
         self._take_back()
         self._requeue_overdue()

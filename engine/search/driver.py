@@ -174,22 +174,43 @@ class Driver:
         trials = self.experiment.state.trials
         n = len(trials)
         room = self.limits.max_evals - n
-        if n and (last := trials[n - 1].queued) is not None and last.batch is not None:
-            begun, size = last.batch
-            if n < begun + size:
-                return n, max(0, min(begun + size - n, room))
+        if (batch := self._rest_of_batch(n)) is not None:
+            begun, size = batch
+            return n, max(0, min(begun + size - n, room))
         return n, max(0, min(wanted, room))
+
+    def _rest_of_batch(self, n: int) -> list[int] | None:
+        """Return the batch that decision *n* is part of, since it was cut short before that; None if it is of none.
+
+        A fork begins a new one: its decisions know that it is a fork.
+        """
+        last = self.experiment.state.trials[n - 1].queued if n else None
+        if last is None or last.batch is None or n >= sum(last.batch) or self._is_new_fork:
+            return None
+        return list(last.batch)
+
+    @property
+    def _is_new_fork(self) -> bool:
+        """Whether the experiment was forked from another one, and has decided nothing since."""
+        state = self.experiment.state
+        return state.forked is not None and state.forked.ver > state.observations.decided(None)
+
+    def decide_as_source(self) -> None:
+        """Make the first decision of a new fork before its queued trials end: it knows what its source knew there."""
+        n, state = len(self.experiment.state.trials), self.experiment.state
+        if self._is_new_fork and state.open and state.status == "open" and n < self.limits.max_evals:
+            pending = self._decisions(n, 1)
+            if pending and self._try(pending):
+                self._is_first_decision = False
 
     def _decisions(self, first: int, size: int) -> list[PendingEvent]:
         observed_history, experiment = self._observed_history, self.experiment
         observed_history.follow(experiment)
         self._snapshots.look()
-        trials = experiment.state.trials
-        last = trials[first - 1].queued if first else None
         batch = None if size == 1 else [first, size]
         observed: list[list[Any]] = []
-        if last is not None and last.batch is not None and first < last.batch[0] + last.batch[1]:
-            batch = list(last.batch)
+        if (rest := self._rest_of_batch(first)) is not None:
+            batch = rest
         else:
             observed = experiment.observed()
             observed_history.observe(experiment, observed)

@@ -162,6 +162,8 @@ class SearchOptions:
     """Points that the user wants evaluated first, on top of max_evals."""
     known: Sequence[KnownTrial] = ()
     """Trials of other experiments that this one is to know, on top of max_evals."""
+    forked: Mapping[str, Any] | None = None
+    """Of an experiment that begins in another space than the one that it is forked from: the data of its `Forked`."""
     early_stop_fn: Callable[..., Any] | None = None
     trials_save_file: str | os.PathLike[str] = ""
     catch_eval_exceptions: bool = False

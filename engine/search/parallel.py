@@ -48,6 +48,7 @@ class ParallelDriver(Driver):
         began = time.monotonic()
         self._refresh()
         self.experiment.repair()
+        self.decide_as_source()
         self._ended = self.experiment.state.ended
         self._hear()
         while (why := self._reason_to_stop(began)) is None:

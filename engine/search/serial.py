@@ -55,6 +55,7 @@ class SerialDriver(Driver):
         self._refresh()
         self.experiment.repair()
         self._take_back()
+        self.decide_as_source()
         try:
             while (why := self._reason_to_stop(began)) is None:
                 queue = self._queued() or self._decide()

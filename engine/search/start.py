@@ -20,7 +20,7 @@ from hstore.engine.search.options import Limits, SearchOptions
 from hstore.engine.space import Point, Space
 from hstore.store.attachments import Attachments
 from hstore.store.errors import SpaceChanged
-from hstore.store.events import Changed, Created, Data, Queued, Resumed
+from hstore.store.events import Changed, Created, Data, Forked, Queued, Resumed
 from hstore.store.experiment import Experiment, PendingEvent
 from hstore.store.keep_output import KEEP_OUTPUT
 from hstore.store.messages import Log
@@ -129,7 +129,9 @@ def _opening(experiment: Experiment, start: SearchStart, provenance: Provenance,
     added = waiting + len(given_points.not_queued(experiment.state, start.points))
     added += len(warm_start.missing(experiment.state, start.options.known))
     if experiment.state.created is None:
-        return [(Created, None, _created(experiment, start, added) | {"provenance": provenance()})]
+        forked = start.options.forked
+        lineage: list[PendingEvent] = [] if forked is None else [(Forked, None, forked)]
+        return [(Created, None, _created(experiment, start, added) | {"provenance": provenance()}), *lineage]
     return _continuation(experiment, start, provenance, added)
 
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import io
 import json
+import tracemalloc
+import uuid
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import bson
 import pytest
 
 from hstore import Trials, fmin, hp, rand
 from hstore.engine.audit.replay import derive_again
-from hstore.store.bundle import import_bundle, open_bundle, write_bundle
+from hstore.engine.hyperopt.mongo_trials import MongoTrials
+from hstore.store.bundle import BundleLog, import_bundle, open_bundle, write_bundle
 from hstore.store.errors import Conflict, InvalidEvent, InvalidValue
 from hstore.store.events import CODEC
 from hstore.store.experiment import Experiment
@@ -132,3 +136,45 @@ def test_a_file_that_is_no_bundle_is_refused(tmp_path: Path, searched: Experimen
         open_bundle(newer)
     with pytest.raises(InvalidValue, match="cut off"):
         open_bundle(changed(written(searched), "events.bson", lambda raw: raw[:-1]))
+
+
+def test_a_long_search_is_written_and_read_an_event_at_a_time(
+    mongo_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trials = MongoTrials(mongo_store, exp_key="long")
+    trials.asynchronous = False
+    fmin(lambda p: p["x"], {"x": hp.uniform("x", 0, 1)}, rand.suggest, 1, trials=trials, rstate=0, verbose=False)
+    created, decision = (next(iter(mongo_store.log.chain_documents("long", tid))) for tid in (None, 0))
+    large, n = 20_000, 300
+
+    def documents(_: str) -> Iterator[dict[str, Any]]:
+        yield created
+        for tid in range(n):
+            data = decision["data"] | {"point": {"x": 0.5}, "params": {"x": bytes([tid % 256]) * large}}
+            yield decision | {"tid": tid, "_id": uuid.uuid4(), "data": data}
+
+    monkeypatch.setattr(mongo_store.log, "documents", documents)
+    file = io.BytesIO()
+    tracemalloc.start()
+    manifest = write_bundle(mongo_store.experiment("long", only=()), cast(IO[bytes], Discarding()), version="0")
+    assert manifest["decisions"] == n
+    written_with = tracemalloc.get_traced_memory()[1]
+    write_bundle(mongo_store.experiment("long", only=()), file, version="0")
+    store, _ = open_bundle(file)
+    tracemalloc.reset_peak()
+    before = tracemalloc.get_traced_memory()[0]
+    assert isinstance(store.log, BundleLog)
+    assert sum(event is not None for event in store.log.stream()) == n + 1
+    read_with = tracemalloc.get_traced_memory()[1] - before
+    tracemalloc.stop()
+    assert max(written_with, read_with) < n * large / 5
+
+
+class Discarding(io.RawIOBase):
+    """A file that keeps nothing."""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        return len(data)

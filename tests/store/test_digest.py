@@ -13,7 +13,7 @@ from test_fold import event
 from tests.drawing import examples
 
 from hstore.store.digest import canonical, digest, digest_event
-from hstore.store.event_documents import to_document
+from hstore.store.event_documents import from_document, to_document
 from hstore.store.events import CODEC, Created, Done, Event, Noted, Queued, Reserved, Running
 from hstore.store.store import Store
 
@@ -92,11 +92,20 @@ def test_what_only_memory_can_hold_has_a_digest_too() -> None:
 def test_every_field_of_the_envelope_is_covered() -> None:
     """A new field of `Event` must be sealed, or be left out on purpose here."""
     left_out = {"ts", "mac"}  # filled by the server; taken over the digest
-    covered = {"exp", "tid", "ver", "id", "at", "by", "prev", "extra", "imported"}
+    covered = {"exp", "tid", "ver", "id", "at", "by", "prev", "extra", "imported", "origin"}
     assert {field.name for field in fields(Event)} == covered | left_out
     assert digest_event(event(Created, None, 0)) != digest_event(event(Created, None, 0))
     mine = event(Noted, 0, 1)
     assert digest_event(replace(mine, imported={"tid": 1})) != digest_event(mine)
+
+
+def test_a_copy_in_a_fork_has_the_digest_of_its_original_and_no_other(mongo_store: Store) -> None:
+    mine = event(Noted, 0, 1, note="n")
+    copy = replace(mine, exp="fork", id=uuid.uuid4(), origin={"exp": mine.exp, "id": mine.id})
+    assert digest_event(copy) == digest_event(mine) == digest(to_document(copy))
+    assert from_document(to_document(copy)) == copy
+    for other in ({"exp": "x", "id": mine.id}, {"exp": mine.exp, "id": uuid.uuid4()}, None):
+        assert digest_event(replace(copy, origin=other)) != digest_event(mine)
 
 
 def test_values_of_other_programs_are_covered_too() -> None:

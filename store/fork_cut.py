@@ -1,0 +1,80 @@
+"""The cut of a fork: which events it takes, so that none of them builds on one that is left out. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from hstore.store.chain_digests import Chain, own_first
+from hstore.store.events import Event, Finished, Queued, Reported, Sealed
+from hstore.store.fold import Trial, evolve
+from hstore.store.head import chain_at, index_of
+
+Chains = Mapping[Chain, Sequence[Event]]
+
+
+def cut_of(some: Sequence[Event], chains: Chains) -> dict[Chain, Sequence[Event]]:
+    """Return by chain the events of *some*, as `as_of.events_at` returns them, and of *chains* what these build on.
+
+    Where the clocks of several machines disagree, an event may be known before what it refers to. That is taken as
+    well. What refers to a trial that is left out is left out, with all behind it in its chain.
+    """
+    ends: dict[Chain, int] = {}
+    for event in some:
+        ends[event.tid] = event.ver
+    looked: dict[Chain, int] = {}
+    while waiting := [tid for tid, end in ends.items() if looked.get(tid, -1) < end]:
+        for tid in waiting:
+            for event in chains[tid][looked.get(tid, -1) + 1 : ends[tid] + 1]:
+                needed = dict(_references(event, chains))
+                if not needed.keys() <= ends.keys():
+                    ends[tid] = event.ver - 1
+                    break
+                for other, ver in needed.items():
+                    ends[other] = max(ends[other], ver)
+            looked[tid] = max(ends[tid], looked.get(tid, -1))
+    return {tid: chains[tid][: ends[tid] + 1] for tid in sorted(ends, key=own_first)}
+
+
+def _references(event: Event, chains: Chains) -> Iterator[tuple[Chain, int]]:
+    """Yield the chains that *event* refers to, and up to which place."""
+    if isinstance(event, (Queued, Finished)):
+        for tid, ver, _ in event.observed:
+            yield tid, ver
+    if isinstance(event, (Sealed, Finished)):
+        for tid, n, ver in event.tips or ():
+            yield from ((chain_at(index), ver) for index in range(index_of(tid), index_of(tid) + n))
+    if isinstance(event, Reported) and event.pruning is not None:
+        seen = event.pruning["seen"]
+        yield from seen["open"]
+        for first, last in seen["ended"]:
+            yield from ((tid, _end_of(chains.get(tid, ()))) for tid in range(first, last + 1))
+
+
+def _end_of(chain: Sequence[Event]) -> int:
+    """Return the place of the first event of *chain* that ends its trial; that of the last one if none does."""
+    trial: Trial | None = None
+    for event in chain:
+        trial = evolve(trial, event)
+        if trial.is_finished:
+            return event.ver
+    return len(chain) - 1
+
+
+def in_order_of_arrival(cut: Chains) -> list[Event]:
+    """Return the events of *cut* in the order in which the store received them, or without one they were written.
+
+    Each comes after those that it follows.
+    """
+    has_ts = all(event.ts is not None for chain in cut.values() for event in chain)
+    begun: Any = cut[None][0].ts if has_ts else cut[None][0].at
+    keyed: list[tuple[Any, Event]] = []
+    for tid in sorted(cut, key=own_first):
+        latest = begun
+        for event in cut[tid]:
+            latest = max(latest, event.ts if has_ts else event.at)
+            if event.ver == 0:
+                begun = latest  # the next trial was queued after this one
+            keyed.append(((latest, own_first(tid), event.ver), event))
+    keyed.sort(key=lambda pair: pair[0])
+    return [event for _, event in keyed]
