@@ -48,7 +48,7 @@ def replay(ctx: click.Context, experiment: str, until: int | None, as_json: bool
         with tqdm(total=total, unit="decision", leave=False, disable=not sys.stderr.isatty(), file=sys.stderr) as bar:
             report = derive_again(found, until=until, on_progress=bar.update)
     if as_json:
-        print_json({**asdict(report), "is_same": report.is_same})
+        print_json({"name": report.exp, **asdict(report), "is_same": report.is_same})
     else:
         print_text(_as_text(report))
     if not report.is_same:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hstore.cli import painting
 from hstore.cli.completion import EXPERIMENT
 from hstore.cli.printing import print_json, print_text
 
@@ -82,10 +83,11 @@ def verify(
     published = None if head is None else find_head(chains, head, recorded=report.recorded, at=at)
     is_wrong = bool(findings or signatures.wrong or (head is not None and published is None))
     if as_json:
-        print_json(_as_json(report, signatures, findings, head, published))
+        print_json({"name": name, **_as_json(report, signatures, findings, head, published)})
     else:
         print_text(
-            f"{experiment}: {report.events} events, {report.decisions} decisions: {'FAILED' if is_wrong else 'OK'}"
+            f"{experiment}: {report.events} events, {report.decisions} decisions: "
+            f"{painting.state('FAILED' if is_wrong else 'OK')}"
         )
         for line in (
             *findings,

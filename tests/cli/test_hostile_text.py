@@ -178,7 +178,8 @@ CALLS: list[list[str]] = [
     *([command, name, *more] for name in ("e", "real", f"copy{HOSTILE}", f"none{HOSTILE}") for command, *more in (
         ["title", HOSTILE], ["title", "plain"], ["archive", "--reason", HOSTILE, "--force"], ["copy", f"x{HOSTILE}"],
         ["copy", f"mongodb://{HOSTILE}"], ["copy", "twin", "--force"], ["show", "--sort", "loss"],
-        ["show", "--all", "--json"], ["show", "--filter", HOSTILE], ["show", "--columns", HOSTILE], ["rm", "--yes", HOSTILE])),
+        ["show", "--all", "--json"], ["show", "--filter", HOSTILE], ["show", "--columns", HOSTILE],
+        ["rm", "--yes", HOSTILE])),
     ["ls", "--all"], ["show", "real"], ["show", "twin"], ["verify", "twin"], ["unarchive", "real"], ["doctor"],
     ["rm", "real", "--yes", "real", "--reason", HOSTILE, "--force"], ["show", "real"], ["rm", "e", "--yes", "e"],
     ["sign", "e"], ["sign", f"none{HOSTILE}"], ["key", "new", f"none{HOSTILE}/k"],
