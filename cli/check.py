@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hstore.cli import painting
 from hstore.cli.completion import EXPERIMENT
 from hstore.cli.printing import print_json, print_text
 from hstore.cli.progress_bar import progress
@@ -51,7 +52,7 @@ def check(ctx: click.Context, experiment: str, max_evals: int | None, as_json: b
         print_json({"name": experiment, "exp": experiment, "is_sound": not findings, "findings": found})
     else:
         count = f"{len(findings)} finding{'s' if len(findings) > 1 else ''}"
-        print_text(f"{experiment}: {f'FAILED, {count}' if findings else 'OK'}")
+        print_text(f"{experiment}: {painting.state(f'FAILED, {count}' if findings else 'OK')}")
         for finding in findings:
             print_text(text(finding))
     if findings:

@@ -46,7 +46,7 @@ def replay(ctx: click.Context, experiment: str, until: int | None, as_json: bool
         with progress("decision", total=total) as on_progress:
             report = derive_again(found, until=until, on_progress=on_progress)
     if as_json:
-        print_json({**asdict(report), "is_same": report.is_same})
+        print_json({"name": report.exp, **asdict(report), "is_same": report.is_same})
     else:
         print_text(_as_text(report))
     if not report.is_same:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hstore.cli import painting
 from hstore.cli.completion import EXPERIMENT
 from hstore.cli.printing import print_json, print_text
 from hstore.cli.progress_bar import progress
@@ -73,10 +74,10 @@ def verify(
     with progress("event") as on_progress:
         found = examine(store, name, head=head, at=at, has_attachments=not no_attachments, on_progress=on_progress)
     if as_json:
-        print_json(_as_json(found, head))
+        print_json({"name": name, **_as_json(found, head)})
     else:
         counts = f"{found.report.events} events, {found.report.decisions} decisions"
-        print_text(f"{experiment}: {counts}: {'FAILED' if found.is_wrong else 'OK'}")
+        print_text(f"{experiment}: {counts}: {painting.state('FAILED' if found.is_wrong else 'OK')}")
         for line in (
             *found.findings,
             *([found.lineage.message] if found.lineage is not None and found.lineage.state != "changed" else ()),

@@ -1,6 +1,7 @@
 """Colours where a terminal shows them, and nowhere else; a name in a store brings none of its own."""
 
 import sys
+from typing import Any
 
 import click
 import pytest
@@ -11,7 +12,7 @@ from hstore.cli.painting import in_colour, painted, wants_colour
 from hstore.cli.printing import print_text
 from hstore.cli.table import render
 
-ROWS = [["trial", "state", "loss"], [7, "failed", None], [8, "done", 0.5]]
+ROWS: list[list[Any]] = [["trial", "state", "loss"], [7, "failed", None], [8, "done", 0.5]]
 VARIABLES = ("NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "FORCE_COLOR")
 
 
@@ -79,7 +80,10 @@ def test_a_narrow_terminal_keeps_the_loss_and_drops_what_matters_less(
     monkeypatch: pytest.MonkeyPatch, terminal: None
 ) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
-    rows = [["trial", "loss", "ended (UTC)", "parameters"], [7, 0.5, "2026-11-30 19:14:25", "x=0.123456789"]]
+    rows: list[list[Any]] = [
+        ["trial", "loss", "ended (UTC)", "parameters"],
+        [7, 0.5, "2026-11-30 19:14:25", "x=0.123456789"],
+    ]
 
     def heads(width: int) -> list[str]:
         monkeypatch.setenv("COLUMNS", str(width))

@@ -1,6 +1,7 @@
 """`hstore show --sort … --filter … --columns …`: which trials, in which order, with what of them."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -100,8 +101,12 @@ def test_of_documents_no_more_is_read_than_the_columns_need(demo: str, monkeypat
         found = outline(self, exp, latest=latest)
         assert found is not None
         documents = found.documents
-        object.__setattr__(found, "documents", lambda fields: (asked.append(fields), documents(fields))[1])
-        return found
+
+        def read(fields: Any) -> Any:
+            asked.append(fields)
+            return documents(fields)
+
+        return replace(found, documents=read)
 
     monkeypatch.setattr(ReadModels, "outline", noted)
     run(demo, "show", "demo", "--sort", "loss", "--columns", "tid")
