@@ -174,7 +174,8 @@ CALLS: list[list[str]] = [
         ["diff", "real", "--json"], ["show", "--at", "1"], ["log", "--at", "0s-ago"], ["snapshot"], ["show", "--exact"],
         ["tag", HOSTILE], ["note", HOSTILE, "0"], ["void", "0", "--reason", HOSTILE],
         ["unvoid", "0", "--reason", HOSTILE], ["amend", "0", "--loss", "1", "--reason", HOSTILE], ["show", "0"],
-        ["show"], ["log"])),
+        ["show"], ["log"], ["rerun", "0"], ["rerun", "1", "--json"], ["show", "--provenance"],
+        ["show", "--provenance", "--json"], ["report", "-o", "-", "--no-figures"])),
     ["sign", "e"], ["sign", f"none{HOSTILE}"], ["key", "new", f"none{HOSTILE}/k"],
     ["migrate"], ["import", "--from-hyperopt", f"none{HOSTILE}"], [HOSTILE], ["ls", f"--{HOSTILE}"],
 ]  # fmt: skip
