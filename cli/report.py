@@ -31,7 +31,7 @@ HTML, MARKDOWN = (".html", ".htm"), (".md", ".markdown")
     "-o", "file", metavar="FILE", help="Write a report of the search: a .html or .md file; - is stdout (HTML)."
 )
 @click.option("--crate", metavar="DIR", help="Write the search as an RO-Crate: a new or empty folder.")
-@click.option("--licence", metavar="URL", help="With --crate: the licence under which you pass it on.")
+@click.option("--licence", "--license", metavar="URL", help="With --crate: the licence under which you pass it on.")
 @click.option("--no-figures", is_flag=True, help="Leave the figures out, which need matplotlib.")
 @click.option("--force", is_flag=True, help="Replace FILE, or what a crate in DIR has of the same names.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object: what was written; or tid, should_stop.")

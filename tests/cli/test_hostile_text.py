@@ -174,7 +174,8 @@ CALLS: list[list[str]] = [
         ["diff", "real", "--json"], ["show", "--at", "1"], ["log", "--at", "0s-ago"], ["snapshot"], ["show", "--exact"],
         ["tag", HOSTILE], ["note", HOSTILE, "0"], ["void", "0", "--reason", HOSTILE],
         ["unvoid", "0", "--reason", HOSTILE], ["amend", "0", "--loss", "1", "--reason", HOSTILE], ["show", "0"],
-        ["show"], ["log"])),
+        ["show"], ["log"], ["rerun", "0"], ["rerun", "1", "--json"], ["show", "--provenance"],
+        ["show", "--provenance", "--json"], ["report", "-o", "-", "--no-figures"])),
     *([command, name, *more] for name in ("e", "real", f"copy{HOSTILE}", f"none{HOSTILE}") for command, *more in (
         ["title", HOSTILE], ["title", "plain"], ["archive", "--reason", HOSTILE, "--force"], ["copy", f"x{HOSTILE}"],
         ["copy", f"mongodb://{HOSTILE}"], ["copy", "twin", "--force"], ["show", "--sort", "loss"],
