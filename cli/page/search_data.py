@@ -99,7 +99,7 @@ class SearchData:
         if when := asked.get("asof", ""):
             found = self.past.table(name, when, query)
         else:
-            found = find_rows(self._database, name, query)
+            found = find_rows(self._database, name, query, self.watches(name).count)
         return {**found, "labels": labels_of(self.labels(name), found["rows"])}
 
     def columns(self, name: str, at: str = "") -> str:

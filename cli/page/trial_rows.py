@@ -178,8 +178,11 @@ class TableQuery:
         return document.get(SORTS[self.sort])
 
 
-def find_rows(database: Database[Document], exp: str, query: TableQuery) -> dict[str, Any]:
-    """Return a page of `rows`, and the number of trials that match as `total`; raises `InvalidValue`."""
+def find_rows(database: Database[Document], exp: str, query: TableQuery, count: int | None = None) -> dict[str, Any]:
+    """Return a page of `rows`, and the number of trials that match as `total`; raises `InvalidValue`.
+
+    count: the number of all trials, where it is known: MongoDB would read each to count them.
+    """
     conditions: list[Document] = [{"exp": exp, **IS_A_TRIAL}]
     if query.state:
         conditions.append(_of_state(query.state))
@@ -187,7 +190,7 @@ def find_rows(database: Database[Document], exp: str, query: TableQuery) -> dict
         conditions.append(_matches(query.text.strip()))
     match: Document = {"$and": conditions}
     trials = collection(database, "trials")
-    total = trials.count_documents(match)
+    total = count if count is not None and len(conditions) == 1 else trials.count_documents(match)
     direction = -1 if query.descending else 1
     pipeline: list[Document] = [{"$match": match}]
     if query.sort == "param":

@@ -67,6 +67,8 @@ class SearchWatch:
             raise NotFound(f"there is no experiment {name!r}")
         self._rows: dict[int, dict[str, Any]] = {}
         self._vers: dict[int, int] = {}
+        self._columns: tuple[int, str] = -1, ""
+        """What `columns` returned last, and at which tick."""
         self._following: set[int] = set()
         """Trials whose chains may go on."""
         self._missing: set[int] = set()
@@ -90,9 +92,18 @@ class SearchWatch:
         """Return all trials as JSON; see `columns_json`."""
         with self._changed:
             self._used = time.monotonic()
+            if self._columns[0] == self.tick:  # those who open a search without news share it
+                return self._columns[1]
             rows = [self._rows[tid] for tid in sorted(self._rows)]
             tick, head = self.tick, self._head()
-        return columns_json(tick, head, rows)
+        text = columns_json(tick, head, rows)
+        self._columns = tick, text
+        return text
+
+    @property
+    def count(self) -> int:
+        """The number of trials."""
+        return len(self._rows)
 
     def latest(self, n: int) -> tuple[list[int], int | None]:
         """Return the numbers of the latest *n* trials and of the best one, and that of the best."""

@@ -70,8 +70,8 @@ def _ends(column: LabelColumn) -> tuple[float, float]:
     if column["is_category"]:
         return -0.5, len(column["options"]) - 0.5
     low, high = column["low"], column["high"]
-    if low is None or high is None:
-        return 0.0, 1.0
+    if low is None or high is None:  # unbounded, and without a value
+        return (0.1, 10.0) if column["is_log"] else (0.0, 1.0)
     if low == high:
         return (low / 2.0, high * 2.0) if column["is_log"] else (low - 0.5, high + 0.5)
     return low, high

@@ -152,7 +152,8 @@ const load = async () => {
   ({ tick, head } = columns);
   fail("");
   showHead();
-  drawSoon();
+  drawHistory();
+  drawPareto();
   makePareto();
   if (at) {
     stream?.close();

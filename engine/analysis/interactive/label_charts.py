@@ -92,16 +92,23 @@ def _slice(data: SliceData, column: LabelColumn, theme: str) -> Any:
     )  # fmt: skip
     top = cut([x for x, kind in zip(data["loss"], data["outcome"], strict=True) if x is not None and kind == "ok"])
     order = LinearColorMapper(palette=SCALE, low=0, high=max(data["tid"], default=0) + 1)
+    finite = [loss for loss in data["loss"] if loss is not None]
+    least, most = (min(finite), max(finite) if top is None else top) if finite else (0.0, 1.0)
+    edge = least - 0.06 * (most - least or abs(most) or 1.0)  # where trials without a loss are marked
     for outcome in OUTCOMES:
-        mine = [i for i, kind in enumerate(data["outcome"]) if kind == outcome and data["loss"][i] is not None]
+        is_over = outcome != "unfinished"
+        mine = [
+            i for i, kind in enumerate(data["outcome"]) if kind == outcome and (is_over or data["loss"][i] is not None)
+        ]
         if not mine:
             continue
         tids = [data["tid"][i] for i in mine]
         found = [column["values"][i] for i in mine]
         losses = [data["loss"][i] for i in mine]
         columns = source({
-            "x": scale.positions(tids, jittered(column, tids, found)), "tid": tids, "loss": losses,
-            "y": [loss if top is None or loss is None else min(loss, top) for loss in losses],
+            "x": scale.positions(tids, jittered(column, tids, found)), "tid": tids,
+            "loss": ["none" if loss is None else f"{loss:.8g}" for loss in losses],
+            "y": [edge if loss is None else min(loss, most) for loss in losses],
             "text": [_text(column, value) for value in found], "outcome": [outcome] * len(mine),
         })  # fmt: skip
         color: Any = outcome_color(outcome, palette)

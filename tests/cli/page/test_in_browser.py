@@ -133,8 +133,10 @@ def test_a_search_is_found_watched_and_steered(tab: Any, shared: tuple[Store, Pa
 def test_a_trial_is_retried_and_the_event_is_in_the_log(tab: Any, shared: tuple[Store, Page]) -> None:
     store, page = shared
     search = begin_search(store, f"retried {HOSTILE}", [0.5, None])
+    tab.emulate_media(color_scheme="dark")
     tab.goto(address(page, "/trial", name=search.name, tid=0))
     no_serious_finding(tab)
+    tab.emulate_media(color_scheme="light")
     tab.locator("#why summary").click()
     tab.wait_for_selector("#why-said dt:has-text('it knew')")
     tab.locator("#amend").click()
@@ -167,7 +169,9 @@ def test_parts_of_a_search_are_drawn_compared_and_shown_as_of_a_decision(tab: An
     searches = [begin_search(store, f"{name}{HOSTILE}", losses) for name in ("a", "b")]
     tab.goto(address(page, "/"))
     tab.wait_for_selector("#searches tbody tr")
-    no_serious_finding(tab)
+    for theme in ("dark", "light"):
+        tab.emulate_media(color_scheme=theme)
+        no_serious_finding(tab)
     tab.goto(address(page, "/search", name=searches[0].name))
     for part, last in (("parameters", "#slice-1 canvas"), ("run", "#edf canvas")):
         tab.locator(f"#{part} summary").click()
