@@ -1,7 +1,8 @@
 """Run the sections of the benchmark and print their tables.
 
-`python -m bench [--quick] [durable memory suggest log heads signing start workers claims]`: quick
-takes the last two in half the time.
+`python -m bench [--quick] [durable memory suggest log heads signing start workers claims optuna]`: quick
+takes workers and claims in half the time.
+`python -m bench optuna`: trials per second of Optuna programs on HstoreStorage, beside its own storages.
 `python -m bench pruning objectives`: what stopping early saves, and how well searches for two things at once do.
 `python -m bench forged`: how many forged decisions replay finds where bits cannot be compared.
 """
@@ -9,7 +10,7 @@ takes the last two in half the time.
 import importlib
 import sys
 
-SECTIONS = ("durable", "memory", "suggest", "log", "heads", "signing", "start", "workers", "claims")
+SECTIONS = ("durable", "memory", "suggest", "log", "heads", "signing", "start", "workers", "claims", "optuna")
 
 
 def main() -> None:
