@@ -1,7 +1,8 @@
 """Run the sections of the benchmark and print their tables.
 
-`python -m bench [--quick] [durable memory suggest log heads signing start workers claims]`: quick
-takes the last two in half the time.
+`python -m bench [--quick] [durable memory suggest log heads signing start workers claims optuna]`: quick
+takes workers and claims in half the time.
+`python -m bench optuna`: trials per second of Optuna programs on HstoreStorage, beside its own storages.
 `python -m bench scale`: what commands, searches and trials cost as a search gets long (see `bench.scale`).
 `python -m bench capacity`: what workers cost a server, and how many it can serve.
 `python -m bench pruning objectives`: what stopping early saves, and how well searches for two things at once do.
@@ -12,7 +13,7 @@ takes the last two in half the time.
 import importlib
 import sys
 
-SECTIONS = ("durable", "memory", "suggest", "log", "heads", "signing", "start", "workers", "claims")
+SECTIONS = ("durable", "memory", "suggest", "log", "heads", "signing", "start", "workers", "claims", "optuna")
 
 
 def main() -> None:

@@ -114,6 +114,14 @@ def optuna_storage(where: str) -> Any:
     from optuna.storages.journal import JournalFileBackend
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
+    if where.startswith("mongodb://"):
+        from hstore.optuna import HstoreStorage
+
+        return HstoreStorage(where)
+    if where.startswith("redis://"):
+        from optuna.storages.journal import JournalRedisBackend
+
+        return optuna.storages.JournalStorage(JournalRedisBackend(where))
     return where if "://" in where else optuna.storages.JournalStorage(JournalFileBackend(where))
 
 
@@ -170,6 +178,33 @@ def postgresql() -> Iterator[str | None]:
             yield f"postgresql+psycopg2://bench@/postgres?host={folder}"
         finally:
             server.send_signal(signal.SIGINT)  # does not wait for clients
+            server.wait(30)
+
+
+@contextlib.contextmanager
+def redis() -> Iterator[str | None]:
+    """Run a Redis of our own that writes each command to the disk; yield its URL, None where it is not installed."""
+    program = shutil.which("redis-server")
+    try:
+        import redis  # noqa: F401 (what Optuna needs for it)
+    except ImportError:
+        program = None
+    if program is None:
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="redis", dir="/tmp") as folder:
+        port = free_port()
+        options = ["--bind", "127.0.0.1", "--port", str(port), "--dir", folder, "--appendonly", "yes", "--appendfsync"]
+        server = subprocess.Popen([program, *options, "always"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            deadline = time.monotonic() + 30
+            while time.monotonic() < deadline:
+                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                    break
+                time.sleep(0.05)
+            yield f"redis://127.0.0.1:{port}"
+        finally:
+            server.terminate()
             server.wait(30)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
-from faults import released, told
+from faults import optuna_program, released, told
 from faults.world import LEASE, World
 from hstore.engine.audit.check import Violation, check
 from hstore.store.errors import HstoreError, NotFound
@@ -41,6 +41,13 @@ class Kind:
     """How many of a hundred trials return more than fits into an event."""
     weight: float = 1.0
     """How many of them there are to be, beside those of other kinds."""
+    algorithm: str | None = None
+    """What searches; None: one of hstore's."""
+
+    @property
+    def is_of_optuna(self) -> bool:
+        """Whether its drivers are Optuna programs: they evaluate, may add a trial more, and nothing ends a study."""
+        return self.algorithm == optuna_program.ALGORITHM
 
 
 KINDS = {
@@ -52,6 +59,10 @@ KINDS = {
     "aimed": Kind(place="embedded", faults=(), pause=1.0, drivers=2, aims=True),
     "clock": Kind(place="embedded", faults=("shift_clock",), pause=0.5, shifts=True, loses=False, weight=0.7),
     "two-drivers": Kind(place="embedded", faults=("hit_driver",), pause=0.5, drivers=2, loses=False),
+    "optuna": Kind(
+        place="embedded", faults=("hit_driver", "freeze_driver"), pause=0.7, drivers=4, weight=0.5,
+        algorithm=optuna_program.ALGORITHM,
+    ),
     "network": Kind(place="proxied", faults=("cut_network",), pause=0.25, weight=1.5),
     "primary-kill": Kind(place="replicated", faults=("kill_primary",), pause=1.0, weight=0.25),
     "primary-freeze": Kind(place="replicated", faults=("freeze_primary",), pause=1.0, weight=0.25),
@@ -120,6 +131,8 @@ class Result:
 
 def why_not(name: str) -> str | None:
     """Return why faults of kind *name* cannot happen here; None if they can."""
+    if KINDS[name].is_of_optuna:
+        return optuna_program.why_not()
     return released.why_not() if KINDS[name].place == "mixed" else None
 
 
@@ -138,7 +151,7 @@ def run(
     is_other_load, world.large = world.large != kind.large, kind.large
     if is_other_load or kind.aims or kind.shifts or any(worker.is_aimed for worker in world.workers):
         world.renew_workers()
-    algorithm = rng.choice(["rand", "rand", "tpe"])
+    algorithm = kind.algorithm or rng.choice(["rand", "rand", "tpe"])
     world.begin(exp, trials=trials, seed=seed, drivers=kind.drivers, algorithm=algorithm)
     is_control = world.broken_way is not None
 
@@ -198,7 +211,8 @@ def _check(world: World, exp: str, result: Result, *, is_control: bool) -> None:
     try:
         while True:
             world.ensure_running(may_fail=is_control)
-            findings = check(world.store, exp, max_evals=result.wanted, timeout=0.0)
+            max_evals = None if KINDS[result.kind].is_of_optuna else result.wanted
+            findings = check(world.store, exp, max_evals=max_evals, timeout=0.0)
             if any(f.kind != "lag" for f in findings) or not findings or time.monotonic() > give_up:
                 break
             time.sleep(0.2)
@@ -212,6 +226,8 @@ def _check(world: World, exp: str, result: Result, *, is_control: bool) -> None:
     if experiment is None:
         return
     counts = Counter(trial.is_finished for trial in experiment.state.trials.values())
+    if KINDS[result.kind].is_of_optuna:
+        result.wanted = max(result.wanted, counts.total())
     result.trials, result.ended = sum(counts.values()), counts[True]
     lost = [e for e in experiment.events if isinstance(e, Requeued | Failed) and e.cause == "lost"]
     result.retried = sum(isinstance(event, Requeued) for event in experiment.events)

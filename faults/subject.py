@@ -78,6 +78,7 @@ def drive(recorder: Recorder, experiment: str, max_evals: str, seed: str, algori
     """Search as anybody would, and say what came of it. Ends the process with the code that `hstore` would use."""
     import numpy as np
 
+    from faults import optuna_program
     from faults.objectives import SPACE, objective
     from hstore import fmin
     from hstore.engine.algorithms import named
@@ -85,6 +86,9 @@ def drive(recorder: Recorder, experiment: str, max_evals: str, seed: str, algori
 
     answered = record_answers(recorder)
     try:
+        if algorithm == optuna_program.ALGORITHM:
+            optuna_program.search(recorder, experiment, int(max_evals), int(seed))
+            return
         best = fmin(
             objective, SPACE, algo=named(algorithm), max_evals=int(max_evals), verbose=False, experiment=experiment,
             rstate=np.random.default_rng(int(seed)), catch_eval_exceptions=True, workers=0, pruner="asha",

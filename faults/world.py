@@ -319,6 +319,14 @@ class World:
             driver.freeze(self.rng.uniform(0.1, 1.5))
         return driver is not None
 
+    def freeze_driver(self) -> bool:
+        """Freeze a driver for longer than a trial is left to it."""
+        if sum(driver.is_frozen for driver in self.drivers) >= len(self.drivers) // 2:
+            return False
+        if (driver := self._one_of(self.drivers)) is not None:
+            driver.freeze(LEASE * self.rng.uniform(1.2, 3.0))
+        return driver is not None
+
     def kill_mongod(self) -> bool:
         pid = self.server.pid if self.server is not None else None
         if pid is None:

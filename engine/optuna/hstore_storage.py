@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import uuid
 import weakref
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from optuna.distributions import BaseDistribution, check_distribution_compatibility
@@ -14,6 +16,7 @@ from optuna.storages._base import DEFAULT_STUDY_NAME_PREFIX
 from optuna.storages._heartbeat import BaseHeartbeat
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
+from pymongo.errors import PyMongoError
 
 from hstore.engine.optuna import trial_events
 from hstore.engine.optuna.reading_storage import NOT_FOUND, ReadingStorage
@@ -21,7 +24,7 @@ from hstore.engine.optuna.said import DELETED, SYSTEM, USER, attribute, with_sai
 from hstore.engine.optuna.study_names import MOST_TRIALS, experiment_name, number_of_trial, study_and_tid, study_number
 from hstore.engine.optuna.study_record import StudyRecord, read_record
 from hstore.engine.optuna.trial_events import created_by_optuna
-from hstore.store.errors import Conflict, InvalidValue
+from hstore.store.errors import Conflict, HstoreError, InvalidValue
 from hstore.store.events import Created, Done, Failed, Noted, Reported, Requeued, Running
 from hstore.store.experiment import Experiment, PendingEvent
 from hstore.store.open_store import open_store
@@ -31,8 +34,8 @@ FOR_GOOD = 10 * 365 * 86_400.0
 """Seconds that a trial is held for where there are no heartbeats: as in Optuna, until its program ends it."""
 
 
-SHOWN_SECONDS = 1.0
-"""How long reports and attributes may wait to be shown to queries while a trial goes on: each costs a round trip."""
+SHOWN_SECONDS = 0.3
+"""How long what happens to a running trial may wait to be shown to queries: each change costs a round trip."""
 
 
 class HstoreStorage(ReadingStorage, BaseHeartbeat):
@@ -74,6 +77,8 @@ class HstoreStorage(ReadingStorage, BaseHeartbeat):
         """Study and number of each trial that runs for this storage: it alone writes to them, as a rule."""
         self._shown = time.monotonic()
         """When what queries read was last brought up to the log."""
+        self._unshown: set[int] = set()
+        """Studies of which queries are still to be shown something, which a timer does."""
 
     def __getstate__(self) -> dict[str, Any]:
         if not self.store.is_durable:
@@ -187,6 +192,8 @@ class HstoreStorage(ReadingStorage, BaseHeartbeat):
         events = record.experiment.append_decided(decide_again, more_to_come=not is_urgent)
         if is_urgent:
             self._shown = time.monotonic()
+        elif events:
+            self._show_soon(record)
         for event in events:
             if isinstance(event, Running):
                 self._running.add((record.number, event.tid))
@@ -194,6 +201,22 @@ class HstoreStorage(ReadingStorage, BaseHeartbeat):
                 self._running.discard((record.number, event.tid))
         record.update()
         return bool(events)
+
+    def _show_soon(self, record: StudyRecord) -> None:
+        """Have queries show *record* in a moment, also if the program does nothing more: a trial may take hours."""
+        if not self._unshown and self.store.is_durable:
+            timer = threading.Timer(SHOWN_SECONDS, self._show)
+            timer.daemon = True
+            timer.start()
+        self._unshown.add(record.number)
+
+    def _show(self) -> None:
+        # At worst it is shown later: with the next append, or by a worker's reaper.
+        with self._gate, suppress(HstoreError, PyMongoError):
+            unshown, self._unshown = self._unshown, set()
+            self._shown = time.monotonic()
+            for study in unshown:
+                self.store.models.project(self._known[study].experiment.state, ())
 
     # -- trials -----------------------------------------------------------------------------------------------
 
@@ -225,7 +248,7 @@ class HstoreStorage(ReadingStorage, BaseHeartbeat):
                 check_distribution_compatibility(known, distribution)
             return [trial_events.param(record, tid, param_name, param_value_internal, distribution)]
 
-        self._update(trial_id, decide)
+        self._update(trial_id, decide, is_urgent=False)
 
     def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
         """See `BaseStorage`."""

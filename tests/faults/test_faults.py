@@ -40,6 +40,13 @@ def test_a_thousand_trials_under_all_that_can_happen_to_one_machine_end_once_eac
     check_round(run("--short"), faults=50, trials=1000)
 
 
+@pytest.mark.long
+def test_sixty_trials_of_optuna_programs_that_are_killed_and_frozen_end_once_each() -> None:
+    pytest.importorskip("optuna", reason="needs Optuna: pip install 'hstore[optuna]'")
+    told = run("--alone", "--kinds", "optuna", "--trials", "60", "--faults", "10")
+    check_round(told, faults=4, trials=60)
+
+
 def test_an_append_that_is_broken_on_purpose_is_found_out() -> None:
     check_controls(run("--controls", "duplicate"), "missing: ")
 

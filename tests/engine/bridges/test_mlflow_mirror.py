@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import math
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.waiting import until
 
 import hstore
 from hstore import Pruned, Trials, fmin, hp
@@ -25,15 +34,47 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 SPACE = {"x": hp.uniform("x", 0, 1), "opt[0]": hp.choice("opt[0]", ["adam", "sgd"])}
 
 
-@pytest.fixture(params=["file", pytest.param("sqlite", marks=pytest.mark.long)])
-def uri(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+@contextmanager
+def tracking_server(folder: Path) -> Iterator[str]:
+    """Run MLflow's own server, on SQLite; yield its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    words = ["--host", "127.0.0.1", "--port", str(port), "--backend-store-uri", f"sqlite:///{folder}/mlflow.db"]
+    more = ["--artifacts-destination", str(folder / "artifacts"), "--workers", "1"]
+    server = subprocess.Popen(
+        [sys.executable, "-m", "mlflow", "server", *words, *more], cwd=folder, start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+
+    def answers() -> bool:
+        assert server.poll() is None, "the server has ended"
+        with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5) as answer:
+            return bool(answer.status == 200)
+        return False
+
+    try:
+        until(answers)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)  # it has processes of its own
+        server.wait(60)
+
+
+@pytest.fixture(params=["file", *(pytest.param(kind, marks=pytest.mark.long) for kind in ("sqlite", "server"))])
+def uri(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     monkeypatch.chdir(tmp_path)
     if request.param == "sqlite":
         pytest.importorskip("alembic", reason="MLflow's SQLite store needs sqlalchemy and alembic")
-        return f"sqlite:///{tmp_path}/mlflow.db"
-    return f"file://{tmp_path}/mlruns"
+        yield f"sqlite:///{tmp_path}/mlflow.db"
+    elif request.param == "server":
+        pytest.importorskip("huey", reason="MLflow's server is in the package mlflow, not in mlflow-skinny")
+        with tracking_server(tmp_path) as address:
+            yield address
+    else:
+        yield f"file://{tmp_path}/mlruns"
 
 
 def objective(config: dict[str, Any], ctrl: Any) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 
@@ -12,13 +13,16 @@ import pytest
 pytest.importorskip("optuna", reason="needs Optuna: pip install 'hstore[optuna]'")
 
 import optuna
+from pymongo import monitoring
 from tests.waiting import until
 
 from hstore import Trials, fmin, hp
 from hstore.engine.audit.check import check
+from hstore.engine.optuna import hstore_storage
 from hstore.engine.optuna.hstore_storage import HstoreStorage
 from hstore.store.errors import InvalidValue
 from hstore.store.events import Failed, Reported
+from hstore.store.open_store import open_store
 from hstore.store.store import Store
 from hstore.store.verify import verify
 
@@ -72,6 +76,57 @@ def test_the_points_of_an_optuna_program_are_those_of_the_experiment(store: Stor
     assert isinstance(failed, Failed)
     assert "Optuna program says why" in failed.message  # Optuna logs it, and tells no storage
     assert not verify(store.log.documents("digits")).findings
+
+
+def two_parameters(trial: optuna.Trial) -> float:
+    return float(trial.suggest_float("x", 0, 1) + trial.suggest_float("y", 0, 1))
+
+
+class Commands(monitoring.CommandListener):
+    """Counts what is sent to the server, by command and collection."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+
+    def started(self, event: monitoring.CommandStartedEvent) -> None:
+        self.counts[f"{event.command_name} {event.command.get(event.command_name)}"] += 1
+
+    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
+        """Do nothing."""
+
+    def failed(self, event: monitoring.CommandFailedEvent) -> None:
+        """Do nothing."""
+
+
+def test_a_trial_takes_an_insert_for_each_call_and_one_update(mongo_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hstore_storage, "SHOWN_SECONDS", 600.0)
+    commands = Commands()
+    listeners = monitoring._LISTENERS.command_listeners
+    listeners.append(commands)
+    try:
+        store = open_store(mongo_url)  # a client asks for its listeners when it is made
+    finally:
+        listeners.remove(commands)
+    with store:
+        study = study_in(store)
+        objective = two_parameters
+        study.optimize(objective, n_trials=2)
+        commands.counts.clear()
+        study.optimize(objective, n_trials=5)
+        counts = {name: count / 5 for name, count in commands.counts.items()}
+    assert counts.pop("insert events") == 4, "created, two parameters, ended"
+    assert counts.pop("find events") <= 3, "what is new, and a look at the store before what is decided"
+    assert counts.pop("update trials") == 1
+    assert counts.pop("update experiments", 0) <= 1
+    assert not counts
+
+
+def test_a_parameter_is_shown_soon_although_the_program_does_nothing_more(mongo_store: Store) -> None:
+    study = study_in(mongo_store)
+    study.ask().suggest_float("x", 0, 1)
+    database = mongo_store.database
+    assert database is not None
+    until(lambda: bool((database["trials"].find_one({"exp": "digits"}) or {}).get("params")))
 
 
 def test_what_queries_read_has_parameters_that_were_asked_for_on_the_way(mongo_store: Store) -> None:
