@@ -166,7 +166,7 @@ docs: $(VENV)/docs
 	@echo "build/site/index.html is the first page"
 
 # `make bench scale` runs a section of it: what is named beside `bench` is no target of its own.
-SECTIONS := durable memory suggest log heads signing start workers claims scale capacity pruning objectives forged
+SECTIONS := durable memory suggest log heads signing start workers claims scale capacity optuna ui pruning objectives forged
 .PHONY: $(SECTIONS)
 $(SECTIONS):
 	@:

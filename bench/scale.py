@@ -2,7 +2,7 @@
 
 `make bench scale`, or `python -m bench scale`. The stores are made once and kept (see `bench.filled`); with 100,000
 trials that takes minutes. `SIZES=100,10000` takes fewer; the first is what the others are compared with.
-`--quick` takes each measurement once.
+`--quick` takes each measurement once. `REPORTS=100,1000`: trials of 100 reports; 10,000 are a million events.
 `OPTUNA_SIZES=10000,100000` compares Optuna at more than 10,000 trials: its SQLite takes a quarter of an hour to fill.
 """
 
@@ -22,6 +22,7 @@ from bench.table import show
 
 SIZES = (100, 1_000, 10_000, 100_000)
 OPTUNA_SIZES = (10_000,)
+REPORTS = (100, 10_000)
 QUICK = "--quick" in sys.argv
 ROUNDS, PROBES = (1, 1) if QUICK else (5, 3)
 HSTORE = [sys.executable, "-m", "hstore"]
@@ -195,7 +196,7 @@ def main() -> None:
             "A search that goes on": lambda: continued(kept, few, many),
             "The whole log": lambda: whole_log(kept, few, many),
             "One more trial": lambda: trials(kept, few, many),
-            "Reports": lambda: reports(few, min(many, 10_000)),
+            "Reports": lambda: reports(*sizes("REPORTS", REPORTS)),
         }
         for size in sorted(set(optuna_sizes) & set(wanted)):
             parts[f"Beside others, {size:,} trials"] = lambda size=size: beside_others(kept, size)  # type: ignore[misc]

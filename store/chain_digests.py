@@ -55,7 +55,9 @@ class ChainDigests:
 
     def at(self, tid: Chain, ver: int) -> bytes:
         """Return the digest of the chain of *tid* up to *ver*."""
-        return self.up_to(tid, ver)[ver]
+        if (digests := self.by_chain.get(tid)) is None and self._settled.holds(tid):
+            return self._settled.digest(tid, ver)
+        return digests[ver] if digests is not None and ver < len(digests) else self.up_to(tid, ver)[ver]
 
     def of_last_decision(self, trials: int) -> bytes:
         """Return the digest of the last decision of so many *trials*; that of the beginning if there is none."""

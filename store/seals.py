@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hstore.store.events import Event, Finished, Sealed
@@ -10,6 +10,7 @@ from hstore.store.head import Chain, HeadTree, Runs, chain_at, index_of, move, r
 
 if TYPE_CHECKING:
     from hstore.store.experiment import Experiment
+    from hstore.store.snapshots import AllChains
 
 
 class Seals:
@@ -18,8 +19,9 @@ class Seals:
     What it costs is in proportion to what is new, so that a search of any length can be sealed again and again.
     """
 
-    def __init__(self, chains: Mapping[Chain, Sequence[Event]], digest: Callable[[Chain, int], bytes]) -> None:
+    def __init__(self, chains: AllChains, digest: Callable[[Chain, int], bytes]) -> None:
         self._chains = chains
+        self._last = chains.last
         self._digest = digest
         self._tree = HeadTree(digest)
         self._grown: set[Chain] = set()
@@ -31,13 +33,16 @@ class Seals:
 
     def take(self, events: Iterable[Event]) -> None:
         """Note that *events* are in their chains now."""
+        is_sealed = False
         for event in events:
             self._grown.add(event.tid)
             self._uncovered.add(event.tid)
             if isinstance(event, (Sealed, Finished)) and event.tips is not None:
                 if move(self._covered, event.tips, most=len(self._chains)):
                     self._uncovered.update(_chains_of(event.tips))
-                self._uncovered = self.uncovered
+                is_sealed = True
+        if is_sealed:
+            self._uncovered = self.uncovered
 
     def begin_from(self, settled: Iterable[int]) -> None:
         """Note the chains of *settled* trials, of which no event is taken; those of the experiment itself have been."""
@@ -59,7 +64,7 @@ class Seals:
     def cut(self) -> list[int]:
         """How far each chain was read: see `head.Cut`."""
         n = len(self._chains)
-        return [len(self._chains[None]) - 1, *(len(self._chains[tid]) - 1 for tid in range(n - 1))]
+        return [self._last(None), *(self._last(tid) for tid in range(n - 1))]
 
     def is_last_right(self) -> bool:
         """Return whether the latest recorded head is that of what it covers; True if there is none.
@@ -72,7 +77,7 @@ class Seals:
         if latest is None:
             return True
         ends = [(chain_at(index), ver) for index, ver in enumerate(self._covered)]
-        if any(ver >= len(self._chains[tid]) for tid, ver in ends):
+        if len(ends) > len(self._chains) or any(ver > self._last(tid) for tid, ver in ends):
             return False
         tree = HeadTree(self._digest)
         tree.move(ends)
@@ -80,7 +85,7 @@ class Seals:
             return False
         if not len(self._tree):
             self._tree = tree
-            self._grown = {tid for tid in self._grown if not self._is_covered(tid)}
+            self._grown &= self.uncovered
         return True
 
     def prove(self, tid: int) -> dict[str, Any]:
@@ -116,15 +121,15 @@ class Seals:
         return {"head": self.head, "tips": self._tips()}
 
     def _tips(self) -> Runs:
-        return runs((tid, len(self._chains[tid]) - 1) for tid in self.uncovered)
+        return runs((tid, self._last(tid)) for tid in self.uncovered)
 
     def _is_covered(self, tid: Chain) -> bool:
         index = index_of(tid)
-        return index < len(self._covered) and self._covered[index] == len(self._chains[tid]) - 1
+        return index < len(self._covered) and self._covered[index] == self._last(tid)
 
     def _current(self) -> HeadTree:
         if self._grown:
-            self._tree.move((tid, len(self._chains[tid]) - 1) for tid in self._grown)
+            self._tree.move((tid, self._last(tid)) for tid in self._grown)
             self._grown.clear()
         return self._tree
 

@@ -196,6 +196,12 @@ class AllChains(Mapping["Chain", Sequence[Event]]):
             raise KeyError(tid)
         return SettledChain(self._settled, tid)
 
+    def last(self, tid: Chain) -> int:
+        """Return the place of the last event of the chain of *tid*, which is there."""
+        if (kept := self._kept.get(tid)) is not None:
+            return len(kept) - 1
+        return self._settled.length(tid) - 1
+
     def __iter__(self) -> Iterator[Chain]:
         yield from self._kept
         yield from self._settled.tids

@@ -67,6 +67,7 @@ class Trials:
 
     def _start_view(self) -> None:
         self._shown: list[dict[str, Any]] = []
+        self._fresh: list[dict[str, Any]] = []
         self._is_behind = False
         self._taken = 0
         self._changes = self.documents.changes
@@ -133,10 +134,9 @@ class Trials:
         if self._is_behind:  # no document has been looked at, so none is made
             return
         if documents.changes != self._changes:
-            self._shown, self._taken, self._changes = [], 0, documents.changes
+            self._shown, self._fresh, self._taken, self._changes = [], [], 0, documents.changes
         if len(documents.all) > self._taken:
-            new = filter(self._is_visible, documents.all[self._taken :])
-            self._shown = [*self._shown, *new]  # a program that holds the list from before keeps that
+            self._fresh += filter(self._is_visible, documents.all[self._taken :])
             self._taken = len(documents.all)
 
     @property
@@ -145,6 +145,10 @@ class Trials:
         if self._is_behind:
             self.documents.make()
             self._show()
+        if self._fresh:
+            # A program that holds the list from before keeps that. At each refresh it would cost as much as there are
+            # trials.
+            self._shown, self._fresh = [*self._shown, *self._fresh], []
         return self._shown
 
     def _is_visible(self, document: Mapping[str, Any]) -> bool:
@@ -345,6 +349,9 @@ class Trials:
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_observed_history": None}
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        self.__dict__.update({"_fresh": [], **state})  # earlier versions had none
 
     # -- attachments ------------------------------------------------------------------------------------------
 
