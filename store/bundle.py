@@ -333,12 +333,16 @@ def import_bundle(store: Store, file: Path | IO[bytes]) -> tuple[Experiment, int
         for sha256 in log._attachments.hashes():
             store.attachments.put(source.attachments.get(sha256))
         before, new = store.log.ids(name), 0
-        for events in _batches(event for event in log.stream() if event is not None):
+        for events in _batches(event for event in log.stream() if event is not None and not _is_in(before, event)):
             store.log.append(events)
-            new += sum((event.tid, event.ver) not in before for event in events)
+            new += len(events)
     experiment = store.experiment(name)
     experiment.repair()
     return experiment, new
+
+
+def _is_in(there: EventIds, event: Event) -> bool:
+    return there.get((event.tid, event.ver)) == event.id
 
 
 def _batches(events: Iterable[Event]) -> Iterator[list[Event]]:

@@ -86,6 +86,8 @@ def fork(
     cut = taken(source, at)
     copies = _signed([_copy(event, name) for event in in_order_of_arrival(cut)], source, cut)
     require_room(store, name, cut)
+    there = store.log.ids(name)  # of a fork that was killed
+    copies = [copy for copy in copies if there.get((copy.tid, copy.ver)) != copy.id]
     try:
         for start in range(0, len(copies), BATCH):
             store.log.append(copies[start : start + BATCH])
