@@ -125,10 +125,11 @@ def _of_copy(store: Store, name: str) -> Iterator[dict[str, Any]]:
 
 def append_all(store: Store, name: str, events: Iterable[Event], on_progress: Progress = _ignore) -> int:
     """Append *events*, all of experiment *name*, as they are; return how many were not there before."""
-    before, new, left = store.log.ids(name), 0, iter(events)
-    while batch := list(islice(left, BATCH)):
+    there, new = store.log.ids(name), 0
+    missing = (event for event in events if there.get((event.tid, event.ver)) != event.id)
+    while batch := list(islice(missing, BATCH)):
         store.log.append(batch)
-        new += sum((event.tid, event.ver) not in before for event in batch)
+        new += len(batch)
         on_progress(len(batch))
     return new
 

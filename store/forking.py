@@ -85,6 +85,8 @@ def fork(
     cut = taken(source, at)
     copies = _signed([renamed(event, name) for event in in_order_of_arrival(cut)], source, cut)
     require_room(store, name, cut)
+    there = store.log.ids(name)  # of a fork that was killed
+    copies = [copy for copy in copies if there.get((copy.tid, copy.ver)) != copy.id]
     try:
         append_all(store, name, copies, on_progress)
     except Conflict as conflict:
