@@ -1,4 +1,4 @@
-"""Trials per second of Optuna programs on `HstoreStorage`, beside Optuna's own storages; with one process and with 8."""
+"""Trials per second of Optuna programs on `HstoreStorage`, beside Optuna's own; with one process and with 8."""
 
 import os
 import sys

@@ -131,19 +131,19 @@ def test_what_was_changed_in_the_copies_or_in_the_source_is_found_and_a_source_t
     mongo_store.fork("digits", "again", at=4)
     of_end = {"tid": 3, "type": "done"}
     events = database["events"]
-    before = events.find_one({"exp": "digits", **of_end})
-    assert before is not None
+    copy = events.find_one({"exp": "again", **of_end})
+    assert copy is not None
 
     events.update_one({"exp": "again", **of_end}, {"$set": {"data.loss": -1.0, "data.result.loss": -1.0}})
     [finding] = verify(mongo_store.log.documents("again")).findings
     assert "what was copied has another head than it says" in finding.message
-    events.update_one({"exp": "again", **of_end}, {"$set": {"data": before["data"]}})
+    events.update_one({"exp": "again", **of_end}, {"$set": {"data": copy["data"]}})
     assert verify(mongo_store.log.documents("again")).findings == ()
 
-    events.update_one({"exp": "again", "tid": 2, "ver": 0}, {"$unset": {"origin": ""}})
+    events.update_one({"exp": "again", "tid": 2, "ver": 0}, {"$unset": {"data.origin": ""}})
     assert verify(mongo_store.log.documents("again")).findings
     event = mongo_store.experiment("digits").chain(2)[0]
-    events.update_one({"exp": "again", "tid": 2, "ver": 0}, {"$set": {"origin": {"exp": "digits", "id": event.id}}})
+    events.update_one({"exp": "again", "tid": 2, "ver": 0}, {"$set": {"data.origin": {"exp": "digits", "id": event.id}}})
 
     events.update_one({"exp": "digits", **of_end}, {"$set": {"data.loss": -1.0, "data.result.loss": -1.0}})
     found = lineage(mongo_store, "again")
