@@ -92,11 +92,14 @@ def test_what_only_memory_can_hold_has_a_digest_too() -> None:
 def test_every_field_of_the_envelope_is_covered() -> None:
     """A new field of `Event` must be sealed, or be left out on purpose here."""
     left_out = {"ts", "mac"}  # filled by the server; taken over the digest
-    covered = {"exp", "tid", "ver", "id", "at", "by", "prev", "extra", "imported"}
+    covered = {"exp", "tid", "ver", "id", "at", "by", "prev", "extra", "imported", "origin"}
     assert {field.name for field in fields(Event)} == covered | left_out
     assert digest_event(event(Created, None, 0)) != digest_event(event(Created, None, 0))
     mine = event(Noted, 0, 1)
     assert digest_event(replace(mine, imported={"tid": 1})) != digest_event(mine)
+    copy = replace(mine, exp="copy", id=uuid.uuid4(), origin={"exp": mine.exp, "id": mine.id})
+    assert digest_event(copy) == digest(to_document(copy)) == digest_event(mine)  # it is of the name and id of before
+    assert digest_event(replace(copy, origin={"exp": "other", "id": mine.id})) != digest_event(mine)
 
 
 def test_values_of_other_programs_are_covered_too() -> None:
