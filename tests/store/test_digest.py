@@ -97,6 +97,9 @@ def test_every_field_of_the_envelope_is_covered() -> None:
     assert digest_event(event(Created, None, 0)) != digest_event(event(Created, None, 0))
     mine = event(Noted, 0, 1)
     assert digest_event(replace(mine, imported={"tid": 1})) != digest_event(mine)
+    copy = replace(mine, exp="copy", id=uuid.uuid4(), origin={"exp": mine.exp, "id": mine.id})
+    assert digest_event(copy) == digest(to_document(copy)) == digest_event(mine)  # it is of the name and id of before
+    assert digest_event(replace(copy, origin={"exp": "other", "id": mine.id})) != digest_event(mine)
 
 
 def test_a_copy_in_a_fork_has_the_digest_of_its_original_and_no_other(mongo_store: Store) -> None:
