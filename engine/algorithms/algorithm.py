@@ -67,9 +67,6 @@ class Algorithm:
     words: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """The values that settings can have which are words."""
 
-    replicates_if_noisy: int = 1
-    """What the setting `replicates` is by default once evaluations of one point differ."""
-
     machine_bound: Mapping[str, Any] = field(default_factory=dict)
     """Values of settings with which a portable algorithm is not: what it chooses depends on the CPU."""
 

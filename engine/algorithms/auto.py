@@ -33,8 +33,7 @@ def choose(space: Space, history: History, *, seed: int, repeats: Repeats = Fals
     other ways, the one that has found a better loss most often so far: a step away from a good trial, in one label
     or a few; a point distributed as the best trials are, as in CMA-ES; or `mtpe`. These do not rely on a model of
     the loss, so a model that is wrong does not mislead them. No point is tried twice, unless *repeats* is true or,
-    for spaces that are not finite, "endless". Several losses, and constraints, are left to `gp`. Once evaluations of
-    one point differ, the best point is evaluated again, up to three times (setting `replicates`).
+    for spaces that are not finite, "endless". Several losses, and constraints, are left to `gp`.
     """
     if is_needed(history):
         return gp.choose(space, history, seed=seed, repeats=repeats)
@@ -99,12 +98,11 @@ def arm(history: History) -> str:
 
 suggest = Algorithm(
     name="auto",
-    version=4,
-    older={2: {"repeats": "endless", "replicates": 1}, 3: {"replicates": 1}},
+    version=3,
+    older={2: {"repeats": "endless"}},
     is_portable=False,
     choose=choose,
     shortfall=shortfall,
     densities=densities,
     scalarisation="modelled",
-    replicates_if_noisy=3,
 )

@@ -10,14 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hstore.engine.algorithms.history import History
-from hstore.engine.algorithms.repeated import (
-    REPLICATES,
-    are_noisy,
-    by_point,
-    point_of,
-    to_repeat,
-    without_replicates,
-)
+from hstore.engine.algorithms.repeated import REPLICATES, point_of, to_repeat, without_replicates
 from hstore.engine.algorithms.scalarise import describe, is_needed, scalarise
 from hstore.engine.space import Point, Space
 
@@ -67,7 +60,7 @@ def choose_recorded(
     """
     if recorded is not None:
         settings = _as_recorded(algorithm, settings, recorded)
-    if (tid := _replicate(algorithm, space, history, settings)) is not None:
+    if (tid := to_repeat(space, history, settings.get(REPLICATES, 1))) is not None:
         return RecordedChoice([point_of(space, history, tid)], None, tid)
     settings = without_replicates(settings)
     scalarised = _scalarisation(algorithm, history) if recorded is None else recorded.get("scalarised")
@@ -96,15 +89,6 @@ def recorded_shortfall(
     history, seed = _scalarised(history, recorded.get("scalarised"), seed)
     settings = without_replicates(_as_recorded(algorithm, settings, recorded))
     return algorithm.shortfall(space, history, point, seed=seed, **settings)
-
-
-def _replicate(algorithm: Algorithm, space: Space, history: History, settings: Mapping[str, Any]) -> int | None:
-    """Return the trial whose point is evaluated again; None if *algorithm* chooses."""
-    if (most := settings.get(REPLICATES)) is not None:
-        return to_repeat(space, history, most)
-    if algorithm.replicates_if_noisy > 1 and are_noisy(by_point(history)):
-        return to_repeat(space, history, algorithm.replicates_if_noisy)
-    return None
 
 
 def recorded_densities(

@@ -143,7 +143,9 @@ def test_what_was_changed_in_the_copies_or_in_the_source_is_found_and_a_source_t
     events.update_one({"exp": "again", "tid": 2, "ver": 0}, {"$unset": {"data.origin": ""}})
     assert verify(mongo_store.log.documents("again")).findings
     event = mongo_store.experiment("digits").chain(2)[0]
-    events.update_one({"exp": "again", "tid": 2, "ver": 0}, {"$set": {"data.origin": {"exp": "digits", "id": event.id}}})
+    events.update_one(
+        {"exp": "again", "tid": 2, "ver": 0}, {"$set": {"data.origin": {"exp": "digits", "id": event.id}}}
+    )
 
     events.update_one({"exp": "digits", **of_end}, {"$set": {"data.loss": -1.0, "data.result.loss": -1.0}})
     found = lineage(mongo_store, "again")

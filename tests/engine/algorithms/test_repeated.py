@@ -87,15 +87,6 @@ def test_every_algorithm_repeats_and_says_so(name: str) -> None:
     assert choose_recorded(ALGORITHMS[name], SPACE, history, seed=0, settings={}).replicate_of is None
 
 
-def test_auto_repeats_by_itself_once_losses_of_a_point_differ_and_as_version_3_never() -> None:
-    noisy, auto = told((0, 2.0), (1, 1.0), (0, 2.1)), ALGORITHMS["auto"]
-    assert choose_recorded(auto, SPACE, noisy, seed=0, settings={}).replicate_of == 18
-    recorded = {"version": 3}
-    assert choose_recorded(auto, SPACE, noisy, seed=0, settings={}, recorded=recorded).replicate_of is None
-    steady = told((0, 2.0), (1, 1.0), (0, 2.0))
-    assert choose_recorded(auto, SPACE, steady, seed=0, settings={}).replicate_of is None
-
-
 @pytest.mark.parametrize("wrong", [0, -1, 1.5, "3", None, True])
 def test_another_number_of_replicates_is_refused(wrong: Any) -> None:
     with pytest.raises(InvalidValue, match="replicates must be a whole number"):
