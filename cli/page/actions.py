@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 CONTROLS = ("pause", "resume", "stop", "retry")
 CORRECTIONS = ("void", "unvoid", "amend", "note", "tag", "archive", "unarchive")
-ACTIONS = (*CONTROLS, *CORRECTIONS)
+ACTIONS = (*CONTROLS, *CORRECTIONS, "fork")
 LONGEST_WHY = 2000
 LONGEST_PERSON = 200
 DONE = {"pause": "paused", "resume": "resumed", "stop": "stopped", "retry": "retried"}
@@ -24,7 +24,8 @@ def act(store: Store, wanted: Any) -> dict[str, Any]:
     """Carry out *wanted*: `name`, `do` (one of `ACTIONS`), and perhaps `why`, `now` and for a retry `tids`.
 
     A correction takes `why` (of a note its text, of a tag the tag), `person`, `tid` or `tids`, and to amend `loss`,
-    `losses` or `constraints`. Return `written` (types of the events that were appended), `status` and `running`.
+    `losses` or `constraints`. A fork takes the name of the new search as `why`, and `at`.
+    Return `written` (types of the events that were appended), `status` and `running`.
     Raises `InvalidValue` for anything else, and what `control` and `Correctable` raise.
     """
     if not isinstance(wanted, dict) or not isinstance(wanted.get("name"), str) or wanted.get("do") not in ACTIONS:
@@ -32,6 +33,8 @@ def act(store: Store, wanted: Any) -> dict[str, Any]:
     do, why, now = wanted["do"], wanted.get("why") or "", wanted.get("now", False)
     if not isinstance(why, str) or len(why) > LONGEST_WHY or not isinstance(now, bool):
         raise InvalidValue(f"why is a text of at most {LONGEST_WHY} characters, now is true or false")
+    if do == "fork":
+        return _fork(store, why, wanted)
     if do in CORRECTIONS:
         return _correct(store, do, why, wanted)
     experiment = store.experiment(wanted["name"])
@@ -48,6 +51,16 @@ def act(store: Store, wanted: Any) -> dict[str, Any]:
         "written": [event.type for event in outcome.written], "status": outcome.status,
         "running": list(outcome.running),
     }  # fmt: skip
+
+
+def _fork(store: Store, new: str, wanted: dict[str, Any]) -> dict[str, Any]:
+    from hstore.engine.search.forked_search import fork_search
+
+    at = wanted.get("at") or None
+    if at is not None and not isinstance(at, str):
+        raise InvalidValue("at is a decision or a time, as text")
+    made = fork_search(store, wanted["name"], new, at=at)
+    return {"written": ["created"], "status": made.state.status, "running": [], "name": made.name}
 
 
 def _correct(store: Store, do: str, why: str, wanted: dict[str, Any]) -> dict[str, Any]:

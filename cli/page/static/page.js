@@ -86,7 +86,7 @@ export const fail = (text) => {
 
 // Resolves to {why, now, person, and each of *fields* by its id}, or to null if the answer is no.
 // why: what is asked for as a reason, if it must be given, or *isOptional*. fields: [{id, label, value}], numbers.
-export const ask = ({ title, text, yes, now, why, isOptional, fields }) =>
+export const ask = ({ title, text, yes, now, why, isOptional, hasNoPerson, fields }) =>
   new Promise((resolve) => {
     const dialog = byId("ask");
     byId("ask-title").textContent = shown(title);
@@ -95,7 +95,7 @@ export const ask = ({ title, text, yes, now, why, isOptional, fields }) =>
     byId("ask-why").value = "";
     byId("ask-why").required = Boolean(why) && !isOptional;
     byId("ask-why-text").textContent = why ?? "Reason (for the log)";
-    byId("ask-person-row").hidden = !why;
+    byId("ask-person-row").hidden = !why || hasNoPerson === true;
     byId("ask-person").value = localStorage.getItem("hstore person") ?? document.documentElement.dataset.person;
     byId("ask-fields").replaceChildren(...(fields ?? []).map(({ id, label, value }) => el("label", {}, `${label} `,
       el("input", { id: `ask-${id}`, value, type: "number", step: "any", required: true, autocomplete: "off" }))));

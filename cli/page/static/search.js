@@ -1,6 +1,7 @@
 // One search, live: its history, its table, its workers, and what a person does with it.
 import { address, around, ask, byId, draw, el, fail, fill, get, isReadOnly, lossRange, number, onTap, onTheme, post, query, setRanges, showSnippets, shown, span, tell, theme } from "./page.js";
 import { analysis } from "./analysis.js";
+import { fork } from "./corrections.js";
 import { evidence } from "./evidence.js";
 import { moment } from "./moment.js";
 import { table } from "./trial_table.js";
@@ -164,6 +165,7 @@ const load = async () => {
     follow();
   }
   slider.said(at, head.moment, head.trials);
+  if (!isReadOnly) byId("fork").hidden = at === "";
 };
 
 const slider = moment(async (at) => {
@@ -275,6 +277,7 @@ const doIt = async (what, more = {}) => {
 };
 
 if (!isReadOnly) {
+  byId("fork").addEventListener("click", () => fork(name, state.at));
   for (const what of Object.keys(QUESTIONS)) {
     byId(what).addEventListener("click", async () => {
       const answer = await ask(QUESTIONS[what]);

@@ -1,6 +1,6 @@
 // One trial: its curve, a retry, and a word when it has changed.
 import { address, ask, byId, draw, el, get, isReadOnly, number, onTheme, post, query, shown, tell, theme } from "./page.js";
-import { correct } from "./corrections.js";
+import { correct, fork } from "./corrections.js";
 
 const name = query.get("name");
 const tid = Number(query.get("tid"));
@@ -70,6 +70,7 @@ if (!isReadOnly) {
   for (const what of ["void", "unvoid", "note", "tag"]) {
     byId(what)?.addEventListener("click", async () => { if (await correct(what, { name, tid })) location.reload(); });
   }
+  byId("fork").addEventListener("click", () => fork(name, String(tid)));
   byId("amend")?.addEventListener("click", async () => {
     const [losses, constraints] = [numbers(holder.losses), numbers(holder.constraints)];
     const fields = losses.length

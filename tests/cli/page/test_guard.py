@@ -137,6 +137,15 @@ def test_corrections_have_a_reason_and_a_person(page: Page, search: Experiment) 
     assert "Ada" in told
 
 
+def test_a_search_is_forked_from_the_page(shared: tuple[Store, Page], search: Experiment) -> None:
+    new = f"{search.name} again"
+    told = shared[1].act(name=search.name, do="fork", why=new, at="2")
+    assert told.data.get("name") == new, told.text
+    assert len(shared[0].experiment(new).trials) == 2
+    assert shared[1].act(name=search.name, do="fork", why=new, at="1").status == 400
+    assert shared[1].act(name=search.name, do="fork", why="", at="1").status in (400, 404)
+
+
 def test_a_read_only_page_changes_nothing(shared: tuple[Store, Page], search: Experiment) -> None:
     with served(shared[0], is_read_only=True) as page:
         assert page.act(name=search.name, do="pause").status == 403

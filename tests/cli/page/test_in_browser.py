@@ -194,6 +194,14 @@ def test_parts_of_a_search_are_drawn_compared_and_shown_as_of_a_decision(tab: An
     assert not tab.locator("#pause").is_visible()
     tab.locator("#now").click()
     tab.wait_for_selector("#live:has-text('live')")
+    tab.locator("#moment-when").fill("3")
+    tab.keyboard.press("Enter")
+    tab.wait_for_selector("#live:has-text('as of decision 3')")
+    tab.locator("#fork").click()
+    tab.locator("#ask-why").fill(f"fork {HOSTILE}")
+    tab.locator("#ask-yes").click()
+    tab.wait_for_selector("h1:has-text('fork')")
+    assert len(store.experiment(f"fork {HOSTILE}").trials) == 3
 
     tab.goto(address(page, "/compare", name=[search.name for search in searches]))
     until(lambda: points(tab, "search1") == 10)
