@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 import uuid
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -121,7 +122,9 @@ def optuna_storage(where: str) -> Any:
     if where.startswith("redis://"):
         from optuna.storages.journal import JournalRedisBackend
 
-        return optuna.storages.JournalStorage(JournalRedisBackend(where))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Optuna calls it experimental
+            return optuna.storages.JournalStorage(JournalRedisBackend(where))
     return where if "://" in where else optuna.storages.JournalStorage(JournalFileBackend(where))
 
 
