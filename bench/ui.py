@@ -34,8 +34,8 @@ from hstore.engine.search.seeds import as_generator, to_data
 from hstore.engine.space import compile_space
 from hstore.store.events import Created, Done, Event, Queued, Reserved, Running
 from hstore.store.fold import fold_chain
+from hstore.store.model_documents import trial_document
 from hstore.store.open_store import open_store
-from hstore.store.read_models import trial_document
 from hstore.store.store import Store
 
 TRIALS, MANY = 10_000, 100_000

@@ -144,7 +144,7 @@ def show(
 
 def experiment_data(summary: ExperimentSummary) -> dict[str, Any]:
     """Return what `--json` says of an experiment, but for its trials."""
-    from hstore.store.read_models import experiment_document
+    from hstore.store.model_documents import experiment_document
 
     document = experiment_document(summary)
     from hstore.cli.recommended import recommended_data
@@ -312,7 +312,7 @@ def _latest(summary: ExperimentSummary) -> Iterator[str]:
 
 def trial_data(experiment: Experiment, trial: Trial) -> dict[str, Any]:
     """Return what `--json` says of *trial*, read from the log."""
-    from hstore.store.read_models import trial_document
+    from hstore.store.model_documents import trial_document
 
     document = trial_document(trial)
     document |= ranked_data(document)

@@ -163,7 +163,7 @@ class ExperimentSummary:
 
         fields: of those that are not read from the log, only these are read; None: all.
         """
-        from hstore.store.read_models import trial_document
+        from hstore.store.model_documents import trial_document
 
         trials = self.experiment.state.trials
         if self._outline is None:

@@ -7,7 +7,8 @@ from typing import Any
 
 from hstore.store.events import Document
 from hstore.store.fold import UNREADABLE
-from hstore.store.read_models import ReadModels, experiment_document
+from hstore.store.model_documents import experiment_document
+from hstore.store.read_models import ReadModels
 from hstore.store.state import State
 from hstore.store.tally import Tally
 

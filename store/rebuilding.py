@@ -117,7 +117,7 @@ class PassingFold:
 
     def document(self) -> Document:
         """Return the document of the experiment in `experiments`."""
-        from hstore.store.read_models import experiment_document
+        from hstore.store.model_documents import experiment_document
 
         counts = Counter(self.state.counts) + self._gone
         known: dict[str, Any] = {"trials": self.trials, "counts": dict(sorted(counts.items()))}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hstore.cli.page.trial_rows import PAGE_ROWS, head_of, slim_row, table_row
 from hstore.store.as_of import described, parse
 from hstore.store.errors import InvalidValue
-from hstore.store.read_models import trial_document
+from hstore.store.model_documents import trial_document
 
 if TYPE_CHECKING:
     from hstore.cli.page.trial_rows import TableQuery

@@ -11,7 +11,7 @@ from hstore.store.attachments import OUTPUT
 from hstore.store.errors import HstoreError, NotFound
 from hstore.store.events import Done, Event, happened
 from hstore.store.experiment import Experiment
-from hstore.store.read_models import trial_document
+from hstore.store.model_documents import trial_document
 
 if TYPE_CHECKING:
     from hstore.store.fold import Trial

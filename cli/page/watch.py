@@ -18,7 +18,7 @@ from hstore.store.fold import UNREADABLE
 from hstore.store.indigestible import BROKEN, refusal
 from hstore.store.log import EVERY_TRIAL, ReadCursor
 from hstore.store.messages import Log
-from hstore.store.read_models import trial_document
+from hstore.store.model_documents import trial_document
 
 if TYPE_CHECKING:
     from hstore.store.events import Document

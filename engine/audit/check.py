@@ -344,7 +344,7 @@ def _check_replay(store: Store, log: WholeLog, on_progress: Callable[[int], obje
 
 def _check_models(shown: tuple[list[Document], Document | None], state: State, is_over: bool) -> Iterator[Violation]:
     """Compare the read models with those that the log gives, as MongoDB holds them."""
-    from hstore.store.read_models import EXPERIMENT_FIELDS, TRIAL_FIELDS, experiment_document, trial_document
+    from hstore.store.model_documents import EXPERIMENT_FIELDS, TRIAL_FIELDS, experiment_document, trial_document
 
     trials, experiment = shown
     there = {document.get("tid"): document for document in trials}

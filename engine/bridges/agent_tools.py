@@ -12,7 +12,7 @@ from hstore.engine.search import control, points
 from hstore.engine.space import Space
 from hstore.store.events import Noted, Queued
 from hstore.store.experiment import Experiment, PendingEvent
-from hstore.store.read_models import experiment_document, trial_document
+from hstore.store.model_documents import experiment_document, trial_document
 from hstore.store.store import Store
 
 LONGEST_NAME = 60

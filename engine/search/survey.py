@@ -10,7 +10,7 @@ from hstore.engine.search.pace import pace_of
 from hstore.store.as_of import PastLog
 from hstore.store.experiment import Experiment, now
 from hstore.store.experiment_summary import ExperimentSummary
-from hstore.store.read_models import experiment_document
+from hstore.store.model_documents import experiment_document
 from hstore.store.set_aside import SetAside
 from hstore.store.state import State
 from hstore.store.store import Store

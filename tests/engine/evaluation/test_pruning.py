@@ -18,7 +18,7 @@ from hstore.engine.evaluation.pruning import PruningReplay, PruningSession
 from hstore.engine.pruners import Curve, Pruner
 from hstore.store.errors import InvalidValue, NotFound
 from hstore.store.events import Changed, Reported
-from hstore.store.read_models import experiment_document, trial_document
+from hstore.store.model_documents import experiment_document, trial_document
 from hstore.store.verify import verify
 
 SPACE = {"x": hp.uniform("x", -1, 1)}

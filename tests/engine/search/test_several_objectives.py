@@ -17,8 +17,8 @@ from hstore.engine.audit.check import check
 from hstore.engine.audit.replay import derive_again
 from hstore.store.errors import AllTrialsFailed, InvalidLoss, InvalidValue
 from hstore.store.events import Changed, Noted
+from hstore.store.model_documents import experiment_document, trial_document
 from hstore.store.ranking import dominates
-from hstore.store.read_models import experiment_document, trial_document
 from hstore.store.verify import verify
 
 SPACE = {"x": hp.uniform("x", -2, 2), "y": hp.uniform("y", -2, 2)}

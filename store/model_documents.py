@@ -1,0 +1,107 @@
+"""The documents of the read models: what `trials` and `experiments` say of a trial and of an experiment."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import bson
+
+from hstore.store.events import CODEC, Cancelled, Document, Failed, happened
+from hstore.store.fold import UNREADABLE, Trial
+from hstore.store.state import State
+from hstore.store.values import as_loss
+
+if TYPE_CHECKING:
+    from hstore.store.experiment_summary import ExperimentSummary
+
+RESULT_BYTES = 16 * 1024
+"""A result that takes more is left out of `trials`; the log has it."""
+LONGEST_FRONT = 200
+"""Trials of a Pareto front that `experiments` shows."""
+
+TRIAL_FIELDS = frozenset(
+    {
+        "exp", "tid", "ver", "state", "params", "point", "source", "algorithm", "attempt", "loss", "loss_kind",
+        "status", "result", "worker", "host", "error", "final", "message", "duration", "queued_at",
+        "started_at", "ended_at", "tags", "void", "amended", "pruned", "losses", "constraints",
+    }
+)  # fmt: skip
+EXPERIMENT_FIELDS = frozenset(
+    {
+        "status", "why", "counts", "trials", "best", "created_at", "last", "ver", "events", "algorithm", "limits",
+        "pruner", "pruned", "pareto", "title", "archived",
+    }
+)  # fmt: skip
+
+
+def trial_document(trial: Trial) -> Document:
+    """Return the document of *trial* in `trials`; what does not apply is left out."""
+    queued, end, exp = trial.queued, trial.end, trial.last.exp
+    loss, loss_kind = as_loss(trial.loss)
+    document: Document = {
+        "_id": {"exp": exp, "tid": trial.tid},
+        "exp": exp,
+        "tid": trial.tid,
+        "ver": trial.ver,
+        "state": trial.state if trial.is_finished or trial.closed_by is None else UNREADABLE,
+        "params": dict(trial.params),
+        "point": dict(trial.point),
+        "source": queued.source if queued else None,
+        "algorithm": queued.algorithm.get("name") if queued and queued.algorithm else None,
+        "attempt": trial.attempt,
+        "loss": loss,
+        "loss_kind": loss_kind,
+        "status": trial.status,
+        "result": _small(trial.result),
+        "worker": trial.reserved.worker if trial.reserved else None,
+        "host": trial.reserved.host if trial.reserved else None,
+        "error": end.error if isinstance(end, Failed) else None,
+        "final": end.final if isinstance(end, Failed) else None,
+        "message": end.message if isinstance(end, Failed) else end.why if isinstance(end, Cancelled) else None,
+        "duration": trial.duration,
+        "queued_at": queued.at if queued else None,
+        "started_at": happened(trial.running) if trial.running else None,
+        "ended_at": happened(end) if end else None,
+        "tags": list(trial.tags) or None,
+        "void": trial.is_void or None,
+        "amended": trial.returned is not None or None,
+        "pruned": trial.is_pruned or None,
+        "losses": trial.losses,
+        "constraints": trial.constraints,
+    }
+    return {name: value for name, value in document.items() if value is not None}
+
+
+def _small(result: Any) -> Any:
+    if result is None:
+        return None
+    return dict(result) if len(bson.encode({"r": dict(result)}, codec_options=CODEC)) <= RESULT_BYTES else None
+
+
+def experiment_document(state: State | ExperimentSummary) -> Document:
+    """Return the document of the experiment in `experiments`."""
+    best, last = state.best, state.last
+    document: Document = {
+        "_id": state.exp,
+        "status": state.status,
+        "why": state.why,
+        "counts": dict(sorted(state.counts.items())),
+        "trials": len(state.trials),
+        "best": None,
+        "created_at": state.created.at if state.created else None,
+        "last": {"at": last.at, "type": last.type} if last else None,
+        "ver": state.ver,
+        "events": state.events,
+        "algorithm": state.algorithm.get("name"),
+        "limits": dict(state.limits),
+        "pruner": state.pruner.get("name"),
+        "pruned": state.pruned or None,
+        "title": state.title,
+        "archived": state.is_archived or None,
+        "pareto": [{"tid": t.tid, "losses": t.losses} for t in state.pareto[:LONGEST_FRONT]] or None,
+    }
+    if best is not None:
+        loss, loss_kind = as_loss(best.loss)
+        document["best"] = {"tid": best.tid, "loss_kind": loss_kind, "params": dict(best.params)}
+        document["best"] |= {} if loss is None else {"loss": loss}
+    return {name: value for name, value in document.items() if value is not None}
