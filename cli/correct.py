@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hstore.cli.completion import EXPERIMENT
-from hstore.cli.printing import print_json, print_note, said_in
+from hstore.cli.notes_text import said_in
+from hstore.cli.printing import print_json, print_note
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -75,12 +75,6 @@ def print_bytes(content: bytes) -> None:
         click.echo(content, nl=False)
 
 
-def said_in(note: object) -> dict[str, Any]:
-    """Return what the event *note* says of what people wrote, by the names that JSON has for it."""
-    names = ("note", "tags", "void", "amend", "title", "archived", "copied", "person")
-    return {name: value for name in names if (value := getattr(note, name)) is not None}
-
-
 def is_terminal() -> bool:
     """Return whether stdout is a terminal."""
     return sys.stdout is not None and sys.stdout.isatty()

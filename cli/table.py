@@ -78,6 +78,11 @@ def text(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else printable(value)
 
 
+def exact(value: Any) -> str:
+    """Return *value* in one line with all its digits."""
+    return text(str(value))
+
+
 def numbers(values: Sequence[float] | None) -> str:
     """Return *values* in a few characters; nothing if there are none."""
     return ", ".join(map(text, values or ()))

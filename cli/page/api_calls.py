@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from hstore.cli.experiment_text import experiment_data
 from hstore.cli.page import api_fields as field
 from hstore.cli.page.api_fields import Field, Schema
 from hstore.cli.page.trial_rows import IS_A_TRIAL, collection
-from hstore.cli.show import experiment_data, trial_data
 from hstore.cli.trial_table import ranked_data
+from hstore.cli.trial_text import trial_data
 from hstore.engine.bridges.open_searches import LEASE_SECONDS, OpenSearches, tid_of
 from hstore.store.values import MAX_NAME, check_name
 

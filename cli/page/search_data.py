@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from pymongo.errors import OperationFailure
 
+from hstore.cli.notes_text import said_in
 from hstore.cli.page.evidence import Evidence
 from hstore.cli.page.past import Past
 from hstore.cli.page.search_charts import SearchCharts
 from hstore.cli.page.trial_rows import SORTS, STATES, TableQuery, collection, columns_json, find_rows, labels_of
 from hstore.cli.page.watch import Watches
-from hstore.cli.printing import said_in
 from hstore.store.errors import HstoreError, InvalidValue, NotFound
 from hstore.store.events import happened
 from hstore.store.indigestible import BROKEN

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
+from hstore.cli.notes_text import said_in
 from hstore.cli.page.trial_rows import shown_state
-from hstore.cli.printing import for_json, said_in
+from hstore.cli.printing import for_json
 from hstore.store.attachments import OUTPUT
 from hstore.store.errors import HstoreError, NotFound
 from hstore.store.events import Done, Event, happened
