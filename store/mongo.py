@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import time
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -19,17 +16,18 @@ from pymongo.errors import (
     DuplicateKeyError,
     ExecutionTimeout,
     OperationFailure,
-    PyMongoError,
 )
 from pymongo.read_concern import ReadConcern
 
 from hstore.migrations import identity
+from hstore.store.change_streams import wait_for_news
 from hstore.store.digest import digest_event, digest_of_any
 from hstore.store.document_cursor import IN_ORDER, RAW, StoredDocuments, envelope
 from hstore.store.errors import Conflict, InvalidEvent
 from hstore.store.event_documents import from_document, place, signed, spill, to_document, unreadable
 from hstore.store.events import CODEC, Document, Event
 from hstore.store.log import EVERY_TRIAL, NO_EVENTS, REPORT_ROW_FIELDS, EventIds, Place, ReadCursor, ReportRow
+from hstore.store.log_queries import places_of, query_beyond
 from hstore.store.retry import RetryPolicy, is_duplicate, let_go
 from hstore.store.rewind import rewound
 from hstore.store.set_aside import Separated, SetAside, separate
@@ -37,7 +35,6 @@ from hstore.store.set_aside import Separated, SetAside, separate
 if TYPE_CHECKING:
     from pymongo.collection import Collection
 
-FIRST_POLL, LONGEST_POLL = 0.005, 0.25
 LINEARIZABLE_MS = 5000
 _NO_REPLICA_SET = {123, 148, 72}
 """Codes with which a server alone refuses a linearizable read: there is no other that could know better."""
@@ -160,7 +157,7 @@ class MongoLog:
 
     def look(self, exp: str, known: ReadCursor = ReadCursor()) -> Separated:  # noqa: B008 - frozen
         """See `EventLog.look`."""
-        query = _query(exp, known)
+        query = query_beyond(exp, known)
 
         def look() -> Separated:
             events, there, strays = self._find(query, known)
@@ -204,7 +201,7 @@ class MongoLog:
 
     def _require(self, exp: str, held: EventIds) -> None:
         """Raise `StoreRewound` if an event of *held* is gone."""
-        wanted = _places(exp, held)
+        wanted = places_of(exp, held)
         found = self._events.find(wanted[0] if len(wanted) == 1 else {"$or": wanted}, {"_id": 1, "tid": 1, "ver": 1})
         self._refuse_loss(exp, held, {at: each["_id"] for each in found if (at := place(each)) is not None})
 
@@ -268,7 +265,7 @@ class MongoLog:
 
     def report_rows(self, exp: str, known: ReadCursor) -> list[ReportRow]:
         """See `EventLog.report_rows`."""
-        query = {"$and": [_query(exp, replace(known, header=EVERY_TRIAL, held=NO_EVENTS)), {"ver": {"$gt": 0}}]}
+        query = {"$and": [query_beyond(exp, replace(known, header=EVERY_TRIAL, held=NO_EVENTS)), {"ver": {"$gt": 0}}]}
         fields = {"_id": 0, "tid": 1, "ver": 1, "type": 1, **{f"data.{name}": 1 for name in REPORT_ROW_FIELDS}}
 
         def find() -> list[ReportRow]:
@@ -326,75 +323,14 @@ class MongoLog:
     # -- waiting ----------------------------------------------------------------------------------------------
 
     def wait(self, exp: str, known: ReadCursor, timeout: float) -> bool:
-        """See `EventLog.wait`: by a change stream where there is one, else by asking less and less often."""
-        deadline = time.monotonic() + timeout
-        pipeline = [{"$match": {"operationType": "insert", "fullDocument.exp": exp}}]
-        # Equal rounds of up to a second, so that the last one ends when the time is over.
-        seconds = min(timeout, 3600.0)
-        round_ms = max(1, int(seconds * 1000 / max(1, math.ceil(seconds))))
-        try:
-            with self._raw.watch(pipeline, max_await_time_ms=round_ms) as stream:
-                if self._has_news(exp, known):  # what came before the stream was open
-                    return True
-                while time.monotonic() < deadline:
-                    if stream.try_next() is not None:
-                        return True
-            return False
-        except OperationFailure as error:  # a server without change streams
-            let_go(error)
-            return self._poll(exp, known, deadline)
-        except PyMongoError as error:
-            let_go(error)
-            return True  # the caller's next read waits for the server, and reports it
-
-    def _poll(self, exp: str, known: ReadCursor, deadline: float) -> bool:
-        pause = FIRST_POLL
-        try:
-            while not self._has_news(exp, known):
-                left = deadline - time.monotonic()
-                if left <= 0:
-                    return False
-                time.sleep(min(pause, left))
-                pause = min(2 * pause, LONGEST_POLL)
-        except PyMongoError:
-            pass  # likewise
-        return True
+        """See `EventLog.wait`."""
+        return wait_for_news(self._raw, exp, partial(self._has_news, exp, known), timeout)
 
     def _has_news(self, exp: str, known: ReadCursor) -> bool:
-        query = _query(exp, replace(known, held=NO_EVENTS))
+        query = query_beyond(exp, replace(known, held=NO_EVENTS))
         if known.aside:
             query = {"$and": [query, {"_id": {"$nin": list(known.aside)}}]}
         return self._events.find_one(query, {"_id": 1}) is not None
-
-
-def _query(exp: str, known: ReadCursor) -> Document:
-    """Return the query for the events of *exp* that are not *known*: chains are dense, so places are enough."""
-    if replace(known, held=NO_EVENTS, aside=frozenset()) == ReadCursor():
-        return {"exp": exp}
-    by_ver: dict[int, list[int]] = defaultdict(list)
-    for tid, ver in known.open.items():
-        by_ver[ver].append(tid)
-    wanted: list[Document] = []
-    wanted += _places(exp, known.held)
-    if known.header < EVERY_TRIAL:
-        wanted.append({"exp": exp, "tid": None, "ver": {"$gt": known.header}})
-    if known.last < EVERY_TRIAL:
-        wanted.append({"exp": exp, "tid": {"$gt": known.last}})
-    for ver, tids in sorted(by_ver.items()):
-        place: Any = tids[0] if len(tids) == 1 else {"$in": sorted(tids)}
-        wanted.append({"exp": exp, "tid": place, "ver": {"$gt": ver}})
-    return wanted[0] if len(wanted) == 1 else {"$or": wanted}
-
-
-def _places(exp: str, held: EventIds) -> list[Document]:
-    """Return the queries for what is in the places of *held*."""
-    by_ver: dict[int, list[int | None]] = defaultdict(list)
-    for tid, ver in held:
-        by_ver[ver].append(tid)
-    return [
-        {"exp": exp, "tid": tids[0] if len(tids) == 1 else {"$in": tids}, "ver": ver}
-        for ver, tids in sorted(by_ver.items())
-    ]
 
 
 def _stray(document: Document) -> SetAside:

@@ -261,11 +261,12 @@ def test_an_event_that_the_server_refuses_is_an_error_of_ours(mongo_store: Store
 
 def test_readers_use_the_index_and_sort_nothing(mongo_store: Store, database: Database[Any]) -> None:
     from hstore.store.document_cursor import IN_ORDER
-    from hstore.store.mongo import _query
+    from hstore.store.log_queries import query_beyond
 
     mongo_store.log.append([created(), *(event for tid in range(50) for event in trial(tid)[: 1 + tid % 4])])
     for known in (ReadCursor(), ReadCursor(header=0, last=49, open={tid: tid % 4 for tid in range(49) if tid % 4 < 3})):
-        plan = str(database["events"].find(_query("e", known), sort=IN_ORDER).explain()["queryPlanner"]["winningPlan"])
+        found = database["events"].find(query_beyond("e", known), sort=IN_ORDER)
+        plan = str(found.explain()["queryPlanner"]["winningPlan"])
         assert "COLLSCAN" not in plan
         assert "'SORT'" not in plan
 

@@ -23,7 +23,8 @@ from hstore.store.document_cursor import IN_ORDER
 from hstore.store.errors import Conflict, InvalidEvent, StoreUnreachable
 from hstore.store.events import CODEC, Created, Done, Noted, Queued, Reserved, Running, Unreadable
 from hstore.store.log import ReadCursor
-from hstore.store.mongo import MongoLog, _query
+from hstore.store.log_queries import query_beyond
+from hstore.store.mongo import MongoLog
 from hstore.store.open_store import open_store
 from hstore.store.retry import RetryPolicy
 from hstore.store.set_aside import separate
@@ -325,7 +326,7 @@ def test_readers_find_what_is_new_by_the_index_and_sort_nothing(mongo_store: Sto
     mongo_store.log.append(unfinished)
     open_ = {tid: tid % 3 for tid in range(300, 300 + UNFINISHED)}
     for known in (ReadCursor(), ReadCursor(header=0, last=299 + UNFINISHED, open=open_)):
-        told = database["events"].find(_query("e", known), sort=IN_ORDER).explain()
+        told = database["events"].find(query_beyond("e", known), sort=IN_ORDER).explain()
         used = stages(told["queryPlanner"]["winningPlan"])
         assert "IXSCAN" in used
         assert not used & {"COLLSCAN", "SORT"}
