@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hstore.store.experiment import Experiment
+    from hstore.store.folded_log import FoldedLog
 
 
-def repair(experiment: Experiment, read_again: Callable[[], Experiment]) -> None:
+def repair(experiment: FoldedLog, read_again: Callable[[], FoldedLog]) -> None:
     """Bring the read models up to *experiment*, if a writer died before it did; or back to it, if the log lost events.
 
     read_again: returns the experiment as the log has it by then.
