@@ -259,18 +259,6 @@ def test_an_event_that_the_server_refuses_is_an_error_of_ours(mongo_store: Store
         mongo_store.log.append([made(Reserved, 0, 0, worker="w", host="h", attempt=1)])
 
 
-def test_readers_use_the_index_and_sort_nothing(mongo_store: Store, database: Database[Any]) -> None:
-    from hstore.store.document_cursor import IN_ORDER
-    from hstore.store.log_queries import query_beyond
-
-    mongo_store.log.append([created(), *(event for tid in range(50) for event in trial(tid)[: 1 + tid % 4])])
-    for known in (ReadCursor(), ReadCursor(header=0, last=49, open={tid: tid % 4 for tid in range(49) if tid % 4 < 3})):
-        found = database["events"].find(query_beyond("e", known), sort=IN_ORDER)
-        plan = str(found.explain()["queryPlanner"]["winningPlan"])
-        assert "COLLSCAN" not in plan
-        assert "'SORT'" not in plan
-
-
 def test_the_events_of_the_first_trials_are_counted_without_being_read(log: EventLog) -> None:
     log.append([created(), *trial(0), *trial(1)[:2], *trial(2), created("other"), *trial(0, "other")])
     assert [log.count("e", below) for below in (0, 1, 2, 9)] == [0, 4, 6, 10]

@@ -1,4 +1,4 @@
-"""What only a log on a server has to get right: lost answers, refusals, what others wrote, waiting, plans."""
+"""What only a log on a server has to get right: lost answers, refusals, what others wrote, waiting."""
 
 import datetime as dt
 import math
@@ -7,7 +7,6 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import chain
 from typing import Any
 
 import bson
@@ -19,11 +18,9 @@ from test_fold import event
 from tests.waiting import GENEROUS
 
 from hstore.store.attachments import MemoryAttachments
-from hstore.store.document_cursor import IN_ORDER
 from hstore.store.errors import Conflict, InvalidEvent, StoreUnreachable
 from hstore.store.events import CODEC, Created, Done, Noted, Queued, Reserved, Running, Unreadable
 from hstore.store.log import ReadCursor
-from hstore.store.log_queries import query_beyond
 from hstore.store.mongo import MongoLog
 from hstore.store.open_store import open_store
 from hstore.store.retry import RetryPolicy
@@ -31,8 +28,6 @@ from hstore.store.set_aside import separate
 from hstore.store.state import fold
 from hstore.store.store import Store
 from hstore.store.url import connect, parse
-
-UNFINISHED = 100
 
 
 def log_on(collection: Any, *, seconds: float = 30.0) -> MongoLog:
@@ -305,34 +300,6 @@ def test_waiting_ends_when_the_time_is_over(timeout: float, mongo_store: Store) 
 def test_events_of_other_experiments_wake_nobody(mongo_store: Store) -> None:
     mongo_store.log.append([replace(run()[0], exp="other")])
     assert mongo_store.log.wait("e", ReadCursor(), 0.1) is False
-
-
-# -- plans ----------------------------------------------------------------------------------------------------
-
-
-def stages(plan: Any) -> set[str]:
-    if isinstance(plan, list):
-        return set().union(*map(stages, plan))
-    if not isinstance(plan, dict):
-        return set()
-    own = {plan["stage"]} if isinstance(plan.get("stage"), str) else set()
-    return own.union(*map(stages, plan.values()))
-
-
-def test_readers_find_what_is_new_by_the_index_and_sort_nothing(mongo_store: Store, database: Database[Any]) -> None:
-    others = chain.from_iterable(run(tid) for tid in range(300))
-    mongo_store.log.append([event(Created, None, 0), *others])
-    unfinished = [e for tid in range(300, 300 + UNFINISHED) for e in run(tid)[: 1 + tid % 3]]
-    mongo_store.log.append(unfinished)
-    open_ = {tid: tid % 3 for tid in range(300, 300 + UNFINISHED)}
-    for known in (ReadCursor(), ReadCursor(header=0, last=299 + UNFINISHED, open=open_)):
-        told = database["events"].find(query_beyond("e", known), sort=IN_ORDER).explain()
-        used = stages(told["queryPlanner"]["winningPlan"])
-        assert "IXSCAN" in used
-        assert not used & {"COLLSCAN", "SORT"}
-    examined = told["executionStats"]["totalDocsExamined"]
-    assert examined == told["executionStats"]["nReturned"] == 0
-    assert told["executionStats"]["totalKeysExamined"] < 10 * UNFINISHED
 
 
 def test_a_store_opened_twice_is_one_log(mongo_url: str) -> None:
