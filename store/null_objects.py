@@ -15,6 +15,7 @@ from hstore.store.log import EVERY_TRIAL, ReadCursor
 
 if TYPE_CHECKING:
     from hstore.store.claims import ActiveLease, TrialKey
+    from hstore.store.fold import Trial
     from hstore.store.state import State
     from hstore.store.tally import Tally
 
@@ -36,6 +37,15 @@ class NoReadModels:
         """Do nothing."""
 
     def rebuild(self, state: State) -> None:
+        """Do nothing."""
+
+    def drop(self, exp: str) -> None:
+        """Do nothing."""
+
+    def insert(self, trials: list[Trial]) -> None:
+        """Do nothing."""
+
+    def put(self, document: Document) -> None:
         """Do nothing."""
 
     def ahead(self, state: State) -> dict[int | None, int]:

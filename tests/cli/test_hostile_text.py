@@ -178,7 +178,8 @@ CALLS: list[list[str]] = [
         ["show", "--provenance", "--json"], ["report", "-o", "-", "--no-figures"])),
     *([command, name, *more] for name in ("e", "real", f"copy{HOSTILE}", f"none{HOSTILE}") for command, *more in (
         ["title", HOSTILE], ["title", "plain"], ["archive", "--reason", HOSTILE, "--force"], ["copy", f"x{HOSTILE}"],
-        ["copy", f"mongodb://{HOSTILE}"], ["copy", "twin", "--force"], ["show", "--sort", "loss"],
+        ["copy", f"mongodb://{HOSTILE}"], ["copy", "twin", "--force"], ["fork", f"x{HOSTILE}"],
+        ["fork", "branch", "--at", "0", "--json"], ["show", "--sort", "loss"],
         ["show", "--all", "--json"], ["show", "--filter", HOSTILE], ["show", "--columns", HOSTILE],
         ["rm", "--yes", HOSTILE])),
     ["ls", "--all"], ["show", "real"], ["show", "twin"], ["verify", "twin"], ["unarchive", "real"], ["doctor"],

@@ -183,20 +183,6 @@ def test_events_that_name_what_is_quarantined_are_taken_in_an_experiments_own_ch
             database["events"].insert_one({**common, "_id": uuid.uuid4(), **wrong})
 
 
-def test_copies_in_a_fork_are_taken_with_room_for_their_origin_and_no_other_event_is_larger(
-    database: Database[Any],
-) -> None:
-    migrations.apply(database, by_version="1")
-    common = {"exp": "e", "type": "noted", "v": 1, "at": dt.datetime(2026, 1, 1), "ts": bson.Timestamp(0, 0),
-              "by": "h:1:t", "data": {"note": "x" * (EVENT_BYTES - 150)}}  # fmt: skip
-    origin = {"exp": "o" * 200, "id": uuid.uuid4()}
-    database["events"].insert_one({**common, "_id": uuid.uuid4(), "ver": 1, "origin": origin})
-    large = {**common, "data": {"note": "x" * EVENT_BYTES}}
-    for wrong in (large, {**common, "origin": {"exp": "o"}}, {**common, "origin": {**origin, "more": 1}}):
-        with pytest.raises(WriteError):
-            database["events"].insert_one({**wrong, "_id": uuid.uuid4(), "ver": 2})
-
-
 def test_an_emptied_database_that_an_old_process_wrote_to_becomes_a_store_again(database: Database[Any]) -> None:
     migrations.apply(database, by_version="test")
     database.client.drop_database(database.name)

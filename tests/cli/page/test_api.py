@@ -239,7 +239,7 @@ def test_who_may_call(shared: tuple[Store, Page], name: str) -> None:
         assert "Authorization: Bearer" in answer.data["hint"]
     assert page.ask("GET", "/api/v1/ask").status == 405
     told = page.ask("TRACE", "/api/v1/trials", {"Authorization": f"Bearer {TOKEN}"})
-    assert (told.status, told.headers["allow"]) == (405, "GET, HEAD")
+    assert (told.status, set(told.headers["allow"].split(", "))) == (405, {"GET", "HEAD"})
     with served(store, has_api=True, is_read_only=True) as reading:
         assert post(reading, "ask", experiment=name, **BEGIN).status == 403
         assert reading.get("/api/v1/experiments").status == 200
