@@ -105,9 +105,7 @@ def here() -> dict[str, object]:
 @pytest.mark.parametrize(
     "machine",
     [
-        pytest.param(
-            machine, id=name, marks=() if name in ("without any of it", "with one thread") else pytest.mark.long
-        )
+        pytest.param(machine, id=name, marks=() if name == "without any of it" else pytest.mark.long)
         for name, machine in MACHINES.items()
     ],
 )
