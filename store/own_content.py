@@ -64,7 +64,7 @@ def contradictions(chain: LogChain) -> Iterable[Finding]:
 def contradiction(data: Mapping[str, Any]) -> str:
     """Return how the *data* of a `done` event contradicts itself; "" if it does not."""
     result = data.get("result")
-    if not isinstance(result, Mapping):
+    if type(result) is not dict and not isinstance(result, Mapping):
         return ""
     for name in TWICE:
         mine, other = data.get(name), result.get(name)
