@@ -197,7 +197,7 @@ def from_document(document: Document, fetch: Callable[[bytes], bytes] | None = N
     if (kind in _FIRST) is not (document["ver"] == 0):
         return _unreadable(document, f"no event of type {kind.type!r} can be in place {document['ver']}")
     data = document.get("data")
-    if not isinstance(data, Mapping) or not isinstance(document.get("by"), str):
+    if (type(data) is not dict and not isinstance(data, Mapping)) or not isinstance(document.get("by"), str):
         return _unreadable(document, "it has no data, or does not say who wrote it")
     if "spilled" in data:
         try:
@@ -315,8 +315,7 @@ def signed(document: Document, signature: Signature | None) -> Document:
 
 def signature_of(document: Document) -> Signature | None:
     """Return the signature of the *document* of an event; None if it has none, or one of another shape."""
-    found = document.get("mac")
-    if not isinstance(found, Mapping):
+    if (found := document.get("mac")) is None or not isinstance(found, Mapping):
         return None
     key, mac = found.get("key"), found.get("mac")
     return (key, mac) if isinstance(key, bytes) and isinstance(mac, bytes) else None

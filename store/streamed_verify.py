@@ -23,7 +23,7 @@ from hstore.store.events import Document
 from hstore.store.keys import Keys
 from hstore.store.log_chains import DigestsAlone, LogChain, data_of, observed_by, prev_of
 from hstore.store.merkle import EMPTY
-from hstore.store.named_content import ContentCheck
+from hstore.store.named_content import ContentCheck, names_content
 from hstore.store.own_content import contradiction, holds_observed
 from hstore.store.recorded_heads import Fetch, RecordedHeads, holds_head
 from hstore.store.signatures import SignatureCheck, Signatures
@@ -121,7 +121,7 @@ class _Check:
         if self._signatures is None:
             self._signatures = SignatureCheck(self._keys, _identity(documents[0]))
         self._signatures.chain(tid, documents, chain.digests)
-        if self._content is not None:
+        if self._content is not None and any(map(names_content, documents)):
             self._lost += [finding.message for finding in self._content.missing(chain)]
         self._events += len(documents)
         if tid is None:
@@ -180,6 +180,8 @@ class _Check:
         self._awaited.discard(self._decision)
         self._kept.add(tid, chain)
         self._observed.append(-1)
+        if not first["data"].get("observed"):
+            return
         for known, ver, expected in observed_by(first):
             if tid <= self._last or self._kept.has(known, ver):
                 self._observe(known, ver, expected)
