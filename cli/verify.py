@@ -143,8 +143,8 @@ def _look(
     fetch = store.attachments.get
     last = store.log.last_trial(name)
     seen = verify_streamed(
-        store.log.documents(name), fetch=fetch, keys=store.keys, last=last, looks_for_content=looks_for_content,
-        on_progress=on_progress,
+        store.log.documents(name, quick=True), fetch=fetch, keys=store.keys, last=last,
+        looks_for_content=looks_for_content, on_progress=on_progress,
     )  # fmt: skip
     if seen is not None and (head is None or at is None):
         published = None if head is None else recorded_as(head, seen.report)

@@ -265,7 +265,7 @@ class BundleLog(MemoryLog):
         aside = self._decode()
         return Separated(super().look(exp, known).sound, list(aside))
 
-    def documents(self, exp: str) -> Iterator[Document]:
+    def documents(self, exp: str, *, quick: bool = False) -> Iterator[Document]:
         """See `EventLog.documents`: bit for bit what is in the file."""
         for raw in self._raws():
             document = decoded(raw)

@@ -24,6 +24,8 @@ from hstore.store.event_documents import SPILL_ABOVE, as_written, document_as_wr
 from hstore.store.events import CODEC, TYPES, Document, Event, Unreadable
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_NAIVE_EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - what has no zone is in UTC
+_MILLISECOND = dt.timedelta(milliseconds=1)
 
 
 def canonical(document: Document) -> bytes:
@@ -32,22 +34,33 @@ def canonical(document: Document) -> bytes:
 
     What was copied to another name since is taken as it was written: `Event.origin`.
     """
-    document = document_as_written(document)
-    data, id, at = document["data"], document["_id"], document["at"]
-    packed: bytes = msgpack.packb(
+    data = document["data"]
+    if "origin" in data:
+        document = document_as_written(document)
+        data = document["data"]
+    id, at = document["_id"], document["at"]
+    return _pack(
         [
             id.bytes if isinstance(id, UUID) else id, document["exp"], document.get("tid"), document["ver"],
             document["type"], document["v"], _milliseconds(at) if isinstance(at, dt.datetime) else at,
             document["by"], [[name, data[name]] for name in sorted(data)],
         ],
-        default=_extension,
     )  # fmt: skip
+
+
+def _pack(parts: list[Any]) -> bytes:
+    """Return msgpack of *parts*. To make a packer takes longer than to pack an event, so a few are kept."""
+    packer = _packers.pop() if _packers else msgpack.Packer(default=_extension)
+    packed: bytes = packer.pack(parts)
+    _packers.append(packer)  # unless it raised, or another thread is still at work with it
     return packed
 
 
+_packers: list[msgpack.Packer] = []
+
+
 def _milliseconds(moment: dt.datetime) -> int:
-    since = (moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)) - _EPOCH
-    return (since.days * 86_400 + since.seconds) * 1000 + since.microseconds // 1000
+    return (moment - (_EPOCH if moment.tzinfo else _NAIVE_EPOCH)) // _MILLISECOND
 
 
 def _extension(value: Any) -> Any:

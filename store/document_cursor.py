@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 IN_ORDER = [("exp", pymongo.ASCENDING), ("tid", pymongo.ASCENDING), ("ver", pymongo.ASCENDING)]
 RAW: bson.CodecOptions[RawBSONDocument] = CODEC.with_options(document_class=RawBSONDocument)
 LENIENT = RAW.with_options(unicode_decode_error_handler="replace")
+QUICK: bson.CodecOptions[Document] = CODEC.with_options(tz_aware=False)
+QUICKEST = QUICK.with_options(uuid_representation=bson.binary.UuidRepresentation.UNSPECIFIED)
+_A_UUID, _AN_ID = b"\0\x10\0\0\0\x04", b"\x05_id\0\x10\0\0\0\x04"
+"""What comes before the bytes of a UUID in BSON, of any and of one that is called `_id`."""
 AT_ONCE = 1000
 """Documents that are fetched, and kept, at a time."""
 SPARE, SCAN_MS = 200, 300
@@ -36,9 +40,10 @@ class StoredDocuments:
         self._raw = events.with_options(codec_options=RAW)
         self._retrying = retry
 
-    def read(self, query: Document) -> Iterator[Document]:
+    def read(self, query: Document, *, quick: bool = False) -> Iterator[Document]:
         """Yield the documents that match *query*, which names an experiment, in the order of `EventLog.read`.
 
+        quick: as in `EventLog.documents`.
         If the server goes away meanwhile, the rest is read once it is back.
         """
         cursor: RawBatchCursor[Document] | None = None
@@ -57,7 +62,7 @@ class StoredDocuments:
 
         try:
             while batch := self._retrying(fetch):
-                documents = decoded_all(batch)
+                documents = decoded_all(batch, quick=quick)
                 if is_opened_again:
                     is_opened_again = False
                     documents = [each for each in documents if after is None or each["_id"] != after["_id"]]
@@ -102,12 +107,18 @@ class StoredDocuments:
         return found if is_newest and are_newest_first(found) else None
 
 
-def decoded_all(batch: bytes) -> list[Document]:
-    """Return the documents whose BSON follows one another in *batch*, each as `decoded` returns it."""
+def decoded_all(batch: bytes, *, quick: bool = False) -> list[Document]:
+    """Return the documents whose BSON follows one another in *batch*, each as `decoded` returns it.
+
+    quick: as in `EventLog.documents`.
+    """
+    codec = CODEC
+    if quick:  # a UUID that is no `_id` has to be told from bytes
+        codec = QUICKEST if batch.count(_A_UUID) == batch.count(_AN_ID) else QUICK
     try:
-        return bson.decode_all(batch, CODEC)
+        return bson.decode_all(batch, codec)
     except BSONError:
-        return [decoded(raw) for raw in split(batch)]
+        return [decoded(raw, QUICK if quick else CODEC) for raw in split(batch)]
 
 
 def split(batch: bytes) -> Iterator[bytes]:
@@ -119,10 +130,10 @@ def split(batch: bytes) -> Iterator[bytes]:
         start += length
 
 
-def decoded(raw: bytes) -> Document:
+def decoded(raw: bytes, codec: bson.CodecOptions[Document] = CODEC) -> Document:
     """Return the document of BSON *raw*; if it cannot be decoded as in `EventLog.documents`."""
     try:
-        return bson.decode(raw, codec_options=CODEC)
+        return bson.decode(raw, codec_options=codec)
     except BSONError:
         return envelope(raw) | {"raw": raw}
 

@@ -54,7 +54,7 @@ _SHAPE = {
     for kind in TYPES.values()
 }
 _WRITTEN = {
-    kind: tuple(f.name for f in fields(kind) if f.name not in _ENVELOPE and not str(f.type).endswith(" | None"))
+    kind: frozenset(f.name for f in fields(kind) if f.name not in _ENVELOPE and not str(f.type).endswith(" | None"))
     for kind in TYPES.values()
 }
 """What every document of a type holds; fields that may be None are left out when they are."""
@@ -150,6 +150,11 @@ _PARTS: dict[str, Callable[[Any], bool]] = {
     "events": lambda entries: all(isinstance(entry, list) and len(entry) == 4 for entry in entries),
 }
 """What else is checked of the values of some fields; readers rely on it."""
+_NO_FIELD = None, None
+_CHECKED = {
+    kind: {name: (wanted, _PARTS.get(name)) for name, wanted in shape.items()} for kind, shape in _SHAPE.items()
+}
+"""The types, and what else is checked, of each field of what is stored."""
 
 
 def to_document(event: Event) -> Document:
@@ -192,7 +197,7 @@ def from_document(document: Document, fetch: Callable[[bytes], bytes] | None = N
     if (kind in _FIRST) is not (document["ver"] == 0):
         return _unreadable(document, f"no event of type {kind.type!r} can be in place {document['ver']}")
     data = document.get("data")
-    if not isinstance(data, Mapping) or not isinstance(document.get("by"), str):
+    if (type(data) is not dict and not isinstance(data, Mapping)) or not isinstance(document.get("by"), str):
         return _unreadable(document, "it has no data, or does not say who wrote it")
     if "spilled" in data:
         try:
@@ -203,20 +208,20 @@ def from_document(document: Document, fetch: Callable[[bytes], bytes] | None = N
             return _unreadable(document, f"its data was moved out into an attachment that cannot be fetched: {error}")
     if NAIVE in data:
         data = with_naive_dates(data)
-    shape = _SHAPE[kind]
+    shape = _CHECKED[kind]
     known: Document = {}
     extra: Document = {}
     for name, value in data.items():
-        wanted = shape.get(name)
+        wanted, is_right = shape.get(name, _NO_FIELD)
         if wanted is None or value is None:  # a null of another program is kept for its digest, and means nothing
             extra[name] = value
-        elif isinstance(value, wanted) and (name not in _PARTS or _PARTS[name](value)):
+        elif isinstance(value, wanted) and (is_right is None or is_right(value)):
             known[name] = value
         else:
             return _unreadable(document, f"its {name} cannot be {value!r:.80}")
-    for name in _WRITTEN[kind]:
-        if name not in known:
-            return _unreadable(document, f"its {name} is missing")
+    if not _WRITTEN[kind] <= known.keys():
+        missing = next(name for name in _DATA[kind] if name in _WRITTEN[kind] and name not in known)
+        return _unreadable(document, f"its {missing} is missing")
     at, ts = document.get("at"), document.get("ts")
     if not isinstance(at, dt.datetime):
         return _unreadable(document, "it was written after the year 9999, or before the year 1, or does not say when")
@@ -310,8 +315,7 @@ def signed(document: Document, signature: Signature | None) -> Document:
 
 def signature_of(document: Document) -> Signature | None:
     """Return the signature of the *document* of an event; None if it has none, or one of another shape."""
-    found = document.get("mac")
-    if not isinstance(found, Mapping):
+    if (found := document.get("mac")) is None or not isinstance(found, Mapping):
         return None
     key, mac = found.get("key"), found.get("mac")
     return (key, mac) if isinstance(key, bytes) and isinstance(mac, bytes) else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -115,8 +116,27 @@ def is_whole(chains: Mapping[int | None, LogChain]) -> bool:
     return None in chains and all(tid in chains for tid in range(len(chains) - 1))
 
 
+class DigestsAlone(Mapping[int | None, LogChain]):
+    """Chains of which little more than digests is kept: they are asked for without a `LogChain` around them."""
+
+    @abstractmethod
+    def digest(self, tid: int | None, ver: int) -> bytes:
+        """Return the digest of the chain of *tid* up to *ver*."""
+
+    @abstractmethod
+    def last(self, tid: int | None) -> int:
+        """Return the ver of the last event of the chain of *tid*."""
+
+
+def last_of(chains: Mapping[int | None, LogChain], tid: int | None) -> int:
+    """Return the ver of the last event of one of *chains*."""
+    return chains.last(tid) if isinstance(chains, DigestsAlone) else len(chains[tid].digests) - 1
+
+
 def head_tree(chains: Mapping[int | None, LogChain]) -> HeadTree:
     """Return a tree for heads of *chains*, at no tips yet."""
+    if isinstance(chains, DigestsAlone):
+        return HeadTree(chains.digest)
     return HeadTree(lambda tid, ver: chains[tid].digests[ver])
 
 

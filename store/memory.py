@@ -108,7 +108,7 @@ class MemoryLog:
         news = self.read(exp, known)
         return [report_row(event.tid, event) for event in news if event.tid is not None and event.ver > 0]
 
-    def documents(self, exp: str) -> Iterator[Document]:
+    def documents(self, exp: str, *, quick: bool = False) -> Iterator[Document]:
         """See `EventLog.documents`."""
         for event in self.read(exp):
             yield to_document(event)

@@ -274,9 +274,9 @@ class MongoLog:
 
         return self._retrying(find)
 
-    def documents(self, exp: str) -> Iterator[Document]:
+    def documents(self, exp: str, *, quick: bool = False) -> Iterator[Document]:
         """See `EventLog.documents`."""
-        return self._stored_documents.read({"exp": exp})
+        return self._stored_documents.read({"exp": exp}, quick=quick)
 
     def chain_documents(self, exp: str, tid: int | None) -> Iterator[Document]:
         """See `EventLog.chain_documents`."""

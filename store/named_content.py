@@ -16,8 +16,8 @@ from hstore.store.own_content import contradiction
 OF_OBJECTIVES = {"pickle": "pickle", "space_pickle": "pickled space", "source": "source"}
 """What of an objective is kept as an attachment, and what messages call it."""
 
-_NAMING = frozenset({"spilled", "attachment", "objective"})
-"""What names content in the data of an event."""
+_NAMING = frozenset({"spilled", "attachment"})
+"""What names content in the data of an event, beside an objective that is not only a version."""
 
 
 def missing_content(chains: Chains, fetch: Callable[[bytes], bytes]) -> Iterator[Finding]:
@@ -33,7 +33,10 @@ def missing_content(chains: Chains, fetch: Callable[[bytes], bytes]) -> Iterator
 def names_content(document: Document) -> bool:
     """Return whether *document* may name content that is kept elsewhere."""
     data = document.get("data")
-    return isinstance(data, dict) and not _NAMING.isdisjoint(data)
+    if not isinstance(data, dict):
+        return False
+    objective = data.get("objective")
+    return not _NAMING.isdisjoint(data) or (objective is not None and isinstance(objective, Mapping))
 
 
 class ContentCheck:

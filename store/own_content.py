@@ -64,11 +64,12 @@ def contradictions(chain: LogChain) -> Iterable[Finding]:
 def contradiction(data: Mapping[str, Any]) -> str:
     """Return how the *data* of a `done` event contradicts itself; "" if it does not."""
     result = data.get("result")
-    if not isinstance(result, Mapping):
+    if type(result) is not dict and not isinstance(result, Mapping):
         return ""
     for name in TWICE:
-        mine, other = data.get(name), result.get(name)
-        if mine is not None and other is not None and not _is_same(mine, other):
+        if (mine := data.get(name)) is None or (other := result.get(name)) is None:
+            continue
+        if mine != other and not _is_same(mine, other):
             return f"its {name} is {mine!r:.60}, and {other!r:.60} in its result"
     return ""
 

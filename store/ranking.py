@@ -30,17 +30,18 @@ class Ranking:
 
     def update(self, trial: Trial) -> None:
         """Rank *trial*, whose end or whose exclusion has changed."""
-        is_ranked = not trial.why_unranked
+        loss = trial.loss
         if self._best is not None and trial.tid == self._best[1]:
             self._best = min(self._trials.ranked_losses(), default=None)
-        elif trial.loss is not None and is_ranked:
-            mine = best_first(trial.loss, trial.tid)
-            self._best = mine if self._best is None else min(mine, self._best)
+        elif loss is not None:
+            mine = best_first(loss, trial.tid)
+            if (self._best is None or mine < self._best) and not trial.why_unranked:  # most are no better, so not asked
+                self._best = mine
         if trial.tid in self._front:
             self._front = {}
             for tid, losses in sorted(self._trials.ranked_vectors()):
                 self._join_front(tid, losses)
-        elif trial.losses and is_ranked:
+        elif trial.losses and not trial.why_unranked:
             self._join_front(trial.tid, trial.losses)
 
     def remove(self, tid: int) -> None:

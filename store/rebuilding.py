@@ -55,7 +55,7 @@ def _rebuilt(
             behind = writer.submit(models.insert, trials)
 
         waiting: list[Trial] = []
-        for chain in chains(store.log.documents(name), store.attachments.get):
+        for chain in chains(store.log.documents(name, quick=True), store.attachments.get):
             if chain is None:
                 return None
             on_progress(len(chain))

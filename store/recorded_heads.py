@@ -13,7 +13,7 @@ from hstore.store.errors import NotFound, VerificationFailed
 from hstore.store.event_documents import are_tips, unspill
 from hstore.store.events import Document
 from hstore.store.head import chain_at, index_of, move
-from hstore.store.log_chains import Finding, LogChain, data_of, head_tree, is_whole
+from hstore.store.log_chains import Finding, LogChain, data_of, head_tree, is_whole, last_of
 
 Fetch = Callable[[bytes], bytes]
 
@@ -47,11 +47,14 @@ class RecordedHeads:
         self._chains = chains
         self._fetch = fetch
         self._tree = head_tree(chains)
+        self._cut: list[int] = []
+        self._events = 0
+        """How many the head covers that is looked at."""
         if is_whole(chains):
             self._check()
 
     def _check(self) -> None:
-        own, cut, events = self._chains[None], list[int](), 0
+        own, cut = self._chains[None], self._cut
         for ver, document in own.counting:
             if document.get("type") not in ("sealed", "finished") or "raw" in document:
                 continue
@@ -72,31 +75,47 @@ class RecordedHeads:
             if self.finding is not None:
                 return
             if self._tree.head != head:
-                n = sum(cut) + len(cut)
-                still = f"; the one in event {self.right[-1].ver} is that of the first {events}" if self.right else ""
+                first = self.right[-1] if self.right else None
+                still = f"; the one in event {first.ver} is that of the first {first.events}" if first else ""
+                n = self._events
                 self.finding = own.contradiction(ver, f"its head is not that of the {n} events that it covers{still}")
                 return
             if document["type"] == "sealed" and data.get("decisions") != len(cut) - 1:
                 self.finding = own.contradiction(ver, f"its head covers {len(cut) - 1} decisions")
                 return
-            events = sum(cut) + len(cut)
-            self.right.append(RecordedHead(ver=ver, head=head, decisions=len(cut) - 1, events=events))
-            self.covered = furthest(self.covered, cut)
+            self.right.append(RecordedHead(ver=ver, head=head, decisions=len(cut) - 1, events=self._events))
+            self._cover(cut, tips)
 
     def _moved(self, cut: list[int], tips: list[Any], ver: int) -> Finding | None:
         """Move *cut* on by the *tips* of event *ver*; return what is missing of the log for that."""
         own, chains = self._chains[None], self._chains
+        before = sum(cut[index] + 1 for index in _indexes(tips, len(cut)))
         if not move(cut, tips, most=len(chains)):
             return own.contradiction(ver, "its head covers more trials than there are")
         if not cut or cut[0] >= ver:
             return own.contradiction(ver, "its head covers no event, or some that come after it")
-        changed = {index for tid, n, _ in tips for index in range(index_of(tid), index_of(tid) + n)}
-        for index in sorted(changed):
-            chain = chains[chain_at(index)]
-            if cut[index] >= len(chain.digests):
-                return chain.finding(len(chain.digests), "removed", f"event {ver} of {own.name} covers it")
+        changed = _indexes(tips, len(cut))
+        self._events += sum(cut[index] + 1 for index in changed) - before
+        for index in changed:
+            last = last_of(chains, chain_at(index))
+            if cut[index] > last:
+                return chains[chain_at(index)].finding(last + 1, "removed", f"event {ver} of {own.name} covers it")
         self._tree.move((chain_at(index), cut[index]) for index in changed)
         return None
+
+    def head_of_all(self) -> bytes:
+        """Return the head of all chains, if nothing was found; afterwards this looks at no other head."""
+        chains, cut = self._chains, self._cut
+        tips = ((tid, last_of(chains, tid)) for tid in chains)
+        self._tree.move((tid, ver) for tid, ver in tips if index_of(tid) >= len(cut) or cut[index_of(tid)] != ver)
+        return self._tree.head
+
+    def _cover(self, cut: list[int], tips: list[Any]) -> None:
+        """Note that a right head covers *cut*; only *tips* moved since the one before it."""
+        covered = self.covered
+        covered += [-1] * (len(cut) - len(covered))
+        for index in _indexes(tips, len(cut)):
+            covered[index] = max(covered[index], cut[index])
 
     @staticmethod
     def data(document: Document, fetch: Fetch | None) -> Document | None:
@@ -113,6 +132,15 @@ class RecordedHeads:
             return unspill(data, fetch)
         except (bson.errors.BSONError, KeyError, TypeError, AttributeError):
             return {}
+
+
+def _indexes(tips: list[Any], most: int) -> list[int]:
+    """Return the places, below *most*, of the chains that *tips* are about, in order."""
+    found: set[int] = set()
+    for tid, n, _ in tips:
+        first = index_of(tid)
+        found.update(range(first, min(first + n, most)))
+    return sorted(found)
 
 
 def furthest(one: list[int], other: list[int]) -> list[int]:

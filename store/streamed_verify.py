@@ -6,24 +6,28 @@ of the log again and keeps it. Pure.
 
 from __future__ import annotations
 
+import hashlib
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 from uuid import UUID
 
-from hstore.store.digest import digest
+from bson.binary import UUID_SUBTYPE, Binary
+
+from hstore.store.digest import canonical
 from hstore.store.errors import NotFound, VerificationFailed
-from hstore.store.event_documents import are_tips, document_as_written
+from hstore.store.event_documents import are_tips
 from hstore.store.events import Document
 from hstore.store.keys import Keys
-from hstore.store.log_chains import LogChain, data_of, head_of, observed_by, prev_of
+from hstore.store.log_chains import DigestsAlone, LogChain, data_of, observed_by, prev_of
 from hstore.store.merkle import EMPTY
 from hstore.store.named_content import ContentCheck, names_content
 from hstore.store.own_content import contradiction, holds_observed
 from hstore.store.recorded_heads import Fetch, RecordedHeads, holds_head
 from hstore.store.signatures import SignatureCheck, Signatures
+from hstore.store.uncollected import uncollected
 from hstore.store.verify import Report
 
 BYTES = len(EMPTY)
@@ -67,15 +71,23 @@ def verify_streamed(
     """
     check = _Check(fetch, keys, last=last, looks_for_content=looks_for_content)
     try:
-        for tid, chain in groupby(documents, _tid_of):
-            on_progress(check.take(tid, list(chain)))
-        return check.result()
+        with uncollected():
+            for tid, chain in groupby(documents, _tid_of):
+                on_progress(check.take(tid, list(chain)))
+            return check.result()
     except NeedsWholeLog:
         return None
 
 
 def _tid_of(document: Document) -> Any:
     return document.get("tid")
+
+
+def _identity(document: Document) -> UUID | None:
+    id = document.get("_id")  # which may have come as bytes, see `EventLog.documents`
+    if isinstance(id, Binary) and id.subtype == UUID_SUBTYPE:
+        return id.as_uuid()
+    return id if isinstance(id, UUID) else None
 
 
 class _Check:
@@ -107,8 +119,7 @@ class _Check:
             raise NeedsWholeLog
         chain = LogChain(tid, [*documents], self._digests(tid, documents))
         if self._signatures is None:
-            identity = document_as_written(documents[0]).get("_id")
-            self._signatures = SignatureCheck(self._keys, identity if isinstance(identity, UUID) else None)
+            self._signatures = SignatureCheck(self._keys, _identity(documents[0]))
         self._signatures.chain(tid, documents, chain.digests)
         if self._content is not None and any(map(names_content, documents)):
             self._lost += [finding.message for finding in self._content.missing(chain)]
@@ -122,10 +133,11 @@ class _Check:
     def _digests(self, tid: int | None, documents: Sequence[Document]) -> list[bytes]:
         """Return the digests of a chain; see that each event follows the one before it, and says so if it has to."""
         digests: list[bytes] = []
-        after = b""
+        after, sha256 = b"", hashlib.sha256
         for ver, document in enumerate(documents):
-            type_, data, by = document.get("type"), document.get("data"), document.get("by")
-            if document.get("ver") != ver or "raw" in document or type_ in _ELSEWHERE or type(data) is not dict:
+            of = document.get
+            type_, data, by = of("type"), of("data"), of("by")
+            if of("ver") != ver or "raw" in document or type_ in _ELSEWHERE or type(data) is not dict:
                 raise NeedsWholeLog
             if "origin" in data:  # see `lineage`
                 raise NeedsWholeLog
@@ -142,7 +154,7 @@ class _Check:
             if (not ver or (type_ == "reserved" and "process" in data)) and isinstance(by, str):
                 self._ours.add(by)
             try:
-                after = digest(document, after)
+                after = sha256(after + canonical(document)).digest()
             except _SHAPELESS:
                 raise NeedsWholeLog from None
             digests.append(after)
@@ -168,6 +180,8 @@ class _Check:
         self._awaited.discard(self._decision)
         self._kept.add(tid, chain)
         self._observed.append(-1)
+        if not first["data"].get("observed"):
+            return
         for known, ver, expected in observed_by(first):
             if tid <= self._last or self._kept.has(known, ver):
                 self._observe(known, ver, expected)
@@ -192,7 +206,7 @@ class _Check:
         if heads.finding is not None:
             raise NeedsWholeLog
         report = Report(
-            events=self._events, decisions=len(kept.tips), head=head_of(kept), decision_digest=self._decision,
+            events=self._events, decisions=len(kept.tips), head=heads.head_of_all(), decision_digest=self._decision,
             recorded=tuple(heads.right), uncommitted=self._uncommitted(own, heads.covered), findings=(),
         )  # fmt: skip
         return Verified(report=report, signatures=self._signatures.result(), lost=tuple(self._lost))
@@ -208,7 +222,7 @@ class _Check:
         return max(0, n)
 
 
-class KeptChains(Mapping[int | None, LogChain]):
+class KeptChains(DigestsAlone):
     """Of the experiment's own chain all, of a trial the digests that later events are likely to name.
 
     These are the last one, all from its first end or note on, and those that recorded heads cover.
@@ -243,8 +257,10 @@ class KeptChains(Mapping[int | None, LogChain]):
         last = len(chain.digests) - 1
         wanted = self._covered(tid)
         if last > 1:
-            ended = next((ver for ver, each in enumerate(chain.documents) if each.get("type") in _NEWS), last)
-            wanted.update(range(ended, last))
+            for ver, each in enumerate(chain.documents):
+                if each["type"] in _NEWS:
+                    wanted.update(range(ver, last))
+                    break
         for ver in wanted:
             if ver < last:
                 self._before[tid, ver] = chain.digests[ver]
@@ -267,7 +283,7 @@ class KeptChains(Mapping[int | None, LogChain]):
             return False
 
     def digest(self, tid: int | None, ver: int) -> bytes:
-        """Return the digest of the chain of *tid* up to *ver*; raises `NeedsWholeLog` if it was not kept."""
+        """See `DigestsAlone.digest`; raises `NeedsWholeLog` if it was not kept."""
         if tid is None and self.own is not None and 0 <= ver < len(self.own.digests):
             return self.own.digests[ver]
         if tid is not None and 0 <= tid < len(self.tips):
@@ -283,6 +299,13 @@ class KeptChains(Mapping[int | None, LogChain]):
         if tid is None or not 0 <= tid < len(self.tips):
             raise KeyError(tid)
         return LogChain(tid, [], _KeptDigests(self, tid))
+
+    def last(self, tid: int | None) -> int:
+        """See `DigestsAlone.last`."""
+        return self.tips[tid] if tid is not None else len(self[None].digests) - 1
+
+    def __contains__(self, tid: object) -> bool:
+        return self.own is not None if tid is None else isinstance(tid, int) and 0 <= tid < len(self.tips)
 
     def __iter__(self) -> Iterator[int | None]:
         yield from () if self.own is None else (None,)

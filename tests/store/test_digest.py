@@ -45,6 +45,17 @@ def test_an_event_has_the_digest_of_its_stored_document(
     assert digest(document, b"after") == digest_event(mine, b"after") == digest_event(back, b"after")
 
 
+@pytest.mark.parametrize("more", [{}, {"id": uuid.UUID(int=7), "as bytes": uuid.UUID(int=7).bytes}])
+def test_documents_that_are_read_quickly_have_the_same_digests(more: dict[str, Any], mongo_store: Store) -> None:
+    mine = event(Done, 0, 3, result={**NASTY, **more}, loss=0.0)
+    mongo_store.log.append([event(Queued, 0, 0), event(Reserved, 0, 1), event(Running, 0, 2), mine])
+    *_, document = mongo_store.log.documents("e")
+    *_, quick = mongo_store.log.documents("e", quick=True)
+    assert quick["at"].tzinfo is None  # it was
+    assert digest(quick, b"after") == digest(document, b"after") == digest_event(mine, b"after")
+    assert bson.encode(quick["data"], codec_options=CODEC) == bson.encode(document["data"], codec_options=CODEC)
+
+
 def test_a_foreign_program_may_order_its_data_as_it_likes() -> None:
     one = {"_id": uuid.UUID(int=1), "exp": "e", "tid": 0, "ver": 1, "type": "noted", "v": 1, "by": "x"}
     one["at"] = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)

@@ -59,7 +59,7 @@ class LaxLog(MemoryLog):
     def ids(self, exp: str) -> EventIds:
         return {place(event): event.id for event in self.stored}
 
-    def documents(self, exp: str) -> Iterator[Document]:
+    def documents(self, exp: str, *, quick: bool = False) -> Iterator[Document]:
         return map(to_document, in_order(self.stored))
 
 
