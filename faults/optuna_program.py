@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from faults.recorder import Recorder
@@ -42,6 +44,20 @@ def objective(trial: optuna.Trial) -> float:
     return x**2
 
 
+@contextmanager
+def _taken_away() -> Iterator[None]:
+    """Go on where Optuna raises since another program has ended or taken the trial meanwhile."""
+    from optuna.exceptions import UpdateFinishedTrialError
+
+    try:
+        yield
+    except UpdateFinishedTrialError:
+        pass
+    except ValueError as error:
+        if not str(error).startswith("Cannot tell a"):
+            raise
+
+
 def search(recorder: Recorder, experiment: str, n_trials: int, seed: int) -> None:
     """Take part in the study until it has so many trials, and all have ended; note what it came to.
 
@@ -64,7 +80,8 @@ def search(recorder: Recorder, experiment: str, n_trials: int, seed: int) -> Non
             optuna.storages.fail_stale_trials(study)
             time.sleep(0.1)
             continue
-        study.optimize(objective, n_trials=1, catch=(ValueError,))
+        with _taken_away():
+            study.optimize(objective, n_trials=1, catch=(ValueError,))
     best, tids = study.best_trial, [trial.number for trial in study.get_trials(deepcopy=False)]
     values = {name: float(value) for name, value in best.params.items()}
     recorder.write(experiment, {"at": time.monotonic(), "answer": values, "best": best.number, "tids": tids})

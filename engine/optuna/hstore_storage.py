@@ -294,6 +294,9 @@ class HstoreStorage(ReadingStorage, BaseHeartbeat):
                     raise KeyError(NOT_FOUND)
                 if record.trials.view(tid).state.is_finished():
                     raise UpdateFinishedTrialError(f"Trial#{tid} has already finished and can not be updated.")
+                if (study, tid) in self._running and trial_events.is_held_elsewhere(record, tid):
+                    # What this program finds is of the parameters that it asked for, and others may be there by now.
+                    raise UpdateFinishedTrialError(f"Trial#{tid} was queued again, and another program evaluates it.")
                 return decide(record, tid)
 
             return self._append(record, checked, is_urgent=is_urgent)

@@ -97,7 +97,20 @@ def transition(
         return begun(record, tid, lease=lease)
     if state == TrialState.WAITING:
         return [] if trial.state == "queued" else [(Requeued, tid, {"why": "Optuna"})]
-    return [*begun(record, tid, lease=lease), _end(record, tid, state, values, _last(view))]
+    kind, _, what = _end(record, tid, state, values, _last(view))
+    if kind is Failed and is_held_elsewhere(record, tid):
+        what = {**what, "cause": "lost"}  # Optuna fails what has shown no sign of life, whichever program ran it
+    return [*begun(record, tid, lease=lease), (kind, tid, what)]
+
+
+def is_held_elsewhere(record: StudyRecord, tid: int) -> bool:
+    """Return whether another process holds trial *tid*."""
+    trial = record.experiment.state.trials[tid]
+    return trial.state != "queued" and trial.reserved is not None and _process(trial.reserved.by) != _process(author())
+
+
+def _process(by: str) -> str:
+    return by.rpartition(":")[0] or by
 
 
 def _claim(tid: int, attempts: int, lease: float) -> list[PendingEvent]:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 
 import pytest
@@ -13,13 +14,15 @@ import pytest
 pytest.importorskip("optuna", reason="needs Optuna: pip install 'hstore[optuna]'")
 
 import optuna
+from optuna.exceptions import UpdateFinishedTrialError
 from pymongo import monitoring
 from tests.waiting import until
 
 from hstore import Trials, fmin, hp
 from hstore.engine.audit.check import check
-from hstore.engine.optuna import hstore_storage
+from hstore.engine.optuna import hstore_storage, trial_events
 from hstore.engine.optuna.hstore_storage import HstoreStorage
+from hstore.store import composing
 from hstore.store.errors import InvalidValue
 from hstore.store.events import Failed, Reported
 from hstore.store.open_store import open_store
@@ -225,6 +228,43 @@ def test_a_trial_without_heartbeats_counts_as_stale_and_fails(mongo_store: Store
         optuna.storages.fail_stale_trials(study)
     assert study.trials[0].state == optuna.trial.TrialState.FAIL
     assert mongo_store.experiment("digits").state.counts == {"failed": 1}
+
+
+@contextmanager
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What is written meanwhile is of another process."""
+    with monkeypatch.context() as patch:
+        for module in (composing, trial_events):
+            patch.setattr(module, "author", lambda: "elsewhere:1:MainThread")
+        yield
+
+
+def test_the_end_of_a_program_whose_trial_another_one_took_is_refused(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, theirs = HstoreStorage(store=store), HstoreStorage(store=store)
+    study = optuna.create_study(storage=mine, study_name="digits")
+    trial = study.ask()
+    trial.suggest_float("x", 0, 1)
+    number = trial._trial_id
+    with elsewhere(monkeypatch):
+        theirs.set_trial_state_values(number, optuna.trial.TrialState.WAITING)
+        theirs.set_trial_state_values(number, optuna.trial.TrialState.RUNNING)
+    with pytest.raises(UpdateFinishedTrialError, match="another program evaluates it"):
+        study.tell(trial, 1.0)
+    with elsewhere(monkeypatch):
+        theirs.set_trial_state_values(number, optuna.trial.TrialState.COMPLETE, [2.0])
+    assert study.trials[0].values == [2.0]
+    assert list(check(store, "digits")) == []
+
+
+def test_a_program_may_fail_what_another_one_left(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine, theirs = HstoreStorage(store=store), HstoreStorage(store=store)
+    with elsewhere(monkeypatch):
+        number = optuna.create_study(storage=theirs, study_name="digits").ask()._trial_id
+    mine.set_trial_state_values(number, optuna.trial.TrialState.FAIL)
+    assert store.experiment("digits").state.counts == {"failed": 1}
+    assert list(check(store, "digits")) == []
 
 
 def test_a_search_of_hstores_is_a_study_that_optuna_cannot_change() -> None:
