@@ -220,7 +220,7 @@ def test_it_stops_below_the_loss_threshold(trials: Trials) -> None:
 
 def test_it_stops_when_the_time_is_over(trials: Trials) -> None:
     for seconds in (0.2, 2.0, 20.0):  # a busy machine may not come to a trial in a moment
-        quiet(square, SPACE, timeout=seconds, trials=trials, rstate=0)
+        quiet(square, SPACE, timeout=seconds, trials=trials, rstate=0, return_argmin=False)
         assert trials.experiment.state.why == "timeout"
         if len(trials):
             return
