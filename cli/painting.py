@@ -16,7 +16,7 @@ from hstore.store.terminal_text import display_width, printable, shortened
 
 _TOKEN = os.urandom(4).hex()
 _MARK = re.compile(rf"\ue000{_TOKEN}(\w*)\ue001")
-"""Begins a colour, or without a name ends it. Nobody else knows the token."""
+"""Begins a colour, or without a name ends it. Each process draws a token, so no text from a store can hold it."""
 _CODES = {"good": "32", "bad": "1;31", "busy": "36", "warning": "33", "faint": "2", "heading": "1"}
 RESET = "\x1b[0m"
 

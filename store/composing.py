@@ -27,6 +27,11 @@ def author() -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{threading.current_thread().name}"
 
 
+def process_of(by: str) -> str:
+    """Return host and process of a writer, which `author` names as host:pid:thread."""
+    return by.rpartition(":")[0] or by
+
+
 def now() -> dt.datetime:
     """Return the time in UTC in whole milliseconds, which is what BSON holds."""
     moment = dt.datetime.now(dt.UTC)

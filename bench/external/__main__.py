@@ -3,7 +3,7 @@
 `python -m bench.external [--only REGEX] [--seeds 5] [--optimizers auto,auto:replicates=3,mtpe,tpe,rand]`; results are
 kept in build/external and not run again. A name is one that fmin takes, with settings behind a colon. Regret: 0 is the
 optimum, 1 the median random search of the same budget. Of noisy problems the regret of what has the lowest loss and of
-what is recommended are told apart.
+what is recommended have rows of their own.
 """
 
 from __future__ import annotations

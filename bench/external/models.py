@@ -1,8 +1,8 @@
 """Models on the data sets that come with scikit-learn.
 
 *Steps*: the cross-validated loss of trees, boosted trees and forests, interpolated by a forest, so it jumps at depths,
-numbers of rounds and thresholds, and is the same each time. *Folds*: one random split decides what a search is told,
-and the mean over many what it is judged by.
+numbers of rounds and thresholds, and is the same each time. *Folds*: one random split decides the loss that a search
+gets, and the mean over many what it is judged by.
 """
 
 from __future__ import annotations

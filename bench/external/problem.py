@@ -1,4 +1,4 @@
-"""ExternalProblem: what is searched, what a search is told, and what it is judged by."""
+"""ExternalProblem: the space, the noisy loss that a search gets, and the true loss that its answer is judged by."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Generator: TypeAlias = np.random.Generator
 
 @dataclass(frozen=True)
 class ExternalProblem:
-    """One problem; *observe* is what a search is told, *true* what it is judged by, and *optimum* the least of that."""
+    """*observe* is the loss that a search gets, *true* the one that it is judged by, and *optimum* the least of that."""
 
     name: str
     family: str

@@ -44,7 +44,7 @@ Note: TypeAlias = Callable[[str | None, str, Floats, Floats, int], None]
 
 
 def compared(label: str | None, kind: str, below: Floats, above: Floats, chosen: int) -> Densities:
-    """Return what `Note` is told as `Densities`."""
+    """Return the notes of `Note` as `Densities`."""
     with np.errstate(invalid="ignore"):
         score = below - above
     rank = 1 + int(np.count_nonzero(score > score[chosen] + ALIKE))

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from hstore.engine.audit.whole_log import WholeLog, read_whole
+from hstore.store.composing import process_of
 from hstore.store.errors import HstoreError
 from hstore.store.events import (
     CAUSES,
@@ -223,7 +224,11 @@ def _check_chain(tid: int, chain: Sequence[Event], retries: Mapping[str, Any], i
             is_end = isinstance(event, Done | Failed | Cancelled) and trial.state not in UNFINISHED
             which = "it ended a second time" if is_end else why
             yield _found("state", event, f"trial {tid} has {event.type} in place {event.ver}: {which}")
-        elif (claim := trial.reserved) is not None and _is_holders(event) and _process(event) != _process(claim):
+        elif (
+            (claim := trial.reserved) is not None
+            and _is_holders(event)
+            and process_of(event.by) != process_of(claim.by)
+        ):
             yield _found(
                 "holder", event,
                 f"trial {tid} has {event.type} in place {event.ver} from {event.by}, but {claim.by} held it",
@@ -242,11 +247,6 @@ def _is_holders(event: Event) -> bool:
     if isinstance(event, Failed):
         return event.cause != "lost"
     return isinstance(event, Running | Reported | Done)
-
-
-def _process(event: Event) -> str:
-    """Return host and process of the writer, of host:pid:thread."""
-    return event.by.rpartition(":")[0] or event.by
 
 
 def _retries(log: WholeLog) -> Mapping[str, Any]:

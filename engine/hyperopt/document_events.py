@@ -20,6 +20,7 @@ from hstore.engine.hyperopt.documents import (
 from hstore.engine.hyperopt.job_events import Said, aware, end_of, error_of, progress_of
 from hstore.engine.hyperopt.numbering import INSERTED
 from hstore.engine.space import Point, Space
+from hstore.store.composing import process_of
 from hstore.store.errors import InvalidTrial
 from hstore.store.events import Document, Requeued, TrialNumber
 from hstore.store.experiment import PendingEvent, author
@@ -128,7 +129,7 @@ def _said(document: Document, trial: Trial | None, is_durable: bool) -> Said:
 
 def _is_ours(trial: Trial) -> bool:
     """Return whether this process holds *trial*."""
-    return trial.reserved is not None and trial.reserved.by.rpartition(":")[0] == author().rpartition(":")[0]
+    return trial.reserved is not None and process_of(trial.reserved.by) == process_of(author())
 
 
 def _at(moment: Any) -> dict[str, Any] | None:

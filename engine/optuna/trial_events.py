@@ -18,6 +18,7 @@ from hstore.engine.optuna import said
 from hstore.engine.optuna.study_record import StudyRecord
 from hstore.engine.search.defaults import created_without_fmin
 from hstore.engine.space import seen_space
+from hstore.store.composing import process_of
 from hstore.store.events import Done, Failed, Noted, Queued, Reported, Requeued
 from hstore.store.experiment import PendingEvent, author, now
 
@@ -106,11 +107,9 @@ def transition(
 def is_held_elsewhere(record: StudyRecord, tid: int) -> bool:
     """Return whether another process holds trial *tid*."""
     trial = record.experiment.state.trials[tid]
-    return trial.state != "queued" and trial.reserved is not None and _process(trial.reserved.by) != _process(author())
-
-
-def _process(by: str) -> str:
-    return by.rpartition(":")[0] or by
+    return (
+        trial.state != "queued" and trial.reserved is not None and process_of(trial.reserved.by) != process_of(author())
+    )
 
 
 def _claim(tid: int, attempts: int, lease: float) -> list[PendingEvent]:
