@@ -14,7 +14,7 @@ Generator: TypeAlias = np.random.Generator
 
 @dataclass(frozen=True)
 class ExternalProblem:
-    """*observe* is the loss that a search gets, *true* the one that it is judged by, and *optimum* the least of that."""
+    """*observe* is the loss that a search gets, *true* the one that it is judged by, *optimum* the least of that."""
 
     name: str
     family: str
