@@ -51,6 +51,11 @@ class Kind:
 
 
 KINDS = {
+    # First, while the store is small: a backup is of all that it holds.
+    "emptied": Kind(place="embedded", faults=("empty",), pause=1.0, weight=0.06),
+    "rewind": Kind(place="embedded", faults=("rewind", "rewind_with_restart"), pause=0.5, weight=0.12),
+    "lost-document": Kind(place="embedded", faults=("lose_document",), pause=0.5, weight=0.12),
+    "lost-chunk": Kind(place="embedded", faults=("lose_chunk",), pause=0.5, large=20.0, weight=0.08),
     "worker-kill": Kind(place="embedded", faults=("kill_worker",), pause=1.0, weight=1.5),
     "worker-freeze": Kind(place="embedded", faults=("freeze_worker",), pause=0.3, weight=1.5),
     "child-kill": Kind(place="embedded", faults=("kill_child",), pause=0.25, loses=False),
@@ -68,10 +73,6 @@ KINDS = {
     "primary-freeze": Kind(place="replicated", faults=("freeze_primary",), pause=1.0, weight=0.25),
     "primary-cut-off": Kind(place="replicated", faults=("cut_off_primary",), pause=1.0, weight=0.2),
     "step-down": Kind(place="replicated", faults=("step_down",), pause=1.0, weight=0.2),
-    "rewind": Kind(place="embedded", faults=("rewind", "rewind_with_restart"), pause=0.5, weight=0.12),
-    "emptied": Kind(place="embedded", faults=("empty",), pause=1.0, weight=0.06),
-    "lost-document": Kind(place="embedded", faults=("lose_document",), pause=0.5, weight=0.12),
-    "lost-chunk": Kind(place="embedded", faults=("lose_chunk",), pause=0.5, large=20.0, weight=0.08),
     "slow-disk": Kind(place="slow", faults=("stall_disk",), pause=0.5, large=5.0),
     "mixed-versions": Kind(place="mixed", faults=("kill_worker", "freeze_worker", "kill_driver"), pause=0.5),
     "everything": Kind(

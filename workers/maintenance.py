@@ -102,7 +102,9 @@ class MaintenanceLoop:
         if self._is_reaper or time.monotonic() >= self._next_election:
             self._is_reaper = self.claims.elect_reaper(self.worker.session, seconds=max(1.5 * tick, 5.0))
             self._next_election = time.monotonic() + 3 * tick  # the worker that is elected stays so
-        self._is_watching = self._is_reaper and self._reaper.run_once(self.served.names)
+        self._is_watching = self._is_reaper and self._reaper.run_once(
+            self.served.names, skipped=self.served.evaluated_elsewhere
+        )
 
     def _refuse_or_recover(self, name: str, error: HstoreError) -> bool:
         """Refuse experiment *name*; or put back what its log has lost, if that is wanted, and return True."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from hstore.engine.evaluation import attempt
@@ -51,10 +51,11 @@ class Reaper:
         self._last_seen: tuple[object, list[str]] = None, []
         self._calm_looks = 0
 
-    def run_once(self, experiments: list[str]) -> bool:
+    def run_once(self, experiments: list[str], *, skipped: Iterable[str] = ()) -> bool:
         """Do what there is to do now for *experiments*, the open ones; return whether to come back soon.
 
         That is so while a trial is held or queued: the worker that has just taken it may have died.
+        skipped: open ones whose trials this worker cannot evaluate, but other programs may, which die as workers do.
         """
         now = time.monotonic()
         held = self.store.claims.held()
@@ -63,7 +64,7 @@ class Reaper:
                 self.requeue(trial.exp, trial.tid)
         if now - self._repaired >= REPAIR_SECONDS:
             self._repaired = now
-            for name in self._to_repair(experiments):
+            for name in self._to_repair([*experiments, *skipped]):
                 with self._refusing(name):
                     self._repair(name)
         return bool(held) or (bool(experiments) and self.store.claims.is_anything_queued(experiments))

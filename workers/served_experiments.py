@@ -50,6 +50,12 @@ class ServedExperiments:
         self._told: dict[str, tuple[str, str]] = {}
         self._specs: dict[str, ObjectiveSpec] = {}
 
+    @property
+    def evaluated_elsewhere(self) -> list[str]:
+        """Those that are skipped for their objective alone: a program that has it may evaluate their trials."""
+        with self._gate:
+            return [name for name, (read, _) in self._skipped_keys.items() if read is key_of and name in self.skipped]
+
     def find_missing(self) -> list[str]:
         """Look which of the experiments that are wanted do not exist; return them."""
         known = set(self.store.experiments())

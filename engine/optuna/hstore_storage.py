@@ -27,6 +27,7 @@ from hstore.engine.optuna.trial_events import created_by_optuna
 from hstore.store.errors import Conflict, HstoreError, InvalidValue
 from hstore.store.events import Created, Done, Failed, Noted, Reported, Requeued, Running
 from hstore.store.experiment import Experiment, PendingEvent
+from hstore.store.fold import HELD
 from hstore.store.open_store import open_store
 from hstore.store.store import Store
 
@@ -324,9 +325,13 @@ class HstoreStorage(ReadingStorage, BaseHeartbeat):
 
     def _get_stale_trial_ids(self, study_id: int) -> list[int]:
         with self._gate:
-            name = self._there(study_id).experiment.name
-        over = (lease for lease in self.store.claims.held([name]) if lease.by is not None and lease.is_over)
-        return [number_of_trial(study_id, lease.tid) for lease in over]
+            experiment = self._there(study_id).experiment
+            held = self.store.claims.held([experiment.name])
+            shown = {lease.tid for lease in held}
+            for tid, trial in list(experiment.state.kept_trials()):
+                if trial.state in HELD and tid not in shown:  # its program died before it could say that it holds it
+                    experiment.project(tid, lease=self._lease)
+        return [number_of_trial(study_id, lease.tid) for lease in held if lease.by is not None and lease.is_over]
 
     def get_heartbeat_interval(self) -> int | None:
         """See `BaseHeartbeat`."""

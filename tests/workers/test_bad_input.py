@@ -28,6 +28,7 @@ from hstore.store.errors import AllTrialsFailed
 from hstore.store.events import Cancelled, Done, Event, Failed, Noted, Reported, Reserved
 from hstore.store.experiment import Experiment
 from hstore.store.server import find_mongod
+from hstore.workers import reaper
 
 Objective = Callable[[Any], Any]
 
@@ -345,6 +346,21 @@ def test_who_refuses_one_search_serves_the_others(
             lambda config: config["x"], {"x": hp.uniform("x", -1, 1)}, algo=rand.suggest, max_evals=3, rstate=0,
             verbose=False, experiment="another", store=mongo_url, workers=0,
         )  # fmt: skip
+
+
+def test_the_read_models_of_a_search_that_is_skipped_are_completed(
+    mongo_url: str, begin: Begin, tmp_path: Path, messages: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reaper, "REPAIR_SECONDS", 0.2)
+    search = begin(mongo_url, by_name(tmp_path, "def f(config): return config['x']"), 3)
+    database = search.experiment.store.database
+    assert database is not None
+    trials = database["trials"]
+    with worker_here(mongo_url):
+        until(lambda: any("skipping 'e'" in message for message in messages), lambda: messages)
+        until(lambda: trials.find_one({"exp": "e", "tid": 0}))
+        trials.delete_one({"exp": "e", "tid": 0})  # as if its program had died right after the append
+        until(lambda: trials.find_one({"exp": "e", "tid": 0}))
 
 
 def test_an_objective_that_is_named_takes_the_place_of_one_that_cannot_be_loaded(

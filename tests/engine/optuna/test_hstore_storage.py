@@ -230,6 +230,16 @@ def test_a_trial_without_heartbeats_counts_as_stale_and_fails(mongo_store: Store
     assert mongo_store.experiment("digits").state.counts == {"failed": 1}
 
 
+def test_a_trial_whose_program_died_before_it_could_say_that_it_holds_it_counts_as_stale(mongo_store: Store) -> None:
+    storage = HstoreStorage(store=mongo_store, heartbeat_interval=1, grace_period=1)
+    study = optuna.create_study(storage=storage, study_name="digits")
+    with pytest.warns(UserWarning, match="Heartbeat of storage"):
+        trial = study.ask()._trial_id
+    assert mongo_store.database is not None
+    mongo_store.database["trials"].delete_many({"exp": "digits"})
+    until(lambda: storage._get_stale_trial_ids(study._study_id) == [trial])
+
+
 @contextmanager
 def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """What is written meanwhile is of another process."""
