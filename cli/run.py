@@ -16,12 +16,14 @@ import click
 
 from hstore.cli.ask import search_options
 from hstore.cli.printing import print_json, print_text
+from hstore.cli.session import writing
 from hstore.store.keep_output import KEEP_OUTPUT
 
 if TYPE_CHECKING:
     from hstore.cli.session import Session
     from hstore.engine.ask_tell import AskedTrial, Search
-    from hstore.workers.command import CommandLine, CommandRun, LossSource
+    from hstore.workers.command import CommandLine, LossSource
+    from hstore.workers.command_run import CommandRun
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -74,12 +76,17 @@ def run(
     from hstore.engine.ask_tell import search
     from hstore.engine.provenance.command_line import without_secrets
     from hstore.engine.space.notation import space_of
-    from hstore.workers.command import CommandLine, LossSource
+    from hstore.workers.command import CommandLine, LossSource, pattern
 
     line = CommandLine(command)
     if not line.ranges:
         raise click.UsageError("the command has no range to search, such as '{lr:log(1e-5, 1)}'")
     source = LossSource.of(loss)
+    if report is not None:
+        pattern(report)
+    if scratch is not None:
+        with writing(str(scratch)):
+            scratch.mkdir(parents=True, exist_ok=True)
     with search(
         space_of(line.ranges), algo, experiment=experiment, store=session.store, max_evals=max_evals or 100,
         rstate=seed, pruner=pruner, evaluated_by=" ".join(without_secrets(command)),
@@ -138,7 +145,8 @@ class CommandTrials:
 
     def _run_one(self, trial: AskedTrial) -> None:
         from hstore.engine.space.notation import flat
-        from hstore.workers.command import CommandFailed, CommandRun
+        from hstore.store.errors import InvalidResult
+        from hstore.workers.command_run import CommandFailed, CommandRun
 
         values = flat(trial.config)
         folder = self._folder(trial.tid)
@@ -160,7 +168,10 @@ class CommandTrials:
                 raise CommandFailed(run.complaint)
             result = self.source.find(run)
             self._keep(trial, run, has_failed=False)
-            trial.tell(**self._signed(result))
+            try:
+                trial.tell(self._signed(result))
+            except InvalidResult as error:
+                raise CommandFailed(str(error)) from None
         except CommandFailed as error:
             self._keep(trial, run, has_failed=True)
             trial.fail(f"CommandFailed: {error}")
@@ -170,9 +181,15 @@ class CommandTrials:
                 shutil.rmtree(folder, ignore_errors=True)
 
     def _signed(self, result: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the *result* of a command with losses of which the smallest is looked for."""
+        from hstore.engine.evaluation.results import number, numbers_of
+
         signed = dict(result)
-        if self.sign < 0 and isinstance(signed.get("loss"), (int, float)):
-            signed["loss"] = -signed["loss"]
+        if self.sign < 0:
+            if (loss := number(signed.get("loss"))) is not None:
+                signed["loss"] = -loss
+            if losses := numbers_of(signed.get("losses")):
+                signed["losses"] = [-loss for loss in losses]
         return signed
 
     def _report(self, trial: AskedTrial, text: str) -> bool:

@@ -17,7 +17,7 @@ from hstore.engine.audit.explanation import Explanation, explain
 from hstore.engine.evaluation import attempt
 from hstore.engine.evaluation.domain import keep_attachments
 from hstore.engine.evaluation.gate import gate
-from hstore.engine.evaluation.results import as_pruned, as_result
+from hstore.engine.evaluation.results import as_pruned, as_result, is_list
 from hstore.engine.hyperopt.ctrl import Ctrl
 from hstore.engine.hyperopt.domain import Domain
 from hstore.engine.hyperopt.open_view import default_algorithm, open_view
@@ -129,7 +129,7 @@ class AskedTrial:
         with self._search.locked():
             return self._ctrl.should_stop()
 
-    def tell(self, loss: Any = None, **result: Any) -> bool:
+    def tell(self, /, loss: Any = None, **result: Any) -> bool:
         """See `Search.tell`."""
         return self._search.tell(self, loss, **result)
 
@@ -202,11 +202,12 @@ class Search:
 
         A trial that was queued again meanwhile is returned as well; its result will be noted, and counts no more.
         """
-        tid, _, claim = token.partition("-")
+        tid, _, claim = str(token).partition("-")
         with self.locked():
             self.experiment.refresh()
-            chain = self.experiment.chain(int(tid)) if tid.isdecimal() else ()
-            for event in chain:
+            is_number = tid.isdecimal() and tid.isascii() and len(tid) < 19
+            is_trial = is_number and int(tid) in self.experiment.state.trials
+            for event in self.experiment.chain(int(tid)) if is_trial else ():
                 if isinstance(event, Reserved) and event.id.hex == claim:
                     return self._asked(event)
         raise NotFound(
@@ -214,18 +215,18 @@ class Search:
             hint=f"`hstore ask {self.experiment.name}` prints one",
         )
 
-    def tell(self, trial: AskedTrial, loss: Any = None, **result: Any) -> bool:
+    def tell(self, trial: AskedTrial, /, loss: Any = None, **result: Any) -> bool:
         """Record the result of *trial*: its *loss*, or a list of several losses; return whether it counts.
 
         result: what else the trial is to keep, as an objective may return it: `losses`, `constraints`, `loss_variance`,
             `status`, `attachments` and fields of your own. A trial whose pruner said that it should stop needs no loss.
-        Returns False if the trial was queued again meanwhile; the result is saved as a note then.
-        Raises `InvalidLoss` or `InvalidResult` for what no search can use; nothing is written.
+        Returns False if the trial has ended already, or was queued again meanwhile; the result is saved as a note then.
+        Raises `InvalidLoss` or `InvalidResult` for what no search can use, and `InvalidValue` for a trial of another
+        search; nothing is written.
         """
-        ctrl = trial._ctrl
+        ctrl = self._own(trial)._ctrl
         given = {"loss": loss, **result} if not isinstance(loss, Mapping) else {**loss, **result}
-        is_several = isinstance(given.get("loss"), (list, tuple))
-        if is_several:
+        if is_list(given.get("loss")):
             given["losses"] = given.pop("loss")
         given = {name: value for name, value in given.items() if value is not None}
         is_pruned = ctrl.is_pruned and "loss" not in given and "losses" not in given
@@ -234,16 +235,18 @@ class Search:
         with self.locked():
             keep_attachments(whole, ctrl)
             plain = attempt.plain_result(whole, partial(LOG.warning, experiment=self.experiment.name, trial=trial.tid))
-            return self.driver.end(trial._taken, (Done, trial.tid, attempt.done(plain, self._seconds(trial))))
+            end = attempt.done(plain, self._seconds(trial), objectives=objectives)
+            return self.driver.end(trial._taken, (Done, trial.tid, end))
 
     def fail(self, trial: AskedTrial, error: BaseException | str) -> bool:
         """Record that *trial* failed with *error*; return whether that counts: see `tell`."""
-        seconds = self._seconds(trial)
+        seconds = self._seconds(self._own(trial))
         if isinstance(error, BaseException):
             failure = attempt.failure(error, duration=seconds)
         else:
-            kind, _, message = error.partition(": ")
-            named = (kind, message) if message and kind.isidentifier() else ("Failed", error)
+            text = str(error).encode("utf-8", "replace").decode()
+            kind, _, message = text.partition(": ")
+            named = (kind, message) if message and kind.isidentifier() else ("Failed", text)
             failure = {"error": named[0], "message": named[1][: attempt.LONGEST_MESSAGE], "duration": seconds}
         with self.locked():
             return self.driver.end(trial._taken, (Failed, trial.tid, {**failure, "final": True}))
@@ -251,13 +254,13 @@ class Search:
     def give_back(self, trial: AskedTrial, why: str = "given back") -> bool:
         """Queue *trial* again, for the next that asks: it was not evaluated. Return whether that counts: see `tell`."""
         with self.locked():
-            return self.driver.end(trial._taken, (Requeued, trial.tid, {"why": why}))
+            return self.driver.end(self._own(trial)._taken, (Requeued, trial.tid, {"why": str(why)}))
 
     async def ask_async(self) -> AskedTrial | None:
         """Do what `ask` does without blocking the event loop."""
         return await self._in_thread(self.ask)
 
-    async def tell_async(self, trial: AskedTrial, loss: Any = None, **result: Any) -> bool:
+    async def tell_async(self, trial: AskedTrial, /, loss: Any = None, **result: Any) -> bool:
         """Do what `tell` does without blocking the event loop."""
         return await self._in_thread(partial(self.tell, trial, loss, **result))
 
@@ -288,6 +291,21 @@ class Search:
     def _asked(self, taken: Reserved) -> AskedTrial:
         ctrl = Ctrl(self.trials, experiment=self.experiment, number=taken.tid, pruning=self.driver.pruning)
         return AskedTrial(self, taken, ctrl)
+
+    def _own(self, trial: AskedTrial) -> AskedTrial:
+        """Return *trial*; raises `InvalidValue` if it is none of this experiment, which has another of its number."""
+        if not isinstance(trial, AskedTrial):
+            raise InvalidValue(
+                f"{trial!r:.60} is not a trial", hint="give what `ask` returned, or `search.asked(token)`"
+            )
+        other, own = trial._search.experiment, self.experiment
+        is_same_store = other.store is own.store or (own.store.is_durable and other.store.url == own.store.url)
+        if trial._search is not self and not (is_same_store and other.name == own.name):
+            raise InvalidValue(
+                f"trial {trial.tid} was asked for from another search, {other.name!r}",
+                hint="trial.tell(…) tells the search that it is from",
+            )
+        return trial
 
     def _seconds(self, trial: AskedTrial) -> float:
         return time.monotonic() - trial._began

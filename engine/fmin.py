@@ -249,8 +249,11 @@ def _domain(fn: Callable[..., Any], space: Any, options: SearchOptions, pass_exp
 
 
 def _answer(view: Trials, space: Any, options: SearchOptions, *, return_argmin: bool, is_recommended: bool) -> Any:
-    """Return what fmin returns: the best point, the recommended one, or those of the front."""
-    if view.pareto:
+    """Return what fmin returns: the best point, the recommended one, or those of the front.
+
+    The front is asked for by *objectives*; without them it is the answer where no trial has one loss.
+    """
+    if view.pareto and (options.objectives is not None or view.experiment.state.best is None):
         front = [raw_values(document) for document in view.pareto]
         return front if return_argmin else [space_eval(space, point) for point in front]
     if not len(view) and not view.experiment.state.counts.get("failed", 0):

@@ -1,33 +1,30 @@
-"""A command as objective: its words with the values of a trial, its run, and the loss in what it leaves."""
+"""A command as objective: its words with the values of a trial, and the loss in what a run of it leaves."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
-import signal
-import subprocess
-import threading
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hstore.store.errors import HstoreError, InvalidValue
+from hstore.store.errors import InvalidValue
+from hstore.workers.command_run import READ_BYTES, CommandFailed, CommandRun
 
-PLACEHOLDER = re.compile(r"\{(?P<label>[A-Za-z_][\w.-]*)(?::(?P<range>[^{}]*))?\}")
-KEPT_BYTES = 64 * 1024
-"""Of what a command prints, the last so many bytes are kept."""
+PLACEHOLDER = re.compile(r"(?<!\$)\{(?P<label>[A-Za-z_][\w.-]*)(?::(?P<range>[^{}]*))?\}")
+"""Not behind a dollar: ${HOME:-/root} is the shell's."""
 PROGRAMS = {".py", ".sh", ".bash", ".r", ".jl", ".pl", ".rb", ".js", ".m", ".lua"}
 """How the names of programs end whose text is recorded."""
-KILL_SECONDS = 5.0
-"""A command that is stopped has so long to end by itself."""
-NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?(?:nan|inf(?:inity)?)"
-
-
-class CommandFailed(HstoreError):
-    """The command ended with an error, took too long, or left no loss."""
+NUMBER = re.compile(
+    r"[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?|[-+]?(?:nan|inf(?:inity)?)(?!\w)", re.IGNORECASE
+)  # "info" holds no infinity
+ALONE = re.compile(rf"(?<![\w.])(?:{NUMBER.pattern})", re.IGNORECASE)
+"""A number that is no part of a word, as the 50 of resnet50 is."""
+BETWEEN = re.compile(r"[\s=:\"']*")
+"""What may stand between a pattern and the number behind it."""
+STEERING = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)")
+"""Sequences that colour a terminal's text; their digits are no losses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +93,7 @@ class LossSource:
             return cls(kind)
         if kind in ("size", "json") and argument:
             return cls(kind, argument)
-        try:
-            re.compile(text)
-        except re.error as error:
-            raise InvalidValue(f"{text!r} is no regular expression: {error}") from None
-        return cls("pattern", text)
+        return cls("pattern", pattern(text))
 
     def find(self, run: CommandRun) -> dict[str, Any]:
         """Return the result, with its loss; raises `CommandFailed` if there is none."""
@@ -116,7 +109,8 @@ class LossSource:
             case "pattern":
                 found = numbers(self.argument, run.stdout)
                 if not found:
-                    raise CommandFailed(f"nothing that it printed matches {self.argument!r}")
+                    read = "nothing that it printed" if run.is_whole else f"nothing in the last {READ_BYTES >> 20} MiB"
+                    raise CommandFailed(f"{read} has a number at {self.argument!r}")
                 return {"loss": found[-1]}
         lines = run.stdout.strip().splitlines()
         return _result(lines[-1] if lines else "", "the last line that it printed")
@@ -130,25 +124,48 @@ class LossSource:
             raise CommandFailed(f"it left no {file}: {getattr(error, 'strerror', None) or error}") from None
 
 
+def pattern(text: str) -> str:
+    """Return the regular expression *text*; raises `InvalidValue` for what is none, or matches everywhere."""
+    try:
+        compiled = re.compile(text)
+    except re.error as error:
+        raise InvalidValue(f"{text!r} is no regular expression: {error}") from None
+    if not text or (not compiled.groups and compiled.fullmatch("")):
+        raise InvalidValue(f"the regular expression {text!r} matches nothing at all", hint="'loss=', say")
+    return text
+
+
 def numbers(pattern: str, text: str) -> list[float]:
-    """Return what the first group of *pattern*, or without groups the number behind it, is in *text*, in order."""
+    """Return the numbers that *pattern* finds in *text*, in order.
+
+    That is the first group that matches; without groups the number behind the match, or else the match itself.
+    """
     compiled = re.compile(pattern)
     if not compiled.groups:
-        compiled = re.compile(rf"(?:{pattern})[\s=:]*({NUMBER})", re.IGNORECASE)
-    found = []
-    for match in compiled.finditer(text):
+        compiled = re.compile(pattern, re.IGNORECASE)
+    plain, found = STEERING.sub("", text), []
+    for match in compiled.finditer(plain):
         try:
-            found.append(float(match[1]))
-        except (TypeError, ValueError):
+            found.append(float(_number_at(plain, match)))
+        except ValueError:
             continue
     return found
+
+
+def _number_at(text: str, match: re.Match[str]) -> str:
+    if match.re.groups:
+        return next((group for group in match.groups() if group is not None), "")
+    between = BETWEEN.match(text, match.end())
+    assert between is not None
+    behind = NUMBER.match(text, between.end())
+    return match[0] if behind is None else behind[0]
 
 
 def _result(text: str, where: str) -> dict[str, Any]:
     try:
         value = json.loads(text)
     except ValueError:
-        found = re.findall(NUMBER, text, re.IGNORECASE)
+        found = ALONE.findall(STEERING.sub("", text))
         if not found:
             raise CommandFailed(f"{where} holds no number: {text.strip()!r:.80}") from None
         value = float(found[-1])
@@ -157,94 +174,3 @@ def _result(text: str, where: str) -> dict[str, Any]:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise CommandFailed(f"{where} holds neither a number nor an object with a loss: {text.strip()!r:.80}")
     return {"loss": float(value)}
-
-
-@dataclass(kw_only=True)
-class CommandRun:
-    """One run of a command, in the folder of the user, with a *folder* of its own for what it writes.
-
-    on_line: called with each line of its stdout as it comes; True stops the command. Any thread may call `stop`.
-    """
-
-    words: Sequence[str]
-    folder: Path
-    environment: Mapping[str, str]
-    timeout: float | None = None
-    on_line: Callable[[str], bool] = lambda _: False
-    stdout: str = ""
-    """What it printed, the last of it if that is long."""
-    printed_bytes: int = 0
-    status: int = -1
-    seconds: float = 0.0
-    is_stopped: bool = False
-    _errors: bytes = b""
-
-    def run(self) -> None:
-        """Run the command to its end; raises `CommandFailed` if it cannot be started or takes too long."""
-        began = time.monotonic()
-        try:
-            self._process = subprocess.Popen(
-                list(self.words), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                env=os.environ | dict(self.environment), start_new_session=True,
-            )  # fmt: skip
-        except OSError as error:
-            raise CommandFailed(f"cannot run {self.words[0]}: {error.strerror or error}") from None
-        timer = None if self.timeout is None else threading.Timer(self.timeout, self.stop)
-        errors = threading.Thread(target=self._read_errors, daemon=True)
-        errors.start()
-        if timer is not None:
-            timer.start()
-        try:
-            self._read_lines()
-            self.status = self._process.wait()
-        finally:
-            self._kill(signal.SIGKILL)  # what it started in the background
-            if timer is not None:
-                timer.cancel()
-            errors.join()
-            for pipe in (self._process.stdout, self._process.stderr):
-                if pipe is not None:
-                    pipe.close()
-            self.seconds = time.monotonic() - began
-        if self.timeout is not None and self.seconds >= self.timeout and self.status != 0:
-            raise CommandFailed(f"it took longer than {self.timeout:g} seconds")
-
-    @property
-    def output(self) -> str:
-        """What it wrote to stdout, and behind that to stderr."""
-        errors = self._errors.decode("utf-8", "replace")
-        return self.stdout + (f"\n--- stderr ---\n{errors}" if errors else "")
-
-    @property
-    def complaint(self) -> str:
-        """The last line that it wrote to stderr, or its exit status."""
-        lines = self._errors.decode("utf-8", "replace").strip().splitlines()
-        return lines[-1] if lines else f"exit status {self.status}"
-
-    def stop(self) -> None:
-        """End the command, and what it started: asked first, killed after a few seconds."""
-        self.is_stopped = True
-        self._kill(signal.SIGTERM)
-        killer = threading.Timer(KILL_SECONDS, self._kill, [signal.SIGKILL])
-        killer.daemon = True
-        killer.start()
-
-    def _kill(self, number: int) -> None:
-        try:
-            os.killpg(self._process.pid, number)
-        except (ProcessLookupError, PermissionError):
-            return  # it has ended
-
-    def _read_lines(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            self.printed_bytes += len(line)
-            text = line.decode("utf-8", "replace")
-            self.stdout = (self.stdout + text)[-KEPT_BYTES:]
-            if not self.is_stopped and self.on_line(text):
-                self.stop()
-
-    def _read_errors(self) -> None:
-        assert self._process.stderr is not None
-        while block := os.read(self._process.stderr.fileno(), 8192):
-            self._errors = (self._errors + block)[-KEPT_BYTES:]

@@ -189,8 +189,9 @@ class Evaluator:
             domain, script = self.domains[key]
             with script.as_main():
                 result = domain.evaluate(job["point"], RemoteCtrl(partial(self._ask, job), job))
-            duration = time.monotonic() - began
-            answer: tuple[str, Any] = ("done", attempt.done(attempt.plain_result(result, said.append), duration))
+            seconds = time.monotonic() - began
+            plain = attempt.plain_result(result, said.append)
+            answer: tuple[str, Any] = ("done", attempt.done(plain, seconds, objectives=domain.objectives))
         except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt end this trial, not the worker
             answer = ("failed", attempt.failure(error, duration=time.monotonic() - began))
         if os.getpid() == self.pid:

@@ -62,7 +62,8 @@ class Inline:
             return CallResult(
                 kind="failed", data=attempt.failure(error, duration=time.monotonic() - began), warnings=warnings
             )
-        return CallResult(kind="done", data=attempt.done(plain, time.monotonic() - began), warnings=warnings)
+        data = attempt.done(plain, time.monotonic() - began, objectives=domain.objectives)
+        return CallResult(kind="done", data=data, warnings=warnings)
 
     def abort(self, why: str) -> None:
         """Nothing can be done."""

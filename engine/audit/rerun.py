@@ -142,7 +142,7 @@ def rerun(
         with script.as_main():
             result = domain.evaluate(dict(trial.point), ctrl)
         plain = attempt.plain_result(result, partial(LOG.warning, experiment=experiment.name, trial=tid))
-        end = {"state": "done", **attempt.done(plain, time.monotonic() - began)}
+        end = {"state": "done", **attempt.done(plain, time.monotonic() - began, objectives=domain.objectives)}
     except Exception as raised:  # noqa: BLE001 - whatever the objective raises is its result
         error = raised
         end = {"state": "failed", **attempt.failure(raised, duration=time.monotonic() - began)}

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from typing import Any
 
 from hstore.engine.evaluation.process_identity import this_process
-from hstore.engine.evaluation.results import number, numbers_of
+from hstore.engine.evaluation.results import are_losses_counted, number, numbers_of
 from hstore.store.errors import Conflict
 from hstore.store.events import RELEASED, Event, Failed, Noted, Requeued, Reserved, Running
 from hstore.store.experiment import Experiment, PendingEvent
@@ -98,23 +98,25 @@ def record_end(
             return True
     end = next(planned for planned in pending if planned[0] is not Running)
     if end[0] is not Requeued:  # an attempt without a result leaves nothing to keep
-        note_late(experiment, end)
+        trial = experiment.state.trials[taken.tid]
+        has_ended = trial.is_finished and trial.reserved is not None and trial.reserved.id == taken.id
+        note_late(experiment, end, why=f"has ended already ({trial.state})" if has_ended else "was reassigned")
     return False
 
 
-def note_late(experiment: Experiment, end: PendingEvent) -> None:
-    """Save *end* as a note on its trial, which was reassigned: no result is thrown away."""
+def note_late(experiment: Experiment, end: PendingEvent, *, why: str = "was reassigned") -> None:
+    """Save *end* as a note on its trial, which *why* says does not take it: no result is thrown away."""
     kind, tid, data = end
-    why = experiment.state.why_closed(tid)
-    if why is not None:
+    closed = experiment.state.why_closed(tid)
+    if closed is not None:
         LOG.warning(
-            f"the result of trial {tid} of {experiment.name!r} is not saved: {why}",
+            f"the result of trial {tid} of {experiment.name!r} is not saved: {closed}",
             experiment=experiment.name,
             trial=tid,
         )
         return
     LOG.warning(
-        f"trial {tid} of {experiment.name!r} was reassigned; its late result ({kind.type}) is saved as a note",
+        f"trial {tid} of {experiment.name!r} {why}; its late result ({kind.type}) is saved as a note",
         experiment=experiment.name,
         trial=tid,
     )
@@ -153,12 +155,16 @@ def failure(error: BaseException, *, duration: float | None = None) -> dict[str,
     return {key: value.encode("utf-8", "replace").decode() for key, value in data.items()} | {"duration": duration}
 
 
-def done(result: Mapping[str, Any], duration: float | None) -> dict[str, Any]:
-    """Return the data of a `Done`; a loss, losses and constraints that are no numbers count as none."""
+def done(result: Mapping[str, Any], duration: float | None, *, objectives: int | None = None) -> dict[str, Any]:
+    """Return the data of a `Done`; a loss, losses and constraints that are no numbers count as none.
+
+    objectives: how many losses the search has, if that was said.
+    """
     is_ok = result["status"] == "ok"
+    are_counted = is_ok and are_losses_counted(result, objectives)
     return {
         "result": result, "status": result["status"], "loss": number(result.get("loss")), "duration": duration,
-        "losses": numbers_of(result.get("losses")) if is_ok else None,
+        "losses": numbers_of(result.get("losses")) if are_counted else None,
         "constraints": numbers_of(result.get("constraints")) if is_ok else None,
         "pruned": True if result["status"] == "fail" and result.get("pruned") is True else None,
     }  # fmt: skip

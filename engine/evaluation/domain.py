@@ -113,7 +113,13 @@ class BoundObjective:
 
 def keep_attachments(result: dict[str, Any], ctrl: BaseCtrl) -> None:
     """Move the attachments in *result* to the trial of *ctrl*."""
-    for name, content in (result.pop("attachments", None) or {}).items():
+    attachments = result.pop("attachments", None) or {}
+    if not isinstance(attachments, Mapping):
+        raise InvalidResult(
+            f"the attachments are a {type(attachments).__name__}, not {{name: content}}", hint="return a dict of bytes",
+            result=result,
+        )  # fmt: skip
+    for name, content in attachments.items():
         ctrl.attachments[name] = content
 
 

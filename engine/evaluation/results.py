@@ -34,9 +34,10 @@ def as_result(returned: Any, objectives: int | None = None) -> dict[str, Any]:
     """Return what an objective *returned* as hyperopt's result: a dictionary with a status, and a float loss if ok.
 
     One that is ok may have a list of several `losses` instead, and has to have as many as there are *objectives*, if
-    that is said; then a bare list of them will do as well. `constraints` are floats, kept if they are at most 0.
+    that is said; then a bare list of them will do as well. Without *objectives*, `losses` beside a loss are a field of
+    the user's, as in hyperopt. `constraints` are floats, kept if they are at most 0.
     """
-    if objectives is not None and _is_list(returned):
+    if objectives is not None and is_list(returned):
         returned = {"status": STATUS_OK, "losses": returned}
     if (given := _as_mapping(returned)) is not None:
         return _checked(dict(given), returned, objectives)
@@ -60,7 +61,7 @@ def _as_mapping(returned: Any) -> Mapping[Any, Any] | None:
     """
     if isinstance(returned, Mapping):
         return returned
-    is_pairs = _is_list(returned) and all(isinstance(item, (list, tuple)) and len(item) == 2 for item in returned)
+    is_pairs = is_list(returned) and all(isinstance(item, (list, tuple)) and len(item) == 2 for item in returned)
     if not is_pairs and not (hasattr(returned, "keys") and hasattr(returned, "__getitem__")):
         return None
     try:
@@ -79,10 +80,11 @@ def _checked(result: dict[str, Any], returned: Any, objectives: int | None) -> d
         raise InvalidResultStatus(said, hint=f"it must be one of {', '.join(STATUS_STRINGS)}", result=returned)
     if status != STATUS_OK:
         return result
-    for name in ("losses", "constraints"):
+    counted = {"constraints", "losses"} if are_losses_counted(result, objectives) else {"constraints"}
+    for name in counted:
         if result.get(name) is not None:
             result[name] = _as_numbers(result[name], name, returned)
-    n = len(result.get("losses") or ())
+    n = len(result.get("losses") or ()) if "losses" in counted else 0
     if n == 1 or (objectives is not None and n != objectives):
         wanted = "two or more" if objectives is None else objectives
         raise InvalidLoss(
@@ -95,6 +97,14 @@ def _checked(result: dict[str, Any], returned: Any, objectives: int | None) -> d
     return result
 
 
+def are_losses_counted(result: Mapping[str, Any], objectives: int | None) -> bool:
+    """Return whether the `losses` of *result* are what the search makes small, rather than a field of the user's.
+
+    A program for hyperopt may well return the losses of all folds beside the loss that is their mean.
+    """
+    return objectives is not None or result.get("loss") is None
+
+
 def _as_loss(loss: Any, returned: Any) -> float:
     # complex and the like have no order; a string that reads as a number is hyperopt's habit.
     is_real = not isinstance(loss, numbers.Number) or isinstance(loss, (numbers.Real, decimal.Decimal))
@@ -103,7 +113,7 @@ def _as_loss(loss: Any, returned: Any) -> float:
             return float(loss)
         except (TypeError, ValueError, OverflowError):
             pass  # such as a signalling NaN, or a fraction beyond all floats
-    several = _is_list(loss) and len(loss) > 1
+    several = is_list(loss) and len(loss) > 1
     raise InvalidLoss(
         f"the loss is {_short(loss)}, not a real number",
         hint=f"for several losses pass objectives={len(loss)}" if several else "a result of status 'ok' needs a loss",
@@ -127,7 +137,8 @@ def numbers_of(values: Any) -> list[float] | None:
         return None
 
 
-def _is_list(value: Any) -> bool:
+def is_list(value: Any) -> bool:
+    """Return whether *value* is a list, a tuple or an array of numpy's that is more than a number."""
     numpy = sys.modules.get("numpy")  # without it nothing is an array, and importing it takes a third of our start
     return isinstance(value, (list, tuple)) or (
         numpy is not None and isinstance(value, numpy.ndarray) and value.ndim > 0
@@ -135,7 +146,7 @@ def _is_list(value: Any) -> bool:
 
 
 def _as_numbers(values: Any, name: str, returned: Any) -> list[float]:
-    if _is_list(values):
+    if is_list(values):
         try:
             return [_as_loss(value, returned) for value in values]
         except InvalidLoss:

@@ -108,7 +108,7 @@ class ExecutorDriver(AskingDriver):
         keep_attachments(result, self._ctrl(taken.tid))
         if self._is_durable:
             result = attempt.plain_result(result, partial(self._warn, trial=taken.tid))
-        self.end(taken, (Done, taken.tid, attempt.done(result, seconds)))
+        self.end(taken, (Done, taken.tid, attempt.done(result, seconds, objectives=self.domain.objectives)))
 
 
 def _evaluate(domain: BoundObjective, point: Mapping[str, Any], ctrl: BaseCtrl) -> Outcome:

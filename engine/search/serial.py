@@ -166,7 +166,8 @@ class SerialDriver(Driver):
                 result = self.domain.evaluate(point, ctrl)
             if self._is_durable:
                 result = attempt.plain_result(result, partial(self._warn, trial=tid))
-            end: PendingEvent = (Done, tid, attempt.done(result, time.monotonic() - began))
+            seconds = time.monotonic() - began
+            end: PendingEvent = (Done, tid, attempt.done(result, seconds, objectives=self.domain.objectives))
         except Exception as error:
             failure = attempt.failure(error, duration=time.monotonic() - began)
             self._end(taken, (Failed, tid, {**failure, "final": True}))

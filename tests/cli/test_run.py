@@ -83,6 +83,34 @@ def test_the_largest_number_is_looked_for_where_that_is_said(mongo_url: str, mon
     assert f", {best.params['x']}, of 4" in done.stdout
 
 
+def test_a_result_that_is_no_loss_fails_its_trial_and_text_is_negated_like_a_number(
+    mongo_url: str, mongo_store: Store
+) -> None:
+    words = (
+        "sh",
+        "-c",
+        """test $0 -gt 3 && echo '{"loss": "abc"}' || echo '{"loss": "'$0'", "trial": 1, "self": 2}'""",
+    )
+    line = ("-n", "6", "--algo", "rand", "--seed", "0", "--maximise", "--", *words, "{x:int(1, 5)}")
+    assert run(mongo_url, "run", "odd", *line).exit_code == 0
+    trials = mongo_store.experiment("odd").trials
+    assert {trial.state for trial in trials} == {"done", "failed"}
+    assert mongo_store.experiment("odd").best.params["x"] == max(t.params["x"] for t in trials if t.state == "done")
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [("--report", "(", "is no regular expression"), ("--scratch", __file__, "cannot write"), ("--loss", "", "matches")],
+)
+def test_an_option_that_cannot_be_is_refused_before_anything_runs(
+    option: str, value: str, said: str, mongo_url: str, mongo_store: Store
+) -> None:
+    done = run(mongo_url, "run", "none", option, value, "--", "echo", "{x:int(1, 5)}")
+    assert done.exit_code != 0
+    assert said in done.stderr + str(done.exception)
+    assert not list(mongo_store.experiments())
+
+
 def test_a_command_without_a_range_is_refused(mongo_url: str) -> None:
     done = run(mongo_url, "run", "none", "--", "echo", "1")
     assert "the command has no range to search" in done.stderr

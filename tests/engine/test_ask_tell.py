@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from functools import partial
 from typing import Any
 
+import numpy as np
 import pytest
 
 import hstore
@@ -86,6 +88,33 @@ def test_what_is_given_back_is_asked_for_again_and_a_late_result_is_noted_and_do
         assert note.late["loss"] == 0.5
 
 
+def test_a_trial_that_is_told_twice_keeps_its_first_result_and_the_second_as_a_note(
+    store: Store, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with begin(store) as search:
+        trial = asked(search)
+        assert [trial.tell(0.5), trial.tell(0.25), trial.fail("no"), trial.give_back()] == [True, False, False, False]
+        (told,) = search.experiment.trials
+        assert (told.loss, [note.late["type"] for note in told.notes if note.late]) == (0.5, ["done", "failed"])
+    assert "trial 0 of 'asked' has ended already (done); its late result (failed) is saved as a note" in (
+        capfd.readouterr().err
+    )
+
+
+def test_a_trial_of_another_search_and_what_is_no_trial_are_refused(store: Store) -> None:
+    with begin(store) as search, hstore.search(hp.uniform("x", 0, 1), "rand", trials=Trials()) as other:
+        own, foreign = asked(search), asked(other)
+        for wrong in (foreign, own.tid, None):
+            for say in (partial(search.tell, loss=1.0), partial(search.fail, error="no"), search.give_back):
+                with pytest.raises(InvalidValue):
+                    say(wrong)  # type: ignore[operator]
+        for token in ("", "0-", "9" * 30 + "-a", "²-a", None):
+            with pytest.raises(NotFound):
+                search.asked(token)  # type: ignore[arg-type]
+        assert own.tell({"loss": 1.0, "trial": 1, "self": 2, "error": None})
+        assert not search.experiment.trials[0].notes
+
+
 def test_closing_a_search_queues_again_what_was_not_told(store: Store) -> None:
     with begin(store) as search:
         asked(search)
@@ -95,6 +124,7 @@ def test_closing_a_search_queues_again_what_was_not_told(store: Store) -> None:
 def test_several_losses_are_told_as_a_list(store: Store) -> None:
     with begin(store, objectives=2) as search:
         assert asked(search).tell([1.0, 2.0])
+        assert asked(search).tell(np.array([1.0, 2.0]))
         with pytest.raises(InvalidLoss, match="no losses, not 2"):
             asked(search).tell(1.0)
 

@@ -477,7 +477,7 @@ def test_what_returns_after_it_was_cancelled_is_noted_and_stays_cancelled(
         (noted,) = search.until(lambda: search.events(Noted, 0))
         assert noted.late["type"] == "done"
         assert noted.late["loss"] == 5.0
-    late = "trial 0 of 'e' was reassigned; its late result (done) is saved as a note"
+    late = "trial 0 of 'e' has ended already (cancelled); its late result (done) is saved as a note"
     assert any(late in message for message in messages)
 
 

@@ -1,12 +1,14 @@
 """A command as objective: its words, its run, its loss."""
 
+import math
 import sys
 from pathlib import Path
 
 import pytest
 
 from hstore.store.errors import InvalidValue
-from hstore.workers.command import CommandFailed, CommandLine, CommandRun, LossSource, numbers
+from hstore.workers.command import CommandLine, LossSource, numbers
+from hstore.workers.command_run import KEPT_BYTES, CommandFailed, CommandRun
 
 
 def test_values_take_the_place_of_ranges_and_what_does_not_apply_goes_with_its_option() -> None:
@@ -45,7 +47,11 @@ def test_the_loss_is_found_where_it_is_said_to_be(source: str, program: str, los
 
 @pytest.mark.parametrize(
     ("source", "said"),
-    [("last-line", "holds no number"), ("loss=", "nothing that it printed matches"), ("json:none", "it left no")],
+    [
+        ("last-line", "holds no number"),
+        ("loss=", "nothing that it printed has a number at"),
+        ("json:none", "it left no"),
+    ],
 )
 def test_a_loss_that_is_not_there_is_a_failure_that_says_so(source: str, said: str, tmp_path: Path) -> None:
     run = CommandRun(words=["echo", "done"], folder=tmp_path, environment={})
@@ -71,7 +77,55 @@ def test_numbers_are_found_behind_a_pattern_or_in_its_group() -> None:
     assert numbers("loss", "loss = 1e-3, loss: -2 loss none") == [1e-3, -2]
     assert numbers(r"acc (\d+)%", "acc 91% acc 92%") == [91, 92]
 
+    assert numbers("(?i)LOSS=", "loss=0.5") == [0.5]
+    assert numbers("loss.*=", "loss of all=0.25") == [0.25]
+    assert numbers(r"\d+\.\d+", "it is 0.25") == [0.25]
+    assert numbers(r"a=(\d+)|loss=(\S+)", "loss=0.5") == [0.5]
+    assert numbers("loss", '{"loss": 0.5}, loss information') == [0.5]
+    assert numbers("val=", "val=\x1b[32m0.5\x1b[0m") == [0.5]
 
-def test_a_pattern_that_is_none_is_refused() -> None:
-    with pytest.raises(InvalidValue, match="is no regular expression"):
-        LossSource.of("loss=(")
+
+@pytest.mark.parametrize(
+    ("line", "loss"),
+    [
+        ("loss 0.5, see info", 0.5), ("finance 0.5 banana", 0.5), ("best 0.5 (resnet50)", 0.5), ("0.5s", 0.5),
+        ("\x1b[31mloss: 0.5\x1b[0m", 0.5), ("loss: 0.5\r", 0.5), ("v1.2.3: -.5", -0.5), ("loss -inf", -math.inf),
+    ],
+)  # fmt: skip
+def test_the_last_number_of_a_line_is_no_part_of_a_word_or_of_a_colour(line: str, loss: float, tmp_path: Path) -> None:
+    run = CommandRun(words=["printf", "%s\n", line], folder=tmp_path, environment={})
+    run.run()
+    assert LossSource.of("last-line").find(run) == {"loss": loss}
+
+
+def test_a_loss_is_found_before_much_else_that_is_printed_and_the_output_stays_short(tmp_path: Path) -> None:
+    run = CommandRun(
+        words=["sh", "-c", "echo loss=2; seq 50000; head -c 300000 /dev/zero"], folder=tmp_path, environment={}
+    )
+    run.run()
+    assert LossSource.of("loss=").find(run) == {"loss": 2}
+    assert len(run.output) <= KEPT_BYTES
+    assert run.printed_bytes > 500_000
+
+
+def test_what_a_command_leaves_behind_in_the_background_is_not_waited_for(tmp_path: Path) -> None:
+    left = CommandRun(words=["sh", "-c", "sleep 600 & echo 7"], folder=tmp_path, environment={})
+    left.run()
+    assert (left.status, left.stdout) == (0, "7\n")
+
+
+def test_a_command_that_a_signal_ended_says_which(tmp_path: Path) -> None:
+    killed = CommandRun(words=["sh", "-c", "kill -9 $$"], folder=tmp_path, environment={})
+    killed.run()
+    assert killed.complaint == "it was ended by SIGKILL"
+
+
+def test_what_the_shell_means_by_braces_behind_a_dollar_stays() -> None:
+    line = CommandLine(("echo ${HOME:-/} ${x} {x:int(1, 2)}",))
+    assert line.filled({"x": 1}) == ["echo ${HOME:-/} ${x} 1"]
+
+
+@pytest.mark.parametrize("wrong", ["loss=(", "", "x*"])
+def test_a_pattern_that_finds_nothing_is_refused(wrong: str) -> None:
+    with pytest.raises(InvalidValue, match="regular expression"):
+        LossSource.of(wrong)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -15,10 +16,13 @@ from hstore.cli.app import app
 from hstore.engine.algorithms import ALGORITHMS, scalarise
 from hstore.engine.audit.check import check
 from hstore.engine.audit.replay import derive_again
+from hstore.engine.hyperopt.documents import raw_values
 from hstore.store.errors import AllTrialsFailed, InvalidLoss, InvalidValue
 from hstore.store.events import Changed, Noted
 from hstore.store.model_documents import experiment_document, trial_document
 from hstore.store.ranking import dominates
+from hstore.store.store import Store
+from hstore.store.values import normalise
 from hstore.store.verify import verify
 
 SPACE = {"x": hp.uniform("x", -2, 2), "y": hp.uniform("y", -2, 2)}
@@ -166,16 +170,38 @@ def test_the_front_is_kept_up_when_trials_are_taken_out_and_put_back() -> None:
             assert [trial.tid for trial in experiment.pareto] == front_of(trials)
 
 
-def test_losses_may_come_unannounced_and_beside_a_loss() -> None:
-    def objective(config: Mapping[str, float]) -> dict[str, Any]:
-        return {"status": "ok", "losses": two(config), "loss": sum(two(config))}
+def with_sum(config: Mapping[str, float]) -> dict[str, Any]:
+    """Return two losses and their sum."""
+    return {"status": "ok", "losses": two(config), "loss": sum(two(config))}
 
+
+def test_a_best_trial_is_there_beside_the_front_if_results_have_a_loss_as_well() -> None:
     trials = Trials()
-    search(trials, objective, objectives=None)
+    assert search(trials, with_sum) == [raw_values(document) for document in trials.pareto]
     best = trials.best_trial
     assert best["result"]["loss"] == sum(two(best["params"]))
     assert best["tid"] in front_of(trials)
     assert trials.experiment.best.tid == best["tid"]
+
+
+@pytest.mark.parametrize("losses", [[0.25, 0.5], [0.5], [], {"train": 0.1}, "none", 7, [None, "a"], np.ones(3)])
+def test_losses_beside_a_loss_are_a_field_as_in_hyperopt_where_no_objectives_are_said(
+    losses: Any, store: Store
+) -> None:
+    space = hp.uniform("x", 0, 1)
+    options: dict[str, Any] = {"max_evals": 4, "algo": "tpe", "rstate": 0, "verbose": False}
+    beside = fmin(
+        lambda x: {"status": "ok", "loss": x, "losses": losses}, space, experiment="e", store=store, **options
+    )
+    assert beside == fmin(lambda x: x, space, **options)
+    (first, *_) = store.experiment("e").trials
+    assert first.losses is None
+    assert normalise(dict(first.result or {})["losses"]) == normalise(losses)
+
+
+def test_losses_may_come_unannounced() -> None:
+    trials = Trials()
+    assert isinstance(search(trials, lambda config: {"status": "ok", "losses": two(config)}, objectives=None), list)
     decisions = [trial.queued for trial in trials.experiment.trials]
     assert "scalarised" not in (decisions[0].algorithm or {})  # type: ignore[union-attr]
     assert (decisions[1].algorithm or {})["scalarised"] == "maximin 1"  # type: ignore[union-attr]
