@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import tests.drawing  # noqa: F401 (chooses how many examples hypothesis draws)
 from pymongo.database import Database
+from pymongo.read_concern import ReadConcern
 from replica_set import ReplicaSet
 from replica_set import replica_set as start_replica_set
 from tests.databases import Databases
@@ -79,9 +80,9 @@ def mongo_url(databases: Databases, request: pytest.FixtureRequest) -> Iterator[
 
 @pytest.fixture
 def database(mongo_url: str) -> Iterator[Database[dict[str, Any]]]:
-    """That database, for looking behind the scenes."""
+    """That database, for looking behind the scenes: what a read of it returns need not have reached a majority yet."""
     database = connect(parse(mongo_url))
-    yield database
+    yield database.with_options(read_concern=ReadConcern("local"))
     database.client.close()
 
 
