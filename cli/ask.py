@@ -147,7 +147,10 @@ def read_space(text: str) -> Any:
         from hstore.engine.evaluation.objective_spec import looked_up
 
         return looked_up(text, "a space")
-    return space_of(_object(text))
+    ranges = _object(text)
+    if not ranges:
+        raise click.UsageError('--space has no range to search, such as {"lr": "log(1e-5, 1)"}')
+    return space_of(ranges)
 
 
 @contextmanager

@@ -42,6 +42,8 @@ def new(file: str | None, as_json: bool) -> None:
         keys = write_new_key(Path(file).expanduser())
     except FileExistsError:
         raise InvalidValue(f"{file} exists already; it was left as it is", hint="name another file") from None
+    except OSError as error:
+        raise click.ClickException(f"cannot write {file}: {error.strerror or error}") from None
     if as_json:
         print_json({"file": file, "id": keys.ids[0].hex()})
         return

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from hstore.workers.command_run import CommandRun
 
 
+MAXIMISED = " (maximised)"
+"""Behind the command in the name of an objective whose losses are the negated numbers."""
+
+
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("experiment")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, required=True)
@@ -87,16 +91,18 @@ def run(
     if scratch is not None:
         with writing(str(scratch)):
             scratch.mkdir(parents=True, exist_ok=True)
+    _refuse_other_direction(session, experiment, maximise)
+    name = " ".join(without_secrets(command)) + (MAXIMISED if maximise else "")
     with search(
         space_of(line.ranges), algo, experiment=experiment, store=session.store, max_evals=max_evals or 100,
-        rstate=seed, pruner=pruner, evaluated_by=" ".join(without_secrets(command)),
+        rstate=seed, pruner=pruner, evaluated_by=name,
         program_files=line.program_files(), record_diff=record_diff,
     ) as opened:  # fmt: skip
         trials = CommandTrials(
             opened, line, source, sign=-1.0 if maximise else 1.0, report=report, timeout=timeout,
             keep_output=keep_output, scratch=scratch,
         )  # fmt: skip
-        trials.run_all(jobs)
+        trials.run_all(min(jobs, max_evals or 100))
         best = opened.best  # raises AllTrialsFailed
         said = {"tid": best.tid, "loss": best.loss, "params": dict(best.params)}
         if as_json:
@@ -107,6 +113,20 @@ def run(
             value = "" if best.loss is None else f"{trials.sign * best.loss:.6g}"
             print_text(f"best: trial {best.tid}, {value}, of {opened.experiment.state.ended}  {named(best.params)}")
             print_text(" ".join(line.filled(best.params)))
+
+
+def _refuse_other_direction(session: Session, experiment: str, is_maximised: bool) -> None:
+    """Raise `click.UsageError` if *experiment* was begun in the other direction: its losses have the other sign."""
+    from hstore.store.errors import NotFound
+
+    try:
+        there = session.store.experiment(experiment, only=())
+    except NotFound:
+        return
+    was_maximised = str(there.state.objective.get("name", "")).endswith(MAXIMISED)
+    if there.state.created is not None and was_maximised is not is_maximised:
+        how = "with" if was_maximised else "without"
+        raise click.UsageError(f"{experiment} was begun {how} --maximise: its losses have the other sign")
 
 
 @dataclass
@@ -145,7 +165,7 @@ class CommandTrials:
 
     def _run_one(self, trial: AskedTrial) -> None:
         from hstore.engine.space.notation import flat
-        from hstore.store.errors import InvalidResult
+        from hstore.store.errors import InvalidResult, InvalidValue
         from hstore.workers.command_run import CommandFailed, CommandRun
 
         values = flat(trial.config)
@@ -170,7 +190,7 @@ class CommandTrials:
             self._keep(trial, run, has_failed=False)
             try:
                 trial.tell(self._signed(result))
-            except InvalidResult as error:
+            except (InvalidResult, InvalidValue) as error:  # the second for what cannot be attached
                 raise CommandFailed(str(error)) from None
         except CommandFailed as error:
             self._keep(trial, run, has_failed=True)

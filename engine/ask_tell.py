@@ -390,7 +390,7 @@ def _recorded_search(experiment: str, store: str | Store | None, lease: float | 
                 hint="give it a space, and it is begun", name=experiment,
             )  # fmt: skip
         view.experiment.check_signatures()
-        space = searchable(Space.from_data(state.space), stacklevel=4)
+        space = searchable(Space.from_data(state.space), stacklevel=None)
         domain = Domain(EvaluatedElsewhere(ASKED), space, objectives=state.objective.get("objectives"))
         algorithm, settings = resolve(state.algorithm)
         limits = Limits.of(max_evals=state.limits.get("max_evals"), loss_threshold=state.limits.get("loss_threshold"))

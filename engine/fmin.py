@@ -16,6 +16,7 @@ from hstore.engine.evaluation.domain import describe
 from hstore.engine.hyperopt.documents import raw_values
 from hstore.engine.hyperopt.domain import Domain
 from hstore.engine.hyperopt.forked_view import algorithm_of, forked
+from hstore.engine.hyperopt.installed_objects import trials_of
 from hstore.engine.hyperopt.losses import best_of
 from hstore.engine.hyperopt.open_view import open_view
 from hstore.engine.hyperopt.search_call import SearchCall
@@ -167,7 +168,7 @@ def fmin(
             max_consecutive_failures=max_consecutive_failures,
         ),
         parallel=ParallelOptions.of(workers=workers, retries=retries, grace=grace, executor=executor),
-        display=Display(verbose=bool(verbose), show_progressbar=show_progressbar),
+        display=Display.of(verbose=verbose, show_progressbar=show_progressbar),
         rstate=rstate, points=points_to_evaluate, early_stop_fn=early_stop_fn, trials_save_file=trials_save_file,
         catch_eval_exceptions=catch_eval_exceptions, pruner=pruner, objectives=objectives,
         keep_output=keep_output, trust=bool(trust),
@@ -215,7 +216,8 @@ def fmin(
 
 def _has_own_fmin(trials: Any) -> bool:
     """Return whether *trials* are of a class that searches in its own way, such as `SparkTrials`."""
-    return trials is not None and getattr(type(trials), "fmin", Trials.fmin) is not Trials.fmin
+    is_other = trials is not None and getattr(type(trials), "fmin", Trials.fmin) is not Trials.fmin
+    return is_other and trials_of(trials) is None  # hyperopt's own would not understand the space
 
 
 def _refuse_what_hyperopt_has_not(
@@ -237,6 +239,8 @@ def _refuse_what_hyperopt_has_not(
 
 
 def _domain(fn: Callable[..., Any], space: Any, options: SearchOptions, pass_expr_memo_ctrl: bool | None) -> Domain:
+    if not callable(fn):
+        raise InvalidValue(f"fn must be a function of a point of the space, not {fn!r:.60}", path="fn")
     domain = Domain(
         fn, searchable(space, stacklevel=4), pass_expr_memo_ctrl=pass_expr_memo_ctrl, objectives=options.objectives
     )

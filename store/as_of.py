@@ -49,11 +49,11 @@ def parse(at: When, now: dt.datetime) -> int | dt.datetime:
         text = at.strip()
         if text.isascii() and text.isdigit():
             return int(text)
-        if (ago := _AGO.fullmatch(text)) is not None:
-            return now - dt.timedelta(**{_UNITS[ago[2]]: float(ago[1])})
         try:
+            if (ago := _AGO.fullmatch(text)) is not None:
+                return now - dt.timedelta(**{_UNITS[ago[2]]: float(ago[1])})
             at = dt.datetime.fromisoformat(text)
-        except ValueError:
+        except (ValueError, OverflowError):  # the second for a moment before the year 1
             raise InvalidValue(
                 f"at: {text!r} is no moment", hint='a decision (50), a time ("2026-11-30 15:00", UTC), or 2h-ago'
             ) from None

@@ -31,6 +31,7 @@ from hstore.store.log_queries import places_of, query_beyond
 from hstore.store.retry import RetryPolicy, is_duplicate, let_go
 from hstore.store.rewind import rewound
 from hstore.store.set_aside import Separated, SetAside, separate
+from hstore.store.values import INT64
 
 if TYPE_CHECKING:
     from pymongo.collection import Collection
@@ -280,6 +281,8 @@ class MongoLog:
 
     def chain_documents(self, exp: str, tid: int | None) -> Iterator[Document]:
         """See `EventLog.chain_documents`."""
+        if tid is not None and tid not in INT64:  # no document has it, and none could ask for it
+            return iter(())
         return self._stored_documents.read({"exp": exp, "tid": tid})
 
     def latest_documents(self, exp: str, n: int) -> list[Document]:

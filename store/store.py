@@ -7,8 +7,9 @@ import difflib
 import math
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hstore.store.as_of import PastLog, When, events_at, parse
@@ -23,7 +24,7 @@ from hstore.store.removal import Progress, Removed, remove
 from hstore.store.snapshots import MemorySnapshots, Snapshots
 from hstore.store.tables import experiments_table, to_pandas
 from hstore.store.tombstones import MemoryRemovals, Removals, latest_removal
-from hstore.store.values import check_name
+from hstore.store.values import INT64, check_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -142,17 +143,17 @@ class Store:
         """
         if at is not None:
             return self.past(self.experiment(name), parse(at, now()))
+        if only is not None:
+            only = [tid for tid in only if tid in INT64]  # no document could ask for others
         experiment = Experiment(self, check_name(name), only=only, from_snapshot=from_snapshot)
         experiment.refresh()
         if experiment.state.events == 0:
             if (removal := latest_removal(self, name)) is not None:
                 raise NotFound(f"experiment {removal}", hint=removal.hint, name=name, removal=removal)
-            near = difflib.get_close_matches(name, names := self.experiments(), n=1)
-            hint = f"did you mean {near[0]!r}?" if near else "`hstore ls` lists the experiments"
+            names = self.experiments()
             raise NotFound(
-                f"there is no experiment {name!r} in {self.url}",
-                hint=hint if names else "the store has no experiments yet", name=name,
-            )  # fmt: skip
+                f"there is no experiment {name!r} in {self.url}", hint=_where_to_look(name, names), name=name
+            )
         return experiment
 
     def remove(
@@ -240,3 +241,15 @@ class Store:
             return store_html(self.url, self.overview())
         except HstoreError as error:  # a notebook shows what there is, and goes on
             return f"<div>{escaped(self)}: {escaped(error, 400)}</div>"
+
+
+def _where_to_look(name: str, names: Sequence[str]) -> str:
+    """Return what to do about the *name* of an experiment that there is not, among *names*."""
+    if name.endswith(".hstore"):
+        if Path(name).is_file():
+            return f"it is a file: `hstore import {name}` makes an experiment of it"
+        return "nor is there a file of that name here"
+    near = difflib.get_close_matches(name, names, n=1)
+    if near:
+        return f"did you mean {near[0]!r}?"
+    return "`hstore ls` lists the experiments" if names else "the store has no experiments yet"

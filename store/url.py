@@ -83,6 +83,8 @@ def parse(url: str) -> MongoLocation:
     mongodb:// and mongodb+srv:// go to pymongo as they are; hyperopt's mongo://host:port/db/jobs is translated. As in
     hyperopt the password of a user who gives none there is read from ~/.hyperopt.
     """
+    if not isinstance(url, str):
+        raise BadUrl(f"the URL of a store is text, not {type(url).__name__}", hint=f"example: {EXAMPLE}")
     url = url.strip()
     if url.startswith(("mongo+ssh://", "ssh+mongo://")):
         raise needs_tunnel(url)

@@ -17,7 +17,7 @@ PLACEHOLDER = re.compile(r"(?<!\$)\{(?P<label>[A-Za-z_][\w.-]*)(?::(?P<range>[^{
 PROGRAMS = {".py", ".sh", ".bash", ".r", ".jl", ".pl", ".rb", ".js", ".m", ".lua"}
 """How the names of programs end whose text is recorded."""
 NUMBER = re.compile(
-    r"[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?|[-+]?(?:nan|inf(?:inity)?)(?!\w)", re.IGNORECASE
+    r"[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?|[-+]?(?:nan|inf(?:inity)?)(?![\w-])", re.IGNORECASE
 )  # "info" holds no infinity
 ALONE = re.compile(rf"(?<![\w.])(?:{NUMBER.pattern})", re.IGNORECASE)
 """A number that is no part of a word, as the 50 of resnet50 is."""
@@ -99,6 +99,8 @@ class LossSource:
         """Return the result, with its loss; raises `CommandFailed` if there is none."""
         match self.kind:
             case "status":
+                if run.status < 0:  # no status, and smaller than any
+                    raise CommandFailed(run.complaint)
                 return {"loss": float(run.status)}
             case "time":
                 return {"loss": run.seconds}

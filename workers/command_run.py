@@ -75,6 +75,8 @@ class CommandRun:
     status: int = -1
     seconds: float = 0.0
     is_stopped: bool = False
+    is_overdue: bool = False
+    """Whether it was stopped since its time was over."""
     _process: subprocess.Popen[bytes] | None = None
     _stdout: Tail = field(default_factory=lambda: Tail(READ_BYTES))
     _stderr: Tail = field(default_factory=lambda: Tail(KEPT_BYTES))
@@ -90,7 +92,7 @@ class CommandRun:
             )  # fmt: skip
         except (OSError, ValueError) as error:  # the second for a null character
             raise CommandFailed(f"cannot run {self.words[0]}: {getattr(error, 'strerror', None) or error}") from None
-        timer = None if self.timeout is None else threading.Timer(self.timeout, self.stop)
+        timer = None if self.timeout is None else threading.Timer(self.timeout, self._stop_overdue)
         if timer is not None:
             timer.daemon = True
             timer.start()
@@ -106,7 +108,7 @@ class CommandRun:
             with process:  # closes its output
                 pass
             self.seconds = time.monotonic() - began
-        if self.timeout is not None and self.seconds >= self.timeout and self.status != 0:
+        if self.is_overdue:
             raise CommandFailed(f"it took longer than {self.timeout:g} seconds")
 
     @property
@@ -145,6 +147,10 @@ class CommandRun:
         killer = threading.Timer(KILL_SECONDS, self._kill, [signal.SIGKILL])
         killer.daemon = True
         killer.start()
+
+    def _stop_overdue(self) -> None:
+        self.is_overdue = True
+        self.stop()
 
     def _kill(self, number: int) -> None:
         if self._process is None:

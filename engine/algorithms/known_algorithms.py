@@ -102,6 +102,11 @@ def resolve(algo: Any) -> tuple[Algorithm | CustomAlgorithm, dict[str, Any]]:
     if isinstance(inner, Algorithm):
         is_ours = why_unknown(describe_algorithm(inner, settings)) is None
         return (inner, inner.plain(settings)) if is_ours else (partial(inner, **settings), {})
+    if (module := getattr(inner, "__module__", None) or "").partition(".")[0] == "hyperopt" and callable(inner):
+        raise InvalidValue(
+            f"{module}.{getattr(inner, '__name__', '?')} is hyperopt's, and cannot read a search of hstore's",
+            hint=f'from hstore import {module.rpartition(".")[2]}, or name it: "tpe"', path="algo",
+        )  # fmt: skip
     if not callable(algo):
         raise InvalidValue(f"{algo!r} is not an algorithm; pass a name, an Algorithm or a function", path="algo")
     return algo, {}

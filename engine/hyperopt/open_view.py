@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hstore.engine.algorithms import auto, named
+from hstore.engine.hyperopt.installed_objects import trials_of
 from hstore.engine.hyperopt.mongo_trials import MongoTrials
 from hstore.engine.hyperopt.trials import Trials
 from hstore.store.errors import InvalidValue
@@ -52,15 +53,36 @@ def open_view(
 def _view_in_memory(trials: Any, save_file: str | os.PathLike[str]) -> Trials:
     """Return *trials*; without any those that *save_file* holds, or new ones."""
     if trials is None and save_file and Path(save_file).exists():
-        import cloudpickle
-
-        trials = cloudpickle.loads(Path(save_file).read_bytes())
+        trials = _saved(Path(save_file))
     view = Trials() if trials is None else trials
     if not isinstance(view, Trials):
+        is_theirs = trials_of(view) is not None
         raise InvalidValue(
-            f"trials must be an hstore.Trials, not {type(trials).__module__}.{type(trials).__qualname__}"
-        )
+            f"trials must be an hstore.Trials, not {type(trials).__module__}.{type(trials).__qualname__}",
+            hint="hstore.trials_from_docs(trials.trials) holds the same; to run a program of hyperopt's unchanged: "
+            "python -m hstore.compat SCRIPT" if is_theirs else "",
+        )  # fmt: skip
     return view
+
+
+def _saved(file: Path) -> Trials:
+    """Return the trials that *file* holds, hyperopt's as well; raises `InvalidValue` for what it cannot be read."""
+    import cloudpickle
+
+    try:
+        found = cloudpickle.loads(file.read_bytes())
+    except Exception as error:
+        raise InvalidValue(
+            f"trials_save_file: {file} cannot be read: {type(error).__name__}: {error}",
+            hint="it is not changed; move it away to begin anew",
+        ) from error
+    trials = found if isinstance(found, Trials) else trials_of(found)
+    if trials is None:
+        raise InvalidValue(
+            f"trials_save_file: {file} holds no trials but {type(found).__module__}.{type(found).__qualname__}",
+            hint="name another file",
+        )
+    return trials
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from hstore.engine.hyperopt.installed_objects import trials_of
 from hstore.engine.hyperopt.trials import Trials
 from hstore.engine.search.warm_start import KnownTrial, known_trials
 from hstore.engine.space import Space
@@ -41,6 +42,7 @@ def _opened(given: Any, view: Trials, space: Space) -> Iterator[tuple[Experiment
     from hstore.store.open_store import open_store
 
     own = view.experiment.store
+    given = trials_of(given) or given
     if isinstance(given, Trials):
         given.refresh()
         given.documents.learn(space)  # what waits for a space was searched in one like this

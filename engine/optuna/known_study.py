@@ -23,14 +23,13 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from hstore.engine.algorithms.history import OK, PENDING, PRUNED, History
+from hstore.engine.optuna.said import CONSTRAINTS
 from hstore.engine.optuna.scratch_storage import ScratchStorage, frozen
 from hstore.engine.optuna.space_distributions import as_sampled, sampled_from
 from hstore.engine.space import Space
 
 KEPT = 4
 """Searches whose states are kept."""
-CONSTRAINTS = "constraints"
-"""Where Optuna's samplers look for the constraints of a trial."""
 
 MakeSampler = Callable[[int], BaseSampler]
 """Returns a new sampler by a seed."""

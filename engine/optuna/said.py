@@ -26,6 +26,8 @@ from hstore.store.events import Event
 
 KEY = "optuna"
 USER, SYSTEM, DELETED, PARAM, END = "user_attr", "system_attr", "deleted", "param", "end"
+CONSTRAINTS = "constraints"
+"""Where Optuna's samplers keep and look for the constraints of a trial, among its system attributes."""
 _INT64 = 2**63
 
 

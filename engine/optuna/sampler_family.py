@@ -20,8 +20,9 @@ from optuna.trial import FrozenTrial, Trial
 
 from hstore.engine.algorithms.algorithm import Algorithm
 from hstore.engine.algorithms.history import History
-from hstore.engine.optuna.known_study import CONSTRAINTS, StatefulStudies, known_study
+from hstore.engine.optuna.known_study import StatefulStudies, known_study
 from hstore.engine.optuna.rule_settings import FAMILY, member, optuna_version, plain_settings, signature
+from hstore.engine.optuna.said import CONSTRAINTS
 from hstore.engine.optuna.space_distributions import raw_value, sampled_from
 from hstore.engine.space import Point, Space
 from hstore.store.errors import InvalidValue

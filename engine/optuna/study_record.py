@@ -10,7 +10,7 @@ from optuna.study import StudyDirection
 
 from hstore.engine.optuna.said import DELETED, SYSTEM, USER, said_in, signs
 from hstore.engine.optuna.study_names import study_number
-from hstore.engine.optuna.trial_views import TrialViews
+from hstore.engine.optuna.trial_views import TrialViews, n_values
 from hstore.store.experiment import Experiment
 from hstore.store.store import Store
 
@@ -62,7 +62,7 @@ class StudyRecord:
         """Of each of its values; hstore minimises all."""
         if self._said:
             return [StudyDirection(direction) for direction in self._said["directions"]]
-        return [StudyDirection.MINIMIZE] * int(self.experiment.state.objective.get("objectives") or 1)
+        return [StudyDirection.MINIMIZE] * n_values(self.experiment.state)
 
     def attrs(self, which: str) -> dict[str, Any]:
         """Return its user or system attributes."""

@@ -64,7 +64,7 @@ def new_trial(
     reports = template.intermediate_values.items()
     pending += [(Reported, tid, {"step": int(step), "value": sign * float(value)}) for step, value in reports]
     if state.is_finished():
-        kind, _, what = _end(record, tid, state, template.values, _last(template))
+        kind, _, what = _end(record, tid, state, template.values, template)
         pending.append((kind, tid, {**what, **_when(said.utc(template.datetime_complete), None)}))
     return pending
 
@@ -98,7 +98,7 @@ def transition(
         return begun(record, tid, lease=lease)
     if state == TrialState.WAITING:
         return [] if trial.state == "queued" else [(Requeued, tid, {"why": "Optuna"})]
-    kind, _, what = _end(record, tid, state, values, _last(view))
+    kind, _, what = _end(record, tid, state, values, view)
     if kind is Failed and is_held_elsewhere(record, tid):
         what = {**what, "cause": "lost"}  # Optuna fails what has shown no sign of life, whichever program ran it
     return [*begun(record, tid, lease=lease), (kind, tid, what)]
@@ -124,11 +124,17 @@ def _last(view: FrozenTrial) -> tuple[int, float] | None:
     return None if step is None else (step, view.intermediate_values[step])
 
 
+def _constraints(attrs: Mapping[str, Any]) -> list[float]:
+    """Return the constraints that Optuna keeps in the system attributes of a trial: of its samplers, and by name."""
+    of_sampler = attrs.get(said.CONSTRAINTS) or ()
+    named = [value for key, value in attrs.items() if key.startswith(f"{said.CONSTRAINTS}:")]
+    return [float(value) for value in (*of_sampler, *named)]
+
+
 def _end(
-    record: StudyRecord, tid: int, state: TrialState, values: Sequence[float] | None,
-    last: tuple[int, float] | None,
-) -> PendingEvent:  # fmt: skip
-    """Return what ends trial *tid*: losses are values that are minimised."""
+    record: StudyRecord, tid: int, state: TrialState, values: Sequence[float] | None, trial: FrozenTrial
+) -> PendingEvent:
+    """Return what ends trial *tid*, which so far is *trial*: losses are values that are minimised."""
     values = None if values is None else [float(value) for value in values]
     told = {"op": said.END, "state": int(state), "values": values}
     running = record.experiment.state.trials[tid].running if tid in record.experiment.state.trials else None
@@ -137,8 +143,10 @@ def _end(
         failure = {"error": "Failed", "message": FAILED, "final": True, "duration": duration}
         return Failed, tid, said.with_said(failure, told)
     if state == TrialState.PRUNED:
-        result = as_pruned({}, last)
+        result = as_pruned({}, _last(trial))
     else:
         losses = [sign * value for sign, value in zip(record.signs, values or [], strict=False)]
         result = {"status": "ok"} | ({"loss": losses[0]} if len(losses) == 1 else {"losses": losses})
+        if constraints := _constraints(trial.system_attrs):
+            result["constraints"] = constraints
     return Done, tid, said.with_said(attempt.done(result, duration), told)

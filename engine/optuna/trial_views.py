@@ -18,6 +18,7 @@ from hstore.engine.space import Space
 from hstore.store.events import Cancelled, Done, Event, Failed, Queued, Reported, Requeued, Running, happened
 from hstore.store.experiment import Experiment
 from hstore.store.fold import Trial
+from hstore.store.state import State
 
 
 class TrialViews:
@@ -81,7 +82,8 @@ class TrialViews:
             return self._chains[tid].freeze(tid, number_of_trial(self._study, tid))
         if not self._shown:
             self._look_at_space()
-        return translated(self._experiment.state.trials[tid], self._shown, self._study)
+        state = self._experiment.state
+        return translated(state.trials[tid], self._shown, self._study, n_values(state))
 
     def _look_at_space(self) -> None:
         """See what the labels are drawn from; a range that nothing bounds is that of all values so far."""
@@ -165,10 +167,21 @@ def _moment(text: str | None) -> dt.datetime | None:
     return None if text is None else dt.datetime.fromisoformat(text)
 
 
-def translated(trial: Trial, labels: Mapping[str, Shown], study: int) -> FrozenTrial:
-    """Return a *trial* of hstore's own as Optuna shows it. What Optuna has no word for is in its user attributes."""
+def n_values(state: State) -> int:
+    """Return how many values Optuna expects of each trial of a search of hstore's: one, or as many as the front has."""
+    is_front = state.best is None and bool(state.pareto)
+    return int(state.objective.get("objectives") or (len(state.pareto[0].losses or ()) if is_front else 1))
+
+
+def translated(trial: Trial, labels: Mapping[str, Shown], study: int, n_values: int) -> FrozenTrial:
+    """Return a *trial* of hstore's own as Optuna shows it. What Optuna has no word for is in its user attributes.
+
+    n_values: how many values Optuna expects of each trial; one with another number of losses has failed.
+    """
     end = trial.end if trial.is_finished else None
-    losses = [float(x) for x in trial.losses or (() if trial.loss is None else (trial.loss,))]
+    losses = [float(x) for x in trial.losses or ()]
+    if len(losses) != n_values:
+        losses = [trial.loss] if n_values == 1 and trial.loss is not None else []
     is_ok = isinstance(end, Done) and end.status == "ok" and not trial.is_void
     is_ok = is_ok and bool(losses) and not any(map(math.isnan, losses))
     if is_ok:

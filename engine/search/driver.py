@@ -14,7 +14,7 @@ from hstore.engine.search import control
 from hstore.engine.search.failure_watch import FailureWatch
 from hstore.engine.search.fingerprint import fingerprint
 from hstore.engine.search.observed_history import ObservedHistory
-from hstore.engine.search.options import Limits
+from hstore.engine.search.options import EARLY_STOP, Limits
 from hstore.engine.search.seeds import Seeds
 from hstore.engine.search.snapshot_writer import SnapshotWriter
 from hstore.engine.space import Point
@@ -123,7 +123,12 @@ class Driver:
     def _ask_early_stop(self) -> None:
         if self.early_stop_fn is not None:
             self.trials.refresh()
-            stop, self._early_stop_args = self.early_stop_fn(self.trials, *self._early_stop_args)
+            returned = self.early_stop_fn(self.trials, *self._early_stop_args)
+            try:
+                stop, arguments = returned
+                self._early_stop_args = list(arguments)
+            except (TypeError, ValueError):
+                raise InvalidValue(f"early_stop_fn returned {returned!r:.60}, not a pair", hint=EARLY_STOP) from None
             self._is_early_stopped = bool(stop)
 
     # -- reading and appending --------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from hstore.engine import pruners
@@ -20,6 +21,8 @@ from hstore.engine.search.warm_start import KnownTrial
 from hstore.store.errors import InvalidValue
 from hstore.store.events import CAUSES
 from hstore.store.keep_output import KEEP_OUTPUT
+
+EARLY_STOP = "early_stop_fn(trials, *arguments) returns whether to stop, and a list of arguments for its next call"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,6 +145,18 @@ class Display:
     verbose: bool = True
     show_progressbar: bool | ProgressCallback = True
 
+    @classmethod
+    def of(cls, *, verbose: Any = True, show_progressbar: Any = True) -> Display:
+        """Return the options that a user gave; raises `InvalidValue` for a bar that is neither wanted nor made."""
+        if callable(show_progressbar):
+            return cls(verbose=bool(verbose), show_progressbar=show_progressbar)
+        if isinstance(show_progressbar, (str, bytes)) or getattr(show_progressbar, "ndim", 0) > 0:
+            raise InvalidValue(
+                f"show_progressbar must be True, False or a function, not {show_progressbar!r:.60}",
+                hint="hstore.progress.tqdm_progress_callback is one",
+            )
+        return cls(verbose=bool(verbose), show_progressbar=bool(show_progressbar))
+
     @property
     def progress(self) -> ProgressCallback:
         """What makes the progress bar."""
@@ -190,6 +205,11 @@ class SearchOptions:
         n = as_whole(objectives)
         if objectives is not None and (n is None or n < 2):
             raise InvalidValue(f"objectives must be a number of losses, 2 or more, not {objectives!r}")
+        stop, file = others.get("early_stop_fn"), others.get("trials_save_file")
+        if stop is not None and not callable(stop):
+            raise InvalidValue(f"early_stop_fn must be a function, not {stop!r:.60}", hint=EARLY_STOP)
+        if file and not Path(file).absolute().parent.is_dir():
+            raise InvalidValue(f"trials_save_file: there is no folder {Path(file).parent}", hint="make it first")
         if keep_output not in KEEP_OUTPUT:
             raise InvalidValue(f"keep_output must be one of {', '.join(KEEP_OUTPUT)}, not {keep_output!r}")
         options = cls(

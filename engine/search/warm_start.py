@@ -218,6 +218,8 @@ class Translation:
                 point[label] = self._raw(parameter, self._value(label, tried[label]), label)
             elif label not in self.old and label in self._constants_before:
                 point[label] = self._raw(parameter, self._constants_before[label], label)
+        if tried and len(self.new) and not point:
+            raise Misfit("it has a value for none of the labels")
         return point
 
     def _value(self, label: str, raw: Value) -> Any:

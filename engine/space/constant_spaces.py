@@ -13,15 +13,15 @@ from hstore.store.errors import BadSearchSpace
 _SHOWN = 60  # characters of a value
 
 
-def searchable(given: Any, *, stacklevel: int) -> Space:
+def searchable(given: Any, *, stacklevel: int | None) -> Space:
     """Return the space that a user gave for a search; raises `BadSearchSpace` if only points of it are known.
 
-    Warns of one without a hyperparameter; stacklevel: of the user's call, as for `warnings.warn`.
+    Warns of one without a hyperparameter; stacklevel: of the user's call, as for `warnings.warn`; None: does not.
     """
     space = given if isinstance(given, Space) else compile_space(given)
     if not space.is_known:
         raise BadSearchSpace("the space is not known: only points of it were imported", hint="give the space itself")
-    if not len(space):
+    if not len(space) and stacklevel is not None:
         warnings.warn(why_nothing_is_searched(given), UserWarning, stacklevel=stacklevel)
     return space
 

@@ -119,20 +119,21 @@ def _needed(node: Apply, values: Mapping[Apply, Any]) -> list[Apply]:
 
 def _chosen(switch: Apply, values: Mapping[Apply, Any]) -> Apply:
     index, *options = switch.pos_args
-    position = _position(values[index])
+    named = f"{getattr(index.pos_args[0], 'obj', '?')}: " if index.name == "hyperopt_param" else ""
+    position = _position(values[index], named)
     if position >= len(options):
-        raise IndexError(f"a choice of {len(options)} options has no option {position}")
+        raise IndexError(f"{named}a choice of {len(options)} options has no option {position}")
     return options[position]
 
 
-def _position(index: Any) -> int:
+def _position(index: Any, named: str) -> int:
     if getattr(index, "size", None) == 1 and hasattr(index, "item"):
         index = index.item()  # numpy's scalars, and what it draws of categories
     if not hasattr(index, "__index__"):
-        raise TypeError(f"a choice is made by a whole number, not by {index!r}")
+        raise TypeError(f"{named}a choice is made by the index of an option, not by {index!r:.60}")
     position = int(index.__index__())
     if position < 0:
-        raise ValueError(f"a choice is made by a whole number of at least 0, not by {position}")
+        raise ValueError(f"{named}a choice is made by an index of at least 0, not by {position}")
     return position
 
 

@@ -302,6 +302,11 @@ def as_apply(obj: Any, _nesting: int = 0) -> Apply:
     if isinstance(obj, Apply):
         return obj
     if not isinstance(obj, (dict, list, tuple)):
+        if type(obj).__module__ == "hyperopt.pyll.base":
+            raise BadSearchSpace(
+                f"the space holds an expression of hyperopt's ({obj.name}), which hstore would take for a constant",
+                hint="from hstore import hp; to run a program of hyperopt's unchanged: python -m hstore.compat SCRIPT",
+            )
         return Literal(obj)
     if _nesting >= MAX_NESTING:
         raise BadSearchSpace(f"a search space nested deeper than {MAX_NESTING} levels, or one that holds itself")

@@ -268,7 +268,7 @@ def _option(label: str, option: Any) -> Apply:
     try:
         return as_apply(option)
     except BadSearchSpace as error:
-        raise BadSearchSpace(f"{label}: {error}") from error
+        raise BadSearchSpace(f"{label}: {error}", hint=error.hint, label=label) from error
 
 
 def validate_label(f: Callable[..., Any]) -> Callable[..., Any]:

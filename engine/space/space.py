@@ -238,6 +238,10 @@ def space_eval(space: Any, hp_assignment: Mapping[str, Any]) -> Any:
 
     Raises `ListedValue`, an `InvalidPoint` that names the label, for a list, such as those of a document's `misc.vals`.
     """
+    if not isinstance(hp_assignment, Mapping):
+        raise ListedValue(
+            f"a point is {{label: value}}, not {hp_assignment!r:.60}", hint="trials.argmin is one; fmin returns one"
+        )
     for label, value in hp_assignment.items():
         if isinstance(value, (list, tuple)):
             raise ListedValue(

@@ -81,6 +81,9 @@ def test_the_largest_number_is_looked_for_where_that_is_said(mongo_url: str, mon
     best = mongo_store.experiment("most").best
     assert best.params["x"] == max(trial.params["x"] for trial in mongo_store.experiment("most").trials)
     assert f", {best.params['x']}, of 4" in done.stdout
+    turned = run(mongo_url, "run", "most", "-n", "5", "--", "echo", "{x:int(1, 9)}")
+    assert "most was begun with --maximise" in turned.stderr
+    assert len(mongo_store.experiment("most").trials) == 4
 
 
 def test_a_result_that_is_no_loss_fails_its_trial_and_text_is_negated_like_a_number(

@@ -104,10 +104,11 @@ def test_a_trial_that_is_told_twice_keeps_its_first_result_and_the_second_as_a_n
 def test_a_trial_of_another_search_and_what_is_no_trial_are_refused(store: Store) -> None:
     with begin(store) as search, hstore.search(hp.uniform("x", 0, 1), "rand", trials=Trials()) as other:
         own, foreign = asked(search), asked(other)
+        wrong: Any
         for wrong in (foreign, own.tid, None):
             for say in (partial(search.tell, loss=1.0), partial(search.fail, error="no"), search.give_back):
                 with pytest.raises(InvalidValue):
-                    say(wrong)  # type: ignore[operator]
+                    say(wrong)
         for token in ("", "0-", "9" * 30 + "-a", "²-a", None):
             with pytest.raises(NotFound):
                 search.asked(token)  # type: ignore[arg-type]

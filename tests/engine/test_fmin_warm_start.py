@@ -215,6 +215,15 @@ def test_a_new_label_has_no_value_in_known_trials_and_the_answer_is_a_whole_poin
         assert derive_again(experiment).is_same
 
 
+def test_trials_that_share_no_label_with_the_space_are_not_known(mongo_store: Store, messages: list[str]) -> None:
+    options: dict[str, Any] = {"algo": "rand", "verbose": True, "show_progressbar": False, "store": mongo_store}
+    fmin(lambda x: x, hp.uniform("x", 0, 1), max_evals=3, experiment="old", **options)
+    best = fmin(lambda y: y, hp.uniform("y", 5, 6), max_evals=2, experiment="new", warm_start="old", **options)
+    assert list(best) == ["y"]
+    assert len(mongo_store.experiment("new").trials) == 2
+    assert any("3 of 3 trials of 'old' do not fit the space: it has a value for none" in each for each in messages)
+
+
 def test_several_losses_are_known(mongo_store: Store) -> None:
     def both(point: dict[str, Any]) -> list[float]:
         return [point["x"], 1 - point["x"]]

@@ -65,6 +65,9 @@ def test_a_command_that_is_not_there_takes_too_long_or_is_stopped(tmp_path: Path
         CommandRun(words=["no-such-program"], folder=tmp_path, environment={}).run()
     with pytest.raises(CommandFailed, match=r"longer than 0\.1 seconds"):
         CommandRun(words=["sleep", "60"], folder=tmp_path, environment={}, timeout=0.1).run()
+    graceful = "trap 'echo 1; exit 0' TERM; while true; do sleep 0.1; done"
+    with pytest.raises(CommandFailed, match=r"longer than 0\.1 seconds"):
+        CommandRun(words=["sh", "-c", graceful], folder=tmp_path, environment={}, timeout=0.1).run()
     stopped = CommandRun(
         words=["sh", "-c", "while true; do echo 1; done"], folder=tmp_path, environment={}, on_line=lambda _: True
     )
@@ -88,7 +91,7 @@ def test_numbers_are_found_behind_a_pattern_or_in_its_group() -> None:
 @pytest.mark.parametrize(
     ("line", "loss"),
     [
-        ("loss 0.5, see info", 0.5), ("finance 0.5 banana", 0.5), ("best 0.5 (resnet50)", 0.5), ("0.5s", 0.5),
+        ("loss 0.5, see info", 0.5), ("finance 0.5 banana, nan-free", 0.5), ("best 0.5 (resnet50)", 0.5), ("0.5s", 0.5),
         ("\x1b[31mloss: 0.5\x1b[0m", 0.5), ("loss: 0.5\r", 0.5), ("v1.2.3: -.5", -0.5), ("loss -inf", -math.inf),
     ],
 )  # fmt: skip
@@ -117,7 +120,8 @@ def test_what_a_command_leaves_behind_in_the_background_is_not_waited_for(tmp_pa
 def test_a_command_that_a_signal_ended_says_which(tmp_path: Path) -> None:
     killed = CommandRun(words=["sh", "-c", "kill -9 $$"], folder=tmp_path, environment={})
     killed.run()
-    assert killed.complaint == "it was ended by SIGKILL"
+    with pytest.raises(CommandFailed, match="it was ended by SIGKILL"):
+        LossSource.of("status").find(killed)
 
 
 def test_what_the_shell_means_by_braces_behind_a_dollar_stays() -> None:

@@ -81,6 +81,31 @@ def test_the_points_of_an_optuna_program_are_those_of_the_experiment(store: Stor
     assert not verify(store.log.documents("digits")).findings
 
 
+@pytest.mark.parametrize("how", ["sampler", "trial", "added"])
+def test_the_best_of_a_constrained_study_is_optunas(how: str, store: Store) -> None:
+    def objective(trial: optuna.Trial) -> float:
+        x: float = trial.suggest_float("x", 0, 1)
+        if how == "trial":
+            trial.set_constraint("small", x - 0.5)
+        return -x
+
+    study = study_in(store)
+    if how == "sampler":
+        with pytest.warns(FutureWarning):
+            study.sampler = optuna.samplers.TPESampler(seed=0, constraints_func=lambda trial: [trial.params["x"] - 0.5])
+    if how == "added":
+        for x in (0.9, 0.4, 0.3):
+            known = {"x": optuna.distributions.FloatDistribution(0, 1)}
+            study.add_trial(optuna.trial.create_trial(
+                value=-x, params={"x": x}, distributions=known, system_attrs={"constraints": [x - 0.5]}
+            ))  # fmt: skip
+    else:
+        study.optimize(objective, n_trials=8)
+    best = store.experiment("digits").best
+    assert best.tid == study.best_trial.number
+    assert best.params["x"] <= 0.5 < max(trial.params["x"] for trial in study.trials)
+
+
 def two_parameters(trial: optuna.Trial) -> float:
     return float(trial.suggest_float("x", 0, 1) + trial.suggest_float("y", 0, 1))
 

@@ -12,8 +12,10 @@ import optuna
 from optuna.trial import TrialState
 
 from hstore import STATUS_OK, Pruned, Trials, fmin, hp
+from hstore.engine.optuna.hstore_storage import HstoreStorage
 from hstore.engine.optuna.reading_storage import study
 from hstore.store.errors import InvalidValue
+from hstore.store.store import Store
 
 SPACE = {
     "x": hp.uniform("x", -5, 5),
@@ -94,3 +96,15 @@ def test_several_losses_constraints_and_void_trials_are_shown() -> None:
     first = shown.trials[0]
     assert first.values == list(trials.experiment.trials[0].losses or ())
     assert first.system_attrs["constraints"] == [first.values[0] - 0.5]
+
+
+def test_a_search_whose_trials_have_one_loss_or_several_is_a_study_of_one_kind(store: Store) -> None:
+    options: dict[str, Any] = {"algo": "rand", "verbose": False, "store": store}
+    fmin(lambda x: [x, 1 - x], hp.uniform("x", 0, 1), max_evals=2, experiment="mixed", objectives=2, **options)
+    fmin(lambda x: x, hp.uniform("x", 0, 1), max_evals=4, experiment="mixed", **options)
+    fmin(
+        lambda x: {"status": "ok", "losses": [x, 1 - x]}, hp.uniform("x", 0, 1), max_evals=2, experiment="unsaid",
+        **options,
+    )  # fmt: skip
+    summaries = optuna.get_all_study_summaries(HstoreStorage(store=store))
+    assert {summary.study_name: len(summary.directions) for summary in summaries} == {"mixed": 1, "unsaid": 2}
