@@ -16,7 +16,7 @@ from pymongo.database import Database
 from pymongo.read_concern import ReadConcern
 from replica_set import ReplicaSet
 from replica_set import replica_set as start_replica_set
-from tests.databases import Databases
+from tests.databases import Databases, in_memory
 
 from hstore.engine.hyperopt.mongo_trials import MongoTrials
 from hstore.engine.hyperopt.trials import Trials
@@ -25,7 +25,6 @@ from hstore.store.mongo import MongoLog
 from hstore.store.open_store import open_store
 from hstore.store.server import EmbeddedServer, ensure_server
 from hstore.store.store import Store
-from hstore.store.url import connect, parse
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a shell: Ctrl-C is among what is tested
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -50,9 +49,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
     """The embedded server of this run; the processes of xdist share one, as any processes do."""
     base = tmp_path_factory.getbasetemp()
-    server = ensure_server((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "mongod")
-    yield server
-    server.release()
+    home = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "mongod"
+    with in_memory(home) as place:
+        server = ensure_server(place)
+        yield server
+        server.release()
 
 
 @pytest.fixture(scope="module")
@@ -79,11 +80,9 @@ def mongo_url(databases: Databases, request: pytest.FixtureRequest) -> Iterator[
 
 
 @pytest.fixture
-def database(mongo_url: str) -> Iterator[Database[dict[str, Any]]]:
+def database(databases: Databases, mongo_url: str) -> Database[dict[str, Any]]:
     """That database, for looking behind the scenes: what a read of it returns need not have reached a majority yet."""
-    database = connect(parse(mongo_url))
-    yield database.with_options(read_concern=ReadConcern("local"))
-    database.client.close()
+    return databases.at(mongo_url).with_options(read_concern=ReadConcern("local"))
 
 
 @pytest.fixture

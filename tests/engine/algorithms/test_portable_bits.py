@@ -82,7 +82,7 @@ def print_bits() -> None:
     json.dump(
         {
             "features": [name for name, is_on in __cpu_features__.items() if is_on],
-            "searches": {name: search(name, 150) for name, a in ALGORITHMS.items() if a.is_portable},
+            "searches": {name: search(name, 90) for name, a in ALGORITHMS.items() if a.is_portable},
             "values": {name: [float(y).hex() for y in ys] for name, ys in values.items()},
         },
         sys.stdout,

@@ -3,18 +3,26 @@
 hyperopt orders equal observations with numpy's unstable argsort, whose order depends on the CPU: with and
 without AVX2 hyperopt itself finds other points for quantised kinds. Here it runs with that one sort made
 stable, which gives it the same numbers everywhere, and they are ours.
+
+hyperopt's points are on record (`hyperopts_points.py`), for it takes most of the time; tests that are marked long ask
+it anew.
 """
 
 import functools
 import inspect
 import math
-from collections.abc import Callable
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import hyperopt
 import numpy as np
 import pytest
+from tests.engine.algorithms.hyperopts_points import HOW, HyperoptsPoints, handed_out
 
 import hstore
 from hstore.engine.algorithms import anneal, mix, rand, tpe
@@ -98,6 +106,38 @@ def _stable_argsort(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(np, "argsort", stable)
 
 
+@pytest.fixture(scope="module")
+def record() -> Iterator[HyperoptsPoints]:
+    yield from handed_out()
+
+
+class Compare:
+    """Compares searches of one test."""
+
+    def __init__(self, record: HyperoptsPoints, test: str) -> None:
+        self._record = record
+        self._test = test
+
+    def check(self, ask: Callable[[], list[Point]], mine: list[Point]) -> None:
+        """Check that *mine* are the points of hyperopt, which *ask* would find with it."""
+        theirs = self._record.of(self._test, ask)
+        for tid, (point, expected) in enumerate(zip(mine, theirs, strict=True)):
+            assert point == pytest.approx(expected, rel=1e-9, abs=0), f"trial {tid}"
+
+    def __call__(self, build: Build, name: str, told: Tell, seed: int, n: int, **settings: Any) -> None:
+        """Check that the algorithm called *name* finds hyperopt's points."""
+        module = {"rand": rand, "tpe": tpe, "anneal": anneal}[name]
+        self.check(
+            lambda: hyperopts(build, getattr(hyperopt, name), told, seed, n, **settings),
+            ours(build, module, told, seed, n, **settings),
+        )
+
+
+@pytest.fixture
+def assert_same(record: HyperoptsPoints, request: pytest.FixtureRequest) -> Compare:
+    return Compare(record, request.node.name)
+
+
 def smooth(point: Point, tid: int) -> float:
     # The term with tid keeps any two losses apart: hyperopt leaves open which of two equal ones is better.
     return math.fsum((v - 1.3) ** 2 + math.sin(5 * v) for v in point.values()) + 1e-7 * tid
@@ -150,23 +190,24 @@ def ours(build: Build, module: Any, told: Tell, seed: int, n: int, **settings: A
     return points
 
 
-def assert_same(build: Build, name: str, told: Tell, seed: int, n: int, **settings: Any) -> None:
-    theirs = hyperopts(build, getattr(hyperopt, name), told, seed, n, **settings)
-    mine = ours(build, {"rand": rand, "tpe": tpe, "anneal": anneal}[name], told, seed, n, **settings)
-    for tid, (point, expected) in enumerate(zip(mine, theirs, strict=True)):
-        assert point == pytest.approx(expected, rel=1e-9, abs=0), f"trial {tid}"
+@pytest.mark.long
+def test_what_is_on_record_is_what_hyperopt_chooses() -> None:
+    command = [sys.executable, "-m", "pytest", "-n0", "-q", str(Path(__file__))]
+    assert subprocess.run(command, env=os.environ | {HOW: "1"}, check=False).returncode == 0
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("build", KINDS.values(), ids=KINDS)
-def test_tpe_finds_the_same_points_in_every_kind(build: Build, seed: int) -> None:
+def test_tpe_finds_the_same_points_in_every_kind(build: Build, seed: int, assert_same: Compare) -> None:
     assert_same(build, "tpe", smooth, seed, 150)
 
 
 @pytest.mark.parametrize("seed", SEEDS[:2])
 @pytest.mark.parametrize("told", [smooth, treacherous])
 @pytest.mark.parametrize("build", [mixed, nested])
-def test_tpe_finds_the_same_points_in_larger_spaces(build: Build, told: Tell, seed: int) -> None:
+def test_tpe_finds_the_same_points_in_larger_spaces(
+    build: Build, told: Tell, seed: int, assert_same: Compare
+) -> None:
     assert_same(build, "tpe", told, seed, 150)
 
 
@@ -180,20 +221,20 @@ def test_tpe_finds_the_same_points_in_larger_spaces(build: Build, told: Tell, se
     ],
     ids=str,
 )
-def test_tpe_finds_the_same_points_with_other_settings(settings: dict[str, Any]) -> None:
+def test_tpe_finds_the_same_points_with_other_settings(settings: dict[str, Any], assert_same: Compare) -> None:
     assert_same(mixed, "tpe", smooth, 3, 80, **settings)
 
 
 @pytest.mark.parametrize("seed", SEEDS[:2])
 @pytest.mark.parametrize("build", [mixed, nested, *KINDS.values()])
-def test_rand_draws_the_same_points(build: Build, seed: int) -> None:
+def test_rand_draws_the_same_points(build: Build, seed: int, assert_same: Compare) -> None:
     assert_same(build, "rand", treacherous, seed, 40)
 
 
 @pytest.mark.parametrize("seed", SEEDS[:2])
 @pytest.mark.parametrize("told", [smooth, treacherous])
 @pytest.mark.parametrize("build", [mixed, nested, *KINDS.values()])
-def test_anneal_finds_the_same_points(build: Build, told: Tell, seed: int) -> None:
+def test_anneal_finds_the_same_points(build: Build, told: Tell, seed: int, assert_same: Compare) -> None:
     assert_same(build, "anneal", told, seed, 40)
 
 
@@ -266,17 +307,19 @@ def test_anneal_makes_the_same_of_any_trials(build: Build, settings: dict[str, A
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("told", [smooth, treacherous])
 @pytest.mark.parametrize("build", [mixed, nested])
-def test_a_mix_asks_the_same_algorithms_and_finds_the_same_points(build: Build, told: Tell, seed: int) -> None:
+def test_a_mix_asks_the_same_algorithms_and_finds_the_same_points(
+    build: Build, told: Tell, seed: int, assert_same: Compare
+) -> None:
     def parts(library: Any) -> list[tuple[float, Any]]:
         forgetful = functools.partial(library.anneal.suggest, shrink_coef=0.5)
         early = functools.partial(library.tpe.suggest, n_startup_jobs=5)
         inner = functools.partial(library.mix.suggest, p_suggest=[(0.5, forgetful), (0.5, library.rand.suggest)])
         return [(0.1, library.rand.suggest), (0.3, inner), (0.2, library.anneal.suggest), (0.4, early)]
 
-    theirs = hyperopts(build, hyperopt.mix, told, seed, 60, p_suggest=parts(hyperopt))
-    mine = ours(build, mix, told, seed, 60, p_suggest=parts(hstore))
-    for tid, (point, expected) in enumerate(zip(mine, theirs, strict=True)):
-        assert point == pytest.approx(expected, rel=1e-9, abs=0), f"trial {tid}"
+    assert_same.check(
+        lambda: hyperopts(build, hyperopt.mix, told, seed, 60, p_suggest=parts(hyperopt)),
+        ours(build, mix, told, seed, 60, p_suggest=parts(hstore)),
+    )
 
 
 def test_a_mix_calls_a_function_of_ones_own_with_the_same_seed() -> None:
@@ -296,7 +339,9 @@ def test_a_mix_calls_a_function_of_ones_own_with_the_same_seed() -> None:
 @pytest.mark.parametrize(
     "p", [[0.33] * 3, [0.17] * 6, [0.143] * 7, [0.3, 0.3], [0.5, 0.5, 0.5], [1, 1], [0.9999, 0.0]], ids=str
 )
-def test_probabilities_that_do_not_add_up_to_1_are_taken_as_hyperopt_takes_them(name: str, p: list[float]) -> None:
+def test_probabilities_that_do_not_add_up_to_1_are_taken_as_hyperopt_takes_them(
+    name: str, p: list[float], assert_same: Compare
+) -> None:
     def build(hp: Any) -> Any:
         return {"c": hp.pchoice("c", [(q, k) for k, q in enumerate(p)]), "x": hp.uniform("x", 0, 1)}
 

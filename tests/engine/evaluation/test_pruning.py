@@ -50,7 +50,15 @@ def prunings(experiment: Experiment) -> list[Reported]:
 
 
 @pytest.mark.parametrize("pruner", ["asha", pruners.median(startup_trials=3), pruners.hyperband(max_steps=STEPS)])
-def test_a_search_stops_what_is_hopeless_and_its_log_says_why(trials: Trials, pruner: Any) -> None:
+def test_a_search_stops_what_is_hopeless_and_its_log_says_why(pruner: Any) -> None:
+    check_hopeless_is_stopped(Trials(), pruner)
+
+
+def test_a_search_in_mongodb_does_so_as_well(mongo_store: Store) -> None:
+    check_hopeless_is_stopped(MongoTrials(mongo_store, exp_key="pruned"), "asha")
+
+
+def check_hopeless_is_stopped(trials: Trials, pruner: Any) -> None:
     best = search(trials, pruner=pruner)
     experiment = trials.experiment
     assert abs(best["x"] - 0.3) < 0.2
@@ -64,7 +72,7 @@ def test_a_search_stops_what_is_hopeless_and_its_log_says_why(trials: Trials, pr
 
 
 def test_a_pruned_trial_has_failed_with_the_last_value_that_it_reported(trials: Trials) -> None:
-    search(trials)
+    search(trials, max_evals=12)
     experiment = trials.experiment
     trial = next(trial for trial in experiment.trials if trial.is_pruned)
     assert (trial.state, trial.status, trial.loss, trial.is_finished) == ("done", "fail", None, True)
