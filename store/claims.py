@@ -7,6 +7,7 @@ import datetime as dt
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pymongo
@@ -14,7 +15,7 @@ from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 
-from hstore.store.events import Document
+from hstore.store.events import TABLE_CODEC, Document
 from hstore.store.fold import HELD
 from hstore.store.retry import RetryPolicy, let_go
 
@@ -60,7 +61,10 @@ class Claims:
     """
 
     def __init__(self, database: Database[Document], retry: RetryPolicy) -> None:
-        light: dict[str, Any] = {"write_concern": pymongo.WriteConcern(w=1), "read_concern": ReadConcern("local")}
+        light: dict[str, Any] = {
+            "write_concern": pymongo.WriteConcern(w=1), "read_concern": ReadConcern("local"),
+            "codec_options": TABLE_CODEC,
+        }  # fmt: skip
         self._database = database
         self._trials: Collection[Document] = database.get_collection("trials", **light)
         self._workers: Collection[Document] = database.get_collection("workers", **light)
@@ -76,13 +80,20 @@ class Claims:
         """
         names = list(experiments)
         query = {"exp": names[0] if len(names) == 1 else {"$in": names}, "state": "queued"}
+        while (found := self._stamped(query, session, seconds)) is not None:
+            if isinstance(found.get("tid"), int):  # else no program of hstore wrote the document
+                return found["exp"], found["tid"]
+        return None
+
+    def _stamped(self, query: Document, session: str, seconds: float) -> Document | None:
+        """Give a ticket to the first that matches *query* and has none; return exp and tid."""
         # Those without a ticket are found by an index; those whose ticket ran out are few, and looked for now and then.
         found = self._stamp({**query, "ticket": None}, session, seconds)
         if found is None and time.monotonic() - self._looked_for_expired >= EXPIRY_SECONDS:
             found = self._stamp({**query, "$expr": {"$lte": ["$ticket.until", "$$NOW"]}}, session, seconds)
             if found is None:
                 self._looked_for_expired = time.monotonic()
-        return None if found is None else (found["exp"], found["tid"])
+        return found
 
     def _stamp(self, query: Document, session: str, seconds: float) -> Document | None:
         ticket = {"by": session, "until": {"$add": ["$$NOW", _ms(seconds)]}}
@@ -96,7 +107,8 @@ class Claims:
             "fields": {"_id": 0, "exp": 1, "tid": 1},
             "writeConcern": {"w": 1},
         }
-        found: Document | None = self._retrying(lambda: self._database.command(command)["value"])
+        run = partial(self._database.command, command, codec_options=TABLE_CODEC)
+        found: Document | None = self._retrying(lambda: run()["value"])
         return found
 
     def give_back(self, session: str, key: TrialKey) -> None:
@@ -227,7 +239,9 @@ class Wakeups:
     """
 
     def __init__(self, database: Database[Document]) -> None:
-        self._wakeups: Collection[Document] = database.get_collection("wakeups", read_concern=ReadConcern("local"))
+        self._wakeups: Collection[Document] = database.get_collection(
+            "wakeups", TABLE_CODEC, read_concern=ReadConcern("local")
+        )
         self._cursor: Any = None
         self._timeout = 0.0
 
@@ -256,7 +270,7 @@ class Wakeups:
     def _listen(self, timeout: float) -> None:
         self._timeout = timeout
         last = self._wakeups.find_one(sort=[("$natural", pymongo.DESCENDING)])
-        if last is None:  # a tailable cursor on an empty collection dies at once
+        if last is None or "at" not in last:  # a tailable cursor on an empty collection dies at once
             time.sleep(min(timeout, POLL_SECONDS))
             return
         cursor = self._wakeups.find({"at": {"$gt": last["at"]}}, cursor_type=pymongo.CursorType.TAILABLE_AWAIT)

@@ -325,11 +325,15 @@ def spill(document: Document) -> tuple[Document, dict[bytes, bytes]]:
     """Return *document* small enough for a store, and the blobs (by SHA-256) that hold what was moved out of its data.
 
     The largest values go first. In their place `data.spilled` maps their names to SHA-256 and length;
-    a blob is the BSON of {"value": …}. What fits comes back as it is. Raises `InvalidEvent` if moving
-    values out is not enough.
+    a blob is the BSON of {"value": …}. What fits comes back as it is. Of a copy that is moved out which was as it was
+    written: its digest is of that, and stores let it be larger by its origin. Raises `InvalidEvent` if moving values
+    out is not enough.
     """
     if len(bson.encode(document, codec_options=CODEC)) <= SPILL_ABOVE:
         return document, {}
+    if (written := document_as_written(document)) is not document:
+        small, moved = spill(written)
+        return document | {"data": {**small["data"], "origin": document["data"]["origin"]}}, moved
     data = dict(document["data"])
     sizes = {name: bson.encode({"value": value}, codec_options=CODEC) for name, value in data.items()}
     spilled: dict[str, Any] = {}

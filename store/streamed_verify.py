@@ -137,7 +137,9 @@ class _Check:
         for ver, document in enumerate(documents):
             of = document.get
             type_, data, by = of("type"), of("data"), of("by")
-            if of("ver") != ver or "raw" in document or type_ in _ELSEWHERE or type(data) is not dict:
+            if of("ver") != ver or "raw" in document or type(data) is not dict:
+                raise NeedsWholeLog
+            if type(type_) is not str or type_ in _ELSEWHERE or type(by) is not str:
                 raise NeedsWholeLog
             if "origin" in data:  # see `lineage`
                 raise NeedsWholeLog
