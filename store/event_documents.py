@@ -10,6 +10,7 @@ from typing import Any, TypeGuard
 from uuid import UUID
 
 import bson
+from bson.binary import UUID_SUBTYPE, Binary
 
 from hstore.store.errors import InvalidEvent, NotFound, VerificationFailed
 from hstore.store.events import (
@@ -299,9 +300,17 @@ def quarantined(event: Event) -> Unreadable:
 
 
 def place(document: Document) -> tuple[int | None, int] | None:
-    """Return chain (tid; None: the experiment's own) and ver of *document*; None if they are not whole numbers."""
+    """Return chain (tid; None: the experiment's own) and ver of *document*.
+
+    None if they are not whole numbers, or if its `_id` is not that of an event.
+    """
     tid, ver = document.get("tid"), document.get("ver")
-    return (tid, ver) if (tid is None or _is_whole(tid)) and _is_whole(ver) else None
+    return (tid, ver) if (tid is None or _is_whole(tid)) and _is_whole(ver) and _is_id(document.get("_id")) else None
+
+
+def _is_id(id: Any) -> bool:
+    """Return whether *id* is a UUID, or the same as `EventLog.documents` may yield it."""
+    return isinstance(id, UUID) or (isinstance(id, Binary) and id.subtype == UUID_SUBTYPE and len(id) == 16)
 
 
 def _is_whole(number: Any) -> TypeGuard[int]:

@@ -341,7 +341,7 @@ class MongoLog:
 
 def _stray(document: Document) -> SetAside:
     """Return a *document* that has no place as it is set aside."""
-    why = "has a number, or a place, that is no whole number of 0 or more"
+    why = "has a number, a place or an id that is none of an event"
     return SetAside(
         tid=document.get("tid"), ver=document.get("ver"), id=document["_id"], type=document.get("type"),
         by=document.get("by"), digest=digest_of_any(document), why=why,

@@ -218,7 +218,8 @@ class ReadModels:
         }
         fields = {"events": 1, "ver": 1, "status": 1, "counts": 1}
         about = self._retrying(lambda: self._experiments.find_one({"_id": state.exp}, fields)) or {}
-        shown = about.get("events", -1), about.get("ver", -1), about.get("status"), about.get("counts")
+        events = about.get("events", -1)
+        shown = events if isinstance(events, int) else -1, about.get("ver"), about.get("status"), about.get("counts")
         is_other = shown[1:] != (state.ver, state.status, state.counts)
         is_ahead = shown[0] > state.events or (shown[0] == state.events and is_other)
         return ahead | ({None: shown[0]} if is_ahead else {})
