@@ -28,6 +28,9 @@ POLL_SECONDS = 0.05
 EXPIRY_SECONDS = 1.0
 """Seconds: an unused ticket is found again at most so long after it ran out."""
 
+OF_A_TRIAL = {"tid": {"$type": ["int", "long"]}}
+"""Matches no document that only another program can have written."""
+
 TrialKey = tuple[str, int]
 """A trial: the name of its experiment and its tid."""
 
@@ -79,21 +82,14 @@ class Claims:
         No other worker gets it for so many *seconds*. Only its chain tells whether it is still queued.
         """
         names = list(experiments)
-        query = {"exp": names[0] if len(names) == 1 else {"$in": names}, "state": "queued"}
-        while (found := self._stamped(query, session, seconds)) is not None:
-            if isinstance(found.get("tid"), int):  # else no program of hstore wrote the document
-                return found["exp"], found["tid"]
-        return None
-
-    def _stamped(self, query: Document, session: str, seconds: float) -> Document | None:
-        """Give a ticket to the first that matches *query* and has none; return exp and tid."""
+        query = {"exp": names[0] if len(names) == 1 else {"$in": names}, "state": "queued", **OF_A_TRIAL}
         # Those without a ticket are found by an index; those whose ticket ran out are few, and looked for now and then.
         found = self._stamp({**query, "ticket": None}, session, seconds)
         if found is None and time.monotonic() - self._looked_for_expired >= EXPIRY_SECONDS:
             found = self._stamp({**query, "$expr": {"$lte": ["$ticket.until", "$$NOW"]}}, session, seconds)
             if found is None:
                 self._looked_for_expired = time.monotonic()
-        return found
+        return None if found is None else (found["exp"], found["tid"])
 
     def _stamp(self, query: Document, session: str, seconds: float) -> Document | None:
         ticket = {"by": session, "until": {"$add": ["$$NOW", _ms(seconds)]}}
@@ -119,7 +115,7 @@ class Claims:
 
     def is_anything_queued(self, experiments: Sequence[str], *, but: Iterable[TrialKey] = ()) -> bool:
         """Return whether a trial of *experiments*, *but* those, is queued, ticket or not."""
-        query: Document = {"exp": {"$in": list(experiments)}, "state": "queued"}
+        query: Document = {"exp": {"$in": list(experiments)}, "state": "queued", **OF_A_TRIAL}
         if others := [{"exp": exp, "tid": tid} for exp, tid in but]:
             query["_id"] = {"$nin": others}
         return self._retrying(lambda: self._trials.find_one(query, {"_id": 1})) is not None
@@ -302,7 +298,7 @@ def _is_date(beat: str) -> Document:
 def _is_trial(document: Document) -> bool:
     """Return whether *document* is one of `trials` as hstore writes them, as far as its lease goes."""
     tid, lease = document.get("tid"), document.get("lease")
-    is_named = isinstance(document.get("exp"), str) and isinstance(tid, int) and isinstance(document.get("ver"), int)
+    is_named = type(document.get("exp")) is str and isinstance(tid, int) and isinstance(document.get("ver"), int)
     return is_named and isinstance(lease, dict | None)
 
 

@@ -11,6 +11,7 @@ from uuid import UUID
 
 import bson
 from bson.binary import UUID_SUBTYPE, Binary
+from bson.code import Code
 
 from hstore.store.errors import InvalidEvent, NotFound, VerificationFailed
 from hstore.store.events import (
@@ -189,7 +190,7 @@ def from_document(document: Document, fetch: Callable[[bytes], bytes] | None = N
     called only for spilled data.
     """
     type_, v = document.get("type"), document.get("v")
-    kind = TYPES.get(type_) if isinstance(type_, str) else None
+    kind = TYPES.get(type_) if type(type_) is str else None  # BSON's code is a str that cannot be hashed
     if kind is None or v != kind.v:
         return _unreadable(document, f"type {type_!r:.80} version {v!r:.80} is not known here")
     tid = document.get("tid")
@@ -198,7 +199,7 @@ def from_document(document: Document, fetch: Callable[[bytes], bytes] | None = N
     if (kind in _FIRST) is not (document["ver"] == 0):
         return _unreadable(document, f"no event of type {kind.type!r} can be in place {document['ver']}")
     data = document.get("data")
-    if (type(data) is not dict and not isinstance(data, Mapping)) or not isinstance(document.get("by"), str):
+    if (type(data) is not dict and not isinstance(data, Mapping)) or type(document.get("by")) is not str:
         return _unreadable(document, "it has no data, or does not say who wrote it")
     if "spilled" in data:
         try:
@@ -216,7 +217,7 @@ def from_document(document: Document, fetch: Callable[[bytes], bytes] | None = N
         wanted, is_right = shape.get(name, _NO_FIELD)
         if wanted is None or value is None:  # a null of another program is kept for its digest, and means nothing
             extra[name] = value
-        elif isinstance(value, wanted) and (is_right is None or is_right(value)):
+        elif isinstance(value, wanted) and type(value) is not Code and (is_right is None or is_right(value)):
             known[name] = value
         else:
             return _unreadable(document, f"its {name} cannot be {value!r:.80}")

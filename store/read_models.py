@@ -240,7 +240,12 @@ class ReadModels:
             self._counted = settled
         return {"exp": state.exp, "$or": [{"tid": {"$gte": n}}, {"tid": {"$in": settled.unsettled}}]}, False
 
-    def remove(self, exp: str, documents: Mapping[int | None, int]) -> None:
+    def queued(self, exp: str, tid: int) -> Document | None:
+        """Return the `ver` of the document of trial *tid*, if that says that the trial is queued; None if not."""
+        query = {"exp": exp, "tid": tid, "state": "queued"}
+        return self._retrying(lambda: self._trials.find_one(query, {"_id": 0, "ver": 1}))
+
+    def remove(self, exp: str, documents: Mapping[int | None, Any]) -> None:
         """Remove the *documents* of *exp* that `ahead` returned, unless they were written since."""
         for tid, known in documents.items():
             if tid is None:
@@ -297,7 +302,7 @@ class ReadModels:
         group: list[Document] = [{"$match": {"exp": exp}}, {"$group": {"_id": "$state", "n": {"$sum": 1}}}]
         found = self._retrying(lambda: list(self._trials.aggregate(group)))
         about = self._retrying(lambda: self._experiments.find_one({"_id": exp}, {"counts": 1})) or {}
-        return {d["_id"]: d["n"] for d in found if isinstance(d["_id"], str)}, about.get("counts", {})
+        return {d["_id"]: d["n"] for d in found if type(d["_id"]) is str}, about.get("counts", {})
 
     def nonfinal_failures(self, exp: str) -> set[int]:
         """Return the tids of trials that failed, not for good, and have not been requeued."""
@@ -308,18 +313,18 @@ class ReadModels:
     def open_experiments(self) -> list[str]:
         """Return the names of the experiments whose trials workers may take, sorted."""
         found = self._retrying(lambda: list(self._experiments.find({"status": "open"}, {"_id": 1})))
-        return sorted(document["_id"] for document in found if isinstance(document["_id"], str))
+        return sorted(document["_id"] for document in found if type(document["_id"]) is str)
 
     def archived(self) -> set[str]:
         """Return the names of the experiments that are archived."""
         found = self._retrying(lambda: list(self._experiments.find({"archived": True}, {"_id": 1})))
-        return {document["_id"] for document in found if isinstance(document["_id"], str)}
+        return {document["_id"] for document in found if type(document["_id"]) is str}
 
     def ending(self) -> list[str]:
         """Return the names of the experiments that are finished and have trials that are not, sorted."""
         query = {"status": "finished", "$or": [{f"counts.{state}": {"$gt": 0}} for state in sorted(UNFINISHED)]}
         found = self._retrying(lambda: list(self._experiments.find(query, {"_id": 1})))
-        return sorted(document["_id"] for document in found if isinstance(document["_id"], str))
+        return sorted(document["_id"] for document in found if type(document["_id"]) is str)
 
     def overview(self) -> list[Document]:
         """Return the documents of all experiments, by name."""
