@@ -21,7 +21,7 @@ import bson
 from bson import json_util
 from bson.binary import UuidRepresentation
 
-from hstore.store.arrival import in_order_of_arrival
+from hstore.store.arrival import events_as_they_arrived, in_order_of_arrival
 from hstore.store.copying import append_all, named_in
 from hstore.store.digest import digest_of_any
 from hstore.store.document_cursor import decoded, envelope
@@ -352,17 +352,18 @@ def import_bundle(
         _require_unchanged(source, name)
         for sha256 in log._attachments.hashes():
             store.attachments.put(source.attachments.get(sha256))
-        new = append_all(store, name, (event for event in log.stream() if event is not None), on_progress)
-        new += _append_strays(store, name, [*log.quarantined_strays()])
+        arrived = events_as_they_arrived(event for event in log.stream() if event is not None)
+        new = append_all(store, name, arrived, on_progress)
+        _append_strays(store, name, [*log.quarantined_strays()])
     experiment = store.experiment(name)
     experiment.repair()
     return experiment, new
 
 
-def _append_strays(store: Store, name: str, strays: Sequence[Event | None]) -> int:
-    """Append those of *strays* that *store* takes; return how many are new. They mean nothing: none has to be there."""
+def _append_strays(store: Store, name: str, strays: Sequence[Event | None]) -> None:
+    """Append those of *strays* that *store* takes. They mean nothing: none has to be there."""
     there = store.log.ids(name) if strays else {}
-    new = left_out = 0
+    left_out = 0
     for stray in strays:
         if stray is not None and there.get((stray.tid, stray.ver)) == stray.id:
             continue
@@ -370,11 +371,9 @@ def _append_strays(store: Store, name: str, strays: Sequence[Event | None]) -> i
             store.log.append([] if stray is None else [stray])
         except (InvalidEvent, Conflict):
             stray = None
-        new += stray is not None
         left_out += stray is None
     if left_out:
         LOG.warning(f"{name}: {left_out} quarantined events were left out: the store takes no such documents")
-    return new
 
 
 def _require_unchanged(source: Store, name: str) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import bson
 
+from hstore.store.arrival import events_as_they_arrived
 from hstore.store.digest import digest_event
 from hstore.store.errors import Conflict, InvalidEvent, InvalidValue, NotFound, VerificationFailed
 from hstore.store.event_documents import from_document, place, to_document
@@ -71,7 +72,9 @@ def copy_experiment(
             f"{experiment.name!r} has events that cannot be read, or that are part of no chain",
             hint=f"see `hstore check {experiment.name}`",
         )
-    events = [readable(event, experiment.store.attachments.get) for event in experiment.events]
+    fetch = experiment.store.attachments.get
+    arrived = events_as_they_arrived(experiment.events)  # so that heads are found again which were published before
+    events = [readable(event, fetch) for event in arrived]
     is_renamed = new_name != experiment.name
     if is_renamed:
         events = [renamed(event, new_name) for event in events]

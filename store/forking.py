@@ -11,14 +11,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from hstore.store.arrival import events_as_they_arrived
 from hstore.store.as_of import events_at
-from hstore.store.chain_digests import Chain
+from hstore.store.chain_digests import Chain, own_first
 from hstore.store.copying import append_all, readable, renamed
 from hstore.store.errors import Conflict, InvalidValue, NotFound, NotSigned
 from hstore.store.event_documents import as_written
 from hstore.store.events import Changed, Event, Forked, Requeued, Resumed, Unreadable
 from hstore.store.experiment import Experiment, PendingEvent
-from hstore.store.fork_cut import cut_of, in_order_of_arrival
+from hstore.store.fork_cut import cut_of
 from hstore.store.head import HeadTree, runs
 from hstore.store.person import person
 from hstore.store.set_aside import named
@@ -87,7 +88,9 @@ def fork(
     require_sound(source)
     cut = taken(source, at)
     fetch = store.attachments.get
-    copies = [renamed(readable(event, fetch), name) for event in in_order_of_arrival(cut)]
+    chains = (cut[tid] for tid in sorted(cut, key=own_first))
+    arrived = events_as_they_arrived(event for chain in chains for event in chain)
+    copies = [renamed(readable(event, fetch), name) for event in arrived]
     copies = _signed(copies, source, cut)
     require_room(store, name, cut)
     there = store.log.ids(name)  # of a fork that was killed

@@ -25,6 +25,8 @@ from hstore.store.event_documents import SPILL_ABOVE, to_document
 from hstore.store.events import CODEC, Document, Done, Queued, Reserved, Running
 from hstore.store.experiment import Experiment
 from hstore.store.keys import Keys, new_key
+from hstore.store.log_chains import chains_of
+from hstore.store.published_head import find_head
 from hstore.store.store import Store
 from hstore.store.verify import verify
 
@@ -236,3 +238,16 @@ def test_a_search_in_memory_is_copied_into_a_mongodb(mongo_store: Store) -> None
     copy = trials.experiment.copy("kept", store=mongo_store)
     assert [trial.loss for trial in copy.trials] == trials.losses()
     assert findings(mongo_store.experiment("kept")) == []
+
+
+def test_a_head_that_was_published_earlier_is_found_in_a_copy_and_in_what_was_imported(mongo_store: Store) -> None:
+    published = search(mongo_store, "a", 3).head
+    original = search(mongo_store, "a", 6)
+    file = io.BytesIO()
+    write_bundle(original, file, version="0")
+    copy = original.copy("b")
+    mongo_store.log.remove("a")
+    for experiment in (copy, import_bundle(mongo_store, file)[0]):
+        found = find_head(chains_of(experiment.documents()), published)
+        assert found is not None
+        assert found.decisions == 3
