@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import click
 from click.shell_completion import CompletionItem
 
+from hstore.store.terminal_text import printable
+
 SECONDS = 2.0
 """How long a store may take to answer: a person waits."""
 
@@ -35,7 +37,7 @@ class ExperimentName(Type):
         found += [(str(file), "file") for file in Path().glob("*.hstore")]
         taken = _taken(ctx, param)
         return [
-            CompletionItem(name, help=" ".join(said.split())) for name, said in found
+            CompletionItem(name, help=printable(" ".join(said.split()))) for name, said in found
             if name.startswith(incomplete) and name not in taken and name.isprintable()
         ]  # fmt: skip
 

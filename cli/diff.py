@@ -39,13 +39,22 @@ def diff(session: Session, a: str, b: str, is_all: bool, as_json: bool) -> None:
     if (tid_a is None) is not (tid_b is None):
         raise click.UsageError("compare two experiments or two trials: A B or A:53 B:7")
     from hstore.engine.audit.comparison import compare, compare_trials
+    from hstore.store.errors import Indigestible
+    from hstore.store.indigestible import BROKEN
 
     with session.experiment(name_a) as one, session.experiment(name_b) as other:
-        if tid_a is None or tid_b is None:
-            rows = compare(one, other)
-        else:
-            one.chain(tid_a), other.chain(tid_b)  # raise NotFound
-            rows = compare_trials(one.state.trials[tid_a], other.state.trials[tid_b])
+        try:
+            if tid_a is None or tid_b is None:
+                rows = compare(one, other)
+            else:
+                one.chain(tid_a), other.chain(tid_b)  # raise NotFound
+                rows = compare_trials(one.state.trials[tid_a], other.state.trials[tid_b])
+        except BROKEN as error:
+            raise Indigestible(
+                f"{a!r} and {b!r} cannot be compared: an event of one of them holds what this program does not expect "
+                f"({type(error).__name__}: {error!s:.200})",
+                hint="see `hstore check` of each",
+            ) from error
     shown = [row for row in rows if is_all or not row.is_same]
     if as_json:
         print_json([{"section": row.section, "name": row.name, "a": row.a, "b": row.b, "same": row.is_same}

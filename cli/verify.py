@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from hstore.store.verify import Report
 
 FAILED = 6
+SHOWN = 5
+"""How many chains that end with events which no key signs are named."""
 HEAD_BYTES = 32
 
 
@@ -56,7 +58,8 @@ def verify(
 
     EXPERIMENT may be a file of `hstore export -o`; that needs no MongoDB. Names the first event of each chain that was
     changed, removed, added or moved, and attachments and code that events name and that are lost or changed. Says which
-    keys signed how many events; signatures are checked if HSTORE_KEY is set. A fork is compared with the experiment
+    keys signed how many events; signatures are checked if HSTORE_KEY is set: then an event that none of its keys signs
+    fails, but for files. A fork is compared with the experiment
     that it was forked from, if that is in the store. A person who can write to the store can change events and all
     digests behind them: only a head that you kept elsewhere shows that. Exit code 0 if everything matches, 6 if not.
 
@@ -117,7 +120,8 @@ def examine(
     if has_attachments:
         findings += [why for why in _damaged(store) if all(why not in known for known in findings)]
     findings += [lineage.message] if lineage is not None and lineage.state == "changed" else []
-    is_wrong = bool(findings or signatures.wrong or (head is not None and published is None))
+    refused = () if _is_file(store) else signatures.refused  # a file may have come from those who have other keys
+    is_wrong = bool(findings or signatures.wrong or refused or (head is not None and published is None))
     return Examined(
         report=report, signatures=signatures, findings=findings, published=published, is_wrong=is_wrong,
         lineage=lineage,
@@ -161,6 +165,10 @@ def _look(
     source = None if forked is None else chains_of(store.log.documents(forked["data"]["source"]))
     lineage = None if source is None else compare(chains, source, fetch)
     return report, signatures, lost, published, lineage
+
+
+def _is_file(store: Store) -> bool:
+    return hasattr(store.attachments, "hashes")
 
 
 def _damaged(store: Store) -> Iterator[str]:
@@ -222,3 +230,6 @@ def _about(signatures: Signatures, keys: Keys | None) -> Iterator[str]:
     if signatures.unsigned and (signatures.is_checked or signatures.by_key):
         yield f"unsigned: {signatures.unsigned} events"
     yield from signatures.wrong
+    yield from signatures.refused[:SHOWN]
+    if (more := len(signatures.refused) - SHOWN) > 0:
+        yield f"and so the chains of {more} more trials"

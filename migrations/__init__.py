@@ -41,6 +41,7 @@ MIGRATIONS = (
     Migration(7, "signatures"),
     Migration(8, "sealed"),
     Migration(9, "quarantine"),
+    Migration(10, "room_for_origins"),
 )
 
 
@@ -52,7 +53,7 @@ def pending(applied: Iterable[int]) -> list[Migration]:
 
 def applied(database: Database[dict[str, Any]]) -> list[int]:
     """Return the numbers of the steps that were applied to *database*, those of newer programs included."""
-    return sorted(document["_id"] for document in database[SCHEMA].find({}, {"_id": 1}))
+    return sorted(document["_id"] for document in database[SCHEMA].find({"_id": {"$type": "number"}}, {"_id": 1}))
 
 
 def identity(database: Database[dict[str, Any]]) -> uuid.UUID | None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from heapq import heappop, heappush
+from typing import Any
 
 import bson
 
 from hstore.store.event_documents import place
-from hstore.store.events import Document
+from hstore.store.events import Document, Event
 
 LAST = (2**32, 0)
 """Sorts after every timestamp."""
@@ -37,6 +38,31 @@ def in_order_of_arrival(documents: Iterable[Document]) -> Iterator[Document]:
             while decided != LAST and waiting and waiting[0][0] < decided:
                 yield heappop(waiting)[2]
         heappush(waiting, (arrival(document), number, document))
+    while waiting:
+        yield heappop(waiting)[2]
+
+
+def events_as_they_arrived(events: Iterable[Event]) -> Iterator[Event]:
+    """Yield *events*, which come in the order of `EventLog.read`, in the order in which the store received them.
+
+    If it does not say so of the first, in the order in which they were written. Each comes after those that it follows.
+    As little is kept meanwhile as by `in_order_of_arrival`.
+    """
+    waiting: list[tuple[Any, int, Event]] = []
+    has_ts = False
+    latest = begun = None
+    for number, event in enumerate(events):
+        if number == 0:
+            has_ts = event.ts is not None
+        if event.ver == 0 and begun is not None:
+            latest = begun  # the next trial was queued after this one
+        when = event.ts if has_ts else event.at
+        latest = when if latest is None or (when is not None and when > latest) else latest
+        if event.ver == 0:
+            begun = latest
+            while waiting and waiting[0][0] <= latest:
+                yield heappop(waiting)[2]
+        heappush(waiting, (latest, number, event))
     while waiting:
         yield heappop(waiting)[2]
 

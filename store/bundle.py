@@ -21,23 +21,27 @@ import bson
 from bson import json_util
 from bson.binary import UuidRepresentation
 
-from hstore.store.arrival import in_order_of_arrival
+from hstore.store.arrival import events_as_they_arrived, in_order_of_arrival
 from hstore.store.copying import append_all, named_in
 from hstore.store.digest import digest_of_any
 from hstore.store.document_cursor import decoded, envelope
-from hstore.store.errors import InvalidEvent, InvalidValue, NotFound, VerificationFailed
-from hstore.store.event_documents import from_document, place, signed, spill, to_document, unreadable
+from hstore.store.errors import Conflict, InvalidEvent, InvalidValue, NotFound, VerificationFailed
+from hstore.store.event_documents import from_document, keys_of, place, signed, spill, to_document, unreadable
 from hstore.store.events import CODEC, Document, Event, Unreadable
 from hstore.store.experiment import Experiment
 from hstore.store.log import NO_EVENTS, EventIds, ReadCursor
 from hstore.store.log_chains import quarantined_ids
 from hstore.store.memory import MemoryLog
+from hstore.store.messages import Log
 from hstore.store.set_aside import Separated, SetAside, separate
 from hstore.store.store import Store
+from hstore.store.streamed_verify import verify_streamed
+from hstore.store.verify import verify
 
 if TYPE_CHECKING:
     from hstore.store.keys import Keys
 
+LOG = Log("bundle")
 FORMAT, VERSION = "hstore-bundle", 1
 SUFFIX = ".hstore"
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # what a zip can hold as a date, and all of ours hold
@@ -240,17 +244,30 @@ class BundleLog(MemoryLog):
         return super()._of(exp)
 
     def stream(self) -> Iterator[Event | None]:
-        """Yield the events one by one, None for one that cannot be read or leaves a gap; not what is quarantined."""
-        gone = quarantined_ids([each for each in self.documents(self._exp) if each.get("type") == "quarantined"])
+        """Yield the events that have a place in a chain, one by one; None for one that cannot be read or leaves a gap.
+
+        What is quarantined is yielded where it has a place, readable or not.
+        """
+        return (event for event, is_stray in self._apart() if not is_stray)
+
+    def quarantined_strays(self) -> Iterator[Event | None]:
+        """Yield what is quarantined and has no place in a chain; None for what could be in none."""
+        return (event for event, is_stray in self._apart() if is_stray)
+
+    def _apart(self) -> Iterator[tuple[Event | None, bool]]:
+        """Yield what both of these do, and whether it is a stray."""
+        gone = quarantined_ids(each for each in self.documents(self._exp) if each.get("type") == "quarantined")
         at: tuple[int | None, int] = (None, -1)
         for raw in self._raws():
             event = _event(raw, self._attachments)
+            is_gone = bool(gone) and not gone.isdisjoint(keys_of(decoded(raw)))
             is_next = event is not None and (event.tid, event.ver) in ((at[0], at[1] + 1), (_after(at[0]), 0))
-            if event is not None and is_next and not isinstance(event, Unreadable) and event.exp == self._exp:
+            is_known = event is not None and event.exp == self._exp and (is_gone or not isinstance(event, Unreadable))
+            if event is not None and is_next and is_known:
                 at = event.tid, event.ver
-                yield event
-            elif repr(decoded(raw).get("_id")) not in gone:
-                yield None
+                yield event, False
+            else:
+                yield (event if is_gone else None), is_gone
 
     def append(self, events: Sequence[Event], *, held: EventIds = NO_EVENTS, is_checked: bool = False) -> None:
         """Raise `InvalidEvent`: nothing can be added to a file."""
@@ -281,6 +298,11 @@ class BundleLog(MemoryLog):
         self._decode()
         return super().experiments()
 
+    def last_trial(self, exp: str) -> int:
+        """See `EventLog.last_trial`."""
+        tids = (at[0] for document in self.documents(exp) if (at := place(document)) is not None)
+        return max((tid for tid in tids if tid is not None), default=-1)
+
     def latest_documents(self, exp: str, n: int) -> list[Document]:
         """See `EventLog.latest_documents`: in the order in which the server of the search received them."""
         return [*in_order_of_arrival(self.documents(exp))][-n:]
@@ -307,12 +329,16 @@ def _event(raw: bytes, attachments: BundleAttachments) -> Event | None:
 # -- importing ------------------------------------------------------------------------------------------------
 
 
-def import_bundle(store: Store, file: Path | IO[bytes]) -> tuple[Experiment, int]:
+def import_bundle(
+    store: Store, file: Path | IO[bytes], *, on_progress: Callable[[int], object] = lambda _: None
+) -> tuple[Experiment, int]:
     """Append what is in *file* to the log of *store*; return the experiment, and how many events were new.
 
-    All digests stay. What is there already stays as it is, so it can be killed and repeated, and a longer file of the
-    same search adds what it has more. Raises `Conflict` if the store has another search of that name, `InvalidEvent`
-    for a file with events that this program cannot read, or that are part of no chain.
+    All digests stay, and what is quarantined stays so. What is there already stays as it is, so it can be killed and
+    repeated, and a longer file of the same search adds what it has more. on_progress is called with the number of
+    events that were appended just now. Raises `Conflict` if the store has another search of that name, `InvalidEvent`
+    for a file with events that this program cannot read or that are part of no chain, unless they are quarantined, and
+    `VerificationFailed` for one in which events were changed. Nothing is written then.
     """
     source, name = open_bundle(file)
     with source:
@@ -323,9 +349,41 @@ def import_bundle(store: Store, file: Path | IO[bytes]) -> tuple[Experiment, int
                 f"{source.url} has events that cannot be read, or that are part of no chain",
                 hint=f"see `hstore verify {source.url}`",
             )
+        _require_unchanged(source, name)
         for sha256 in log._attachments.hashes():
             store.attachments.put(source.attachments.get(sha256))
-        new = append_all(store, name, (event for event in log.stream() if event is not None))
+        arrived = events_as_they_arrived(event for event in log.stream() if event is not None)
+        new = append_all(store, name, arrived, on_progress)
+        _append_strays(store, name, [*log.quarantined_strays()])
     experiment = store.experiment(name)
     experiment.repair()
     return experiment, new
+
+
+def _append_strays(store: Store, name: str, strays: Sequence[Event | None]) -> None:
+    """Append those of *strays* that *store* takes. They mean nothing: none has to be there."""
+    there = store.log.ids(name) if strays else {}
+    left_out = 0
+    for stray in strays:
+        if stray is not None and there.get((stray.tid, stray.ver)) == stray.id:
+            continue
+        try:
+            store.log.append([] if stray is None else [stray])
+        except (InvalidEvent, Conflict):
+            stray = None
+        left_out += stray is None
+    if left_out:
+        LOG.warning(f"{name}: {left_out} quarantined events were left out: the store takes no such documents")
+
+
+def _require_unchanged(source: Store, name: str) -> None:
+    """Raise `VerificationFailed` if an event of experiment *name* of *source* is not what others say of it."""
+    fetch = source.attachments.get
+    seen = verify_streamed(
+        source.log.documents(name, quick=True), fetch=fetch, keys=None, last=source.log.last_trial(name),
+        looks_for_content=False,
+    )  # fmt: skip
+    if seen is None and (findings := verify(source.log.documents(name), fetch=fetch).findings):
+        raise VerificationFailed(
+            f"{source.url} is not imported: {findings[0].message}", hint=f"see `hstore verify {source.url}`"
+        )

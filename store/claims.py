@@ -7,6 +7,7 @@ import datetime as dt
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pymongo
@@ -14,7 +15,7 @@ from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 
-from hstore.store.events import Document
+from hstore.store.events import TABLE_CODEC, Document
 from hstore.store.fold import HELD
 from hstore.store.retry import RetryPolicy, let_go
 
@@ -26,6 +27,9 @@ POLL_SECONDS = 0.05
 
 EXPIRY_SECONDS = 1.0
 """Seconds: an unused ticket is found again at most so long after it ran out."""
+
+OF_A_TRIAL = {"tid": {"$type": ["int", "long"]}}
+"""Matches no document that only another program can have written."""
 
 TrialKey = tuple[str, int]
 """A trial: the name of its experiment and its tid."""
@@ -60,7 +64,10 @@ class Claims:
     """
 
     def __init__(self, database: Database[Document], retry: RetryPolicy) -> None:
-        light: dict[str, Any] = {"write_concern": pymongo.WriteConcern(w=1), "read_concern": ReadConcern("local")}
+        light: dict[str, Any] = {
+            "write_concern": pymongo.WriteConcern(w=1), "read_concern": ReadConcern("local"),
+            "codec_options": TABLE_CODEC,
+        }  # fmt: skip
         self._database = database
         self._trials: Collection[Document] = database.get_collection("trials", **light)
         self._workers: Collection[Document] = database.get_collection("workers", **light)
@@ -75,7 +82,7 @@ class Claims:
         No other worker gets it for so many *seconds*. Only its chain tells whether it is still queued.
         """
         names = list(experiments)
-        query = {"exp": names[0] if len(names) == 1 else {"$in": names}, "state": "queued"}
+        query = {"exp": names[0] if len(names) == 1 else {"$in": names}, "state": "queued", **OF_A_TRIAL}
         # Those without a ticket are found by an index; those whose ticket ran out are few, and looked for now and then.
         found = self._stamp({**query, "ticket": None}, session, seconds)
         if found is None and time.monotonic() - self._looked_for_expired >= EXPIRY_SECONDS:
@@ -96,7 +103,8 @@ class Claims:
             "fields": {"_id": 0, "exp": 1, "tid": 1},
             "writeConcern": {"w": 1},
         }
-        found: Document | None = self._retrying(lambda: self._database.command(command)["value"])
+        run = partial(self._database.command, command, codec_options=TABLE_CODEC)
+        found: Document | None = self._retrying(lambda: run()["value"])
         return found
 
     def give_back(self, session: str, key: TrialKey) -> None:
@@ -107,7 +115,7 @@ class Claims:
 
     def is_anything_queued(self, experiments: Sequence[str], *, but: Iterable[TrialKey] = ()) -> bool:
         """Return whether a trial of *experiments*, *but* those, is queued, ticket or not."""
-        query: Document = {"exp": {"$in": list(experiments)}, "state": "queued"}
+        query: Document = {"exp": {"$in": list(experiments)}, "state": "queued", **OF_A_TRIAL}
         if others := [{"exp": exp, "tid": tid} for exp, tid in but]:
             query["_id"] = {"$nin": others}
         return self._retrying(lambda: self._trials.find_one(query, {"_id": 1})) is not None
@@ -227,7 +235,9 @@ class Wakeups:
     """
 
     def __init__(self, database: Database[Document]) -> None:
-        self._wakeups: Collection[Document] = database.get_collection("wakeups", read_concern=ReadConcern("local"))
+        self._wakeups: Collection[Document] = database.get_collection(
+            "wakeups", TABLE_CODEC, read_concern=ReadConcern("local")
+        )
         self._cursor: Any = None
         self._timeout = 0.0
 
@@ -256,7 +266,7 @@ class Wakeups:
     def _listen(self, timeout: float) -> None:
         self._timeout = timeout
         last = self._wakeups.find_one(sort=[("$natural", pymongo.DESCENDING)])
-        if last is None:  # a tailable cursor on an empty collection dies at once
+        if last is None or "at" not in last:  # a tailable cursor on an empty collection dies at once
             time.sleep(min(timeout, POLL_SECONDS))
             return
         cursor = self._wakeups.find({"at": {"$gt": last["at"]}}, cursor_type=pymongo.CursorType.TAILABLE_AWAIT)
@@ -288,7 +298,7 @@ def _is_date(beat: str) -> Document:
 def _is_trial(document: Document) -> bool:
     """Return whether *document* is one of `trials` as hstore writes them, as far as its lease goes."""
     tid, lease = document.get("tid"), document.get("lease")
-    is_named = isinstance(document.get("exp"), str) and isinstance(tid, int) and isinstance(document.get("ver"), int)
+    is_named = type(document.get("exp")) is str and isinstance(tid, int) and isinstance(document.get("ver"), int)
     return is_named and isinstance(lease, dict | None)
 
 

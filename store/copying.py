@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import bson
 
-from hstore.store.digest import digest, digest_event
+from hstore.store.arrival import events_as_they_arrived
+from hstore.store.digest import digest_event
 from hstore.store.errors import Conflict, InvalidEvent, InvalidValue, NotFound, VerificationFailed
-from hstore.store.event_documents import SPILL_ABOVE, from_document, place, spill, to_document
+from hstore.store.event_documents import from_document, place, to_document
 from hstore.store.events import CODEC, Document, Event, Noted, Unreadable
 from hstore.store.idle import require_idle
 from hstore.store.person import person as who_is_there
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 
 BATCH = 500
 """Events that are appended at once."""
-ORIGIN_BYTES = 2000
-"""More than an origin adds to a document."""
 Progress = Callable[[int], object]
 
 
@@ -73,7 +72,9 @@ def copy_experiment(
             f"{experiment.name!r} has events that cannot be read, or that are part of no chain",
             hint=f"see `hstore check {experiment.name}`",
         )
-    events = [readable(event, experiment.store.attachments.get) for event in experiment.events]
+    fetch = experiment.store.attachments.get
+    arrived = events_as_they_arrived(experiment.events)  # so that heads are found again which were published before
+    events = [readable(event, fetch) for event in arrived]
     is_renamed = new_name != experiment.name
     if is_renamed:
         events = [renamed(event, new_name) for event in events]
@@ -135,36 +136,31 @@ def append_all(store: Store, name: str, events: Iterable[Event], on_progress: Pr
 
 
 def readable(event: Event, fetch: Callable[[bytes], bytes]) -> Event:
-    """Return *event* as it was written, if it stands for one that was quarantined; raises `InvalidEvent`."""
-    if not isinstance(event, Unreadable):
+    """Return *event* as it was written, if it stands for one that was quarantined and this program can read that."""
+    if not isinstance(event, Unreadable) or "raw" in (document := event.stored()):
         return event
-    document = event.stored()
-    found = event if "raw" in document else from_document(document, fetch)
-    if isinstance(found, Unreadable):
-        raise InvalidEvent(
-            f"{_place_of(event)} was quarantined and cannot be read: {found.why}",
-            hint="it cannot be written to another place; `hstore export EXP --csv` writes the trials", exp=event.exp,
-        )  # fmt: skip
-    return found
+    return from_document(document, fetch)
 
 
 def renamed(event: Event, name: str) -> Event:
     """Return *event* as that of experiment *name*; it keeps its digest. The same call returns the same.
 
-    Raises `InvalidEvent` for one that is too large with its origin beside it.
+    Raises `InvalidEvent` for one that was quarantined and has not the shape of an event.
     """
     origin = event.origin or {"exp": event.exp, "id": event.id}
     copy = replace(event, exp=name, id=uuid.uuid5(origin["id"], name), origin=origin, ts=None)
-    try:
-        size = len(bson.encode(to_document(copy), codec_options=CODEC))
-    except (bson.errors.BSONError, OverflowError):
-        return copy  # only a log in memory can hold such a value: that one takes it
-    if size > SPILL_ABOVE - ORIGIN_BYTES and digest(spill(to_document(copy))[0]) != digest_event(copy):
-        raise InvalidEvent(
-            f"{_place_of(event)} is too large to be kept under another name",
-            hint="copy the experiment to another store under the same name", exp=event.exp,
-        )  # fmt: skip
-    return copy
+    if not isinstance(copy, Unreadable):
+        return copy
+    document = copy.stored()
+    if isinstance(data := document.get("data"), Mapping):
+        there = document | {"_id": copy.id, "exp": name, "data": {**data, "origin": origin}}
+        copy = replace(copy, raw=bson.encode(there, codec_options=CODEC))
+        if digest_event(copy) == digest_event(event):
+            return copy
+    raise InvalidEvent(
+        f"{_place_of(event)} was quarantined and cannot be read: {copy.why}",
+        hint="copy the experiment to another store under the same name", exp=event.exp,
+    )  # fmt: skip
 
 
 def _place_of(event: Event) -> str:

@@ -10,6 +10,8 @@ from typing import Any, TypeGuard
 from uuid import UUID
 
 import bson
+from bson.binary import UUID_SUBTYPE, Binary
+from bson.code import Code
 
 from hstore.store.errors import InvalidEvent, NotFound, VerificationFailed
 from hstore.store.events import (
@@ -188,7 +190,7 @@ def from_document(document: Document, fetch: Callable[[bytes], bytes] | None = N
     called only for spilled data.
     """
     type_, v = document.get("type"), document.get("v")
-    kind = TYPES.get(type_) if isinstance(type_, str) else None
+    kind = TYPES.get(type_) if type(type_) is str else None  # BSON's code is a str that cannot be hashed
     if kind is None or v != kind.v:
         return _unreadable(document, f"type {type_!r:.80} version {v!r:.80} is not known here")
     tid = document.get("tid")
@@ -197,7 +199,7 @@ def from_document(document: Document, fetch: Callable[[bytes], bytes] | None = N
     if (kind in _FIRST) is not (document["ver"] == 0):
         return _unreadable(document, f"no event of type {kind.type!r} can be in place {document['ver']}")
     data = document.get("data")
-    if (type(data) is not dict and not isinstance(data, Mapping)) or not isinstance(document.get("by"), str):
+    if (type(data) is not dict and not isinstance(data, Mapping)) or type(document.get("by")) is not str:
         return _unreadable(document, "it has no data, or does not say who wrote it")
     if "spilled" in data:
         try:
@@ -215,7 +217,7 @@ def from_document(document: Document, fetch: Callable[[bytes], bytes] | None = N
         wanted, is_right = shape.get(name, _NO_FIELD)
         if wanted is None or value is None:  # a null of another program is kept for its digest, and means nothing
             extra[name] = value
-        elif isinstance(value, wanted) and (is_right is None or is_right(value)):
+        elif isinstance(value, wanted) and type(value) is not Code and (is_right is None or is_right(value)):
             known[name] = value
         else:
             return _unreadable(document, f"its {name} cannot be {value!r:.80}")
@@ -299,9 +301,17 @@ def quarantined(event: Event) -> Unreadable:
 
 
 def place(document: Document) -> tuple[int | None, int] | None:
-    """Return chain (tid; None: the experiment's own) and ver of *document*; None if they are not whole numbers."""
+    """Return chain (tid; None: the experiment's own) and ver of *document*.
+
+    None if they are not whole numbers, or if its `_id` is not that of an event.
+    """
     tid, ver = document.get("tid"), document.get("ver")
-    return (tid, ver) if (tid is None or _is_whole(tid)) and _is_whole(ver) else None
+    return (tid, ver) if (tid is None or _is_whole(tid)) and _is_whole(ver) and _is_id(document.get("_id")) else None
+
+
+def _is_id(id: Any) -> bool:
+    """Return whether *id* is a UUID, or the same as `EventLog.documents` may yield it."""
+    return isinstance(id, UUID) or (isinstance(id, Binary) and id.subtype == UUID_SUBTYPE and len(id) == 16)
 
 
 def _is_whole(number: Any) -> TypeGuard[int]:
@@ -325,11 +335,15 @@ def spill(document: Document) -> tuple[Document, dict[bytes, bytes]]:
     """Return *document* small enough for a store, and the blobs (by SHA-256) that hold what was moved out of its data.
 
     The largest values go first. In their place `data.spilled` maps their names to SHA-256 and length;
-    a blob is the BSON of {"value": …}. What fits comes back as it is. Raises `InvalidEvent` if moving
-    values out is not enough.
+    a blob is the BSON of {"value": …}. What fits comes back as it is. Of a copy that is moved out which was as it was
+    written: its digest is of that, and stores let it be larger by its origin. Raises `InvalidEvent` if moving values
+    out is not enough.
     """
     if len(bson.encode(document, codec_options=CODEC)) <= SPILL_ABOVE:
         return document, {}
+    if (written := document_as_written(document)) is not document:
+        small, moved = spill(written)
+        return document | {"data": {**small["data"], "origin": document["data"]["origin"]}}, moved
     data = dict(document["data"])
     sizes = {name: bson.encode({"value": value}, codec_options=CODEC) for name, value in data.items()}
     spilled: dict[str, Any] = {}

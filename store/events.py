@@ -39,6 +39,8 @@ CODEC: bson.CodecOptions[Document] = bson.CodecOptions(
     datetime_conversion=bson.codec_options.DatetimeConversion.DATETIME_AUTO,
 )
 """How every document of hstore is read and written: aware UTC datetimes, UUIDs as binary subtype 4."""
+TABLE_CODEC = CODEC.with_options(unicode_decode_error_handler="replace")
+"""How tables for queries are read: text that is no UTF-8 in one document must not hide all others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -144,7 +144,7 @@ def _latest_event(told: object) -> LatestEvent | None:
 
 def _is_plain(document: Document) -> bool:
     tid = document.get("tid")
-    return isinstance(tid, int) and tid >= 0 and isinstance(document.get("state"), str)
+    return isinstance(tid, int) and tid >= 0 and type(document.get("state")) is str
 
 
 def _is_front(front: object) -> bool:

@@ -59,22 +59,3 @@ def _end_of(chain: Sequence[Event]) -> int:
         if trial.is_finished:
             return event.ver
     return len(chain) - 1
-
-
-def in_order_of_arrival(cut: Chains) -> list[Event]:
-    """Return the events of *cut* in the order in which the store received them, or without one they were written.
-
-    Each comes after those that it follows.
-    """
-    has_ts = all(event.ts is not None for chain in cut.values() for event in chain)
-    begun: Any = cut[None][0].ts if has_ts else cut[None][0].at
-    keyed: list[tuple[Any, Event]] = []
-    for tid in sorted(cut, key=own_first):
-        latest = begun
-        for event in cut[tid]:
-            latest = max(latest, event.ts if has_ts else event.at)
-            if event.ver == 0:
-                begun = latest  # the next trial was queued after this one
-            keyed.append(((latest, own_first(tid), event.ver), event))
-    keyed.sort(key=lambda pair: pair[0])
-    return [event for _, event in keyed]

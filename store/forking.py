@@ -11,16 +11,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from hstore.store.arrival import events_as_they_arrived
 from hstore.store.as_of import events_at
-from hstore.store.chain_digests import Chain
-from hstore.store.copying import append_all, renamed
+from hstore.store.chain_digests import Chain, own_first
+from hstore.store.copying import append_all, readable, renamed
 from hstore.store.errors import Conflict, InvalidValue, NotFound, NotSigned
 from hstore.store.event_documents import as_written
 from hstore.store.events import Changed, Event, Forked, Requeued, Resumed, Unreadable
 from hstore.store.experiment import Experiment, PendingEvent
-from hstore.store.fork_cut import cut_of, in_order_of_arrival
+from hstore.store.fork_cut import cut_of
 from hstore.store.head import HeadTree, runs
 from hstore.store.person import person
+from hstore.store.set_aside import named
 from hstore.store.values import check_name
 
 if TYPE_CHECKING:
@@ -36,14 +38,16 @@ Cut = Mapping[Chain, Sequence[Event]]
 def taken(source: Experiment, at: int | dt.datetime | None) -> Cut:
     """Return by chain the events of *source* that a fork at *at* begins with: those of all of it for None.
 
-    Raises `NotFound` as `as_of.events_at` does, `InvalidValue` if some of them are unreadable or quarantined.
+    Raises `NotFound` as `as_of.events_at` does, `InvalidValue` if some of them are unreadable, or are quarantined by an
+    event that is not among them.
     """
     chains: dict[Chain, Sequence[Event]] = {None: source.chain(None)}
     chains.update((trial.tid, source.chain(trial.tid)) for trial in source.trials)
     cut = cut_of(source.events if at is None else events_at(source, at), chains)
+    gone = {*named(cut[None])}
     for chain in cut.values():
         for event in chain:
-            if isinstance(event, Unreadable):
+            if isinstance(event, Unreadable) and gone.isdisjoint({repr(event.id), repr(as_written(event).id)}):
                 whose = "its own chain" if event.tid is None else f"trial {event.tid}"
                 raise InvalidValue(
                     f"{source.name!r} cannot be forked there: event {event.ver} of {whose}: {event.why}",
@@ -83,7 +87,11 @@ def fork(
     store = source.store
     require_sound(source)
     cut = taken(source, at)
-    copies = _signed([renamed(event, name) for event in in_order_of_arrival(cut)], source, cut)
+    fetch = store.attachments.get
+    chains = (cut[tid] for tid in sorted(cut, key=own_first))
+    arrived = events_as_they_arrived(event for chain in chains for event in chain)
+    copies = [renamed(readable(event, fetch), name) for event in arrived]
+    copies = _signed(copies, source, cut)
     require_room(store, name, cut)
     there = store.log.ids(name)  # of a fork that was killed
     copies = [copy for copy in copies if there.get((copy.tid, copy.ver)) != copy.id]

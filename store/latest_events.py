@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from uuid import UUID
 
 from hstore.store.events import Event
 from hstore.store.log import EventIds
+
+
+MOST_KEPT = 100
+"""Of so many experiments at most the latest events are kept once their stores were closed."""
 
 
 class LatestEvents:
@@ -17,6 +22,8 @@ class LatestEvents:
     """
 
     def __init__(self) -> None:
+        self.created: UUID | None = None
+        """The id of the event that began the experiment."""
         self._appended: deque[Sequence[Event]] = deque(maxlen=2)
         self._read: Event | None = None
 
@@ -42,3 +49,21 @@ class LatestEvents:
         for event in events:
             if event.ts is not None and (self._read is None or event.ts >= (self._read.ts or (0, 0))):
                 self._read = event
+
+
+_CLOSED: dict[tuple[UUID, str], LatestEvents] = {}
+
+
+def keep(store: UUID, known: Mapping[str, LatestEvents]) -> None:
+    """Keep what is *known* by experiment of the *store* with that identity, which was closed: it may be opened again."""
+    for exp, latest in known.items():
+        if latest.created is not None:
+            _CLOSED.pop((store, exp), None)
+            _CLOSED[store, exp] = latest
+    for key in [*_CLOSED][: max(0, len(_CLOSED) - MOST_KEPT)]:
+        _CLOSED.pop(key, None)
+
+
+def kept(store: UUID, exp: str) -> LatestEvents | None:
+    """Return what was kept of *exp*, and let go of it; None if nothing was."""
+    return _CLOSED.pop((store, exp), None)

@@ -95,6 +95,8 @@ def chains_of(documents: Iterable[Document]) -> Chains:
         after = known[-1] if known else b""
         try:
             own = digest(document, after)
+            if type(document.get("type")) is not str or type(document.get("by")) is not str:
+                document = {**document, "raw": b""}
         except (KeyError, TypeError, AttributeError, ValueError, OverflowError):
             document, own = {**document, "raw": b""}, digest_of_any(document, after)  # it has not the shape of an event
         if is_gone:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import bson
 from bson.errors import BSONError
+from bson.raw_bson import RawBSONDocument
 from pymongo.errors import (
     AutoReconnect,
     BulkWriteError,
@@ -25,7 +26,7 @@ from hstore.store.digest import digest_event, digest_of_any
 from hstore.store.document_cursor import IN_ORDER, RAW, StoredDocuments, envelope
 from hstore.store.errors import Conflict, InvalidEvent
 from hstore.store.event_documents import from_document, place, signed, spill, to_document, unreadable
-from hstore.store.events import CODEC, Document, Event
+from hstore.store.events import CODEC, TABLE_CODEC, Document, Event, Unreadable
 from hstore.store.log import EVERY_TRIAL, NO_EVENTS, REPORT_ROW_FIELDS, EventIds, Place, ReadCursor, ReportRow
 from hstore.store.log_queries import places_of, query_beyond
 from hstore.store.retry import RetryPolicy, is_duplicate, let_go
@@ -92,7 +93,10 @@ class MongoLog:
                 self._retrying(partial(self._confirm_durable, documents[done], events[done]))
                 done += 1
 
-    def _stored(self, event: Event) -> Document:
+    def _stored(self, event: Event) -> Any:
+        if isinstance(event, Unreadable):  # of a copy: it is quarantined, and stays what it is
+            document = event.stored()
+            return RawBSONDocument(event.raw, RAW) if "raw" in document else document | {"ts": bson.Timestamp(0, 0)}
         try:
             document, blobs = spill(to_document(event))
         except (BSONError, OverflowError) as error:
@@ -311,9 +315,10 @@ class MongoLog:
         """See `EventLog.experiments`."""
 
         def look() -> list[str]:
-            names = self._events.distinct("exp")  # by the index, whatever the length of the log
-            begun = self._events.find({"exp": {"$in": names}, "tid": None, "ver": 0}, {"_id": 0, "exp": 1})
-            return sorted(document["exp"] for document in begun)
+            events = self._events.with_options(TABLE_CODEC)
+            names = events.distinct("exp")  # by the index, whatever the length of the log
+            begun = events.find({"exp": {"$in": names}, "tid": None, "ver": 0}, {"_id": 0, "exp": 1})
+            return sorted(document["exp"] for document in begun if type(document["exp"]) is str)
 
         return self._retrying(look)
 
@@ -321,7 +326,8 @@ class MongoLog:
         """Return the ids of the events that began the experiments."""
         names = {"$in": self.experiments()}
         begun = {"exp": names, "tid": None, "ver": 0}
-        return self._retrying(lambda: [document["_id"] for document in self._events.find(begun, {"_id": 1})])
+        ids = self._retrying(lambda: [document["_id"] for document in self._events.find(begun, {"_id": 1})])
+        return [id for id in ids if isinstance(id, UUID)]
 
     # -- waiting ----------------------------------------------------------------------------------------------
 
@@ -338,7 +344,7 @@ class MongoLog:
 
 def _stray(document: Document) -> SetAside:
     """Return a *document* that has no place as it is set aside."""
-    why = "has a number, or a place, that is no whole number of 0 or more"
+    why = "has a number, a place or an id that is none of an event"
     return SetAside(
         tid=document.get("tid"), ver=document.get("ver"), id=document["_id"], type=document.get("type"),
         by=document.get("by"), digest=digest_of_any(document), why=why,

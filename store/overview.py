@@ -26,7 +26,7 @@ def overview_in_memory(states: Iterable[State]) -> list[Document]:
 def overview_of(models: ReadModels) -> list[Document]:
     """See `Store.overview`."""
     documents = models.overview()
-    tally = models.tally([each["_id"] for each in documents if isinstance(each["_id"], str) and not _is_settled(each)])
+    tally = models.tally([each["_id"] for each in documents if type(each["_id"]) is str and not _is_settled(each)])
     experiments: list[Document] = []
     for document in documents:
         name = document.pop("_id")
@@ -64,7 +64,7 @@ def _wrong_fields(name: object, document: Document) -> list[str]:
         isinstance(each, dict) and _are_numbers(each.get("losses")) for each in front
     ):
         wrong.append("pareto")
-    return wrong if isinstance(name, str) else ["_id", *wrong]
+    return wrong if type(name) is str else ["_id", *wrong]
 
 
 def _are_numbers(losses: object) -> bool:

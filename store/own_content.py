@@ -22,7 +22,7 @@ def writers(chains: Chains) -> set[str]:
         for _, document in chain.counting
         if document.get("type") == "reserved" and "process" in data_of(document)
     ]
-    return {by for document in ours if isinstance(by := document.get("by"), str)}
+    return {by for document in ours if type(by := document.get("by")) is str}
 
 
 def stripped(chain: LogChain, ours: set[str]) -> Finding | None:

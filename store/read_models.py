@@ -13,7 +13,7 @@ import pymongo
 from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 from pymongo.read_concern import ReadConcern
 
-from hstore.store.events import Document, Requeued
+from hstore.store.events import TABLE_CODEC, Document, Requeued
 from hstore.store.experiment_outline import Outline, read_outline
 from hstore.store.fold import HELD, UNFINISHED, UNREADABLE, Trial
 from hstore.store.log import ReadCursor
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 EXPERIMENT_SECONDS = 0.25
 """The document of an experiment follows its log at most this often while nothing but trials changes."""
+MOST_MISSING = 100_000
+"""If more documents of trials than this are missing, the whole log is read instead of looking which."""
 BATCH = 100
 """Documents sent at once; if all are as large as they can be, a slow line still takes them in time."""
 
@@ -42,6 +44,7 @@ class ReadModels:
         light: dict[str, Any] = {
             "write_concern": pymongo.WriteConcern(w=1),
             "read_concern": ReadConcern("local"),
+            "codec_options": TABLE_CODEC,
         }
         self._trials: Collection[Document] = database.get_collection("trials", **light)
         self._experiments: Collection[Document] = database.get_collection("experiments", **light)
@@ -210,12 +213,13 @@ class ReadModels:
         trials = state.trials
         ahead: dict[int | None, int] = {
             document["tid"]: document["ver"]
-            for document in found
+            for document in filter(_has_place, found)
             if document["tid"] not in trials or document["ver"] > trials[document["tid"]].ver
         }
         fields = {"events": 1, "ver": 1, "status": 1, "counts": 1}
         about = self._retrying(lambda: self._experiments.find_one({"_id": state.exp}, fields)) or {}
-        shown = about.get("events", -1), about.get("ver", -1), about.get("status"), about.get("counts")
+        events = about.get("events", -1)
+        shown = events if isinstance(events, int) else -1, about.get("ver"), about.get("status"), about.get("counts")
         is_other = shown[1:] != (state.ver, state.status, state.counts)
         is_ahead = shown[0] > state.events or (shown[0] == state.events and is_other)
         return ahead | ({None: shown[0]} if is_ahead else {})
@@ -236,7 +240,12 @@ class ReadModels:
             self._counted = settled
         return {"exp": state.exp, "$or": [{"tid": {"$gte": n}}, {"tid": {"$in": settled.unsettled}}]}, False
 
-    def remove(self, exp: str, documents: Mapping[int | None, int]) -> None:
+    def queued(self, exp: str, tid: int) -> Document | None:
+        """Return the `ver` of the document of trial *tid*, if that says that the trial is queued; None if not."""
+        query = {"exp": exp, "tid": tid, "state": "queued"}
+        return self._retrying(lambda: self._trials.find_one(query, {"_id": 0, "ver": 1}))
+
+    def remove(self, exp: str, documents: Mapping[int | None, Any]) -> None:
         """Remove the *documents* of *exp* that `ahead` returned, unless they were written since."""
         for tid, known in documents.items():
             if tid is None:
@@ -266,7 +275,10 @@ class ReadModels:
             is_number = {"exp": exp, "tid": {"$type": ["int", "long"], "$lt": 2**53}}
             last = self._trials.find_one(is_number, {"tid": 1}, sort=[("tid", -1)])
             n = -1 if last is None else last["tid"]
-            if self._trials.count_documents({"exp": exp}) <= n:  # one is missing among them
+            missing = n + 1 - self._trials.count_documents({"exp": exp})
+            if missing > MOST_MISSING:  # or the number is none of a trial
+                return ReadCursor()
+            if missing > 0:
                 there = {d["tid"] for d in self._trials.find({"exp": exp}, {"tid": 1, "_id": 0})}
                 vers |= dict.fromkeys(set(range(n)) - there, -1)
             ver = shown.get("ver", -1)
@@ -290,28 +302,29 @@ class ReadModels:
         group: list[Document] = [{"$match": {"exp": exp}}, {"$group": {"_id": "$state", "n": {"$sum": 1}}}]
         found = self._retrying(lambda: list(self._trials.aggregate(group)))
         about = self._retrying(lambda: self._experiments.find_one({"_id": exp}, {"counts": 1})) or {}
-        return {d["_id"]: d["n"] for d in found}, about.get("counts", {})
+        return {d["_id"]: d["n"] for d in found if type(d["_id"]) is str}, about.get("counts", {})
 
     def nonfinal_failures(self, exp: str) -> set[int]:
         """Return the tids of trials that failed, not for good, and have not been requeued."""
         query = {"exp": exp, "state": "failed", "final": False}
-        return {d["tid"] for d in self._retrying(lambda: list(self._trials.find(query, {"tid": 1})))}
+        found = self._retrying(lambda: list(self._trials.find(query, {"tid": 1})))
+        return {d["tid"] for d in found if isinstance(d.get("tid"), int)}
 
     def open_experiments(self) -> list[str]:
         """Return the names of the experiments whose trials workers may take, sorted."""
         found = self._retrying(lambda: list(self._experiments.find({"status": "open"}, {"_id": 1})))
-        return sorted(document["_id"] for document in found if isinstance(document["_id"], str))
+        return sorted(document["_id"] for document in found if type(document["_id"]) is str)
 
     def archived(self) -> set[str]:
         """Return the names of the experiments that are archived."""
         found = self._retrying(lambda: list(self._experiments.find({"archived": True}, {"_id": 1})))
-        return {document["_id"] for document in found if isinstance(document["_id"], str)}
+        return {document["_id"] for document in found if type(document["_id"]) is str}
 
     def ending(self) -> list[str]:
         """Return the names of the experiments that are finished and have trials that are not, sorted."""
         query = {"status": "finished", "$or": [{f"counts.{state}": {"$gt": 0}} for state in sorted(UNFINISHED)]}
         found = self._retrying(lambda: list(self._experiments.find(query, {"_id": 1})))
-        return sorted(document["_id"] for document in found if isinstance(document["_id"], str))
+        return sorted(document["_id"] for document in found if type(document["_id"]) is str)
 
     def overview(self) -> list[Document]:
         """Return the documents of all experiments, by name."""

@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from hstore.store.event_documents import from_document
+from hstore.store.event_documents import from_document, place
 from hstore.store.events import Document, Event
 from hstore.store.fold import Trial
 from hstore.store.state import State
@@ -84,7 +84,8 @@ def chains(documents: Iterable[Document], fetch: Callable[[bytes], bytes]) -> It
             return
         chain: list[Event] = []
         for ver, document in enumerate(group):
-            if document.get("ver") != ver or "raw" in document or document.get("type") == "quarantined":
+            has_place = place(document) == (tid, ver)
+            if not has_place or "raw" in document or document.get("type") == "quarantined":
                 yield None
                 return
             chain.append(from_document(document, fetch))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from hstore.store.errors import ExperimentRemoved, StoreRewound, VerificationFailed
 from hstore.store.events import Event, Queued, Reported, Reserved
 from hstore.store.held_events import held_events, register, save
+from hstore.store.latest_events import kept
 from hstore.store.log import EventIds, Place
 from hstore.store.recovery import recover
 from hstore.store.rewind import behind_gaps, rewound
@@ -42,6 +43,7 @@ class RewindCheck:
         self._store = store
         self._name = name
         self._chains = chains
+        _know_again(store, name)
         self._registered = register(store.latest[name], chains)
         self._turn = 0
         self._last_decided = -1
@@ -97,6 +99,8 @@ class RewindCheck:
         self._looked_before, self._looked = self._looked, time.monotonic()
 
     def _note_decisions(self, events: Sequence[Event]) -> None:
+        if own := self._chains.get(None):
+            self._store.latest[self._name].created = own[0].id
         for event in events:
             if event.ver == 0 and event.tid is not None and event.tid > self._last_decided:
                 self._last_decided = event.tid
@@ -172,3 +176,15 @@ class RewindCheck:
             return None
         self._store.latest.pop(self._name, None)  # another experiment of that name may begin
         return removed_error(removal)
+
+
+def _know_again(store: Store, name: str) -> None:
+    """Let *store* know what this process knew of experiment *name* when it had the same store open before.
+
+    Not if that is gone from its first event on: then a person has begun anew. Nor to recover: most of it is not kept.
+    """
+    if name in store.latest or store.identity is None or (known := kept(store.identity, name)) is None:
+        return
+    first = next(iter(store.log.chain_documents(name, None)), None)
+    if first is not None and first.get("_id") == known.created and not store.recovers:
+        store.latest[name] = known

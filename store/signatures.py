@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
+
+from bson.binary import UUID_SUBTYPE, Binary
 
 from hstore.store.chain_digests import own_first
 from hstore.store.digest import digest
@@ -15,6 +18,7 @@ from hstore.store.keys import Keys
 from hstore.store.log_chains import quarantined_ids
 from hstore.store.signed_chains import Chain, vouched
 
+_NO_BEGINNING = "event 0 of its own chain is signed with no key that is known here"
 QUARANTINED = object()
 """In the place of the signature of an event that counts for nothing."""
 
@@ -33,6 +37,9 @@ class Signatures:
     """How many have no signature, and come after the last event of their chain that has one."""
     wrong: Sequence[str]
     """What is wrong with the first event of each chain whose signature, by a key that is known, does not match."""
+    refused: Sequence[str] = ()
+    """What those who have the keys say of the first event of each chain that none of them signs; of no other chain if
+    that is so of the beginning of the experiment's own. Nothing for one that was there before the keys were."""
 
 
 def look_at(documents: Iterable[Document], keys: Keys | None) -> Signatures:
@@ -62,19 +69,29 @@ class SignatureCheck:
         self.unknown: Counter[str] = Counter()
         self.unsigned = 0
         self.wrong: list[str] = []
+        self._refused: list[str] = []
+        self._begun: Any = None
         self._vouched: dict[Chain, tuple[int, bytes, str]] = {}
 
     def result(self) -> Signatures:
         """Return the counts."""
         return Signatures(
             is_checked=self.keys is not None, by_key=dict(self.by_key), unknown=dict(self.unknown),
-            unsigned=self.unsigned, wrong=tuple(self.wrong),
+            unsigned=self.unsigned, wrong=tuple(self.wrong), refused=tuple(self._refusals()),
         )  # fmt: skip
+
+    def _refusals(self) -> list[str]:
+        if self.keys is None or (self._begun in self.keys.unsigned and not self._vouched):
+            return []
+        return self._refused[:1] if self._refused[:1] == [_NO_BEGINNING] else self._refused
 
     def chain(self, tid: Chain, chain: Sequence[Document], digests: Sequence[bytes]) -> None:
         """Add the events of one *chain*, whose *digests* up to each event these are."""
+        if tid is None and chain:
+            self._begun = _as_uuid(chain[0].get("_id"))
         if tid not in self._vouched and all("mac" not in document for document in chain):
             self.unsigned += len(chain)
+            self._refuse(tid, 0)
             return
         whose = "its own chain" if tid is None else f"trial {tid}"
         signers: list[str] = []
@@ -90,6 +107,10 @@ class SignatureCheck:
             signers.append(signer or self._voucher(tid, ver, digests[ver]))
             if tid is None and signer:
                 self._note(document, signer)
+        if not signers[-1] and not was_wrong:
+            after = max((ver + 1 for ver, signer in enumerate(signers) if signer), default=0)
+            if rest := [ver for ver in range(after, len(chain)) if chain[ver].get("mac") is not QUARANTINED]:
+                self._refuse(tid, rest[0])
         later = ""
         for document, signer in zip(reversed(chain), reversed(signers), strict=True):
             later = signer or later
@@ -102,6 +123,10 @@ class SignatureCheck:
                 self.unsigned += 1
             elif signature[0] not in (self.keys.ids if self.keys else ()):
                 self.unknown[signature[0].hex()] += 1
+
+    def _refuse(self, tid: Chain, ver: int) -> None:
+        whose = "its own chain" if tid is None else f"trial {tid}"
+        self._refused.append(f"event {ver} of {whose} is signed with no key that is known here")
 
     def _signer(self, signature: Signature | None, digest: bytes) -> str:
         if signature is None:
@@ -129,6 +154,10 @@ def _digests(chain: Sequence[Document]) -> list[bytes]:
         except (KeyError, TypeError, AttributeError, ValueError, OverflowError):
             digests.append(b"")  # it has not the shape of an event
     return digests
+
+
+def _as_uuid(id: Any) -> Any:
+    return id.as_uuid() if isinstance(id, Binary) and id.subtype == UUID_SUBTYPE else id
 
 
 def _event(document: Document) -> Event | None:

@@ -16,7 +16,7 @@ from hstore.store.as_of import PastLog, When, events_at, parse
 from hstore.store.attachments import Attachments, MemoryAttachments
 from hstore.store.errors import HstoreError, InvalidValue, NotFound, StoreRewound
 from hstore.store.html import escaped, store_html
-from hstore.store.latest_events import LatestEvents
+from hstore.store.latest_events import LatestEvents, keep
 from hstore.store.log import EventLog
 from hstore.store.memory import MemoryLog
 from hstore.store.null_objects import NoClaims, NoReadModels
@@ -221,6 +221,8 @@ class Store:
     def close(self) -> None:
         """Close the connection; an embedded server that no other process uses stops."""
         if not self._is_closed:
+            if self.identity is not None:  # once it was told what is lost, this process may go on with what is there
+                keep(self.identity, {exp: known for exp, known in self.latest.items() if exp not in self.rewound})
             self.models.flush()
         self._is_closed = True
         getattr(self.log, "close", lambda: None)()

@@ -18,7 +18,7 @@ from bson.binary import UUID_SUBTYPE, Binary
 
 from hstore.store.digest import canonical
 from hstore.store.errors import NotFound, VerificationFailed
-from hstore.store.event_documents import are_tips
+from hstore.store.event_documents import are_tips, place
 from hstore.store.events import Document
 from hstore.store.keys import Keys
 from hstore.store.log_chains import DigestsAlone, LogChain, data_of, observed_by, prev_of
@@ -137,7 +137,9 @@ class _Check:
         for ver, document in enumerate(documents):
             of = document.get
             type_, data, by = of("type"), of("data"), of("by")
-            if of("ver") != ver or "raw" in document or type_ in _ELSEWHERE or type(data) is not dict:
+            if of("ver") != ver or "raw" in document or type(data) is not dict:
+                raise NeedsWholeLog
+            if type(type_) is not str or type_ in _ELSEWHERE or type(by) is not str or place(document) is None:
                 raise NeedsWholeLog
             if "origin" in data:  # see `lineage`
                 raise NeedsWholeLog

@@ -42,7 +42,7 @@ def read_tally(trials: Collection[Document], names: Sequence[str]) -> dict[str, 
     steps: list[Document] = [{"$match": {"exp": {"$in": [*names]}}}, {"$group": states}, {"$sort": {"_id": 1}}]
     for each in trials.aggregate(steps):
         tally = _tally_of(found, each)
-        if isinstance(state := each["_id"].get("state"), str):  # else no program of hstore wrote it
+        if type(state := each["_id"].get("state")) is str:  # else no program of hstore wrote it
             tally.counts[state] = each["n"]
     for name, tally in found.items():
         fields = {"_id": 0, "loss_kind": 1, "loss": 1, "tid": 1, "params": 1}
@@ -60,7 +60,7 @@ def _read_all(trials: Collection[Document], names: Sequence[str]) -> dict[str, T
     found: dict[str, Tally] = {}
     for each in trials.aggregate([{"$match": {"exp": {"$in": [*names]}}}, {"$group": group}, {"$sort": {"_id": 1}}]):
         tally = _tally_of(found, each)
-        if isinstance(state := each["_id"].get("state"), str):
+        if type(state := each["_id"].get("state")) is str:
             tally.counts[state] = each["n"]
             tally.best.update(each["best"] or {})  # only trials that are done are ranked
     return found

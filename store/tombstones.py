@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from hstore.store.errors import ExperimentRemoved, StoreUnreachable
+from hstore.store.events import TABLE_CODEC
 
 if TYPE_CHECKING:
     from pymongo.database import Database
@@ -84,7 +85,7 @@ class MongoRemovals:
     """See `Removals`. The first one makes the collection: a store from which nothing was removed needs none."""
 
     def __init__(self, database: Database[dict[str, Any]], retry: RetryPolicy) -> None:
-        self._collection = database[COLLECTION]
+        self._collection = database.get_collection(COLLECTION, TABLE_CODEC)
         self._retrying = retry
 
     def add(self, removal: Removal) -> None:

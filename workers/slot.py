@@ -184,7 +184,7 @@ class Slot:
             if (trial is None or trial.state == "queued") and (why := experiment.state.why_closed(tid)) is not None:
                 self.worker.leave_closed(experiment, tid, why)
             if trial is None or not self._is_to_take(experiment, trial):
-                self._show_as_held(experiment, tid)  # the read model that led us here lags behind
+                self._mend(experiment, tid)  # the read model that led us here
             else:
                 trials.append(trial)
         key, version = "", None
@@ -258,6 +258,20 @@ class Slot:
         if not is_soon:
             self._shown = time.monotonic()
         return is_soon
+
+    def _mend(self, experiment: Experiment, tid: int) -> None:
+        """Show in the read model what the log has of a trial that the read model says is queued, and is not to take."""
+        self._show_as_held(experiment, tid)
+        if (shown := self.store.models.queued(experiment.name, tid)) is None:
+            return
+        # A document is written after the events that are in it. So if the log, which is read after it, has fewer, no
+        # program of hstore wrote it.
+        trial, ver = experiment.load_trial(tid), shown.get("ver")
+        if experiment.state.why_closed(tid) is None and not (
+            trial is not None and isinstance(ver, int) and ver <= trial.ver
+        ):
+            self.store.models.remove(experiment.name, {tid: ver})
+            self._show_as_held(experiment, tid)
 
     def _show_as_held(self, experiment: Experiment, tid: int) -> None:
         """Show in the read model a trial that its holder has not shown, with a lease should it never do so."""

@@ -141,11 +141,11 @@ def _check_digests(store: Store, name: str) -> Iterator[Violation]:
         store.log.documents(name, quick=True), fetch=fetch, keys=store.keys, last=last, looks_for_content=False
     )  # fmt: skip
     if seen is not None:
-        wrong, findings = seen.signatures.wrong, seen.report.findings
+        signatures, findings = seen.signatures, seen.report.findings
     else:
         documents = list(store.log.documents(name))
-        wrong, findings = look_at(documents, store.keys).wrong, verify(documents, fetch=fetch).findings
-    yield from (Violation(kind="seal", message=message) for message in wrong)
+        signatures, findings = look_at(documents, store.keys), verify(documents, fetch=fetch).findings
+    yield from (Violation(kind="seal", message=message) for message in (*signatures.wrong, *signatures.refused))
     yield from (Violation(kind="seal", message=f.message, tid=f.tid, ver=f.ver) for f in findings)
 
 
@@ -347,10 +347,10 @@ def _check_models(shown: tuple[list[Document], Document | None], state: State, i
     from hstore.store.model_documents import EXPERIMENT_FIELDS, TRIAL_FIELDS, experiment_document, trial_document
 
     trials, experiment = shown
-    there = {document.get("tid"): document for document in trials}
+    there = {tid if isinstance(tid := document.get("tid"), int) else repr(tid): document for document in trials}
     for tid, trial in sorted(state.trials.items()):
         found = there.pop(tid, None)
-        ver = -1 if found is None else found.get("ver", -1)
+        ver = -1 if found is None else _number(found.get("ver"))
         if found is None or ver < trial.ver:
             if is_over:
                 known = "is missing" if found is None else f"knows its chain up to place {ver}, not {trial.ver}"
@@ -359,14 +359,19 @@ def _check_models(shown: tuple[list[Document], Document | None], state: State, i
             yield Violation(kind="model", message=f"the read model of trial {tid} has another {wrong}", tid=tid)
     for unknown in there:
         message = f"there is a read model of trial {unknown}, which is not in the log"
-        yield Violation(kind="model", message=message, tid=unknown)
-    if experiment is None or experiment.get("events", -1) < state.events:
+        yield Violation(kind="model", message=message, tid=unknown if isinstance(unknown, int) else None)
+    if experiment is None or _number(experiment.get("events")) < state.events:
         # A driver does not see notes beside trials that had ended, which change only these two fields.
         fields = EXPERIMENT_FIELDS - {"events", "last"}
         if is_over and (experiment is None or _different(experiment, experiment_document(state), fields)):
             yield Violation(kind="lag", message="the read model of the experiment is behind the log")
     elif wrong := _different(experiment, experiment_document(state), EXPERIMENT_FIELDS):
         yield Violation(kind="model", message=f"the read model of the experiment has another {wrong}")
+
+
+def _number(stored: object) -> int:
+    """Return what a read model says of how much of the log is in it; -1 if that is no number."""
+    return stored if isinstance(stored, int) else -1
 
 
 def _different(found: Document, wanted: Document, fields: Iterable[str]) -> str:

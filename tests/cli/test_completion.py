@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from click.shell_completion import BashComplete, FishComplete, ShellComplete, ZshComplete
 from histories import begin
+from pymongo.database import Database
 
 from hstore.cli.app import app
 from hstore.store.store import Store
@@ -51,3 +52,9 @@ def test_the_title_or_the_status_is_shown_beside_a_name(url: str, mongo_store: S
     mongo_store.experiment("digits").set_title("cleaned")
     found = ZshComplete(app, {}, "hstore", "_H").get_completions(["--store", url, "show"], "digits")
     assert [(each.value, each.help) for each in found] == [("digits", "cleaned"), ("digits-2", "open")]
+
+
+def test_what_is_shown_beside_a_name_steers_no_terminal(url: str, database: Database[Any]) -> None:
+    database["experiments"].update_one({"_id": "digits"}, {"$set": {"title": "\x1b]0;x\x07\u202e"}})
+    found = ZshComplete(app, {}, "hstore", "_H").get_completions(["--store", url, "show"], "digits")
+    assert [each.help for each in found] == ["\\x1b]0;x\\x07\\u202e", "open"]

@@ -13,13 +13,16 @@ from typing import Any
 
 import bson
 import pytest
+from histories import begin
+from pymongo.database import Database
 
 from hstore import Trials, fmin, hp, rand
 from hstore.engine.audit.replay import derive_again
+from hstore.engine.evaluation import attempt
 from hstore.engine.hyperopt.mongo_trials import MongoTrials
 from hstore.store.bundle import BundleLog, import_bundle, open_bundle, write_bundle
-from hstore.store.errors import Conflict, InvalidEvent, InvalidValue
-from hstore.store.events import CODEC
+from hstore.store.errors import Conflict, InvalidEvent, InvalidValue, VerificationFailed
+from hstore.store.events import CODEC, Done, Queued, Requeued
 from hstore.store.experiment import Experiment
 from hstore.store.store import Store
 from hstore.store.verify import verify
@@ -166,3 +169,49 @@ def test_a_long_search_is_written_and_read_an_event_at_a_time(
     read_with = tracemalloc.get_traced_memory()[1] - before
     tracemalloc.stop()
     assert max(written_with, read_with) < n * large / 3
+
+
+@pytest.mark.parametrize("hurt", [{"v": 7}, {"data.loss": "low"}, {"data.result": b"\xff"}])
+def test_what_is_quarantined_is_carried_along_and_stays_so(
+    mongo_store: Store, database: Database[Any], hurt: dict[str, Any]
+) -> None:
+    experiment = begin(mongo_store, "q")
+    for tid in range(2):
+        decided = {"point": {"x": 0.5}, "params": {"x": 0.5}, "observed": experiment.observed()}
+        experiment.append(experiment.compose((Queued, tid, decided), attempt.claim(tid, attempts=0, worker="w")))
+    end = {"result": {"status": "ok", "loss": 0.5}, "status": "ok", "loss": 0.5}
+    experiment.append(experiment.compose(attempt.begin(1, pid=1, objective=None), (Done, 1, end)))
+    events = database["events"]
+    last = events.find_one({"exp": "q", "tid": 1, "type": "done"})
+    assert last is not None
+    events.update_one({"_id": last["_id"]}, {"$set": hurt}, bypass_document_validation=True)
+    events.insert_one({**last, "_id": uuid.uuid4(), "ver": 99})  # a stray
+    events.insert_one({**last, "_id": "text", "tid": "none"}, bypass_document_validation=True)  # which no store takes
+    experiment = mongo_store.experiment("q")
+    assert experiment.quarantine("w", unreadable=True) is not None
+    experiment.append(experiment.compose((Requeued, 1, {"why": "again"})))
+    head, file = experiment.head, written(experiment)
+    mongo_store.log.remove("q")
+    again, new = import_bundle(mongo_store, io.BytesIO(file))
+    assert (again.head, new, events.count_documents({"exp": "q"})) == (head, again.state.events, new + 1)
+    assert verify(again.documents(), fetch=mongo_store.attachments.get).findings == ()
+    assert again.set_aside == []
+    assert import_bundle(mongo_store, io.BytesIO(file))[1] == 0
+    assert again.trials[1].state == "queued"
+    there = Store.in_memory()
+    assert import_bundle(there, io.BytesIO(file))[0].head == head
+    for made in (again.copy("copy", force=True), mongo_store.fork("q", "fork")):
+        assert made.digest(1, 4) == again.digest(1, 4)
+        assert verify(made.documents(), fetch=mongo_store.attachments.get).findings == ()
+
+
+def test_a_file_in_which_an_event_was_changed_is_not_imported(searched: Experiment) -> None:
+    def change(events: bytes) -> bytes:
+        documents = bson.decode_all(events, CODEC)
+        next(each for each in documents if each["type"] == "done")["data"]["loss"] = -9.0
+        return b"".join(bson.encode(each, codec_options=CODEC) for each in documents)
+
+    there = Store.in_memory()
+    with pytest.raises(VerificationFailed, match="is not imported: event 3 of trial 0 was changed"):
+        import_bundle(there, changed(written(searched), "events.bson", change))
+    assert there.experiments() == []

@@ -25,6 +25,8 @@ from hstore.store.event_documents import SPILL_ABOVE, to_document
 from hstore.store.events import CODEC, Document, Done, Queued, Reserved, Running
 from hstore.store.experiment import Experiment
 from hstore.store.keys import Keys, new_key
+from hstore.store.log_chains import chains_of
+from hstore.store.published_head import find_head
 from hstore.store.store import Store
 from hstore.store.verify import verify
 
@@ -179,7 +181,8 @@ def test_signatures_are_copied_and_another_key_refuses_them_until_a_person_signs
     assert there.experiment("a").set_aside_if_signed() == []
 
 
-def test_a_large_event_is_copied_with_its_digest_or_refused(mongo_store: Store) -> None:
+@pytest.mark.parametrize("room", [-3000, -1700, -400, 0, 400, 100_000])
+def test_an_event_of_any_size_is_copied_forked_and_carried_in_a_file(mongo_store: Store, room: int) -> None:
     def one(name: str, size: int) -> Experiment:
         experiment = begin(mongo_store, name)
         result = {"status": "ok", "loss": 1.0, "log": "x" * size}
@@ -193,11 +196,20 @@ def test_a_large_event_is_copied_with_its_digest_or_refused(mongo_store: Store) 
         )
         return experiment
 
-    large = one("n", 100_000)
-    assert findings(large.copy("copy")) == []
-    beside = len(bson.encode(to_document(large.chain(0)[-1]), codec_options=CODEC)) - 100_000
-    with pytest.raises(InvalidEvent, match="too large to be kept under another name"):
-        one("m", SPILL_ABOVE - beside).copy("copy of it")  # as large as an event can be
+    beside = len(bson.encode(to_document(one("measured", 0).chain(0)[-1]), codec_options=CODEC)) - len("measured") + 1
+    original = one("o", SPILL_ABOVE - beside + room)  # 0: as large as an event can be without moving a part of it out
+    stored = [*original.documents()][-1]
+    assert ("spilled" in stored["data"]) is (room > 0)
+    copy, fork = original.copy("ä" * 200), mongo_store.fork("o", "ö" * 200)
+    again = copy.copy("ü" * 200)
+    for each in (copy, fork, again):
+        assert each.digest(0, 3) == original.digest(0, 3)
+        assert findings(each) == []
+    file = io.BytesIO()
+    write_bundle(again, file, version="0")
+    mongo_store.log.remove(again.name)
+    assert import_bundle(mongo_store, file)[0].head == again.head
+    assert findings(again) == []
 
 
 @given(st.integers(0, 2**32))
@@ -226,3 +238,16 @@ def test_a_search_in_memory_is_copied_into_a_mongodb(mongo_store: Store) -> None
     copy = trials.experiment.copy("kept", store=mongo_store)
     assert [trial.loss for trial in copy.trials] == trials.losses()
     assert findings(mongo_store.experiment("kept")) == []
+
+
+def test_a_head_that_was_published_earlier_is_found_in_a_copy_and_in_what_was_imported(mongo_store: Store) -> None:
+    published = search(mongo_store, "a", 3).head
+    original = search(mongo_store, "a", 6)
+    file = io.BytesIO()
+    write_bundle(original, file, version="0")
+    copy = original.copy("b")
+    mongo_store.log.remove("a")
+    for experiment in (copy, import_bundle(mongo_store, file)[0]):
+        found = find_head(chains_of(experiment.documents()), published)
+        assert found is not None
+        assert found.decisions == 3

@@ -18,11 +18,12 @@ from hstore import fmin, hp, rand
 from hstore.engine.audit.check import check
 from hstore.engine.audit.replay import derive_again
 from hstore.engine.evaluation import attempt
+from hstore.store.arrival import events_as_they_arrived
 from hstore.store.copying import renamed
 from hstore.store.errors import ClosedChain, InvalidValue, NotFound, NotSigned
 from hstore.store.events import Done, Event, Queued
 from hstore.store.experiment import Experiment
-from hstore.store.fork_cut import cut_of, in_order_of_arrival
+from hstore.store.fork_cut import cut_of
 from hstore.store.forking import fork
 from hstore.store.keys import Keys
 from hstore.store.lineage import Lineage, compare
@@ -114,7 +115,8 @@ def test_a_fork_that_was_killed_takes_no_event_and_goes_on_when_it_is_made_again
     source = searched(mongo_store)
     chains: dict[int | None, Sequence[Event]] = {None: source.chain(None)}
     chains |= {trial.tid: source.chain(trial.tid) for trial in source.trials}
-    events = in_order_of_arrival(cut_of(source.events, chains))
+    cut = cut_of(source.events, chains)
+    events = [*events_as_they_arrived(event for chain in cut.values() for event in chain)]
     mongo_store.log.append([renamed(event, "again") for event in events[:9]])
     half = mongo_store.experiment("again")
     with pytest.raises(ClosedChain, match="not whole yet"):

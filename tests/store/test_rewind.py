@@ -430,3 +430,19 @@ def test_all_that_one_append_wrote_is_named_when_it_is_lost(mongo_store: Store, 
     with pytest.raises(StoreRewound) as raised:
         worker.refresh()
     assert {(3, 3), (4, 1), (4, 2)} <= {*raised.value.lost}
+
+
+def test_a_process_that_opens_the_store_again_knows_what_it_knew(mongo_url: str, database: Database[Any]) -> None:
+    with open_store(mongo_url) as store:
+        begun(store)
+    after_trial(2)(database)
+    with open_store(mongo_url) as store:
+        for _ in range(2):
+            with pytest.raises(StoreRewound, match=r"the store lost \d events of 'e': trial"):
+                store.experiment("e")
+    with open_store(mongo_url) as store:  # it was told once, and goes on with what is there
+        assert len(store.experiment("e").trials) == 2
+        store.experiment("e").append(store.experiment("e").compose(queued(2)))
+    database["events"].delete_many({})
+    with open_store(mongo_url) as store:  # a person begins anew
+        assert len(begun(store, 1).trials) == 2
