@@ -7,7 +7,7 @@ import difflib
 import math
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from copy import copy
 from typing import TYPE_CHECKING, Any
 
@@ -90,6 +90,8 @@ class Store:
         """What experiments may begin from instead of the whole log; never the truth."""
         self.removals: Removals = MemoryRemovals() if removals is None else removals
         """The tombstones of experiments that people removed."""
+        self.before_close: list[Callable[[], object]] = []
+        """Called once before the connection is closed: what still has to be written."""
         self._is_closed = False
 
     @classmethod
@@ -220,6 +222,8 @@ class Store:
     def close(self) -> None:
         """Close the connection; an embedded server that no other process uses stops."""
         if not self._is_closed:
+            for write in self.before_close:
+                write()
             self.models.flush()
         self._is_closed = True
         getattr(self.log, "close", lambda: None)()
