@@ -36,7 +36,5 @@ def snapshot(session: Session, experiment: str, as_json: bool) -> None:
         print_json({"name": found.name, "written": bool(n), "settled": n, "trials": total})
     elif n:
         print_note(f"{experiment}: a snapshot of {n} of {total} trials was written")
-    elif found.state.pruner:
-        print_note(f"{experiment}: no snapshot was written: a search with a pruner needs its events")
     else:
         print_note(f"{experiment}: no snapshot was written: no trial has ended that a later decision knows of")

@@ -190,16 +190,21 @@ class Experiment(FoldedLog, Housekept):
                 continue
             return events
 
-    def append(self, events: Sequence[Event], *, more_to_come: bool = False, not_yet: Collection[int] = ()) -> None:
+    def append(
+        self, events: Sequence[Event], *, more_to_come: bool = False, not_yet: Collection[int] = (),
+        was_read: bool = False,
+    ) -> None:  # fmt: skip
         """Make *events* durable, fold them, bring the read models up to them (unless *more_to_come* at once).
 
         not_yet: trials whose documents may wait for the next append, or for `project`: one that soon ends is then
             written once.
+        was_read: whether what they build on was read a moment ago for their sake: then nothing looks for it again,
+            however seldom this process appends.
         Raises `Conflict` if another writer was first; what it wrote has been read and folded then.
         Raises `StoreRewound` if the store lost what these events build on; nothing is written then.
         """
         check = self._rewind_check
-        is_due = check.is_due(events)
+        is_due = check.is_due(events, was_read=was_read)
         try:
             check.guarded(
                 lambda: self.store.log.append(events, held=check.ids_below(events), is_checked=not is_due),

@@ -9,7 +9,6 @@ from uuid import UUID
 from hstore.store.events import Event
 from hstore.store.log import EventIds
 
-
 MOST_KEPT = 100
 """Of so many experiments at most the latest events are kept once their stores were closed."""
 
@@ -55,7 +54,7 @@ _CLOSED: dict[tuple[UUID, str], LatestEvents] = {}
 
 
 def keep(store: UUID, known: Mapping[str, LatestEvents]) -> None:
-    """Keep what is *known* by experiment of the *store* with that identity, which was closed: it may be opened again."""
+    """Keep what is *known* by experiment of the *store* that was closed: it may be opened again."""
     for exp, latest in known.items():
         if latest.created is not None:
             _CLOSED.pop((store, exp), None)

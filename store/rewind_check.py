@@ -65,14 +65,14 @@ class RewindCheck:
         """Return the events that must be in the log for *events* to be appended: what they follow, and the latest."""
         return self._latest() | self._ends({event.tid for event in events})
 
-    def is_due(self, events: Sequence[Event]) -> bool:
-        """Return whether it has to be looked before *events* are appended."""
+    def is_due(self, events: Sequence[Event], *, was_read: bool = False) -> bool:
+        """Return whether it has to be looked before *events* are appended. was_read: see `Experiment.append`."""
         moment = time.monotonic()
         age = moment - self._looked
         kinds = {type(event) for event in events}
         if kinds == {Reported}:
             return age > REPORT_SECONDS
-        if moment - self._appended_before > BUSY_SECONDS:
+        if moment - self._appended_before > BUSY_SECONDS and not (was_read and self._is_unused):
             return True
         if kinds >= {Queued, Reserved} and age < RECENT_SECONDS and moment - self._looked_before < BUSY_SECONDS:
             return False

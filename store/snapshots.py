@@ -235,7 +235,8 @@ def _tails_of(vers: Mapping[int, int]) -> ReadCursor:
 def save_snapshot(experiment: Experiment, *, is_kept: bool = True) -> int:
     """Write a snapshot of what *experiment* has read, for others to begin from; return how many trials are columns.
 
-    0: nothing was written, since no trial has ended, or since what a search with a pruner needs is not in one.
+    0: nothing was written, since no trial has ended, or since events were set aside. What a pruner reads of others,
+    their reports, is read from the log also where a search begins from one.
     is_kept: False has *experiment* itself keep no more than the columns of these trials, as if it had begun from them.
     Raises `NotSigned` as `Experiment.check_signatures` does.
     """
@@ -245,7 +246,7 @@ def save_snapshot(experiment: Experiment, *, is_kept: bool = True) -> int:
     state, store = experiment.state, experiment.store
     own = [] if state.ver < 0 else experiment.chain(None)
     is_mended = bool(state.aside) or any(isinstance(event, Quarantined) for event in own)
-    if not state.trials or not own or state.pruner or is_mended:
+    if not state.trials or not own or is_mended:
         return 0
     settled = experiment.settled()
     if not (n := len(settled)):

@@ -7,7 +7,7 @@ import difflib
 import math
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -91,6 +91,8 @@ class Store:
         """What experiments may begin from instead of the whole log; never the truth."""
         self.removals: Removals = MemoryRemovals() if removals is None else removals
         """The tombstones of experiments that people removed."""
+        self.before_close: list[Callable[[], object]] = []
+        """Called once before the connection is closed: what still has to be written."""
         self._is_closed = False
 
     @classmethod
@@ -221,6 +223,8 @@ class Store:
     def close(self) -> None:
         """Close the connection; an embedded server that no other process uses stops."""
         if not self._is_closed:
+            for write in self.before_close:
+                write()
             if self.identity is not None:  # once it was told what is lost, this process may go on with what is there
                 keep(self.identity, {exp: known for exp, known in self.latest.items() if exp not in self.rewound})
             self.models.flush()

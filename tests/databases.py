@@ -121,7 +121,7 @@ def _shape(database: Database[dict[str, Any]]) -> tuple[bytes, list[str]]:
 
 
 def _empty(database: Database[dict[str, Any]], names: list[str]) -> None:
-    """Remove what a test wrote to the collections *names*, and make it another store than the one that the test knew."""
+    """Remove what a test wrote to the collections *names*, and make it another store than the test knew."""
     first, *others = [(name, [{"$limit": 1}, {"$project": {"_id": 0, "name": {"$literal": name}}}]) for name in names]
     looks = [{"$unionWith": {"coll": name, "pipeline": pipeline}} for name, pipeline in others]
     filled = database.get_collection(first[0], read_concern=ReadConcern("local")).aggregate([*first[1], *looks])

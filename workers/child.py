@@ -2,7 +2,8 @@
 
 Over a socket pair go pickled tuples. To the child: ("load", key, spec), answered by ("loaded", version) or
 ("unloadable", (why, hint)); ("evaluate", key, job), answered by any number of ("call", name, arguments), each of
-which is answered by (is_error, value), and in the end by ("done" | "failed", data, warnings).
+which is answered by (is_error, value), and in the end by ("done" | "failed", data, warnings). Where no pruner is to be
+asked, reports come as ("say", step, value), which is not answered unless they cannot be written: ("refused", error).
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ LOOK_SECONDS = 2.0
 LAST_SECONDS = 5.0
 """How long a process that has hung up may take to end."""
 CHUNK = 1 << 20
+MOST_SAID = 1000
+"""Reports that are written at once, if so many came while the ones before were written."""
 
 
 class Child:
@@ -137,14 +140,21 @@ class Child:
                 left = None if deadline is None else deadline - time.monotonic()
                 if left is not None and left <= 0:
                     return self._too_long(time_limit or 0.0, began, tail)
+                if is_short and time.monotonic() - began >= MOMENT:
+                    is_short = False
+                    on_long()
                 if is_short:
                     left = MOMENT if left is None else min(left, MOMENT)
                 if not self._drain(tail, timeout=left):
-                    if is_short and time.monotonic() - began >= MOMENT:
-                        is_short = False
-                        on_long()
                     continue
                 kind, *content = self._line.recv()
+                if kind == "say":
+                    said, kind, content = self._hear(content)
+                    is_error, answer = _answer(serve, "reports", (said,))
+                    if is_error:
+                        self._line.send(("refused", answer))
+                    if not kind:
+                        continue
                 if kind == "call":
                     self._line.send(_answer(serve, *content))
                     continue
@@ -154,6 +164,21 @@ class Child:
         except (EOFError, OSError):  # also a broken pipe: it died before it heard of the job
             self._drain_rest(tail)
             return self._died(began, tail)
+
+    def _hear(self, first: list[Any]) -> tuple[list[list[Any]], str, list[Any]]:
+        """Return what was said, *first* and all that has come since, and the kind and content of what came behind it.
+
+        The kind is empty if nothing else came. What has come is all there is if the process has ended: the next look
+        notices.
+        """
+        said = [first]
+        with contextlib.suppress(EOFError, OSError):
+            while len(said) < MOST_SAID and self._line.poll():
+                kind, *content = self._line.recv()
+                if kind != "say":
+                    return said, kind, content
+                said.append(content)
+        return said, "", []
 
     def abort(self, why: str) -> None:
         """See `TrialExecutor.abort`."""

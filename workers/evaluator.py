@@ -27,7 +27,7 @@ from hstore.engine.evaluation.domain import BoundObjective, version
 from hstore.engine.evaluation.objective_spec import ObjectiveSpec, load, short
 from hstore.engine.evaluation.script import Script
 from hstore.store.errors import CannotLoad, HstoreError, InvalidValue
-from hstore.store.values import normalise
+from hstore.store.values import INT64, normalise
 
 if TYPE_CHECKING:
     from hstore.engine.hyperopt.mongo_trials import MongoTrials
@@ -47,8 +47,12 @@ class RemoteCtrl(BaseCtrl):
 
     has_all_of_ctrl = True
 
-    def __init__(self, ask: Callable[..., Any], job: Mapping[str, Any]) -> None:
+    def __init__(
+        self, ask: Callable[..., Any], job: Mapping[str, Any], *, say: Callable[[int, float], object] | None = None
+    ) -> None:
+        """say: takes what is reported where no pruner is to be asked, and does not wait for it to be in the log."""
         self._ask = ask
+        self._say = say
         self._job = job
         self.tid = job["tid"]
         self._asked = -ASK_SECONDS
@@ -90,6 +94,9 @@ class RemoteCtrl(BaseCtrl):
 
     def judge(self, step: int, value: float) -> bool:
         """See `BaseCtrl.judge`: the worker decides, which reads what others have reported."""
+        if self._say is not None and step in INT64:  # else it is refused, which only this call is to hear
+            self._say(step, value)
+            return False
         is_hopeless: bool = self._ask("report", step, value)
         return is_hopeless
 
@@ -162,7 +169,7 @@ class Evaluator:
                 return
             if kind == "load":
                 self.line.send(self._load(*content))
-            else:
+            elif kind == "evaluate":  # else it is what the last objective has not lived to hear
                 answer = self._evaluate(*content)
                 if os.getpid() != self.pid:  # the objective forked, and its child came back from it too
                     os._exit(0)
@@ -188,7 +195,8 @@ class Evaluator:
             os.chdir(self.workdir)  # the last objective may have gone elsewhere
             domain, script = self.domains[key]
             with script.as_main():
-                result = domain.evaluate(job["point"], RemoteCtrl(partial(self._ask, job), job))
+                say = None if job.get("has_pruner", True) else partial(self._say, job)
+                result = domain.evaluate(job["point"], RemoteCtrl(partial(self._ask, job), job, say=say))
             seconds = time.monotonic() - began
             plain = attempt.plain_result(result, said.append)
             answer: tuple[str, Any] = ("done", attempt.done(plain, seconds, objectives=domain.objectives))
@@ -213,17 +221,38 @@ class Evaluator:
                 setattr(sys, name, io.TextIOWrapper(io.BufferedWriter(raw), "utf-8", "replace", line_buffering=True))
 
     def _ask(self, job: Mapping[str, Any], name: str, *arguments: Any) -> Any:
-        """Return the worker's answer to a call; raises the exception that it answered with."""
+        """Return the worker's answer to a call; raises the exception that it answered with.
+
+        Raises also what the worker could not write of what was said before.
+        """
+        with self._speaking(job):
+            self.line.send(("call", name, arguments))
+            refused: Exception | None = None
+            while (message := self.line.recv())[0] == "refused":
+                refused = message[1]
+        is_error, answer = message
+        if is_error:
+            raise answer
+        if refused is not None:
+            raise refused
+        return answer
+
+    def _say(self, job: Mapping[str, Any], step: int, value: float) -> None:
+        """Tell the worker what was reported, and go on; raises what it could not write of what was said before."""
+        with self._speaking(job):
+            if self.line.poll():  # nothing else comes unasked
+                raise self.line.recv()[1]
+            self.line.send(("say", step, value))
+
+    @contextlib.contextmanager
+    def _speaking(self, job: Mapping[str, Any]) -> Iterator[None]:
+        """Speak for the trial of *job*: one thread at a time, as long as its objective has not returned."""
         if os.getpid() != self.pid:
             raise RuntimeError("a forked process cannot speak for the trial")
         with self._asking:  # an objective may have threads, and they may outlive it
             if job is not self._job:
                 raise RuntimeError(f"the objective has returned: nothing more can be said of trial {job['tid']}")
-            self.line.send(("call", name, arguments))
-            is_error, answer = self.line.recv()
-        if is_error:
-            raise answer
-        return answer
+            yield
 
 
 def show_logging() -> None:

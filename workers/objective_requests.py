@@ -36,6 +36,8 @@ class ObjectiveRequests:
         match name:
             case "report":
                 return self.ctrl.judge(*arguments)
+            case "reports":
+                return self.ctrl.judge_all(*arguments)
             case "tell":
                 return self.ctrl.append_report(**arguments[0])
             case "should_stop":

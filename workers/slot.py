@@ -312,7 +312,10 @@ class Slot:
     def _call(self, work: Work) -> CallResult:
         exp, tid = work.taken.exp, work.tid
         trial = work.experiment.state.trials[tid]
-        job = {"exp": exp, "tid": tid, "attempt": trial.attempt, "point": dict(trial.point), "uri": self.store.uri}
+        job = {
+            "exp": exp, "tid": tid, "attempt": trial.attempt, "point": dict(trial.point), "uri": self.store.uri,
+            "has_pruner": bool(work.experiment.state.pruner),
+        }  # fmt: skip
         self._begun = attempt.begin(tid, pid=self.evaluator.pid, objective=work.version)
         result = self.evaluator.evaluate(
             work.key, job, serve=self._requests(work), time_limit=self.worker.trial_timeout,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from hstore.engine.algorithms.algorithm import Exhausted
 from hstore.engine.algorithms.finite import Finite, endless
 from hstore.engine.algorithms.history import VOID, History
-from hstore.engine.space import Point, Space
+from hstore.engine.space import Parameter, Point, Space
 
 _PROPOSALS = 64
 
@@ -23,19 +23,30 @@ class Tried:
     """The points of all trials but void ones."""
 
     def __init__(self, space: Space, history: History) -> None:
-        self._labels = space.labels
-        counts = history.kinds != VOID
-        columns = [history.column(label)[counts] for label in space.labels]
-        self._rows: NDArray[np.float64] = np.stack(columns, axis=1) if columns else np.empty((counts.sum(), 0))
-        self._rows[np.isnan(self._rows)] = np.inf  # which no label has as a value, and which equals itself
+        self._history = history
+        # A continuous label leaves hardly a trial to be looked at further, so one column is compared, not all.
+        self._labels = sorted(space.labels, key=lambda label: _is_coarse(space[label]))
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return int(np.count_nonzero(self._history.kinds != VOID))
 
     def __contains__(self, point: object) -> bool:
         assert isinstance(point, dict)
-        row = np.array([point.get(label, np.inf) for label in self._labels])
-        return bool((self._rows == row).all(axis=1).any())
+        same: NDArray[np.intp] | None = None
+        for label in self._labels:
+            column = self._history.column(label)
+            values = column if same is None else column[same]
+            value = point.get(label)
+            found = np.flatnonzero(np.isnan(values) if value is None else values == value)
+            same = found if same is None else same[found]
+            if not len(same):
+                return False
+        kinds = self._history.kinds
+        return bool(np.any((kinds if same is None else kinds[same]) != VOID))
+
+
+def _is_coarse(parameter: Parameter) -> bool:
+    return parameter.is_categorical or parameter.q is not None
 
 
 def new_point(

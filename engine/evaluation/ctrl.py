@@ -6,7 +6,7 @@ import logging
 import os
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hstore.engine.evaluation.attachments import ChainAttachments
@@ -102,6 +102,11 @@ class BaseCtrl(ABC):
     def judge(self, step: int, value: float) -> bool:
         """Append a reported value, with the pruner's decision if it is to stop; return whether it is."""
 
+    def judge_all(self, reported: Iterable[tuple[int, float]]) -> None:
+        """Do what `judge` does for each step and value that were *reported* one after the other."""
+        for step, value in reported:
+            self.judge(step, value)
+
     @abstractmethod
     def append_report(self, **data: Any) -> None:
         """Append a `reported` event; raises `Conflict` if the trial was given to another process."""
@@ -157,13 +162,26 @@ class TrialCtrl(BaseCtrl):
             self.append_report(**data)
         return self._is_hopeless
 
+    def judge_all(self, reported: Iterable[tuple[int, float]]) -> None:
+        """See `BaseCtrl.judge_all`: in one append, unless there is a pruner to ask. Raises as `append_report` does."""
+        if self._pruning is not None and self._pruning.pruner is not None:
+            super().judge_all(reported)
+            return
+        reported = list(reported)
+        for step, value in reported:
+            self._curve.add(step, value)
+        self._append([{"step": step, "value": value} for step, value in reported])
+
     def append_report(self, **data: Any) -> None:
         """See `BaseCtrl.append_report`; raises `InvalidValue` if no process evaluates the trial."""
+        self._append([data])
+
+    def _append(self, reports: Sequence[Mapping[str, Any]]) -> None:
         taken = self._taken
         if taken is None:
             raise InvalidValue("the trial is not being evaluated", hint="its document's state says whether it is")
         with gate(self._experiment):
-            append_held(self._experiment, taken, [(Reported, self.tid, data)])
+            append_held(self._experiment, taken, [(Reported, self.tid, data) for data in reports])
 
     def _is_unwanted(self) -> bool:
         if time.monotonic() - self._looked > LOOK_SECONDS:

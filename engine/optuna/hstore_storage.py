@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import threading
-import time
 import uuid
 import weakref
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from typing import Any
+from typing import Any, TypeAlias
 
 from optuna.distributions import BaseDistribution, check_distribution_compatibility
 from optuna.exceptions import DuplicatedStudyError, UpdateFinishedTrialError
@@ -16,16 +13,17 @@ from optuna.storages._base import DEFAULT_STUDY_NAME_PREFIX
 from optuna.storages._heartbeat import BaseHeartbeat
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
-from pymongo.errors import PyMongoError
 
 from hstore.engine.optuna import trial_events
 from hstore.engine.optuna.reading_storage import NOT_FOUND, ReadingStorage
 from hstore.engine.optuna.said import DELETED, SYSTEM, USER, attribute, with_said
 from hstore.engine.optuna.study_names import MOST_TRIALS, experiment_name, number_of_trial, study_and_tid, study_number
 from hstore.engine.optuna.study_record import StudyRecord, read_record
+from hstore.engine.optuna.study_writer import StudyWriter
 from hstore.engine.optuna.trial_events import created_by_optuna
-from hstore.store.errors import Conflict, HstoreError, InvalidValue
-from hstore.store.events import Created, Done, Failed, Noted, Reported, Requeued, Running
+from hstore.engine.optuna.turns import Turns
+from hstore.store.errors import Conflict, InvalidValue
+from hstore.store.events import Created, Noted, Reported
 from hstore.store.experiment import Experiment, PendingEvent
 from hstore.store.fold import HELD
 from hstore.store.open_store import open_store
@@ -34,9 +32,8 @@ from hstore.store.store import Store
 FOR_GOOD = 10 * 365 * 86_400.0
 """Seconds that a trial is held for where there are no heartbeats: as in Optuna, until its program ends it."""
 
-
-SHOWN_SECONDS = 0.3
-"""How long what happens to a running trial may wait to be shown to queries: each change costs a round trip."""
+DecideOf: TypeAlias = Callable[[StudyRecord, int], list[PendingEvent]]
+"""Called with a study and a tid; returns what is to be appended of that trial."""
 
 
 class HstoreStorage(ReadingStorage, BaseHeartbeat):
@@ -67,19 +64,15 @@ class HstoreStorage(ReadingStorage, BaseHeartbeat):
                 raise ValueError(f"The value of `{name}` should be a positive integer.")
         self.store = open_store(url) if store is None else store
         """The store, for all else that hstore does with one."""
-        if store is None:
-            weakref.finalize(self, self.store.close)  # Optuna has no call that ends a storage
         self._interval = heartbeat_interval
         self._grace = grace_period
         self._callback = heartbeat_stale_trial_callback
         self._session = uuid.uuid4().hex
         self._known: dict[int, StudyRecord] = {}
-        self._running: set[tuple[int, int]] = set()
-        """Study and number of each trial that runs for this storage: it alone writes to them, as a rule."""
-        self._shown = time.monotonic()
-        """When what queries read was last brought up to the log."""
-        self._unshown: set[int] = set()
-        """Studies of which queries are still to be shown something, which a timer does."""
+        self._turns = Turns(self.store.url if self.store.is_durable else "")
+        self._writer = StudyWriter(self.store, self._gate, lease=self._lease)
+        # Optuna has no call that ends a storage.
+        weakref.finalize(self, self.store.close if store is None else self._writer.write_all)
 
     def __getstate__(self) -> dict[str, Any]:
         if not self.store.is_durable:
@@ -158,7 +151,7 @@ class HstoreStorage(ReadingStorage, BaseHeartbeat):
         """See `BaseStorage`. Its experiment stays, and Optuna does not see it any more."""
         with self._gate:
             note = with_said({"note": "deleted by Optuna"}, {"op": DELETED})
-            self._append(self._there(study_id), lambda: [(Noted, None, note)])
+            self._writer.append(self._there(study_id), lambda: [(Noted, None, note)])
 
     def set_study_user_attr(self, study_id: int, key: str, value: Any) -> None:
         """See `BaseStorage`."""
@@ -170,61 +163,16 @@ class HstoreStorage(ReadingStorage, BaseHeartbeat):
 
     def _set_study_attr(self, study_id: int, said: dict[str, Any]) -> None:
         with self._gate:
-            self._append(self._there(study_id, fresh=False), lambda: [(Noted, None, with_said({}, said))])
-
-    def _append(
-        self, record: StudyRecord, decide: Callable[[], Sequence[PendingEvent]], *, is_urgent: bool = True
-    ) -> bool:
-        """Append what *decide* says; return whether there was anything. It is asked again when another was first.
-
-        is_urgent: whether what queries read has to show it at once, and not with the next that is.
-        """
-        if not record.is_of_optuna:
-            raise InvalidValue(
-                f"experiment {record.experiment.name!r} is a search of hstore's, which Optuna can read and not change",
-                hint="give the study another name",
-            )
-
-        def decide_again() -> Sequence[PendingEvent]:
-            record.update()
-            return decide()
-
-        is_urgent = is_urgent or time.monotonic() - self._shown >= SHOWN_SECONDS
-        events = record.experiment.append_decided(decide_again, more_to_come=not is_urgent)
-        if is_urgent:
-            self._shown = time.monotonic()
-        elif events:
-            self._show_soon(record)
-        for event in events:
-            if isinstance(event, Running):
-                self._running.add((record.number, event.tid))
-            elif isinstance(event, (Done, Failed, Requeued)):
-                self._running.discard((record.number, event.tid))
-        record.update()
-        return bool(events)
-
-    def _show_soon(self, record: StudyRecord) -> None:
-        """Have queries show *record* in a moment, also if the program does nothing more: a trial may take hours."""
-        if not self._unshown and self.store.is_durable:
-            timer = threading.Timer(SHOWN_SECONDS, self._show)
-            timer.daemon = True
-            timer.start()
-        self._unshown.add(record.number)
-
-    def _show(self) -> None:
-        # At worst it is shown later: with the next append, or by a worker's reaper.
-        with self._gate, suppress(HstoreError, PyMongoError):
-            unshown, self._unshown = self._unshown, set()
-            self._shown = time.monotonic()
-            for study in unshown:
-                self.store.models.project(self._known[study].experiment.state, ())
+            self._writer.append(self._there(study_id, fresh=False), lambda: [(Noted, None, with_said({}, said))])
 
     # -- trials -----------------------------------------------------------------------------------------------
 
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
         """See `BaseStorage`."""
         with self._gate:
-            record = self._there(study_id, fresh=False)
+            name = self._there(study_id, fresh=False).experiment.name
+        with self._turns.of(name) as turn, self._gate:
+            record = self._there(study_id, fresh=turn.made > len(self._record(study_id).experiment.state.trials))
             made = 0
 
             def decide() -> list[PendingEvent]:
@@ -236,7 +184,9 @@ class HstoreStorage(ReadingStorage, BaseHeartbeat):
                 return trial_events.new_trial(record, made, template_trial, lease=self._lease)
 
             # A trial soon asks for its first parameter; only a lease has to be there at once.
-            self._append(record, decide, is_urgent=template_trial is not None or self._interval is not None)
+            is_urgent = template_trial is not None or self._interval is not None
+            self._writer.append(record, decide, is_urgent=is_urgent, was_read=True)
+            turn.note(made + 1)
         return number_of_trial(study_id, made)
 
     def set_trial_param(
@@ -249,7 +199,7 @@ class HstoreStorage(ReadingStorage, BaseHeartbeat):
                 check_distribution_compatibility(known, distribution)
             return [trial_events.param(record, tid, param_name, param_value_internal, distribution)]
 
-        self._update(trial_id, decide, is_urgent=False)
+        self._say(trial_id, decide)
 
     def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
         """See `BaseStorage`."""
@@ -259,7 +209,9 @@ class HstoreStorage(ReadingStorage, BaseHeartbeat):
                 self._hold(record, tid)
             return trial_events.transition(record, tid, state, values, lease=self._lease)
 
-        return self._update(trial_id, decide)
+        with self._gate:
+            record, tid, decide_if_open = self._open(trial_id, decide)
+            return self._writer.append(record, decide_if_open, tid=tid, is_urgent=state == TrialState.WAITING)
 
     def set_trial_intermediate_value(self, trial_id: int, step: int, intermediate_value: float) -> None:
         """See `BaseStorage`."""
@@ -268,43 +220,46 @@ class HstoreStorage(ReadingStorage, BaseHeartbeat):
             reported = {"step": int(step), "value": record.report_sign * float(intermediate_value)}
             return [*trial_events.begun(record, tid, lease=self._lease), (Reported, tid, reported)]
 
-        self._update(trial_id, decide, is_urgent=False)
+        self._say(trial_id, decide)
 
     def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
         """See `BaseStorage`."""
         said = attribute(USER, key, value)
-        self._update(trial_id, lambda record, tid: [(Noted, tid, with_said({}, said))], is_urgent=False)
+        self._say(trial_id, lambda record, tid: [(Noted, tid, with_said({}, said))])
 
     def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
         """See `BaseStorage`."""
         said = attribute(SYSTEM, key, value)
-        self._update(trial_id, lambda record, tid: [(Noted, tid, with_said({}, said))], is_urgent=False)
+        self._say(trial_id, lambda record, tid: [(Noted, tid, with_said({}, said))])
 
-    def _update(
-        self, trial_id: int, decide: Callable[[StudyRecord, int], list[PendingEvent]], *, is_urgent: bool = True
-    ) -> bool:
-        """Append what *decide* says of a trial that has not ended; return whether there was anything."""
-        study, tid = study_and_tid(trial_id)
+    def _say(self, trial_id: int, decide: DecideOf) -> None:
+        """Have the log say soon what *decide* says of a trial that has not ended."""
         with self._gate:
-            record = self._record(study)
-            if tid not in record.trials:
-                record.refresh()
+            record, tid, decide_if_open = self._open(trial_id, decide)
+            self._writer.say(record, tid, decide_if_open)
 
-            def checked() -> list[PendingEvent]:
-                if record.is_deleted or tid not in record.trials:
-                    raise KeyError(NOT_FOUND)
-                if record.trials.view(tid).state.is_finished():
-                    raise UpdateFinishedTrialError(f"Trial#{tid} has already finished and can not be updated.")
-                if (study, tid) in self._running and trial_events.is_held_elsewhere(record, tid):
-                    # What this program finds is of the parameters that it asked for, and others may be there by now.
-                    raise UpdateFinishedTrialError(f"Trial#{tid} was queued again, and another program evaluates it.")
-                return decide(record, tid)
+    def _open(self, trial_id: int, decide: DecideOf) -> tuple[StudyRecord, int, Callable[[], list[PendingEvent]]]:
+        """Return the study of a trial, its tid, and *decide* behind a look whether this program may change it."""
+        study, tid = study_and_tid(trial_id)
+        record = self._record(study)
+        if tid not in record.trials:
+            record.refresh()
 
-            return self._append(record, checked, is_urgent=is_urgent)
+        def checked() -> list[PendingEvent]:
+            if record.is_deleted or tid not in record.trials:
+                raise KeyError(NOT_FOUND)
+            if record.trials.view(tid).state.is_finished():
+                raise UpdateFinishedTrialError(f"Trial#{tid} has already finished and can not be updated.")
+            if self._writer.runs_here(study, tid) and trial_events.is_held_elsewhere(record, tid):
+                # What this program finds is of the parameters that it asked for, and others may be there by now.
+                raise UpdateFinishedTrialError(f"Trial#{tid} was queued again, and another program evaluates it.")
+            return decide(record, tid)
+
+        return record, tid, checked
 
     def _is_current(self, record: StudyRecord, tid: int) -> bool:
         """Return the same, and true of a trial that runs here: what others write of it comes with another read."""
-        return (record.number, tid) in self._running or super()._is_current(record, tid)
+        return self._writer.runs_here(record.number, tid) or super()._is_current(record, tid)
 
     # -- heartbeats -------------------------------------------------------------------------------------------
 

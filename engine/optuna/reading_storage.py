@@ -110,8 +110,9 @@ class ReadingStorage(BaseStorage):
         self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
     ) -> list[FrozenTrial]:
         """See `BaseStorage`."""
+        is_of_ended = states is None or any(state in states for state in TrialState if state.is_finished())
         with self._gate:
-            views = self._there(study_id).trials.views()
+            views = self._there(study_id).trials.views(ended=is_of_ended)
         found = [view for view in views if states is None or view.state in states]
         return copy.deepcopy(found) if deepcopy else found
 

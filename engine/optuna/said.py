@@ -5,7 +5,7 @@
 | `created` | the `study`'s name, its `directions` (1 minimises, 2 maximises) |
 | `noted`, of the experiment | a `user_attr` or `system_attr`: its `key`, its `value` as JSON; or that it was deleted |
 | `queued` | of a trial that was given with more than a point: `state`, `values`, attributes, reports, distributions |
-| `reported` | the name of a `param`, its `internal` value, its `distribution` as JSON |
+| `reported` | the name of a `param`, its `internal` value, its `distribution` as JSON; or several `params`, each so |
 | `noted`, of a trial | an attribute; or a `param` of a trial that does not run |
 | `done`, `failed` | `state` and `values` as Optuna has them |
 """
@@ -25,7 +25,7 @@ from hstore.engine.optuna.space_distributions import Choice, plain
 from hstore.store.events import Event
 
 KEY = "optuna"
-USER, SYSTEM, DELETED, PARAM, END = "user_attr", "system_attr", "deleted", "param", "end"
+USER, SYSTEM, DELETED, PARAM, PARAMS, END = "user_attr", "system_attr", "deleted", "param", "params", "end"
 CONSTRAINTS = "constraints"
 """Where Optuna's samplers keep and look for the constraints of a trial, among its system attributes."""
 _INT64 = 2**63
@@ -50,6 +50,18 @@ def attribute(which: str, key: str, value: Any) -> dict[str, Any]:
 def parameter(name: str, internal: float, distribution: BaseDistribution) -> dict[str, Any]:
     """Return a parameter of a trial as events hold it."""
     return {"op": PARAM, "name": name, "internal": float(internal), "distribution": distribution_to_json(distribution)}
+
+
+def params_in(said: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """Return the parameters in *said*, which an event holds, each as `parameter` returned it."""
+    op = said.get("op")
+    found = said.get("params") if op == PARAMS else None
+    return [said] if op == PARAM else found or []
+
+
+def params_of(data: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """Return what `params_in` does, of the *data* of an event that is still to be written."""
+    return params_in(data.get("extra", {}).get(KEY, {}))
 
 
 def template(trial: FrozenTrial) -> dict[str, Any]:

@@ -83,6 +83,16 @@ def param(record: StudyRecord, tid: int, name: str, internal: float, distributio
     return Reported, tid, said.with_said({"point": {name: float(internal)}, "params": {name: value}}, told)
 
 
+def with_params_of(first: PendingEvent, second: PendingEvent) -> PendingEvent | None:
+    """Return one event that gives a running trial the parameters of both; None if not both are parameters."""
+    (kind, tid, one), (other_kind, _, other) = first, second
+    told = said.params_of(one), said.params_of(other)
+    if kind is not Reported or other_kind is not Reported or not all(told):
+        return None
+    given = {part: {**one[part], **other[part]} for part in ("point", "params")}
+    return Reported, tid, said.with_said(given, {"op": said.PARAMS, "params": [*told[0], *told[1]]})
+
+
 def begun(record: StudyRecord, tid: int, *, lease: float) -> list[PendingEvent]:
     """Return what makes trial *tid* run, nothing if it does."""
     trial = record.experiment.state.trials[tid]

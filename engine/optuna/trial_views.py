@@ -5,18 +5,19 @@ from __future__ import annotations
 import datetime as dt
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from optuna.distributions import BaseDistribution, json_to_distribution
 from optuna.trial import FrozenTrial, TrialState
 
-from hstore.engine.optuna.said import PARAM, SYSTEM, USER, local, said_in
+from hstore.engine.optuna.said import KEY, SYSTEM, USER, local, params_in, said_in
 from hstore.engine.optuna.space_distributions import Shown, shown
 from hstore.engine.optuna.study_names import number_of_trial
 from hstore.engine.space import Space
 from hstore.store.events import Cancelled, Done, Event, Failed, Queued, Reported, Requeued, Running, happened
-from hstore.store.experiment import Experiment
+from hstore.store.experiment import Experiment, PendingEvent
 from hstore.store.fold import Trial
 from hstore.store.state import State
 
@@ -54,13 +55,29 @@ class TrialViews:
         for event in news:
             if event.tid is None:
                 continue
-            self._views.pop(event.tid, None)
-            if self._is_of_optuna:
-                chain = self._chains.get(event.tid)
-                if chain is None:
-                    chain = self._chains[event.tid] = _FrozenChain(self._sign)
-                for name, distribution in chain.take(event):
-                    self.distributions.setdefault(name, distribution)
+            self._take(event.tid, event)
+
+    def _take(self, tid: int, event: Event) -> None:
+        self._views.pop(tid, None)
+        if self._is_of_optuna:
+            chain = self._chains.get(tid)
+            if chain is None:
+                chain = self._chains[tid] = _FrozenChain(self._sign)
+            for name, distribution in chain.take(event):
+                self.distributions.setdefault(name, distribution)
+
+    def anticipate(self, tid: int, pending: Iterable[PendingEvent]) -> None:
+        """Take in what is about to be written of trial *tid*; it changes nothing when it comes again as events."""
+        self._views.pop(tid, None)
+        for _, _, data in pending:
+            for name, distribution in self._chains[tid].anticipate(data):
+                self.distributions.setdefault(name, distribution)
+
+    def read_again(self, tid: int) -> None:
+        """Forget what `anticipate` took in of trial *tid*, which will not be written."""
+        del self._chains[tid]
+        for event in self._experiment.chain(tid):
+            self._take(tid, event)
 
     def __contains__(self, tid: object) -> bool:
         return tid in self._experiment.state.trials
@@ -71,11 +88,12 @@ class TrialViews:
             self._views[tid] = self._made(tid)
         return self._views[tid]
 
-    def views(self) -> list[FrozenTrial]:
-        """Return all trials by number."""
+    def views(self, *, ended: bool = True) -> list[FrozenTrial]:
+        """Return all trials by number; ended: also those that have ended."""
         if not self._is_of_optuna:
             self._look_at_space()
-        return [self.view(tid) for tid in range(len(self._experiment.state.trials))]
+        state = self._experiment.state
+        return [self.view(tid) for tid in (range(len(state.trials)) if ended else sorted(state.open))]
 
     def _made(self, tid: int) -> FrozenTrial:
         if self._is_of_optuna and tid in self._chains:
@@ -135,14 +153,23 @@ class _FrozenChain:
                 self.reports[step] = self._sign * value
             case _:
                 pass
-        if said.get("op") == PARAM:
-            yield from self._param(said["name"], said["internal"], json_to_distribution(said["distribution"]))
-        elif said.get("op") in self.attrs:
+        yield from self._hear(said)
+
+    def anticipate(self, data: Mapping[str, Any]) -> Iterator[tuple[str, BaseDistribution]]:
+        """Do what `take` does of an event with *data* that reports something, or notes it."""
+        if data.get("step") is not None:
+            self.reports[data["step"]] = self._sign * data["value"]
+        yield from self._hear(data.get("extra", {}).get(KEY, {}))
+
+    def _hear(self, said: Mapping[str, Any]) -> Iterator[tuple[str, BaseDistribution]]:
+        for param in params_in(said):
+            yield from self._param(param["name"], param["internal"], _distribution(param["distribution"]))
+        if said.get("op") in self.attrs:
             self.attrs[said["op"]][said["key"]] = json.loads(said["value"])
 
     def _begin(self, said: Mapping[str, Any]) -> Iterator[tuple[str, BaseDistribution]]:
         for name, distribution in said.get("distributions", {}).items():
-            yield from self._param(name, said["internal"][name], json_to_distribution(distribution))
+            yield from self._param(name, said["internal"][name], _distribution(distribution))
         self.attrs = {which: json.loads(said.get(f"{which}s", "{}")) for which in (USER, SYSTEM)}
         self.reports = {int(step): value for step, value in said.get("reports", [])}
         self.start = _moment(said.get("start"))
@@ -161,6 +188,12 @@ class _FrozenChain:
             params=dict(self.params), distributions=dict(self.distributions), user_attrs=dict(self.attrs[USER]),
             system_attrs=dict(self.attrs[SYSTEM]), intermediate_values=dict(self.reports),
         )  # fmt: skip
+
+
+@lru_cache(maxsize=1024)
+def _distribution(text: str) -> BaseDistribution:
+    """Return the distribution of JSON *text*: that of one parameter is the same in all trials, as a rule."""
+    return json_to_distribution(text)
 
 
 def _moment(text: str | None) -> dt.datetime | None:

@@ -14,7 +14,7 @@ import pytest
 
 from hstore.store import snapshot_format as snapshots
 from hstore.store.errors import VerificationFailed
-from hstore.store.events import Changed, Done, Event, Noted, Queued, Requeued, Reserved, Running
+from hstore.store.events import Done, Event, Noted, Queued, Requeued, Reserved, Running
 from hstore.store.experiment import Experiment
 from hstore.store.keys import Keys, new_key, parse_key
 from hstore.store.log import ReadCursor
@@ -247,13 +247,6 @@ def test_a_trial_that_is_not_what_the_snapshot_says_is_refused() -> None:
     experiment = opened(store)
     with pytest.raises(VerificationFailed, match=f"trial {unseen} is not what a snapshot says of it"):
         experiment.chain(unseen)
-
-
-def test_a_search_with_a_pruner_has_no_snapshot() -> None:
-    store = searched(5)
-    experiment = opened(store)
-    experiment.append(experiment.compose((Changed, None, {"pruner": {"name": "median"}})))
-    assert save_snapshot(experiment) == 0
 
 
 def test_a_point_that_is_no_number_stays_an_object() -> None:

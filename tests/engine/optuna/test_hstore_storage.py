@@ -20,10 +20,10 @@ from tests.waiting import until
 
 from hstore import Trials, fmin, hp
 from hstore.engine.audit.check import check
-from hstore.engine.optuna import hstore_storage, trial_events
+from hstore.engine.optuna import study_writer, trial_events
 from hstore.engine.optuna.hstore_storage import HstoreStorage
 from hstore.store import composing
-from hstore.store.errors import InvalidValue
+from hstore.store.errors import InvalidEvent, InvalidValue
 from hstore.store.events import Failed, Reported
 from hstore.store.open_store import open_store
 from hstore.store.store import Store
@@ -126,8 +126,9 @@ class Commands(monitoring.CommandListener):
         """Do nothing."""
 
 
-def test_a_trial_takes_an_insert_for_each_call_and_one_update(mongo_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hstore_storage, "SHOWN_SECONDS", 600.0)
+def test_a_trial_takes_two_inserts_whatever_it_asks_for(mongo_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(study_writer, "SHOWN_SECONDS", 600.0)
+    monkeypatch.setattr(study_writer, "WAIT_SECONDS", 600.0)
     commands = Commands()
     listeners = monitoring._LISTENERS.command_listeners
     listeners.append(commands)
@@ -137,16 +138,76 @@ def test_a_trial_takes_an_insert_for_each_call_and_one_update(mongo_url: str, mo
         listeners.remove(commands)
     with store:
         study = study_in(store)
-        objective = two_parameters
-        study.optimize(objective, n_trials=2)
+        study.optimize(two_parameters, n_trials=2)
         commands.counts.clear()
-        study.optimize(objective, n_trials=5)
+        study.optimize(two_parameters, n_trials=5)
         counts = {name: count / 5 for name, count in commands.counts.items()}
-    assert counts.pop("insert events") == 4, "created, two parameters, ended"
+        events = store.experiment("digits").chain(6)
+    assert counts.pop("insert events") == 2, "begun, and all that it came to"
     assert counts.pop("find events") <= 3, "what is new, and a look at the store before what is decided"
-    assert counts.pop("update trials") == 1
-    assert counts.pop("update experiments", 0) <= 1
     assert not counts
+    assert [event.type for event in events] == ["queued", "reserved", "running", "reported", "done"]
+
+
+def test_what_a_trial_says_is_read_at_once_and_in_the_log_in_order(store: Store) -> None:
+    trial = study_in(store).ask()
+    trial.suggest_float("x", 0, 1)
+    trial.set_user_attr("seen", 1)
+    trial.report(0.5, 1)
+    trial.suggest_int("n", 1, 9)
+    trial.report(0.25, 2)
+    frozen = trial.study.trials[0]
+    assert (set(frozen.params), frozen.user_attrs) == ({"x", "n"}, {"seen": 1})
+    assert frozen.intermediate_values == {1: 0.5, 2: 0.25}
+    types = ["queued", "reserved", "running", "reported", "noted", "reported", "reported", "reported"]
+    until(lambda: [event.type for event in store.experiment("digits").chain(0)] == types)
+    trial.study.tell(trial, 1.0)
+    assert [event.type for event in store.experiment("digits").chain(0)] == [*types, "done"]
+    again = optuna.load_study(study_name="digits", storage=HstoreStorage(store=store)).trials[0]
+    assert (again.params, again.user_attrs) == (frozen.params, frozen.user_attrs)
+    assert again.intermediate_values == frozen.intermediate_values
+
+
+ASKED = """
+import sys, optuna
+from hstore.optuna import HstoreStorage
+study = optuna.load_study(study_name="shared", storage=HstoreStorage(sys.argv[1]))
+study.ask().suggest_float("x", 0, 1)
+"""
+
+
+def test_what_a_program_asked_for_just_before_it_ended_is_there(mongo_url: str) -> None:
+    storage = HstoreStorage(mongo_url)
+    study = optuna.create_study(storage=storage, study_name="shared")
+    subprocess.run([sys.executable, "-c", ASKED, mongo_url], check=True)
+    assert set(study.trials[0].params) == {"x"}
+    storage.store.close()
+
+
+def test_what_a_trial_said_after_another_program_took_it_is_not_written(
+    mongo_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(study_writer, "WAIT_SECONDS", 600.0)
+    mine, theirs = HstoreStorage(store=mongo_store), HstoreStorage(store=mongo_store.for_thread())
+    study = optuna.create_study(storage=mine, study_name="digits")
+    trial = study.ask()
+    trial.suggest_float("x", 0, 1)
+    with elsewhere(monkeypatch):
+        theirs.set_trial_state_values(trial._trial_id, optuna.trial.TrialState.WAITING)
+        theirs.set_trial_state_values(trial._trial_id, optuna.trial.TrialState.RUNNING)
+    mine._writer.write_all()
+    assert study.trials[0].params == {}
+    assert mongo_store.experiment("digits").trials[0].reports == ()
+
+
+def test_a_name_that_no_document_can_hold_is_refused_when_it_is_asked_for(store: Store) -> None:
+    trial = study_in(store).ask()
+    if store.is_durable:
+        with pytest.raises(InvalidEvent):
+            trial.suggest_float("a\0b", 0, 1)
+    trial.suggest_float("x", 0, 1)
+    trial.study.tell(trial, 1.0)
+    assert store.experiment("digits").trials[0].loss == 1.0
 
 
 def test_a_parameter_is_shown_soon_although_the_program_does_nothing_more(mongo_store: Store) -> None:
@@ -277,6 +338,7 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_the_end_of_a_program_whose_trial_another_one_took_is_refused(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(study_writer, "WAIT_SECONDS", 600.0)
     mine, theirs = HstoreStorage(store=store), HstoreStorage(store=store)
     study = optuna.create_study(storage=mine, study_name="digits")
     trial = study.ask()
@@ -331,6 +393,11 @@ def test_a_name_that_hstore_does_not_allow_is_kept_beside_one_that_it_does(store
 def test_each_parameter_is_an_event_that_says_what_it_was_drawn_from(store: Store) -> None:
     study = study_in(store)
     study.ask().suggest_int("n", 1, 9)
-    [event] = [event for event in store.experiment("digits").events if isinstance(event, Reported)]
+
+    def said() -> list[Reported]:
+        return [event for event in store.experiment("digits").events if isinstance(event, Reported)]
+
+    until(lambda: bool(said()))
+    [event] = said()
     assert event.point == {"n": float(event.params["n"])} if event.params else False
     assert event.extra["optuna"]["distribution"].startswith('{"name": "IntDistribution"')

@@ -125,15 +125,16 @@ def another_generator() -> dict[str, Any]:
     return dict(seeds.to_data(seeds.as_generator(99)))
 
 
+def reporting(config: Any, ctrl: Any) -> float:
+    for step in range(1, 10):
+        ctrl.report(step, config["x"] + step)
+        if ctrl.should_stop():
+            break
+    return float(config["x"])
+
+
 def test_trials_that_were_pruned_keep_what_they_reported() -> None:
     from hstore.engine.search.settled_history import history_of
-
-    def reporting(config: Any, ctrl: Any) -> float:
-        for step in range(1, 10):
-            ctrl.report(step, config["x"] + step)
-            if ctrl.should_stop():
-                break
-        return float(config["x"])
 
     trials = searched(reporting, 25, pruner="asha")
     experiment = trials.experiment
@@ -146,6 +147,28 @@ def test_trials_that_were_pruned_keep_what_they_reported() -> None:
     rows = experiment.settled().tids()
     for name in ("kinds", "losses", "partial_losses", "partial_steps"):
         np.testing.assert_array_equal(getattr(history, name)[rows], getattr(whole.history, name)[rows])
+
+
+@pytest.mark.parametrize("pruner", ["asha", "median"])
+def test_a_search_with_a_pruner_goes_on_from_a_snapshot_as_it_would_from_the_events(pruner: str) -> None:
+    whole = searched(reporting, 45, pruner=pruner).experiment
+    begun = searched(reporting, 25, pruner=pruner).experiment
+    assert save_snapshot(begun)
+    experiment = Experiment(begun.store, begun.name, from_snapshot=True)
+    experiment.refresh()
+    assert experiment.state.settled is not None
+    fmin(
+        reporting, SPACE, algo="rand", max_evals=45, trials=Trials(experiment=experiment), rstate=0, verbose=False,
+        pruner=pruner,
+    )  # fmt: skip
+    again = begun.store.experiment(begun.name)
+    assert 0 < experiment.state.pruned == again.state.pruned == whole.state.pruned
+    for one, other in zip(again.trials, whole.trials, strict=True):
+        assert [one.point, one.losses] == [other.point, other.losses]
+        assert [report.value for report in one.reports] == [report.value for report in other.reports]
+        assert [report.pruning for report in one.reports] == [report.pruning for report in other.reports]
+    report = derive_again(again)
+    assert (report.is_same, report.pruned) == (True, whole.state.pruned)
 
 
 def test_a_driver_writes_snapshots_and_goes_on_from_them(
