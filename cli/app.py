@@ -113,7 +113,7 @@ for command in COMMANDS:
 
 def run(args: list[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    args = sys.argv[1:] if args is None else args
+    args = [_as_utf8(arg) for arg in sys.argv[1:]] if args is None else args
     try:
         code = app.main(args, prog_name="hstore", standalone_mode=False)
     except click.Abort:
@@ -131,6 +131,13 @@ def run(args: list[str] | None = None) -> int:
             failure.show()
         return failure.exit_code
     return code if isinstance(code, int) else 0
+
+
+def _as_utf8(arg: str) -> str:
+    """Return *arg* as it was typed on a terminal of UTF-8, also where the locale says that there is only ASCII."""
+    with suppress(UnicodeError):
+        return os.fsencode(arg).decode()
+    return arg
 
 
 def main() -> NoReturn:

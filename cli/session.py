@@ -15,6 +15,7 @@ from hstore.store.errors import HstoreError, VerificationFailed
 from hstore.store.indigestible import BROKEN, indigestible
 from hstore.store.messages import shown_on_stderr
 from hstore.store.terminal_text import printable
+from hstore.store.values import check_name
 
 if TYPE_CHECKING:
     from hstore.store.experiment import Experiment
@@ -55,7 +56,7 @@ class Session:
     def place(self, name: str) -> tuple[Store, str]:
         """Return the store that has the experiment *name*, and its name there; *name* may be a file of a bundle."""
         if not self.is_file(name):
-            return self.store, name
+            return self.store, check_name(name)
         from hstore.store.bundle import open_bundle
         from hstore.store.keys import VARIABLE, read_keys
 

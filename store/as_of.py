@@ -16,7 +16,7 @@ from hstore.store.memory import MemoryLog
 if TYPE_CHECKING:
     from hstore.store.experiment import Experiment
 
-When: TypeAlias = int | dt.datetime | str
+When: TypeAlias = int | dt.date | str
 """The number of a decision, a time, or either as people write it: see `parse`."""
 _AGO = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d|w)[- ]ago")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -57,6 +57,8 @@ def parse(at: When, now: dt.datetime) -> int | dt.datetime:
             raise InvalidValue(
                 f"at: {text!r} is no moment", hint='a decision (50), a time ("2026-11-30 15:00", UTC), or 2h-ago'
             ) from None
+    if isinstance(at, dt.date) and not isinstance(at, dt.datetime):
+        at = dt.datetime(at.year, at.month, at.day)  # noqa: DTZ001 - given a zone below
     if isinstance(at, dt.datetime):
         return at if at.tzinfo is not None else at.replace(tzinfo=dt.UTC)
     if isinstance(at, bool) or not isinstance(at, int) or at < 0:

@@ -83,8 +83,10 @@ class Correctable:
     ) -> list[Event]:
         """Append a `Noted` with *data* to each chain of *tids* of which *is_wanted*, given trial or state, says so."""
         said = {**data, "person": person or who_is_there()}
-        left, written = list(dict.fromkeys(tids)), list[Event]()
         self.refresh()
+        is_of_trials = "void" in data or "amend" in data
+        tids = [self._trial(tid).tid if is_of_trials or tid is not None else None for tid in tids]  # not numpy's ints
+        left, written = list(dict.fromkeys(tids)), list[Event]()
         has_lost = False
         while wanted := [tid for tid in left if is_wanted(self.state if tid is None else self._trial(tid))]:
             events = self.compose(*self._about(wanted), *((Noted, tid, said) for tid in wanted))
@@ -116,9 +118,9 @@ class Correctable:
         unseen = sorted(ended - self.state.observations.watched)
         return [(Noted, None, {"about": unseen})] if unseen else []
 
-    def _trial(self, tid: int) -> Trial:
+    def _trial(self, tid: int | None) -> Trial:
         trials = self.state.trials
-        if tid not in trials:
+        if tid is None or tid not in trials:
             raise NotFound(
                 f"experiment {self.name!r} has no trial {tid}",
                 hint=f"its trials are 0 to {len(trials) - 1}" if trials else "it has none yet", tid=tid,
@@ -163,6 +165,8 @@ def _listed(values: Any) -> Any:
 
 
 def _text(name: str, text: str) -> str:
+    if not isinstance(text, str):
+        raise InvalidValue(f"the {name} must be text, not {type(text).__name__}", path=name)
     if not text.strip():
         raise InvalidValue(f"the {name} is empty", path=name)
-    return text.strip()
+    return text.strip().encode("utf-8", "replace").decode()

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hstore.engine.analysis.trial_columns import LabelColumn, columns_of, loss_column, ranked_positions
+from hstore.engine.plain_numbers import as_real
 from hstore.store.errors import InvalidValue
 
 Floats = NDArray[np.float64]
@@ -91,8 +92,8 @@ def importance(
     the points that were tried: labels that an algorithm soon settled seem less important than they are.
     """
     for name, share in (("quantile", quantile), ("level", level)):
-        if not 0.0 < share < 1.0:
-            raise InvalidValue(f"{name} is {share}, and must be between 0 and 1")
+        if (real := as_real(share)) is None or not 0.0 < real < 1.0:
+            raise InvalidValue(f"{name} is {share!r:.60}, and must be between 0 and 1")
     columns = columns_of(search)
     values = loss_column(columns, loss)
     ranked = ranked_positions(columns, values)

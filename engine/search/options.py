@@ -118,7 +118,7 @@ def as_executor(given: Any) -> Executor:
     """Return the executor that the user gave: a `concurrent.futures.Executor`, or that of a Dask client."""
     if hasattr(given, "get_executor"):
         given = given.get_executor()
-    if not callable(getattr(given, "submit", None)):
+    if isinstance(given, type) or not callable(getattr(given, "submit", None)):
         raise InvalidValue(
             f"executor must be a concurrent.futures.Executor or a Dask client, not {type(given).__name__}",
             hint="ThreadPoolExecutor(4), say",
@@ -128,6 +128,8 @@ def as_executor(given: Any) -> Executor:
 
 def _retries(given: Any) -> dict[str, int]:
     read = {}
+    if given is not None and not isinstance(given, Mapping):
+        raise InvalidValue(f"retries maps {', '.join(CAUSES)} to a number of retries; it is no {type(given).__name__}")
     for cause, times in ({} if given is None else dict(given)).items():
         n = as_whole(times)
         if cause not in CAUSES or n is None or n < 0:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, TextIO, TypeAlias
 
 ProgressCallback: TypeAlias = Callable[[int, int], AbstractContextManager[Any]]
@@ -13,12 +13,35 @@ ProgressCallback: TypeAlias = Callable[[int, int], AbstractContextManager[Any]]
 
 @contextmanager
 def tqdm_progress_callback(initial: int, total: int) -> Iterator[Any]:
-    """Show a tqdm bar of trials on stderr, or in a notebook below the cell."""
-    with bar_class()(
-        initial=initial, total=None if total >= sys.maxsize else total, unit="trial", file=sys.stderr,
+    """Show a tqdm bar of trials on stderr, or in a notebook below the cell; nothing where there is no stderr."""
+    if sys.stderr is None:  # of a program without a terminal that closed it
+        yield _NoBar()
+        return
+    make = bar_class()
+    with make(
+        initial=initial, total=None if total >= sys.maxsize else total, unit="trial",
+        file=_Stderr(sys.stderr) if make.__module__ == "tqdm.std" else sys.stderr,
         dynamic_ncols=True, postfix={"best loss": "?"},
     ) as bar:  # fmt: skip
         yield bar
+
+
+class _Stderr:
+    """stderr for a bar, whose search does not end because the reader of stderr has."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        with suppress(OSError, ValueError):  # the second if the program has closed it
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def bar_class() -> Any:

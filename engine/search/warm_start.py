@@ -11,6 +11,7 @@ from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from hstore.engine.evaluation import attempt
@@ -74,7 +75,7 @@ def known_trials(source: Experiment, space: Space, *, store: str | None = None) 
         if not _has_result(trial):
             continue
         try:
-            point = translation.point(trial.point)
+            point = translation.point(trial.point, trial.params)
         except Misfit as misfit:
             misfits[str(misfit)] += 1
             continue
@@ -204,8 +205,12 @@ class Translation:
         self._constants_now = _constants_at(mine, theirs)
         self._options = dict(_options(self.old.expression)), dict(_options(self.new.expression))
 
-    def point(self, tried: Mapping[str, Value]) -> Point:
-        """Return the point of *new* for *tried*, a point of *old*; raises `Misfit`."""
+    def point(self, tried: Mapping[str, Value], params: Mapping[str, Any] = MappingProxyType({})) -> Point:
+        """Return the point of *new* for *tried*, a point of *old*; raises `Misfit`.
+
+        params: the actual values at *tried*. They say what was tried of labels that *old* does not know: a study of
+        Optuna's has no space.
+        """
         for label, constant in self._constants_now.items():
             if label in tried and label not in self.new and not _is_equal(self._value(label, tried[label]), constant):
                 raise Misfit(f"{label} is always {constant!r:.40} now")
@@ -216,6 +221,8 @@ class Translation:
                 continue
             if label in tried and label in self.old:
                 point[label] = self._raw(parameter, self._value(label, tried[label]), label)
+            elif label in tried and label in params:
+                point[label] = self._raw(parameter, params[label], label)
             elif label not in self.old and label in self._constants_before:
                 point[label] = self._raw(parameter, self._constants_before[label], label)
         if tried and len(self.new) and not point:
@@ -236,6 +243,10 @@ class Translation:
         if parameter.constants is not None:
             for i, constant in enumerate(parameter.constants):
                 if self._is_option(label, value, i, constant):
+                    return i
+            named = parameter.options if label not in self.old else None  # {"name": "sgd", …} was told as "sgd"
+            for i, option in enumerate(named or ()):
+                if _is_equal(value, option):
                     return i
             raise Misfit(f"{label} has no option {value!r:.40} now")
         is_number = isinstance(value, (int, float)) and not isinstance(value, bool)

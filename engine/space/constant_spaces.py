@@ -22,7 +22,8 @@ def searchable(given: Any, *, stacklevel: int | None) -> Space:
     if not space.is_known:
         raise BadSearchSpace("the space is not known: only points of it were imported", hint="give the space itself")
     if not len(space) and stacklevel is not None:
-        warnings.warn(why_nothing_is_searched(given), UserWarning, stacklevel=stacklevel)
+        written = space.evaluate({}) if isinstance(given, Space) else given
+        warnings.warn(why_nothing_is_searched(written), UserWarning, stacklevel=stacklevel)
     return space
 
 

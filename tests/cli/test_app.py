@@ -1,6 +1,7 @@
 """What all commands share: whose fault an error is, and output that others can read."""
 
 import errno
+import sys
 from contextlib import closing
 from typing import Any
 
@@ -117,3 +118,14 @@ def test_help_and_version_open_no_store(monkeypatch: pytest.MonkeyPatch) -> None
     for args in (["--help"], ["replay", "--help"], ["--version"]):
         assert CliRunner().invoke(app, args).exit_code == 0
     assert CliRunner().invoke(app, ["ls"]).exit_code == 2
+
+
+def test_a_name_of_bytes_that_the_locale_does_not_know_is_read_as_utf_8(
+    demo: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    typed = "é".encode().decode("ascii", "surrogateescape")  # as Python has it where LANG is C
+    for name, said in ((typed, "no experiment 'é'"), ("\udcff", "must not contain")):
+        for command in ("show", "log"):
+            monkeypatch.setattr(sys, "argv", ["hstore", "--store", demo, command, name])
+            assert run_all() in (2, 3)
+            assert said in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 import pickle
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ def search(fn: Any = lambda config: 1.0, space: Any = SPACE, **options: Any) -> 
     ("option", "wrong"),
     [
         ("fn", None), ("fn", 5), ("fn", "pkg.mod:f"), ("early_stop_fn", 5), ("early_stop_fn", True),
+        ("retries", 5), ("retries", ["failed"]), ("executor", ThreadPoolExecutor),
         ("show_progressbar", "no"), ("show_progressbar", np.ones(2)), ("trials_save_file", "/nowhere/trials.pkl"),
     ],
 )  # fmt: skip

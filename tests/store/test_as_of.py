@@ -103,6 +103,7 @@ def test_moments_are_numbers_times_in_utc_and_times_ago() -> None:
     at = {"50": 50, "2026-01-01 00:00": START, "2026-01-01T01:00+01:00": START, "2h-ago": START - dt.timedelta(hours=2),
           "1.5d ago": START - dt.timedelta(days=1.5)}  # fmt: skip
     assert {text: parse(text, START) for text in at} == at
+    assert parse(START.date(), START) == START
     for wrong in ("yesterday", "-1", "", -1, True, 1.5, "99999999h-ago"):
         with pytest.raises(InvalidValue, match="no moment"):
             parse(wrong, START)  # type: ignore[arg-type]

@@ -5,9 +5,11 @@ from __future__ import annotations
 import getpass
 import math
 import subprocess
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from histories import begin
 from pymongo.read_concern import ReadConcern
@@ -177,3 +179,20 @@ def test_a_person_is_named_by_the_environment_else_by_git_else_by_the_login(monk
     says(1)
     monkeypatch.setattr(getpass, "getuser", lambda: "grace")
     assert person() == "grace"
+
+
+def test_whatever_a_program_hands_over_is_plain_or_refused_by_its_name(searched: Experiment) -> None:
+    searched.void(np.int64(1), reason="numpy's number", person="ann")  # type: ignore[arg-type]
+    assert searched.state.trials[1].is_void
+    searched.note("no \udcff text", np.int64(1), person="ann")  # type: ignore[arg-type]
+    assert searched.state.trials[1].notes[-1].note == "no ? text"
+    wrong: list[Callable[[], Any]] = [
+        lambda: searched.note(5),  # type: ignore[arg-type]
+        lambda: searched.tag(None),  # type: ignore[arg-type]
+        lambda: searched.void(1, reason=5),  # type: ignore[arg-type]
+    ]
+    for call in wrong:
+        with pytest.raises(InvalidValue, match="must be text"):
+            call()
+    with pytest.raises(NotFound, match="no trial None"):
+        searched.void(None, reason="which?")  # type: ignore[arg-type]

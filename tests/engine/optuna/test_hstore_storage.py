@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -22,6 +23,7 @@ from hstore import Trials, fmin, hp
 from hstore.engine.audit.check import check
 from hstore.engine.optuna import study_writer, trial_events
 from hstore.engine.optuna.hstore_storage import HstoreStorage
+from hstore.engine.optuna.study_copies import import_study
 from hstore.store import composing
 from hstore.store.errors import InvalidEvent, InvalidValue
 from hstore.store.events import Failed, Reported
@@ -401,3 +403,27 @@ def test_each_parameter_is_an_event_that_says_what_it_was_drawn_from(store: Stor
     [event] = said()
     assert event.point == {"n": float(event.params["n"])} if event.params else False
     assert event.extra["optuna"]["distribution"].startswith('{"name": "IntDistribution"')
+
+
+@pytest.mark.parametrize("how", ["stored", "imported"])
+def test_a_search_of_hstores_begins_with_the_points_of_a_study(how: str, store: Store) -> None:
+    def asked(trial: optuna.Trial) -> float:
+        name = trial.suggest_categorical("opt", ["sgd", "adam"])
+        rest = trial.suggest_float("m", 0, 4) if name == "sgd" else 0.5
+        return rest + trial.suggest_int("n", 1, 9) + float(trial.suggest_categorical("bias", [True, False]))
+
+    study = study_in(store) if how == "stored" else optuna.create_study(study_name="digits")
+    study.sampler = optuna.samplers.RandomSampler(seed=3)
+    study.optimize(asked, n_trials=12)
+    if how == "imported":
+        import_study(store, study._storage, "digits")
+    space = {
+        "n": hp.int("n", 1, 9),
+        "opt": hp.choice("opt", [{"name": "adam"}, {"name": "sgd", "m": hp.uniform("m", 0, 1)}]),
+        "bias": hp.choice("bias", [False, True]),
+    }
+    options: dict[str, Any] = {"algo": "rand", "store": store, "experiment": "after", "verbose": False}
+    fmin(lambda config: 1.0, space, max_evals=1, warm_start=store.experiment("digits"), **options)
+    known = [dict(trial.params) for trial in store.experiment("after").trials[:-1]]
+    assert known == [trial.params for trial in study.trials if trial.params.get("m", 0) <= 1]
+    assert 0 < len(known) < 12

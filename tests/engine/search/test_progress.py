@@ -4,10 +4,11 @@ import importlib.util
 import io
 import sys
 import warnings
+from collections.abc import Callable
 
 import pytest
 
-from hstore import progress
+from hstore import fmin, hp, progress
 from hstore.engine.search.progress import bar_class
 from hstore.std_out_err_redirect_tqdm import DummyTqdmFile, std_out_err_redirect_tqdm
 from hstore.store.messages import Log, shown_on_stderr
@@ -87,3 +88,27 @@ def test_a_notebook_with_widgets_gets_a_bar_of_its_own(monkeypatch: pytest.Monke
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
     found.append(bar_class())
     assert found == [tqdm.tqdm, tqdm.tqdm, of_notebooks]
+
+
+class GoneAway(io.StringIO):
+    """A stream whose reader has gone."""
+
+    def write(self, text: str) -> int:
+        raise BrokenPipeError
+
+    def flush(self) -> None:
+        raise BrokenPipeError
+
+
+def closed() -> io.StringIO:
+    stream = io.StringIO()
+    stream.close()
+    return stream
+
+
+@pytest.mark.parametrize("make", [lambda: None, GoneAway, closed])
+def test_a_search_goes_on_without_anybody_who_reads_its_bar(
+    make: Callable[[], io.StringIO | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stderr", make())
+    assert fmin(lambda x: x, hp.uniform("x", 0, 1), algo="rand", max_evals=3, rstate=0)["x"] > 0

@@ -7,6 +7,8 @@ import pytest
 import scipy.stats
 
 from hstore import fmin, hp
+from hstore.engine.space import compile_space
+from hstore.engine.space.constant_spaces import searchable
 
 
 @pytest.mark.parametrize(
@@ -59,3 +61,8 @@ def test_a_space_with_a_hyperparameter_does_not_warn(space: Any) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         fmin(lambda _: 0.0, space, algo="rand", max_evals=1, verbose=False)
+
+
+def test_what_was_meant_is_said_of_a_space_that_is_compiled_already() -> None:
+    with pytest.warns(UserWarning, match=r"did you mean hp\.choice\(\"C\", \(0\.1, 1, 10\)\)"):
+        searchable(compile_space({"C": (0.1, 1, 10)}), stacklevel=1)
