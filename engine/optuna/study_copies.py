@@ -15,6 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from hstore.engine.optuna.hstore_storage import FOR_GOOD
 from hstore.engine.optuna.reading_storage import ReadOnlyStorage
+from hstore.store.url import without_secrets
 from hstore.engine.optuna.said import SYSTEM, USER, attribute, with_said
 from hstore.engine.optuna.study_names import experiment_name
 from hstore.engine.optuna.study_record import StudyRecord, read_record
@@ -57,7 +58,8 @@ def optuna_storage(url: str) -> BaseStorage:
         return optuna.storages.JournalStorage(backend)
     except Exception as error:  # whatever Optuna, SQLAlchemy or a driver of it raise
         reason = " ".join(f"{type(error).__name__}: {error}".split())
-        raise InvalidValue(f"Optuna cannot open {url.partition('@')[2] or url!r}: {reason:.300}") from error
+        shown = f"a storage of {url.partition('://')[0]}" if "://" in url else repr(url)
+        raise InvalidValue(f"Optuna cannot open {shown}: {without_secrets(reason, url):.300}") from error
 
 
 def export_study(
