@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from hstore.store.chain_digests import Chain, own_first
 from hstore.store.events import Event, Finished, Queued, Reported, Sealed

@@ -9,7 +9,6 @@ from uuid import UUID
 from hstore.store.events import Event
 from hstore.store.log import EventIds
 
-
 MOST_KEPT = 100
 """Of so many experiments at most the latest events are kept once their stores were closed."""
 

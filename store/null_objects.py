@@ -52,7 +52,10 @@ class NoReadModels:
         """Return nothing."""
         return {}
 
-    def remove(self, exp: str, documents: Mapping[int | None, int]) -> None:
+    def queued(self, exp: str, tid: int) -> None:
+        """See `ReadModels.queued`."""
+
+    def remove(self, exp: str, documents: Mapping[int | None, Any]) -> None:
         """Do nothing."""
 
     def remove_all(self, exp: str) -> None:

@@ -15,7 +15,6 @@ from optuna.trial import FrozenTrial, TrialState
 
 from hstore.engine.optuna.hstore_storage import FOR_GOOD
 from hstore.engine.optuna.reading_storage import ReadOnlyStorage
-from hstore.store.url import without_secrets
 from hstore.engine.optuna.said import SYSTEM, USER, attribute, with_said
 from hstore.engine.optuna.study_names import experiment_name
 from hstore.engine.optuna.study_record import StudyRecord, read_record
@@ -24,6 +23,7 @@ from hstore.store.errors import Conflict, InvalidValue, NotFound
 from hstore.store.events import Created, Noted
 from hstore.store.experiment import Experiment, PendingEvent
 from hstore.store.store import Store
+from hstore.store.url import without_secrets
 
 NUMBER = "hstore:trial"
 """User attribute of an exported trial: its number in hstore."""

@@ -110,7 +110,8 @@ def test_a_password_of_any_shape_is_shown_nowhere(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", [f"mongodb://u:{SECRET}@h/lab", f"mongodb://h/lab?tlsCertificateKeyFilePassword={SECRET}", f"x://u:{SECRET}@h"]
+    "url",
+    [f"mongodb://u:{SECRET}@h/lab", f"mongodb://h/lab?tlsCertificateKeyFilePassword={SECRET}", f"x://u:{SECRET}@h"],
 )
 def test_a_url_in_the_place_of_a_name_is_refused_and_not_shown(
     url: str, mongo_url: str, capfd: pytest.CaptureFixture[str]
