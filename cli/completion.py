@@ -9,6 +9,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from hstore.store.terminal_text import printable
+from hstore.store.values import NO_NAME, is_url_of_store
 
 SECONDS = 2.0
 """How long a store may take to answer: a person waits."""
@@ -24,6 +25,12 @@ class ExperimentName(Type):
     """The name of an experiment, or of a file of `hstore export -o`."""
 
     name = "experiment"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return *value*; refuse a URL, which may hold a password, without showing it."""
+        if is_url_of_store(value):
+            self.fail(f"{NO_NAME}; --store URL names a store", param, ctx)
+        return value
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """Return the experiments of the store whose names begin so, with their status, and files of bundles.

@@ -50,13 +50,14 @@ def events_as_they_arrived(events: Iterable[Event]) -> Iterator[Event]:
     """
     waiting: list[tuple[Any, int, Event]] = []
     has_ts = False
-    latest = begun = None
+    latest: Any = None
+    begun: Any = None
     for number, event in enumerate(events):
         if number == 0:
             has_ts = event.ts is not None
         if event.ver == 0 and begun is not None:
             latest = begun  # the next trial was queued after this one
-        when = event.ts if has_ts else event.at
+        when: Any = event.ts if has_ts else event.at
         latest = when if latest is None or (when is not None and when > latest) else latest
         if event.ver == 0:
             begun = latest

@@ -318,7 +318,7 @@ class MongoLog:
             events = self._events.with_options(TABLE_CODEC)
             names = events.distinct("exp")  # by the index, whatever the length of the log
             begun = events.find({"exp": {"$in": names}, "tid": None, "ver": 0}, {"_id": 0, "exp": 1})
-            return sorted(document["exp"] for document in begun if type(document["exp"]) is str)
+            return sorted(name for document in begun if type(name := document.get("exp")) is str)
 
         return self._retrying(look)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hstore.store.events import Document
 from hstore.store.log import EVERY_TRIAL, ReadCursor
@@ -52,7 +52,10 @@ class NoReadModels:
         """Return nothing."""
         return {}
 
-    def remove(self, exp: str, documents: Mapping[int | None, int]) -> None:
+    def queued(self, exp: str, tid: int) -> None:
+        """See `ReadModels.queued`."""
+
+    def remove(self, exp: str, documents: Mapping[int | None, Any]) -> None:
         """Do nothing."""
 
     def remove_all(self, exp: str) -> None:

@@ -160,6 +160,7 @@ class RewindCheck:
         now = {id: place for place, id in there.items()}
         moved = {place: now[known[place].id] for place in lost if known[place].id in now}
         is_open = not moved and not any(place in there for place in lost)
+        is_open = is_open and all(_follows(place) in there or _follows(place) in known for place in lost)
         if is_open and not self._store.recovers and self._store.is_durable:
             save(self._store.uri, self._name, known)
         return rewound(
@@ -176,6 +177,14 @@ class RewindCheck:
             return None
         self._store.latest.pop(self._name, None)  # another experiment of that name may begin
         return removed_error(removal)
+
+
+def _follows(place: Place) -> Place:
+    """Return the place of the event behind which one in *place* is put; its own if that is the first of all."""
+    tid, ver = place
+    if ver:
+        return tid, ver - 1
+    return (None, 0) if not tid else (tid - 1, 0)
 
 
 def _know_again(store: Store, name: str) -> None:

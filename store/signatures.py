@@ -110,7 +110,7 @@ class SignatureCheck:
         if not signers[-1] and not was_wrong:
             after = max((ver + 1 for ver, signer in enumerate(signers) if signer), default=0)
             if rest := [ver for ver in range(after, len(chain)) if chain[ver].get("mac") is not QUARANTINED]:
-                self._refuse(tid, rest[0])
+                self._refuse(tid, chain[rest[0]].get("ver", rest[0]))
         later = ""
         for document, signer in zip(reversed(chain), reversed(signers), strict=True):
             later = signer or later
@@ -124,7 +124,7 @@ class SignatureCheck:
             elif signature[0] not in (self.keys.ids if self.keys else ()):
                 self.unknown[signature[0].hex()] += 1
 
-    def _refuse(self, tid: Chain, ver: int) -> None:
+    def _refuse(self, tid: Chain, ver: Any) -> None:
         whose = "its own chain" if tid is None else f"trial {tid}"
         self._refused.append(f"event {ver} of {whose} is signed with no key that is known here")
 

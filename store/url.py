@@ -172,12 +172,17 @@ def _secrets(url: str) -> list[str]:
     return sorted((found | set(map(unquote_plus, found))) - {""}, key=len, reverse=True)
 
 
-def _in_drivers_words(error: BaseException, url: str) -> str:
-    """Return the message of *error* in one line, without the secrets of *url*."""
-    text = str(error)
+def without_secrets(text: str, url: str) -> str:
+    """Return *text*, which may repeat parts of *url*, without the secrets of that."""
     for secret in _secrets(url):  # a short one might be part of an ordinary word
         pattern = re.escape(secret) if len(secret) > 4 else rf"(?<!\w){re.escape(secret)}(?!\w)"
         text = re.sub(pattern, HIDDEN, text)
+    return text
+
+
+def _in_drivers_words(error: BaseException, url: str) -> str:
+    """Return the message of *error* in one line, without the secrets of *url*."""
+    text = without_secrets(str(error), url)
     return printable((text.splitlines() or [type(error).__name__])[0])
 
 

@@ -6,6 +6,7 @@ import datetime as dt
 import decimal
 import math
 import numbers
+import re
 from collections import UserString
 from collections.abc import Callable, ItemsView, KeysView, Mapping, Sequence, ValuesView
 from collections.abc import Set as AbstractSet
@@ -24,10 +25,21 @@ Replace = Callable[[Any, str, str], Any]
 """Called with (value, path, why) for what has no plain form; returns what stands in its place."""
 
 
+NO_NAME = "this is a URL, not the name of an experiment"
+_URL = re.compile(r"\s*(mongo[\w+]*://|[a-z][\w+.-]*://[^/]*@)", re.IGNORECASE)
+
+
+def is_url_of_store(name: str) -> bool:
+    """Return whether *name* is a URL that may hold a password, given in the place of a name: it must not be shown."""
+    return _URL.match(name) is not None
+
+
 def check_name(name: object) -> str:
     """Return *name* if it can name an experiment, else raise `InvalidName` saying why not."""
     if not isinstance(name, str) or not name.strip():
         raise InvalidName(f"the name of an experiment must be a string that is not empty, not {name!r:.80}")
+    if is_url_of_store(name):
+        raise InvalidName(NO_NAME, hint="the store is named by --store URL, or store=URL")
     if len(name) > MAX_NAME:
         raise InvalidName(
             f"the name of an experiment has at most {MAX_NAME} characters, {name[:20]!r}… has {len(name)}"

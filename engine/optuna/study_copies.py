@@ -23,6 +23,7 @@ from hstore.store.errors import Conflict, InvalidValue, NotFound
 from hstore.store.events import Created, Noted
 from hstore.store.experiment import Experiment, PendingEvent
 from hstore.store.store import Store
+from hstore.store.url import without_secrets
 
 NUMBER = "hstore:trial"
 """User attribute of an exported trial: its number in hstore."""
@@ -57,7 +58,8 @@ def optuna_storage(url: str) -> BaseStorage:
         return optuna.storages.JournalStorage(backend)
     except Exception as error:  # whatever Optuna, SQLAlchemy or a driver of it raise
         reason = " ".join(f"{type(error).__name__}: {error}".split())
-        raise InvalidValue(f"Optuna cannot open {url.partition('@')[2] or url!r}: {reason:.300}") from error
+        shown = f"a storage of {url.partition('://')[0]}" if "://" in url else repr(url)
+        raise InvalidValue(f"Optuna cannot open {shown}: {without_secrets(reason, url):.300}") from error
 
 
 def export_study(

@@ -77,12 +77,22 @@ def test_text_that_is_no_utf_8_in_one_document_hides_no_other(
     database["workers"].insert_one(no_text(_id=1, host="BAD", beat=now, seconds=1e6))
     database["removed"].insert_one(no_text(_id=1, exp="e", person="BAD"))
     database["wakeups"].insert_one(no_text(_id=1, host="BAD"))
-    for exp in ("BAD", 5, None, Code("f()")):
+    for exp in ("BAD", 5, Code("f()")):
         created = no_text(_id=uuid.uuid4(), exp=exp, ver=0, type="created")
         database["events"].insert_one(created, bypass_document_validation=True)
+    database["events"].insert_one({"of": "another program", "ver": 0}, bypass_document_validation=True)
     assert mongo_store.experiments() == ["e"]
-    for call in (["ls"], ["status"], ["show", "e"], ["worker", "--burst"], ["status", "--json"], ["check", "e"]):
+    for call in (
+        ["ls"],
+        ["status"],
+        ["show", "e"],
+        ["verify", "e"],
+        ["worker", "--burst"],
+        ["status", "--json"],
+        ["check", "e"],
+    ):
         assert run(["--store", mongo_url, *call]) in (0, 6), (call, capfd.readouterr())
+    assert run(["--store", mongo_url, "verify", "none"]) == 3
     capfd.readouterr()
     assert run(["--store", mongo_url, "ls", "--json"]) == 0
     assert "e" in [each["name"] for each in json.loads(capfd.readouterr().out)]

@@ -7,13 +7,15 @@ import traceback
 from urllib.parse import quote_plus
 
 import pytest
+from histories import begin
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 from tests.drawing import examples
 
 import hstore
-from hstore.store.errors import HstoreError
+from hstore.cli.app import run
+from hstore.store.errors import HstoreError, InvalidName
 from hstore.store.messages import ROOT
 from hstore.store.url import parse, parse_url, redacted
 
@@ -105,3 +107,22 @@ def test_a_password_of_any_shape_is_shown_nowhere(url: str) -> None:
         else:
             said = "" if place is None else repr(place) + place.shown
         assert SECRET not in said + redacted(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [f"mongodb://u:{SECRET}@h/lab", f"mongodb://h/lab?tlsCertificateKeyFilePassword={SECRET}", f"x://u:{SECRET}@h"],
+)
+def test_a_url_in_the_place_of_a_name_is_refused_and_not_shown(
+    url: str, mongo_url: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with hstore.open(mongo_url) as store:
+        begin(store, "e")
+        with pytest.raises(InvalidName, match="this is a URL") as refused:
+            store.fork("e", url)
+        assert SECRET not in str(refused.value)
+    calls = (["show"], ["verify"], ["worker", "--burst"], ["rm", "--yes"], ["diff", "e"], ["fork", "e"], ["ask"])
+    for call in (*calls, ["import", "--from-optuna"], ["export", "e", "--to", "optuna"]):
+        assert run(["--store", mongo_url, *call, url]) in (1, 2), call
+        printed = capfd.readouterr()
+        assert SECRET not in printed.out + printed.err, call
