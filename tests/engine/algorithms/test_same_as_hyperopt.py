@@ -205,9 +205,7 @@ def test_tpe_finds_the_same_points_in_every_kind(build: Build, seed: int, assert
 @pytest.mark.parametrize("seed", SEEDS[:2])
 @pytest.mark.parametrize("told", [smooth, treacherous])
 @pytest.mark.parametrize("build", [mixed, nested])
-def test_tpe_finds_the_same_points_in_larger_spaces(
-    build: Build, told: Tell, seed: int, assert_same: Compare
-) -> None:
+def test_tpe_finds_the_same_points_in_larger_spaces(build: Build, told: Tell, seed: int, assert_same: Compare) -> None:
     assert_same(build, "tpe", told, seed, 150)
 
 
