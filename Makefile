@@ -13,11 +13,12 @@ LOCKED := $(if $(LOCK),--constraint $(LOCK) --build-constraint $(LOCK))
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PYTHON313 ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.13.*/bin/python3.13) $(shell command -v python3.13))
 
-.PHONY: help demo test test-programs test-crate test-newest test-spark coverage wheel-test smoke-313 check docs bench bench-quality faults lock \
-	lock-programs format clean
+.PHONY: help demo test test-long test-programs test-crate test-newest test-spark coverage wheel-test smoke-313 check docs bench \
+	bench-quality faults lock lock-programs format clean
 help:
 	@echo "make demo    a real search on a real MongoDB, then what the log says of it (set-up included)"
-	@echo "make test    the whole suite"
+	@echo "make test    the whole suite, but what is marked long"
+	@echo "make test-long   what is marked long: more cases of what the suite shows, at more length"
 	@echo "make check   linters, types, import contracts"
 	@echo "make coverage    tests that need no server, and which lines and branches they reach"
 	@echo "make wheel-test  build the wheel, install it into an empty environment, run the README's quick start there"
@@ -87,6 +88,9 @@ demo: $(VENV)/demo
 
 test: $(VENV)/dev $(VENV)/hpsklearn
 	$(BIN)/pytest
+
+test-long: $(VENV)/dev $(VENV)/hpsklearn
+	$(BIN)/pytest -m long
 
 test-programs: $(VENV)/dev $(VENV)/hpsklearn $(PROGRAMS:%=$(VENV)/programs/%/installed)
 	$(BIN)/pytest -n0 tests/cli/test_programs_of_others.py tests/engine/bridges/test_ray_search.py -m "long or not long"
@@ -181,7 +185,7 @@ faults: $(VENV)/dev
 	$(BIN)/python -m faults
 	$(BIN)/python -m faults --controls
 	$(BIN)/python -m faults.pickles
-	$(BIN)/pytest -m long
+	$(MAKE) test-long
 	$(BIN)/pytest -m hypothesis --hypothesis-profile=further
 
 format: $(VENV)/dev

@@ -121,10 +121,14 @@ def _shape(database: Database[dict[str, Any]]) -> tuple[bytes, list[str]]:
 
 
 def _empty(database: Database[dict[str, Any]], names: list[str]) -> None:
-    """Remove what a test wrote to the collections *names*, and make it another store than the test knew."""
-    first, *others = [(name, [{"$limit": 1}, {"$project": {"_id": 0, "name": {"$literal": name}}}]) for name in names]
-    looks = [{"$unionWith": {"coll": name, "pipeline": pipeline}} for name, pipeline in others]
-    filled = database.get_collection(first[0], read_concern=ReadConcern("local")).aggregate([*first[1], *looks])
+    """Remove what a test wrote to the collections *names*, and make it another store than the one that the test knew."""
+
+    def look(name: str) -> list[dict[str, Any]]:
+        return [{"$limit": 1}, {"$project": {"_id": 0, "name": {"$literal": name}}}]
+
+    first, *others = names
+    beside = [{"$unionWith": {"coll": name, "pipeline": look(name)}} for name in others]
+    filled = database.get_collection(first, read_concern=ReadConcern("local")).aggregate([*look(first), *beside])
     for each in list(filled):
         database.get_collection(each["name"], write_concern=WriteConcern(w=1)).delete_many({})
     schema = database.get_collection("schema", write_concern=WriteConcern("majority"))  # and with it all before

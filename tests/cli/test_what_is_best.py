@@ -96,7 +96,7 @@ def listed(url: str, name: str, *command: str) -> str:
     return next(line for line in run(url, *command).stdout.splitlines() if line.split()[0] == name)
 
 
-@settings(max_examples=examples(6), deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(3), deadline=None, suppress_health_check=list(HealthCheck))
 @given(ends=st.lists(ends, min_size=1, max_size=8))
 @example(ends=[end(loss=1.0, constraints=[NAN]), end(loss=2.0)])
 @example(ends=[end(loss=1.0, is_void=True), end(loss=2.0, constraints=[1.0]), end("pruned"), end(loss=3.0)])
@@ -138,7 +138,7 @@ def test_all_agree_which_trial_is_the_best(
     assert all(f" {shown} " in listed(mongo_url, name, command) for command in ("ls", "status"))
 
 
-@settings(max_examples=examples(4), deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(3), deadline=None, suppress_health_check=list(HealthCheck))
 @given(ends=st.lists(ends, min_size=1, max_size=8))
 @example(ends=[end(losses=[1.0, NAN]), end(losses=[2.0, 3.0]), end(losses=[2.0, 3.0], constraints=[NAN])])
 def test_all_agree_which_trials_of_several_losses_are_on_the_front(

@@ -11,6 +11,27 @@ NOTEBOOKS = sorted((Path(__file__).parents[2] / "docs").rglob("*.ipynb"))
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.name)
+def test_the_program_of_a_notebook_runs(
+    notebook: Path, mongo_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    matplotlib = pytest.importorskip("matplotlib", reason="the notebook draws")
+    for package in ("pandas", "sklearn"):
+        pytest.importorskip(package, reason=f"the notebook needs {package}")
+    matplotlib.use("Agg")
+    monkeypatch.setenv("HSTORE_URL", mongo_url)
+    monkeypatch.chdir(tmp_path)
+    cells = [cell for cell in json.loads(notebook.read_text())["cells"] if cell["cell_type"] == "code"]
+    code = "\n".join("".join(cell["source"]) for cell in cells)
+    assert code.count("max_evals=25") == 1
+    names: dict[str, Any] = {"__name__": "__main__"}
+    exec(compile(code.replace("max_evals=25", "max_evals=12"), str(notebook), "exec"), names)
+    assert len(names["frame"]) == 12
+    assert len(matplotlib.pyplot.get_fignums()) == 6
+    matplotlib.pyplot.close("all")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.name)
 def test_a_notebook_runs_and_shows_a_search_a_table_and_six_figures(
     notebook: Path, mongo_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

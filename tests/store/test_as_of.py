@@ -11,6 +11,7 @@ import pytest
 from histories import begin, step
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.drawing import examples
 
 from hstore import Trials, fmin, hp, rand
 from hstore.store import composing
@@ -40,7 +41,7 @@ def folded(experiment: Experiment) -> dict[str, Any]:
     }  # fmt: skip
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(10), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32), steps=st.integers(1, 60))
 def test_after_any_history_a_view_equals_the_state_of_a_search_stopped_there(
     clock: None, seed: int, steps: int

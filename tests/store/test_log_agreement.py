@@ -213,7 +213,7 @@ def test_the_server_that_rolls_back_is_the_real_one_in_all_else(mongo_store: Sto
         return [{name: value for name, value in document.items() if name != "ts"} for document in documents]
 
     outcomes = set()
-    for _ in range(200):
+    for _ in range(100):
         batch = []
         for _ in range(rng.choice([1, 1, 2, 3])):
             tid = rng.choice([None, 0, 1, 2])

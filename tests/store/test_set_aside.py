@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.drawing import examples
 from pymongo.database import Database
 from tests.cli.commands import run
 
@@ -239,7 +240,7 @@ GOOD: list[dict[str, Any]] = [
 ]  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_any_document_in_a_place_becomes_an_event_with_a_digest(data: st.DataObject) -> None:
     document = copy.deepcopy(data.draw(st.sampled_from(GOOD)))

@@ -17,6 +17,9 @@ from hstore.store.experiment import Experiment
 from hstore.store.fold import Trial
 from hstore.store.store import Store
 
+INLINE = ("--isolate", "none")
+"""For a worker whose children are not the subject: each costs half a second of CPU."""
+
 
 def types(experiment: Experiment, tid: int) -> list[str]:
     return [event.type for event in experiment.chain(tid)]
@@ -40,7 +43,7 @@ def test_burst_leaves_when_nothing_is_queued(mongo_store: Store, mongo_url: str)
 def test_who_leaves_last_records_that_the_search_has_ended(mongo_store: Store, mongo_url: str) -> None:
     experiment = begin(mongo_store, "e", raises, 3, max_evals=3)
     for _ in range(2):  # the second time what has failed is tried again, and no driver is there to see it
-        assert ran(mongo_url, "--burst")[0] == 0
+        assert ran(mongo_url, *INLINE, "--burst")[0] == 0
         experiment.refresh()
         assert (experiment.state.status, experiment.state.why) == ("finished", "max_evals")
         assert not check(mongo_store, "e")
@@ -50,7 +53,7 @@ def test_who_leaves_last_records_that_the_search_has_ended(mongo_store: Store, m
 def test_the_oldest_trial_is_taken_first_whatever_its_experiment(mongo_store: Store, mongo_url: str) -> None:
     older, newer = begin(mongo_store, "z", square, 2), begin(mongo_store, "a", square, 2)
     enqueue(older, 1)
-    ran(mongo_url, "--burst")
+    ran(mongo_url, *INLINE, "--burst")
     taken = []
     for experiment in (older, newer):
         experiment.refresh()
@@ -60,7 +63,7 @@ def test_the_oldest_trial_is_taken_first_whatever_its_experiment(mongo_store: St
 
 def test_only_the_experiments_named_are_served(mongo_store: Store, mongo_url: str) -> None:
     mine, other = begin(mongo_store, "mine", square, 2), begin(mongo_store, "other", square, 2)
-    ran(mongo_url, "mine", "--burst")
+    ran(mongo_url, *INLINE, "mine", "--burst")
     for experiment in (mine, other):
         experiment.refresh()
     assert mine.state.counts == {"done": 2}
@@ -70,7 +73,7 @@ def test_only_the_experiments_named_are_served(mongo_store: Store, mongo_url: st
 @pytest.mark.parametrize("slots", ["1", "3"])
 def test_max_jobs_is_kept_to_the_letter(mongo_store: Store, mongo_url: str, slots: str) -> None:
     experiment = begin(mongo_store, "e", square, 9)
-    code, said = ran(mongo_url, "--max-jobs", "4", "-j", slots)
+    code, said = ran(mongo_url, *INLINE, "--max-jobs", "4", "-j", slots)
     experiment.refresh()
     assert "exiting: --max-jobs reached (4 trials)" in said
     assert (code, experiment.state.counts) == (0, {"done": 4, "queued": 5})
@@ -78,21 +81,21 @@ def test_max_jobs_is_kept_to_the_letter(mongo_store: Store, mongo_url: str, slot
 
 def test_it_leaves_when_idle_for_so_long(mongo_store: Store, mongo_url: str) -> None:
     begin(mongo_store, "e", square, 1)
-    code, said = ran(mongo_url, "--max-idle", "0.5")
+    code, said = ran(mongo_url, *INLINE, "--max-idle", "0.5")
     assert code == 0
     assert "exiting: --max-idle reached: no trial for 0.5 s (1 trial)" in said
 
 
 def test_it_leaves_after_so_long_whatever_there_is_to_do(mongo_store: Store, mongo_url: str) -> None:
     begin(mongo_store, "e", square, 1)
-    code, said = ran(mongo_url, "--max-runtime", "1.5")
+    code, said = ran(mongo_url, *INLINE, "--max-runtime", "1.5")
     assert code == 0
     assert "exiting: --max-runtime reached: 1.5 s" in said
 
 
 def test_failures_in_a_row_have_an_exit_code_of_their_own(mongo_store: Store, mongo_url: str) -> None:
     experiment = begin(mongo_store, "e", raises, 5)
-    code, said = ran(mongo_url, "--max-consecutive-failures", "3")
+    code, said = ran(mongo_url, *INLINE, "--max-consecutive-failures", "3")
     experiment.refresh()
     assert (code, experiment.state.counts) == (8, {"failed": 3, "queued": 2})
     assert "3 trials failed in a row" in said
@@ -242,7 +245,7 @@ def test_children_die_with_a_worker_that_is_killed(mongo_store: Store, mongo_url
 
 def test_a_stopped_worker_is_not_listed_any_more(mongo_store: Store, mongo_url: str) -> None:
     begin(mongo_store, "e", square, 1)
-    ran(mongo_url, "--burst")
+    ran(mongo_url, *INLINE, "--burst")
     assert mongo_store.claims is not None
     assert mongo_store.claims.workers() == []
 
@@ -294,7 +297,7 @@ def test_a_worker_that_could_load_no_objective_says_so_in_its_exit_code(
     mongo_store: Store, mongo_url: str, limit: tuple[str, ...]
 ) -> None:
     cannot_be_loaded(mongo_store, "e")
-    code, said = ran(mongo_url, *limit)
+    code, said = ran(mongo_url, *INLINE, *limit)
     assert code == 9
     assert "skipping 'e': cannot import not_there:f" in said
     assert "no objective could be loaded (0 trials)" in said
@@ -303,21 +306,21 @@ def test_a_worker_that_could_load_no_objective_says_so_in_its_exit_code(
 def test_one_objective_of_two_is_enough_for_exit_code_0(mongo_store: Store, mongo_url: str) -> None:
     cannot_be_loaded(mongo_store, "e")
     begin(mongo_store, "f", square, 1)
-    code, said = ran(mongo_url, "--burst")
+    code, said = ran(mongo_url, *INLINE, "--burst")
     assert code == 0
     assert "skipping 'e'" in said
 
 
 def test_an_objective_that_is_named_on_the_command_line_counts_as_loaded(mongo_store: Store, mongo_url: str) -> None:
     experiment = cannot_be_loaded(mongo_store, "e")
-    code, _ = ran(mongo_url, "--burst", "--objective", "tests.workers.objectives:square")
+    code, _ = ran(mongo_url, *INLINE, "--burst", "--objective", "tests.workers.objectives:square")
     experiment.refresh()
     assert (code, experiment.state.counts) == (0, {"done": 2})
 
 
 def test_a_worker_with_nothing_to_do_exits_with_0(mongo_store: Store, mongo_url: str) -> None:
     begin(mongo_store, "e", square, 0)
-    assert ran(mongo_url, "e", "--burst")[0] == 0
+    assert ran(mongo_url, *INLINE, "e", "--burst")[0] == 0
 
 
 def test_an_experiment_is_waited_for_if_the_worker_is_told_to(mongo_store: Store, mongo_url: str) -> None:

@@ -48,6 +48,10 @@ def worker(url: str, *options: str) -> Iterator[subprocess.Popen[str]]:
         process.communicate()
 
 
+inline = partial(worker_here, isolate="none")
+"""A worker whose process is not the subject."""
+
+
 def sound(url: str, name: str) -> Experiment:
     """Return experiment *name* once it was checked."""
     with hstore.open(url) as store:
@@ -72,9 +76,9 @@ def test_the_points_of_a_random_search_are_those_of_a_serial_one(mongo_url: str)
     serial = Trials()
     quiet(square, SPACE, algo=rand.suggest, max_evals=20, trials=serial, rstate=np.random.default_rng(5))
     parallel = MongoTrials(mongo_url, exp_key="p")
-    with worker(mongo_url, "p") if parallel.experiment.state.created else contextlib.nullcontext():
+    with inline(mongo_url, slots=2):
         quiet(
-            square, SPACE, algo=rand.suggest, max_evals=20, experiment="p", store=mongo_url, workers=2,
+            square, SPACE, algo=rand.suggest, max_evals=20, experiment="p", store=mongo_url, workers=0,
             rstate=np.random.default_rng(5),
         )  # fmt: skip
     parallel.refresh()
@@ -83,7 +87,7 @@ def test_the_points_of_a_random_search_are_those_of_a_serial_one(mongo_url: str)
 
 
 def test_workers_come_by_themselves_and_serve_what_is_open(mongo_url: str) -> None:
-    with worker(mongo_url), worker(mongo_url, "-j", "2"):
+    with worker(mongo_url), inline(mongo_url, slots=2):
         trials = MongoTrials(mongo_url, exp_key="theirs")
         best = quiet(square, SPACE, algo=tpe.suggest, max_evals=30, trials=trials)
     assert trials.asynchronous
@@ -122,10 +126,11 @@ def test_the_queue_holds_one_trial_for_each_slot_and_one_more(mongo_url: str, tm
 
 
 def test_an_algorithm_hears_of_every_end_whoever_brought_it(mongo_url: str) -> None:
-    quiet(
-        square, SPACE, algo=partial(tpe.suggest, n_startup_jobs=5), max_evals=40, experiment="heard",
-        store=mongo_url, workers=2, points_to_evaluate=[{"x": 0.5, "c": {"y": 0.25}}],
-    )  # fmt: skip
+    with inline(mongo_url, slots=2):
+        quiet(
+            square, SPACE, algo=partial(tpe.suggest, n_startup_jobs=5), max_evals=40, experiment="heard",
+            store=mongo_url, workers=0, points_to_evaluate=[{"x": 0.5, "c": {"y": 0.25}}],
+        )  # fmt: skip
     search = sound(mongo_url, "heard")
     assert len(search.trials) == 41
     assert search.trials[0].point == {"x": 0.5, "c": 1, "y": 0.25}
@@ -176,7 +181,7 @@ def test_it_says_that_no_worker_is_there_and_how_to_start_one(
     )
     thread.start()
     until(help_is_asked_for)
-    with worker_here(mongo_url, experiments=["alone"]):
+    with inline(mongo_url, experiments=["alone"]):
         thread.join(GENEROUS)
     assert not thread.is_alive()
 
@@ -185,17 +190,17 @@ def test_a_driver_that_was_killed_is_continued_by_the_same_call(mongo_url: str) 
     code = f"""
 import numpy as np
 from hstore import fmin, hp, rand
-fmin(lambda c: c["x"] ** 2, {{"x": hp.uniform("x", -1, 1)}}, algo=rand.suggest, max_evals=160,
+fmin(lambda c: c["x"] ** 2, {{"x": hp.uniform("x", -1, 1)}}, algo=rand.suggest, max_evals=100,
      rstate=np.random.default_rng(3), verbose=False, experiment="go-on", store={mongo_url!r}, workers=0)
 """
-    with worker_here(mongo_url), hstore.open(mongo_url) as store:
+    with inline(mongo_url), hstore.open(mongo_url) as store:
         for wanted in (20, 60):
             driver = subprocess.Popen([sys.executable, "-c", code])
             until(lambda: store.models and sum(e["trials"] for e in store.models.overview()) >= wanted)  # noqa: B023
             driver.kill()
             driver.wait()
         assert subprocess.run([sys.executable, "-c", code], timeout=GENEROUS, check=True).returncode == 0
-    assert len(sound(mongo_url, "go-on").trials) == 160
+    assert len(sound(mongo_url, "go-on").trials) == 100
 
 
 def test_ctrl_c_stops_its_workers_and_what_they_held_goes_on_later(mongo_url: str) -> None:
@@ -257,9 +262,9 @@ def test_the_retry_policy_is_recorded_and_kept(mongo_url: str) -> None:
     def raises(config: dict[str, Any]) -> float:
         raise RuntimeError("no")
 
-    with contextlib.suppress(AllTrialsFailed):
+    with contextlib.suppress(AllTrialsFailed), inline(mongo_url):
         quiet(
-            raises, SPACE, algo=rand.suggest, max_evals=2, experiment="again", store=mongo_url, workers=1,
+            raises, SPACE, algo=rand.suggest, max_evals=2, experiment="again", store=mongo_url, workers=0,
             retries={"failed": 2},
         )  # fmt: skip
     search = sound(mongo_url, "again")

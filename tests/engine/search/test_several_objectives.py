@@ -82,7 +82,9 @@ def three(config: Mapping[str, float]) -> list[float]:
 
 
 @pytest.mark.parametrize("n", [2, pytest.param(3, marks=pytest.mark.long)])
-def test_auto_searches_for_two_and_three_things_within_constraints(trials: Trials, n: int) -> None:
+def test_auto_searches_for_two_and_three_things_within_constraints(n: int) -> None:
+    trials = Trials()
+
     def objective(config: Mapping[str, float]) -> Any:
         losses = three(config)[:n]
         if config["y"] > 1.5:
