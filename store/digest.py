@@ -34,25 +34,31 @@ def canonical(document: Document) -> bytes:
 
     What was copied to another name since is taken as it was written: `Event.origin`.
     """
-    data = document["data"]
-    if "origin" in data:
+    if "origin" in document["data"]:
         document = document_as_written(document)
-        data = document["data"]
-    id, at = document["_id"], document["at"]
-    return _pack(
-        [
-            id.bytes if isinstance(id, UUID) else id, document["exp"], document.get("tid"), document["ver"],
-            document["type"], document["v"], _milliseconds(at) if isinstance(at, dt.datetime) else at,
-            document["by"], [[name, data[name]] for name in sorted(data)],
-        ],
-    )  # fmt: skip
+    return _pack(canonical_parts(document, sorted(document["data"])))
+
+
+def canonical_parts(document: Document, names: Iterable[str]) -> list[Any]:
+    """Return the parts of `canonical`. names: those of its data, sorted."""
+    data, id, at = document["data"], document["_id"], document["at"]
+    return [
+        id.bytes if isinstance(id, UUID) else id, document["exp"], document.get("tid"), document["ver"],
+        document["type"], document["v"], _milliseconds(at) if isinstance(at, dt.datetime) else at,
+        document["by"], [[name, data[name]] for name in names],
+    ]  # fmt: skip
+
+
+def packer() -> msgpack.Packer:
+    """Return what packs the parts of `canonical`, for one thread."""
+    return msgpack.Packer(default=_extension)
 
 
 def _pack(parts: list[Any]) -> bytes:
     """Return msgpack of *parts*. To make a packer takes longer than to pack an event, so a few are kept."""
-    packer = _packers.pop() if _packers else msgpack.Packer(default=_extension)
-    packed: bytes = packer.pack(parts)
-    _packers.append(packer)  # unless it raised, or another thread is still at work with it
+    kept = _packers.pop() if _packers else packer()
+    packed: bytes = kept.pack(parts)
+    _packers.append(kept)  # unless it raised, or another thread is still at work with it
     return packed
 
 

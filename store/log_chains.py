@@ -170,5 +170,5 @@ def observed_by(document: Document) -> list[tuple[int | None, int, bytes]]:
     return [
         (tid, ver, expected)
         for tid, ver, expected in (entry for entry in entries if len(entry) == 3)
-        if isinstance(tid, int | None) and isinstance(ver, int) and isinstance(expected, bytes)
+        if (tid is None or isinstance(tid, int)) and isinstance(ver, int) and isinstance(expected, bytes)
     ]

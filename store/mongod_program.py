@@ -9,8 +9,6 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import psutil
-
 from hstore.store.errors import NoMongod
 
 __all__ = ["describe_mongod", "find_mongod"]
@@ -54,6 +52,8 @@ def _mongod_of_the_wheel() -> Path | None:
 
 def describe_mongod(pid: int | None) -> dict[str, str | None]:
     """Return `mongod` (its path) and `version` of process *pid*, or of the program that would be started if None."""
+    import psutil  # see `ServerLocks.mongod_pid`
+
     try:
         mongod = psutil.Process(pid).exe() if pid else str(find_mongod())
         version = subprocess.run([mongod, "--version"], capture_output=True, text=True, check=True, timeout=10).stdout

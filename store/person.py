@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import getpass
 import os
-import subprocess
 
 GIT_SECONDS = 2.0
 """How long git may take to say who its user is."""
@@ -16,6 +15,8 @@ def person() -> str:
 
 
 def _git_user() -> str:
+    import subprocess  # which few commands need
+
     try:
         found = subprocess.run(
             ["git", "config", "user.name"], capture_output=True, text=True, check=False, timeout=GIT_SECONDS

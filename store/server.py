@@ -14,8 +14,6 @@ import urllib.parse
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from hstore.store.errors import StoreUnreachable
 from hstore.store.mongod_program import describe_mongod, find_mongod
 from hstore.store.mongod_releases import advice
@@ -191,6 +189,8 @@ class EmbeddedServer:
         pid = self.pid
         since = None
         if pid is not None:
+            import psutil  # see `ServerLocks.mongod_pid`
+
             with contextlib.suppress(psutil.Error):
                 since = dt.datetime.fromtimestamp(psutil.Process(pid).create_time(), dt.UTC).isoformat("T", "seconds")
         mongod = describe_mongod(pid)

@@ -15,8 +15,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
-
 from hstore.store.errors import HstoreError, NoMongod, StoreUnreachable
 from hstore.store.server_home import ServerHome, open_private
 
@@ -137,8 +135,12 @@ class ServerLocks:
     def mongod_pid(self) -> int | None:
         """Return the process id of mongod, None if it does not run."""
         pid = self.recorded_pids()[1]
+        if not pid:
+            return None
+        import psutil  # which few commands need, and which takes long
+
         with contextlib.suppress(psutil.Error):
-            if pid and str(self.home.data) in psutil.Process(pid).cmdline():  # another process may have the pid by now
+            if str(self.home.data) in psutil.Process(pid).cmdline():  # another process may have the pid by now
                 return pid
         return None
 

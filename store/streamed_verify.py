@@ -10,13 +10,14 @@ import hashlib
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby
 from typing import Any
 from uuid import UUID
 
 from bson.binary import UUID_SUBTYPE, Binary
 
-from hstore.store.digest import canonical
+from hstore.store.digest import canonical_parts, packer
 from hstore.store.errors import NotFound, VerificationFailed
 from hstore.store.event_documents import are_tips, place
 from hstore.store.events import Document
@@ -90,6 +91,44 @@ def _identity(document: Document) -> UUID | None:
     return id if isinstance(id, UUID) else None
 
 
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What the type of an event, and the names in its data, say of how it is looked at."""
+
+    names: tuple[str, ...]
+    """Sorted."""
+    is_elsewhere: bool
+    """Whether only a look at the whole log can explain it; with an origin: see `lineage`."""
+    is_note: bool
+    is_claim: bool
+    """Whether it is one as hstore's own workers make them."""
+    is_news: bool
+    may_name_content: bool
+    """See `named_content.names_content`."""
+    is_wrong: Callable[[Document], object] | None
+    """Finds what is wrong with it by itself."""
+
+
+@lru_cache(maxsize=4096)
+def _shape(type_: str, names: tuple[str, ...]) -> _Shape:
+    """Return the shape of an event; there are a few dozen in a log, which are looked at once."""
+    observes = type_ in ("queued", "finished")
+    return _Shape(
+        names=tuple(sorted(names)), is_elsewhere=type_ in _ELSEWHERE or "origin" in names, is_note=type_ == "noted",
+        is_claim=type_ == "reserved" and "process" in names, is_news=type_ in _NEWS,
+        may_name_content=names_content({"data": {name: {} for name in names}}),
+        is_wrong=_contradicts if type_ == "done" else _observes_unsaid if observes else None,
+    )  # fmt: skip
+
+
+def _contradicts(document: Document) -> bool:
+    return bool(contradiction(document["data"]))
+
+
+def _observes_unsaid(document: Document) -> bool:
+    return not holds_observed(document)
+
+
 class _Check:
     """Takes chain after chain; raises `NeedsWholeLog` where all is not well."""
 
@@ -98,6 +137,9 @@ class _Check:
         self._content = ContentCheck(fetch) if looks_for_content else None
         self._signatures: SignatureCheck | None = None
         self._kept = KeptChains()
+        self._pack = packer().pack
+        self._first_news, self._names_content = 0, False
+        """Of the chain whose digests were made last: where its first end or note is, whether it may name content."""
         self._decision = b""
         """The digest of the decision before, or of the beginning."""
         self._awaited: set[bytes] = set()
@@ -112,16 +154,16 @@ class _Check:
         self._events = 0
         self._lost: list[str] = []
 
-    def take(self, tid: Any, documents: Sequence[Document]) -> int:
+    def take(self, tid: Any, documents: list[Document]) -> int:
         """Look at the chain of *tid*; return how many events it has."""
         expected = None if self._kept.own is None else len(self._kept.tips)
         if tid != expected or isinstance(tid, bool):
             raise NeedsWholeLog
-        chain = LogChain(tid, [*documents], self._digests(tid, documents))
+        chain = LogChain(tid, documents, self._digests(tid, documents))
         if self._signatures is None:
             self._signatures = SignatureCheck(self._keys, _identity(documents[0]))
         self._signatures.chain(tid, documents, chain.digests)
-        if self._content is not None and any(map(names_content, documents)):
+        if self._names_content and self._content is not None and any(map(names_content, documents)):
             self._lost += [finding.message for finding in self._content.missing(chain)]
         self._events += len(documents)
         if tid is None:
@@ -133,30 +175,33 @@ class _Check:
     def _digests(self, tid: int | None, documents: Sequence[Document]) -> list[bytes]:
         """Return the digests of a chain; see that each event follows the one before it, and says so if it has to."""
         digests: list[bytes] = []
-        after, sha256 = b"", hashlib.sha256
+        after, sha256, pack = b"", hashlib.sha256, self._pack
+        self._first_news, self._names_content = len(documents), False
         for ver, document in enumerate(documents):
             of = document.get
             type_, data, by = of("type"), of("data"), of("by")
-            if of("ver") != ver or "raw" in document or type(data) is not dict:
+            if of("ver") != ver or "raw" in document or type(data) is not dict or place(document) is None:
                 raise NeedsWholeLog
-            if type(type_) is not str or type_ in _ELSEWHERE or type(by) is not str or place(document) is None:
+            if type(type_) is not str or type(by) is not str:
                 raise NeedsWholeLog
-            if "origin" in data:  # see `lineage`
-                raise NeedsWholeLog
-            if ver and data.get("prev") != after:
-                if prev_of(document) is not None or tid is None:
-                    raise NeedsWholeLog
-                if type_ != "noted":  # which anyone may add
-                    self._without_prev.add(by if isinstance(by, str) else "")
-            if type_ == "done":
-                if contradiction(data):
-                    raise NeedsWholeLog
-            elif (type_ == "queued" or type_ == "finished") and not holds_observed(document):
-                raise NeedsWholeLog
-            if (not ver or (type_ == "reserved" and "process" in data)) and isinstance(by, str):
-                self._ours.add(by)
             try:
-                after = sha256(after + canonical(document)).digest()
+                shape = _shape(type_, tuple(data))
+                if shape.is_elsewhere:
+                    raise NeedsWholeLog
+                if ver and data.get("prev") != after:
+                    if prev_of(document) is not None or tid is None:
+                        raise NeedsWholeLog
+                    if not shape.is_note:  # which anyone may add
+                        self._without_prev.add(by)
+                if shape.is_wrong is not None and shape.is_wrong(document):
+                    raise NeedsWholeLog
+                if not ver or shape.is_claim:
+                    self._ours.add(by)
+                if shape.is_news and ver < self._first_news:
+                    self._first_news = ver
+                if shape.may_name_content:
+                    self._names_content = True
+                after = sha256(after + pack(canonical_parts(document, shape.names))).digest()
             except _SHAPELESS:
                 raise NeedsWholeLog from None
             digests.append(after)
@@ -180,7 +225,7 @@ class _Check:
         self._decision = chain.digests[0]
         self._is_followed.append(self._decision in self._awaited)
         self._awaited.discard(self._decision)
-        self._kept.add(tid, chain)
+        self._kept.add(tid, chain.digests, self._first_news)
         self._observed.append(-1)
         if not first["data"].get("observed"):
             return
@@ -254,28 +299,24 @@ class KeptChains(DigestsAlone):
         self._runs = iter(sorted(runs))
         self._next = next(self._runs, None)
 
-    def add(self, tid: int, chain: LogChain) -> None:
-        """Keep what is likely to be named of the *chain* of the next trial."""
-        last = len(chain.digests) - 1
-        wanted = self._covered(tid)
-        if last > 1:
-            for ver, each in enumerate(chain.documents):
-                if each["type"] in _NEWS:
-                    wanted.update(range(ver, last))
-                    break
-        for ver in wanted:
-            if ver < last:
-                self._before[tid, ver] = chain.digests[ver]
-        self.tips.append(last)
-        self._at_tip += chain.digests[last]
+    def add(self, tid: int, digests: Sequence[bytes], first_news: int) -> None:
+        """Keep what is likely to be named of the next trial, whose chain has these *digests*.
 
-    def _covered(self, tid: int) -> set[int]:
-        """Return the vers up to which recorded heads cover trial *tid*."""
+        first_news: the place of its first end or note, or any that is higher than its last.
+        """
+        last = len(digests) - 1
+        for ver in range(first_news, last):
+            self._before[tid, ver] = digests[ver]
         while self._next is not None and self._next[0] <= tid:
             self._reached.append(self._next)
             self._next = next(self._runs, None)
-        self._reached = [run for run in self._reached if run[1] > tid]
-        return {ver for _, _, ver in self._reached}
+        for _, end, ver in self._reached:  # what recorded heads cover
+            if tid < end and ver < last:
+                self._before[tid, ver] = digests[ver]
+        if self._reached and self._reached[0][1] <= tid:
+            self._reached = [run for run in self._reached if run[1] > tid]
+        self.tips.append(last)
+        self._at_tip += digests[last]
 
     def has(self, tid: int | None, ver: int) -> bool:
         """Return whether event *ver* of the chain of *tid* was read, and its digest is known."""
