@@ -32,6 +32,7 @@ PRUNERS: dict[str, tuple[Any, int]] = {
     "none": (None, TRIALS),
     "median": (pruners.median, TRIALS),
     "hyperband": (pruners.hyperband(max_steps=EPOCHS), TRIALS),
+    "auto": (pruners.auto(max_steps=EPOCHS), TRIALS),
     "asha": (pruners.asha(max_steps=EPOCHS), TRIALS),
     "asha with twice the trials": (pruners.asha(max_steps=EPOCHS), 2 * TRIALS),
 }

@@ -119,9 +119,9 @@ def fmin(
         causes that it does not name. Recorded when the experiment is created.
     grace: seconds that running trials get when a search with workers ends early (timeout, loss_threshold,
         early_stop_fn); what still runs then is cancelled.
-    pruner: stops hopeless trials early, by what *fn* reports: "asha", "median", "hyperband", one of `hstore.pruners`
-        with settings, a plug-in's name, or without workers a `Pruner` of your own. See `Ctrl.report` and
-        `Ctrl.should_stop`.
+    pruner: stops hopeless trials early, by what *fn* reports: "asha", "auto", "median", "hyperband", one of
+        `hstore.pruners` with settings, a plug-in's name, or without workers a `Pruner` of your own. See `Ctrl.report`
+        and `Ctrl.should_stop`.
     objectives: how many losses *fn* returns, if several, as a list or as {"status": "ok", "losses": […]}. Any algorithm
         searches for their Pareto front, and the list of the points of the front is returned. A result may also have
         "constraints", a list of numbers: a constraint is kept if its number is at most 0.

@@ -50,8 +50,8 @@ ASK = (
     field.text("algo", "With a space: the algorithm by name; without, `auto`.", "tpe", longest=200),
     field.whole("max_evals", "With a space: the number of trials in all; without, no limit.", 100, least=1, most=10**9),
     field.whole("seed", "With a space: the seed, for a search that can be repeated.", 0, least=0, most=2**63 - 1),
-    field.text("pruner", "With a space: stops hopeless trials by what they report: asha, median, hyperband.", "median",
-               longest=200),
+    field.text("pruner", "With a space: stops hopeless trials by what they report: asha, auto, median, hyperband.",
+               "median", longest=200),
     field.seconds("lease", "Seconds without a report after which the trial is queued again.", LEASE_SECONDS,
                   most=LONGEST_LEASE, default=LEASE_SECONDS),
 )  # fmt: skip

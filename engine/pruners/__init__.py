@@ -1,6 +1,7 @@
 """The rules that stop hopeless trials early, one pure module each, and the table of their names."""
 
 from hstore.engine.pruners.asha import asha
+from hstore.engine.pruners.auto import auto
 from hstore.engine.pruners.curves import Curve, Curves
 from hstore.engine.pruners.hyperband import hyperband
 from hstore.engine.pruners.known_pruners import PRUNERS, check_name, named, resolve, why_unknown
@@ -13,6 +14,7 @@ __all__ = [
     "Curves",
     "Pruner",
     "asha",
+    "auto",
     "check_name",
     "hyperband",
     "median",

@@ -9,12 +9,13 @@ from types import MappingProxyType
 from typing import Any
 
 from hstore.engine.pruners.asha import asha
+from hstore.engine.pruners.auto import auto
 from hstore.engine.pruners.hyperband import hyperband
 from hstore.engine.pruners.median import median
 from hstore.engine.pruners.pruner import Pruner
 from hstore.store.errors import InvalidValue
 
-PRUNERS: Mapping[str, Pruner] = MappingProxyType({pruner.name: pruner for pruner in (asha, hyperband, median)})
+PRUNERS: Mapping[str, Pruner] = MappingProxyType({pruner.name: pruner for pruner in (asha, auto, hyperband, median)})
 
 FAMILIES = {"optuna": "hstore.engine.optuna.pruner_family"}
 """By what stands before the colon of a name such as "optuna:MedianPruner" the module whose `named_pruner` has it."""

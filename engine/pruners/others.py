@@ -6,6 +6,7 @@ import math
 from bisect import bisect_left, insort
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
+from heapq import nsmallest
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -97,12 +98,24 @@ class OtherCurves(Mapping[int, "Curve"]):
         self, key: Hashable, of: Callable[[KnownCurve], float | None], holds: Callable[[int], bool]
     ) -> Ranked | None:
         """Return in order what *of* says of each trial that *holds*; None if some of it is no number. key: its name."""
+        index = self._index(key, of, holds)
+        return None if index.nans else Ranked(index.ordered, index.by_tid.get(self._tid))
+
+    def lowest(self, key: Hashable, of: Callable[[KnownCurve], float | None], most: int) -> tuple[int, list[Curve]]:
+        """Return of how many trials *of* says a number, and the curves of up to *most* of the lowest. key: its name."""
+        numbers = self._index(key, of, EVERY.holds).by_tid
+        found = nsmallest(most, ((number, tid) for tid, number in numbers.items() if tid != self._tid))
+        return len(numbers) - (self._tid in numbers), [self._known[tid].curve for _, tid in found]
+
+    def _index(
+        self, key: Hashable, of: Callable[[KnownCurve], float | None], holds: Callable[[int], bool]
+    ) -> StepIndex:
         index = self._indexes.get(key)
         if index is None:
             index = self._indexes[key] = StepIndex(of, holds)
             for tid, known in self._known.items():
                 index.put(tid, known)
-        return None if index.nans else Ranked(index.ordered, index.by_tid.get(self._tid))
+        return index
 
 
 EVERY = ComparedTrials("all", lambda _: True)
@@ -134,3 +147,15 @@ def complete_means(others: Mapping[int, Curve], step: int) -> Ranked:
             return found
     means = (other.mean(step) for other in others.values() if other.is_complete)
     return Ranked(sorted(mean for mean in means if mean is not None))
+
+
+def lowest_complete(others: Mapping[int, Curve], most: int) -> tuple[int, list[Curve]]:
+    """Return how many trials were trained to the end, and the curves of up to *most* with the lowest last values."""
+
+    def of(known: KnownCurve) -> float | None:
+        return known.curve.values[-1] if known.counts and known.curve.is_complete and known.curve.values else None
+
+    if isinstance(others, OtherCurves):
+        return others.lowest("last", of, most)
+    ends = [(other.values[-1], tid) for tid, other in others.items() if other.is_complete and other.values]
+    return len(ends), [others[tid] for _, tid in nsmallest(most, ends)]

@@ -17,6 +17,7 @@ from numpy._core._multiarray_umath import (  # type: ignore[import-not-found]
 from hstore.engine import portable
 from hstore.engine.algorithms import ALGORITHMS
 from hstore.engine.algorithms.history import History
+from hstore.engine.pruners.power_laws import Compared, points, prospects
 from hstore.engine.space import compile_space, hp
 
 SPACE = {
@@ -69,6 +70,17 @@ def search(name: str, n: int) -> list[dict[str, str]]:
     return points
 
 
+def extrapolations() -> Iterable[float]:
+    """Yield what some noisy curves are expected to end with, and the deviation of that."""
+    x, rng = np.arange(1, 41), np.random.default_rng(14)
+    for n in range(4, 24):
+        curves = [rng.random() + rng.random() / x + 0.1 * rng.random(40) for _ in range(n)]
+        whole = [points(x.tolist(), each.tolist()) for each in curves]
+        cut = [points(x[: n // 2].tolist(), each[: n // 2].tolist()) for each in curves]
+        found = prospects(Compared(whole[1:], cut[1:], [float(each[-1]) for each in curves[1:]], cut[0]), 40)
+        yield from (*found.own, *found.fresh, found.own.chance_below(found.best))
+
+
 def print_bits() -> None:
     x = np.random.default_rng(12).uniform(-20, 20, 10_000)
     rng = np.random.default_rng(13)
@@ -83,6 +95,7 @@ def print_bits() -> None:
         {
             "features": [name for name, is_on in __cpu_features__.items() if is_on],
             "searches": {name: search(name, 90) for name, a in ALGORITHMS.items() if a.is_portable},
+            "curves": [float(each).hex() for each in extrapolations()],
             "values": {name: [float(y).hex() for y in ys] for name, ys in values.items()},
         },
         sys.stdout,
@@ -115,6 +128,7 @@ def test_another_machine_finds_the_same_bits(machine: dict[str, str], here: dict
     assert not set(disabled) & set(there["features"])  # type: ignore[call-overload]
     assert there["values"] == here["values"]
     assert there["searches"] == here["searches"]
+    assert there["curves"] == here["curves"]
 
 
 if __name__ == "__main__":

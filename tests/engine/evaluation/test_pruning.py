@@ -49,7 +49,9 @@ def prunings(experiment: Experiment) -> list[Reported]:
     return [report for trial in experiment.trials for report in trial.reports if report.pruning is not None]
 
 
-@pytest.mark.parametrize("pruner", ["asha", pruners.median(startup_trials=3), pruners.hyperband(max_steps=STEPS)])
+@pytest.mark.parametrize(
+    "pruner", ["asha", "auto", pruners.median(startup_trials=3), pruners.hyperband(max_steps=STEPS)]
+)
 def test_a_search_stops_what_is_hopeless_and_its_log_says_why(pruner: Any) -> None:
     check_hopeless_is_stopped(Trials(), pruner)
 
@@ -353,7 +355,7 @@ def test_replay_derives_what_a_plug_in_decided_where_it_is_installed(
     report = derive_again(experiment)
     assert report.pruned == 0
     assert {why for _, why in report.skipped} == {"stopped early by late, which is not installed here"}
-    with pytest.raises(InvalidValue, match="no pruner is called 'late'; there are: asha, hyperband, median"):
+    with pytest.raises(InvalidValue, match="no pruner is called 'late'; there are: asha, auto, hyperband, median"):
         search(trials, pruner="late", max_evals=9)
     messages.clear()
     referee = PruningSession(experiment, follows_all=True)

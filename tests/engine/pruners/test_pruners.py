@@ -115,7 +115,7 @@ def test_what_is_listed_as_seen_gives_the_same_curves_again() -> None:
 
 def test_what_is_kept_in_order_is_what_would_be_found_by_looking_at_all() -> None:
     rng = random.Random(1)
-    rules = [PRUNERS["asha"], PRUNERS["median"](startup_trials=1), PRUNERS["hyperband"](max_steps=9)]
+    rules = [PRUNERS["asha"], PRUNERS["median"](startup_trials=1), PRUNERS["hyperband"](max_steps=9), PRUNERS["auto"]]
     stopped = 0
     for _ in range(60):
         chains: dict[int, list[ReportRow]] = {}
@@ -197,7 +197,7 @@ def test_a_plug_in_is_found_by_its_name(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert told == "level, which does not work here: level has no setting 'of old'; it has: worse"
     with pytest.raises(InvalidValue, match="another pruner than the one given is called 'level', and replay would"):
         pruners.resolve(Pruner(name="level", version=2, due=due, decide=decide))
-    with pytest.raises(InvalidValue, match=r"there are: asha, hyperband, median, .*level"):
+    with pytest.raises(InvalidValue, match=r"there are: asha, auto, hyperband, median, .*level"):
         pruners.resolve("nope")
 
 
@@ -281,6 +281,61 @@ def test_hyperband_compares_within_a_bracket() -> None:
     assert not pruners.hyperband.stops(wave.index(81), curve([0.5] * 81), rivals)
 
 
+def falling(final: float, by: float = 1.0, *, until: int = 27, of: int = 27) -> list[float]:
+    """Return the values at steps 1 to *until* of a curve that falls to *final* at step *of*."""
+    return [final + by * (1 / step - 1 / of) for step in range(1, until + 1)]
+
+
+def test_auto_stops_what_would_end_worse_however_it_began() -> None:
+    done = others(*[falling(0.3 + k / 20, 0.3 + k % 3) for k in range(6)], is_complete=True)
+    rule = pruners.auto(max_steps=27)
+    slow, fast = falling(0.25, 2.0, until=4), falling(0.5, 0.3, until=4)
+    assert slow[-1] > fast[-1], "asha would take the other one"
+    assert not rule.stops(9, curve(slow), done)
+    assert rule.stops(9, curve(fast), done)
+    assert rule.stops(9, curve(falling(0.4, 0.5, until=20)), done)
+    assert not rule.stops(9, curve(falling(0.4, 0.5)), done), "nothing is saved in the last step"
+
+
+def test_auto_waits_for_trials_that_were_trained_to_the_end() -> None:
+    done = others(*[falling(0.3 + k / 20) for k in range(6)], is_complete=True)
+    bad = curve(falling(3.0, until=5))
+    assert pruners.auto.stops(9, bad, done)
+    assert not pruners.auto(startup_trials=7).stops(9, bad, done)
+    assert not pruners.auto(startup_trials=0).stops(9, bad, dict(itertools.islice(done.items(), 3)))
+    assert not pruners.auto.stops(9, bad, others(*[each.values for each in done.values()]))
+    assert not pruners.auto.stops(9, curve([9.0] * 40), done), "it is longer than any other"
+
+
+@pytest.mark.parametrize("unit", [1e-300, 1.0, -1.0, 1e300])
+def test_auto_is_right_whatever_the_unit_of_the_values(unit: float) -> None:
+    done = others(*[[unit * v for v in falling(0.3 + k / 20)] for k in range(6)], is_complete=True)
+    ends = sorted(each.values[-1] for each in done.values())
+    better, worse = (2 * ends[0] - ends[-1], 2 * ends[-1] - ends[0])
+    for final, is_stopped in ((better, False), (worse, True)):
+        values = [final + unit * (1 / step - 1 / 27) for step in range(1, 13)]
+        assert pruners.auto.stops(9, curve(values), done) is is_stopped
+
+
+def test_auto_stops_what_diverged_and_reads_what_others_diverged_to() -> None:
+    done = others(*[falling(0.3 + k / 20) for k in range(6)], [math.inf] * 27, is_complete=True)
+    assert pruners.auto.stops(9, curve([0.1, math.nan]), done)
+    assert not pruners.auto.stops(9, curve([0.1, -math.inf]), done)
+    assert not pruners.auto.stops(9, curve([math.nan]), others(*[[math.inf]] * 6, is_complete=True))
+    same = others(*[[0.5, 0.5, 0.5, 0.5]] * 6, is_complete=True)
+    assert pruners.auto.stops(9, curve([0.6, 0.6, 0.6]), same)
+
+
+def test_auto_decides_ever_more_rarely() -> None:
+    due = [step for step in range(1, 60) if pruners.auto.is_due(curve([0.0] * step))]
+    assert due == [1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 18, 22, 27, 33, 41, 51]
+    from_0 = [step for step in range(10) if pruners.auto.is_due(curve([0.0] * (step + 1), first=0))]
+    assert from_0 == [1, 2, 3, 4, 5, 6, 7, 9]
+    assert not pruners.auto(min_steps=4).is_due(curve([0.0] * 3))
+    assert pruners.auto(min_steps=9).is_due(curve([0.0] * 9))
+    assert not pruners.auto(max_steps=27).is_due(curve([0.0] * 27))
+
+
 @pytest.mark.parametrize("name", PRUNERS)
 def test_a_pruner_is_found_by_its_name_and_by_what_the_log_says_of_it(name: str) -> None:
     pruner = pruners.resolve(name)
@@ -295,12 +350,15 @@ def test_a_pruner_is_found_by_its_name_and_by_what_the_log_says_of_it(name: str)
 @pytest.mark.parametrize(
     ("pruner", "message"),
     [
-        (lambda: pruners.resolve("ahsa"), "no pruner is called 'ahsa'; there are: asha, hyperband, median"),
+        (lambda: pruners.resolve("ahsa"), "no pruner is called 'ahsa'; there are: asha, auto, hyperband, median"),
         (lambda: pruners.resolve(3), "no pruner is called 3"),
         (lambda: pruners.asha(eta=3), "asha has no setting 'eta'; it has: reduction, min_steps, max_steps"),
         (lambda: pruners.asha(reduction=1), "reduction must be a whole number of at least 2, not 1"),
         (lambda: pruners.asha(min_steps=0), "min_steps must be at least 1"),
         (lambda: pruners.asha(min_steps=9, max_steps=9), "max_steps must be more than min_steps"),
+        (lambda: pruners.auto(chance=0), "chance must be above 0 and at most 1, not 0"),
+        (lambda: pruners.auto(chance="a"), "chance must be above 0 and at most 1, not 'a'"),
+        (lambda: pruners.auto(min_steps=9, max_steps=9), "max_steps must be more than min_steps"),
         (lambda: pruners.hyperband(max_steps=None), "max_steps must be a whole number"),
         (lambda: pruners.median(startup_trials=2.5), "startup_trials must be a whole number"),
         (lambda: Pruner(name="", version=1, due=due, decide=decide), "a pruner's name must be a text, not ''"),
