@@ -410,7 +410,7 @@ def test_a_search_of_hstores_begins_with_the_points_of_a_study(how: str, store: 
     def asked(trial: optuna.Trial) -> float:
         name = trial.suggest_categorical("opt", ["sgd", "adam"])
         rest = trial.suggest_float("m", 0, 4) if name == "sgd" else 0.5
-        return rest + trial.suggest_int("n", 1, 9) + float(trial.suggest_categorical("bias", [True, False]))
+        return float(rest + trial.suggest_int("n", 1, 9) + trial.suggest_categorical("bias", [True, False]))
 
     study = study_in(store) if how == "stored" else optuna.create_study(study_name="digits")
     study.sampler = optuna.samplers.RandomSampler(seed=3)
