@@ -1,8 +1,8 @@
 """The rules that stop hopeless trials early, one pure module each, and the table of their names."""
 
 from hstore.engine.pruners.asha import asha
-from hstore.engine.pruners.auto import auto
 from hstore.engine.pruners.curves import Curve, Curves
+from hstore.engine.pruners.extrapolated import auto
 from hstore.engine.pruners.hyperband import hyperband
 from hstore.engine.pruners.known_pruners import PRUNERS, check_name, named, resolve, why_unknown
 from hstore.engine.pruners.median import median

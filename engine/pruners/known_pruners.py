@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from hstore.engine.pruners.asha import asha
-from hstore.engine.pruners.auto import auto
+from hstore.engine.pruners.extrapolated import auto
 from hstore.engine.pruners.hyperband import hyperband
 from hstore.engine.pruners.median import median
 from hstore.engine.pruners.pruner import Pruner

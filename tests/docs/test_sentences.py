@@ -134,7 +134,7 @@ def test_defaults_are_those_that_the_pages_state() -> None:
     }.items()  # fmt: skip
     assert ALGORITHMS["cmaes"].defaults.items() >= {"sigma0": 0.25, "n_population": 0}.items()
     assert pruners.asha.defaults == {"reduction": 3, "min_steps": 1, "max_steps": None}
-    assert pruners.auto.defaults == {"chance": 0.7, "startup_trials": 5, "min_steps": 1, "max_steps": None}
+    assert pruners.auto.defaults == {"chance": 0.5, "startup_trials": 5, "min_steps": 1, "max_steps": None}
     assert pruners.hyperband.defaults == {"reduction": 3, "min_steps": 1, "max_steps": 81}
     assert pruners.median.defaults == {"startup_trials": 5, "min_steps": 1}
 

@@ -27,7 +27,7 @@ def due(curve: Curve, *, chance: float, startup_trials: int, min_steps: int, max
 
 
 def decide(
-    tid: int, curve: Curve, others: Mapping[int, Curve], *, chance: float = 0.7, startup_trials: int = 5,
+    tid: int, curve: Curve, others: Mapping[int, Curve], *, chance: float = 0.5, startup_trials: int = 5,
     min_steps: int = 1, max_steps: int | None = None,
 ) -> bool:  # fmt: skip
     """Stop a trial if its chance to end below the best is less than *chance* of a new trial's, times its steps left.
