@@ -20,12 +20,15 @@ from pymongo import monitoring
 from tests.waiting import until
 
 from hstore import Trials, fmin, hp
+from hstore.engine.analysis.importance import importance
 from hstore.engine.audit.check import check
+from hstore.engine.audit.explanation import explain
 from hstore.engine.optuna import hstore_storage, trial_events
 from hstore.engine.optuna.hstore_storage import HstoreStorage
 from hstore.engine.optuna.study_copies import import_study
+from hstore.engine.search.points import enqueue
 from hstore.store import composing
-from hstore.store.errors import InvalidValue
+from hstore.store.errors import InvalidPoint, InvalidValue
 from hstore.store.events import Failed, Reported
 from hstore.store.open_store import open_store
 from hstore.store.store import Store
@@ -333,7 +336,7 @@ def test_a_search_of_hstores_begins_with_the_points_of_a_study(how: str, store: 
     def asked(trial: optuna.Trial) -> float:
         name = trial.suggest_categorical("opt", ["sgd", "adam"])
         rest = trial.suggest_float("m", 0, 4) if name == "sgd" else 0.5
-        return rest + trial.suggest_int("n", 1, 9) + float(trial.suggest_categorical("bias", [True, False]))
+        return float(rest + trial.suggest_int("n", 1, 9) + trial.suggest_categorical("bias", [True, False]))
 
     study = study_in(store) if how == "stored" else optuna.create_study(study_name="digits")
     study.sampler = optuna.samplers.RandomSampler(seed=3)
@@ -350,3 +353,14 @@ def test_a_search_of_hstores_begins_with_the_points_of_a_study(how: str, store: 
     known = [dict(trial.params) for trial in store.experiment("after").trials[:-1]]
     assert known == [trial.params for trial in study.trials if trial.params.get("m", 0) <= 1]
     assert 0 < len(known) < 12
+
+
+def test_what_needs_a_space_or_an_algorithm_says_that_a_study_has_none(store: Store) -> None:
+    study_in(store).optimize(two_parameters, n_trials=10)
+    experiment = store.experiment("digits")
+    explained = explain(experiment, 3)
+    assert (explained.why_no_prediction, explained.arm, explained.densities) == ("no algorithm chose it", None, None)
+    with pytest.raises(InvalidValue, match="has no labels"):
+        importance(experiment)
+    with pytest.raises(InvalidPoint, match="it has none"):
+        enqueue(experiment, [{"x": 0.5}])
