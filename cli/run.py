@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hstore.cli.ask import search_options
-from hstore.cli.printing import print_json, print_text
-from hstore.cli.session import writing
+from hstore.cli.printing import print_json, print_note, print_text
+from hstore.cli.session import INTERRUPTED, writing
 from hstore.store.keep_output import KEEP_OUTPUT
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from hstore.workers.command_run import CommandRun
 
 
+TERMINATED = 143
 MAXIMISED = " (maximised)"
 """Behind the command in the name of an objective whose losses are the negated numbers."""
 
@@ -102,7 +105,13 @@ def run(
             opened, line, source, sign=-1.0 if maximise else 1.0, report=report, timeout=timeout,
             keep_output=keep_output, scratch=scratch,
         )  # fmt: skip
-        trials.run_all(min(jobs, max_evals or 100))
+        try:
+            with _interrupted_by_term():
+                trials.run_all(min(jobs, max_evals or 100))
+        except KeyboardInterrupt as interrupt:
+            n = opened.experiment.state.ended
+            print_note(f"stopped after {n} trial{'' if n == 1 else 's'}; the same line continues {experiment!r}")
+            raise click.exceptions.Exit(TERMINATED if isinstance(interrupt, _Terminated) else INTERRUPTED) from None
         best = opened.best  # raises AllTrialsFailed
         said = {"tid": best.tid, "loss": best.loss, "params": dict(best.params)}
         if as_json:
@@ -113,6 +122,27 @@ def run(
             value = "" if best.loss is None else f"{trials.sign * best.loss:.6g}"
             print_text(f"best: trial {best.tid}, {value}, of {opened.experiment.state.ended}  {named(best.params)}")
             print_text(" ".join(line.filled(best.params)))
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM came: the commands are ended as at Ctrl-C, and not left behind."""
+
+
+@contextmanager
+def _interrupted_by_term() -> Iterator[None]:
+    """Have SIGTERM raise `_Terminated` in the body, where this is the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def terminate(number: int, frame: object) -> None:
+        raise _Terminated
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _refuse_other_direction(session: Session, experiment: str, is_maximised: bool) -> None:

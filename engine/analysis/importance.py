@@ -101,6 +101,11 @@ def importance(
         raise InvalidValue(
             f"importance needs at least {FEWEST} trials with a loss; {columns['name']!r} has {len(ranked)}"
         )
+    if not columns["labels"]:
+        raise InvalidValue(
+            f"{columns['name']!r} has no labels: nothing is known of what its parameters are drawn from",
+            hint="of a study of Optuna's, `hstore.optuna.study(experiment)` and optuna.importance tell",
+        )
     found = np.array([values[i] for i in ranked], dtype=float)
     order = np.argsort(found, kind="stable")
     losses, kept = found[order], np.array(ranked)[order]

@@ -151,8 +151,8 @@ def _densities(space: Space, history: History, decision: Queued) -> list[Densiti
 
 
 def _arm(history: History, decision: Queued) -> str | None:
-    algorithm = decision.algorithm or {}
-    if decision.source != "suggested" or why_unknown(algorithm) is not None:
+    algorithm = decision.algorithm
+    if decision.source != "suggested" or algorithm is None or why_unknown(algorithm) is not None:
         return None
     match algorithm.get("name"):
         case "auto":

@@ -91,7 +91,7 @@ class PointReader:
         near = difflib.get_close_matches(str(label), self.space.labels, n=1)
         shown = label if isinstance(label, str) else short_repr(label)
         raise InvalidPoint(
-            f"{shown}: the space has no such label; it has {', '.join(sorted(self.space.labels))}",
+            f"{shown}: the space has no such label; it has {', '.join(sorted(self.space.labels)) or 'none'}",
             label=label, hint=f"did you mean {near[0]}?" if near else "",
         )  # fmt: skip
 

@@ -1,12 +1,16 @@
 """`hstore run`: programs of the system, tuned as they are."""
 
 import json
+import os
 import shutil
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from tests.cli.commands import run
+from tests.waiting import until
 
 from hstore.engine.audit.replay import derive_again
 from hstore.engine.provenance.recorded import source_of
@@ -112,6 +116,34 @@ def test_an_option_that_cannot_be_is_refused_before_anything_runs(
     assert done.exit_code != 0
     assert said in done.stderr + str(done.exception)
     assert not list(mongo_store.experiments())
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_search_that_is_stopped_ends_its_commands_and_says_how_it_goes_on(
+    number: signal.Signals, code: int, mongo_url: str, mongo_store: Store, tmp_path: Path
+) -> None:
+    line = [
+        "run",
+        "long",
+        "-n",
+        "2",
+        "--algo",
+        "rand",
+        "--",
+        "sh",
+        "-c",
+        f"echo $$ > {tmp_path}/pid; sleep 600",
+        "{x:a|b}",
+    ]
+    words = [sys.executable, "-c", "from hstore.cli.app import main; main()", "--store", mongo_url, *line]
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as running:
+        until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text().strip())
+        running.send_signal(number)
+        _, said = running.communicate(timeout=60)
+    assert (running.returncode, said.strip()) == (code, "stopped after 0 trials; the same line continues 'long'")
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
+    assert [trial.state for trial in mongo_store.experiment("long").trials] == ["queued"]
 
 
 def test_a_command_without_a_range_is_refused(mongo_url: str) -> None:

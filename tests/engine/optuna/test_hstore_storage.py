@@ -20,10 +20,12 @@ from pymongo import monitoring
 from tests.waiting import until
 
 from hstore import Trials, fmin, hp
+from hstore.engine.analysis.importance import importance
 from hstore.engine.audit.check import check
 from hstore.engine.optuna import study_writer, trial_events
 from hstore.engine.optuna.hstore_storage import HstoreStorage
 from hstore.engine.optuna.study_copies import import_study
+from hstore.engine.search.points import enqueue
 from hstore.store import composing
 from hstore.store.errors import InvalidEvent, InvalidValue
 from hstore.store.events import Failed, Reported
@@ -427,3 +429,14 @@ def test_a_search_of_hstores_begins_with_the_points_of_a_study(how: str, store: 
     known = [dict(trial.params) for trial in store.experiment("after").trials[:-1]]
     assert known == [trial.params for trial in study.trials if trial.params.get("m", 0) <= 1]
     assert 0 < len(known) < 12
+
+
+def test_what_needs_a_space_or_an_algorithm_says_that_a_study_has_none(store: Store) -> None:
+    study_in(store).optimize(two_parameters, n_trials=10)
+    experiment = store.experiment("digits")
+    explained = explain(experiment, 3)
+    assert (explained.why_no_prediction, explained.arm, explained.densities) == ("no algorithm chose it", None, None)
+    with pytest.raises(InvalidValue, match="has no labels"):
+        importance(experiment)
+    with pytest.raises(InvalidPoint, match="it has none"):
+        enqueue(experiment, [{"x": 0.5}])
