@@ -51,7 +51,8 @@ class StudyWriter:
         """Studies of which queries are still to be shown something."""
         self._unshown_since = 0.0
         self._timer: threading.Timer | None = None
-        store.before_close.append(self.write_all)
+        if store.is_durable:  # in memory nothing waits, and the store may be pickled
+            store.before_close.append(self.write_all)
 
     def runs_here(self, study: int, tid: int) -> bool:
         """Return whether trial *tid* runs for this storage: it alone writes to it, as a rule."""

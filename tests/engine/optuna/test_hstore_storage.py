@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
 from collections import Counter
@@ -376,6 +377,7 @@ def test_a_search_of_hstores_is_a_study_that_optuna_cannot_change() -> None:
     assert [trial.value for trial in study.trials] == trials.losses()
     with pytest.raises(InvalidValue, match="is a search of hstore's, which Optuna can read and not change"):
         study.ask()
+    assert pickle.loads(pickle.dumps(trials)).losses() == trials.losses()
 
 
 def test_a_study_of_a_deleted_ones_name_is_another_experiment(store: Store) -> None:
