@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.drawing import examples
 from pymongo.database import Database
 from tests.cli.commands import run
+from tests.drawing import examples
 
 from hstore import fmin, hp, rand
 from hstore.engine.audit.check import check
