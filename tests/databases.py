@@ -121,7 +121,7 @@ def _shape(database: Database[dict[str, Any]]) -> tuple[bytes, list[str]]:
 
 
 def _empty(database: Database[dict[str, Any]], names: list[str]) -> None:
-    """Remove what a test wrote to the collections *names*, and make it another store than the one that the test knew."""
+    """Remove what a test wrote to the collections *names*, and make it another store than the one it knew."""
 
     def look(name: str) -> list[dict[str, Any]]:
         return [{"$limit": 1}, {"$project": {"_id": 0, "name": {"$literal": name}}}]
