@@ -47,6 +47,7 @@ def test_sixty_trials_of_optuna_programs_that_are_killed_and_frozen_end_once_eac
     check_round(told, faults=4, trials=60)
 
 
+@pytest.mark.long  # in short: test_what_is_acknowledged_and_not_kept_is_found_out
 def test_an_append_that_is_broken_on_purpose_is_found_out() -> None:
     check_controls(run("--controls", "duplicate"), "missing: ")
 

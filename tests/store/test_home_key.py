@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from test_rewind import begun, ended, queued
+from rewound_logs import begun, ended, queued
 
 from hstore.cli.app import app
 from hstore.store.attachments import MemoryAttachments

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from pymongo.database import Database
-from test_rewind import Removal, after_trial, begun, claimed, ended, queued
+from rewound_logs import Removal, after_trial, begun, claimed, ended, queued
 
 from hstore import fmin, hp, rand
 from hstore.engine.audit.check import check

@@ -3,69 +3,24 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from pymongo.database import Database
+from rewound_logs import REMOVALS, Removal, after_trial, begun, claimed, ended, queued
 from rollback_server import Document, RollbackCollection
 from test_log import created, places, trial
 from test_mongo import log_on
 
 from hstore.migrations import apply
 from hstore.store.errors import ClosedChain, Conflict, StoreRewound, VerificationFailed
-from hstore.store.events import Done, Noted, Queued, Reported, Requeued, Reserved, Running
-from hstore.store.experiment import Experiment, PendingEvent
+from hstore.store.events import Noted, Requeued
+from hstore.store.experiment import Experiment
 from hstore.store.log import EventLog, ReadCursor
 from hstore.store.memory import MemoryLog
 from hstore.store.open_store import open_store
 from hstore.store.rewind import rewound
 from hstore.store.store import Store
-
-Removal = Callable[[Database[Any]], Any]
-
-
-def queued(tid: int) -> PendingEvent:
-    return Queued, tid, {"point": {"x": float(tid)}, "params": {"x": float(tid)}}
-
-
-def claimed(tid: int) -> list[PendingEvent]:
-    return [
-        (Reserved, tid, {"worker": "w", "host": "h", "attempt": 1}),
-        (Running, tid, {"pid": 1, "python": "3", "hstore": "0"}),
-    ]
-
-
-def ended(tid: int) -> PendingEvent:
-    return Done, tid, {"result": {"status": "ok", "loss": 1.0}, "status": "ok", "loss": 1.0}
-
-
-def begun(store: Store, trials: int = 3) -> Experiment:
-    """Return an experiment of *trials* that ended, and one more that runs; all written in many appends."""
-    experiment = Experiment(store, "e")
-    empty = ("space", "objective", "algorithm", "generator", "limits", "retries", "fingerprint")
-    experiment.begin({name: {} for name in empty})
-    for tid in range(trials):
-        experiment.append(experiment.compose(queued(tid), *claimed(tid)))
-        experiment.append(experiment.compose(ended(tid)))
-    experiment.append(experiment.compose(queued(trials), *claimed(trials)))
-    return experiment
-
-
-def after_trial(tid: int) -> Removal:
-    return lambda database: database["events"].delete_many({"tid": {"$gte": tid}})
-
-
-REMOVALS = [
-    pytest.param(after_trial(2), id="an older backup is put back"),
-    pytest.param(after_trial(3), id="the running trial is gone"),
-    pytest.param(lambda database: database["events"].delete_many({}), id="emptied"),
-    pytest.param(lambda database: database.client.drop_database(database.name), id="dropped"),
-    pytest.param(lambda database: database["events"].delete_one({"tid": None}), id="its own chain is gone"),
-    pytest.param(lambda database: database["events"].delete_one({"tid": 3, "ver": 2}), id="the end of an open chain"),
-    pytest.param(lambda database: database["events"].delete_one({"tid": 3, "ver": 0}), id="the last decision"),
-]
-
 
 # -- what the log promises ------------------------------------------------------------------------------------
 
@@ -278,81 +233,6 @@ def test_a_conflict_is_no_rewind(mongo_store: Store) -> None:
         mine.append(mine.compose(ended(3)))
     mine.refresh()
     assert mongo_store.rewound == {}
-
-
-# -- what it costs --------------------------------------------------------------------------------------------
-
-
-def test_a_quick_serial_search_looks_once_a_trial_and_never_for_a_report(
-    mongo_store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    experiment, looks = begun(mongo_store, 0), []
-    append = mongo_store.log.append
-
-    def counting(events: Any, **how: Any) -> None:
-        looks.append((events[-1].type, not how["is_checked"]))
-        append(events, **how)
-
-    monkeypatch.setattr(mongo_store.log, "append", counting)
-    for name in ("RECENT_SECONDS", "BUSY_SECONDS", "REPORT_SECONDS"):
-        monkeypatch.setattr(f"hstore.store.rewind_check.{name}", 60.0)
-    for tid in range(3):
-        experiment.append(experiment.compose((Reported, tid, {"step": 1, "value": 1.0})))
-        experiment.append(experiment.compose(ended(tid)))
-        experiment.append(experiment.compose(queued(tid + 1), *claimed(tid + 1)))
-    once = [("reported", False), ("done", True), ("running", False)]
-    assert looks[1:] == [*once, *once, *once][1:]
-
-
-def test_a_slow_serial_search_and_a_parallel_one_look_before_they_decide(
-    mongo_store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("FRESH_SECONDS", "BUSY_SECONDS"):
-        monkeypatch.setattr(f"hstore.store.rewind_check.{name}", 0.0)
-    experiment, looks = begun(mongo_store), []
-    require = mongo_store.log._require  # type: ignore[attr-defined]
-
-    def counting(*given: Any) -> None:
-        looks.append(given)
-        require(*given)
-
-    monkeypatch.setattr(mongo_store.log, "_require", counting)
-    experiment.append(experiment.compose(ended(3)))
-    experiment.append(experiment.compose(queued(4), *claimed(4)))
-    experiment.refresh()
-    experiment.append(experiment.compose(queued(5)))
-    assert len(looks) == 3
-
-
-def test_in_a_busy_search_an_append_just_behind_a_read_needs_no_look_of_its_own(
-    mongo_store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("FRESH_SECONDS", "BUSY_SECONDS"):
-        monkeypatch.setattr(f"hstore.store.rewind_check.{name}", 60.0)
-    experiment = begun(mongo_store)
-    monkeypatch.setattr(mongo_store.log, "_require", lambda *_: pytest.fail("it looked"))
-    experiment.refresh()
-    experiment.append(experiment.compose(ended(3)))
-
-
-def test_where_trials_take_their_time_every_append_looks_just_before_it(
-    mongo_store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("FRESH_SECONDS", "RECENT_SECONDS"):
-        monkeypatch.setattr(f"hstore.store.rewind_check.{name}", 60.0)
-    monkeypatch.setattr("hstore.store.rewind_check.BUSY_SECONDS", 0.0)
-    experiment, looks = begun(mongo_store), []
-    require = mongo_store.log._require  # type: ignore[attr-defined]
-
-    def counting(*given: Any) -> None:
-        looks.append(given)
-        require(*given)
-
-    monkeypatch.setattr(mongo_store.log, "_require", counting)
-    experiment.refresh()
-    experiment.append(experiment.compose(ended(3)))
-    experiment.append(experiment.compose(queued(4), *claimed(4)))
-    assert len(looks) == 2
 
 
 # -- what is said ---------------------------------------------------------------------------------------------

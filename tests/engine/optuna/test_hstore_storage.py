@@ -23,12 +23,13 @@ from tests.waiting import until
 from hstore import Trials, fmin, hp
 from hstore.engine.analysis.importance import importance
 from hstore.engine.audit.check import check
+from hstore.engine.audit.explanation import explain
 from hstore.engine.optuna import study_writer, trial_events
 from hstore.engine.optuna.hstore_storage import HstoreStorage
 from hstore.engine.optuna.study_copies import import_study
 from hstore.engine.search.points import enqueue
 from hstore.store import composing
-from hstore.store.errors import InvalidEvent, InvalidValue
+from hstore.store.errors import InvalidEvent, InvalidPoint, InvalidValue
 from hstore.store.events import Failed, Reported
 from hstore.store.open_store import open_store
 from hstore.store.store import Store
