@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pymongo import monitoring
 from tests.waiting import until_read
+from tests.workers.bench import recipe_of
 from tests.workers.serving import begin, is_over, worker_here
 
 from hstore import Ctrl
@@ -90,8 +91,6 @@ def child(tmp_path: Path) -> Any:
 
 
 def call(child: Child, fn: Callable[..., Any], serve: Callable[..., Any]) -> Any:
-    from tests.workers.test_child import recipe_of
-
     child.load(fn.__name__, recipe_of(fn))
     job = {"exp": "e", "tid": 0, "attempt": 1, "point": {"x": 2.0}, "uri": "", "has_pruner": False}
     return child.evaluate(fn.__name__, job, serve=serve)
