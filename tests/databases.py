@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import shutil
+import time
 import uuid
 from collections import deque
 from collections.abc import Iterator
@@ -54,7 +55,16 @@ def in_memory(home: Path) -> Iterator[Path]:
         mine.unlink()
         for each in MEMORY.glob("hstore-tests-*"):
             if not any(psutil.pid_exists(int(user.name)) for user in each.glob("users/*")):
-                shutil.rmtree(each, ignore_errors=True)
+                _remove(each)
+
+
+def _remove(folder: Path) -> None:
+    """Remove *folder*, into which a mongod that is about to end may still write."""
+    for _ in range(100):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
+        time.sleep(0.05)
 
 
 class Databases:

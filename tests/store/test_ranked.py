@@ -101,7 +101,7 @@ def test_the_view_has_the_trials_that_the_fold_ranks_whatever_a_program_wrote(
 
 
 def test_after_a_random_history_the_view_has_what_the_fold_ranks(mongo_store: Store, database: Database[Any]) -> None:
-    for seed in range(3):
+    for seed in range(5):
         live(experiment := begin(mongo_store, f"e{seed}"), seed, 200)
         experiment.repair()
         assert [document["tid"] for document in documents(database, {"exp": f"e{seed}"})] == ranked(experiment)
