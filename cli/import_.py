@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hstore.cli.printing import print_json, print_note, print_text
+from hstore.cli.progress_bar import progress
 
 if TYPE_CHECKING:
     from hstore.cli.session import Session
@@ -150,20 +151,21 @@ def _import_studies(session: Session, url: str, studies: tuple[str, ...], name: 
 
 def _import_bundle(session: Session, file: str, as_json: bool) -> None:
     from hstore.cli.table import text
-    from hstore.store.bundle import import_bundle
+    from hstore.store.bundle import append_bundle
     from hstore.store.errors import Conflict
 
     try:
-        experiment, new = import_bundle(session.store, Path(file))
+        with progress("event") as on_progress:
+            name, new = append_bundle(session.store, Path(file), on_progress=on_progress)
     except Conflict as conflict:
         raise click.ClickException(f"the store has another search of that name: {conflict}") from None
-    state = experiment.state
+    found = session.store.summary(name)
     if as_json:
-        print_json({"name": experiment.name, "new": new, "events": state.events, "status": state.status})
+        print_json({"name": name, "new": new, "events": found.events, "status": found.status})
         return
-    print_text(f"{text(experiment.name)}: {new} new of {state.events} events, {len(state.trials)} trials")
-    if state.status == "open" and state.open:
-        print_note(f"{text(experiment.name)} is open: workers take its {len(state.open)} trials that have not ended")
+    print_text(f"{text(name)}: {new} new of {found.events} events, {len(found.trials)} trials")
+    if found.status == "open" and (left := len(found.trials) - found.ended):
+        print_note(f"{text(name)} is open: workers take its {left} trials that have not ended")
 
 
 def _opened(source: str) -> Source:

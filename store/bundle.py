@@ -33,6 +33,7 @@ from hstore.store.log import NO_EVENTS, EventIds, ReadCursor
 from hstore.store.log_chains import quarantined_ids
 from hstore.store.memory import MemoryLog
 from hstore.store.messages import Log
+from hstore.store.rebuilding import rebuild
 from hstore.store.set_aside import Separated, SetAside, separate
 from hstore.store.store import Store
 from hstore.store.streamed_verify import verify_streamed
@@ -329,12 +330,18 @@ def _event(raw: bytes, attachments: BundleAttachments) -> Event | None:
 # -- importing ------------------------------------------------------------------------------------------------
 
 
-def import_bundle(
-    store: Store, file: Path | IO[bytes], *, on_progress: Callable[[int], object] = lambda _: None
-) -> tuple[Experiment, int]:
-    """Append what is in *file* to the log of *store*; return the experiment, and how many events were new.
+def import_bundle(store: Store, file: Path | IO[bytes]) -> tuple[Experiment, int]:
+    """Do what `append_bundle` does; return the experiment, all of which is read, and how many events were new."""
+    name, new = append_bundle(store, file)
+    return store.experiment(name), new
 
-    All digests stay, and what is quarantined stays so. What is there already stays as it is, so it can be killed and
+
+def append_bundle(
+    store: Store, file: Path | IO[bytes], *, on_progress: Callable[[int], object] = lambda _: None
+) -> tuple[str, int]:
+    """Append what is in *file* to the log of *store*; return the name of the experiment, and how many events were new.
+
+    However many there are, a few of them are kept at a time, unless some are quarantined. All digests stay, and what is quarantined stays so. What is there already stays as it is, so it can be killed and
     repeated, and a longer file of the same search adds what it has more. on_progress is called with the number of
     events that were appended just now. Raises `Conflict` if the store has another search of that name, `InvalidEvent`
     for a file with events that this program cannot read or that are part of no chain, unless they are quarantined, and
@@ -352,12 +359,15 @@ def import_bundle(
         _require_unchanged(source, name)
         for sha256 in log._attachments.hashes():
             store.attachments.put(source.attachments.get(sha256))
+        is_new = next(iter(store.log.chain_documents(name, None)), None) is None
         arrived = events_as_they_arrived(event for event in log.stream() if event is not None)
         new = append_all(store, name, arrived, on_progress)
         _append_strays(store, name, [*log.quarantined_strays()])
-    experiment = store.experiment(name)
-    experiment.repair()
-    return experiment, new
+    if is_new and store.is_durable:
+        rebuild(store, name)
+    else:
+        store.experiment(name).repair()
+    return name, new
 
 
 def _append_strays(store: Store, name: str, strays: Sequence[Event | None]) -> None:
