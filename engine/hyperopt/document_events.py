@@ -70,7 +70,9 @@ def _is_possible(space: Space, label: str, value: float) -> bool:
     return value == int(value) and low <= value <= high
 
 
-def events_to(document: Document, number: TrialNumber, trial: Trial | None, is_durable: bool) -> list[PendingEvent]:
+def events_to(
+    document: Document, number: TrialNumber, trial: Trial | None, is_durable: bool, objectives: int | None = None
+) -> list[PendingEvent]:
     """Return the events that bring *trial* (None: it was only just queued) to where *document* says that it is.
 
     Raises `InvalidTrial` for a state that is none.
@@ -98,7 +100,7 @@ def events_to(document: Document, number: TrialNumber, trial: Trial | None, is_d
         if now in ("queued", "reserved"):
             kind, _, begin = attempt.begin(number, pid=os.getpid(), objective=None)
             pending.append((kind, number, {**begin, **then}))
-    return [*pending, *progress_of(said, number), *end_of(said, number)]
+    return [*pending, *progress_of(said, number), *end_of(said, number, objectives=objectives)]
 
 
 def late_end_of(document: Document, number: TrialNumber, is_durable: bool) -> PendingEvent:

@@ -321,7 +321,8 @@ class Documents:
         experiment = self.experiment
 
         def decide() -> list[PendingEvent]:
-            return events_to(document, number, experiment.state.trials[number], self._is_durable)
+            objectives = experiment.state.objective.get("objectives")
+            return events_to(document, number, experiment.state.trials[number], self._is_durable, objectives)
 
         if experiment.append_decided(decide):
             return

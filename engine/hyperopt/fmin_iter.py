@@ -74,7 +74,7 @@ class FMinIter:
                 max_queue_len=self.max_queue_len,
             ),
             parallel=ParallelOptions(workers=0 if self.asynchronous else None),
-            display=Display(verbose=self.verbose, show_progressbar=self.show_progressbar),
+            display=Display.of(verbose=self.verbose, show_progressbar=self.show_progressbar),
             rstate=self.rstate,
             early_stop_fn=self.early_stop_fn,
             trials_save_file=self.trials_save_file,

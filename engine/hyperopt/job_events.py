@@ -60,6 +60,7 @@ def end_of(
     trial: Trial | None = None,
     retries: Mapping[str, int] | None = None,
     is_plain: bool = False,
+    objectives: int | None = None,
 ) -> list[PendingEvent]:
     """Return what ends the attempt at trial *tid*, which is held; nothing if *said* is that it is running.
 
@@ -78,7 +79,9 @@ def end_of(
         case state if state == JOB_STATE_DONE:
             result = said.result or {}
             read = {name: result[name] for name in ("status", "loss") if name in result} if is_plain else result
-            return [(Done, tid, {**attempt.done(read, said.duration), "result": result, **imported})]
+            return [
+                (Done, tid, {**attempt.done(read, said.duration, objectives=objectives), "result": result, **imported})
+            ]
         case state if state == JOB_STATE_ERROR:
             error, message = said.error or (UNKNOWN, "")
             failure = {"error": error, "message": message}

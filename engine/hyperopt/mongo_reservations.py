@@ -96,7 +96,8 @@ class Reservations:
         trial, created = experiment.state.trials[key[1]], experiment.state.created
         assert created is not None
         said = _said(job, changes, trial)
-        end = end_of(said, key[1], trial=trial, retries=created.retries)
+        objectives = experiment.state.objective.get("objectives")
+        end = end_of(said, key[1], trial=trial, retries=created.retries, objectives=objectives)
         try:
             if pending := end or progress_of(said, key[1]):
                 attempt.append_held(experiment, taken, pending)

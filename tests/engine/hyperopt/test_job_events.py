@@ -22,7 +22,9 @@ def test_each_state_of_a_held_trial_has_its_end() -> None:
     ]
     assert end_of(Said(state=NEW, why="put back"), 3) == [(Requeued, 3, {"why": "put back"})]
     assert end_of(Said(state=CANCEL, why="enough"), 3) == [(Cancelled, 3, {"why": "enough"})]
-    ((kind, tid, data),) = end_of(Said(state=DONE, result=OK, duration=2.0), 3)
+    ((_, _, data),) = end_of(Said(state=DONE, result=OK), 3)
+    assert data["losses"] is None  # a field like any other beside a loss
+    ((kind, tid, data),) = end_of(Said(state=DONE, result=OK, duration=2.0), 3, objectives=2)
     assert (kind, tid, data["loss"], data["losses"], data["duration"]) == (Done, 3, 1.0, [1.0, 2.0], 2.0)
     ((kind, _, data),) = end_of(Said(state=ERROR, error=("ValueError", "no")), 3)
     assert (kind, data["error"], data["message"], data["final"]) == (Failed, "ValueError", "no", True)
