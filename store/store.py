@@ -220,7 +220,7 @@ class Store:
     def close(self) -> None:
         """Close the connection; an embedded server that no other process uses stops."""
         if not self._is_closed:
-            if self.identity is not None:  # once it was told what is lost, this process may go on with what is there
+            if self.identity is not None:  # unless it was told already
                 keep(self.identity, {exp: known for exp, known in self.latest.items() if exp not in self.rewound})
             self.models.flush()
         self._is_closed = True
