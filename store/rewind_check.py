@@ -197,8 +197,8 @@ def _warn_of_loss(store: Store, name: str) -> None:
     """
     if name in store.latest or store.identity is None or (known := kept(store.identity, name)) is None:
         return
-    chains = {tid: {each.get("_id") for each in store.log.chain_documents(name, tid)} for tid, _ in known.ids}
-    own = chains.get(None) or {each.get("_id") for each in store.log.chain_documents(name, None)}
+    chains = {tid: [each.get("_id") for each in store.log.chain_documents(name, tid)] for tid, _ in known.ids}
+    own = chains.get(None) or [each.get("_id") for each in store.log.chain_documents(name, None)]
     gone = sorted({"its own chain" if tid is None else f"trial {tid}" for (tid, _), id in known.ids.items()
                    if id not in chains[tid]})  # fmt: skip
     if gone and known.created in own:
