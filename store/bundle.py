@@ -341,11 +341,11 @@ def append_bundle(
 ) -> tuple[str, int]:
     """Append what is in *file* to the log of *store*; return the name of the experiment, and how many events were new.
 
-    However many there are, a few of them are kept at a time, unless some are quarantined. All digests stay, and what is quarantined stays so. What is there already stays as it is, so it can be killed and
-    repeated, and a longer file of the same search adds what it has more. on_progress is called with the number of
-    events that were appended just now. Raises `Conflict` if the store has another search of that name, `InvalidEvent`
-    for a file with events that this program cannot read or that are part of no chain, unless they are quarantined, and
-    `VerificationFailed` for one in which events were changed. Nothing is written then.
+    A few of them are kept at a time. All digests stay, and what is quarantined stays so. What is there already stays as
+    it is, so it can be killed and repeated, and a longer file of the same search adds what it has more.
+    on_progress is called with the number of events that were appended just now. Raises `Conflict` if the store has
+    another search of that name, `InvalidEvent` for a file with events that this program cannot read or that are part of
+    no chain, unless they are quarantined, `VerificationFailed` for one in which events were changed.
     """
     source, name = open_bundle(file)
     with source:

@@ -54,7 +54,7 @@ _CLOSED: dict[tuple[UUID, str], LatestEvents] = {}
 
 
 def keep(store: UUID, known: Mapping[str, LatestEvents]) -> None:
-    """Keep what is *known* by experiment of the *store* that was closed: it may be opened again."""
+    """Keep what is *known*, by experiment, of the *store* with that identity, which is closed now."""
     for exp, latest in known.items():
         if latest.created is not None:
             _CLOSED.pop((store, exp), None)

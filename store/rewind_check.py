@@ -12,6 +12,7 @@ from hstore.store.events import Event, Queued, Reported, Reserved
 from hstore.store.held_events import held_events, register, save
 from hstore.store.latest_events import kept
 from hstore.store.log import EventIds, Place
+from hstore.store.messages import Log
 from hstore.store.recovery import recover
 from hstore.store.rewind import behind_gaps, rewound
 from hstore.store.tombstones import latest_removal, removed_error
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from hstore.store.store import Store
 
+LOG = Log("rewind")
 Result = TypeVar("Result")
 CHAINS_A_LOOK = 4
 """Of the chains that may go on, how many each read looks at: others the next time."""
@@ -43,7 +45,7 @@ class RewindCheck:
         self._store = store
         self._name = name
         self._chains = chains
-        _know_again(store, name)
+        _warn_of_loss(store, name)
         self._registered = register(store.latest[name], chains)
         self._turn = 0
         self._last_decided = -1
@@ -99,7 +101,8 @@ class RewindCheck:
         self._looked_before, self._looked = self._looked, time.monotonic()
 
     def _note_decisions(self, events: Sequence[Event]) -> None:
-        if own := self._chains.get(None):
+        own = self._chains.get(None) or [event for event in events[:1] if event.tid is None]
+        if own:
             self._store.latest[self._name].created = own[0].id
         for event in events:
             if event.ver == 0 and event.tid is not None and event.tid > self._last_decided:
@@ -187,13 +190,20 @@ def _follows(place: Place) -> Place:
     return (None, 0) if not tid else (tid - 1, 0)
 
 
-def _know_again(store: Store, name: str) -> None:
-    """Let *store* know what this process knew of experiment *name* when it had the same store open before.
+def _warn_of_loss(store: Store, name: str) -> None:
+    """Warn if *store* lost events of experiment *name* that this process knew when it had it open before.
 
-    Not if that is gone from its first event on: then a person has begun anew. Nor to recover: most of it is not kept.
+    Not if that is gone from its first event on: then a person has begun anew.
     """
     if name in store.latest or store.identity is None or (known := kept(store.identity, name)) is None:
         return
-    first = next(iter(store.log.chain_documents(name, None)), None)
-    if first is not None and first.get("_id") == known.created and not store.recovers:
-        store.latest[name] = known
+    chains = {tid: [each.get("_id") for each in store.log.chain_documents(name, tid)] for tid, _ in known.ids}
+    own = chains.get(None) or [each.get("_id") for each in store.log.chain_documents(name, None)]
+    gone = sorted({"its own chain" if tid is None else f"trial {tid}" for (tid, _), id in known.ids.items()
+                   if id not in chains[tid]})  # fmt: skip
+    if gone and known.created in own:
+        LOG.warning(
+            f"the store has lost events of {name!r} that this process knew ({', '.join(gone)}), or they were removed; "
+            "it was probably restored from a backup. This goes on from what the store holds",
+            experiment=name,
+        )  # fmt: skip

@@ -225,7 +225,7 @@ class Store:
         if not self._is_closed:
             for write in self.before_close:
                 write()
-            if self.identity is not None:  # once it was told what is lost, this process may go on with what is there
+            if self.identity is not None:  # unless it was told already
                 keep(self.identity, {exp: known for exp, known in self.latest.items() if exp not in self.rewound})
             self.models.flush()
         self._is_closed = True

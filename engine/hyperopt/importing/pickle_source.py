@@ -21,6 +21,8 @@ from hstore.store.values import normalise
 
 LOG = Log("importing")
 
+DEEPEST = 10_000
+"""Of levels; no result of a trial has more than a few."""
 ATTACHMENT = "ATTACH::"
 """Begins the names under which `Trials` keeps what belongs to a trial: ATTACH::tid::name."""
 
@@ -191,12 +193,13 @@ class HyperoptFile:
 
 
 def _check_size(found: Any, limit: int) -> None:
-    """Raise `UnpicklingError` if *found*, written out, has more than *limit* values.
+    """Raise `UnpicklingError` if *found*, written out, has more than *limit* values, or is nested too deep.
 
     A pickle of a few bytes can name one list a billion times over; writing it out would never end.
     """
     sizes: dict[int, int] = {}
     stack: list[tuple[Any, bool]] = [(found, False)]
+    depth = 0
     while stack:
         value, is_done = stack.pop()
         inner = vars(value) if isinstance(value, (PickledTrials, NotRead)) else value
@@ -207,12 +210,16 @@ def _check_size(found: Any, limit: int) -> None:
         else:
             continue
         if is_done:
+            depth -= 1
             sizes[id(value)] = 1 + sum(sizes.get(id(part), 1) for part in parts)
             if sizes[id(value)] > limit:
                 raise pickle.UnpicklingError("it names the same values over and over")
         elif id(value) not in sizes:
             sizes[id(value)] = 1  # a cycle ends here
             stack.append((value, True))
+            depth += 1
+            if depth > DEEPEST:
+                raise pickle.UnpicklingError(f"it is nested deeper than {DEEPEST} levels")
             stack.extend((part, False) for part in parts)
 
 

@@ -156,3 +156,8 @@ def test_every_plain_array_comes_through(array: Any, protocol: int, is_fortran: 
 
 def test_mutated_pickles_crash_nothing_and_run_nothing() -> None:
     assert read(400, seed=1) >= 0
+
+
+def test_what_is_nested_without_end_is_refused_at_a_glance(tmp_path: Path) -> None:
+    with pytest.raises(InvalidValue, match="nested deeper than 10000 levels"):
+        outlines(tmp_path, b"\x80\x04)" + b"\x85" * 20_000 + b".")
