@@ -43,11 +43,12 @@ def diff(session: Session, a: str, b: str, is_all: bool, as_json: bool) -> None:
     from hstore.store.indigestible import BROKEN
 
     with session.experiment(name_a) as one, session.experiment(name_b) as other:
+        if tid_a is not None and tid_b is not None:
+            one.chain(tid_a), other.chain(tid_b)  # raise NotFound
         try:
             if tid_a is None or tid_b is None:
                 rows = compare(one, other)
             else:
-                one.chain(tid_a), other.chain(tid_b)  # raise NotFound
                 rows = compare_trials(one.state.trials[tid_a], other.state.trials[tid_b])
         except BROKEN as error:
             raise Indigestible(

@@ -21,34 +21,24 @@ Only operations that are exact everywhere are used, in a fixed order, so decisio
 from __future__ import annotations
 
 import math
-from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hstore.engine import portable
+from hstore.engine.pruners.step_cells import Points
 
 Floats = NDArray[np.float64]
 
 _EXPONENTS = np.array([-1.0, 0.0, 0.5, 1.0, 2.0])
-_GROWTH = 4
-"""A cell of steps ends a quarter beyond its beginning."""
 _LEAST_NOISE = 1e-6
 """Of the variance, relative to the square of how far the ended curves are apart."""
 _RIDGE = 1e-6
 _CALIBRATED_BY = 2.0
 """As how many extrapolations the assumption counts that they are as wrong as they say."""
 _TINY, _FAR = 1e-300, 1e6
-
-
-class Points(NamedTuple):
-    """A curve by a few points, one for each cell of steps, which are wider the later they are."""
-
-    x: list[float]
-    y: list[float]
 
 
 class Extrapolation(NamedTuple):
@@ -63,37 +53,6 @@ class Extrapolation(NamedTuple):
         z = min(max(z, -_FAR), _FAR)
         r = z / math.sqrt(1.0 + 0.25 * z * z)
         return 0.5 + 0.375 * r * (1.0 - r * r / 12.0)
-
-
-@cache
-def _edges() -> list[int]:
-    """Return where cells of steps begin: 1, 2, 3, … 8, 10, 12, 15, 18, 22, 27, … ."""
-    edges = [1]
-    while edges[-1] < 2**64:
-        edges.append(edges[-1] + max(1, edges[-1] // _GROWTH))
-    return edges
-
-
-def cell(x: float) -> int:
-    """Return which cell step *x* is in, counted from 1 on; 0 below the first step."""
-    return bisect_right(_edges(), x)
-
-
-def points(steps: Sequence[int], values: Sequence[float], until: int | None = None) -> Points:
-    """Return the means of ascending *steps* up to *until*, all from 1 on, and of their *values*, in each cell of steps.
-
-    Values that are not finite are left out.
-    """
-    found = Points([], [])
-    at, end = 0, len(steps) if until is None else bisect_right(steps, until)
-    while at < end:
-        following = min(end, bisect_left(steps, _edges()[cell(steps[at])]))
-        known = [k for k in range(at, following) if math.isfinite(values[k])]
-        if known:
-            found.x.append(sum(steps[k] for k in known) / len(known))
-            found.y.append(math.fsum(values[k] / len(known) for k in known))
-        at = following
-    return found
 
 
 class Compared(NamedTuple):

@@ -95,6 +95,7 @@ def test_what_a_command_reads_does_not_grow_with_the_trials(
         return found
 
     evaluate(experiment, 20)
+    read()  # a process that opens a store again looks for what it knew of it
     of_few = read()
     evaluate(experiment, 180)
     # The latest events are looked for among some more, up to a limit.

@@ -17,7 +17,8 @@ from numpy._core._multiarray_umath import (  # type: ignore[import-not-found]
 from hstore.engine import portable
 from hstore.engine.algorithms import ALGORITHMS
 from hstore.engine.algorithms.history import History
-from hstore.engine.pruners.power_laws import Compared, points, prospects
+from hstore.engine.pruners.power_laws import Compared, prospects
+from hstore.engine.pruners.step_cells import points
 from hstore.engine.space import compile_space, hp
 
 SPACE = {

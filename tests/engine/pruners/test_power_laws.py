@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from scipy.stats import t
 
-from hstore.engine.pruners.power_laws import Compared, Extrapolation, cell, points, prospects
+from hstore.engine.pruners.power_laws import Compared, Extrapolation, prospects
+from hstore.engine.pruners.step_cells import cell, points
 
 STEPS = list(range(1, 51))
 
