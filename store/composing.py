@@ -103,7 +103,11 @@ class Composer:
             raise refusal
 
     def _require_whole(self, pending: Sequence[PendingEvent]) -> None:
-        """Raise `ClosedChain` if the experiment is a copy or a fork of which not all has been copied yet."""
+        """Raise `ClosedChain` if the experiment is a copy or a fork of which not all has been copied yet.
+
+        And `VerificationFailed` if what began it is gone: nothing may take its place.
+        """
+        self._sound.require_beginning()
         own = self._chains.get(None)
         if not own or (origin := own[-1].origin) is None or not pending:
             return

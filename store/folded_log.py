@@ -293,8 +293,10 @@ class FoldedLog:
         """Raise `Tampered` if what was read does not fit the digests that it holds: an event was changed since.
 
         For those who go on with what others wrote. Of an experiment of which some trials are read, those are checked.
-        A search in memory is not: what could change that could change this program as well.
+        A search in memory is not: what could change that could change this program as well. Raises `VerificationFailed`
+        if what began the experiment is gone.
         """
+        self._sound.require_beginning()
         with uncollected():
             if not self.store.is_durable or self._links.holds(whole=self._only is None):
                 return

@@ -106,6 +106,17 @@ class SoundChains:
                     hint=f"see `hstore verify {self._exp}`", exp=self._exp, tid=tid, ver=ver,
                 )  # fmt: skip
 
+    def require_beginning(self) -> None:
+        """Raise `VerificationFailed` if trials are there, or more of the experiment's own chain, without its first."""
+        if self._chains.get(None):
+            return
+        if self._chains or any(e.tid is None or (e.tid, e.ver) == (0, 0) for e in self.aside.open):
+            raise VerificationFailed(
+                f"experiment {self._exp!r}: event 0 of its own chain is missing from the log",
+                hint=f"see `hstore verify {self._exp}`; restore it from a backup, or go on under another name",
+                exp=self._exp, tid=None, ver=0,
+            )  # fmt: skip
+
     def begin_to_check(self, read: Callable[[], Sequence[Event]]) -> bool:
         """Let only signed events count from now on; return whether all that was read must be read anew.
 
