@@ -8,7 +8,7 @@ import signal
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 
 TERMINATED = 143
+WAKE_SECONDS = 0.5
 MAXIMISED = " (maximised)"
 """Behind the command in the name of an objective whose losses are the negated numbers."""
 
@@ -178,8 +179,11 @@ class CommandTrials:
         """Run trials, *jobs* at a time, until there is none left; Ctrl-C stops them, and they are queued again."""
         with ThreadPoolExecutor(jobs, thread_name_prefix="run") as pool:
             try:
-                for each in [pool.submit(self._run_some) for _ in range(jobs)]:
-                    each.result()
+                running = {pool.submit(self._run_some) for _ in range(jobs)}
+                while running:  # a signal that another thread was given is heard when this one wakes up
+                    ended, running = wait(running, timeout=WAKE_SECONDS, return_when=FIRST_COMPLETED)
+                    for each in ended:
+                        each.result()
             except BaseException:
                 self._is_interrupted.set()
                 for run in list(self._runs.values()):

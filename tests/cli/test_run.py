@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.commands import run
-from tests.waiting import until
+from tests.waiting import GENEROUS, until
 
 from hstore.engine.audit.replay import derive_again
 from hstore.engine.provenance.recorded import source_of
@@ -137,9 +137,12 @@ def test_a_search_that_is_stopped_ends_its_commands_and_says_how_it_goes_on(
     ]
     words = [sys.executable, "-c", "from hstore.cli.app import main; main()", "--store", mongo_url, *line]
     with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as running:
-        until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text().strip())
-        running.send_signal(number)
-        _, said = running.communicate(timeout=60)
+        try:
+            until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text().strip())
+            running.send_signal(number)
+            _, said = running.communicate(timeout=GENEROUS)
+        finally:
+            running.kill()
     assert (running.returncode, said.strip()) == (code, "stopped after 0 trials; the same line continues 'long'")
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
