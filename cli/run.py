@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 TERMINATED = 143
 WAKE_SECONDS = 0.5
+"""How often the main thread looks whether a signal came."""
 MAXIMISED = " (maximised)"
 """Behind the command in the name of an objective whose losses are the negated numbers."""
 

@@ -232,4 +232,4 @@ def _about(signatures: Signatures, keys: Keys | None) -> Iterator[str]:
     yield from signatures.wrong
     yield from signatures.refused[:SHOWN]
     if (more := len(signatures.refused) - SHOWN) > 0:
-        yield f"and so the chains of {more} more trials"
+        yield f"the chains of {more} more trials end so, too"

@@ -13,7 +13,7 @@ import struct
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -253,11 +253,16 @@ class BundleLog(MemoryLog):
 
     def quarantined_strays(self) -> Iterator[Event | None]:
         """Yield what is quarantined and has no place in a chain; None for what could be in none."""
-        return (event for event, is_stray in self._apart() if is_stray)
+        return (event for event, is_stray in self._apart() if is_stray) if self._gone else iter(())
+
+    @cached_property
+    def _gone(self) -> set[str]:
+        """The ids of what is quarantined."""
+        return quarantined_ids(self.documents(self._exp))
 
     def _apart(self) -> Iterator[tuple[Event | None, bool]]:
         """Yield what both of these do, and whether it is a stray."""
-        gone = quarantined_ids(each for each in self.documents(self._exp) if each.get("type") == "quarantined")
+        gone = self._gone
         at: tuple[int | None, int] = (None, -1)
         for raw in self._raws():
             event = _event(raw, self._attachments)

@@ -314,6 +314,12 @@ def _is_id(id: Any) -> bool:
     return isinstance(id, UUID) or (isinstance(id, Binary) and id.subtype == UUID_SUBTYPE and len(id) == 16)
 
 
+def uuid_of(document: Document) -> UUID | None:
+    """Return the `_id` of *document*; None if it is not that of an event."""
+    id = document.get("_id")
+    return id.as_uuid() if isinstance(id, Binary) and _is_id(id) else id if isinstance(id, UUID) else None
+
+
 def _is_whole(number: Any) -> TypeGuard[int]:
     return isinstance(number, int) and not isinstance(number, bool) and number >= 0
 

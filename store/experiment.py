@@ -172,12 +172,15 @@ class Experiment(FoldedLog, Housekept):
         self._composer.require_open(self.state)
 
     def append_decided(
-        self, decide: Callable[[], Sequence[PendingEvent]], *, more_to_come: bool = False
-    ) -> list[Event]:
+        self, decide: Callable[[], Sequence[PendingEvent]], *, more_to_come: bool = False, was_read: bool = False,
+        note_written: Callable[[Sequence[Event]], object] = lambda _: None,
+    ) -> list[Event]:  # fmt: skip
         """Append what *decide* returns, asking it again whenever another writer was first; return what was appended.
 
         decide: called with nothing; what others wrote has been read and folded by the time it is called again. An empty
             answer ends it. What it raises passes through, and nothing is written.
+        more_to_come, was_read: see `append`. note_written: called with what was written, also with what was before
+            another writer was first.
         """
         while True:
             pending = decide()
@@ -185,9 +188,11 @@ class Experiment(FoldedLog, Housekept):
                 return []
             events = self.compose(*pending)
             try:
-                self.append(events, more_to_come=more_to_come)
-            except Conflict:
+                self.append(events, more_to_come=more_to_come, was_read=was_read)
+            except Conflict as conflict:
+                note_written(events[: events.index(conflict.mine)])
                 continue
+            note_written(events)
             return events
 
     def append(

@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from bson.binary import UUID_SUBTYPE, Binary
-
 from hstore.store.chain_digests import own_first
 from hstore.store.digest import digest
-from hstore.store.event_documents import document_as_written, from_document, keys_of, place, signature_of
+from hstore.store.event_documents import document_as_written, from_document, keys_of, place, signature_of, uuid_of
 from hstore.store.events import Document, Event, Noted, Signature
 from hstore.store.keys import Keys
 from hstore.store.log_chains import quarantined_ids
@@ -70,7 +68,7 @@ class SignatureCheck:
         self.unsigned = 0
         self.wrong: list[str] = []
         self._refused: list[str] = []
-        self._begun: Any = None
+        self._begun: UUID | None = None
         self._vouched: dict[Chain, tuple[int, bytes, str]] = {}
 
     def result(self) -> Signatures:
@@ -88,7 +86,7 @@ class SignatureCheck:
     def chain(self, tid: Chain, chain: Sequence[Document], digests: Sequence[bytes]) -> None:
         """Add the events of one *chain*, whose *digests* up to each event these are."""
         if tid is None and chain:
-            self._begun = _as_uuid(chain[0].get("_id"))
+            self._begun = uuid_of(chain[0])
         if tid not in self._vouched and all("mac" not in document for document in chain):
             self.unsigned += len(chain)
             self._refuse(tid, 0)
@@ -154,10 +152,6 @@ def _digests(chain: Sequence[Document]) -> list[bytes]:
         except (KeyError, TypeError, AttributeError, ValueError, OverflowError):
             digests.append(b"")  # it has not the shape of an event
     return digests
-
-
-def _as_uuid(id: Any) -> Any:
-    return id.as_uuid() if isinstance(id, Binary) and id.subtype == UUID_SUBTYPE else id
 
 
 def _event(document: Document) -> Event | None:

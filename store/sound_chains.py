@@ -99,23 +99,21 @@ class SoundChains:
             if each.is_unsigned and self.signatures is not None:
                 raise self.signatures.refusal(each.tid, each.ver, each.why)
             if each.missing is not None:
-                tid, ver = each.missing
-                whose = "its own chain" if tid is None else f"trial {tid}"
-                raise VerificationFailed(
-                    f"experiment {self._exp!r}: event {ver} of {whose} is missing from the log",
-                    hint=f"see `hstore verify {self._exp}`", exp=self._exp, tid=tid, ver=ver,
-                )  # fmt: skip
+                raise self._missing(*each.missing)
 
     def require_beginning(self) -> None:
         """Raise `VerificationFailed` if trials are there, or more of the experiment's own chain, without its first."""
         if self._chains.get(None):
             return
         if self._chains or any(e.tid is None or (e.tid, e.ver) == (0, 0) for e in self.aside.open):
-            raise VerificationFailed(
-                f"experiment {self._exp!r}: event 0 of its own chain is missing from the log",
-                hint=f"see `hstore verify {self._exp}`; restore it from a backup, or go on under another name",
-                exp=self._exp, tid=None, ver=0,
-            )  # fmt: skip
+            raise self._missing(None, 0, "; restore it from a backup, or go on under another name")
+
+    def _missing(self, tid: Chain, ver: int, and_then: str = "") -> VerificationFailed:
+        whose = "its own chain" if tid is None else f"trial {tid}"
+        return VerificationFailed(
+            f"experiment {self._exp!r}: event {ver} of {whose} is missing from the log",
+            hint=f"see `hstore verify {self._exp}`{and_then}", exp=self._exp, tid=tid, ver=ver,
+        )  # fmt: skip
 
     def begin_to_check(self, read: Callable[[], Sequence[Event]]) -> bool:
         """Let only signed events count from now on; return whether all that was read must be read anew.

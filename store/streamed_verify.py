@@ -13,13 +13,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
 from typing import Any
-from uuid import UUID
-
-from bson.binary import UUID_SUBTYPE, Binary
 
 from hstore.store.digest import canonical_parts, packer
 from hstore.store.errors import NotFound, VerificationFailed
-from hstore.store.event_documents import are_tips, place
+from hstore.store.event_documents import are_tips, place, uuid_of
 from hstore.store.events import Document
 from hstore.store.keys import Keys
 from hstore.store.log_chains import DigestsAlone, LogChain, data_of, observed_by, prev_of
@@ -82,13 +79,6 @@ def verify_streamed(
 
 def _tid_of(document: Document) -> Any:
     return document.get("tid")
-
-
-def _identity(document: Document) -> UUID | None:
-    id = document.get("_id")  # which may have come as bytes, see `EventLog.documents`
-    if isinstance(id, Binary) and id.subtype == UUID_SUBTYPE:
-        return id.as_uuid()
-    return id if isinstance(id, UUID) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +151,7 @@ class _Check:
             raise NeedsWholeLog
         chain = LogChain(tid, documents, self._digests(tid, documents))
         if self._signatures is None:
-            self._signatures = SignatureCheck(self._keys, _identity(documents[0]))
+            self._signatures = SignatureCheck(self._keys, uuid_of(documents[0]))
         self._signatures.chain(tid, documents, chain.digests)
         if self._names_content and self._content is not None and any(map(names_content, documents)):
             self._lost += [finding.message for finding in self._content.missing(chain)]

@@ -40,6 +40,8 @@ class ServedExperiments:
         """Those to take trials of now."""
         self.skipped: dict[str, str] = {}
         """Why an experiment is not served, by experiment."""
+        self.evaluated_elsewhere: list[str] = []
+        """Open ones that are skipped for their objective alone: a program that has it may evaluate their trials."""
         self.missing: set[str] = set()
         """Those of *wanted* that do not exist yet."""
         self._objective = objective
@@ -49,12 +51,6 @@ class ServedExperiments:
         """Of each that is skipped: what it is skipped for, and how to see whether that has changed."""
         self._told: dict[str, tuple[str, str]] = {}
         self._specs: dict[str, ObjectiveSpec] = {}
-
-    @property
-    def evaluated_elsewhere(self) -> list[str]:
-        """Those that are skipped for their objective alone: a program that has it may evaluate their trials."""
-        with self._gate:
-            return [name for name, (read, _) in self._skipped_keys.items() if read is key_of and name in self.skipped]
 
     def find_missing(self) -> list[str]:
         """Look which of the experiments that are wanted do not exist; return them."""
@@ -73,11 +69,14 @@ class ServedExperiments:
         found = self.store.models.open_experiments()
         hidden = set() if self.wanted else self.store.models.archived()
         names = [name for name in found if (not self.wanted or name in self.wanted) and name not in hidden]
+        elsewhere = []
         for name in [name for name in names if name in self.skipped]:
             if self._is_as_it_was(name):
                 names.remove(name)
+                elsewhere += [name] if self._skipped_keys[name][0] is key_of else []
             else:
                 del self.skipped[name]
+        self.evaluated_elsewhere = elsewhere
         with self._gate:
             has_more = bool(set(names) - set(self.names))
             self.names = names

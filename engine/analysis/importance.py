@@ -104,7 +104,7 @@ def importance(
     if not columns["labels"]:
         raise InvalidValue(
             f"{columns['name']!r} has no labels: nothing is known of what its parameters are drawn from",
-            hint="of a study of Optuna's, `hstore.optuna.study(experiment)` and optuna.importance tell",
+            hint="for a study of Optuna's, call optuna.importance on `hstore.optuna.study(experiment)`",
         )
     found = np.array([values[i] for i in ranked], dtype=float)
     order = np.argsort(found, kind="stable")

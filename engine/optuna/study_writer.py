@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import TypeAlias
 
 import bson
@@ -20,7 +21,7 @@ from pymongo.errors import PyMongoError
 
 from hstore.engine.optuna import trial_events
 from hstore.engine.optuna.study_record import StudyRecord
-from hstore.store.errors import Conflict, HstoreError, InvalidEvent, InvalidValue
+from hstore.store.errors import HstoreError, InvalidEvent, InvalidValue
 from hstore.store.events import CODEC, Done, Event, Failed, Requeued, Running
 from hstore.store.experiment import PendingEvent
 from hstore.store.store import Store
@@ -73,26 +74,24 @@ class StudyWriter:
                 f"experiment {record.experiment.name!r} is a search of hstore's, which Optuna can read and not change",
                 hint="give the study another name",
             )
-        experiment = record.experiment
-        while True:
+        decided: Sequence[PendingEvent] = ()
+
+        def decide_behind() -> list[PendingEvent]:
+            nonlocal decided
             record.update()
             decided = decide()
-            before = [] if tid is None else self._left(record, tid)
-            if not before and not decided:
-                return False
-            try:
-                events = experiment.compose(*before, *decided)
-                experiment.append(events, more_to_come=not is_urgent, was_read=was_read)
-            except Conflict as conflict:
-                if before:
-                    self._note_written(record, events[: events.index(conflict.mine)])
-                continue
-            except (InvalidEvent, InvalidValue):
-                if before:  # it would be refused again: the trial is what the log says
-                    self._let_go(record, before[0][1])
-                raise
-            break
-        self._note_written(record, events)
+            return [*self._left(record, tid), *decided]
+
+        try:
+            events = record.experiment.append_decided(
+                decide_behind, more_to_come=not is_urgent, was_read=was_read,
+                note_written=partial(self._note_written, record),
+            )  # fmt: skip
+        except (InvalidEvent, InvalidValue):
+            self._let_go(record, tid)  # it would be refused again: the trial is what the log says
+            raise
+        if not events:
+            return False
         if is_urgent:
             self._unshown.clear()
         else:
@@ -136,10 +135,10 @@ class StudyWriter:
 
     # -- what waits -------------------------------------------------------------------------------------------
 
-    def _left(self, record: StudyRecord, tid: int) -> list[PendingEvent]:
+    def _left(self, record: StudyRecord, tid: int | None) -> list[PendingEvent]:
         """Return what is still to be appended of what was said of trial *tid*: nothing once another process has it."""
-        waiting = self._waiting.get((record.number, tid))
-        if waiting is None:
+        waiting = None if tid is None else self._waiting.get((record.number, tid))
+        if tid is None or waiting is None:
             return []
         trial = record.experiment.state.trials[tid]
         if trial.is_finished or trial_events.is_held_elsewhere(record, tid):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from hstore.engine.plain_numbers import as_real
 from hstore.engine.pruners.curves import Curve
@@ -12,9 +12,6 @@ from hstore.engine.pruners.others import lowest_complete
 from hstore.engine.pruners.pruner import Pruner, check_steps
 from hstore.engine.pruners.step_cells import Points, cell, points
 from hstore.store.errors import InvalidValue
-
-if TYPE_CHECKING:
-    from hstore.engine.pruners.power_laws import Compared
 
 _FEWEST, _MOST = 4, 32
 """How many of the ended curves a decision goes by: the best half of them, but so many."""
@@ -52,17 +49,11 @@ def decide(
     left = 1.0 - _steps_to(curve) / horizon
     if left <= 0.0:
         return False
-    from hstore.engine.pruners.power_laws import prospects
+    from hstore.engine.pruners.power_laws import Compared, prospects  # need numpy, without which workers start sooner
 
-    found = prospects(_compared(curve, kept), horizon)
+    whole, cut = [_points(each) for each in kept], [_points(each, _steps_to(curve)) for each in kept]
+    found = prospects(Compared(whole, cut, [each.values[-1] for each in kept], _points(curve)), horizon)
     return found.own.chance_below(found.best) < chance * left * found.fresh.chance_below(found.best)
-
-
-def _compared(curve: Curve, kept: Sequence[Curve]) -> Compared:
-    from hstore.engine.pruners.power_laws import Compared  # needs numpy, without which workers start sooner
-
-    ended, cut = [_points(each) for each in kept], [_points(each, _steps_to(curve)) for each in kept]
-    return Compared(ended, cut, [each.values[-1] for each in kept], _points(curve))
 
 
 def _steps_to(curve: Curve, step: int | None = None) -> int:

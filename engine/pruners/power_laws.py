@@ -89,7 +89,7 @@ class Prospects(NamedTuple):
 
 
 def prospects(curves: Compared, horizon: int) -> Prospects:
-    """Return what the last of *curves* will come to at *horizon*.
+    """Return what the curve itself will come to at *horizon*, and what a new trial will.
 
     Power laws are fitted to the values or, if those fit better and all are above 0, to their logarithms.
     """
@@ -128,7 +128,7 @@ class _Laws(NamedTuple):
         return n * (portable.log(float(self.noise.min())) + 2.0 * portable.log(self.scale))
 
     def prospects(self, curves: Compared, horizon: int) -> Prospects:
-        """Return what the last of *curves* will come to, and one of which there is no point."""
+        """Return what the curve itself will come to, and what a new trial will."""
         asked = [*curves.cut, curves.own, Points([], [])]
         mean, variance = _Sums.of(asked, horizon, self.centre, self.scale).posterior(self)
         wrong = 0.0

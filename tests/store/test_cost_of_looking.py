@@ -32,19 +32,26 @@ def test_a_quick_serial_search_looks_once_a_trial_and_never_for_a_report(
     assert looks[1:] == [*once, *once, *once][1:]
 
 
-def test_a_slow_serial_search_and_a_parallel_one_look_before_they_decide(
-    mongo_store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("FRESH_SECONDS", "BUSY_SECONDS"):
-        monkeypatch.setattr(f"hstore.store.rewind_check.{name}", 0.0)
-    experiment, looks = begun(mongo_store), []
-    require = mongo_store.log._require  # type: ignore[attr-defined]
+def counted(store: Store, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Return a list of what is looked for in the log of *store* from now on."""
+    looks: list[Any] = []
+    require = store.log._require  # type: ignore[attr-defined]
 
     def counting(*given: Any) -> None:
         looks.append(given)
         require(*given)
 
-    monkeypatch.setattr(mongo_store.log, "_require", counting)
+    monkeypatch.setattr(store.log, "_require", counting)
+    return looks
+
+
+def test_a_slow_serial_search_and_a_parallel_one_look_before_they_decide(
+    mongo_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("FRESH_SECONDS", "BUSY_SECONDS"):
+        monkeypatch.setattr(f"hstore.store.rewind_check.{name}", 0.0)
+    experiment = begun(mongo_store)
+    looks = counted(mongo_store, monkeypatch)
     experiment.append(experiment.compose(ended(3)))
     experiment.append(experiment.compose(queued(4), *claimed(4)))
     experiment.refresh()
@@ -69,14 +76,8 @@ def test_where_trials_take_their_time_every_append_looks_just_before_it(
     for name in ("FRESH_SECONDS", "RECENT_SECONDS"):
         monkeypatch.setattr(f"hstore.store.rewind_check.{name}", 60.0)
     monkeypatch.setattr("hstore.store.rewind_check.BUSY_SECONDS", 0.0)
-    experiment, looks = begun(mongo_store), []
-    require = mongo_store.log._require  # type: ignore[attr-defined]
-
-    def counting(*given: Any) -> None:
-        looks.append(given)
-        require(*given)
-
-    monkeypatch.setattr(mongo_store.log, "_require", counting)
+    experiment = begun(mongo_store)
+    looks = counted(mongo_store, monkeypatch)
     experiment.refresh()
     experiment.append(experiment.compose(ended(3)))
     experiment.append(experiment.compose(queued(4), *claimed(4)))

@@ -26,8 +26,8 @@ def recipe_of(fn: Objective, space: Any = None) -> ObjectiveSpec:
     return objective_spec.fetch(objective_spec.record(domain, attachments), domain.space.to_data(), attachments)
 
 
-def nobody(name: str, *arguments: Any) -> Any:
-    raise AssertionError(f"nobody was to ask for {name}{arguments}")
+def answer_nothing(name: str, *arguments: Any) -> Any:
+    raise AssertionError(f"the objective asked for {name}{arguments}")
 
 
 class Bench:
@@ -38,8 +38,8 @@ class Bench:
         self.count = 0
 
     def call(
-        self, fn: Objective, *, x: Any = 2.0, serve: Callable[..., Any] = nobody, time_limit: float | None = GENEROUS,
-        space: Any = None,
+        self, fn: Objective, *, x: Any = 2.0, serve: Callable[..., Any] = answer_nothing,
+        time_limit: float | None = GENEROUS, space: Any = None,
     ) -> CallResult:  # fmt: skip
         """Have the child call *fn*; a test that would never end fails with a time limit."""
         self.count += 1

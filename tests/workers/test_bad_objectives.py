@@ -1,4 +1,4 @@
-"""Workers that are handed objectives which cannot be loaded, or do what nobody should."""
+"""Workers that are given objectives which cannot be loaded, or which misbehave."""
 
 import os
 import signal
@@ -97,7 +97,7 @@ def test_an_objective_that_is_named_takes_the_place_of_one_that_cannot_be_loaded
 
 
 def misbehaving(config: dict[str, Any], folder: Path) -> float:
-    """Do what nobody should, by the value of *how*; the result says whether the process was as it should be."""
+    """Misbehave in the way that *how* names; the result says whether the process was as it should be."""
     import ctypes
 
     is_well = os.getcwd() == str(folder)

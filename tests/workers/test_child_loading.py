@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from tests.waiting import GENEROUS
-from tests.workers.bench import Bench, nobody, recipe_of
+from tests.workers.bench import Bench, answer_nothing, recipe_of
 
 from hstore.engine.evaluation import objective_spec as objective_spec
 from hstore.engine.evaluation.objective_spec import ObjectiveSpec
@@ -84,7 +84,7 @@ def test_what_has_changed_on_disk_is_imported_again(child: Child) -> None:
     def loss(key: str, objective_spec: ObjectiveSpec) -> Any:
         child.load(key, objective_spec)
         job = {"exp": "e", "tid": 0, "attempt": 1, "point": {"x": 1.0}, "uri": ""}
-        return child.evaluate(key, job, serve=nobody, time_limit=GENEROUS).data["loss"]
+        return child.evaluate(key, job, serve=answer_nothing, time_limit=GENEROUS).data["loss"]
 
     module(child.workdir, "changing", "def f(config): return 1.0")
     old = named("changing:f")
@@ -106,7 +106,7 @@ def test_a_module_that_was_edited_is_imported_anew_by_another_process(child: Chi
         spec = replace(named("uses:f"), files=(("offsets.py", digest),))
         child.load(key, spec)
         job = {"exp": "e", "tid": 0, "attempt": 1, "point": {"x": 1.0}, "uri": ""}
-        return child.evaluate(key, job, serve=nobody).data["loss"]
+        return child.evaluate(key, job, serve=answer_nothing).data["loss"]
 
     module(tmp_path, "offsets", "def offset(): return 1.0")
     module(tmp_path, "uses", "import offsets\ndef f(config): return offsets.offset()")
