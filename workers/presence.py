@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +13,8 @@ from hstore.store.claims import Claims
 from hstore.store.null_objects import NoClaims
 from hstore.workers.crowd import Crowd
 
+LEAVE_SECONDS = 1.0
+"""How long a worker that leaves waits for a write of its entry that is on its way."""
 MOST_OFTEN = 0.5
 """Seconds between two writes at least."""
 
@@ -33,6 +36,8 @@ class Presence:
         self._about = about
         self._crowd = crowd
         self._written: tuple[float, Any] = (-1e9, None)
+        self._writing = threading.Lock()
+        self._has_left = False
 
     def enter(self) -> None:
         """Add the entry; if another worker has the name, a number is added to it."""
@@ -53,9 +58,17 @@ class Presence:
         if moment - at >= self._lasts / BEATS_PER_LEASE or (about != before and moment - at >= MOST_OFTEN):
             self._crowd.look()
             self._lasts = stretched(self._seconds, self._crowd.stretch(), last=self._lasts)
-            self._claims.announce(self.name, self._session, self._lasts, about)
+            with self._writing:
+                if not self._has_left:
+                    self._claims.announce(self.name, self._session, self._lasts, about)
             self._written = moment, about
 
     def leave(self) -> None:
-        """Remove the entry."""
-        self._claims.leave(self.name, self._session)
+        """Remove the entry for good; any thread may be about to write it again."""
+        self._has_left = True
+        is_free = self._writing.acquire(timeout=LEAVE_SECONDS)  # longer if the server is away: then it lapses by itself
+        try:
+            self._claims.leave(self.name, self._session)
+        finally:
+            if is_free:
+                self._writing.release()

@@ -184,6 +184,9 @@ class Worker:
         """Serve until it is time to exit; return the exit code. Raises `HstoreError` if the store refuses access."""
         try:
             return self._run()
+        except BaseException:
+            self._leave()
+            raise
         finally:
             for slot in self.slots:
                 slot.evaluator.close()
@@ -325,7 +328,7 @@ class Worker:
         finally:
             self.store.timeout = timeout
 
-    def _say_goodbye(self) -> None:
+    def _leave(self) -> None:
         timeout, self.store.timeout = self.store.timeout, 0.0
         try:
             self._presence.leave()
@@ -333,6 +336,9 @@ class Worker:
             pass  # its entry lapses by itself
         finally:
             self.store.timeout = timeout
+
+    def _say_goodbye(self) -> None:
+        self._leave()
         if not self.options.quiet:
             trials = "1 trial" if self._leaving.jobs == 1 else f"{self._leaving.jobs} trials"
             self.say(f"worker {self.name} exiting: {self._leaving.why} ({trials})")

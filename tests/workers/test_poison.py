@@ -95,6 +95,7 @@ def test_a_burst_ends_although_a_queued_trial_cannot_be_read(
     code, said = ran(mongo_url, "e", "--burst", "--isolate", "none")  # nothing but that is left
     assert code == 6
     assert "is queued that this program can read" in said
+    assert mongo_store.claims.workers() == []  # neither stays listed
 
 
 def test_with_a_key_a_worker_leaves_the_trial_that_nobody_signed_and_evaluates_the_others(
