@@ -86,9 +86,7 @@ def can_build() -> bool:
 needs_setuptools = pytest.mark.skipif(not can_build(), reason="setuptools is older than the build needs (77)")
 
 
-@pytest.fixture(
-    params=[pytest.param("links", marks=pytest.mark.long), "text files"]
-)  # make wheel-test builds from links
+@pytest.fixture(params=["links", "text files"])
 def checkout(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """A copy of what is installed, with links in src/hstore or with what git on Windows makes of them."""
     checkout = tmp_path / "checkout"

@@ -22,6 +22,7 @@ def searched() -> Experiment:
     return experiment
 
 
+@pytest.mark.long
 def test_forged_decisions_come_out_different(searched: Experiment, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(forged, "EVERY", 1)
     found = list(forged.judged_forgeries([searched]))

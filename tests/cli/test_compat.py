@@ -51,6 +51,7 @@ def test_a_search_in_mongodb_with_the_worker_program_runs_unmodified(mongo_url: 
     ]
 
 
+@pytest.mark.long
 def test_hyperopt_sklearn_runs_unmodified(tmp_path: Path) -> None:
     installed = Path(sys.prefix) / "hpsklearn"
     if not installed.exists():
@@ -183,6 +184,7 @@ def test_processes_that_a_program_starts_have_hstore_too(mongo_url: str, tmp_pat
     assert (by, is_same) == (str({hstore.__file__}), "[True]")
 
 
+@pytest.mark.long
 def test_a_space_made_with_hyperopts_hp_can_be_imported(mongo_url: str, tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text("from hyperopt import hp\nSPACE = {'x': hp.uniform('x', 0, 1)}\n")
     (tmp_path / "search.py").write_text(

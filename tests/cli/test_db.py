@@ -130,6 +130,7 @@ def test_port_opens_loopback_and_nothing_else(hstore: Hstore, home: Path) -> Non
     assert {line.laddr.ip for line in listening} == {"127.0.0.1"}
 
 
+@pytest.mark.long
 def test_a_port_that_was_closed_again_leaves_a_server_that_works(hstore: Hstore, home: Path) -> None:
     hstore("start", "--port", "0")
     hstore("stop")

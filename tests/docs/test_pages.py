@@ -58,6 +58,8 @@ NOT_COMMANDS = {"make", "pip", "pre-commit"}
 """What the console blocks of a page may name besides `hstore` and `python`: what sets up an environment."""
 OF_THEIR_OWN = {"worker", "db"}
 """Commands that run in a process of their own, for they start others and handle signals."""
+SLOW = ("neural-network", "plots", "sklearn-pipeline")
+"""Pages whose programs import or compute the most."""
 STORE = "mongodb://host/lab"
 """How pages call a MongoDB that somebody has."""
 
@@ -113,7 +115,13 @@ class Program:
         assert code == 0, f"{self.page.name}:{line}: {words}\n{output}"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, id=str(page.relative_to(ROOT)), marks=pytest.mark.long if page.stem in SLOW else ())
+        for page in PAGES
+    ],
+)
 def test_a_page_runs_and_prints_what_it_states(
     page: Path, mongo_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

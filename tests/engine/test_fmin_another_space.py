@@ -45,14 +45,14 @@ STAGES: dict[str, tuple[Any, Any]] = {
 }
 
 
-SHOWN_BY_GP = ("log of a range with zero", "under a condition", "nothing in common")
+SHOWN_BY_ALL = ("log of a range with zero", "under a condition", "nothing in common")
 
 
 @pytest.mark.parametrize(
     ("algorithm", "change"),
     [
-        # auto begins with gp, so of gp alone a few changes are enough
-        pytest.param(name, change, marks=pytest.mark.long if name == "gp" and change not in SHOWN_BY_GP else ())
+        # auto begins with gp, and tpe reads the trials as hyperopt's do: of the others a few changes are enough
+        pytest.param(name, change, marks=() if name in ("auto", "tpe") or change in SHOWN_BY_ALL else pytest.mark.long)
         for name in sorted(ALGORITHMS.keys() - {"mix"})
         for change in STAGES
     ],

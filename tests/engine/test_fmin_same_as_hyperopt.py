@@ -46,8 +46,14 @@ def algorithm(library: Any, name: str) -> Any:
     return partial(library.mix.suggest, p_suggest=parts)
 
 
-@pytest.mark.parametrize("algo", ["rand", "tpe", "anneal", "mix"])
-@pytest.mark.parametrize("where", ["memory", "mongo"])
+@pytest.mark.parametrize(
+    ("algo", "where"),
+    [
+        pytest.param(algo, where, marks=pytest.mark.long if where == "mongo" and algo != "tpe" else ())
+        for algo in ("rand", "tpe", "anneal", "mix")
+        for where in ("memory", "mongo")
+    ],
+)
 def test_the_trials_of_fmin_are_hyperopts(algo: str, where: str, request: pytest.FixtureRequest) -> None:
     ours = Trials() if where == "memory" else MongoTrials(request.getfixturevalue("mongo_url"), exp_key="same")
     ours.asynchronous = False

@@ -135,6 +135,7 @@ def check_searched(url: str, name: str, code: int, said: str) -> None:
     assert [trial.state for trial in trials] == ["done"] * 20
 
 
+@pytest.mark.long
 def test_a_search_with_a_pool_of_processes(mongo_url: str, tmp_path: Path) -> None:
     code, said = run([sys.executable, impatient("pool.py", tmp_path)], mongo_url)
     check_searched(mongo_url, "deployed-in-a-pool", code, said)
@@ -187,6 +188,7 @@ def slurm(tmp_path: Path) -> Slurm:
     return Slurm(tmp_path / "slurm")
 
 
+@pytest.mark.long
 def test_a_slurm_job_works_until_nothing_is_left_and_ends(slurm: Slurm, mongo_url: str) -> None:
     with (
         searching(mongo_url, "e", by_value(square), 6),
@@ -389,6 +391,7 @@ def test_the_service_works_and_stops_with_a_code_that_counts_as_success(
     assert {trial.reserved.worker for trial in trials if trial.reserved} == {"here-1"}
 
 
+@pytest.mark.long
 def test_the_service_stays_down_where_all_fails(unit: Mapping[str, Any], service: list[str], mongo_url: str) -> None:
     options = ["--max-consecutive-failures", "2"]
     with (

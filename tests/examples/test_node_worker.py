@@ -107,6 +107,7 @@ def test_a_search_worked_from_node_passes_check_and_verify(installed: Path, mong
         assert search.best.result == {"status": "ok", "loss": search.best.loss, "doubled": 2 * search.best.params["x"]}
 
 
+@pytest.mark.long
 def test_node_signs_what_it_writes_and_acts_on_nothing_that_is_not_signed(
     installed: Path, mongo_url: str, database: Database[Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

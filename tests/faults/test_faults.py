@@ -31,6 +31,7 @@ def check_controls(told: subprocess.CompletedProcess[str], *shown: str) -> None:
         assert text in told.stdout
 
 
+@pytest.mark.long
 def test_sixty_trials_under_all_that_can_happen_to_one_machine_end_once_each() -> None:
     check_round(run("--alone", "--kinds", "everything", "--trials", "60", "--faults", "8"), faults=4, trials=60)
 

@@ -53,6 +53,7 @@ def test_servers_that_are_only_away_are_no_misconfiguration(
     assert misconfiguration(client(kind, servers), hosts) is None
 
 
+@pytest.mark.long
 def test_a_real_standalone_beside_a_dead_host_is_named(tmp_path: Path) -> None:
     try:
         program = str(find_mongod())

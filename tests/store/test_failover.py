@@ -72,7 +72,7 @@ def objective(config: dict[str, Any]) -> float:
     "fault",
     [
         pytest.param(kill, id="killed", marks=pytest.mark.long),  # the last one kills as well
-        pytest.param(freeze, id="frozen"),
+        pytest.param(freeze, id="frozen", marks=pytest.mark.long),
         pytest.param(ReplicaSet.step_down, id="asked to step down"),
         pytest.param(cut_off, id="killed before anybody replicated"),
     ],

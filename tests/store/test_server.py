@@ -122,6 +122,7 @@ def test_a_warm_start_finds_what_was_written(home: Path) -> None:
         assert collection.find_one() == {"_id": "kept"}
 
 
+@pytest.mark.long
 def test_a_home_that_was_moved_still_works(home: Path) -> None:
     with using(home) as server, documents(server) as collection:
         collection.insert_one({"_id": "kept"})
@@ -227,6 +228,7 @@ def test_it_comes_back_with_its_data_when_mongod_is_killed(home: Path) -> None:
     until(lambda: not processes(home))
 
 
+@pytest.mark.long
 def test_a_mongod_that_had_been_up_comes_back_without_being_asked_for(home: Path) -> None:
     with using(home) as server, documents(server) as collection:
         killed, seen = psutil.Process(server.pid), time.monotonic()  # it was started before that

@@ -90,7 +90,7 @@ class Recorder(Executor):
 
 @pytest.mark.parametrize(
     "kind",
-    ["fork", "threads", "dask", *(pytest.param(kind, marks=pytest.mark.long) for kind in ("forkserver", "spawn"))],
+    ["fork", "threads", *(pytest.param(kind, marks=pytest.mark.long) for kind in ("dask", "forkserver", "spawn"))],
 )
 def test_workers_in_an_executor_do_a_search(kind: str, mongo_url: str) -> None:
     with hstore.open(mongo_url) as store:  # a forked worker must not use this connection

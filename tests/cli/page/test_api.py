@@ -300,6 +300,7 @@ def agree(search: Experiment, told: str, language: str) -> None:
     assert any(trial.is_pruned for trial in search.trials)
 
 
+@pytest.mark.long
 def test_a_client_in_node_searches_with_what_node_has_built_in(page: Page, store: Store) -> None:
     node = shutil.which("node")
     if node is None:

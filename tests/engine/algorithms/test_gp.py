@@ -156,6 +156,7 @@ def bits() -> dict[str, list[dict[str, str]]]:
     return found
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_the_bits_are_the_same_with_1_2_and_8_threads() -> None:
     there = []

@@ -221,6 +221,7 @@ def volume(points: Sequence[Point], tell: Tell, reference: Sequence[float]) -> f
     return hypervolume(np.array(kept).reshape(-1, len(reference)), reference)
 
 
+@pytest.mark.long
 def test_it_comes_further_than_random_search_in_two_losses_within_constraints() -> None:
     def tell(point: Point) -> dict[str, Any]:
         x, y = 5 * point["x"], 3 * point["y"]  # Binh and Korn 1997

@@ -45,7 +45,7 @@ def search(trials: Trials, algo: Any, *, max_evals: int = 60, max_queue_len: int
     )  # fmt: skip
 
 
-COSTLY = ("gp", "cmaes")
+COSTLY = ("auto", "gp", "cmaes")
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ COSTLY = ("gp", "cmaes")
     [
         pytest.param(
             algo, n, id=f"{algo if isinstance(algo, str) else 'a mix of modules and partials'}-{n}",
-            marks=pytest.mark.long if algo in COSTLY and n == 4 else (),
+            marks=pytest.mark.long if algo in COSTLY and (algo, n) != ("auto", 4) else (),
         )
         for algo in (*ALGORITHMS, MIXED) for n in (1, 4)
     ],
@@ -114,7 +114,10 @@ def nudged(choose: Any, by: float) -> Any:
     }
 
 
-@pytest.mark.parametrize(("by", "least", "most"), [(0.0, 0, 0), (6e-4, 0, 0), (0.06, 14, 15), (0.3, 15, 15)])
+@pytest.mark.parametrize(
+    ("by", "least", "most"),
+    [(0.0, 0, 0), (6e-4, 0, 0), (0.06, 14, 15), pytest.param(0.3, 15, 15, marks=pytest.mark.long)],
+)
 def test_what_another_kind_of_machine_chose_is_compared_within_a_tolerance(
     by: float, least: int, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

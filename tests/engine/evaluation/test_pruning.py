@@ -21,7 +21,15 @@ from hstore.store.verify import verify
 
 
 @pytest.mark.parametrize(
-    "pruner", ["asha", "auto", pruners.median(startup_trials=3), pruners.hyperband(max_steps=STEPS)]
+    "pruner",
+    [
+        "asha",
+        "auto",
+        *(
+            pytest.param(pruner, marks=pytest.mark.long)
+            for pruner in (pruners.median(startup_trials=3), pruners.hyperband(max_steps=STEPS))
+        ),
+    ],
 )
 def test_a_search_stops_what_is_hopeless_and_its_log_says_why(pruner: Any) -> None:
     check_hopeless_is_stopped(Trials(), pruner)

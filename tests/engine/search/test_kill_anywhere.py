@@ -61,8 +61,11 @@ def check(url: str, max_queue_len: int = 1) -> None:
 @pytest.mark.parametrize(
     ("how", "side"),
     [
-        ("append", "after"), ("show", "before"),
-        *(pytest.param(*case, marks=pytest.mark.long) for case in (("append", "before"), ("show", "after"))),
+        ("append", "after"),
+        *(
+            pytest.param(*case, marks=pytest.mark.long)
+            for case in (("append", "before"), ("show", "before"), ("show", "after"))
+        ),
     ],
 )  # fmt: skip
 def test_killed_on_either_side_of_a_write_it_goes_on_as_if_nothing_had_happened(
@@ -82,12 +85,14 @@ def test_killed_at_random_instants_it_goes_on_as_if_nothing_had_happened(mongo_u
     check(mongo_url)
 
 
+@pytest.mark.long
 def test_a_batch_that_was_cut_short_is_made_whole_first(mongo_url: str) -> None:
     plan = [{"how": "append", "n": n, "side": side} for n in (2, 3, 4) for side in ("before", "after")]
     assert live_through(mongo_url, plan, max_queue_len=4) == len(plan)
     check(mongo_url, max_queue_len=4)
 
 
+@pytest.mark.long
 def test_what_was_stopped_early_is_stopped_where_it_would_have_been(mongo_url: str) -> None:
     plan = [{"how": "append", "n": n, "side": side} for n in (3, 5, 7, 10) for side in ("before", "after")]
     assert live_through(mongo_url, plan, 1, "asha") == len(plan)

@@ -87,6 +87,7 @@ def test_a_mongod_that_ends_under_a_search_is_started_again_and_the_search_goes_
     check(search)
 
 
+@pytest.mark.long
 def test_a_search_waits_for_a_frozen_mongod_and_says_so(server: EmbeddedServer) -> None:
     search = start()
     await_line(search.stdout, "trial", times=5)

@@ -60,7 +60,7 @@ def tangled_space(seed: int, library: Any, to_node: Any) -> Any:
     return {f"k{i}": node(0) for i in range(rng.randint(1, 3))}
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", [*range(12), *(pytest.param(seed, marks=pytest.mark.long) for seed in range(12, 60))])
 def test_labels_are_drawn_in_the_order_in_which_hyperopt_draws_them(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     space = compile_space(tangled_space(seed, hp, as_apply))
     domain = hyperopt.base.Domain(lambda _: 0.0, tangled_space(seed, hyperopt.hp, hyperopt.pyll.as_apply))
