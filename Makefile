@@ -94,7 +94,7 @@ test-long: $(VENV)/dev $(VENV)/hpsklearn
 
 test-programs: $(VENV)/dev $(VENV)/hpsklearn $(PROGRAMS:%=$(VENV)/programs/%/installed)
 	$(BIN)/pytest -n0 tests/cli/test_programs_of_others.py tests/engine/bridges/test_ray_search.py -m "long or not long"
-	$(BIN)/pytest -n0 tests/cli/test_compat.py -k hyperopt_sklearn
+	$(BIN)/pytest -n0 tests/cli/test_compat.py -k hyperopt_sklearn -m "long or not long"
 
 test-newest:
 	$(MAKE) test VENV=.venv-newest LOCK=

@@ -21,6 +21,7 @@ from hstore.engine.search.control import pause, resume, retry, stop
 from hstore.store.errors import AllTrialsFailed
 from hstore.store.events import Finished
 from hstore.store.experiment import Experiment
+from hstore.workers import reaper
 
 workers = partial(worker_here, slots=2, grace=0.2, poll_interval=1.0)
 
@@ -69,6 +70,11 @@ class Search:
         stop(self.experiment, "the test is over", now=True)
         self.join()
         self._store.close()
+
+
+@pytest.fixture(autouse=True)
+def _the_reaper_looks_every_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reaper, "REPAIR_SECONDS", 1.0)
 
 
 @pytest.fixture
