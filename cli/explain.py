@@ -82,7 +82,7 @@ def _calibration_data(trusted: Calibration) -> dict[str, int]:
 
 
 def _lines(explained: Explanation) -> Iterator[str]:
-    from hstore.cli.table import named, text
+    from hstore.cli.table import named, numbers, text
 
     algorithm = explained.algorithm or {}
     by = f"{text(algorithm.get('name'))} {text(algorithm.get('version'))}" if algorithm else "no algorithm"
@@ -96,7 +96,8 @@ def _lines(explained: Explanation) -> Iterator[str]:
     if explained.best is not None:
         yield f"best then  trial {explained.best[0]}, loss {text(explained.best[1])}"
     yield from _expected(explained)
-    yield f"it came to {text(explained.state)}, loss {text(explained.loss)}{_verdict(explained)}"
+    loss = f"losses {numbers(explained.losses)}" if explained.losses else f"loss {text(explained.loss)}"
+    yield f"it came to {text(explained.state)}, {loss}{_verdict(explained)}"
 
 
 def _expected(explained: Explanation) -> Iterator[str]:
@@ -132,7 +133,7 @@ def _verdict(explained: Explanation) -> str:
 
 
 def _as_table(explained: Sequence[Explanation]) -> str:
-    from hstore.cli.table import render, text
+    from hstore.cli.table import numbers, render, text
 
     has_ratio = any(each.ratio is not None for each in explained)
     rows: list[list[Any]] = [
@@ -145,7 +146,7 @@ def _as_table(explained: Sequence[Explanation]) -> str:
         by = each.arm or (each.algorithm or {}).get("name") or each.source
         ratio = [each.ratio] if has_ratio else []
         median = None if expected is None else expected.median
-        rows.append([each.tid, by, median, interval, *ratio, each.loss, inside])
+        rows.append([each.tid, by, median, interval, *ratio, numbers(each.losses) or each.loss, inside])
     return render(rows)
 
 

@@ -139,7 +139,10 @@ def _amendable_end(trial: Trial, amend: Mapping[str, Any]) -> Done:
     if end.pruned:
         raise InvalidValue(f"trial {trial.tid} was stopped early: it has no loss to amend", tid=trial.tid)
     if "loss" in amend and end.losses is not None and "losses" not in amend:
-        raise InvalidValue(f"trial {trial.tid} has {len(end.losses)} losses: amend all of them", tid=trial.tid)
+        raise InvalidValue(
+            f"trial {trial.tid} has {len(end.losses)} losses: amend all of them",
+            hint="--losses once for each; in Python losses=[…]", tid=trial.tid,
+        )  # fmt: skip
     for name in ("losses", "constraints"):
         before, after = getattr(end, name), amend.get(name)
         if after is not None and len(after) != len(before or ()):

@@ -240,9 +240,11 @@ class State:
         """Return `best`, or raise `AllTrialsFailed`."""
         best = self.best
         if best is None:
-            hint = "it has several losses: see `pareto`" if self.pareto else ""
+            if self.pareto:
+                hint = "see its Pareto front: `pareto` in Python, `hstore show` as a command"
+                raise AllTrialsFailed(f"the trials of {self.exp!r} have several losses, so none is best", hint=hint)
             said = failures.summary(trial for _, trial in sorted(self.trials.items()))
-            raise AllTrialsFailed(f"no trial of {self.exp!r} finished with a usable loss{said}", hint=hint)
+            raise AllTrialsFailed(f"no trial of {self.exp!r} finished with a usable loss{said}")
         return best
 
     def take(self, events: Iterable[Event]) -> None:

@@ -51,6 +51,8 @@ class Explanation:
     state: str
     """Of the trial, now."""
     loss: float | None
+    losses: list[float] | None
+    """Of a search for several things."""
 
     @property
     def ratio(self) -> float | None:
@@ -120,6 +122,7 @@ def _explained(experiment: Experiment, suggestions: Suggestions, decision: Queue
         prediction=prediction, why_no_prediction=why_not,
         densities=_densities(suggestions.space, history, decision),
         params=decision.params, state=trial.state, loss=trial.loss,
+        losses=None if trial.losses is None else list(trial.losses),
     )  # fmt: skip
 
 

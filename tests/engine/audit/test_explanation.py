@@ -111,6 +111,17 @@ def test_explaining_looks_at_a_correction_from_the_next_decision_on() -> None:
         explain(trials.experiment, 10)
 
 
+def test_of_several_losses_all_are_printed_and_best_says_that_none_is(mongo_url: str, mongo_store: Store) -> None:
+    fmin(lambda p: [p["x"], -p["x"]], {"x": SPACE["x"]}, "rand", 3, experiment="e", store=mongo_store, rstate=0,
+         verbose=False, objectives=2)  # fmt: skip
+    losses = explain(mongo_store.experiment("e"), 2).losses
+    assert losses is not None
+    printed = f"{losses[0]:.6g}, {losses[1]:.6g}"
+    assert f"it came to done, losses {printed}" in run(mongo_url, "explain", "e", "2").stdout
+    assert printed in run(mongo_url, "explain", "e").stdout
+    assert "several losses, so none is best" in run(mongo_url, "best", "e").stderr
+
+
 def test_hstore_explain_prints_one_trial_or_how_far_the_model_can_be_trusted(
     mongo_url: str, mongo_store: Store
 ) -> None:
