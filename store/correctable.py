@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from hstore.store.errors import Conflict, InvalidValue, NotFound
@@ -120,6 +121,10 @@ class Correctable:
 
     def _trial(self, tid: int | None) -> Trial:
         trials = self.state.trials
+        if tid is not None and not isinstance(tid, Integral):
+            raise InvalidValue(
+                f"{tid!r:.60} is not the number of a trial", hint="several are given one by one: 3, 4, 7"
+            )
         if tid is None or tid not in trials:
             raise NotFound(
                 f"experiment {self.name!r} has no trial {tid}",

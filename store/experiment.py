@@ -27,6 +27,7 @@ from hstore.store.values import check_name
 if TYPE_CHECKING:
     import pandas as pd
 
+    from hstore.engine.analysis.importance import LabelImportance
     from hstore.engine.audit.explanation import Explanation
     from hstore.engine.search.recommendation import Recommendation
     from hstore.store.store import Store
@@ -91,6 +92,12 @@ class Experiment(FoldedLog, Housekept):
         import hstore  # the package, whose names are imported when asked for: what explains is above the store
 
         return hstore.explain(self, tid)
+
+    def importance(self, **options: Any) -> list[LabelImportance]:
+        """Return how important each label was for a trial to be among the best; see `hstore.importance`."""
+        import hstore
+
+        return hstore.importance(self, **options)
 
     def attachment(self, tid: Chain, name: str) -> SavedAttachment:
         """Return attachment *name* of trial *tid*, or of the experiment itself for None: to `read()` or `save(path)`.

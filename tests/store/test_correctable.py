@@ -110,6 +110,9 @@ def test_what_cannot_be_amended_is_refused_and_nothing_is_written(searched: Expe
     events = searched.state.events
     with pytest.raises(NotFound, match="no trial 9"):
         searched.void(0, 9, reason="r")
+    for no_number in ([0, 1], "0", 0.0):
+        with pytest.raises(InvalidValue, match="is not the number of a trial"):
+            searched.void(no_number, reason="r")  # type: ignore[arg-type]
     refused: list[tuple[str, int, dict[str, Any]]] = [
         ("trial 3 is queued", 3, {"loss": 1.0}),
         ("NaN", 0, {"loss": math.nan}),

@@ -83,7 +83,7 @@ def test_each_of_several_losses_has_its_own_importance() -> None:
 def test_too_few_trials_and_impossible_quantiles_are_refused() -> None:
     trials = search({"x": hp.uniform("x", 0, 1)}, lambda point: point["x"], 9)
     with pytest.raises(InvalidValue, match="at least 10 trials with a loss; 'trials' has 9"):
-        trials.importance()
+        trials.experiment.importance()
     with pytest.raises(InvalidValue, match="quantile is 1"):
         trials.importance(quantile=1)
     with pytest.raises(InvalidValue, match="is no search"):
