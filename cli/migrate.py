@@ -27,6 +27,7 @@ def migrate(session: Session, dry_run: bool, as_json: bool) -> None:
 
     from hstore import migrations
     from hstore.store.errors import SchemaMismatch
+    from hstore.store.place_index import ensure_place_index
     from hstore.store.retry import RetryPolicy
 
     session.check_schema = False
@@ -38,6 +39,8 @@ def migrate(session: Session, dry_run: bool, as_json: bool) -> None:
             f"the store is newer than this hstore {version('hstore')}", hint="update hstore: pip install -U hstore"
         )
     steps = retrying(lambda: migrations.apply(database, by_version=version("hstore"), dry_run=dry_run))
+    if not dry_run and (refusal := retrying(lambda: ensure_place_index(database, session.store.url))) is not None:
+        raise refusal
     if as_json:
         listed = [{"number": step.number, "name": step.name} for step in steps]
         print_json({"steps": listed, "applied": bool(steps) and not dry_run})

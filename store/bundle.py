@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import lzma
+import re
 import struct
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, partial
 from pathlib import Path
@@ -46,6 +49,11 @@ LOG = Log("bundle")
 FORMAT, VERSION = "hstore-bundle", 1
 SUFFIX = ".hstore"
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # what a zip can hold as a date, and all of ours hold
+_HASH = re.compile("[0-9a-f]{64}")
+_CANNOT_READ = (
+    OSError, zipfile.BadZipFile, KeyError, ValueError, EOFError, struct.error, zlib.error, lzma.LZMAError, RuntimeError,
+)  # fmt: skip
+"""What Python raises for the many ways in which a zip can be broken, encrypted, or packed as it cannot unpack."""
 _JSON = json_util.CANONICAL_JSON_OPTIONS.with_options(uuid_representation=UuidRepresentation.STANDARD)
 
 
@@ -159,7 +167,7 @@ def open_bundle(file: Path | IO[bytes], *, keys: Keys | None = None) -> tuple[St
         manifest = json.loads(archive.read("manifest.json"))
         for _ in _events_in(archive):
             pass  # that all of them can be read is known then
-    except (OSError, zipfile.BadZipFile, KeyError, ValueError, EOFError, struct.error) as error:
+    except _CANNOT_READ as error:
         raise InvalidValue(f"{_shown(file)} is no file of `hstore export -o`: {error}") from None
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT or manifest.get("version") != VERSION:
         raise InvalidValue(f"{_shown(file)} is of a format that is not known here", hint="update hstore")
@@ -203,7 +211,7 @@ class BundleAttachments:
             content = self._archive.read(f"blobs/{sha256.hex()}")
         except KeyError:
             raise NotFound(f"there is no attachment with SHA-256 {sha256.hex()}") from None
-        except (zipfile.BadZipFile, OSError, ValueError):
+        except _CANNOT_READ:
             content = b""
         if hashlib.sha256(content).digest() != sha256:
             raise VerificationFailed(f"the attachment {sha256.hex()} is not what it was", sha256=sha256)
@@ -215,8 +223,8 @@ class BundleAttachments:
 
     def hashes(self) -> list[bytes]:
         """Return the SHA-256 that each of them claims to have."""
-        names = (name.removeprefix("blobs/") for name in self._archive.namelist() if name.startswith("blobs/"))
-        return [bytes.fromhex(name) for name in names]
+        names = {name.removeprefix("blobs/") for name in self._archive.namelist() if name.startswith("blobs/")}
+        return [bytes.fromhex(name) for name in sorted(names) if _HASH.fullmatch(name)]
 
     def close(self) -> None:
         """Close the file."""
@@ -292,7 +300,7 @@ class BundleLog(MemoryLog):
         """See `EventLog.documents`: bit for bit what is in the file."""
         for raw in self._raws():
             document = decoded(raw)
-            if document.get("exp") == exp:
+            if document.get("exp", exp) == exp:  # what is no document is of this experiment as much as of any
                 yield document
 
     def chain_documents(self, exp: str, tid: int | None) -> Iterator[Document]:

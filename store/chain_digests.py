@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol, TypeAlias
 from uuid import UUID
 
@@ -27,6 +27,12 @@ class SettledDigests(Protocol):
     def digest(self, tid: Chain, ver: int) -> bytes:
         """Return its digest up to *ver*."""
 
+    def decisions(self, tids: Sequence[int]) -> dict[int, bytes]:
+        """Return the digests of the decisions that began these chains."""
+
+    def ends(self, vers: Sequence[int]) -> list[bytes | None]:
+        """Return the digest of trials 0, 1, 2, … that end at these *vers*; None for one that is not such a one."""
+
 
 class ChainDigests:
     """The digests of *chains*, which grow; each is computed once. settled: has those of chains that are not kept."""
@@ -47,9 +53,10 @@ class ChainDigests:
             digests = self.by_chain[tid] = []
         if len(digests) <= ver:
             after = digests[-1] if digests else b""
+            elsewhere = [each for each in self.known if each]  # mostly none
             for event in self._chains[tid][len(digests) : ver + 1]:
-                known = next((digest for each in self.known if (digest := each.get(event.id))), None)
-                after = known or digest_event(event, after)
+                known = [digest for each in elsewhere if (digest := each.get(event.id))]
+                after = known[0] if known else digest_event(event, after)
                 digests.append(after)
         return digests
 
@@ -58,6 +65,25 @@ class ChainDigests:
         if (digests := self.by_chain.get(tid)) is None and self._settled.holds(tid):
             return self._settled.digest(tid, ver)
         return digests[ver] if digests is not None and ver < len(digests) else self.up_to(tid, ver)[ver]
+
+    def ends(self, cut: Sequence[int]) -> list[bytes]:
+        """Return the digest of each chain, the experiment's own and then those of trials 0, 1, 2, …, up to these vers.
+
+        It is that of `at`, without a call for each of those that are settled.
+        """
+        settled = self._settled.ends(cut[1:])
+        missing = [None] * (len(cut) - 1 - len(settled))
+        found = [
+            digest if digest is not None else self.at(tid, ver)
+            for tid, (ver, digest) in enumerate(zip(cut[1:], [*settled, *missing], strict=True))
+        ]
+        return [*(self.at(None, ver) for ver in cut[:1]), *found]
+
+    def of_decisions(self, tids: Iterable[int]) -> dict[int, bytes]:
+        """Return the digests of the decisions of trials *tids*. Those of settled ones are read at once."""
+        tids = list(tids)
+        found = self._settled.decisions([tid for tid in tids if self._settled.holds(tid)])
+        return {tid: found[tid] if tid in found else self.at(tid, 0) for tid in tids}
 
     def of_last_decision(self, trials: int) -> bytes:
         """Return the digest of the last decision of so many *trials*; that of the beginning if there is none."""

@@ -63,6 +63,7 @@ def _pack(parts: list[Any]) -> bytes:
 
 
 _packers: list[msgpack.Packer] = []
+_event_packers: list[msgpack.Packer] = []
 
 
 def _milliseconds(moment: dt.datetime) -> int:
@@ -120,13 +121,14 @@ def _canonical_event(event: Event) -> bytes:
 def _packed(event: Event) -> bytes:
     kind = type(event)
     values = zip(_FIELDS[kind], _VALUES[kind](event), strict=True)
-    packed: bytes = msgpack.packb(
+    kept = _event_packers.pop() if _event_packers else msgpack.Packer(default=_extension_of_aware)
+    packed: bytes = kept.pack(
         [
             event.id.bytes, event.exp, event.tid, event.ver, event.type, event.v, _milliseconds(event.at), event.by,
             [[name, value] for name, value in values if value is not None],
-        ],
-        default=_extension_of_aware,
+        ]
     )  # fmt: skip
+    _event_packers.append(kept)  # as in `_pack`
     return packed
 
 

@@ -139,6 +139,8 @@ def decoded(raw: bytes, codec: bson.CodecOptions[Document] = CODEC) -> Document:
 
 
 def envelope(raw: bytes) -> Document:
-    """Return what of a document can be read without looking into its data."""
-    document = RawBSONDocument(raw, LENIENT)
-    return {name: value for name, value in document.items() if name != "data"}
+    """Return what of a document can be read without looking into its data; nothing of what is no BSON."""
+    try:
+        return {name: value for name, value in RawBSONDocument(raw, LENIENT).items() if name != "data"}
+    except BSONError:
+        return {}

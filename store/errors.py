@@ -16,6 +16,7 @@ HstoreError                  anything below; `hint` says what to do next
 │   ├── BadUrl               the URL is not understood
 │   └── NoMongod             no mongod program on this machine to embed
 ├── SchemaMismatch           store and program differ in version
+├── IndexLost                a store without the unique index that keeps two writers from one place of its log
 ├── StoreRewound             the store lost events that this process had read or appended
 │   └── ExperimentRemoved    a person removed the experiment
 ├── VerificationFailed       the log contradicts its digests, or a replay differs from the record
@@ -157,6 +158,12 @@ class SchemaMismatch(HstoreError):
     """Raised when store and program differ in version; run `hstore migrate`, or update hstore."""
 
     exit_code = 5
+
+
+class IndexLost(HstoreError):
+    """Raised by an append to a store whose log has lost its unique index, and has two events in one place since."""
+
+    exit_code = 6
 
 
 class StoreRewound(HstoreError):

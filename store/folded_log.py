@@ -67,8 +67,9 @@ class FoldedLog:
         self._begin_checks()
 
     def _begin_checks(self) -> None:
-        self.seals: Seals = Seals(self.all_chains, self._digests.at)  # the heads that were recorded, and the head now
-        self._links = LinkCheck(self._chains, self._digests.up_to, self.seals, whole=self.all_chains)
+        self.seals: Seals = Seals(self.all_chains, self._digests.at, self._digests.ends)
+        """The heads that were recorded, and the head now."""
+        self._links = LinkCheck(self._chains, self._digests, self.seals, whole=self.all_chains)
 
     @property
     def events(self) -> list[Event]:

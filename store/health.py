@@ -192,6 +192,7 @@ def _store(url: str | None, timeout: float) -> Iterator[Check]:
             yield from _guarded("clock", lambda: _clock(database))
             yield from _guarded("writes", lambda: _writes(database))
             yield from _guarded("schema", lambda: _schema(database))
+            yield from _guarded("index", lambda: _index(database))
         yield from _guarded("key", lambda: _key_of(store))
 
 
@@ -257,6 +258,16 @@ def _schema(database: Database[dict[str, Any]]) -> Iterator[Check]:
         yield Check(check="schema", level="problem", message=message, todo="update hstore: pip install -U hstore")
     else:
         yield Check(check="schema", level="ok", message=f"version {version}")
+
+
+def _index(database: Database[dict[str, Any]]) -> Iterator[Check]:
+    from hstore.store.place_index import has_place_index
+
+    if has_place_index(database):
+        yield Check(check="index", level="ok", message="`events` has its unique index: no two writers share a place")
+    else:
+        message = "`events` has lost its unique index: two writers could take one place, so nothing is written"
+        yield Check(check="index", level="problem", message=message, todo="`hstore migrate` makes it, or says why not")
 
 
 def _key_of(store: Store) -> Iterator[Check]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
+from hstore.store.chain_digests import ChainDigests
 from hstore.store.errors import Tampered
 from hstore.store.events import Document, Done, Event, Finished, Noted, Queued, Reserved, Unreadable
 from hstore.store.head import Chain
@@ -38,15 +39,15 @@ class LinkCheck:
     """Compares what the events of *chains* hold of each other with what they are; each event once.
 
     It says only whether all is well: what is wrong `verify` finds, which reads the log again. The digests that it
-    computes are kept for decisions, heads and signatures. digests: returns those of a chain (its tid), by ver, up to a
-    ver or further. whole: all chains, with those of settled trials, which are not compared again: the last recorded
-    head, and what observed them, hold their digests.
+    computes are kept for decisions, heads and signatures. digests: has those of these and of settled chains. whole: all
+    chains, with those of settled trials, which are not compared again: the last recorded head, and what observed them,
+    hold their digests.
     """
 
     def __init__(
         self,
         chains: Mapping[Chain, Sequence[Event]],
-        digests: Callable[[Chain, int], Sequence[bytes] | Mapping[int, bytes]],
+        digests: ChainDigests,
         seals: Seals,
         *,
         whole: Mapping[Chain, Sequence[Event]],
@@ -71,7 +72,8 @@ class LinkCheck:
         new = [(tid, self._lengths.get(tid, 0)) for tid, chain in self._chains.items()]
         new = [(tid, n) for tid, n in new if n < len(self._chains[tid])]
         ours = cache(self._ours)
-        if not all(self._is_linked(tid, self._chains[tid], n, ours, whole=whole) for tid, n in new):
+        followed = self._digests.of_decisions(tid - 1 for tid, n in new if n == 0 and tid) if whole else {}
+        if not all(self._is_linked(tid, self._chains[tid], n, ours, followed, whole=whole) for tid, n in new):
             return False
         if whole and new and not self._seals.is_last_right():
             return False
@@ -81,9 +83,17 @@ class LinkCheck:
         return True
 
     def _is_linked(
-        self, tid: Chain, chain: Sequence[Event], known: int, ours: Callable[[], set[str]], *, whole: bool
+        self,
+        tid: Chain,
+        chain: Sequence[Event],
+        known: int,
+        ours: Callable[[], set[str]],
+        followed: Mapping[int, bytes],
+        *,
+        whole: bool,
     ) -> bool:
-        digests = self._digests(tid, len(chain) - 1)
+        """Return whether *chain* fits from event *known* on. followed: the digests of decisions that others follow."""
+        digests = self._digests.up_to(tid, len(chain) - 1)
         for ver in range(max(known, 1), len(chain)):
             event = chain[ver]
             if isinstance(event, Unreadable) and event.is_quarantined:
@@ -95,8 +105,7 @@ class LinkCheck:
                 return False
         first = chain[0]
         if known == 0 and whole and tid is not None:
-            before = tid - 1 if tid else None
-            after = self._digests(before, 0)[0]
+            after = followed[tid - 1] if tid else self._digests.at(None, 0)
             if isinstance(first, Unreadable) and first.is_quarantined:
                 return True
             if first.prev != after or not isinstance(first, Queued) or not self._has_observed(first.observed):
@@ -123,6 +132,6 @@ class LinkCheck:
     def _has_observed(self, observed: Iterable[Sequence[Any]]) -> bool:
         for tid, ver, expected in observed:
             chain = self._whole.get(tid, ())
-            if not 0 <= ver < len(chain) or self._digests(tid, ver)[ver] != expected:
+            if not 0 <= ver < len(chain) or self._digests.at(tid, ver) != expected:
                 return False
         return True

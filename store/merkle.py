@@ -18,6 +18,12 @@ def leaf_hash(data: bytes) -> bytes:
     return hashlib.sha256(b"\0" + data).digest()
 
 
+def leaf_hashes(data: Iterable[bytes]) -> list[bytes]:
+    """Return `leaf_hash` of each of *data*."""
+    sha256 = hashlib.sha256
+    return [sha256(b"\0" + each).digest() for each in data]
+
+
 def node_hash(left: bytes, right: bytes) -> bytes:
     """Return the hash (32 bytes) of the node over *left* and *right*."""
     return hashlib.sha256(b"\1" + left + right).digest()

@@ -24,7 +24,7 @@ from hstore.migrations import identity
 from hstore.store.change_streams import wait_for_news
 from hstore.store.digest import digest_event, digest_of_any
 from hstore.store.document_cursor import IN_ORDER, RAW, StoredDocuments, envelope
-from hstore.store.errors import Conflict, InvalidEvent
+from hstore.store.errors import Conflict, HstoreError, InvalidEvent
 from hstore.store.event_documents import from_document, place, signed, spill, to_document, unreadable
 from hstore.store.events import CODEC, TABLE_CODEC, Document, Event, Unreadable
 from hstore.store.log import EVERY_TRIAL, NO_EVENTS, REPORT_ROW_FIELDS, EventIds, Place, ReadCursor, ReportRow
@@ -63,6 +63,8 @@ class MongoLog:
         self._put = put
         self._retrying = retry
         self._stored_documents = StoredDocuments(events, retry)
+        self.refusal: HstoreError | None = None
+        """Why nothing may be appended, if so: see `place_index`."""
 
     @property
     def timeout(self) -> float:
@@ -81,6 +83,8 @@ class MongoLog:
 
     def append(self, events: Sequence[Event], *, held: EventIds = NO_EVENTS, is_checked: bool = False) -> None:
         """See `EventLog.append`."""
+        if self.refusal is not None:
+            raise self.refusal
         documents = [self._stored(event) for event in events]
         if held and documents and not is_checked:
             self._retrying(partial(self._require, documents[0]["exp"], held))
@@ -192,7 +196,8 @@ class MongoLog:
                 strays.append(_stray(document))
                 return False
             if known is not None and at in known.held:
-                there[at] = document["_id"]
+                if there.get(at) != known.held[at]:  # two events may be in one place: see `place_index`
+                    there[at] = document["_id"]
                 return not known.has(at)
             return True
 
@@ -208,7 +213,11 @@ class MongoLog:
         """Raise `StoreRewound` if an event of *held* is gone."""
         wanted = places_of(exp, held)
         found = self._events.find(wanted[0] if len(wanted) == 1 else {"$or": wanted}, {"_id": 1, "tid": 1, "ver": 1})
-        self._refuse_loss(exp, held, {at: each["_id"] for each in found if (at := place(each)) is not None})
+        there: dict[Place, Any] = {}
+        for each in found:
+            if (at := place(each)) is not None and there.get(at) != held.get(at):
+                there[at] = each["_id"]
+        self._refuse_loss(exp, held, there)
 
     def _refuse_loss(self, exp: str, held: EventIds, there: EventIds) -> None:
         """Raise `StoreRewound` if an event of *held* is not among what was found *there*, and not in its place."""
@@ -246,7 +255,11 @@ class MongoLog:
         """See `EventLog.ids`."""
         fields = {"_id": 1, "tid": 1, "ver": 1}
         found = self._retrying(lambda: list(self._events.find({"exp": exp}, fields)))
-        return {at: document["_id"] for document in found if (at := place(document)) is not None}
+        there: dict[Place, Any] = {}
+        for document in found:
+            if (at := place(document)) is not None:
+                there.setdefault(at, document["_id"])
+        return there
 
     def _decoded(self, raw: bytes) -> Event:
         try:

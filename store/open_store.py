@@ -40,6 +40,7 @@ def open_store(
     from hstore.store.diagnosis import misconfiguration
     from hstore.store.gridfs_attachments import GridFSAttachments
     from hstore.store.mongo import MongoLog
+    from hstore.store.place_index import ensure_place_index
     from hstore.store.read_models import ReadModels
     from hstore.store.retry import RetryPolicy
     from hstore.store.snapshots import COLLECTION, MongoSnapshots
@@ -70,7 +71,8 @@ def open_store(
         keys=keys, snapshots=snapshots, removals=MongoRemovals(database, retry),
     )  # fmt: skip
     try:
-        retry(lambda: _check_schema(database, where, check_schema))
+        if retry(lambda: _check_schema(database, where, check_schema)):
+            log.refusal = retry(lambda: ensure_place_index(database, where))
         store.identity = log.identity()
         if keys is None:
             store.keys = _keys_of_home(server.home if server else None, place, log)
@@ -88,7 +90,8 @@ def _keys_of_home(home: Path | None, place: MongoLocation, log: MongoLog) -> Key
     return None if home is None else home_keys(home, log.beginnings)
 
 
-def _check_schema(database: Database[dict[str, Any]], shown: str, is_strict: bool) -> None:
+def _check_schema(database: Database[dict[str, Any]], shown: str, is_strict: bool) -> bool:
+    """Return whether the store was current; make it so if it is new."""
     from importlib.metadata import version
 
     from hstore import migrations
@@ -103,3 +106,4 @@ def _check_schema(database: Database[dict[str, Any]], shown: str, is_strict: boo
             f"the store {shown} is newer than this hstore {version('hstore')}",
             hint="update hstore: pip install -U hstore",
         )
+    return status == "current"

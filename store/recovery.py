@@ -158,6 +158,7 @@ def _require_same_store(store: Store, exp: str, held: Mapping[Place, Event]) -> 
     from importlib.metadata import version
 
     from hstore import migrations
+    from hstore.store.place_index import has_place_index
 
     found = store.log.identity()
     if found is None:
@@ -171,9 +172,7 @@ def _require_same_store(store: Store, exp: str, held: Mapping[Place, Event]) -> 
                 f"the events of {exp!r} are not put back",
                 hint="bring back the store that it was, or start the search in this one", exp=exp, lost=[],
             )  # fmt: skip
-    indexes = database["events"].index_information().values()
-    unique = [[name for name, _ in index["key"]] for index in indexes if index.get("unique")]
-    if ["exp", "tid", "ver"] not in unique:
+    if not has_place_index(database):
         raise StoreRewound(
             f"the collection `events` of {store.url} has lost its unique index: nothing is put back without it",
             hint="restore the database with its indexes", exp=exp, lost=[],

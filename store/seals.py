@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hstore.store.events import Event, Finished, Sealed
-from hstore.store.head import Chain, HeadTree, Runs, chain_at, index_of, move, runs
+from hstore.store.head import Chain, Cut, HeadTree, Runs, chain_at, index_of, move, runs
 
 if TYPE_CHECKING:
     from hstore.store.experiment import Experiment
@@ -14,15 +15,20 @@ if TYPE_CHECKING:
 
 
 class Seals:
-    """The head of *chains*, as far as they were read, and what of them an event commits to. *digest*: see `HeadTree`.
+    """The head of *chains*, as far as they were read, and what of them an event commits to.
+
+    digest: see `HeadTree`. ends: returns the digests of all chains up to a cut.
 
     What it costs is in proportion to what is new, so that a search of any length can be sealed again and again.
     """
 
-    def __init__(self, chains: AllChains, digest: Callable[[Chain, int], bytes]) -> None:
+    def __init__(
+        self, chains: AllChains, digest: Callable[[Chain, int], bytes], ends: Callable[[Cut], Sequence[bytes]]
+    ) -> None:
         self._chains = chains
         self._last = chains.last
         self._digest = digest
+        self._ends = ends
         self._tree = HeadTree(digest)
         self._grown: set[Chain] = set()
         """Chains whose ends the tree does not know."""
@@ -46,9 +52,8 @@ class Seals:
 
     def begin_from(self, settled: Iterable[int]) -> None:
         """Note the chains of *settled* trials, of which no event is taken; those of the experiment itself have been."""
-        settled = list(settled)
         self._grown.update(settled)
-        self._uncovered.update(tid for tid in settled if not self._is_covered(tid))
+        self._uncovered = self._behind()
 
     @property
     def decisions(self) -> int:
@@ -63,8 +68,7 @@ class Seals:
     @property
     def cut(self) -> list[int]:
         """How far each chain was read: see `head.Cut`."""
-        n = len(self._chains)
-        return [self._last(None), *(self._last(tid) for tid in range(n - 1))]
+        return self._chains.cut()
 
     def is_last_right(self) -> bool:
         """Return whether the latest recorded head is that of what it covers; True if there is none.
@@ -76,11 +80,11 @@ class Seals:
         latest = next((event.head for event in holders if event.head is not None), None)
         if latest is None:
             return True
-        ends = [(chain_at(index), ver) for index, ver in enumerate(self._covered)]
-        if len(ends) > len(self._chains) or any(ver > self._last(tid) for tid, ver in ends):
+        cut = self._chains.cut()
+        if len(self._covered) > len(cut) or any(map(operator.gt, self._covered, cut)):
             return False
         tree = HeadTree(self._digest)
-        tree.move(ends)
+        tree.begin(self._covered, self._ends(self._covered))
         if tree.head != latest:
             return False
         if not len(self._tree):
@@ -107,6 +111,12 @@ class Seals:
     def uncovered(self) -> set[Chain]:
         """The chains that do not end where the latest recorded head says."""
         return {tid for tid in self._uncovered if not self._is_covered(tid)}
+
+    def _behind(self) -> set[Chain]:
+        """Return what `uncovered` does, of all chains, whether they are known to be behind or not."""
+        cut = self._chains.cut()
+        covered = [*self._covered[: len(cut)], *[-1] * (len(cut) - len(self._covered))]
+        return {chain_at(n) for n, (ver, last) in enumerate(zip(covered, cut, strict=True)) if ver != last}
 
     def sealed(self) -> dict[str, Any]:
         """Return the data of a `Sealed` that commits to all that was read."""

@@ -93,6 +93,9 @@ def separate(events: Iterable[Event], known: ReadCursor) -> Separated:
                     gap = tid, 0
                 missing, next_tid = gap, tid + 1
         expected = next_ver.get(tid, 0)
+        if missing is None and ver < expected:
+            found.aside.append(set_aside(event, "has the place of another event, which the store should have refused"))
+            continue
         if missing is None and ver != expected:
             missing = tid, expected
         if missing is None:

@@ -77,6 +77,13 @@ class SettledTrials:
         """Return the digest of the chain of trial *tid*, which is settled."""
         return bytes(self.digests[tid])
 
+    def ends(self, vers: Sequence[int]) -> list[bytes | None]:
+        """Return the digest of trials 0, 1, 2, … that are settled with these *vers*; None for one that is not."""
+        n, size = min(self.n, len(vers)), self.digests.shape[1]
+        raw = self.digests[:n].tobytes()
+        is_end = ((self.vers[:n] == np.asarray(vers[:n], np.int64)) & (self.vers[:n] >= 0)).tolist()
+        return [raw[k * size : (k + 1) * size] if is_same else None for k, is_same in enumerate(is_end)]
+
     def id(self, tid: int) -> UUID:
         """Return the id of the last event of trial *tid*, which is settled."""
         return UUID(bytes=bytes(self.ids[tid]))

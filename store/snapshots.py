@@ -181,6 +181,14 @@ class SettledChains:
             return self.settled.digest(tid)
         return digest_chain(self.read([tid])[tid][: ver + 1])
 
+    def decisions(self, tids: Sequence[int]) -> dict[int, bytes]:
+        """Return the digests of the decisions that began the chains of *tids*, which are read at once."""
+        return {tid: digest_chain(chain[:1]) for tid, chain in self.read(tids).items() if tid is not None}
+
+    def ends(self, vers: Sequence[int]) -> list[bytes | None]:
+        """Return the digest of trials 0, 1, 2, … that are settled with these *vers*; None for one that is not."""
+        return [] if self.settled is None else self.settled.ends(vers)
+
 
 class AllChains(Mapping["Chain", Sequence[Event]]):
     """The chains that are *kept*, and those of settled trials, which are read when an event of them is asked for."""
@@ -201,6 +209,17 @@ class AllChains(Mapping["Chain", Sequence[Event]]):
         if (kept := self._kept.get(tid)) is not None:
             return len(kept) - 1
         return self._settled.length(tid) - 1
+
+    def cut(self) -> list[int]:
+        """Return `last` of all chains: that of the experiment's own, then those of trials 0, 1, 2, …"""
+        settled = self._settled.settled
+        cut = [-1] * (len(self) + (None not in self._kept))
+        if settled is not None:
+            vers = settled.vers.tolist()[: len(cut) - 1]
+            cut[1 : 1 + len(vers)] = vers
+        for tid, chain in self._kept.items():
+            cut[0 if tid is None else tid + 1] = len(chain) - 1
+        return cut
 
     def __iter__(self) -> Iterator[Chain]:
         yield from self._kept

@@ -138,6 +138,8 @@ def _check_links(chain: LogChain, witnesses: set[bytes]) -> Finding | None:
     for place, document in enumerate(chain.documents):
         prev = prev_of(document)
         after = chain.digests[place - 1] if place else b""
+        if document.get("ver") == place - 1:
+            return chain.finding(place - 1, "added", "there are two events in this place")
         if document.get("ver") != place:
             return chain.finding(place, "removed", f"event {document.get('ver')} follows event {place - 1}")
         if place in chain.quarantined:

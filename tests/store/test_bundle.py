@@ -141,6 +141,30 @@ def test_a_file_that_is_no_bundle_is_refused(tmp_path: Path, searched: Experimen
         open_bundle(changed(written(searched), "events.bson", lambda raw: raw[:-1]))
 
 
+def test_a_zip_that_cannot_be_unpacked_or_holds_other_things_is_one_clear_line(searched: Experiment) -> None:
+    whole = written(searched)
+    for local, central, value in ((6, 8, 1), (8, 10, 99), (6, 8, 0x20)):  # encrypted, packed in an unknown way, patched
+        broken = bytearray(whole)
+        for mark, offset in ((b"PK\3\4", local), (b"PK\1\2", central)):
+            at = -1
+            while (at := broken.find(mark, at + 1)) >= 0:
+                broken[at + offset] = value
+        with pytest.raises(InvalidValue, match="no file of `hstore export -o`"):
+            open_bundle(io.BytesIO(bytes(broken)))
+    with pytest.raises(InvalidValue, match="recursion"):
+        open_bundle(changed(whole, "manifest.json", lambda raw: b"[" * 100_000))
+    other = changed(whole, "manifest.json", lambda raw: raw)
+    with zipfile.ZipFile(other, "a") as archive:
+        archive.writestr("blobs/../../evil", b"x")
+    assert import_bundle(Store.in_memory(), other)[1] == len(searched.events)
+    junk = changed(whole, "events.bson", lambda raw: raw + b"\x0c\0\0\0junkjunk")
+    store, name = open_bundle(junk)
+    found = verify(store.experiment(name).documents()).findings
+    assert "event None of trial None has no place in it" in [finding.message for finding in found]
+    with pytest.raises(InvalidEvent, match="part of no chain"):
+        import_bundle(Store.in_memory(), junk)
+
+
 def test_a_long_search_is_written_and_read_an_event_at_a_time(
     mongo_store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -26,7 +26,7 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_sound_store_has_no_problem(mongo_url: str) -> None:
     checks = found(mongo_url)
     assert [each for each in checks.values() if each.level == "problem"] == []
-    names = ["hstore", "mongod", "home", "disk", "connection", "server", "clock", "writes", "schema", "key"]
+    names = ["hstore", "mongod", "home", "disk", "connection", "server", "clock", "writes", "schema", "index", "key"]
     assert checks.keys() == {*names}
     assert all(each.todo for each in checks.values() if each.level != "ok")
 

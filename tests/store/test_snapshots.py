@@ -18,6 +18,7 @@ from hstore.store.events import Done, Event, Noted, Queued, Requeued, Reserved, 
 from hstore.store.experiment import Experiment
 from hstore.store.keys import Keys, new_key, parse_key
 from hstore.store.log import ReadCursor
+from hstore.store.seals import seal
 from hstore.store.snapshots import StoredSnapshot, open_snapshot, save_snapshot
 from hstore.store.store import Store
 
@@ -65,8 +66,8 @@ def searched(steps: int = 60, *, keys: Keys | None = None) -> Store:
     return store
 
 
-def finish_one(experiment: Experiment, tid: int, loss: float) -> None:
-    point = {"x": tid / 7, "k": tid % 3}
+def finish_one(experiment: Experiment, tid: int, loss: float, x: Any = None) -> None:
+    point = {"x": tid / 7 if x is None else x, "k": tid % 3}
     decision = {"point": point, "params": point, "observed": experiment.observed(), "seed": tid}
     experiment.append(
         experiment.compose(
@@ -321,6 +322,32 @@ def test_opening_reads_as_many_events_of_a_long_search_as_of_a_short_one(monkeyp
         return counted
 
     assert read_of(150) == read_of(30) < 20
+
+
+def test_what_trials_follow_that_are_columns_is_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = searched(1)
+    experiment = opened(store, from_snapshot=False)
+    for tid in range(1, 30):
+        finish_one(experiment, tid, 3.0, x="text" if tid % 3 == 0 else None)  # which no column holds
+    seal(experiment)
+    save_snapshot(experiment)
+    begun, reads, read = opened(store), 0, store.log.read
+
+    def counting(exp: str, known: ReadCursor = ReadCursor()) -> list[Event]:  # noqa: B008 - frozen
+        nonlocal reads
+        reads += 1
+        return read(exp, known)
+
+    monkeypatch.setattr(store.log, "read", counting)
+    assert begun._links.holds(whole=True)
+    assert (reads, len(dict(begun.state.kept_trials())) > 5) == (1, True)
+    assert begun.head == experiment.head
+    settled = begun.state.settled
+    assert settled is not None
+    settled.digests = settled.digests ^ np.uint8(1)
+    begun._begin_checks()
+    begun.seals.take(begun.chain(None))
+    assert not begun._links.holds(whole=True)
 
 
 def test_a_settled_trial_that_is_amended_later_counts_as_amended() -> None:
