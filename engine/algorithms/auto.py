@@ -98,8 +98,8 @@ def arm(history: History) -> str:
 
 suggest = Algorithm(
     name="auto",
-    version=3,
-    older={2: {"repeats": "endless"}},
+    version=4,
+    older={2: {"repeats": "endless"}, 3: {"repeats": "drawn"}},
     is_portable=False,
     choose=choose,
     shortfall=shortfall,

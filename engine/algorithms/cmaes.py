@@ -161,8 +161,8 @@ def _begun(bounds: Floats, sigma0: float, n: int, restarts: int, key: bytes) -> 
 
 suggest = Algorithm(
     name="cmaes",
-    version=2,
-    older={1: {"repeats": "endless"}},
+    version=3,
+    older={1: {"repeats": "endless"}, 2: {"repeats": "drawn"}},
     is_portable=False,
     choose=choose,
     limits={"sigma0": (1e-6, 10), "n_population": (0, 10_000)},

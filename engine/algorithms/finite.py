@@ -1,21 +1,33 @@
-"""Finite spaces: how many points there are, and the one with a number, without listing them."""
+"""Spaces of separate points: how many there are, and the one with a number, without listing them.
+
+Of a label without bounds, such as a `qnormal`, only values within reach count: those with prior mass to speak of.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from functools import cache
 
 from hstore.engine import portable
 from hstore.engine.space import Parameter, Point, Space, Value
 
+REACH = 4.5  # sigmas from the mean of a normal prior; what is beyond is drawn once in 150,000 times
+_LARGEST = 2.0**53  # steps that can be counted
+_PART_OF_STEP = 0.25  # that 0 counts as on a logarithmic scale
 _ROUNDING = 1e-9  # of logarithms: no value is counted that only their last digits would reach
 Chosen = tuple[tuple[str, Value], ...]
 """The choices made so far that anything still to come depends on."""
 
 
 def levels(parameter: Parameter) -> tuple[int, Callable[[int], Value]]:
-    """Return how many values *parameter*, a finite one, can have, and the function from their numbers to them."""
+    """Return how many values *parameter* can have, and the function from their numbers to them.
+
+    It is a categorical one or has a step. Without bounds it has the values within `REACH`.
+    """
     low, high, q = parameter.low, parameter.high, parameter.q
+    if parameter.mu is not None and parameter.sigma is not None:
+        low, high = (parameter.mu + sign * REACH * parameter.sigma for sign in (-1.0, 1.0))
     if parameter.probabilities is not None:
         drawn = [option for option, p in enumerate(parameter.probabilities) if p > 0.0]
         return len(drawn), drawn.__getitem__
@@ -27,7 +39,7 @@ def levels(parameter: Parameter) -> tuple[int, Callable[[int], Value]]:
         low, high = portable.exp(low), portable.exp(high)
     assert q is not None
     slack = _ROUNDING * high if parameter.is_log else 0.0
-    first, last = round((low + slack) / q), round((high - slack) / q)
+    first, last = (round(max(-_LARGEST, min(x / q, _LARGEST))) for x in (low + slack, high - slack))
     return last - first + 1, lambda k: (first + k) * q
 
 
@@ -36,10 +48,30 @@ def endless(space: Space) -> Parameter | None:
     return next((p for p in space.parameters if not p.is_categorical and (p.q is None or p.low is None)), None)
 
 
-class Finite:
-    """The points of a finite space in a fixed order, in which later labels change first.
+def is_separate(space: Space) -> bool:
+    """Return whether each label of *space* is categorical or has a step, be there an end of values or not."""
+    return all(p.is_categorical or p.q is not None for p in space.parameters)
 
-    Only combinations that the conditions allow are counted. `endless` must have said that the space is finite.
+
+def remoteness(space: Space, point: Point) -> float:
+    """Return the squared distance of *point* from the means of all normal priors, in their sigmas."""
+    squares = []
+    for label, value in point.items():
+        parameter = space[label]
+        if parameter.mu is None or not parameter.sigma:
+            continue
+        x = float(value)
+        if parameter.is_log:
+            x = portable.log(max(x, _PART_OF_STEP * (parameter.q or 1.0)))
+        distance = (x - parameter.mu) / parameter.sigma
+        squares.append(distance * distance)
+    return math.fsum(squares)
+
+
+class Finite:
+    """The points of a space in a fixed order, in which later labels change first; of one without ends those in reach.
+
+    Only combinations that the conditions allow are counted. `is_separate` must be true of the space.
     """
 
     def __init__(self, space: Space) -> None:

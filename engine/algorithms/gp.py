@@ -78,8 +78,8 @@ def decide(space: Space, history: History, *, seed: int, n_startup_jobs: int = 5
 
 suggest = Algorithm(
     name="gp",
-    version=3,
-    older={2: {"repeats": "endless"}},
+    version=4,
+    older={2: {"repeats": "endless"}, 3: {"repeats": "drawn"}},
     is_portable=False,
     choose=choose,
     shortfall=shortfall,

@@ -158,8 +158,7 @@ def why_unknown(described: Mapping[str, Any], *, within: str = "") -> str | None
         known = None
     if not isinstance(known, Algorithm):
         return f"{within}{name}, which is not part of this hstore"
-    # A part is called by what it is part of, which knows nothing of older versions.
-    if known.version != version and (within or version not in known.older):
+    if known.version != version and version not in known.older:
         return f"{within}{name} {version}, this hstore has {name} {known.version}"
     reasons = (why_unknown(part, within=f"{within}{name} with ") for part in known.parts(described["settings"]))
     return next(filter(None, reasons), None)

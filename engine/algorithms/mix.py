@@ -92,9 +92,14 @@ class Mix(Algorithm):
 
 def _draw(seed: int, p_suggest: Parts) -> tuple[Algorithm | CustomAlgorithm, dict[str, Any], int]:
     """Return one of the algorithms, its settings, and the seed for its choice."""
-    resolved = _resolved(p_suggest)
+    given = list(p_suggest)
+    resolved = _resolved(given)
     rng = np.random.default_rng(seed)
-    _, algorithm, settings = resolved[parzen.draw_components(rng, np.array([p for p, _, _ in resolved]), 1)[0]]
+    drawn_one = parzen.draw_components(rng, np.array([p for p, _, _ in resolved]), 1)[0]
+    _, algorithm, settings = resolved[drawn_one]
+    part = given[drawn_one][1]
+    if isinstance(algorithm, Algorithm) and isinstance(part, Mapping):  # as a log has it, perhaps of an older version
+        settings = {**algorithm.older.get(part.get("version", algorithm.version), {}), **settings}
     return algorithm, settings, int(rng.integers(_SEED_BELOW))
 
 

@@ -166,8 +166,8 @@ def _total(x: NDArray[np.float64]) -> Floats:
 
 suggest = Algorithm(
     name="mtpe",
-    version=2,
-    older={1: {"repeats": "endless"}},
+    version=3,
+    older={1: {"repeats": "endless"}, 2: {"repeats": "drawn"}},
     is_portable=True,
     choose=choose,
     densities=densities,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Literal, TypeAlias
@@ -10,13 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hstore.engine.algorithms.algorithm import Exhausted
-from hstore.engine.algorithms.finite import Finite, endless
+from hstore.engine.algorithms.finite import Finite, endless, is_separate, remoteness
 from hstore.engine.algorithms.history import VOID, History
 from hstore.engine.space import Parameter, Point, Space
 
 _PROPOSALS = 64
 
-Repeats: TypeAlias = bool | Literal["endless"]
+_LISTED = 512  # points that are all looked at
+
+Repeats: TypeAlias = bool | Literal["endless", "drawn"]
 
 
 class Tried:
@@ -56,9 +59,10 @@ def new_point(
 
     What was tried are finished and pending trials, but not void ones: a deterministic objective would return the
     same again. Where a space is not finite, its corners, bounds and grids are tried again and again by a search
-    that has found its best point there; after 64 draws from the prior that were all tried the last one is returned.
+    that has found its best point there: so up to 64 points are drawn from the prior, and where each label has a step,
+    all values within reach are tried before any is tried again.
     With *repeats* it is the first proposal, whatever was tried; with "endless" it is so where the space is not
-    finite. Raises `Exhausted` when a finite space has no untried point.
+    finite; with "drawn", there, the last of the 64. Raises `Exhausted` when a finite space has no untried point.
     """
     if may_repeat(space, repeats):
         return next(iter(proposals))
@@ -71,11 +75,27 @@ def new_point(
         for _ in range(_PROPOSALS):
             point = space.sample(rng)
             if point not in tried:
-                break
-        return point
+                return point
+        left = None if repeats == "drawn" or not is_separate(space) else _left_in_reach(space, tried, rng)
+        return point if left is None else left
     size = finite(space).size
     start = int.from_bytes(rng.bytes(size.bit_length() // 8 + 8), "little")
     return untried(space, tried, start % size)
+
+
+def _left_in_reach(space: Space, tried: Tried, rng: np.random.Generator) -> Point | None:
+    """Return an untried point among those within reach, the likeliest of those looked at; None if there is none."""
+    points = finite(space)
+    if points.size <= _LISTED:
+        numbers: Iterable[int] = range(points.size)
+    else:
+        n_bytes = points.size.bit_length() // 8 + 8
+        numbers = [int.from_bytes(rng.bytes(n_bytes), "little") % points.size for _ in range(_PROPOSALS)]
+    found = [point for number in numbers if (point := points[number]) not in tried]
+    if not found and points.size > _LISTED:
+        with contextlib.suppress(Exhausted):
+            found.append(untried(space, tried, 0))
+    return min(found, key=lambda point: remoteness(space, point), default=None)
 
 
 def may_repeat(space: Space, repeats: Repeats) -> bool:
@@ -85,7 +105,7 @@ def may_repeat(space: Space, repeats: Repeats) -> bool:
 
 
 def untried(space: Space, tried: Tried, start: int) -> Point:
-    """Return the first untried point of a finite space from number *start* on, around; raises `Exhausted`."""
+    """Return the first untried point, of those that `finite` has, from number *start* on, around; or `Exhausted`."""
     points = finite(space)
     for k in range(min(points.size, len(tried) + 1)):  # among one more than were tried there is a new one
         point = points[(start + k) % points.size]
@@ -96,5 +116,5 @@ def untried(space: Space, tried: Tried, start: int) -> Point:
 
 @lru_cache(maxsize=16)
 def finite(space: Space) -> Finite:
-    """Return the points of *space*, which `endless` must have said to be finite."""
+    """Return the points of *space*, of which `is_separate` must be true."""
     return Finite(space)

@@ -16,4 +16,6 @@ def choose(space: Space, history: History, *, seed: int, repeats: Repeats = Fals
     return new_point(space, history, spread_points(space, history, seed), seed=seed, repeats=repeats)
 
 
-suggest = Algorithm(name="qmc", version=2, older={1: {"repeats": "endless"}}, is_portable=True, choose=choose)
+suggest = Algorithm(
+    name="qmc", version=3, older={1: {"repeats": "endless"}, 2: {"repeats": "drawn"}}, is_portable=True, choose=choose
+)
