@@ -156,10 +156,18 @@ def opened(browser: Any, address: str, is_there: str, wanted: int, *, first: str
 
 
 OURS = """(() => {
-  const points = window.Bokeh?.documents?.[0]?.get_model_by_name('done')?.data.loss.length ?? 0;
-  const isThere = document.querySelector('#history > *') && document.querySelector('#trials tbody tr');
-  return isThere ? points : 0;
+  const chart = window.Bokeh?.documents?.[0];
+  const points = chart?.get_model_by_name('done')?.data.loss.length ?? 0;
+  const drawn = document.querySelector('#drawn').textContent.match(/^([0-9,]+) of ([0-9,]+)/)?.slice(1);
+  const [shown, all] = (drawn ?? [`${points}`, `${points}`]).map((text) => Number(text.replaceAll(',', '')));
+  const isThere = chart?.is_idle && document.querySelector('#history canvas, #history > *')
+    && document.querySelector('#trials tbody tr') && /[0-9]/.test(document.querySelector('#fact-best').textContent)
+    && points && points === shown;
+  return isThere ? all : 0;
 })()"""
+"""The number of trials that the chart is made of, once it and the table are drawn. Of many it draws those that a screen
+can show apart, and says how many of how many these are; all trials of the bench are done.
+"""
 THEIRS = """(() => Math.max(0, ...[...document.querySelectorAll('.js-plotly-plot')].flatMap(
   (plot) => (plot.data ?? []).map((trace) => trace.x?.length ?? 0))))()"""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from bokeh.embed import json_item
@@ -30,6 +31,7 @@ KEPT = 4
 """Columns of so many searches are kept until there is news of them."""
 
 Chart = dict[str, Any]
+EMPTY: dict[str, Callable[..., Any]] = {"history": loss_charts.history, "pareto": loss_charts.pareto}
 
 
 class SearchCharts:
@@ -47,10 +49,8 @@ class SearchCharts:
 
         asked: `at` (as of when), `tid`, and for a contour `x` and `y`.
         """
-        if kind == "history":
-            return _item(loss_charts.history(theme=theme))
-        if kind == "pareto":
-            return _item(loss_charts.pareto(theme=theme))
+        if kind in EMPTY:
+            return _empty(kind, theme)
         if not names:
             raise InvalidValue("the address names no search")
         if kind == "compare":
@@ -156,6 +156,12 @@ class SearchCharts:
     @staticmethod
     def _of_the_latest(search: Experiment) -> str:
         return f" of the latest {LATEST}" if len(search.trials) >= LATEST else ""
+
+
+@lru_cache
+def _empty(kind: str, theme: str) -> Chart:
+    """Return a chart that the page fills: the same for every search."""
+    return _item(EMPTY[kind](theme=theme))
 
 
 def _item(model: Any) -> Chart:

@@ -12,6 +12,7 @@ from pymongo.errors import OperationFailure
 from hstore.cli.notes_text import said_in
 from hstore.cli.page.evidence import Evidence
 from hstore.cli.page.past import Past
+from hstore.cli.page.screen_points import ScreenPoints, window_of
 from hstore.cli.page.search_charts import SearchCharts
 from hstore.cli.page.trial_rows import SORTS, STATES, TableQuery, collection, columns_json, find_rows, labels_of
 from hstore.cli.page.watch import Watches
@@ -102,9 +103,13 @@ class SearchData:
             found = find_rows(self._database, name, query, self.watches(name).count)
         return {**found, "labels": labels_of(self.labels(name), found["rows"])}
 
-    def columns(self, name: str, at: str = "") -> str:
-        """Return all trials of the search as JSON, now, or as of *at*; see `columns_json`."""
-        return columns_json(0, *self.past.rows(name, at)) if at else self.watches(name).columns()
+    def columns(self, name: str, asked: Mapping[str, str]) -> str:
+        """Return as JSON what a screen shows of the trials, now, or as of `at`; see `columns_json`, `window_of`."""
+        window, at = window_of(asked), asked.get("at", "")
+        if not at:
+            return self.watches(name).columns(window)
+        head, rows = self.past.rows(name, at)
+        return columns_json(0, head, ScreenPoints(rows), window)
 
     def facts(self, name: str) -> dict[str, Any]:
         """Return what people said of the search itself, `notes` and `tags`, and the number of the last message."""

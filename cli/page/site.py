@@ -116,8 +116,8 @@ class Site:
         return _json({"sparks": await run_in_threadpool(self.data.sparks, names)})
 
     async def columns(self, request: Request) -> Response:
-        """Return all trials of `name` as columns, perhaps as of `at`."""
-        text = await run_in_threadpool(self.data.columns, _name(request), request.query_params.get("at", ""))
+        """Return the trials of `name` as columns, perhaps as of `at`, perhaps of a part of the chart."""
+        text = await run_in_threadpool(self.data.columns, _name(request), request.query_params)
         return Response(text, media_type="application/json", headers={"Cache-Control": "no-store"})
 
     async def live(self, request: Request) -> Response:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pymongo.read_concern import ReadConcern
 
+from hstore.cli.page.screen_points import ScreenPoints, Window
 from hstore.cli.printing import for_json
 from hstore.store.errors import InvalidValue
 from hstore.store.events import Document
@@ -130,9 +131,15 @@ def head_of(state: State, rows: Collection[Mapping[str, Any]]) -> dict[str, Any]
     return shown
 
 
-def columns_json(tick: int, head: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return *rows* as JSON, column by column: for each trial tid, state (an index), loss, seconds and ranked."""
+def columns_json(tick: int, head: Mapping[str, Any], points: ScreenPoints, window: Window | None = None) -> str:
+    """Return as JSON what a screen shows of *points*, column by column: tid, state (an index), loss and ranked.
+
+    `of`: how many trials there are in the window, or at all; see `ScreenPoints.within`, `ScreenPoints.common`.
+    """
+    rows, count = points.within(window)
     columns: dict[str, Any] = {
+        "of": count,
+        "common": points.common(),
         "tick": tick,
         "head": head,
         "states": STATES,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pymongo.errors import PyMongoError
 
+from hstore.cli.page.screen_points import ScreenPoints, Window
 from hstore.cli.page.trial_rows import IS_A_TRIAL, SLIM, collection, columns_json, head_of, slim_row, table_row
 from hstore.store.errors import HstoreError, NotFound
 from hstore.store.experiment import Experiment
@@ -69,6 +70,7 @@ class SearchWatch:
         self._vers: dict[int, int] = {}
         self._columns: tuple[int, str] = -1, ""
         """What `columns` returned last, and at which tick."""
+        self._points: tuple[int, ScreenPoints] = -1, ScreenPoints([])
         self._following: set[int] = set()
         """Trials whose chains may go on."""
         self._missing: set[int] = set()
@@ -88,16 +90,21 @@ class SearchWatch:
         """The experiment's own chain, folded, and the trials that have not ended; read it, do not keep it."""
         return self._open.state
 
-    def columns(self) -> str:
-        """Return all trials as JSON; see `columns_json`."""
+    def columns(self, window: Window | None = None) -> str:
+        """Return the trials that a screen shows apart, in *window* or in all, as JSON; see `columns_json`."""
         with self._changed:
             self._used = time.monotonic()
-            if self._columns[0] == self.tick:  # those who open a search without news share it
+            if window is None and self._columns[0] == self.tick:  # those who open a search without news share it
                 return self._columns[1]
-            rows = [self._rows[tid] for tid in sorted(self._rows)]
+            known, points = self._points
+            rows = None if known == self.tick else [self._rows[tid] for tid in sorted(self._rows)]
             tick, head = self.tick, self._head()
-        text = columns_json(tick, head, rows)
-        self._columns = tick, text
+        if rows is not None:
+            points = ScreenPoints(rows)
+            self._points = tick, points
+        text = columns_json(tick, head, points, window)
+        if window is None:
+            self._columns = tick, text
         return text
 
     @property

@@ -58,6 +58,9 @@ export const number = (value, digits = 6) => {
   return text.includes("e") ? text.replace(/\.?0+e/, "e") : text.includes(".") ? text.replace(/\.?0+$/, "") : text;
 };
 
+// 12345 as "12,345". (The first call of toLocaleString takes a browser as long as the rest of a chart's text.)
+export const grouped = (count) => String(count).replace(/\B(?=(\d{3})+$)/g, ",");
+
 export const span = (seconds) => {
   if (seconds === undefined || seconds === null) return "–";
   if (seconds < 90) return `${seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)} s`;
@@ -134,7 +137,7 @@ const script = (file) =>
 
 let loading;
 // Bokeh is large, so it is loaded after the rest of the page is on the screen.
-const bokeh = () => {
+export const bokeh = () => {
   loading ??= script("style_nonce.js").then(() => script("bokeh.min.js")).then(() => script("bokeh-gl.min.js"));
   return loading;
 };
@@ -175,12 +178,13 @@ export const onTap = (chart, name, column, open) => {
 };
 
 // The range in which the losses lie that matter: the worst tenth is cut off if it would flatten the rest.
-export const lossRange = (losses, isWhole) => {
+// ninth: the loss below which nine tenths of all lie, where *losses* are but some of these.
+export const lossRange = (losses, isWhole, ninth) => {
   const finite = losses.filter(Number.isFinite).sort((a, b) => a - b);
   if (!finite.length) return null;
   const low = finite[0];
   let high = finite.at(-1);
-  const common = finite[Math.floor(0.9 * (finite.length - 1))];
+  const common = ninth ?? finite[Math.floor(0.9 * (finite.length - 1))];
   if (!isWhole && finite.length >= 10 && high - low > 4 * (common - low) && common > low) high = common + (common - low) / 2;
   const margin = (high - low || Math.abs(high) || 1) * 0.06;
   return { start: low - margin, end: high + margin };
@@ -193,6 +197,40 @@ export const setRanges = (chart, ranges) => {
       if (range) figure[axis].setv({ ...range, reset_start: range.start, reset_end: range.end });
     }
   }
+};
+
+// Follows the ranges of a chart's only figure: *changed* is called when a person has zoomed, moved or reset it.
+// `set` gives it new ranges, which a part that is looked at keeps unless *isForced*; `part` is that part, or null.
+export const ranges = (chart, changed) => {
+  const [figure] = chart.roots();
+  const axes = ["x_range", "y_range"];
+  let whole = {};
+  let isSetting = false;
+  let due;
+  for (const axis of axes) {
+    for (const end of ["start", "end"]) {
+      figure[axis].properties[end].change.connect(() => {
+        if (isSetting) return;
+        clearTimeout(due);
+        due = setTimeout(changed, 250);
+      });
+    }
+  }
+  const part = () => {
+    const isWhole = axes.every((axis) => whole[axis] === undefined || (figure[axis].start === whole[axis].start && figure[axis].end === whole[axis].end));
+    return isWhole ? null : { first: figure.x_range.start, last: figure.x_range.end, low: figure.y_range.start, high: figure.y_range.end };
+  };
+  const set = (wanted, isForced) => {
+    const isKept = !isForced && part() !== null;
+    whole = wanted;
+    isSetting = true;
+    for (const axis of axes) {
+      const { start, end } = wanted[axis];
+      figure[axis].setv({ ...(isKept ? {} : { start, end }), reset_start: start, reset_end: end });
+    }
+    isSetting = false;
+  };
+  return { part, set };
 };
 
 // The range of *values* with a little room beside it.

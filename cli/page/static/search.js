@@ -1,5 +1,5 @@
 // One search, live: its history, its table, its workers, and what a person does with it.
-import { address, around, ask, byId, draw, el, fail, fill, get, isReadOnly, lossRange, number, onTap, onTheme, post, query, setRanges, showSnippets, shown, span, tell, theme } from "./page.js";
+import { address, around, ask, bokeh, byId, draw, el, fail, fill, get, grouped, isReadOnly, lossRange, number, onTap, onTheme, post, query, ranges, setRanges, showSnippets, shown, span, tell, theme } from "./page.js";
 import { analysis } from "./analysis.js";
 import { fork } from "./corrections.js";
 import { evidence } from "./evidence.js";
@@ -8,7 +8,9 @@ import { table } from "./trial_table.js";
 import { frontOf } from "./front.js";
 
 const name = query.get("name");
-const trials = new Map();  // by number: {state, loss, losses, ranked}
+const trials = new Map();  // by number: {state, loss, losses, ranked}; of many, those that a screen can show apart
+let near = new Map();  // more of them, in the part of the history that is looked at
+let sent = {};  // how many trials were sent, of how many, and below which loss nine tenths of all lie
 let tick = 0;
 let head = {};
 let charts = {};
@@ -22,15 +24,16 @@ const parts = [analysis(state), evidence(state)];
 
 const KIND = { done: "done", failed: "failed", pruned: "muted", void: "muted", infeasible: "muted" };
 
-const drawHistory = () => {
+const drawHistory = (isForced = false) => {
   if (!charts.history) return;
+  const here = near.size ? new Map([...trials, ...near]) : trials;
   const kinds = { done: [], failed: [], muted: [] };
   const best = { tid: [], loss: [] };
-  const sorted = [...trials.keys()].sort((a, b) => a - b);
+  const sorted = [...here.keys()].sort((a, b) => a - b);
   const losses = [];
   let least = Infinity;
   for (const tid of sorted) {
-    const trial = trials.get(tid);
+    const trial = here.get(tid);
     if (typeof trial.loss !== "number") continue;
     losses.push(trial.loss);
     if (trial.ranked && trial.loss < least) {
@@ -43,10 +46,10 @@ const drawHistory = () => {
     best.tid.push(sorted.at(-1));
     best.loss.push(least);
   }
-  const range = lossRange(losses, byId("outliers").checked) ?? { start: 0, end: 1 };
+  const range = lossRange(losses, byId("outliers").checked, sent.count < sent.of ? sent.common : undefined) ?? { start: 0, end: 1 };
   const top = range.end - (range.end - range.start) * 0.03;
   for (const tid of sorted) {
-    const { state, loss } = trials.get(tid);
+    const { state, loss } = here.get(tid);
     const kind = KIND[state];
     if (kind && (typeof loss === "number" || kind === "failed")) kinds[kind].push([tid, loss]);
     else if (kind === "muted") kinds.muted.push([tid, undefined]);
@@ -67,7 +70,33 @@ const drawHistory = () => {
   }
   byId("history-card").hidden = !losses.length && [...trials.values()].some((trial) => trial.losses);
   fill(charts.history, "best", best);
-  setRanges(charts.history, { x_range: around(sorted), y_range: range });
+  charts.ranges.set({ x_range: around(sorted), y_range: range }, isForced);
+  sayWhatIsDrawn();
+};
+
+const sayWhatIsDrawn = (part) => {
+  const { count, of } = part ?? sent;
+  const isAll = !(count < of);
+  const drawn = `${grouped(count)} of ${grouped(of)} trials`;
+  if (part) byId("drawn").textContent = isAll ? "all trials of this part are drawn" : `${drawn} of this part are drawn; zoom in for the others`;
+  else if (!near.size) byId("drawn").textContent = isAll ? "" : `${drawn} are drawn: one for each place on the screen, each extreme, each best; zoom in for the others`;
+};
+
+// Loads the trials of the part that a person has zoomed in to.
+let looking = 0;
+const lookCloser = async () => {
+  const mine = ++looking;
+  const part = charts.ranges.part();
+  if (part === null || sent.count >= sent.of) {
+    if (!near.size) return;
+    near = new Map();
+    return drawHistory();
+  }
+  const columns = await get("/api/columns", { name, at: state.at, ...part });
+  if (mine !== looking) return;
+  near = rowsOf(columns);
+  drawHistory();
+  sayWhatIsDrawn({ count: columns.tid.length, of: columns.of });
 };
 
 const drawPareto = () => {
@@ -95,8 +124,10 @@ const drawSoon = () => {
 };
 
 const makeCharts = async () => {
+  bokeh().catch(() => {});  // meanwhile
   const { chart } = await get("/api/chart", { kind: "history", theme: theme() });
-  charts.history = await draw(byId("history"), chart);
+  const history = await draw(byId("history"), chart);
+  Object.assign(charts, { history, ranges: ranges(history, () => lookCloser().catch((error) => tell(error.message, true))) });
   for (const kind of ["done", "failed", "muted"]) onTap(charts.history, kind, "tid", openTrial);
   drawHistory();
   await makePareto();
@@ -141,15 +172,19 @@ const showHead = () => {
 
 // -- data ----------------------------------------------------------------------------------------------------------
 
+const rowsOf = (columns) => new Map(columns.tid.map((tid, n) => [tid, {
+  state: columns.states[columns.state[n]], loss: columns.loss[n] ?? undefined,
+  ranked: columns.ranked[n] === 1, losses: columns.losses?.[n] ?? undefined,
+}]));
+
 const load = async () => {
   const at = state.at;
   const columns = await get("/api/columns", { name, at });
   if (at !== state.at) return;  // another moment was chosen meanwhile
   trials.clear();
-  columns.tid.forEach((tid, n) => trials.set(tid, {
-    state: columns.states[columns.state[n]], loss: columns.loss[n] ?? undefined,
-    ranked: columns.ranked[n] === 1, losses: columns.losses?.[n] ?? undefined,
-  }));
+  near = new Map();
+  for (const [tid, trial] of rowsOf(columns)) trials.set(tid, trial);
+  sent = { count: columns.tid.length, of: columns.of, common: columns.common };
   ({ tick, head } = columns);
   fail("");
   showHead();
@@ -195,7 +230,10 @@ const take = (message) => {
   if (state.at) return;
   ({ tick, head } = message);
   slider.count(head.trials);
-  for (const row of message.rows) trials.set(row.tid, { state: row.state, loss: row.loss, losses: row.losses, ranked: row.ranked });
+  for (const row of message.rows) {
+    near.delete(row.tid);
+    trials.set(row.tid, { state: row.state, loss: row.loss, losses: row.losses, ranked: row.ranked });
+  }
   showHead();
   drawSoon();
   makePareto();
@@ -290,7 +328,7 @@ if (!isReadOnly) {
   });
 }
 
-byId("outliers").addEventListener("change", drawHistory);
+byId("outliers").addEventListener("change", () => drawHistory(true));
 for (const each of document.querySelectorAll("details")) each.addEventListener("toggle", snippets);
 onTheme(() => {
   charts = {};

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from bokeh.models import ColumnDataSource, FixedTicker, HoverTool, PlainText, Range1d, TapTool
+from bokeh.models import BasicTickFormatter, ColumnDataSource, FixedTicker, HoverTool, PlainText, Range1d, TapTool
 from bokeh.models.annotations import BoxAnnotation, Label
 from bokeh.plotting import figure
 
@@ -45,6 +45,8 @@ def chart(
     for axis, name in ((made.xaxis, x), (made.yaxis, y)):
         if name:
             axis.axis_label = PlainText(text=label(name, 80))
+    if x == "trial":  # a number that people look up, not a quantity: 20000, not 2.000e+4
+        made.xaxis.formatter = BasicTickFormatter(use_scientific=False)
     return made
 
 

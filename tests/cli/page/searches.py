@@ -42,6 +42,13 @@ def add_trial(experiment: Experiment, tid: int, loss: float | None) -> None:
     )
 
 
+def add_documents(store: Store, name: str, losses: Sequence[float]) -> None:
+    """Write the documents alone of trials that ended with *losses*: all that the page reads of them, and soon done."""
+    about = {"exp": name, "ver": 3, "state": "done", "status": "ok", "final": True, "duration": 0.5, "params": {}}
+    assert store.database is not None
+    store.database["trials"].insert_many([{**about, "tid": tid, "loss": loss} for tid, loss in enumerate(losses)])
+
+
 def held(tid: int) -> list[PendingEvent]:
     """Return the events by which a worker takes a trial and begins it."""
     reserved: dict[str, Any] = {"worker": f"w{SCRIPT}", "host": "h", "attempt": 1}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import random
 import shutil
 import threading
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ pytest.importorskip("bokeh", reason="the page needs the extra: pip install 'hsto
 pytest.importorskip("playwright", reason="playwright drives the browser")
 
 from playwright.sync_api import sync_playwright
-from tests.cli.page.searches import HOSTILE, SCRIPT, add_trial, begin_search
+from tests.cli.page.searches import HOSTILE, SCRIPT, add_documents, add_trial, begin_search
 from tests.cli.page.serving import TOKEN, Page, new_store, served
 from tests.waiting import until
 
@@ -230,6 +231,36 @@ def test_two_windows_hear_the_same_and_find_the_server_again(tab: Any, browser: 
             for each in tabs:
                 each.wait_for_selector("#fact-best:has-text('0.25')")
                 each.close()
+
+
+@pytest.mark.parametrize("count", [8_000, pytest.param(100_000, marks=pytest.mark.long)])
+def test_of_many_trials_the_screen_gets_what_it_can_show(tab: Any, shared: tuple[Store, Page], count: int) -> None:
+    store, page = shared
+    search = begin_search(store, f"many {count}", [])
+    rng = random.Random(0)
+    add_documents(store, search.name, [rng.random() + 1000 / (n + 1000) for n in range(count)])
+    received: list[int] = []
+    tab.on("response", lambda answer: received.append(len(answer.body())) if "/api/columns" in answer.url else None)
+    tab.goto(address(page, "/search", name=search.name))
+    tab.wait_for_selector(f"#drawn:has-text('of {count:,} trials are drawn')")
+    tab.wait_for_selector("#trials tbody tr")
+    drawn = points(tab, "done")
+    assert f"{drawn:,} of" in tab.locator("#drawn").inner_text()
+    assert 1000 < drawn <= min(count * 0.9, 18_000)
+    assert received[0] < 25 * drawn
+    assert tab.locator("#fact-counts").inner_text() == f"{count} done"
+
+    zoom = "ends => Bokeh.documents[0].roots()[0].x_range.setv({start: ends[0], end: ends[1]})"
+    tab.evaluate(zoom, [100.5, 200.5])
+    tab.wait_for_selector("#drawn:has-text('all trials of this part')")
+    seen = "() => [...Bokeh.documents[0].get_model_by_name('done').data.tid].filter((tid) => 100 < tid && tid <= 200)"
+    assert tab.evaluate(seen) == list(range(101, 201))
+    add_trial(search, count, 0.0)
+    tab.wait_for_selector(f"#fact-best:has-text('trial {count}')")
+    until(lambda: count in tab.evaluate("() => [...Bokeh.documents[0].get_model_by_name('done').data.tid]"))
+    assert tab.evaluate("() => Bokeh.documents[0].roots()[0].x_range.start") == 100.5, "what is looked at stays"
+    tab.evaluate("() => Bokeh.documents[0].roots()[0].x_range.reset()")
+    tab.wait_for_selector(f"#drawn:has-text('of {count:,}')")
 
 
 def queue(search: Experiment) -> None:
