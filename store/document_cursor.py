@@ -13,6 +13,7 @@ from pymongo.errors import ExecutionTimeout, PyMongoError
 
 from hstore.store.arrival import are_newest_first, arrival
 from hstore.store.events import CODEC, Document
+from hstore.store.quick_documents import QUICK, decoded_quickly
 from hstore.store.retry import RetryPolicy, let_go
 
 if TYPE_CHECKING:
@@ -22,10 +23,6 @@ if TYPE_CHECKING:
 IN_ORDER = [("exp", pymongo.ASCENDING), ("tid", pymongo.ASCENDING), ("ver", pymongo.ASCENDING)]
 RAW: bson.CodecOptions[RawBSONDocument] = CODEC.with_options(document_class=RawBSONDocument)
 LENIENT = RAW.with_options(unicode_decode_error_handler="replace")
-QUICK: bson.CodecOptions[Document] = CODEC.with_options(tz_aware=False)
-QUICKEST = QUICK.with_options(uuid_representation=bson.binary.UuidRepresentation.UNSPECIFIED)
-_A_UUID, _AN_ID = b"\0\x10\0\0\0\x04", b"\x05_id\0\x10\0\0\0\x04"
-"""What comes before the bytes of a UUID in BSON, of any and of one that is called `_id`."""
 AT_ONCE = 1000
 """Documents that are fetched, and kept, at a time."""
 SPARE, SCAN_MS = 200, 300
@@ -65,7 +62,7 @@ class StoredDocuments:
                 documents = decoded_all(batch, quick=quick)
                 if is_opened_again:
                     is_opened_again = False
-                    documents = [each for each in documents if after is None or each["_id"] != after["_id"]]
+                    documents = [each for each in documents if after is None or _place(each) != _place(after)]
                 after = documents[-1] if documents else after
                 yield from documents
         finally:
@@ -112,13 +109,22 @@ def decoded_all(batch: bytes, *, quick: bool = False) -> list[Document]:
 
     quick: as in `EventLog.documents`.
     """
-    codec = CODEC
-    if quick:  # a UUID that is no `_id` has to be told from bytes
-        codec = QUICKEST if batch.count(_A_UUID) == batch.count(_AN_ID) else QUICK
+    if quick and (documents := decoded_quickly(batch)) is not None:
+        return documents
+    codec = QUICK if quick else CODEC
     try:
-        return bson.decode_all(batch, codec)
+        documents = bson.decode_all(batch, codec)
     except BSONError:
-        return [decoded(raw, QUICK if quick else CODEC) for raw in split(batch)]
+        documents = [decoded(raw, codec) for raw in split(batch)]
+    if quick:  # what is bytes was no UUID
+        for document in documents:
+            if type(id := document.get("_id")) is bytes:
+                document["_id"] = bson.Binary(id)
+    return documents
+
+
+def _place(document: Document) -> tuple[Any, Any]:
+    return document.get("tid"), document.get("ver")
 
 
 def split(batch: bytes) -> Iterator[bytes]:

@@ -6,11 +6,11 @@ import datetime as dt
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
+from functools import lru_cache
 from typing import Any, TypeGuard
 from uuid import UUID
 
 import bson
-from bson.binary import UUID_SUBTYPE, Binary
 from bson.code import Code
 
 from hstore.store.errors import InvalidEvent, NotFound, VerificationFailed
@@ -30,6 +30,7 @@ from hstore.store.events import (
     TrialEvent,
     Unreadable,
 )
+from hstore.store.frozen_makers import maker
 from hstore.store.naive_dates import NAIVE, naive_parts, with_naive_dates
 
 SPILL_ABOVE = EVENT_BYTES - len(b"\x11ts\0" + 8 * b"\0")
@@ -41,7 +42,7 @@ _SHAPES: dict[str, tuple[type, ...]] = {
     "Sequence[str]": (list,), "Sequence[int]": (list,), "Sequence[float]": (list,), "Sequence[Sequence[Any]]": (list,),
 }  # fmt: skip
 _ONE_CHAIN = (TrialEvent, ExperimentEvent)
-_FIRST = (Created, Queued)
+_FIRST = frozenset({Created, Queued})
 """What begins a chain, and is nowhere else in it."""
 _CANNOT_FETCH = (NotFound, VerificationFailed, bson.errors.BSONError, KeyError, TypeError, AttributeError, ValueError)
 _ENVELOPE = frozenset(f.name for f in fields(Event))
@@ -101,14 +102,13 @@ def _is_attachment(attachment: Any) -> bool:
 
 
 def _is_observed(entries: Any) -> bool:
-    return all(
-        isinstance(entry, list)
-        and len(entry) == 3
-        and (entry[0] is None or isinstance(entry[0], int))
-        and isinstance(entry[1], int)
-        and isinstance(entry[2], bytes)
-        for entry in entries
-    )
+    for entry in entries:
+        if not isinstance(entry, list) or len(entry) != 3:
+            return False
+        tid, ver, digest = entry
+        if not ((tid is None or isinstance(tid, int)) and isinstance(ver, int) and isinstance(digest, bytes)):
+            return False
+    return True
 
 
 def are_tips(runs: Any) -> bool:
@@ -157,6 +157,7 @@ _CHECKED = {
     kind: {name: (wanted, _PARTS.get(name)) for name, wanted in shape.items()} for kind, shape in _SHAPE.items()
 }
 """The types, and what else is checked, of each field of what is stored."""
+_MAKERS = {kind: maker(kind) for kind in TYPES.values()}
 
 
 def to_document(event: Event) -> Document:
@@ -210,24 +211,16 @@ def from_document(document: Document, fetch: Callable[[bytes], bytes] | None = N
             return _unreadable(document, f"its data was moved out into an attachment that cannot be fetched: {error}")
     if NAIVE in data:
         data = with_naive_dates(data)
-    shape = _CHECKED[kind]
-    known: Document = {}
-    extra: Document = {}
-    for name, value in data.items():
-        wanted, is_right = shape.get(name, _NO_FIELD)
-        if wanted is None or value is None:  # a null of another program is kept for its digest, and means nothing
-            extra[name] = value
-        elif isinstance(value, wanted) and type(value) is not Code and (is_right is None or is_right(value)):
-            known[name] = value
-        else:
-            return _unreadable(document, f"its {name} cannot be {value!r:.80}")
-    if not _WRITTEN[kind] <= known.keys():
-        missing = next(name for name in _DATA[kind] if name in _WRITTEN[kind] and name not in known)
-        return _unreadable(document, f"its {missing} is missing")
+    known, extra = data, NOTHING
+    more = _more_to_check(kind.type, tuple(data), tuple(map(type, data.values())))
+    if more is None or not all(is_right(data[name]) for name, is_right in more):
+        known, extra, wrong = _fields_of(kind, data)
+        if wrong:
+            return _unreadable(document, wrong)
     at, ts = document.get("at"), document.get("ts")
     if not isinstance(at, dt.datetime):
         return _unreadable(document, "it was written after the year 9999, or before the year 1, or does not say when")
-    return kind(
+    return _MAKERS[kind](
         exp=document["exp"],
         tid=tid,
         ver=document["ver"],
@@ -236,9 +229,45 @@ def from_document(document: Document, fetch: Callable[[bytes], bytes] | None = N
         by=document["by"],
         ts=(ts.time, ts.inc) if isinstance(ts, bson.Timestamp) else None,
         mac=signature_of(document),
-        extra=extra or NOTHING,
+        extra=extra,
         **known,
     )
+
+
+@lru_cache(maxsize=4096)
+def _more_to_check(
+    type_: str, names: tuple[str, ...], kinds: tuple[type, ...]
+) -> list[tuple[str, Callable[[Any], bool]]] | None:
+    """Return what else is to be checked of data that has these *names* and *kinds* of values, in an event of that type.
+
+    None if one may be wrong: `_fields_of` looks at each. A log has few such shapes.
+    """
+    kind = TYPES[type_]
+    checked = _CHECKED[kind]
+    if not _WRITTEN[kind] <= set(names) <= checked.keys():
+        return None
+    if not all(found in checked[name][0] for name, found in zip(names, kinds, strict=True)):
+        return None
+    return [(name, is_right) for name in names if (is_right := checked[name][1]) is not None]
+
+
+def _fields_of(kind: type[Event], data: Data) -> tuple[Document, Data, str]:
+    """Return what of *data* are fields of an event, what of it is not, and what is wrong with it."""
+    checked = _CHECKED[kind]
+    known: Document = {}
+    extra: Document = {}
+    for name, value in data.items():
+        wanted, is_right = checked.get(name, _NO_FIELD)
+        if wanted is None or value is None:  # a null of another program is kept for its digest, and means nothing
+            extra[name] = value
+        elif isinstance(value, wanted) and type(value) is not Code and (is_right is None or is_right(value)):
+            known[name] = value
+        else:
+            return known, extra, f"its {name} cannot be {value!r:.80}"
+    if not _WRITTEN[kind] <= known.keys():
+        missing = next(name for name in _DATA[kind] if name in _WRITTEN[kind] and name not in known)
+        return known, extra, f"its {missing} is missing"
+    return known, extra or NOTHING, ""
 
 
 def as_written(event: Event) -> Event:
@@ -306,18 +335,13 @@ def place(document: Document) -> tuple[int | None, int] | None:
     None if they are not whole numbers, or if its `_id` is not that of an event.
     """
     tid, ver = document.get("tid"), document.get("ver")
-    return (tid, ver) if (tid is None or _is_whole(tid)) and _is_whole(ver) and _is_id(document.get("_id")) else None
-
-
-def _is_id(id: Any) -> bool:
-    """Return whether *id* is a UUID, or the same as `EventLog.documents` may yield it."""
-    return isinstance(id, UUID) or (isinstance(id, Binary) and id.subtype == UUID_SUBTYPE and len(id) == 16)
+    return (tid, ver) if (tid is None or _is_whole(tid)) and _is_whole(ver) and uuid_of(document) else None
 
 
 def uuid_of(document: Document) -> UUID | None:
     """Return the `_id` of *document*; None if it is not that of an event."""
     id = document.get("_id")
-    return id.as_uuid() if isinstance(id, Binary) and _is_id(id) else id if isinstance(id, UUID) else None
+    return id if isinstance(id, UUID) else None
 
 
 def _is_whole(number: Any) -> TypeGuard[int]:

@@ -26,6 +26,7 @@ from hstore.store.events import (  # fmt: skip
     TrialNumber,
     Unreadable,
 )
+from hstore.store.frozen_makers import maker
 from hstore.store.html import trial_html
 from hstore.store.ranked import is_feasible, why_unranked
 from hstore.store.terminal_text import printable
@@ -207,6 +208,9 @@ class Trial:
         return tuple(dict.fromkeys(tag for note in self.notes for tag in note.tags or ()))
 
 
+_make_trial = maker(Trial)
+
+
 def evolve(trial: Trial | None, event: Event) -> Trial:
     """Return *trial* as it is after *event*."""
     if trial is None:
@@ -301,7 +305,7 @@ def fold_plain(chain: Sequence[Event]) -> Trial | None:
             reserved, state = event, "reserved"  # type: ignore[assignment]
         else:
             return None
-    return Trial(
+    return _make_trial(
         tid=TrialNumber(queued.tid), ver=chain[-1].ver, state=state, queued=queued, last=chain[-1],
         attempt=0 if reserved is None else reserved.attempt, reserved=reserved, running=running, end=end,
         reports=tuple(reports),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import bson
 
-from hstore.store.events import CODEC, Cancelled, Document, Failed, happened
+from hstore.store.events import CODEC, Cancelled, Document, Done, Failed, happened
 from hstore.store.fold import UNREADABLE, Trial
 from hstore.store.state import State
 from hstore.store.values import as_loss
@@ -36,14 +36,16 @@ EXPERIMENT_FIELDS = frozenset(
 
 def trial_document(trial: Trial) -> Document:
     """Return the document of *trial* in `trials`; what does not apply is left out."""
-    queued, end, exp = trial.queued, trial.end, trial.last.exp
+    queued, reserved, running, end, exp = trial.queued, trial.reserved, trial.running, trial.end, trial.last.exp
+    done = end if isinstance(end, Done) else None
+    failed = end if isinstance(end, Failed) else None
     loss, loss_kind = as_loss(trial.loss)
     document: Document = {
         "_id": {"exp": exp, "tid": trial.tid},
         "exp": exp,
         "tid": trial.tid,
         "ver": trial.ver,
-        "state": trial.state if trial.is_finished or trial.closed_by is None else UNREADABLE,
+        "state": UNREADABLE if trial.closed_by is not None and not trial.is_finished else trial.state,
         "params": dict(trial.params),
         "point": dict(trial.point),
         "source": queued.source if queued else None,
@@ -51,23 +53,23 @@ def trial_document(trial: Trial) -> Document:
         "attempt": trial.attempt,
         "loss": loss,
         "loss_kind": loss_kind,
-        "status": trial.status,
-        "result": _small(trial.result),
-        "worker": trial.reserved.worker if trial.reserved else None,
-        "host": trial.reserved.host if trial.reserved else None,
-        "error": end.error if isinstance(end, Failed) else None,
-        "final": end.final if isinstance(end, Failed) else None,
-        "message": end.message if isinstance(end, Failed) else end.why if isinstance(end, Cancelled) else None,
+        "status": done.status if done else None,
+        "result": _small(done.result) if done else None,
+        "worker": reserved.worker if reserved else None,
+        "host": reserved.host if reserved else None,
+        "error": failed.error if failed else None,
+        "final": failed.final if failed else None,
+        "message": failed.message if failed else end.why if isinstance(end, Cancelled) else None,
         "duration": trial.duration,
         "queued_at": queued.at if queued else None,
-        "started_at": happened(trial.running) if trial.running else None,
+        "started_at": happened(running) if running else None,
         "ended_at": happened(end) if end else None,
-        "tags": list(trial.tags) or None,
+        "tags": list(trial.tags) or None if trial.notes else None,
         "void": trial.is_void or None,
         "amended": trial.returned is not None or None,
         "pruned": trial.is_pruned or None,
-        "losses": trial.losses,
-        "constraints": trial.constraints,
+        "losses": done.losses if done else None,
+        "constraints": done.constraints if done else None,
     }
     return {name: value for name, value in document.items() if value is not None}
 

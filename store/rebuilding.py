@@ -8,9 +8,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from hstore.store.event_documents import from_document, place
+from hstore.store.event_documents import from_document
 from hstore.store.events import Document, Event
 from hstore.store.fold import Trial
+from hstore.store.quick_documents import quick_place
 from hstore.store.state import State
 from hstore.store.uncollected import uncollected
 
@@ -84,8 +85,7 @@ def chains(documents: Iterable[Document], fetch: Callable[[bytes], bytes]) -> It
             return
         chain: list[Event] = []
         for ver, document in enumerate(group):
-            has_place = place(document) == (tid, ver)
-            if not has_place or "raw" in document or document.get("type") == "quarantined":
+            if quick_place(document) != (tid, ver) or "raw" in document or document.get("type") == "quarantined":
                 yield None
                 return
             chain.append(from_document(document, fetch))

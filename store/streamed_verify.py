@@ -16,13 +16,14 @@ from typing import Any
 
 from hstore.store.digest import canonical_parts, packer
 from hstore.store.errors import NotFound, VerificationFailed
-from hstore.store.event_documents import are_tips, place, uuid_of
+from hstore.store.event_documents import are_tips, uuid_of
 from hstore.store.events import Document
 from hstore.store.keys import Keys
 from hstore.store.log_chains import DigestsAlone, LogChain, data_of, observed_by, prev_of
 from hstore.store.merkle import EMPTY
 from hstore.store.named_content import ContentCheck, names_content
 from hstore.store.own_content import contradiction, holds_observed
+from hstore.store.quick_documents import quick_place, with_uuid
 from hstore.store.recorded_heads import Fetch, RecordedHeads, holds_head
 from hstore.store.signatures import SignatureCheck, Signatures
 from hstore.store.uncollected import uncollected
@@ -128,8 +129,9 @@ class _Check:
         self._signatures: SignatureCheck | None = None
         self._kept = KeptChains()
         self._pack = packer().pack
-        self._first_news, self._names_content = 0, False
-        """Of the chain whose digests were made last: where its first end or note is, whether it may name content."""
+        self._first_news, self._names_content, self._is_signed = 0, False, False
+        """Of the chain whose digests were made last: where its first end or note is, whether it may name content, and
+        whether it has a signature."""
         self._decision = b""
         """The digest of the decision before, or of the beginning."""
         self._awaited: set[bytes] = set()
@@ -149,11 +151,13 @@ class _Check:
         expected = None if self._kept.own is None else len(self._kept.tips)
         if tid != expected or isinstance(tid, bool):
             raise NeedsWholeLog
+        if tid is None:
+            documents = list(map(with_uuid, documents))
         chain = LogChain(tid, documents, self._digests(tid, documents))
         if self._signatures is None:
             self._signatures = SignatureCheck(self._keys, uuid_of(documents[0]))
-        self._signatures.chain(tid, documents, chain.digests)
-        if self._names_content and self._content is not None and any(map(names_content, documents)):
+        self._signatures.chain(tid, documents, chain.digests, may_be_signed=self._is_signed)
+        if self._names_content and self._content is not None:
             self._lost += [finding.message for finding in self._content.missing(chain)]
         self._events += len(documents)
         if tid is None:
@@ -166,11 +170,11 @@ class _Check:
         """Return the digests of a chain; see that each event follows the one before it, and says so if it has to."""
         digests: list[bytes] = []
         after, sha256, pack = b"", hashlib.sha256, self._pack
-        self._first_news, self._names_content = len(documents), False
+        self._first_news, self._names_content, self._is_signed = len(documents), False, False
         for ver, document in enumerate(documents):
             of = document.get
             type_, data, by = of("type"), of("data"), of("by")
-            if of("ver") != ver or "raw" in document or type(data) is not dict or place(document) is None:
+            if quick_place(document) != (tid, ver) or "raw" in document or type(data) is not dict:
                 raise NeedsWholeLog
             if type(type_) is not str or type(by) is not str:
                 raise NeedsWholeLog
@@ -189,8 +193,10 @@ class _Check:
                     self._ours.add(by)
                 if shape.is_news and ver < self._first_news:
                     self._first_news = ver
-                if shape.may_name_content:
-                    self._names_content = True
+                if shape.may_name_content and not self._names_content:
+                    self._names_content = names_content(document)
+                if "mac" in document:
+                    self._is_signed = True
                 after = sha256(after + pack(canonical_parts(document, shape.names))).digest()
             except _SHAPELESS:
                 raise NeedsWholeLog from None
