@@ -14,6 +14,7 @@ import click
 
 from hstore.cli.completion import EXPERIMENT
 from hstore.cli.printing import for_json, print_json, print_note
+from hstore.cli.progress_bar import progress
 from hstore.cli.session import writing
 from hstore.store.table_kinds import TABLE_KINDS
 
@@ -130,8 +131,8 @@ def write_whole(experiment: Experiment, file: str) -> dict[str, Any]:
     if not file.endswith(SUFFIX):
         raise click.UsageError(f"-o: the name has to end in {SUFFIX}, by which commands know such a file")
     part = Path(f"{file}.part")
-    with writing(file):
-        manifest = write_bundle(experiment, part, version=version("hstore"))
+    with writing(file), progress("event") as on_progress:
+        manifest = write_bundle(experiment, part, version=version("hstore"), on_progress=on_progress)
         part.replace(file)
     lost = f"; the store has lost {len(manifest['missing'])} more" if manifest["missing"] else ""
     said = f"wrote {manifest['events']} events and {manifest['attachments']} attachments to {file}{lost}"

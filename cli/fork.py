@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hstore.cli.printing import print_json, print_note
+from hstore.cli.progress_bar import progress
 
 if TYPE_CHECKING:
     from hstore.cli.session import Session
@@ -55,17 +56,14 @@ def fork(
         raise click.UsageError("name the new experiment once: hstore fork EXPERIMENT NEW, or --as NEW")
     if session.is_file(experiment):
         raise click.UsageError(f"{experiment} is a file: `hstore import {experiment}` makes an experiment of it first")
-    from tqdm import tqdm
-
     from hstore.engine.hyperopt.importing.source_survey import load_space
     from hstore.engine.search.forked_search import fork_search
 
     if space_ref is not None:
         sys.path.insert(0, os.getcwd())  # as python itself does
     space = None if space_ref is None else load_space(space_ref)
-    bar = tqdm(unit="event", leave=False, disable=not sys.stderr.isatty(), file=sys.stderr)
-    with session.reading(experiment) as (store, source), bar:
-        made = fork_search(store, source, name, at=at, space=space, algo=algo, seed=seed, on_progress=bar.update)
+    with session.reading(experiment) as (store, source), progress("event") as on_progress:
+        made = fork_search(store, source, name, at=at, space=space, algo=algo, seed=seed, on_progress=on_progress)
     if as_json:
         print_json(_data(made))
     else:

@@ -11,10 +11,12 @@ import click
 
 from hstore.cli.completion import EXPERIMENT
 from hstore.cli.printing import print_json, print_note, print_text
+from hstore.cli.progress_bar import progress
 from hstore.cli.session import TIMEOUT
 
 if TYPE_CHECKING:
     from hstore.cli.session import Session
+    from hstore.store.copying import Copied
     from hstore.store.events import Event
     from hstore.store.experiment import Experiment
     from hstore.store.store import Store
@@ -96,14 +98,17 @@ def copy(session: Session, experiment: str, target: str, force: bool, as_json: b
     """
     from hstore.store.copying import copy_experiment
 
-    with session.experiment(experiment) as found, _opened(session, target) as (there, name), _bar("event") as advance:
-        done = copy_experiment(found, store=there, name=name, force=force, on_progress=advance)
-        refused = _refused(there, done.experiment.name)
-        head = done.experiment.head
+    with (
+        session.experiment(experiment, only=()) as found,
+        _opened(session, target) as (there, name),
+        progress("event") as on_progress,
+    ):
+        done = copy_experiment(found, store=there, name=name, force=force, on_progress=on_progress)
+        refused = _refused(done)
+        head = done.head
         told = {
-            "name": done.experiment.name, "store": there.url, "new": done.new, "events": done.experiment.state.events,
-            "trials": len(done.experiment.state.trials), "head": head, "missing": list(done.missing),
-            "not_signed": refused,
+            "name": done.name, "store": there.url, "new": done.new, "events": done.events, "trials": done.trials,
+            "head": head, "missing": list(done.missing), "not_signed": refused,
         }  # fmt: skip
     if as_json:
         print_json(told)
@@ -156,8 +161,8 @@ def rm(session: Session, experiment: str, typed: str | None, reason: str, force:
         typed = _asked()
     if typed != experiment:
         raise click.ClickException(f"nothing was removed: {typed!r} is not the name {experiment!r}")
-    with _bar("event") as advance:
-        removed = store.remove(experiment, reason=reason, force=force, on_progress=advance)
+    with progress("event") as on_progress:
+        removed = store.remove(experiment, reason=reason, force=force, on_progress=on_progress)
     if as_json:
         print_json({"name": experiment, "events": removed.events, "attachments": removed.attachments}
                    | {"removal": removal_data(removed.removal)})  # fmt: skip
@@ -213,16 +218,11 @@ def _opened(session: Session, target: str) -> Iterator[tuple[Store, str | None]]
         yield store, name or None
 
 
-def _refused(store: Store, name: str) -> int:
-    """Return how many events of the copy a process with the keys of *store* would set aside."""
+def _refused(done: Copied) -> int:
+    """Return how many events of the copy a process with the keys of its store would set aside."""
+    from hstore.store.signatures import are_all_signed
+
+    store, name = done.store, done.name
+    if are_all_signed(store.log.documents(name), store.keys):
+        return 0
     return len(store.experiment(name).set_aside_if_signed())
-
-
-@contextmanager
-def _bar(unit: str) -> Iterator[Callable[[int], object]]:
-    """Yield what advances a bar on stderr, if that is a terminal."""
-    from tqdm import tqdm
-
-    is_terminal = sys.stderr is not None and sys.stderr.isatty()
-    with tqdm(unit=unit, leave=False, disable=not is_terminal, file=sys.stderr) as bar:
-        yield bar.update

@@ -25,7 +25,7 @@ from bson import json_util
 from bson.binary import UuidRepresentation
 
 from hstore.store.arrival import events_as_they_arrived, in_order_of_arrival
-from hstore.store.copying import append_all, named_in
+from hstore.store.copying import append_all
 from hstore.store.digest import digest_of_any
 from hstore.store.document_cursor import decoded, envelope
 from hstore.store.errors import Conflict, InvalidEvent, InvalidValue, NotFound, VerificationFailed
@@ -36,6 +36,7 @@ from hstore.store.log import NO_EVENTS, EventIds, ReadCursor
 from hstore.store.log_chains import quarantined_ids
 from hstore.store.memory import MemoryLog
 from hstore.store.messages import Log
+from hstore.store.named_hashes import named_in
 from hstore.store.rebuilding import rebuild
 from hstore.store.set_aside import Separated, SetAside, separate
 from hstore.store.store import Store
@@ -60,9 +61,13 @@ _JSON = json_util.CANONICAL_JSON_OPTIONS.with_options(uuid_representation=UuidRe
 # -- writing --------------------------------------------------------------------------------------------------
 
 
-def write_bundle(experiment: Experiment, file: Path | IO[bytes], *, version: str) -> dict[str, Any]:
+def write_bundle(
+    experiment: Experiment, file: Path | IO[bytes], *, version: str,
+    on_progress: Callable[[int], object] = lambda _: None,
+) -> dict[str, Any]:  # fmt: skip
     """Write *experiment* to *file*; return the manifest. version: that of hstore.
 
+    on_progress is called with the number of events that were written just now.
     Its log is read once, one event after the other, whatever was read of it before. Attachments that the store has lost
     are listed in the manifest as `missing`. Raises `InvalidEvent` for a search in memory with a result that no document
     can hold.
@@ -84,6 +89,7 @@ def write_bundle(experiment: Experiment, file: Path | IO[bytes], *, version: str
                     manifest["last_decision"] = decision.hex()
                 blobs |= spilled
                 blobs |= dict.fromkeys(_named_by(raw, attachments.get) - blobs.keys())
+                on_progress(1)
         same.seek(0)  # the log may have grown meanwhile
         with archive.open(_entry("events.jsonl"), "w", force_zip64=True) as stream:
             for raw in _split(same):

@@ -91,6 +91,11 @@ class FoldedLog:
                 hint=f"its trials are 0 to {n - 1}" if n else "it has none yet",
             ) from None
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether all trials are read, not only some."""
+        return self._only is None
+
     def documents(self) -> Iterable[Document]:
         """Yield all events as they are stored."""
         return self.store.log.documents(self.name)

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 from hstore.store.arrival import events_as_they_arrived
 from hstore.store.as_of import events_at
 from hstore.store.chain_digests import Chain, own_first
-from hstore.store.copying import append_all, readable, renamed
+from hstore.store.copying import append_all, renamed
 from hstore.store.errors import Conflict, InvalidValue, NotFound, NotSigned
 from hstore.store.event_documents import as_written
 from hstore.store.events import Changed, Event, Forked, Requeued, Resumed, Unreadable
 from hstore.store.experiment import Experiment, PendingEvent
 from hstore.store.fork_cut import cut_of
 from hstore.store.head import HeadTree, runs
+from hstore.store.originals import readable
 from hstore.store.person import person
 from hstore.store.set_aside import named
 from hstore.store.values import check_name

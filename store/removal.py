@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from hstore.store.composing import now
 from hstore.store.errors import NotFound
 from hstore.store.idle import require_idle
+from hstore.store.named_hashes import named_in
 from hstore.store.person import person as who_is_there
 from hstore.store.tombstones import Removal, latest_removal
 
@@ -82,8 +83,6 @@ def _clear(store: Store, removal: Removal, named: set[bytes], on_progress: Progr
 
 def _named_by(store: Store, name: str, on_progress: Progress = lambda _: None) -> set[bytes]:
     """Return the SHA-256 of each attachment that events of experiment *name* name, or that holds a part of them."""
-    from hstore.store.copying import named_in
-
     named = set[bytes]()
     for document in store.log.documents(name):
         named |= named_in(document, store.attachments.get)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 from uuid import UUID
 
@@ -146,6 +147,26 @@ class SignatureCheck:
         if isinstance(event, Noted):
             for tid, (ver, digest) in vouched(event).items():
                 self._vouched[tid] = ver, digest, signer
+
+
+def are_all_signed(documents: Iterable[Document], keys: Keys | None) -> bool:
+    """Return whether one of *keys* signs all *documents*, of one experiment in the order of `EventLog.documents`.
+
+    Of which one chain is kept at a time. True without keys; False, too, if only a look at the whole log can say.
+    """
+    if keys is None:
+        return True
+    check: SignatureCheck | None = None
+    for tid, group in groupby(documents, lambda document: document.get("tid")):
+        chain = list(group)
+        if any(place(document) != (tid, ver) or "raw" in document for ver, document in enumerate(chain)):
+            return False
+        if check is None:
+            identity = document_as_written(chain[0]).get("_id")
+            check = SignatureCheck(keys, identity if isinstance(identity, UUID) else None)
+        check.chain(tid, chain, _digests(chain))
+    found = None if check is None else check.result()
+    return found is not None and not (found.unsigned or found.unknown or found.wrong or found.refused)
 
 
 def _digests(chain: Sequence[Document]) -> list[bytes]:

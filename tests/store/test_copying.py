@@ -70,6 +70,29 @@ def test_a_copy_under_another_name_keeps_every_digest_says_where_it_came_from_an
     assert derive_again(copy).is_same
 
 
+def test_a_copy_that_reads_a_chain_at_a_time_is_the_same(original: Experiment) -> None:
+    store = original.store
+    begun = store.experiment("a", only=())
+    done = copy_experiment(begun, name="b", person="p")
+    whole = copy_experiment(original, name="c", person="p").experiment
+    copy = store.experiment("b")
+    assert (done.new, done.events, done.trials, done.head) == (len(original.events), len(copy.events), 6, copy.head)
+    assert [copy.digest(tid, 0) for tid in copy.all_chains] == [whole.digest(tid, 0) for tid in whole.all_chains]
+    assert (findings(copy), check(store, "b")) == ([], [])
+    there = Store.in_memory()
+    done = copy_experiment(begun, store=there)
+    assert (done.head, done.experiment.head, done.missing) == (original.head, original.head, ())
+    assert there.attachments.get(original.trials[0].attachments["note"]["sha256"]) == b"kept"
+    original.note("later")
+    assert copy_experiment(begun, store=there).new == 1
+    held = begin(store, "h")
+    decision = {"point": {}, "params": {}, "source": "enqueued", "observed": []}
+    claim = {"worker": "w", "host": "h", "attempt": 1}
+    held.append(held.compose((Queued, 0, decision), (Reserved, 0, claim)))
+    with pytest.raises(InUse):
+        copy_experiment(store.experiment("h", only=()), name="i")
+
+
 def test_a_copy_of_a_copy_and_a_file_of_it_verify_too(original: Experiment) -> None:
     second = search(original.copy("b").store, "b", 7).copy("c")
     assert findings(second) == []
