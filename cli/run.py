@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import signal
 import tempfile
@@ -49,6 +50,7 @@ MAXIMISED = " (maximised)"
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds that one trial may take.")
 @click.option("--keep-output", type=click.Choice(KEEP_OUTPUT), default="always", show_default=True)
 @click.option("--scratch", type=click.Path(path_type=Path), help="Keep each trial's folder below this one.")
+@click.option("--accept-change", is_flag=True, help="Go on although the command or --loss differ from those before.")
 @click.option("--json", "as_json", is_flag=True, help="Print the best trial as one JSON object.")
 @click.pass_obj
 def run(
@@ -67,6 +69,7 @@ def run(
     timeout: float | None,
     keep_output: str,
     scratch: Path | None,
+    accept_change: bool,
     as_json: bool,
 ) -> None:
     """Search for the parameters with which COMMAND does best; each trial runs it once.
@@ -75,7 +78,7 @@ def run(
     {m:float(0, 1) if opt=sgd}, which is left out with the option before it where it does not apply. {lr} repeats a
     value. The command sees $HSTORE_EXPERIMENT, $HSTORE_TRIAL, $HSTORE_PARAMS (JSON) and $HSTORE_SCRATCH, a folder of
     its own, in which FILE is looked for. One that exits with another status than 0 has failed. The same line again
-    continues the search. Without -n there are 100 trials.
+    continues the search; one with another command or --loss is refused. Without -n there are 100 trials.
 
     \b
     hstore run train -n 50 -j 4 -- ./train.sh --lr '{lr:log(1e-5, 1)}' --layers '{n:int(1, 8)}'
@@ -97,11 +100,16 @@ def run(
         with writing(str(scratch)):
             scratch.mkdir(parents=True, exist_ok=True)
     _refuse_other_direction(session, experiment, maximise)
-    name = " ".join(without_secrets(command)) + (MAXIMISED if maximise else "")
+    shown = " ".join(without_secrets(command))
+    name = shown + (MAXIMISED if maximise else "")
+    measures = {"--loss": loss, "command": shlex.join(without_secrets(command))}
+    if report is not None:
+        measures["--report"] = report
     with search(
         space_of(line.ranges), algo, experiment=experiment, store=session.store, max_evals=max_evals or 100,
         rstate=seed, pruner=pruner, evaluated_by=name,
-        program_files=line.program_files(), record_diff=record_diff,
+        program_files=line.program_files(), record_diff=record_diff, measures=measures,
+        accepts_change=accept_change,
     ) as opened:  # fmt: skip
         trials = CommandTrials(
             opened, line, source, sign=-1.0 if maximise else 1.0, report=report, timeout=timeout,

@@ -15,7 +15,7 @@ from typing import Any, NoReturn, TypeVar
 from hstore.engine.algorithms import resolve
 from hstore.engine.audit.explanation import Explanation, explain
 from hstore.engine.evaluation import attempt
-from hstore.engine.evaluation.domain import keep_attachments
+from hstore.engine.evaluation.domain import MEASURES, keep_attachments
 from hstore.engine.evaluation.gate import gate
 from hstore.engine.evaluation.results import as_pruned, as_result, is_list
 from hstore.engine.hyperopt.ctrl import Ctrl
@@ -42,6 +42,7 @@ LOG = Log("search")
 T = TypeVar("T")
 
 ASKED = "ask and tell"
+ACCEPTED_BY = "add accepts_change=True (`hstore run`: --accept-change)"
 
 
 class EvaluatedElsewhere:
@@ -50,9 +51,12 @@ class EvaluatedElsewhere:
     program_files: those of the program that evaluates, if it is another than the one that asks.
     """
 
-    def __init__(self, name: str, program_files: Sequence[Path] = ()) -> None:
+    def __init__(
+        self, name: str, program_files: Sequence[Path] = (), measures: Mapping[str, str] | None = None
+    ) -> None:
         self.__qualname__ = name
         self.program_files = program_files
+        setattr(self, MEASURES, measures or {})
 
     def __call__(self, config: Any, ctrl: Any = None) -> float:
         """Raise `InvalidValue`: the program that asked evaluates."""
@@ -333,6 +337,8 @@ def search(
     lease: Any = None,
     evaluated_by: str = ASKED,
     program_files: Sequence[Path] = (),
+    measures: Mapping[str, str] | None = None,
+    accepts_change: bool = False,
     record_source: bool | None = None,
     record_diff: bool | None = False,
 ) -> Search:
@@ -352,6 +358,8 @@ def search(
         queued again when nothing was heard of it for so long. None: it is held for as long as this process lives.
     evaluated_by: what evaluates the trials, in a few words, for those who look at the experiment.
     program_files: the program that evaluates, if it is another one than asks: its source is recorded.
+    measures: what the losses are, such as {"metric": "error", "mode": "min"}. An experiment whose trials have losses
+        that were measured in another way is not gone on with, unless *accepts_change*: they do not compare.
     record_source, record_diff: as for `fmin`; the source is that of the script that asks, or of *program_files*.
     """
     seconds = as_real(lease)
@@ -369,8 +377,10 @@ def search(
         objectives=objectives, recording=Recording.of(source=record_source, diff=bool(record_diff)),
     )  # fmt: skip
     domain = Domain(
-        EvaluatedElsewhere(evaluated_by, program_files), searchable(space, stacklevel=3), objectives=options.objectives
-    )
+        EvaluatedElsewhere(evaluated_by, program_files, measures), searchable(space, stacklevel=3),
+        objectives=options.objectives,
+    )  # fmt: skip
+    domain.accepts_change, domain.accepted_by = accepts_change, ACCEPTED_BY
     with ExitStack() as opened:
         view = opened.enter_context(open_view(trials, experiment, store, ""))
         if warm_start is not None:

@@ -17,12 +17,14 @@ from sklearn.model_selection import check_cv, cross_validate
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils import get_tags, indexable
 
+from hstore.engine.evaluation.domain import MEASURES
 from hstore.engine.evaluation.results import STATUS_OK
 from hstore.engine.fmin import fmin
 from hstore.engine.hyperopt.documents import raw_values
 from hstore.engine.hyperopt.mongo_trials import MongoTrials
 from hstore.engine.hyperopt.trials import Trials
 from hstore.engine.space import Space, compile_space
+from hstore.engine.space.content import content
 from hstore.engine.space.data import short_repr
 from hstore.engine.space.distributions import as_space
 from hstore.store.errors import AllTrialsFailed, InvalidValue
@@ -30,6 +32,7 @@ from hstore.store.open_store import open_store
 from hstore.store.store import Store
 from hstore.store.values import normalise
 
+_DIGITS = 8
 _FIELDS = {
     "test_score": "test_scores",
     "train_score": "train_scores",
@@ -107,6 +110,11 @@ class HstoreSearchCV(BaseSearchCV):  # type: ignore[misc]
             how={
                 "cv": splits, "scoring": self.scorer_, "n_jobs": self.n_jobs, "pre_dispatch": self.pre_dispatch,
                 "return_train_score": self.return_train_score,
+            },
+            measures={
+                "estimator": f"{type(self.estimator).__name__} {content(self.estimator)[:_DIGITS]}",
+                "scoring": scoring if isinstance(scoring, str) else _named(scoring),
+                "splits": f"{len(splits)} {joblib.hash(splits)[:_DIGITS]}",
             },
         )  # fmt: skip
         with self._searched(objective.data) as trials:
@@ -207,6 +215,11 @@ class CrossValidation:
     error_score: Any
     how: Mapping[str, Any]
     """Further arguments of `cross_validate`."""
+    measures: Mapping[str, str]
+    """See `BoundObjective.measures`."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, MEASURES, self.measures)
 
     def __call__(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Return the result of a trial at *params*: its loss, and scores and times by split."""
@@ -245,6 +258,13 @@ class CrossValidation:
             raise InvalidValue(f"space must give {{parameter: value}}, not {params!r:.60}")
         estimator = clone(self.estimator)
         return estimator.set_params(**{name: _own(value) for name, value in params.items()})
+
+
+def _named(scoring: Any) -> str:
+    """Return a short text that tells *scoring*, None or a callable, from another one."""
+    if scoring is None:
+        return "the estimator's own"
+    return f"{getattr(scoring, '__name__', type(scoring).__name__)} {content(scoring)[:_DIGITS]}"
 
 
 def _own(value: Any) -> Any:

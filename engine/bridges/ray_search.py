@@ -138,6 +138,7 @@ class HstoreSearch(Searcher):
                 self._space.ranges, **self._place, **begins, evaluated_by="Ray Tune",
                 points_to_evaluate=None if points is None else [self._space.point(point) for point in points],
                 objectives=None if isinstance(self._metric, str) else len(self._metric),
+                measures={"metric": _words(self._metric), "mode": _words(self._mode)},
             )  # fmt: skip
             weakref.finalize(self, self._search.close)  # at the exit of the program as well
         return self._search
@@ -212,3 +213,7 @@ class RayExecutor(cf.Executor):
 
 def _call(fn: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     return fn(*args, **kwargs)
+
+
+def _words(given: Any) -> str:
+    return given if isinstance(given, str) else ", ".join(map(str, given or ()))

@@ -15,10 +15,14 @@ from typing import Any
 
 from hstore.engine.evaluation import impure_symbols  # noqa: F401  (what expressions may call)
 from hstore.engine.evaluation.ctrl import BaseCtrl
+from hstore.engine.evaluation.given_values import given_values
 from hstore.engine.evaluation.project_files import ProjectFiles, code_text, project_files
 from hstore.engine.evaluation.results import as_pruned, as_result
 from hstore.engine.space import Apply, Space, compile_space
 from hstore.store.errors import InvalidResult
+
+MEASURES = "__hstore_measures__"
+"""An attribute of an objective: see `BoundObjective.measures`."""
 
 LARGEST_PICKLE = 64 * 2**20
 """Bytes; an objective that pickles to more stays out of the store, which only workers elsewhere would miss."""
@@ -53,6 +57,12 @@ class BoundObjective:
         self.wants_ctrl = not pass_expr_memo_ctrl and wants_ctrl(fn)
         self.objectives = objectives
         """How many losses a result has to have; None leaves it to the results."""
+        self.measures: Mapping[str, str] = dict(getattr(fn, MEASURES, ()))
+        """What the losses are, in words: {"metric": "error", "mode": "min"}. Those of one experiment say the same."""
+        self.accepts_change = False
+        """Whether the user wants the search to go on although the losses are measured in another way."""
+        self.accepted_by = ""
+        """What a user does who wants that, if it can be had."""
 
     @property
     def can_report(self) -> bool:
@@ -63,6 +73,11 @@ class BoundObjective:
     def project(self) -> ProjectFiles:
         """See `project_files`; looked at once."""
         return project_files(self.fn)
+
+    @functools.cached_property
+    def given(self) -> dict[str, str]:
+        """See `given_values`; looked at once."""
+        return given_values(self.fn)
 
     @property
     def files(self) -> list[list[str]]:

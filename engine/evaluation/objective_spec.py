@@ -56,11 +56,15 @@ def record(domain: BoundObjective, attachments: Attachments | None, *, with_sour
         data["pass_expr_memo_ctrl"] = True
     if domain.objectives is not None:
         data["objectives"] = domain.objectives
+    if domain.measures:
+        data["measures"] = dict(domain.measures)
     if attachments is None:
         return data
     data |= {"python": platform.python_version(), "cloudpickle": version_of("cloudpickle")}
     if domain.files:
         data["files"] = domain.files
+    if domain.given:
+        data["given"] = domain.given
     codes: list[CodeType] = []
     if (content := pickled(domain.fn, codes)) is not None:
         data["pickle"] = _kept(content, attachments)

@@ -11,12 +11,13 @@ from typing import Any, Protocol
 
 from hstore.engine.evaluation import objective_spec
 from hstore.engine.evaluation.domain import BoundObjective, describe
-from hstore.engine.evaluation.objective_change import change, edited_files, told
+from hstore.engine.evaluation.objective_change import change, edited_files, other_measures, other_values, told
 from hstore.engine.provenance.record import is_another, record
 from hstore.engine.search import points as given_points
 from hstore.engine.search import seeds, warm_start
 from hstore.engine.search.fingerprint import fingerprint
 from hstore.engine.search.options import Limits, SearchOptions
+from hstore.engine.search.same_losses import refuse_other_losses
 from hstore.engine.space import Point, Space
 from hstore.store.attachments import Attachments
 from hstore.store.errors import SpaceChanged
@@ -161,6 +162,7 @@ def _continuation(experiment: Experiment, start: SearchStart, provenance: Proven
     state = experiment.state
     if experiment.store.is_durable:
         _refuse_another_space(state, start.domain.space)
+        refuse_other_losses(state, start.domain)
     goes_on = state.status == "open" or bool(added) or not _is_complete(state, start.limits)
     if not goes_on:
         return []
@@ -229,9 +231,15 @@ def _changes(experiment: Experiment, start: SearchStart, added: int) -> dict[str
         changed["keep_output"] = start.options.keep_output
     objective = start.objective
     is_another = any(state.objective.get(key) != objective.get(key) for key in ("name", "ref", "version", "objectives"))
-    if is_another or (experiment.store.is_durable and edited_files(state.objective, {"files": start.domain.files})):
+    if is_another or (experiment.store.is_durable and _is_edited(state.objective, start.domain)):
         changed["objective"] = _another_objective(experiment, start)
     return changed
+
+
+def _is_edited(before: Data, domain: BoundObjective) -> bool:
+    """Return whether something else than the function itself differs from what the log has as *before*."""
+    now = {"files": domain.files, "given": domain.given, "measures": domain.measures}
+    return bool(edited_files(before, now) or other_values(before, now) or other_measures(before, now))
 
 
 def _another_objective(experiment: Experiment, start: SearchStart) -> dict[str, Any]:

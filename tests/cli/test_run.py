@@ -152,3 +152,21 @@ def test_a_search_that_is_stopped_ends_its_commands_and_says_how_it_goes_on(
 def test_a_command_without_a_range_is_refused(mongo_url: str) -> None:
     done = run(mongo_url, "run", "none", "--", "echo", "1")
     assert "the command has no range to search" in done.stderr
+
+
+def test_a_line_that_measures_something_else_is_refused_unless_it_is_accepted(
+    mongo_url: str, mongo_store: Store
+) -> None:
+    words = ("--", "sh", "-c", "echo $0", "{x:float(0, 1)}")
+    first = ("run", "net", "-n", "1", "--algo", "rand")
+    assert run(mongo_url, *first, "--loss", "nothing=", *words).exit_code == 1  # without a loss, any may follow
+    longer = ("run", "net", "-n", "3", "--algo", "rand")
+    assert run(mongo_url, *longer, *words).exit_code == 0
+    for other in (("--loss", "time", *words), ("--", "sh", "-c", "echo -$0", "{x:float(0, 1)}")):
+        refused = run(mongo_url, *longer, *other)
+        assert refused.exit_code == 2, refused.output
+        assert "were measured with" in refused.stderr
+        assert "--accept-change" in refused.stderr
+    assert len(mongo_store.experiment("net").trials) == 3
+    assert run(mongo_url, "run", "net", "-n", "4", "--accept-change", *other).exit_code == 0
+    assert "command sh -c" in run(mongo_url, "show", "net").stdout

@@ -100,11 +100,9 @@ def test_several_losses_constraints_and_void_trials_are_shown() -> None:
 
 def test_a_search_whose_trials_have_one_loss_or_several_is_a_study_of_one_kind(store: Store) -> None:
     options: dict[str, Any] = {"algo": "rand", "verbose": False, "store": store}
-    fmin(lambda x: [x, 1 - x], hp.uniform("x", 0, 1), max_evals=2, experiment="mixed", objectives=2, **options)
+    two: dict[str, Any] = {"fn": lambda x: {"status": "ok", "losses": [x, 1 - x]}, "space": hp.uniform("x", 0, 1)}
+    fmin(**two, max_evals=2, experiment="mixed", **options)
     fmin(lambda x: x, hp.uniform("x", 0, 1), max_evals=4, experiment="mixed", **options)
-    fmin(
-        lambda x: {"status": "ok", "losses": [x, 1 - x]}, hp.uniform("x", 0, 1), max_evals=2, experiment="unsaid",
-        **options,
-    )  # fmt: skip
+    fmin(**two, max_evals=2, experiment="unsaid", **options)
     summaries = optuna.get_all_study_summaries(HstoreStorage(store=store))
     assert {summary.study_name: len(summary.directions) for summary in summaries} == {"mixed": 1, "unsaid": 2}
