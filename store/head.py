@@ -27,9 +27,9 @@ MOST_CHAINS = 2**24
 """More than any log has: what is read from outside may not fill the memory."""
 
 
-def leaf(tid: Chain, ver: int, digest: bytes, pack: Callable[[Any], bytes] = msgpack.packb) -> bytes:
+def leaf(tid: Chain, ver: int, digest: bytes) -> bytes:
     """Return the hash of the leaf of a chain whose last event is *ver*, with the *digest* (32 bytes) up to there."""
-    return leaf_hash(pack([tid, ver, digest]))
+    return leaf_hash(msgpack.packb([tid, ver, digest]))
 
 
 def index_of(tid: Chain) -> int:
@@ -57,11 +57,15 @@ class HeadTree:
     def __len__(self) -> int:
         return len(self._tree)
 
-    def move(self, tips: Iterable[tuple[Chain, int]]) -> None:
-        """Move the ends of the chains in *tips* to these vers. New chains must come without gaps."""
+    def move(self, tips: Iterable[tuple[Chain, int]], digest: Callable[[Chain, int], bytes] | None = None) -> None:
+        """Move the ends of the chains in *tips* to these vers. New chains must come without gaps.
+
+        digest: what asks faster for very many.
+        """
+        digest = digest or self._digest
         ordered = sorted((index_of(tid), tid, ver) for tid, ver in tips)
-        pack = msgpack.Packer().pack  # to make one takes longer than to pack a leaf
-        self._tree.update((index, leaf(tid, ver, self._digest(tid, ver), pack)) for index, tid, ver in ordered)
+        pack = msgpack.Packer().pack  # as in `leaf`; to make one takes longer than to pack a leaf
+        self._tree.update((index, leaf_hash(pack([tid, ver, digest(tid, ver)]))) for index, tid, ver in ordered)
 
     def prove(self, tid: Chain, ver: int) -> dict[str, Any]:
         """Return the proof that the head holds the chain of *tid*, which ends with *ver*; plain data."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from operator import gt
 from typing import TYPE_CHECKING, Any
 
 from hstore.store.events import Event, Finished, Sealed
@@ -11,6 +12,10 @@ from hstore.store.head import Chain, HeadTree, Runs, chain_at, index_of, move, r
 if TYPE_CHECKING:
     from hstore.store.experiment import Experiment
     from hstore.store.snapshots import AllChains
+
+
+FEW = 1000
+"""Of fewer chains one is looked at after the other."""
 
 
 class Seals:
@@ -46,9 +51,9 @@ class Seals:
 
     def begin_from(self, settled: Iterable[int]) -> None:
         """Note the chains of *settled* trials, of which no event is taken; those of the experiment itself have been."""
-        settled = list(settled)
-        self._grown.update(settled)
-        self._uncovered.update(tid for tid in settled if not self._is_covered(tid))
+        chains: set[Chain] = set(settled)
+        self._grown |= chains
+        self._uncovered |= self._not_covered(chains)
 
     @property
     def decisions(self) -> int:
@@ -63,8 +68,7 @@ class Seals:
     @property
     def cut(self) -> list[int]:
         """How far each chain was read: see `head.Cut`."""
-        n = len(self._chains)
-        return [self._last(None), *(self._last(tid) for tid in range(n - 1))]
+        return self._chains.lasts()
 
     def is_last_right(self) -> bool:
         """Return whether the latest recorded head is that of what it covers; True if there is none.
@@ -76,11 +80,11 @@ class Seals:
         latest = next((event.head for event in holders if event.head is not None), None)
         if latest is None:
             return True
-        ends = [(chain_at(index), ver) for index, ver in enumerate(self._covered)]
-        if len(ends) > len(self._chains) or any(ver > self._last(tid) for tid, ver in ends):
+        lasts = self._chains.lasts()
+        if len(self._covered) > len(lasts) or any(map(gt, self._covered, lasts)):
             return False
         tree = HeadTree(self._digest)
-        tree.move(ends)
+        self._move(tree, [(chain_at(index), ver) for index, ver in enumerate(self._covered)])
         if tree.head != latest:
             return False
         if not len(self._tree):
@@ -106,7 +110,7 @@ class Seals:
     @property
     def uncovered(self) -> set[Chain]:
         """The chains that do not end where the latest recorded head says."""
-        return {tid for tid in self._uncovered if not self._is_covered(tid)}
+        return self._not_covered(self._uncovered)
 
     def sealed(self) -> dict[str, Any]:
         """Return the data of a `Sealed` that commits to all that was read."""
@@ -123,15 +127,24 @@ class Seals:
     def _tips(self) -> Runs:
         return runs((tid, self._last(tid)) for tid in self.uncovered)
 
-    def _is_covered(self, tid: Chain) -> bool:
-        index = index_of(tid)
-        return index < len(self._covered) and self._covered[index] == self._last(tid)
+    def _not_covered(self, tids: set[Chain]) -> set[Chain]:
+        """Return those of *tids* whose chains do not end where the latest recorded head says."""
+        covered = self._covered
+        if len(tids) < FEW:
+            at = dict(zip(tids, map(index_of, tids), strict=True))
+            return {tid for tid, i in at.items() if i >= len(covered) or covered[i] != self._last(tid)}
+        lasts = self._chains.lasts()
+        wrong = {chain_at(i) for i, pair in enumerate(zip(covered, lasts, strict=False)) if pair[0] != pair[1]}
+        return {tid for tid in tids if tid in wrong or index_of(tid) >= len(covered)}
 
     def _current(self) -> HeadTree:
         if self._grown:
-            self._tree.move((tid, self._last(tid)) for tid in self._grown)
+            self._move(self._tree, [(tid, self._last(tid)) for tid in self._grown])
             self._grown.clear()
         return self._tree
+
+    def _move(self, tree: HeadTree, ends: Sequence[tuple[Chain, int]]) -> None:
+        tree.move(ends, self._digest if len(ends) < FEW else self._chains.digests_by(self._digest))
 
 
 def seal(experiment: Experiment) -> Event | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, overload
 
@@ -201,6 +201,34 @@ class AllChains(Mapping["Chain", Sequence[Event]]):
         if (kept := self._kept.get(tid)) is not None:
             return len(kept) - 1
         return self._settled.length(tid) - 1
+
+    def lasts(self) -> list[int]:
+        """Return what `last` does for all chains: the experiment's own, then trials 0, 1, 2, …; -1 for one missing."""
+        settled = self._settled.settled
+        lasts = [-1, *(settled.vers.tolist() if settled is not None else ())]
+        lasts += [-1] * (max((tid for tid in self._kept if tid is not None), default=-1) + 2 - len(lasts))
+        for tid, chain in self._kept.items():
+            lasts[0 if tid is None else tid + 1] = len(chain) - 1
+        return lasts
+
+    def digests_by(self, digest: Callable[[Chain, int], bytes]) -> Callable[[Chain, int], bytes]:
+        """Return what returns the digest of a chain up to a ver, of a settled one's end without asking *digest*.
+
+        For those who ask of very many; once a settled trial goes on, it may not be used any more.
+        """
+        settled = self._settled.settled
+        if settled is None:
+            return digest
+        vers: list[int] = settled.vers.tolist()
+        at_ends: bytes = settled.digests.tobytes()
+        n = len(vers)
+
+        def of_any(tid: Chain, ver: int) -> bytes:
+            if tid is not None and tid < n and ver == vers[tid]:
+                return at_ends[32 * tid : 32 * tid + 32]
+            return digest(tid, ver)
+
+        return of_any
 
     def __iter__(self) -> Iterator[Chain]:
         yield from self._kept
