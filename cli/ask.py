@@ -14,7 +14,8 @@ from hstore.cli.printing import print_json, print_note, print_text
 
 if TYPE_CHECKING:
     from hstore.cli.session import Session
-    from hstore.engine.ask_tell import AskedTrial, Search
+    from hstore.engine.ask_tell import Search
+    from hstore.engine.asked_trial import AskedTrial
 
 NONE_LEFT = 4
 """Exit code of `hstore ask` when there is no trial: the search is over, or paused."""

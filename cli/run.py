@@ -10,7 +10,7 @@ import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,8 @@ from hstore.store.keep_output import KEEP_OUTPUT
 
 if TYPE_CHECKING:
     from hstore.cli.session import Session
-    from hstore.engine.ask_tell import AskedTrial, Search
+    from hstore.engine.ask_tell import Search
+    from hstore.engine.asked_trial import AskedTrial
     from hstore.workers.command import CommandLine, LossSource
     from hstore.workers.command_run import CommandRun
 
@@ -87,12 +88,15 @@ def run(
     """
     from hstore.engine.ask_tell import search
     from hstore.engine.provenance.command_line import without_secrets
+    from hstore.engine.search.control import LIMITS_REACHED
     from hstore.engine.space.notation import space_of
     from hstore.workers.command import CommandLine, LossSource, pattern
 
     line = CommandLine(command)
     if not line.ranges:
         raise click.UsageError("the command has no range to search, such as '{lr:log(1e-5, 1)}'")
+    if (program := line.missing_program()) is not None:
+        raise click.UsageError(f"{program!r} cannot be run here: check its name, and that it is executable")
     source = LossSource.of(loss)
     if report is not None:
         pattern(report)
@@ -122,6 +126,13 @@ def run(
             n = opened.experiment.state.ended
             print_note(f"stopped after {n} trial{'' if n == 1 else 's'}; the same line continues {experiment!r}")
             raise click.exceptions.Exit(TERMINATED if isinstance(interrupt, _Terminated) else INTERRUPTED) from None
+        state = opened.experiment.state
+        if state.status == "paused":
+            print_note(
+                f"{experiment!r} is paused; after `hstore resume {shlex.quote(experiment)}` the same line goes on"
+            )
+        elif state.status == "finished" and state.why not in LIMITS_REACHED:
+            print_note(f"{experiment!r} is {state.status} ({state.why})")
         best = opened.best  # raises AllTrialsFailed
         said = {"tid": best.tid, "loss": best.loss, "params": dict(best.params)}
         if as_json:
@@ -131,7 +142,7 @@ def run(
 
             value = "" if best.loss is None else f"{trials.sign * best.loss:.6g}"
             print_text(f"best: trial {best.tid}, {value}, of {opened.experiment.state.ended}  {named(best.params)}")
-            print_text(" ".join(line.filled(best.params)))
+            print_text(shlex.join(line.filled(best.params)))  # to be typed as it is
 
 
 class _Terminated(KeyboardInterrupt):
@@ -181,7 +192,7 @@ class CommandTrials:
     timeout: float | None = None
     keep_output: str = "always"
     scratch: Path | None = None
-    _runs: dict[int, CommandRun] = field(default_factory=dict)
+    _runs: dict[int, tuple[AskedTrial, CommandRun]] = field(default_factory=dict)
     _is_interrupted: threading.Event = field(default_factory=threading.Event)
 
     def run_all(self, jobs: int) -> None:
@@ -193,11 +204,25 @@ class CommandTrials:
                     ended, running = wait(running, timeout=WAKE_SECONDS, return_when=FIRST_COMPLETED)
                     for each in ended:
                         each.result()
+                    self._stop_unwanted()
             except BaseException:
                 self._is_interrupted.set()
-                for run in list(self._runs.values()):
+                for _, run in list(self._runs.values()):
                     run.stop()
                 raise
+
+    def _stop_unwanted(self) -> None:
+        """End commands whose trials a person has cancelled or queued again, also if they print nothing."""
+        from hstore.store.errors import HstoreError
+
+        for trial, run in list(self._runs.values()):
+            with suppress(HstoreError):  # while the store is away the commands go on
+                if not run.is_stopped and self._is_to_end(trial):
+                    run.stop()
+
+    def _is_to_end(self, trial: AskedTrial) -> bool:
+        """Return whether the command of *trial* is in vain. A search that is paused or stopped lets it finish."""
+        return trial.should_stop() and (trial.is_pruned or not trial.is_held)
 
     def _run_some(self) -> None:
         while not self._is_interrupted.is_set():
@@ -217,15 +242,16 @@ class CommandTrials:
             words=self.line.filled(values), folder=folder, environment=self._environment(trial, values, folder),
             timeout=self.timeout, on_line=lambda text: self._report(trial, text),
         )  # fmt: skip
-        self._runs[trial.tid] = run
+        self._runs[trial.tid] = trial, run
         try:
             run.run()
             if self._is_interrupted.is_set():
                 trial.give_back("interrupted")
                 return
-            if trial.should_stop():
-                self._keep(trial, run, has_failed=False)
-                trial.tell()
+            if self._is_to_end(trial) and (trial.is_held or run.is_stopped):
+                if trial.is_held:
+                    self._keep(trial, run, has_failed=False)
+                    trial.tell()
                 return
             if run.status != 0 and self.source.kind != "status":
                 raise CommandFailed(run.complaint)
@@ -261,8 +287,8 @@ class CommandTrials:
 
         for value in numbers(self.report, text) if self.report is not None else []:
             last = trial.last_report
-            trial.report(0 if last is None else last[0] + 1, self.sign * value)
-        return trial.should_stop()
+            trial.report_if_held(0 if last is None else last[0] + 1, self.sign * value)
+        return self._is_to_end(trial)
 
     def _folder(self, tid: int) -> Path:
         if self.scratch is None:

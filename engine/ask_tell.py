@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, NoReturn, TypeVar
 
 from hstore.engine.algorithms import resolve
-from hstore.engine.audit.explanation import Explanation, explain
+from hstore.engine.asked_trial import AskedTrial
 from hstore.engine.evaluation import attempt
 from hstore.engine.evaluation.domain import MEASURES, keep_attachments
 from hstore.engine.evaluation.gate import gate
@@ -32,7 +32,7 @@ from hstore.engine.space import Space
 from hstore.engine.space.constant_spaces import searchable
 from hstore.store.errors import InvalidValue, NotFound
 from hstore.store.events import Done, Failed, Requeued, Reserved
-from hstore.store.experiment import Experiment, now
+from hstore.store.experiment import Experiment
 from hstore.store.fold import Trial
 from hstore.store.messages import Log
 from hstore.store.store import Store
@@ -66,99 +66,11 @@ class EvaluatedElsewhere:
         raise TypeError("there is no code to pickle")
 
 
-class AskedTrial:
-    """A trial that was asked for: its parameters, and what to say of it. Made by `Search.ask` and `Search.asked`."""
-
-    __module__ = "hstore"
-
-    def __init__(self, search: Search, taken: Reserved, ctrl: Ctrl) -> None:
-        self._search = search
-        self._taken = taken
-        self._ctrl = ctrl
-        # Another process may have asked; then only its clock says when.
-        self._began = time.monotonic() - max(0.0, (now() - taken.at).total_seconds())
-
-    @property
-    def tid(self) -> int:
-        """The number of the trial."""
-        return self._taken.tid
-
-    @property
-    def token(self) -> str:
-        """What another process names the trial by, to tell what came of it: `Search.asked`, `hstore tell`."""
-        return f"{self._taken.tid}-{self._taken.id.hex}"
-
-    @property
-    def params(self) -> dict[str, Any]:
-        """The actual value of each active label, in the order in which the space was written."""
-        return dict(self._record.params)
-
-    @property
-    def point(self) -> dict[str, Any]:
-        """The raw value of each active label: of a choice its index, as in hyperopt."""
-        return dict(self._record.point)
-
-    @property
-    def config(self) -> Any:
-        """The value of the space at this point: what an objective would be called with."""
-        return self._search.space.evaluate(self.point, self._ctrl)
-
-    @property
-    def attachments(self) -> MutableMapping[str, Any]:
-        """The attachments of the trial: content by name."""
-        return self._ctrl.attachments
-
-    @property
-    def _record(self) -> Trial:
-        return self._search.experiment.state.trials[self.tid]
-
-    @property
-    def last_report(self) -> tuple[int, float] | None:
-        """The latest step and value that were reported; None before there is one."""
-        return self._ctrl.last_report
-
-    @property
-    def is_pruned(self) -> bool:
-        """Whether `should_stop` has returned that the pruner stops the trial: `tell()` takes no loss then."""
-        return self._ctrl.is_pruned
-
-    def report(self, step: int, value: float) -> None:
-        """Record *value* at *step*, such as the loss after an epoch: smaller is better. See `Ctrl.report`."""
-        with self._search.locked():
-            self._ctrl.report(step, value)
-            self._search.driver.extend(self._taken)
-
-    def should_stop(self) -> bool:
-        """Return whether the pruner stops the trial, or its result is not wanted any more. See `Ctrl.should_stop`."""
-        with self._search.locked():
-            return self._ctrl.should_stop()
-
-    def tell(self, /, loss: Any = None, **result: Any) -> bool:
-        """See `Search.tell`."""
-        return self._search.tell(self, loss, **result)
-
-    def fail(self, error: BaseException | str) -> bool:
-        """See `Search.fail`."""
-        return self._search.fail(self, error)
-
-    def give_back(self, why: str = "given back") -> bool:
-        """See `Search.give_back`."""
-        return self._search.give_back(self, why)
-
-    def explain(self) -> Explanation:
-        """Return why the trial is where it is: what the search knew, and what its model expected of the point."""
-        with self._search.locked():
-            return explain(self._search.experiment, self.tid)
-
-    def __repr__(self) -> str:
-        return f"<hstore.AskedTrial {self.tid} of {self._search.experiment.name!r}: {self.params}>"
-
-
 class Search:
     """A search that is asked for trials and told what came of them. Made by `hstore.search`; threads may share it.
 
-    A context manager: at its end the store is closed if it was opened here. Each method has an asynchronous twin:
-    `ask_async`, `tell_async`, `fail_async`.
+    A context manager, also of `async with`: at its end the store is closed if it was opened here. Each method has an
+    asynchronous twin: `ask_async`, `tell_async`, `fail_async`, `give_back_async`.
     """
 
     __module__ = "hstore"
@@ -219,6 +131,13 @@ class Search:
             hint=f"`hstore ask {self.experiment.name}` prints one",
         )
 
+    def handed_out(self) -> list[AskedTrial]:
+        """Return the trials that some process asked for, with a lease, and that have not ended."""
+        with self.locked():
+            self.experiment.refresh()
+            held = [self.experiment.state.trials[tid].reserved for tid in self.experiment.state.awaited]
+            return [self._asked(taken) for taken in held if taken is not None and "lease" in (taken.process or {})]
+
     def tell(self, trial: AskedTrial, /, loss: Any = None, **result: Any) -> bool:
         """Record the result of *trial*: its *loss*, or a list of several losses; return whether it counts.
 
@@ -261,8 +180,20 @@ class Search:
             return self.driver.end(self._own(trial)._taken, (Requeued, trial.tid, {"why": str(why)}))
 
     async def ask_async(self) -> AskedTrial | None:
-        """Do what `ask` does without blocking the event loop."""
-        return await self._in_thread(self.ask)
+        """Do what `ask` does without blocking the event loop. Cancelled, by a timeout say, it takes no trial."""
+        asking = asyncio.ensure_future(self._in_thread(self.ask))
+        try:
+            return await asyncio.shield(asking)
+        except asyncio.CancelledError:
+            asking.add_done_callback(self._give_back_unasked)
+            raise
+
+    def _give_back_unasked(self, asking: asyncio.Future[AskedTrial | None]) -> None:
+        """Queue again what *asking* returned: the caller was cancelled meanwhile, and never sees it."""
+        if not asking.cancelled() and asking.exception() is None and (trial := asking.result()) is not None:
+            asyncio.get_running_loop().run_in_executor(
+                None, trial.give_back, "the call that asked for it was cancelled"
+            )
 
     async def tell_async(self, trial: AskedTrial, /, loss: Any = None, **result: Any) -> bool:
         """Do what `tell` does without blocking the event loop."""
@@ -271,6 +202,10 @@ class Search:
     async def fail_async(self, trial: AskedTrial, error: BaseException | str) -> bool:
         """Do what `fail` does without blocking the event loop."""
         return await self._in_thread(partial(self.fail, trial, error))
+
+    async def give_back_async(self, trial: AskedTrial, why: str = "given back") -> bool:
+        """Do what `give_back` does without blocking the event loop."""
+        return await self._in_thread(partial(self.give_back, trial, why))
 
     def close(self) -> None:
         """Close the store, if it was opened for this search. Trials that were not told are queued again.
@@ -288,6 +223,14 @@ class Search:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.close()
+
+    async def __aenter__(self) -> Search:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        await self._in_thread(self.close)
 
     def __repr__(self) -> str:
         return f"<hstore.Search {self.experiment.name!r}: {self.experiment.state.counts}>"

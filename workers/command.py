@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +49,12 @@ class CommandLine:
         """Return the files of a program that the words name: `train.py`, `./run.sh`. Others may be data, or secrets."""
         files = [Path(word) for word in self.words if Path(word).suffix.lower() in PROGRAMS]
         return [file for file in files if file.is_file()]
+
+    def missing_program(self) -> str | None:
+        """Return the program if there is none of that name; None if there is, or if values are part of its name."""
+        program = self.words[0]
+        is_known = PLACEHOLDER.search(program) is None
+        return program if is_known and shutil.which(program) is None else None
 
     def filled(self, values: Mapping[str, Any]) -> list[str]:
         """Return the words with *values* in them.

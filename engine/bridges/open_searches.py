@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from hstore.engine.ask_tell import AskedTrial, Search, search
+from hstore.engine.ask_tell import Search, search
+from hstore.engine.asked_trial import AskedTrial
 from hstore.engine.space.notation import space_of
 from hstore.store.errors import InvalidResult, InvalidValue, NotFound
 from hstore.store.experiment import Experiment

@@ -12,10 +12,13 @@ from typing import Any
 import ray
 from ray.tune.search import Searcher
 
-from hstore.engine.ask_tell import AskedTrial, Search, search
+from hstore.engine.ask_tell import Search, search
+from hstore.engine.asked_trial import AskedTrial
 from hstore.engine.bridges.tune_space import TuneSpace
 from hstore.engine.plain_numbers import as_real
+from hstore.store.composing import process_of
 from hstore.store.errors import InvalidValue
+from hstore.store.experiment import author
 
 LEASE_SECONDS = 3600.0
 
@@ -59,6 +62,10 @@ class HstoreSearch(Searcher):
         self._place: dict[str, Any] = {"experiment": experiment, "store": store, "lease": lease}
         self._space = None if space is None else TuneSpace(space)
         self._tokens: dict[str, str] = {}
+        self._failed: dict[str, str] = {}
+        """Trials that Tune said had failed: it may run them again, after `Tuner.restore(…, resume_errored=True)`."""
+        self._before = ""
+        """The process that wrote what this was restored from."""
         self._search: Search | None = None
         self._trials: dict[str, AskedTrial] = {}
 
@@ -89,12 +96,14 @@ class HstoreSearch(Searcher):
         losses = self._losses(result)
         step = result.get("training_iteration")
         if trial_id in self._tokens and len(losses) == 1 and isinstance(step, int):
-            self._trial(trial_id).report(step, losses[0])
+            self._trial(trial_id).report_if_held(step, losses[0])
 
     def on_trial_complete(self, trial_id: str, result: Mapping[str, Any] | None = None, error: bool = False) -> None:
         """Record the end of a trial: its metric, or that it failed."""
         if trial_id not in self._tokens:
-            return
+            if trial_id not in self._failed or error:
+                return
+            self._tokens[trial_id] = self._failed.pop(trial_id)  # a note on the trial will hold its result
         trial, losses = self._trial(trial_id), self._losses(result or {})
         if error:
             trial.fail(f"TuneError: trial {trial_id} of Ray Tune failed; its folder has the error")
@@ -104,15 +113,23 @@ class HstoreSearch(Searcher):
             told = losses[0] if isinstance(self._metric, str) else losses
             trial.tell(told, tune_trial=trial_id, metrics=_scalars(result or {}))
         self._trials.pop(trial_id, None)
-        self._tokens.pop(trial_id)
+        token = self._tokens.pop(trial_id)
+        if error:
+            self._failed[trial_id] = token
 
     def save(self, checkpoint_path: str) -> None:
         """Write which trials of Tune's are which of the experiment's; all else is in the log."""
-        said = {"experiment": self._experiment, "metric": self._metric, "mode": self._mode, "trials": self._tokens}
+        said = {
+            "experiment": self._experiment, "metric": self._metric, "mode": self._mode, "trials": self._tokens,
+            "failed": self._failed, "by": author(),
+        }  # fmt: skip
         Path(checkpoint_path).write_text(json.dumps(said))
 
     def restore(self, checkpoint_path: str) -> None:
-        """Go on from what `save` wrote, and from the log, which may be further."""
+        """Go on from what `save` wrote, and from the log, which may be further.
+
+        Trials that the program which wrote it asked for later are queued again, as Tune does not know them.
+        """
         said = json.loads(Path(checkpoint_path).read_text())
         if said["experiment"] != self._experiment:
             raise InvalidValue(
@@ -121,6 +138,7 @@ class HstoreSearch(Searcher):
             )
         self._metric, self._mode = said["metric"], said["mode"]
         self._tokens, self._trials = dict(said["trials"]), {}
+        self._failed, self._before = dict(said.get("failed", {})), said.get("by", "")
 
     # -- parts ------------------------------------------------------------------------------------------------
 
@@ -141,7 +159,16 @@ class HstoreSearch(Searcher):
                 measures={"metric": _words(self._metric), "mode": _words(self._mode)},
             )  # fmt: skip
             weakref.finalize(self, self._search.close)  # at the exit of the program as well
+            if self._before:
+                self._give_back_forgotten(self._search)
         return self._search
+
+    def _give_back_forgotten(self, asked: Search) -> None:
+        """Queue again what the program before asked for and Tune, whose memory is older than the log, does not know."""
+        before, self._before = process_of(self._before), ""
+        for trial in asked.handed_out():
+            if process_of(trial.holder) == before and trial.token not in self._tokens.values():
+                trial.give_back("Ray Tune was restored to before it asked for this trial")
 
     def _trial(self, trial_id: str) -> AskedTrial:
         if trial_id not in self._trials:

@@ -10,7 +10,8 @@ from typing import Any
 _NAMES = {
     "engine.analysis.importance": "importance",
     "engine.audit.explanation": "explain",
-    "engine.ask_tell": "AskedTrial Search search",
+    "engine.ask_tell": "Search search",
+    "engine.asked_trial": "AskedTrial",
     "engine.evaluation.domain": "Pruned",
     "engine.evaluation.results":
         "STATUS_FAIL STATUS_NEW STATUS_OK STATUS_RUNNING STATUS_STRINGS STATUS_SUSPENDED",

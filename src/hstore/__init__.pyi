@@ -32,7 +32,8 @@ from hstore import (
 )
 from hstore.engine.analysis.importance import importance as importance
 from hstore.engine.audit.explanation import explain as explain
-from hstore.engine.ask_tell import AskedTrial as AskedTrial, Search as Search, search as search
+from hstore.engine.ask_tell import Search as Search, search as search
+from hstore.engine.asked_trial import AskedTrial as AskedTrial
 from hstore.engine.evaluation.domain import Pruned as Pruned
 from hstore.engine.evaluation.results import (
     STATUS_FAIL as STATUS_FAIL,

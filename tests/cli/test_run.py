@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from tests.waiting import GENEROUS, until
 
 from hstore.engine.audit.replay import derive_again
 from hstore.engine.provenance.recorded import source_of
+from hstore.engine.search import control
 from hstore.store.store import Store
 
 REPORTS = 'for i in 1 2 3 4 5 6; do echo val=$0; done; echo loss $0; test -d "$HSTORE_SCRATCH" && exit $1'
@@ -37,6 +39,18 @@ def test_xz_is_tuned_on_a_file_and_the_same_line_goes_on(mongo_url: str, mongo_s
     assert experiment.best.loss == min(trial.loss for trial in experiment.trials if trial.loss is not None)
     assert experiment.state.objective["name"] == " ".join(line[line.index("--") + 1 :])
     assert derive_again(experiment).is_same
+
+
+def test_the_best_command_is_printed_as_it_can_be_typed_and_one_that_cannot_be_run_begins_nothing(
+    mongo_url: str, mongo_store: Store
+) -> None:
+    words = ("sh", "-c", "echo $0", "{x:float(0, 1)}")
+    done = run(mongo_url, "run", "net", "-n", "1", "--algo", "rand", "--", *words)
+    x = mongo_store.experiment("net").best.params["x"]
+    assert done.stdout.splitlines()[1] == f"sh -c 'echo $0' {x}"
+    missing = run(mongo_url, "run", "typo", "-n", "50", "--", "no-such-program", "{x:float(0, 1)}")
+    assert (missing.exit_code, "'no-such-program' cannot be run here" in missing.output) == (2, True)
+    assert mongo_store.experiments() == ["net"]
 
 
 def test_the_text_of_the_program_is_recorded_and_no_secret_of_the_command(
@@ -132,7 +146,7 @@ def test_a_search_that_is_stopped_ends_its_commands_and_says_how_it_goes_on(
         "--",
         "sh",
         "-c",
-        f"echo $$ > {tmp_path}/pid; sleep 600",
+        f"echo $$ > {tmp_path}/pid; sleep 60",
         "{x:a|b}",
     ]
     words = [sys.executable, "-c", "from hstore.cli.app import main; main()", "--store", mongo_url, *line]
@@ -170,3 +184,17 @@ def test_a_line_that_measures_something_else_is_refused_unless_it_is_accepted(
     assert len(mongo_store.experiment("net").trials) == 3
     assert run(mongo_url, "run", "net", "-n", "4", "--accept-change", *other).exit_code == 0
     assert "command sh -c" in run(mongo_url, "show", "net").stdout
+
+
+def test_a_command_that_prints_nothing_ends_when_its_trial_is_cancelled_and_its_search_says_so(
+    mongo_url: str, mongo_store: Store, tmp_path: Path
+) -> None:
+    line = ("--", "sh", "-c", f"touch {tmp_path}/$HSTORE_TRIAL; sleep 60", "{x:float(0, 1)}")
+    with ThreadPoolExecutor() as pool:
+        running = pool.submit(run, mongo_url, "run", "quiet", "-n", "3", "-j", "2", "--algo", "rand", *line)
+        assert until(lambda: len(list(tmp_path.iterdir())) == 2)
+        control.stop(mongo_store.experiment("quiet"), "stopped by a test", now=True)
+        done = running.result()
+    assert done.exit_code == 1
+    assert "'quiet' is finished (stopped by" in done.stderr
+    assert [trial.state for trial in mongo_store.experiment("quiet").trials] == ["cancelled"] * 2

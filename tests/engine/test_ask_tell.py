@@ -179,6 +179,22 @@ def test_an_event_loop_asks_and_tells_without_blocking(store: Store) -> None:
         assert sorted(trial.state for trial in search.experiment.trials) == ["done", "done", "done", "failed"]
 
 
+def test_a_call_that_is_cancelled_while_it_asks_leaves_no_trial_behind(store: Store) -> None:
+    async def cancelled() -> None:
+        async with begin(store, max_evals=4) as search:
+            # The lock is held, so that asking takes longer than the caller waits.
+            with search.locked(), pytest.raises(asyncio.TimeoutError):
+                await asyncio.wait_for(search.ask_async(), 0.01)
+            while search.experiment.state.counts != {"queued": 1}:
+                await asyncio.sleep(0.01)
+            trial = await search.ask_async()
+            assert trial is not None
+            assert await search.give_back_async(trial)
+            assert trial.tid == 0
+
+    asyncio.run(cancelled())
+
+
 def test_a_token_names_a_trial_for_another_process_and_its_reports_go_on(mongo_store: Store) -> None:
     with begin(mongo_store, lease=60.0) as search:
         trial = asked(search)

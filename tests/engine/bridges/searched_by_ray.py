@@ -81,6 +81,24 @@ experiment.refresh()
 print("restored", experiment.trials[30].loss == -5.0 and experiment.trials[30].result["tune_trial"] == "out")
 print("told after restore", again.suggest("next") is not None)
 search.on_trial_complete("out", {"loss": 7.0})
+
+# Tune saves now and then: what it is restored to may be behind the log, and may run again what had failed.
+behind = HstoreSearch("behind", {"x": tune.uniform(0, 1)}, metric="loss", algo="rand", seed=0)
+for name in ("ended", "failed"):
+    behind.suggest(name)
+behind.on_trial_complete("failed", error=True)
+behind.save("behind.json")
+behind.on_trial_complete("ended", {"loss": 1.0})
+forgotten = behind.suggest("forgotten")
+again_behind = HstoreSearch("behind", {"x": tune.uniform(0, 1)}, metric="loss")
+again_behind.restore("behind.json")
+for name in ("ended", "failed"):
+    again_behind.on_trial_result(name, {"loss": 2.0, "training_iteration": 1})
+    again_behind.on_trial_complete(name, {"loss": 2.0})
+print("forgotten is next", again_behind.suggest("new") == forgotten)
+ended, failed, _ = store.experiment("behind").trials
+print("behind", ended.loss, failed.state, [len(trial.notes) for trial in (ended, failed)])
+
 experiment = store.experiment("alone")
 print("late is noted", experiment.trials[30].loss == -5.0 and experiment.trials[30].notes[0].late is not None)
 control.pause(experiment, "test")

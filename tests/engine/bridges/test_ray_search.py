@@ -34,6 +34,8 @@ def test_a_searcher_of_rays_is_asked_told_saved_and_restored(mongo_url: str, tmp
         "best True",
         "restored True",
         "told after restore True",
+        "forgotten is next True",
+        "behind 1.0 failed [1, 1]",
         "late is noted True",
         "paused None",
         "several losses 3",
