@@ -87,7 +87,10 @@ def _lines(explained: Explanation) -> Iterator[str]:
     algorithm = explained.algorithm or {}
     by = f"{text(algorithm.get('name'))} {text(algorithm.get('version'))}" if algorithm else "no algorithm"
     arm = f", by {text(explained.arm)}" if explained.arm is not None else ""
-    yield f"trial {explained.tid}: {text(explained.source)}; chosen by {by}{arm}, seed {text(explained.seed)}"
+    how = f"chosen by {by}{arm}"
+    if explained.replicate_of is not None:
+        how = f"evaluates the point of trial {explained.replicate_of} again, for {by}"
+    yield f"trial {explained.tid}: {text(explained.source)}; {how}, seed {text(explained.seed)}"
     yield f"parameters {named(dict(explained.params))}"
     yield f"it knew    {', '.join(f'{n} {name}' for name, n in explained.known.items()) or 'no trials'}"
     if explained.new:
@@ -144,6 +147,7 @@ def _as_table(explained: Sequence[Explanation]) -> str:
         interval = None if expected is None else f"{text(expected.low_68)} … {text(expected.high_68)}"
         inside = None if within is None else "68 %" if within["68"] else "95 %" if within["95"] else "no"
         by = each.arm or (each.algorithm or {}).get("name") or each.source
+        by = by if each.replicate_of is None else f"replicate of {each.replicate_of}"
         ratio = [each.ratio] if has_ratio else []
         median = None if expected is None else expected.median
         rows.append([each.tid, by, median, interval, *ratio, numbers(each.losses) or each.loss, inside])

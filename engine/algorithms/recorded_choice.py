@@ -108,7 +108,8 @@ def recorded_densities(
     if algorithm.densities is None:
         return None
     history, seed = _scalarised(history, recorded.get("scalarised"), seed)
-    return algorithm.densities(space, history, point, seed=seed, **_as_recorded(algorithm, settings, recorded))
+    settings = without_replicates(_as_recorded(algorithm, settings, recorded))
+    return algorithm.densities(space, history, point, seed=seed, **settings)
 
 
 def _scalarised(history: History, how: str | None, seed: int) -> tuple[History, int]:

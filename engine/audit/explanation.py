@@ -14,6 +14,7 @@ from hstore.engine.algorithms.densities import Densities, of_point
 from hstore.engine.algorithms.history import CODES, OK, History
 from hstore.engine.algorithms.known_algorithms import why_unknown
 from hstore.engine.algorithms.prediction import Prediction, predict
+from hstore.engine.algorithms.repeated import without_replicates
 from hstore.engine.audit.replay import Suggestions, begun
 from hstore.engine.space import Space
 from hstore.store.events import Data, Queued
@@ -34,6 +35,8 @@ class Explanation:
     """name, version, settings."""
     arm: str | None
     """Of auto: which of its ways chose the point; of mix: which algorithm was drawn."""
+    replicate_of: int | None
+    """The trial whose point is evaluated again; None if the point was chosen."""
     seed: int | None
     known: dict[str, int]
     """How many earlier trials had ended how: ok, fail, error, void, pruned, pending."""
@@ -116,7 +119,7 @@ def _explained(experiment: Experiment, suggestions: Suggestions, decision: Queue
     kinds = history.kinds
     return Explanation(
         tid=decision.tid, source=decision.source, algorithm=decision.algorithm,
-        arm=_arm(history, decision), seed=decision.seed,
+        arm=_arm(history, decision), replicate_of=_replicate_of(decision), seed=decision.seed,
         known={name: n for name, code in CODES.items() if (n := int((kinds == code).sum()))},
         new=[tid for tid, _, _ in decision.observed if tid is not None], best=_best(history),
         prediction=prediction, why_no_prediction=why_not,
@@ -143,9 +146,21 @@ def _prediction(space: Space, history: History, decision: Queued) -> tuple[Predi
     return found, None
 
 
-def _densities(space: Space, history: History, decision: Queued) -> list[Densities] | None:
+def _replicate_of(decision: Queued) -> int | None:
+    found = (decision.algorithm or {}).get("replicate_of")
+    return found if isinstance(found, int) else None
+
+
+def _chosen_by(decision: Queued) -> Data | None:
+    """Return the algorithm that chose the point of *decision*; None if none did, or it is not known here."""
     algorithm = decision.algorithm
-    if decision.source != "suggested" or algorithm is None or why_unknown(algorithm) is not None:
+    if decision.source != "suggested" or algorithm is None or _replicate_of(decision) is not None:
+        return None
+    return algorithm if why_unknown(algorithm) is None else None
+
+
+def _densities(space: Space, history: History, decision: Queued) -> list[Densities] | None:
+    if (algorithm := _chosen_by(decision)) is None:
         return None
     return recorded_densities(
         recorded_algorithm(algorithm), space, history, dict(decision.point), seed=decision.seed or 0,
@@ -154,14 +169,13 @@ def _densities(space: Space, history: History, decision: Queued) -> list[Densiti
 
 
 def _arm(history: History, decision: Queued) -> str | None:
-    algorithm = decision.algorithm
-    if decision.source != "suggested" or algorithm is None or why_unknown(algorithm) is not None:
+    if (algorithm := _chosen_by(decision)) is None:
         return None
     match algorithm.get("name"):
         case "auto":
             return auto.arm(history)
         case "mix" if decision.seed is not None:
-            return mix.drawn(decision.seed, **algorithm.get("settings", {}))
+            return mix.drawn(decision.seed, **without_replicates(algorithm.get("settings", {})))
     return None
 
 

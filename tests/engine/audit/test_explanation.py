@@ -144,3 +144,23 @@ def test_hstore_explain_prints_one_trial_or_how_far_the_model_can_be_trusted(
     assert data["calibration"]["n"] == sum(each["prediction"] is not None for each in data["trials"])
     assert np.isfinite(data["trials"][8]["prediction"]["median"])
     assert run(mongo_url, "explain", "e", "9").exit_code == 3
+
+
+@pytest.mark.parametrize(
+    "algo", [tpe.suggest, mtpe.suggest, auto.suggest, partial(mix.suggest, p_suggest=[(1.0, tpe.suggest)])]
+)
+def test_replicates_are_no_choices_and_the_others_are_explained(algo: Any) -> None:
+    trials = Trials()
+    noise = np.random.default_rng(0)
+    fmin(
+        lambda p: p["x"] ** 2 + p["c"] + noise.normal(), SPACE, algo, 24, trials=trials, rstate=0, verbose=False,
+        replicates=3,
+    )  # fmt: skip
+    said = list(explain_all(trials.experiment, range(20, 24)))
+    again = [(each, each.replicate_of) for each in said if each.replicate_of is not None]
+    assert again
+    for each, first in again:
+        assert each.params == trials.experiment.trials[first].params
+        assert (each.arm, each.densities) == (None, None)
+    if algo is not auto.suggest:
+        assert all(each.densities for each in said if each.replicate_of is None)
