@@ -18,6 +18,7 @@ from hstore.engine.space.content import content
 MOST_VALUES = 50
 LARGEST = 2**27
 """Bytes of an array or a frame of which more than shape and types is looked at."""
+_BEGINNING = ("__init__", "__post_init__", "__setstate__")
 _DIGITS = 8
 _FIXED = (type(None), bool, int, float, complex, str, bytes, enum.Enum)
 
@@ -60,9 +61,24 @@ def _values(fn: Any) -> Iterator[tuple[str, str | None]]:
 
 
 def _attributes(obj: Any) -> Iterator[tuple[str, str | None]]:
-    if not isinstance(obj, (types.ModuleType, type)):
-        own = [(name, value) for name, value in getattr(obj, "__dict__", {}).items() if not name.startswith("__")]
-        yield from ((name, _digest(value)) for name, value in own)
+    if isinstance(obj, (types.ModuleType, type)):
+        return
+    changing = _set_by_methods(type(obj))
+    for name, value in getattr(obj, "__dict__", {}).items():
+        if not name.startswith("__") and name not in changing:
+            yield name, _digest(value)
+
+
+def _set_by_methods(kind: type) -> set[str]:
+    """Return the names of attributes that methods other than `__init__` set, as one that counts its calls does."""
+    methods = [each for cls in kind.__mro__ for name, each in vars(cls).items() if name not in _BEGINNING]
+    return {
+        i.argval
+        for method in methods
+        if isinstance(method, types.FunctionType)
+        for i in dis.get_instructions(method.__code__)
+        if i.opname in ("STORE_ATTR", "DELETE_ATTR")
+    }
 
 
 def _digest(value: Any, *, may_nest: bool = False) -> str | None:

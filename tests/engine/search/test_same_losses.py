@@ -84,6 +84,16 @@ class Scaled:
         return scaled(p, self.data)
 
 
+class Counting(Scaled):
+    def __init__(self, data: Any) -> None:
+        super().__init__(data)
+        self.calls = 0
+
+    def __call__(self, p: dict[str, float]) -> float:
+        self.calls += 1
+        return super().__call__(p)
+
+
 @pytest.mark.parametrize("make", [lambda data: partial(scaled, data=data), closing_over, Scaled])
 @pytest.mark.parametrize("data", [2.0, np.arange(3.0)])
 def test_other_data_in_the_same_code_is_told(
@@ -109,3 +119,4 @@ def test_what_an_evaluation_may_change_does_not_count() -> None:
     assert set(given_values(partial(scaled, data={"epochs": [1, 2]}))) == {"data"}
     assert given_values(partial(scaled, data=[seen, counts])) == {}
     assert given_values(len) == {}
+    assert set(given_values(Counting(2.0))) == set(given_values(Counting(2.0).__call__)) == {"data"}
