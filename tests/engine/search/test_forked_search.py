@@ -116,6 +116,36 @@ def test_in_another_space_a_fork_knows_the_trials_that_fit(mongo_store: Store, m
     assert derive_again(forked).is_same
 
 
+def stopped_early(config: dict[str, Any], ctrl: Any) -> float:
+    for step in range(1, 5):
+        ctrl.report(step, abs(config["x"]) + 1 / step)
+        if ctrl.should_stop():
+            break
+    return abs(float(config["x"]))
+
+
+def test_a_fork_knows_which_trials_were_stopped_early_and_stops_those_that_its_source_stopped(
+    mongo_store: Store,
+) -> None:
+    pruned = {"fn": stopped_early, "pruner": {"name": "median", "settings": {"startup_trials": 3}}, "rstate": 3}
+    source = search(mongo_store, "a", 14, "tpe", **pruned)
+    stopped = [trial.tid for trial in source.trials if trial.is_pruned]
+    assert len([tid for tid in stopped if tid < 9]) > 1
+    assert any(tid > 9 for tid in stopped)
+    made = fork_search(mongo_store, "a", "b", at=9)
+    assert [(t.is_pruned, t.loss, t.last_report) for t in made.trials] == [
+        (t.is_pruned, t.loss, t.last_report) for t in source.trials[:9]
+    ]
+    made = search(mongo_store, "b", 14, "tpe", **pruned)
+    assert [trial.tid for trial in made.trials if trial.is_pruned] == stopped
+    assert [trial.point for trial in made.trials] == [trial.point for trial in source.trials]
+    assert derive_again(made).is_same
+    assert check(mongo_store, "b") == []
+    other = fork_search(mongo_store, "a", "c", at=9, space=compile_space(NARROW))
+    assert not any(trial.is_pruned for trial in other.trials)  # they have no result
+    assert check(mongo_store, "c") == []
+
+
 def test_fork_from_asks_for_a_new_name_and_refuses_another_experiment_of_it(mongo_store: Store) -> None:
     search(mongo_store, "a", 4, rstate=3)
     search(mongo_store, "other", 1)
