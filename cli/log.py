@@ -26,7 +26,7 @@ CHANGEABLE = ("limits", "algorithm", "objective", "pruner", "generator", "keep_o
 @click.command()
 @click.argument("experiment", type=EXPERIMENT)
 @click.argument("tid", type=int, required=False)
-@click.option("-n", "--last", "last", type=click.IntRange(1), metavar="N", help="Print only the last N events.")
+@click.option("-n", "--last", "last", type=click.IntRange(1, 10**9), metavar="N", help="Print only the last N events.")
 @click.option("--follow", "-f", is_flag=True, help="Print new events as they come, until Ctrl-C.")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print the stored documents, one per line, as MongoDB Extended JSON."

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @click.option("--sort", metavar="COLUMN", help="Print the trials as a table, sorted; -COLUMN: the largest first.")
 @click.option("--filter", "filters", metavar="COND", multiple=True, help="Only trials for which all of these hold.")
 @click.option("--columns", metavar="A,B,…", help="The columns of the table.")
-@click.option("-n", "limit", type=click.IntRange(0), metavar="N", help="So many trials; 20 by default.")
+@click.option("-n", "limit", type=click.IntRange(0, 10**9), metavar="N", help="So many trials; 20 by default.")
 @click.option("--all", "is_all", is_flag=True, help="All trials.")
 @click.option("--provenance", is_flag=True, help="Print where EXPERIMENT came from: git, command, host, packages.")
 @click.option("--exact", is_flag=True, help="Read every event of EXPERIMENT; the time grows with it.")

@@ -7,7 +7,7 @@ the copies, `forked` says of which experiment they are and how far they go.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -89,15 +89,14 @@ def fork(
     require_sound(source)
     cut = taken(source, at)
     fetch = store.attachments.get
-    chains = (cut[tid] for tid in sorted(cut, key=own_first))
-    arrived = events_as_they_arrived(event for chain in chains for event in chain)
-    copies = [renamed(readable(event, fetch), name) for event in arrived]
-    copies = _signed(copies, source, cut)
+    events = [event for tid in sorted(cut, key=own_first) for event in cut[tid]]
+    for event in events:
+        if isinstance(event, Unreadable):
+            renamed(readable(event, fetch), name)  # raises `InvalidEvent` before anything is written
     require_room(store, name, cut)
-    there = store.log.ids(name)  # of a fork that was killed
-    copies = [copy for copy in copies if there.get((copy.tid, copy.ver)) != copy.id]
+    copies = (renamed(readable(event, fetch), name) for event in events_as_they_arrived(events))
     try:
-        append_all(store, name, copies, on_progress)
+        append_all(store, name, _signed(copies, source, cut), on_progress)  # but for those of a fork that was killed
     except Conflict as conflict:
         raise exists(name) from conflict
     experiment = Experiment(store, name)
@@ -145,7 +144,7 @@ def is_fork_at(experiment: Experiment, source: str, until: int | None) -> bool:
     return forked is not None and forked.source == source and until in (None, forked.until)
 
 
-def _signed(copies: list[Event], source: Experiment, cut: Cut) -> list[Event]:
+def _signed(copies: Iterable[Event], source: Experiment, cut: Cut) -> Iterable[Event]:
     """Return *copies* with the last of each chain signed, if there is a key, and another key or a note signs it.
 
     What signs the original may come after the cut.
@@ -161,7 +160,7 @@ def _signed(copies: list[Event], source: Experiment, cut: Cut) -> list[Event]:
         digest = source.digest(copy.tid, copy.ver)
         return copy if not keys.why_not(copy.mac, identity, digest) else replace(copy, mac=keys.sign(identity, digest))
 
-    return [signed(copy) for copy in copies]
+    return map(signed, copies)
 
 
 def _ending(experiment: Experiment, forked: Mapping[str, Any], changed: Mapping[str, Any]) -> list[PendingEvent]:

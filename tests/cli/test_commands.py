@@ -449,3 +449,9 @@ def test_an_attachment_of_a_trial_is_saved_to_a_file(
     assert "no plain file name" in run(mongo_url, "show", "a", "0", "--save", "../out").stderr
     assert "it has 'model'" in run(mongo_url, "show", "a", "0", "--save", "other").stderr.replace("'../out', ", "")
     assert run(mongo_url, "show", "a", "--save", "model").exit_code == 2
+
+
+@pytest.mark.parametrize("command", ["log", "show"])
+def test_more_than_there_can_be_is_a_mistake_of_usage(command: str) -> None:
+    done = run("mongodb://127.0.0.1:1/away", command, "e", "-n", "9" * 40)
+    assert (done.exit_code, "is not in the range" in done.output) == (2, True)
