@@ -113,12 +113,19 @@ def _as_loss(loss: Any, returned: Any) -> float:
             return float(loss)
         except (TypeError, ValueError, OverflowError):
             pass  # such as a signalling NaN, or a fraction beyond all floats
-    several = is_list(loss) and len(loss) > 1
-    raise InvalidLoss(
-        f"the loss is {_short(loss)}, not a real number",
-        hint=f"for several losses pass objectives={len(loss)}" if several else "a result of status 'ok' needs a loss",
-        result=returned,
-    )
+    raise InvalidLoss(f"the loss is {_short(loss)}, not a real number", hint=_what_to_return(loss), result=returned)
+
+
+def _what_to_return(loss: Any) -> str:
+    if is_list(loss) and len(loss) > 1:
+        return f"for several losses pass objectives={len(loss)}"
+    if hasattr(loss, "__await__"):
+        return "the objective is an async function: call that by asyncio.run(…) in a plain one"
+    if hasattr(loss, "__next__") or hasattr(loss, "__anext__"):
+        return "return the loss, do not yield it; ctrl.report(step, value) reports what comes before"
+    if getattr(loss, "size", None) == 1 or (is_list(loss) and len(loss) == 1):
+        return "return the number in it"
+    return "a result of status 'ok' needs a loss"
 
 
 def number(value: Any) -> float | None:
