@@ -5,6 +5,7 @@ from __future__ import annotations
 import decimal
 import numbers
 import sys
+import types
 from collections.abc import Mapping
 from typing import Any
 
@@ -113,6 +114,8 @@ def _as_loss(loss: Any, returned: Any) -> float:
             return float(loss)
         except (TypeError, ValueError, OverflowError):
             pass  # such as a signalling NaN, or a fraction beyond all floats
+    if isinstance(loss, types.CoroutineType):
+        loss.close()  # so that Python does not warn besides that it was never awaited
     raise InvalidLoss(f"the loss is {_short(loss)}, not a real number", hint=_what_to_return(loss), result=returned)
 
 

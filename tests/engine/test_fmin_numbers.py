@@ -101,7 +101,6 @@ def yields(x: float) -> Iterator[float]:
     yield x
 
 
-@pytest.mark.filterwarnings("ignore:coroutine")
 @pytest.mark.parametrize(
     ("objective", "hint"),
     [
