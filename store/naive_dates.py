@@ -14,6 +14,7 @@ from typing import Any
 NAIVE = "naive"
 _FIELDS = ("result", "params", "late", "imported")
 """Where values of users stand."""
+_DATELESS = {float, int, str, bool, type(None)}
 _DEEPEST = 70
 
 Path = list[str | int]
@@ -40,8 +41,9 @@ def _parts(value: Any, seen: set[int], depth: int) -> tuple[bool, list[Path]]:
     if (kind is not dict and kind is not list) or id(value) in seen or depth > _DEEPEST:
         return False, []
     seen.add(id(value))
-    parts = [
-        (key, *_parts(item, seen, depth + 1)) for key, item in (value.items() if kind is dict else enumerate(value))
+    items = value.items() if kind is dict else enumerate(value)
+    parts = [  # of what can hold a date: a list may hold millions of numbers
+        (key, *_parts(item, seen, depth + 1)) for key, item in items if type(item) not in _DATELESS
     ]
     has_aware = any(is_aware for _, is_aware, _ in parts)
     found: list[Path] = []

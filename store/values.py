@@ -97,7 +97,10 @@ def _plain(value: Any, path: str, replace: Replace, above: tuple[int, ...], dept
             given = _items(value)
         except Exception as error:  # noqa: BLE001 - whatever a user's class does
             return replace(value, path, f"a value of type {kind.__name__} whose items cannot be read: {error!r:.80}")
-        items = [_plain(item, f"{path}[{i}]", replace, above, depth + 1) for i, item in enumerate(given)]
+        if type(given) is list and set(map(type, given)) <= _PLAIN:  # millions of numbers, perhaps
+            items = list(given)
+        else:
+            items = [_plain(item, f"{path}[{i}]", replace, above, depth + 1) for i, item in enumerate(given)]
         return _ordered(items) if isinstance(value, AbstractSet) and not isinstance(value, _ORDERED_SETS) else items
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value)
@@ -118,6 +121,7 @@ def _plain(value: Any, path: str, replace: Replace, above: tuple[int, ...], dept
     return replace(value, path, f"a value of type {kind.__module__}.{kind.__qualname__}")
 
 
+_PLAIN = {float, bool, type(None)}
 _TEXTS = (str, bytes, bytearray, memoryview, UserString)
 _ORDERED_SETS = (KeysView, ItemsView)
 """Sets by their interface, which have the order of their mapping."""

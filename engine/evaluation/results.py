@@ -5,6 +5,7 @@ from __future__ import annotations
 import decimal
 import numbers
 import sys
+import types
 from collections.abc import Mapping
 from typing import Any
 
@@ -113,12 +114,21 @@ def _as_loss(loss: Any, returned: Any) -> float:
             return float(loss)
         except (TypeError, ValueError, OverflowError):
             pass  # such as a signalling NaN, or a fraction beyond all floats
-    several = is_list(loss) and len(loss) > 1
-    raise InvalidLoss(
-        f"the loss is {_short(loss)}, not a real number",
-        hint=f"for several losses pass objectives={len(loss)}" if several else "a result of status 'ok' needs a loss",
-        result=returned,
-    )
+    if isinstance(loss, types.CoroutineType):
+        loss.close()  # so that Python does not warn besides that it was never awaited
+    raise InvalidLoss(f"the loss is {_short(loss)}, not a real number", hint=_what_to_return(loss), result=returned)
+
+
+def _what_to_return(loss: Any) -> str:
+    if is_list(loss) and len(loss) > 1:
+        return f"for several losses pass objectives={len(loss)}"
+    if hasattr(loss, "__await__"):
+        return "the objective is an async function: call that by asyncio.run(…) in a plain one"
+    if hasattr(loss, "__next__") or hasattr(loss, "__anext__"):
+        return "return the loss, do not yield it; ctrl.report(step, value) reports what comes before"
+    if getattr(loss, "size", None) == 1 or (is_list(loss) and len(loss) == 1):
+        return "return the number in it"
+    return "a result of status 'ok' needs a loss"
 
 
 def number(value: Any) -> float | None:

@@ -48,4 +48,6 @@ def stored(value: Any) -> Any:
     """Return *value* with each dict in it, and in its lists, as a `StoredDocument`."""
     if isinstance(value, Mapping):
         return StoredDocument({key: stored(each) for key, each in value.items()})
-    return [stored(each) for each in value] if type(value) is list else value
+    if type(value) is not list:
+        return value
+    return [each if type(each) is float else stored(each) for each in value]  # millions of numbers, perhaps

@@ -73,7 +73,7 @@ def read_timeout(given: Any) -> float | None:
 def read_loss_threshold(given: Any) -> float | None:
     """Return a *loss_threshold* as a plain number, or None; raises `InvalidValue` for anything else."""
     threshold = as_real(given)
-    if given is not None and threshold is None:
+    if given is not None and (threshold is None or math.isnan(threshold)):
         raise InvalidValue(f"The loss_threshold argument should be None or a numeric value. Given value: {given}")
     return threshold
 

@@ -12,7 +12,7 @@ import math
 import numbers
 import sys
 import warnings
-from collections.abc import Callable, KeysView, Sequence
+from collections.abc import Callable, KeysView, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, ParamSpec
 
@@ -261,6 +261,9 @@ def _options(label: str, options: Any) -> Sequence[Any]:
         raise WrongArgument(f"{label}: the options must be a list, not {type(options).__name__}")
     if isinstance(options, AbstractSet) and not isinstance(options, KeysView):
         raise BadSearchSpace(f"{label}: the options must have an order, which a {type(options).__name__} has not")
+    if isinstance(options, (str, bytes, Mapping)) and options:
+        what = "keys of a dict" if isinstance(options, Mapping) else "letters of a text"
+        warnings.warn(f"{label}: the options are the {what}: give them as a list", UserWarning, stacklevel=4)
     return list(options)
 
 

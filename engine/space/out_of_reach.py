@@ -30,7 +30,7 @@ def refuse_out_of_reach(expression: Apply) -> None:
             if label is not None:
                 kind = type(node.obj).__name__
                 raise BadSearchSpace(
-                    f"{label}: is within a {kind}, where no hyperparameter is looked for", label=label,
+                    f"{label}: is within an object of type {kind}, where no hyperparameter is looked for", label=label,
                     hint=f"use a dict, list or tuple in the space, and make the {kind} of it in the objective",
                 )  # fmt: skip
 

@@ -3,7 +3,7 @@
 import collections
 import datetime as dt
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -91,6 +91,27 @@ def test_a_list_of_losses_is_told_how_to_be_meant() -> None:
     with pytest.raises(InvalidLoss) as caught:
         search(lambda x: [x, 1 - x])
     assert "for several losses pass objectives=2" in caught.value.hint
+
+
+async def waits(x: float) -> float:
+    return x
+
+
+def yields(x: float) -> Iterator[float]:
+    yield x
+
+
+@pytest.mark.parametrize(
+    ("objective", "hint"),
+    [
+        (waits, "asyncio.run"), (yields, "do not yield"), (lambda x: [x], "the number in it"),
+        (lambda x: np.array([x]), "the number in it"),
+    ],
+)  # fmt: skip
+def test_what_is_nearly_a_loss_is_told_what_to_return(objective: Any, hint: str) -> None:
+    with pytest.raises(InvalidLoss) as caught:
+        search(objective)
+    assert hint in caught.value.hint
 
 
 def test_when_all_fail_the_message_says_how_many_and_of_what_most() -> None:

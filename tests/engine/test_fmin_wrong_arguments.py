@@ -27,6 +27,7 @@ def search(fn: Any = lambda config: 1.0, space: Any = SPACE, **options: Any) -> 
         ("fn", None), ("fn", 5), ("fn", "pkg.mod:f"), ("early_stop_fn", 5), ("early_stop_fn", True),
         ("retries", 5), ("retries", ["failed"]), ("executor", ThreadPoolExecutor),
         ("show_progressbar", "no"), ("show_progressbar", np.ones(2)), ("trials_save_file", "/nowhere/trials.pkl"),
+        ("loss_threshold", float("nan")),
     ],
 )  # fmt: skip
 def test_an_argument_of_a_wrong_kind_is_refused_by_its_name(option: str, wrong: Any, trials: Trials) -> None:

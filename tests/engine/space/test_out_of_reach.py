@@ -45,7 +45,9 @@ class Holder:
 )  # fmt: skip
 def test_a_hyperparameter_within_an_object_is_refused_by_name(holder: Any) -> None:
     for space in (holder, {"x": hp.uniform("x", 0, 1), "o": holder}, hp.choice("c", [1, {"o": holder}])):
-        with pytest.raises(BadSearchSpace, match=rf"^lr: is within a {type(holder).__name__}") as refused:
+        with pytest.raises(
+            BadSearchSpace, match=rf"^lr: is within an object of type {type(holder).__name__}"
+        ) as refused:
             compile_space(space)
         assert refused.value.values["label"] == "lr"
     with pytest.raises(BadSearchSpace, match=r"^lr: "):
