@@ -79,6 +79,10 @@ class NoReadModels:
         """Return no documents."""
         return [], None
 
+    def stored(self, exp: str) -> tuple[list[bytes], Document | None]:
+        """Return no documents."""
+        return [], None
+
     def counts(self, exp: str) -> tuple[dict[str, int], dict[str, int]]:
         """Return no counts."""
         return {}, {}

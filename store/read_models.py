@@ -6,13 +6,14 @@ import contextlib
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import bson
 import pymongo
 from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 from pymongo.read_concern import ReadConcern
 
+from hstore.store.document_cursor import split
 from hstore.store.events import TABLE_CODEC, Document, Requeued
 from hstore.store.experiment_outline import Outline, read_outline
 from hstore.store.fold import HELD, UNFINISHED, UNREADABLE, Trial
@@ -294,7 +295,13 @@ class ReadModels:
 
     def shown(self, exp: str) -> tuple[list[Document], Document | None]:
         """Return the documents of the trials of *exp*, and the document of *exp* if there is one, as they are."""
-        trials = self._retrying(lambda: list(self._trials.find({"exp": exp})))
+        trials, about = self.stored(exp)
+        return [bson.decode(raw, TABLE_CODEC) for raw in trials], about
+
+    def stored(self, exp: str) -> tuple[list[bytes], Document | None]:
+        """Return the same, those of the trials as BSON, which takes a fraction of the memory."""
+        batches = self._trials.find_raw_batches
+        trials = self._retrying(lambda: [raw for batch in batches({"exp": exp}) for raw in split(cast("bytes", batch))])
         return trials, self._retrying(lambda: self._experiments.find_one({"_id": exp}))
 
     def counts(self, exp: str) -> tuple[dict[str, int], dict[str, int]]:

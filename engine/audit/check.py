@@ -6,7 +6,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
 from hstore.engine.audit.whole_log import WholeLog, read_whole
@@ -14,6 +14,8 @@ from hstore.store.composing import process_of
 from hstore.store.errors import HstoreError
 from hstore.store.events import (
     CAUSES,
+    CODEC,
+    TABLE_CODEC,
     Cancelled,
     Changed,
     Created,
@@ -165,9 +167,13 @@ def _is_over(state: State) -> bool:
     return state.status == "finished" and not is_ending
 
 
-def _shown(store: Store, name: str) -> tuple[list[Document], Document | None] | None:
-    """Return the read models of trials and experiment; None where there are none."""
-    return store.models.shown(name) if store.is_durable else None
+Shown: TypeAlias = tuple[list[bytes], Document | None]
+"""The read models of trials, as BSON since they are all kept, and that of the experiment."""
+
+
+def _shown(store: Store, name: str) -> Shown | None:
+    """Return the read models; None where there are none."""
+    return store.models.stored(name) if store.is_durable else None
 
 
 # -- the chains -----------------------------------------------------------------------------------------------
@@ -205,9 +211,8 @@ def _check_places(log: WholeLog) -> Iterator[Violation]:
 
 def _check_acknowledged(log: WholeLog, acknowledged: Iterable[UUID]) -> Iterator[Violation]:
     there = {event.id for event in log.events}
-    for id in acknowledged:
-        if id not in there:
-            yield Violation(kind="missing", message=f"event {id} was acknowledged and is not in the log")
+    for id in (id for id in acknowledged if id not in there):
+        yield Violation(kind="missing", message=f"event {id} was acknowledged and is not in the log")
 
 
 def _check_chain(tid: int, chain: Sequence[Event], retries: Mapping[str, Any], is_over: bool) -> Iterator[Violation]:
@@ -342,14 +347,17 @@ def _check_replay(store: Store, log: WholeLog, on_progress: Callable[[int], obje
         )  # fmt: skip
 
 
-def _check_models(shown: tuple[list[Document], Document | None], state: State, is_over: bool) -> Iterator[Violation]:
+def _check_models(shown: Shown, state: State, is_over: bool) -> Iterator[Violation]:
     """Compare the read models with those that the log gives, as MongoDB holds them."""
+    import bson
+
     from hstore.store.model_documents import EXPERIMENT_FIELDS, TRIAL_FIELDS, experiment_document, trial_document
 
-    trials, experiment = shown
-    there = {tid if isinstance(tid := document.get("tid"), int) else repr(tid): document for document in trials}
+    raws, experiment = shown
+    tids = (bson.decode(raw, TABLE_CODEC).get("tid") for raw in raws)
+    there = {tid if isinstance(tid, int) else repr(tid): raw for tid, raw in zip(tids, raws, strict=True)}
     for tid, trial in sorted(state.trials.items()):
-        found = there.pop(tid, None)
+        found = bson.decode(there.pop(tid), TABLE_CODEC) if tid in there else None
         ver = -1 if found is None else _number(found.get("ver"))
         if found is None or ver < trial.ver:
             if is_over:
@@ -377,8 +385,6 @@ def _number(stored: object) -> int:
 def _different(found: Document, wanted: Document, fields: Iterable[str]) -> str:
     """Return the names of *fields* that are not as they should be; numbers, NaN too, are compared as BSON."""
     import bson
-
-    from hstore.store.events import CODEC
 
     def stored(value: Any) -> bytes:
         return bson.encode({"": value}, codec_options=CODEC)
