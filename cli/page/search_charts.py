@@ -110,7 +110,11 @@ class SearchCharts:
         if x is None or y is None:
             few = columns["outcome"].count("ok") < FEWEST
             x, y = (labels * 2)[:2] if few and len(labels) > 1 else two_labels(columns, x, y, 0)
-        return _item(label_charts.contour(contour_data(columns, x, y), theme)) | {"x": x, "y": y, "labels": labels}
+        chosen: Chart = {"x": x, "y": y, "labels": labels}
+        try:
+            return _item(label_charts.contour(contour_data(columns, x, y), theme)) | chosen
+        except InvalidValue as error:
+            return {"why": str(error)} | chosen  # other labels can be chosen
 
     def _parallel(self, theme: str, names: Sequence[str], asked: Mapping[str, str]) -> Chart:
         data = slice_data(self.columns(names[0], asked.get("at", "")))

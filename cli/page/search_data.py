@@ -12,7 +12,7 @@ from pymongo.errors import OperationFailure
 from hstore.cli.notes_text import said_in
 from hstore.cli.page.evidence import Evidence
 from hstore.cli.page.past import Past
-from hstore.cli.page.screen_points import ScreenPoints, window_of
+from hstore.cli.page.screen_points import window_of
 from hstore.cli.page.search_charts import SearchCharts
 from hstore.cli.page.trial_rows import SORTS, STATES, TableQuery, collection, columns_json, find_rows, labels_of
 from hstore.cli.page.watch import Watches
@@ -108,8 +108,7 @@ class SearchData:
         window, at = window_of(asked), asked.get("at", "")
         if not at:
             return self.watches(name).columns(window)
-        head, rows = self.past.rows(name, at)
-        return columns_json(0, head, ScreenPoints(rows), window)
+        return columns_json(0, *self.past.points(name, at), window)
 
     def facts(self, name: str) -> dict[str, Any]:
         """Return what people said of the search itself, `notes` and `tags`, and the number of the last message."""

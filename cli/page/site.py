@@ -180,8 +180,8 @@ class Site:
         """Do what a person asks for; see `actions.act`."""
         try:
             wanted = await request.json()
-        except ValueError:
-            raise InvalidValue("the request is not JSON") from None
+        except (ValueError, RecursionError):
+            raise InvalidValue("the request is not JSON, or nested too deeply") from None
         return _json(await run_in_threadpool(act, self.store.for_thread(), wanted))
 
     # -- files ------------------------------------------------------------------------------------------------

@@ -241,6 +241,8 @@ def _of_state(state: str) -> Document:
 
 
 def _matches(text: str) -> Document:
+    if "\0" in text:
+        raise InvalidValue("no text of a trial has a null character")
     if text.isdecimal() and len(text) < 16:
         return {"tid": int(text)}
     compared = _COMPARED.fullmatch(text)

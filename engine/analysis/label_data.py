@@ -135,13 +135,30 @@ def sampled_by_rank(data: SliceData, most: int) -> list[int]:
 
 
 def two_labels(search: Any, x: str | None, y: str | None, loss: int) -> tuple[str, str]:
-    """Return *x* and *y*, for those that are None the most important labels; `InvalidValue` if there are none."""
+    """Return *x* and *y*, for those that are None the most important labels that trials have together.
+
+    Raises `InvalidValue` if there are none.
+    """
+    if x and y:
+        return x, y
     order = [each["label"] for each in importance(search, loss=loss, resamples=0)]
-    wanted = [label for label in order if label not in (x, y)]
-    found = [x or (wanted.pop(0) if wanted else None), y or (wanted.pop(0) if wanted else None)]
-    if found[0] is None or found[1] is None:
+    chosen = x or y or (order[0] if order else None)
+    others = [label for label in order if label != chosen]
+    if chosen is None or not others:
         raise InvalidValue("a contour is of two labels, and the search has fewer")
-    return found[0], found[1]
+    columns = columns_of(search)
+    is_ok = np.array([outcome == "ok" for outcome in columns["outcome"]])
+    active = {
+        column["label"]: is_ok & np.array([value is not None for value in column["values"]])
+        for column in columns["labels"]
+    }
+    # Labels of options that exclude each other are in no trial together.
+    other = (
+        next((label for label in others if (active[chosen] & active[label]).any()), others[0])
+        if chosen in active
+        else others[0]
+    )
+    return (chosen, other) if y is None else (other, chosen)
 
 
 def _ranks(columns: TrialColumns, losses: Sequence[float | None]) -> list[float | None]:

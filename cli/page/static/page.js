@@ -182,8 +182,8 @@ export const onTap = (chart, name, column, open) => {
 export const lossRange = (losses, isWhole, ninth) => {
   const finite = losses.filter(Number.isFinite).sort((a, b) => a - b);
   if (!finite.length) return null;
-  const low = finite[0];
-  let high = finite.at(-1);
+  const low = Math.max(finite[0], -1e300);  // the difference of two greater ones may be none of the numbers
+  let high = Math.min(finite.at(-1), 1e300);
   const common = ninth ?? finite[Math.floor(0.9 * (finite.length - 1))];
   if (!isWhole && finite.length >= 10 && high - low > 4 * (common - low) && common > low) high = common + (common - low) / 2;
   const margin = (high - low || Math.abs(high) || 1) * 0.06;

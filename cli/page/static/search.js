@@ -207,6 +207,7 @@ const slider = moment(async (at) => {
   const before = state.at;
   if (at === before) return slider.said(at, head.moment, head.trials);
   state.at = at;
+  byId("moment-text").textContent = at ? "reading the log …" : "now";
   try {
     await load();
   } catch (error) {

@@ -28,6 +28,7 @@ from hstore.engine.analysis.importance import importance as importance_of
 from hstore.engine.analysis.label_data import contour_data, sampled_by_rank, slice_data, two_labels
 from hstore.engine.analysis.label_scale import jittered, spread
 from hstore.engine.analysis.loss_data import cut
+from hstore.engine.analysis.short_labels import short_labels
 from hstore.engine.analysis.trial_columns import OUTCOMES, LabelColumn, experiment_of
 
 _COLUMNS = 4
@@ -57,7 +58,7 @@ def importance(search: Any, *, quantile: float = 0.1, loss: int = 0, on: Any = N
         part = "" if each["active"] == 1.0 else f", active in {each['active']:.0%}"
         axes.annotate(f"{each['importance']:.2f}{part}", (max(each["high"], each["importance"]), row),
                       xytext=(5, 0), textcoords="offset points", va="center", fontsize="small")  # fmt: skip
-    axes.set_yticks(rows, [titled(printable_short(each["label"], 28)) for each in labels])
+    axes.set_yticks(rows, [titled(text) for text in short_labels([each["label"] for each in labels], 28)])
     most = max((max(each["high"], each["importance"]) for each in labels), default=1.0)
     axes.set(xlabel="share of what decides whether a trial is among the best "
              f"{quantile:.0%}", xlim=(0.0, 1.3 * most), title=titled(experiment_of(search).name))  # fmt: skip
@@ -195,7 +196,9 @@ def parallel(
     if any(has_inactive):
         axes.text(-0.45, _BELOW, "inactive", ha="left", va="center", fontsize="small", color="#444444")
     axes.set(xlim=(-0.5, len(columns) - 0.5), ylim=(_BELOW - 0.08 if any(has_inactive) else -0.06, 1.06), yticks=[])
-    axes.set_xticks(range(len(columns)), [titled(printable_short(column["label"], 18)) for column in columns])
+    axes.set_xticks(
+        range(len(columns)), [titled(text) for text in short_labels([column["label"] for column in columns], 18)]
+    )
     if len(columns) > 6:
         axes.tick_params(axis="x", rotation=30)
     for side in axes.spines.values():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bokeh.models import BasicTickFormatter, ColumnDataSource, FixedTicker, HoverTool, PlainText, Range1d, TapTool
@@ -12,8 +12,9 @@ from bokeh.plotting import figure
 
 from hstore.engine.analysis.interactive.palette import PALETTES, Palette
 from hstore.engine.analysis.label_scale import LabelScale
+from hstore.engine.analysis.short_labels import middle_cut, short_labels
 from hstore.engine.analysis.trial_columns import LabelColumn
-from hstore.store.terminal_text import printable, shortened
+from hstore.store.terminal_text import printable
 
 HEIGHT = 300
 TOOLS = "pan,wheel_zoom,box_zoom,reset,save"
@@ -25,6 +26,8 @@ MARKS = {
 _TICK_LETTERS = 14
 _MOST_TICKS = 24
 _MANY = 2000
+WIDEST = 1e300
+"""Where an axis ends: the difference of two losses that are greater may be none of the numbers."""
 
 
 def palette_of(theme: str) -> Palette:
@@ -42,9 +45,9 @@ def chart(
         "height": height, "sizing_mode": "stretch_width", "tools": TOOLS, "output_backend": "webgl",
         "toolbar_location": "above", "active_drag": "box_zoom", **options,
     })  # fmt: skip
-    for axis, name in ((made.xaxis, x), (made.yaxis, y)):
+    for axis, name, room in ((made.xaxis, x, 44), (made.yaxis, y, max(24, height // 8))):
         if name:
-            axis.axis_label = PlainText(text=label(name, 80))
+            axis.axis_label = PlainText(text=label(name, room))
     if x == "trial":  # a number that people look up, not a quantity: 20000, not 2.000e+4
         made.xaxis.formatter = BasicTickFormatter(use_scientific=False)
     return made
@@ -104,9 +107,23 @@ def outcome_color(outcome: str, palette: Palette) -> str:
 
 
 def label(text: str, length: int = 40) -> str:
-    """Return *text* in one line, cut to *length*, that Bokeh does not take for mathematics."""
-    shown = shortened(printable(text), length)
-    return f"\u200b{shown}" if shown.startswith(("$$", r"\[", r"\(")) else shown
+    """Return *text* in one line, cut in its middle to *length*, that Bokeh does not take for mathematics."""
+    shown = middle_cut(printable(text), length)
+    for sign in ("$$", r"\[", r"\("):  # wherever they are in it
+        shown = shown.replace(sign, f"{sign[0]}\u200b{sign[1]}")
+    return shown
+
+
+def labels_on_axis(texts: Sequence[str], length: int) -> list[str]:
+    """Return *texts* for one axis, each in at most *length* columns, all different; see `label`."""
+    return [label(text, 2 * length) for text in short_labels(texts, length)]
+
+
+def range_over(low: float, high: float, share: float = 0.06) -> Any:
+    """Return the range from *low* to *high*, with a margin of that *share*, at most as wide as Bokeh can draw."""
+    low, high = max(low, -WIDEST), min(high, WIDEST)
+    margin = share * (high - low or abs(high) or 1.0)
+    return Range1d(start=low - margin, end=high + margin)
 
 
 def axis_type(column: LabelColumn) -> str:
@@ -127,7 +144,8 @@ def finish_axis(made: Any, which: str, scale: LabelScale, palette: Palette) -> N
         options = column["options"]
         shown = range(0, len(options), max(1, math.ceil(len(options) / _MOST_TICKS)))
         axis.ticker = FixedTicker(ticks=list(shown))
-        axis.major_label_overrides = {n: label(options[n], _TICK_LETTERS) for n in shown}
+        texts = labels_on_axis([options[n] for n in shown], _TICK_LETTERS)
+        axis.major_label_overrides = dict(zip(shown, texts, strict=True))
         if which == "x" and (len(options) > 4 or max(map(len, options)) > 7):
             axis.major_label_orientation = 0.6
     if not scale.has_band:

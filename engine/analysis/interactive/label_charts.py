@@ -14,15 +14,18 @@ from hstore.engine.analysis.importance import LabelImportance
 from hstore.engine.analysis.interactive.chart_parts import (
     HEIGHT,
     MARKS,
+    WIDEST,
     axis_type,
     chart,
     finish,
     finish_axis,
     label,
+    labels_on_axis,
     mark_size,
     outcome_color,
     palette_of,
     range_of,
+    range_over,
     source,
     taps,
     tooltips,
@@ -33,7 +36,7 @@ from hstore.engine.analysis.label_scale import LabelScale, jittered, spread
 from hstore.engine.analysis.loss_data import cut
 from hstore.engine.analysis.trial_columns import OUTCOMES, LabelColumn
 
-MOST_LABELS = 24
+MOST_LABELS = 40
 MOST_TRIALS = 3000
 """In a slice: all of the best third of that, and of the rest every n-th."""
 MOST_LINES = 600
@@ -49,7 +52,7 @@ def importance(labels: Sequence[LabelImportance], theme: str = "light", quantile
     shown = labels[:MOST_LABELS]
     n = len(shown)
     made = chart(
-        f"share of what decides whether a trial is among the best {quantile:.0%}", "", palette, height=90 + 26 * n,
+        f"share in being among the best {quantile:.0%}", "", palette, height=90 + 26 * n,
         x_range=Range1d(start=0, end=1.08 * max([0.1, *(max(e["high"], e["importance"]) for e in shown)])),
         y_range=Range1d(start=-0.6, end=n - 0.4),
     )  # fmt: skip
@@ -67,7 +70,7 @@ def importance(labels: Sequence[LabelImportance], theme: str = "light", quantile
         head.size, head.line_color = 6, palette.text
     made.add_layout(whisker)
     made.yaxis.ticker = FixedTicker(ticks=rows)
-    made.yaxis.major_label_overrides = {at: label(e["label"], 28) for at, e in zip(rows, shown, strict=True)}
+    made.yaxis.major_label_overrides = dict(zip(rows, labels_on_axis([e["label"] for e in shown], 28), strict=True))
     lines = [("", "@label"), ("share", "@share{0.000}"), ("from", "@low{0.000}"), ("to", "@high{0.000}")]
     tooltips(made, [drawn], [*lines, ("active in", "@active{0 %}")])
     made.ygrid.visible = False
@@ -94,7 +97,9 @@ def _slice(data: SliceData, column: LabelColumn, theme: str) -> Any:
     order = LinearColorMapper(palette=SCALE, low=0, high=max(data["tid"], default=0) + 1)
     finite = [loss for loss in data["loss"] if loss is not None]
     least, most = (min(finite), max(finite) if top is None else top) if finite else (0.0, 1.0)
+    least, most = max(least, -WIDEST), min(most, WIDEST)
     edge = least - 0.06 * (most - least or abs(most) or 1.0)  # where trials without a loss are marked
+    made.y_range = range_over(edge, most)
     for outcome in OUTCOMES:
         is_over = outcome != "unfinished"
         mine = [
@@ -202,7 +207,8 @@ def parallel(data: SliceData, theme: str = "light") -> Any:
     tooltips(made, [drawn], [("trial", "@tid"), ("loss", "@loss")])
     if lines:
         made.line(list(range(n)), lines[-1], color=palette.best, line_width=3)
-    for place, column in enumerate(columns):
+    names = labels_on_axis([column["label"] for column in columns], 24)
+    for place, (column, name) in enumerate(zip(columns, names, strict=True)):
         made.line([place, place], [0, 1], color=palette.text, line_width=1)
         ticks = _ticks(column)
         look = {"text_font_size": "11px", "text_color": palette.text, "text_baseline": "middle"}
@@ -210,7 +216,6 @@ def parallel(data: SliceData, theme: str = "light") -> Any:
             [place] * len(ticks), [at for at, _ in ticks], [text for _, text in ticks], x_offset=4,
             background_fill_color=palette.ground, background_fill_alpha=0.6, **look,
         )  # fmt: skip
-        name = label(column["label"], 24)
         made.text([place], [1.06], [name], text_font_style="bold", text_align="left", angle=0.3, **look)
     if has_inactive:
         made.text([-0.2], [BELOW], ["inactive"], text_font_size="11px", text_color=palette.text, text_baseline="middle")

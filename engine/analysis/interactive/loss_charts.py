@@ -15,6 +15,7 @@ from hstore.engine.analysis.interactive.chart_parts import (
     finish,
     label,
     palette_of,
+    range_over,
     source,
     taps,
     tooltips,
@@ -39,9 +40,7 @@ def history(data: HistoryData = EMPTY, theme: str = "light", *, is_log: bool = F
     if finite and is_log:
         made.y_range = Range1d(start=min(finite) / 1.2, end=max(finite) * 1.2)
     elif finite:
-        least, most = min(finite), max(finite) if top is None else top
-        margin = 0.06 * (most - least or abs(most) or 1.0)
-        made.y_range = Range1d(start=least - margin, end=most + margin)
+        made.y_range = range_over(min(finite), max(finite) if top is None else top)
     edge = made.y_range.end if finite else 1.0
     for kind, mark in KINDS.items():
         rows = [
@@ -84,9 +83,8 @@ def comparison(
     )  # fmt: skip
     seen = [value for each in histories for value in each["best"] if value is not None]
     if seen and not is_log:
-        most = cut(seen) or max(seen)
-        margin = 0.06 * (most - min(seen) or abs(most) or 1.0)
-        made.y_range = Range1d(start=min(seen) - margin, end=most + margin)
+        top = cut(seen)
+        made.y_range = range_over(min(seen), max(seen) if top is None else top)
     if quartiles is not None:
         columns = {
             "tid": [n - 1 for n in quartiles["trials"]],
@@ -112,8 +110,9 @@ def edf(found: Sequence[DistributionData], theme: str = "light") -> Any:
     palette = palette_of(theme)
     made = chart("loss", "part of the trials", palette, y_range=Range1d(start=0.0, end=1.02))
     every = [loss for data in found for loss in data["loss"]]
-    if (most := cut(every)) is not None:
-        made.x_range = Range1d(start=min(every) - 0.03 * (most - min(every)), end=most)
+    if every:
+        top = cut(every)
+        made.x_range = range_over(min(every), max(every) if top is None else top, 0.03)
     for n, data in enumerate(found):
         drawn = made.step(
             "loss", "share", source=source({"loss": data["loss"], "share": data["share"]}), mode="after", line_width=2,

@@ -89,6 +89,9 @@ def test_writes_come_from_the_page_itself_and_are_json(page: Page, search: Exper
         assert page.act({"Content-Type": kind}, **wanted).status == 415
     assert page.act({"Cookie": None}, **wanted).status == 401
     assert page.act(why="x" * 70_000, **wanted).status == 413
+    sent = {"Origin": f"http://{page.host}", "Content-Type": "application/json"}
+    for body in ("", "x", "[" * 30_000):
+        assert page.ask("POST", "/api/act", sent, body).status == 400
     assert page.get("/api/act", **wanted).status == 405
     assert not search.refresh()
     assert page.act(why=SCRIPT, **wanted).data == {"written": ["paused"], "status": "paused", "running": []}

@@ -179,6 +179,10 @@ def test_each_chart_is_drawn_or_says_why_not(shared: tuple[Store, Page], search:
     assert shared[1].get("/api/chart", kind="nix", name=search.name).status == 400
 
 
+def test_what_no_text_holds_is_not_searched_for(shared: tuple[Store, Page], search: Experiment) -> None:
+    assert shared[1].get("/api/trials", name=search.name, text="a\0b").status == 400
+
+
 def test_a_search_is_shown_as_a_decision_knew_it(shared: tuple[Store, Page], search: Experiment) -> None:
     page, name = shared[1], search.name
     told = page.get("/api/columns", name=name, at="3").data
@@ -191,6 +195,18 @@ def test_a_search_is_shown_as_a_decision_knew_it(shared: tuple[Store, Page], sea
     assert [row["tid"] for row in rows] == [2, 1, 0]
     assert page.get("/api/columns", name=name, at="9").status == 404
     assert page.get("/api/columns", name=name, at="yesterday").status == 400
+
+
+def test_of_a_huge_search_the_first_decisions_are_shown(
+    shared: tuple[Store, Page], search: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hstore.cli.page.past.MOST_TRIALS", 3)
+    page, name = shared[1], search.name
+    told = page.get("/api/columns", name=name, at="2").data
+    assert (told["tid"], told["head"]["best"]["tid"]) == ([0, 1], 0)
+    assert [row["tid"] for row in page.get("/api/trials", name=name, asof="2").data["rows"]] == [1, 0]
+    for at in ("3", "1s-ago"):
+        assert "as of a decision below 3" in page.get("/api/columns", name=name, at=at).data["error"]
 
 
 def test_the_log_is_verified_and_two_searches_are_compared(shared: tuple[Store, Page], search: Experiment) -> None:

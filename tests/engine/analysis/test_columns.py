@@ -9,7 +9,7 @@ import pytest
 
 import hstore
 from hstore import Trials, fmin, hp, rand
-from hstore.engine.analysis.label_data import contour_data, places, slice_data
+from hstore.engine.analysis.label_data import contour_data, places, slice_data, two_labels
 from hstore.engine.analysis.loss_data import edf_data, history_data, pareto_data, quantiles_data
 from hstore.engine.analysis.run_data import curves_data, timeline_data
 from hstore.engine.analysis.trial_columns import columns_of, label_column
@@ -99,6 +99,16 @@ def test_slices_rank_the_ranked_trials_and_place_values_on_the_scale_of_the_prio
         assert (place is None) == (value is None)
         if value is not None:
             assert place == pytest.approx((math.log(value) + 3) / 6)
+
+
+def test_labels_of_options_that_exclude_each_other_are_no_contour() -> None:
+    space = {"model": hp.choice("model", [{"C": hp.uniform("C", 0, 1)}, {"depth": hp.uniform("depth", 0, 1)}])}
+    found = search(lambda point: point["model"].get("C", 1) + point["model"].get("depth", 1), 60, space)
+    for x, y in ((None, None), ("C", None), (None, "depth")):
+        chosen = two_labels(found, x, y, 0)
+        assert contour_data(found, *chosen)["field"]
+        assert (x or chosen[0], y or chosen[1]) == chosen
+    assert set(two_labels(found, None, None, 0)) != {"C", "depth"}
 
 
 def test_a_contour_is_low_where_the_good_trials_are() -> None:
