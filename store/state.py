@@ -240,9 +240,13 @@ class State:
         """Return `best`, or raise `AllTrialsFailed`."""
         best = self.best
         if best is None:
-            hint = "it has several losses: see `pareto`" if self.pareto else ""
+            if self.pareto:
+                raise AllTrialsFailed(
+                    f"{self.exp!r} has several losses, and no single best trial: {len(self.pareto)} on the Pareto front",
+                    hint=f"`hstore show {self.exp}` lists them; in Python see `pareto`",
+                )
             said = failures.summary(trial for _, trial in sorted(self.trials.items()))
-            raise AllTrialsFailed(f"no trial of {self.exp!r} finished with a usable loss{said}", hint=hint)
+            raise AllTrialsFailed(f"no trial of {self.exp!r} finished with a usable loss{said}")
         return best
 
     def take(self, events: Iterable[Event]) -> None:
