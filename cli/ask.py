@@ -159,6 +159,7 @@ def asked(session: Session, experiment: str, token: str) -> Iterator[tuple[Searc
     """Yield the search *experiment*, and the trial of it that *token* names."""
     from hstore.engine.ask_tell import search
 
+    session.store.experiment(experiment, only=())  # raises that there is none, and where to look
     with search(experiment=experiment, store=session.store) as opened:
         yield opened, opened.asked(token)
 

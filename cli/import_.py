@@ -134,7 +134,7 @@ def _import_studies(session: Session, url: str, studies: tuple[str, ...], name: 
     from hstore.cli.optuna_copies import copies, left_out
     from hstore.cli.table import render, text
 
-    found = copies().optuna_storage(url)
+    found = copies().optuna_storage(url, is_new=False)
     names = list(studies) or copies().study_names(found)
     if name is not None and len(names) != 1:
         raise click.UsageError(f"--name is for one study, not for {len(names)}: choose it with --study")

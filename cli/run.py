@@ -287,7 +287,7 @@ class CommandTrials:
 
         for value in numbers(self.report, text) if self.report is not None else []:
             last = trial.last_report
-            trial.report_if_held(0 if last is None else last[0] + 1, self.sign * value)
+            trial.report(0 if last is None else last[0] + 1, self.sign * value)
         return self._is_to_end(trial)
 
     def _folder(self, tid: int) -> Path:

@@ -86,16 +86,14 @@ class AskedTrial:
         return attempt.is_held(self._search.experiment, self._taken)
 
     def report(self, step: int, value: float) -> None:
-        """Record *value* at *step*, such as the loss after an epoch: smaller is better. See `Ctrl.report`."""
-        with self._search.locked():
-            self._ctrl.report(step, value)
-            self._search.driver.extend(self._taken)
+        """Record *value* at *step*, such as the loss after an epoch: smaller is better. See `Ctrl.report`.
 
-    def report_if_held(self, step: int, value: float) -> None:
-        """Do what `report` does, unless the trial has ended, or was queued again: it would raise then."""
+        Nothing is recorded of a trial that has ended, or was queued again meanwhile; `should_stop` says so.
+        """
         with self._search.locked(), suppress(Conflict):
             if self.is_held:
-                self.report(step, value)
+                self._ctrl.report(step, value)
+                self._search.driver.extend(self._taken)
 
     def should_stop(self) -> bool:
         """Return whether the pruner stops the trial, or its result is not wanted any more. See `Ctrl.should_stop`."""

@@ -91,8 +91,9 @@ class Api:
         ]
 
     async def _answer(self, call: Call, request: Request) -> Response:
-        given = _query(request) if call.method == "GET" else _body(await request.body())
-        values = read_fields(call.fields, given)
+        is_query = call.method == "GET"
+        given = _query(request) if is_query else _body(await request.body())
+        values = read_fields(call.fields, given, is_query=is_query)
 
         def run() -> bytes:
             return json.dumps(for_json(call.run(**values)), separators=(",", ":")).encode()

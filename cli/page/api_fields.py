@@ -74,8 +74,6 @@ def whole(name: str, says: str, example: int, *, least: int, most: int, **more: 
     def read(value: Any) -> int:
         if isinstance(value, float) and value.is_integer():  # 1.0 and 1 are the same number in JSON
             value = int(value)
-        if isinstance(value, str) and value.isascii() and value.removeprefix("-").isdecimal() and len(value) < 20:
-            value = int(value)
         if type(value) is int and least <= value <= most:
             return value
         raise ValueError(f"a whole number from {least} to {most}")
@@ -139,8 +137,11 @@ def ranges(name: str, says: str, example: Any, **more: Any) -> Field:
     return Field(name=name, says=says, schema=schema, read=read, example=example, **more)
 
 
-def read_fields(fields: Sequence[Field], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values of *fields* in *given*; raises `InvalidValue` for what is missing, wrong, or no field."""
+def read_fields(fields: Sequence[Field], given: Mapping[str, Any], *, is_query: bool = False) -> dict[str, Any]:
+    """Return the values of *fields* in *given*; raises `InvalidValue` for what is missing, wrong, or no field.
+
+    is_query: whether all of *given* is text, numbers too.
+    """
     known = {field.name: field for field in fields}
     for name in given:
         if name not in known:
@@ -154,11 +155,17 @@ def read_fields(fields: Sequence[Field], given: Mapping[str, Any]) -> dict[str, 
             values[field.name] = field.default
             continue
         try:
-            values[field.name] = field.read(given[field.name])
+            is_number = is_query and field.schema.get("type") == "integer"
+            values[field.name] = field.read(_digits(given[field.name]) if is_number else given[field.name])
         except (ValueError, OverflowError) as error:
             said = f"{field.name} must be {error}, not {given[field.name]!r:.60}"
             raise InvalidValue(said, hint=field.says) from None
     return values
+
+
+def _digits(text: str) -> int | str:
+    is_whole = text.isascii() and text.removeprefix("-").isdecimal() and len(text) < 20
+    return int(text) if is_whole else text
 
 
 MOST_LOSSES = 100

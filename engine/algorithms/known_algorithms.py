@@ -92,7 +92,10 @@ def resolve(algo: Any) -> tuple[Algorithm | CustomAlgorithm, dict[str, Any]]:
         settings = inner.keywords | settings
         inner = inner.func
     if isinstance(inner, Mapping) and "name" in inner:
-        inner, settings = inner["name"], dict(inner.get("settings", {}))
+        given = inner.get("settings") or {}
+        if not isinstance(given, Mapping):
+            raise InvalidValue(f"the settings of an algorithm are {{name: value}}, not {given!r:.60}", path="algo")
+        inner, settings = inner["name"], dict(given)
     if isinstance(inner, str):
         inner = named(inner)
         if not isinstance(inner, Algorithm):

@@ -96,7 +96,7 @@ class HstoreSearch(Searcher):
         losses = self._losses(result)
         step = result.get("training_iteration")
         if trial_id in self._tokens and len(losses) == 1 and isinstance(step, int):
-            self._trial(trial_id).report_if_held(step, losses[0])
+            self._trial(trial_id).report(step, losses[0])
 
     def on_trial_complete(self, trial_id: str, result: Mapping[str, Any] | None = None, error: bool = False) -> None:
         """Record the end of a trial: its metric, or that it failed."""

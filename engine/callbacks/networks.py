@@ -8,15 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hstore.engine.callbacks.reporting import ReportingTrial, base_class, unknown_metric
+from hstore.engine.callbacks.reporting import ReportingTrial, base_class, check_mode, unknown_metric
 
 
 def keras_callback(trial: ReportingTrial, monitor: str = "val_loss", mode: str = "auto") -> Any:
     """Return a callback for `model.fit` of Keras, which reports *monitor* after each epoch in which it is computed.
 
     mode: "min", "max" (the sign is changed), or "auto": "max" for an accuracy and an AUC, as in Keras' EarlyStopping.
-    Raises `InvalidValue` at the end of a training that never computed it.
+    Raises `InvalidValue` for another mode, and at the end of a training that never computed the value.
     """
+    check_mode(mode, "auto", "min", "max")
     is_more_better = mode == "max" or (mode == "auto" and ("acc" in monitor or "auc" in monitor))
 
     class KerasCallback(base_class("Callback", "keras.callbacks", "tensorflow.keras.callbacks")):  # type: ignore[misc]
@@ -49,8 +50,10 @@ def lightning_callback(trial: ReportingTrial, monitor: str = "val_loss", mode: s
 
     monitor: the name under which the module logs it: `self.log("val_loss", loss)`.
     mode: "min", or "max": the sign is changed.
-    Raises `InvalidValue` after a validation that did not log it.
+    Raises `InvalidValue` for another mode, and after a validation that did not log the value.
     """
+
+    check_mode(mode, "min", "max")
 
     class LightningCallback(base_class("Callback", "lightning.pytorch", "pytorch_lightning")):  # type: ignore[misc]
         """Made by `lightning_callback`."""

@@ -36,3 +36,9 @@ def unknown_metric(metric: str | None, known: Iterable[Any], hint: str) -> Inval
     """Return the error for a *metric* that the training does not compute."""
     names = ", ".join(sorted(map(str, known))) or "none"
     return InvalidValue(f"the training computes no metric {metric or 'at all'!r}; it has: {names}", hint=hint)
+
+
+def check_mode(mode: Any, *modes: str) -> None:
+    """Raise `InvalidValue` unless *mode* is one of *modes*: another word would be the wrong direction, unnoticed."""
+    if mode not in modes:
+        raise InvalidValue(f"mode must be {' or '.join(map(repr, modes))}, not {mode!r:.60}", path="mode")

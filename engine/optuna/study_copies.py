@@ -46,11 +46,16 @@ class CopiedStudy:
     """That run, or in an export wait: another copy takes them once they have ended."""
 
 
-def optuna_storage(url: str) -> BaseStorage:
+def optuna_storage(url: str, *, is_new: bool = True) -> BaseStorage:
     """Return Optuna's storage at *url*, such as sqlite:///study.db, or its journal in a file of that path.
 
-    Raises `InvalidValue` if Optuna cannot open it.
+    is_new: whether it may be created. Raises `InvalidValue` if Optuna cannot open it.
     """
+    file = _file_of(url)
+    if not is_new and file is not None and not file.is_file():  # Optuna would make an empty one
+        raise InvalidValue(
+            f"there is no file {str(file)!r} with Optuna's studies", hint="or give a URL, such as sqlite:///study.db"
+        )
     try:
         if "://" in url:
             return optuna.storages.get_storage(url)
@@ -60,6 +65,16 @@ def optuna_storage(url: str) -> BaseStorage:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         shown = f"a storage of {url.partition('://')[0]}" if "://" in url else repr(url)
         raise InvalidValue(f"Optuna cannot open {shown}: {without_secrets(reason, url):.300}") from error
+
+
+def _file_of(url: str) -> Path | None:
+    """Return the file that a journal, or a database of SQLite, is in; None if it is elsewhere."""
+    if "://" not in url:
+        return Path(url)
+    kind, _, place = url.partition("://")
+    name = place.removeprefix("/").partition("?")[0]
+    is_file = kind.partition("+")[0] == "sqlite" and name not in ("", ":memory:") and not name.startswith("file:")
+    return Path(name) if is_file else None
 
 
 def export_study(

@@ -100,6 +100,12 @@ class ExecutorDriver(AskingDriver):
     def _record(self, taken: Reserved, future: cf.Future[Outcome]) -> None:
         try:
             result, seconds = future.result()
+        except cf.BrokenExecutor as error:  # any of those that ran may have ended its process
+            lost = {"error": type(error).__name__, "message": str(error)}
+            trial, created = self.experiment.state.trials[taken.tid], self.experiment.state.created
+            for end in attempt.after(trial, "lost", lost, {} if created is None else created.retries):
+                self.end(taken, end)
+            raise
         except Exception as error:
             self.end(taken, (Failed, taken.tid, {**attempt.failure(error), "final": True}))
             if not self.catch_eval_exceptions:
@@ -119,7 +125,15 @@ def _evaluate(domain: BoundObjective, point: Mapping[str, Any], ctrl: BaseCtrl) 
 
 def _evaluate_pickled(code: bytes, point: Mapping[str, Any], tid: int) -> Outcome:
     """Evaluate in a process of the executor, which unpickles the objective once."""
-    return _evaluate(_unpickled(code), point, SimpleNamespace(tid=tid, last_report=None, is_pruned=False))  # type: ignore[arg-type]
+    ctrl: Any = SimpleNamespace(tid=tid, last_report=None, is_pruned=False)
+    try:
+        return _evaluate(_unpickled(code), point, ctrl)
+    except Exception as error:
+        try:
+            pickle.loads(pickle.dumps(error))
+        except Exception:  # to read it would fail in the other process, and that breaks a pool
+            raise RuntimeError(f"{type(error).__name__}: {error}") from error
+        raise
 
 
 @lru_cache(maxsize=4)

@@ -179,6 +179,16 @@ def test_an_event_loop_asks_and_tells_without_blocking(store: Store) -> None:
         assert sorted(trial.state for trial in search.experiment.trials) == ["done", "done", "done", "failed"]
 
 
+def test_a_report_of_a_trial_that_has_ended_is_not_recorded_and_says_to_stop(store: Store) -> None:
+    with begin(store, max_evals=4) as search:
+        trial = asked(search)
+        trial.report(1, 0.5)
+        trial.tell(1.0)
+        trial.report(2, 0.25)
+        assert trial.should_stop()
+        assert [report.step for report in search.experiment.trials[0].reports] == [1]
+
+
 def test_a_call_that_is_cancelled_while_it_asks_leaves_no_trial_behind(store: Store) -> None:
     async def cancelled() -> None:
         async with begin(store, max_evals=4) as search:

@@ -83,6 +83,8 @@ def test_a_function_of_ones_own_comes_back_as_it_is() -> None:
 
 
 def test_what_is_no_algorithm_is_refused() -> None:
+    with pytest.raises(InvalidValue, match="the settings of an algorithm are"):
+        resolve({"name": "tpe", "settings": 5})
     with pytest.raises(InvalidValue, match="is not an algorithm"):
         resolve(3)
 

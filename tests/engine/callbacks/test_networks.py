@@ -112,6 +112,12 @@ def test_lightning_that_does_not_log_the_value_is_an_error() -> None:
         lightning_trained(lightning_callback(Heard()), [0.5], "train_loss")
 
 
+@pytest.mark.parametrize("callback", [keras_callback, lightning_callback])
+def test_a_mode_that_neither_minimises_nor_maximises_is_refused(callback: Any) -> None:
+    with pytest.raises(InvalidValue, match="mode must be .*, not 'maximize'"):
+        callback(None, "val_loss", mode="maximize")
+
+
 def test_without_the_library_the_callback_is_of_no_class_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "keras.callbacks")
     trial = Heard()

@@ -103,3 +103,11 @@ def test_what_is_in_the_way_of_a_copy_is_named(store: Store) -> None:
         import_study(store, study._storage, "nothing")
     with pytest.raises(InvalidValue, match="Optuna cannot open"):
         optuna_storage("nosuch://server/database")
+
+
+@pytest.mark.parametrize("form", ["{}", "sqlite:///{}"])
+def test_a_file_that_is_not_there_is_named_and_not_made(tmp_path: Path, form: str) -> None:
+    file = tmp_path / "nothing"
+    with pytest.raises(InvalidValue, match=r"there is no file '.*nothing' with Optuna's studies"):
+        optuna_storage(form.format(file), is_new=False)
+    assert not file.exists()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -73,6 +73,30 @@ def test_what_an_objective_raises_is_recorded_and_raised_or_caught(trials: Trial
     search(negative_raises, trials, ThreadPoolExecutor(2), n=30, catch_eval_exceptions=True)
     assert not trials.experiment.state.open
     assert trials.experiment.best.loss is not None
+
+
+def ends_its_process(config: dict[str, float]) -> float:
+    os._exit(1)
+
+
+class OfTwo(Exception):
+    """Pickled, it cannot be read: what its super class was given is not what it takes."""
+
+    def __init__(self, one: str, other: str) -> None:
+        super().__init__(one + other)
+
+
+def raises_what_cannot_be_read(config: dict[str, float]) -> float:
+    raise OfTwo("a", "b")
+
+
+def test_a_pool_that_breaks_leaves_its_trials_queued_and_an_odd_exception_does_not_break_it(trials: Trials) -> None:
+    with pytest.raises(BrokenExecutor):
+        search(ends_its_process, trials, ProcessPoolExecutor(2), n=2)
+    assert {trial.state for trial in trials.experiment.trials} == {"queued"}
+    with pytest.raises(AllTrialsFailed):
+        search(raises_what_cannot_be_read, trials, ProcessPoolExecutor(2), n=2, catch_eval_exceptions=True)
+    assert {trial.error for trial in trials.experiment.trials} == {"RuntimeError: OfTwo: ab"}
 
 
 def test_all_failing_is_all_failing(trials: Trials) -> None:
