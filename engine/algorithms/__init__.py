@@ -1,7 +1,8 @@
 """The search algorithms, one pure function each, and the table of their names."""
 
 from hstore.engine.algorithms import anneal, auto, cmaes, gp, grid, mix, mtpe, qmc, rand, tpe
-from hstore.engine.algorithms.algorithm import Algorithm, Exhausted
+from hstore.engine.algorithms.algorithm import Algorithm
+from hstore.engine.algorithms.exhausted import Exhausted
 from hstore.engine.algorithms.known_algorithms import (
     ALGORITHMS,
     CustomAlgorithm,

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from hstore.engine.algorithms.densities import Densities
+from hstore.engine.algorithms.exhausted import Exhausted
 from hstore.engine.algorithms.history import History
 from hstore.engine.algorithms.recorded_choice import choose_recorded
 from hstore.engine.algorithms.repeated import REPLICATES, plain_replicates, without_replicates
@@ -24,10 +25,6 @@ from hstore.store.errors import InvalidValue
 
 _ASKED = inspect.Parameter.POSITIONAL_OR_KEYWORD
 _ABSENT = object()
-
-
-class Exhausted(Exception):
-    """Raised by an algorithm that has no point left: the search ends, as after an empty list in hyperopt."""
 
 
 @dataclass(frozen=True, repr=False)

@@ -63,7 +63,9 @@ def decide(space: Space, history: History, *, seed: int, n_startup_jobs: int = 5
             return multiobjective.decision(code, rows, history, rng, n_startup_jobs)
         trials = known(history)
         is_begun = len(trials.taken) >= n_startup_jobs and len(trials.with_loss) >= min(n_startup_jobs, FEWEST)
-        model = surrogate(code, rows, trials) if is_begun and len(trials.with_loss) > 1 else None
+        # Where nothing can be chosen, losses that differ say nothing.
+        is_begun = is_begun and len(code) > 0 and len(trials.with_loss) > 1
+        model = surrogate(code, rows, trials) if is_begun else None
         if model is None:
             return Decision(code, rows, trials, None, farthest_first(code, rows[trials.taken], rng))
         criterion = Criterion(

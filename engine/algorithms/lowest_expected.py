@@ -61,7 +61,8 @@ def _noise(points: Sequence[Evaluations], variances: Floats) -> float:
     if are_noisy(points):
         return deviation_of_one(points) or 0.0
     known_ones = variances[np.isfinite(variances) & (variances > 0.0)]
-    return math.sqrt(float(known_ones.mean())) if len(known_ones) else 0.0
+    largest = float(known_ones.max(initial=0.0))
+    return math.sqrt(largest) * math.sqrt(float((known_ones / largest).mean())) if largest else 0.0
 
 
 def _by_model(space: Space, history: History, points: Sequence[Evaluations]) -> list[tuple[float, float]] | None:

@@ -122,7 +122,8 @@ def decision(code: Encoding, rows: Floats, history: History, rng: np.random.Gene
     trials = several(history)
     known = trials.known
     is_begun = len(known.taken) >= n_startup_jobs and len(known.with_loss) >= max(2, min(n_startup_jobs, FEWEST))
-    model = _model(code, rows, trials, _few_losses(trials, rng)) if is_begun else None
+    # Where nothing can be chosen, losses that differ say nothing.
+    model = _model(code, rows, trials, _few_losses(trials, rng)) if is_begun and len(code) else None
     if model is None:
         return Decision(code, rows, known, None, farthest_first(code, rows[known.taken], rng))
     criterion = _criterion(model, known, rows, rng)

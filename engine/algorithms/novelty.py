@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from hstore.engine.algorithms.algorithm import Exhausted
+from hstore.engine.algorithms.exhausted import Exhausted
 from hstore.engine.algorithms.finite import Finite, endless, is_separate, remoteness
 from hstore.engine.algorithms.history import VOID, History
 from hstore.engine.space import Parameter, Point, Space

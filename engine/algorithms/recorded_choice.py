@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from hstore.engine.algorithms.exhausted import Exhausted
 from hstore.engine.algorithms.history import History
 from hstore.engine.algorithms.repeated import REPLICATES, point_of, to_repeat, without_replicates
 from hstore.engine.algorithms.scalarise import describe, is_needed, scalarise
@@ -49,7 +50,8 @@ def choose_recorded(
     """Return what *algorithm* chooses after *history*, by the seed of the decision, and how the log names that.
 
     A history of several losses or with constraints is scalarised first, as suits the algorithm. With the setting
-    `replicates` the best point is evaluated again instead, as long as `to_repeat` says so.
+    `replicates` the best point is evaluated again instead, as long as `to_repeat` says so, also when the algorithm has
+    no point left.
 
     seed: of the decision, as the log records it; the algorithm gets the one that `scalarise` makes of it.
     settings: plain ones, see `Algorithm.plain`.
@@ -62,12 +64,18 @@ def choose_recorded(
         settings = _as_recorded(algorithm, settings, recorded)
     if (tid := to_repeat(space, history, settings.get(REPLICATES, 1))) is not None:
         return RecordedChoice([point_of(space, history, tid)], None, tid)
-    settings = without_replicates(settings)
     scalarised = _scalarisation(algorithm, history) if recorded is None else recorded.get("scalarised")
-    history, seed = _scalarised(history, scalarised, seed)
-    if n is None:
-        return RecordedChoice([algorithm.choose(space, history, seed=seed, **settings)], scalarised)
-    return RecordedChoice(algorithm.choose_all(space, history, n, seed=seed, **settings), scalarised)
+    read, own_seed = _scalarised(history, scalarised, seed)
+    own_settings = without_replicates(settings)
+    try:
+        if n is None:
+            return RecordedChoice([algorithm.choose(space, read, seed=own_seed, **own_settings)], scalarised)
+        return RecordedChoice(algorithm.choose_all(space, read, n, seed=own_seed, **own_settings), scalarised)
+    except Exhausted:
+        tid = to_repeat(space, history, settings.get(REPLICATES, 1), is_exhausted=True)
+        if tid is None:
+            raise
+        return RecordedChoice([point_of(space, history, tid)], None, tid)
 
 
 def recorded_shortfall(

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hstore.engine.algorithms.history import OK, VOID, History
+from hstore.engine.algorithms.history import OK, PENDING, VOID, History
 from hstore.engine.plain_numbers import as_whole
 from hstore.engine.space import Point, Space
 from hstore.store.errors import InvalidValue
@@ -76,7 +76,7 @@ def deviation_of_one(points: Sequence[Evaluations]) -> float | None:
     return math.sqrt(square / sum(len(point.losses) - 1 for point in repeated))
 
 
-def to_repeat(space: Space, history: History, most: int) -> int | None:
+def to_repeat(space: Space, history: History, most: int, *, is_exhausted: bool = False) -> int | None:
     """Return the trial whose point is to be evaluated again; None: a new point is to be chosen.
 
     It is the point with the lowest mean of its evaluations, as long as it has fewer than *most*, pending and failed
@@ -84,15 +84,18 @@ def to_repeat(space: Space, history: History, most: int) -> int | None:
     repeated before the 20th trial, when the leading point is soon another one, and no more than every other trial is a
     repeat; nor is anything with several losses, or once three points were repeated without any difference: the
     objective is deterministic.
+
+    is_exhausted: whether there is no new point. Then a repeat takes the place of none, so it may be any trial, and the
+    point may be one that is being evaluated.
     """
     tid = history.next_tid
-    if most < 2 or history.loss_vectors.shape[1] or tid < _FIRST or tid % _EVERY:
+    if most < 2 or history.loss_vectors.shape[1] or ((tid < _FIRST or tid % _EVERY) and not is_exhausted):
         return None
     points = by_point(history)
     if sum(len(point.losses) > 1 for point in points) >= _ENOUGH and not are_noisy(points):
         return None
     for point in sorted(points, key=lambda point: (point.mean, point.tids[0])):
-        if not point.losses:
+        if not point.losses and not (is_exhausted and (history.kinds[point.tids] == PENDING).any()):
             return None
         if is_whole(space, point_of(space, history, point.tids[0])):
             return point.tids[0] if len(point.tids) < most else None

@@ -60,3 +60,4 @@ def test_without_a_ranked_trial_nothing_is_recommended(n: int) -> None:
 
 def test_losses_beyond_all_measure_are_no_error() -> None:
     assert ask([0.0, 0.0, 1.0, 2.0, 3.0], [1e300, -1e300, 5.0, 6.0, 1.0]).tids
+    assert ask([0.0, 1.0, 2.0], [3.0, 1.0, 2.0], variance=1e308).noise == pytest.approx(1e154)

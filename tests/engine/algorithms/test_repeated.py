@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from hstore import hp
-from hstore.engine.algorithms import ALGORITHMS, choose_recorded
+from hstore.engine.algorithms import ALGORITHMS, Exhausted, choose_recorded
 from hstore.engine.algorithms.history import History
 from hstore.engine.algorithms.repeated import by_point, plain_replicates, to_repeat
 from hstore.engine.space import Space, compile_space
@@ -96,3 +96,51 @@ def test_another_number_of_replicates_is_refused(wrong: Any) -> None:
 def test_the_mean_of_losses_near_the_largest_number_is_a_number() -> None:
     (point,) = by_point(told((0, 1.7e308), (0, 1.7e308)))
     assert np.isfinite(point.mean)
+
+
+@pytest.mark.parametrize("algo", ["auto", "gp", "mtpe", "qmc", "grid"])
+def test_a_small_space_is_tried_once_and_then_the_best_point_again(algo: str) -> None:
+    space = compile_space({"c": hp.choice("c", [0, 1, 2])})
+    history = History(space)
+    again = []
+    for loss in (0.0, 3.0, 5.0, 2.0, 1.0):
+        made = choose_recorded(ALGORITHMS[algo], space, history, seed=len(history), settings={"replicates": 3})
+        again.append(made.replicate_of)
+        history.observe(history.add(made.points[0]), kind="ok", loss=loss)
+    assert again == [None, None, None, 0, 0]
+    with pytest.raises(Exhausted):
+        choose_recorded(ALGORITHMS[algo], space, history, seed=5, settings={"replicates": 3})
+    with pytest.raises(Exhausted):
+        choose_recorded(ALGORITHMS[algo], space, history, seed=5, settings={})
+
+
+def test_of_a_small_space_that_is_being_tried_a_point_is_evaluated_again_meanwhile() -> None:
+    space = compile_space({"c": hp.choice("c", [0, 1])})
+    history = History(space)
+    points = []
+    for seed in range(6):
+        try:
+            made = choose_recorded(ALGORITHMS["auto"], space, history, seed=seed, settings={"replicates": 2})
+        except Exhausted:
+            break
+        points.append(made.points[0]["c"])
+        history.add(made.points[0])
+    assert sorted(points[:2]) == [0, 1]
+    assert points[2:] == points[:1]
+    for tid in range(3):
+        history.observe(tid, kind="error")
+    with pytest.raises(Exhausted):
+        choose_recorded(ALGORITHMS["auto"], space, history, seed=9, settings={"replicates": 5})
+
+
+@pytest.mark.parametrize("algo", ["auto", "gp"])
+@pytest.mark.parametrize("losses", [1, 2])
+def test_a_noisy_loss_of_a_space_without_labels_is_evaluated_all_the_same(algo: str, losses: int) -> None:
+    space = compile_space({})
+    history, rng = History(space), np.random.default_rng(0)
+    for seed in range(20):
+        made = choose_recorded(ALGORITHMS[algo], space, history, seed=seed, settings={})
+        told = rng.normal(size=losses).tolist()
+        one = {"loss": told[0]} if losses == 1 else {"losses": told}
+        history.observe(history.add(made.points[0]), kind="ok", **one)
+    assert len(history) == 20
