@@ -240,6 +240,8 @@ class BundleAttachments:
 class BundleLog(MemoryLog):
     """See `EventLog`: the events of a file, as they are stored there. Nothing can be appended."""
 
+    is_on_disk = True
+
     def __init__(self, raws: Callable[[], Iterator[bytes]], exp: str, attachments: BundleAttachments) -> None:
         super().__init__()
         self._raws, self._attachments, self._exp = raws, attachments, exp

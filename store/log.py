@@ -60,6 +60,9 @@ class EventLog(Protocol):
     `read` that begins later yields it. Chains have no gaps and no place is taken twice.
     """
 
+    is_on_disk: bool
+    """Whether `documents` reads them from somewhere, some at a time."""
+
     def append(self, events: Sequence[Event], *, held: EventIds = NO_EVENTS, is_checked: bool = False) -> None:
         """Make *events* durable in their order; appending the same event again is no error.
 

@@ -19,6 +19,8 @@ from hstore.store.set_aside import Separated
 class MemoryLog:
     """See `EventLog`. Events are kept as they are, so that results may be any object."""
 
+    is_on_disk = False
+
     def __init__(self) -> None:
         self._chains: dict[str, dict[int | None, list[Event]]] = {}
         self._changed = threading.Condition()

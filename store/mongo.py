@@ -49,6 +49,8 @@ class MongoLog:
     A process that forks must open the store anew in the child.
     """
 
+    is_on_disk = True
+
     def __init__(
         self,
         events: Collection[Document],

@@ -13,7 +13,6 @@ from hstore.store.errors import Conflict, InvalidEvent
 from hstore.store.event_documents import from_document, to_document
 from hstore.store.events import Event, Unreadable
 from hstore.store.head import leaf
-from hstore.store.memory import MemoryLog
 from hstore.store.merkle import MerkleTree
 from hstore.store.named_hashes import hashes_in
 from hstore.store.rebuilding import PassingFold, chains
@@ -71,7 +70,7 @@ def original_of(experiment: Experiment) -> Original:
     """
     if not experiment.is_whole:
         store, name = experiment.store, experiment.name
-        if _has_documents(store) and (streamed := _streamed(store, name)) is not None:
+        if store.log.is_on_disk and (streamed := _streamed(store, name)) is not None:
             return streamed
         experiment = store.experiment(name)
     experiment.refresh()
@@ -90,12 +89,6 @@ def original_of(experiment: Experiment) -> Original:
         events=lambda: (readable(each, experiment.store.attachments.get) for each in events_as_they_arrived(events)),
         contents=lambda: {sha256 for event in events for sha256 in hashes_in(to_document(event))},
     )  # fmt: skip
-
-
-def _has_documents(store: Store) -> bool:
-    from hstore.store.bundle import BundleLog
-
-    return not isinstance(store.log, MemoryLog) or isinstance(store.log, BundleLog)
 
 
 def _streamed(store: Store, name: str) -> Original | None:
