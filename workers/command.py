@@ -22,6 +22,12 @@ NUMBER = re.compile(
 )  # "info" holds no infinity
 ALONE = re.compile(rf"(?<![\w.])(?:{NUMBER.pattern})", re.IGNORECASE)
 """A number that is no part of a word, as the 50 of resnet50 is."""
+MOMENT = re.compile(r"\d+(?:[-/:]\d+)+")
+"""A date, a time or a share, such as 2024-11-05, 12:30 and 3/10: none of its numbers is a loss."""
+UNCLEAR = re.compile(r"(?<=\d)_\d|(?<=\b0)x[0-9a-f]|(?<=\d),\d", re.IGNORECASE)
+"""What may go on behind a number: 1_000, 0x1F, and 3,5, which is 3.5 to some. Read in part, they are other numbers."""
+MINUS = str.maketrans({"\u2212": "-"})
+"""The minus of typographers."""
 BETWEEN = re.compile(r"[\s=:\"']*")
 """What may stand between a pattern and the number behind it."""
 STEERING = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)")
@@ -152,7 +158,7 @@ def numbers(pattern: str, text: str) -> list[float]:
     compiled = re.compile(pattern)
     if not compiled.groups:
         compiled = re.compile(pattern, re.IGNORECASE)
-    plain, found = STEERING.sub("", text), []
+    plain, found = STEERING.sub("", text).translate(MINUS), []
     for match in compiled.finditer(plain):
         try:
             found.append(float(_number_at(plain, match)))
@@ -167,17 +173,29 @@ def _number_at(text: str, match: re.Match[str]) -> str:
     between = BETWEEN.match(text, match.end())
     assert between is not None
     behind = NUMBER.match(text, between.end())
-    return match[0] if behind is None else behind[0]
+    found = match[0] if behind is None else behind[0]
+    if behind is not None and _is_unclear(text, behind):
+        return ""
+    return found
+
+
+def _is_unclear(text: str, number: re.Match[str]) -> bool:
+    """Return whether *number* goes on in a way that makes another one of it; behind a point a comma is a comma."""
+    goes_on = UNCLEAR.match(text, number.end())
+    return goes_on is not None and not (goes_on[0].startswith(",") and "." in number[0])
 
 
 def _result(text: str, where: str) -> dict[str, Any]:
     try:
         value = json.loads(text)
     except ValueError:
-        found = ALONE.findall(STEERING.sub("", text))
+        plain = MOMENT.sub(" ", STEERING.sub("", text).translate(MINUS))
+        found = list(ALONE.finditer(plain))
         if not found:
             raise CommandFailed(f"{where} holds no number: {text.strip()!r:.80}") from None
-        value = float(found[-1])
+        if any(_is_unclear(plain, number) for number in found[-2:]):  # 3,5 is two of them
+            raise CommandFailed(f"{where} holds a number that can be read in two ways: {text.strip()!r:.80}") from None
+        value = float(found[-1][0])
     if isinstance(value, dict) and ("loss" in value or "losses" in value):
         return value
     if isinstance(value, bool) or not isinstance(value, (int, float)):

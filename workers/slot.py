@@ -195,6 +195,7 @@ class Slot:
                 if not self.evaluator.has(key):
                     self._record(keep=tids)  # loading may take long, and leases of ended trials are not extended
                 version = self.evaluator.load(key, spec)
+                self.worker.loaded(experiment, spec, version)
             except (CannotLoad, ClosedChain) as error:
                 self.worker.refuse(experiment, error)
                 for trial in trials:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import platform
 import socket
 import threading
 import uuid
@@ -12,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from hstore.engine.evaluation.heartbeat import Heartbeat
+from hstore.engine.evaluation.objective_change import SHOWN
 from hstore.engine.evaluation.objective_spec import ObjectiveSpec
 from hstore.engine.search.control import conclude_if_complete
 from hstore.engine.search.failure_watch import where_to_look
@@ -57,6 +59,7 @@ class Worker:
         self._since = now()
         self._failure: BaseException | None = None
         self._evaluated: set[str] = set()
+        self._other_code: dict[str, tuple[str | None, str | None]] = {}
         self._left: dict[TrialKey, str] = {}
         """Queued trials that are left as they are, and why."""
         self._gate = gate = threading.Condition()
@@ -130,6 +133,21 @@ class Worker:
     def refuse_all_of(self, name: str, error: HstoreError) -> None:
         """See `WorkerContext`."""
         self.refuse(Experiment(self.store, name, only=()), error)
+
+    def loaded(self, experiment: Experiment, spec: ObjectiveSpec, version: str | None) -> None:
+        """See `WorkerContext`. Code that is not that of the search is told once: its losses may mean something else."""
+        name, here = experiment.name, platform.python_version()
+        if None in (version, spec.version) or version == spec.version or spec.python not in (None, here):
+            return  # of another Python the same code has another version
+        with self._gate:
+            is_new = self._other_code.get(name) != (spec.version, version)
+            self._other_code[name] = spec.version, version
+        if is_new:
+            self.say(
+                f"the code of {spec.name} is not the same here as where {name!r} was begun or continued "
+                f"(version {str(version)[:SHOWN]}, not {str(spec.version)[:SHOWN]}); its losses may not compare",
+                logging.WARNING, experiment=name,
+            )  # fmt: skip
 
     def leave_closed(self, experiment: Experiment, tid: int, why: str) -> None:
         """See `WorkerContext`."""

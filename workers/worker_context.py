@@ -57,6 +57,9 @@ class WorkerContext(Protocol):
     def refuse_all_of(self, name: str, error: HstoreError) -> None:
         """Do the same with experiment *name*, of which nothing was read."""
 
+    def loaded(self, experiment: Experiment, spec: ObjectiveSpec, version: str | None) -> None:
+        """Note that the code of *spec* was loaded here, and is of this *version*."""
+
     def leave_closed(self, experiment: Experiment, tid: int, why: str) -> None:
         """Note that queued trial *tid* is left as it is, since nothing may follow in its chain, and *why*."""
 

@@ -93,12 +93,22 @@ def test_numbers_are_found_behind_a_pattern_or_in_its_group() -> None:
     [
         ("loss 0.5, see info", 0.5), ("finance 0.5 banana, nan-free", 0.5), ("best 0.5 (resnet50)", 0.5), ("0.5s", 0.5),
         ("\x1b[31mloss: 0.5\x1b[0m", 0.5), ("loss: 0.5\r", 0.5), ("v1.2.3: -.5", -0.5), ("loss -inf", -math.inf),
+        ("loss 0.5 at 2024-11-05 12:30, 3/10", 0.5), ("\u22120.5", -0.5), ("0.25,0.5", 0.5),
     ],
 )  # fmt: skip
 def test_the_last_number_of_a_line_is_no_part_of_a_word_or_of_a_colour(line: str, loss: float, tmp_path: Path) -> None:
     run = CommandRun(words=["printf", "%s\n", line], folder=tmp_path, environment={})
     run.run()
     assert LossSource.of("last-line").find(run) == {"loss": loss}
+
+
+@pytest.mark.parametrize("line", ["3,5", "loss 1,234.5", "1_000", "0x1F", "epoch 3/10", "2024-11-05"])
+def test_a_part_of_a_number_is_no_loss(line: str, tmp_path: Path) -> None:
+    run = CommandRun(words=["printf", "%s\n", line], folder=tmp_path, environment={})
+    run.run()
+    with pytest.raises(CommandFailed, match=r"no number|two ways"):
+        LossSource.of("last-line").find(run)
+    assert numbers("loss=", "loss=3,5 loss=1_000 loss=0x1F loss=0.5,0.25") == [0.5]
 
 
 def test_a_loss_is_found_before_much_else_that_is_printed_and_the_output_stays_short(tmp_path: Path) -> None:
