@@ -242,7 +242,7 @@ class State:
         if best is None:
             if self.pareto:
                 raise AllTrialsFailed(
-                    f"{self.exp!r} has several losses, and no single best trial: {len(self.pareto)} on the Pareto front",
+                    f"{self.exp!r} has several losses, and no single best: {len(self.pareto)} on the Pareto front",
                     hint=f"`hstore show {self.exp}` lists them; in Python see `pareto`",
                 )
             said = failures.summary(trial for _, trial in sorted(self.trials.items()))
