@@ -131,7 +131,7 @@ def _evaluate_pickled(code: bytes, point: Mapping[str, Any], tid: int) -> Outcom
     except Exception as error:
         try:
             pickle.loads(pickle.dumps(error))
-        except Exception:  # to read it would fail in the other process, and that breaks a pool
+        except Exception:  # noqa: BLE001 - to read it would fail in the other process, and that breaks a pool
             raise RuntimeError(f"{type(error).__name__}: {error}") from error
         raise
 

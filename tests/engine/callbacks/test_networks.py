@@ -114,7 +114,7 @@ def test_lightning_that_does_not_log_the_value_is_an_error() -> None:
 
 @pytest.mark.parametrize("callback", [keras_callback, lightning_callback])
 def test_a_mode_that_neither_minimises_nor_maximises_is_refused(callback: Any) -> None:
-    with pytest.raises(InvalidValue, match="mode must be .*, not 'maximize'"):
+    with pytest.raises(InvalidValue, match=r"mode must be .*, not 'maximize'"):
         callback(None, "val_loss", mode="maximize")
 
 
