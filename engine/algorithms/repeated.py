@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hstore.engine.algorithms.history import OK, PENDING, VOID, History
+from hstore.engine.algorithms.history import OK, VOID, History
 from hstore.engine.plain_numbers import as_whole
 from hstore.engine.space import Point, Space
 from hstore.store.errors import InvalidValue
@@ -85,8 +85,7 @@ def to_repeat(space: Space, history: History, most: int, *, is_exhausted: bool =
     repeat; nor is anything with several losses, or once three points were repeated without any difference: the
     objective is deterministic.
 
-    is_exhausted: whether there is no new point. Then a repeat takes the place of none, so it may be any trial, and the
-    point may be one that is being evaluated.
+    is_exhausted: whether there is no new point. Then a repeat takes the place of none, so it may be any trial.
     """
     tid = history.next_tid
     if most < 2 or history.loss_vectors.shape[1] or ((tid < _FIRST or tid % _EVERY) and not is_exhausted):
@@ -95,7 +94,7 @@ def to_repeat(space: Space, history: History, most: int, *, is_exhausted: bool =
     if sum(len(point.losses) > 1 for point in points) >= _ENOUGH and not are_noisy(points):
         return None
     for point in sorted(points, key=lambda point: (point.mean, point.tids[0])):
-        if not point.losses and not (is_exhausted and (history.kinds[point.tids] == PENDING).any()):
+        if not point.losses:
             return None
         if is_whole(space, point_of(space, history, point.tids[0])):
             return point.tids[0] if len(point.tids) < most else None

@@ -46,7 +46,7 @@ class ProgramDriver(Driver):
     def _add(self, first: int, size: int) -> bool:
         """Queue the next trials and hand their documents to the program; return whether there were any."""
         pending = [] if self._is_exhausted else self._decisions(first, size)
-        self._is_exhausted = not pending
+        self._is_exhausted = not pending and not (self._repeats and self.experiment.state.open)
         if not pending or not self._try(pending):
             return False
         self._is_first_decision = False

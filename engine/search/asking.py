@@ -36,6 +36,7 @@ class AskingDriver(SerialDriver):
             self._is_ready = True
         self._take_back()
         self._requeue_overdue()
+        self._is_exhausted = self._is_exhausted and not self._repeats
         while (why := self._reason_to_stop(self._began)) is None:
             for tid in self._queued() or self._decide():
                 if (taken := self._take(tid)) is not None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from hstore.engine.algorithms import Algorithm, CustomAlgorithm, Exhausted, choose_recorded, describe_algorithm
+from hstore.engine.algorithms.repeated import REPLICATES
 from hstore.engine.evaluation.domain import BoundObjective
 from hstore.engine.search import control
 from hstore.engine.search.failure_watch import FailureWatch
@@ -257,6 +258,11 @@ class Driver:
                 history = history.copy() if history is self._observed_history.history else history
                 history.add(point)
         return chosen
+
+    @property
+    def _repeats(self) -> bool:
+        """Whether the end of a trial may call for another one where no point is left: a replicate."""
+        return isinstance(self.algorithm, Algorithm) and self.settings.get(REPLICATES, 1) > 1
 
     def _ask(self, algorithm: CustomAlgorithm, first: int, size: int) -> list[Choice]:
         """Return what a user's own algorithm chose for up to *size* trials, in one call."""

@@ -73,6 +73,8 @@ class ExecutorDriver(AskingDriver):
                 if why == "paused" or not self._running:
                     break
                 self._collect()
+                if why == "exhausted" and self._repeats:
+                    why = None  # what ended may be a point to evaluate again
         finally:
             for future, taken in list(self._running.items()):
                 future.cancel()

@@ -86,7 +86,7 @@ class ParallelDriver(Driver):
         pending = self._decisions(first, size) if size else []
         self._deciding += time.monotonic() - began
         if not pending:
-            self._is_exhausted = bool(size)
+            self._is_exhausted = bool(size) and not (self._repeats and self.experiment.state.open)
             return False
         self._rounds += 1
         if self._try(pending):

@@ -114,25 +114,6 @@ def test_a_small_space_is_tried_once_and_then_the_best_point_again(algo: str) ->
         choose_recorded(ALGORITHMS[algo], space, history, seed=5, settings={})
 
 
-def test_of_a_small_space_that_is_being_tried_a_point_is_evaluated_again_meanwhile() -> None:
-    space = compile_space({"c": hp.choice("c", [0, 1])})
-    history = History(space)
-    points = []
-    for seed in range(6):
-        try:
-            made = choose_recorded(ALGORITHMS["auto"], space, history, seed=seed, settings={"replicates": 2})
-        except Exhausted:
-            break
-        points.append(made.points[0]["c"])
-        history.add(made.points[0])
-    assert sorted(points[:2]) == [0, 1]
-    assert points[2:] == points[:1]
-    for tid in range(3):
-        history.observe(tid, kind="error")
-    with pytest.raises(Exhausted):
-        choose_recorded(ALGORITHMS["auto"], space, history, seed=9, settings={"replicates": 5})
-
-
 @pytest.mark.parametrize("algo", ["auto", "gp"])
 @pytest.mark.parametrize("losses", [1, 2])
 def test_a_noisy_loss_of_a_space_without_labels_is_evaluated_all_the_same(algo: str, losses: int) -> None:

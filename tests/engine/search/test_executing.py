@@ -119,3 +119,18 @@ def test_what_is_no_executor_is_refused(options: dict[str, Any], said: str) -> N
 def test_a_ctrl_needs_threads() -> None:
     with pytest.raises(InvalidValue, match="takes a ctrl"), ProcessPoolExecutor(1) as executor:
         fmin(lambda config, ctrl: 0.0, SPACE, "rand", 1, verbose=False, executor=executor)
+
+
+@pytest.mark.parametrize("width", [2, 8])
+def test_where_all_points_are_being_tried_their_ends_say_which_is_evaluated_again(width: int) -> None:
+    trials, noise = Trials(), iter(range(100))
+    with ThreadPoolExecutor(width) as executor:
+        fmin(
+            lambda c: 10 * c + 0.01 * next(noise), hp.choice("c", [0, 1, 2]), max_evals=20, trials=trials, rstate=0,
+            verbose=False, executor=executor, replicates=3,
+        )  # fmt: skip
+    first = next(trial.tid for trial in trials.experiment.trials if trial.params["c"] == 0)
+    again = [(trial.queued.algorithm or {}).get("replicate_of") for trial in trials.experiment.trials if trial.queued]
+    assert again.count(None) == 3
+    assert again.count(first) == 2
+    assert derive_again(trials.experiment).is_same
