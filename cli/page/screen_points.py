@@ -29,7 +29,7 @@ _KINDS = {"done": 0, "failed": 1, "pruned": 2, "void": 2, "infeasible": 2}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Window:
+class ChartPart:
     """A part of the chart: trials *first* to *last*, losses *low* to *high*."""
 
     first: float
@@ -38,7 +38,7 @@ class Window:
     high: float
 
 
-def window_of(asked: Mapping[str, str]) -> Window | None:
+def window_of(asked: Mapping[str, str]) -> ChartPart | None:
     """Return the window that a request asks for by first, last, low and high; None: the whole chart."""
     names = ("first", "last", "low", "high")
     if not any(name in asked for name in names):
@@ -49,7 +49,7 @@ def window_of(asked: Mapping[str, str]) -> Window | None:
         raise InvalidValue("a part of the chart is given by four numbers: first, last, low and high") from None
     if not (values["first"] <= values["last"] and values["low"] <= values["high"]):  # NaN is refused too
         raise InvalidValue("a part of the chart must not end before it begins")
-    return Window(**values)
+    return ChartPart(**values)
 
 
 class ScreenPoints:
@@ -61,7 +61,7 @@ class ScreenPoints:
         self._loss = np.array([_finite(row.get("loss")) for row in rows], dtype=float)
         self._kind = np.array([_KINDS.get(row["state"], -1) for row in rows], dtype=np.int8)
 
-    def within(self, window: Window | None = None) -> tuple[list[Row], int]:
+    def within(self, window: ChartPart | None = None) -> tuple[list[Row], int]:
         """Return the rows that can be told apart in *window*, and how many it has; without one, of the whole chart.
 
         Where there are more than `MOST_WHOLE`, one is kept for each place and mark, the one with the least loss there;

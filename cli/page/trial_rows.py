@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pymongo.read_concern import ReadConcern
 
-from hstore.cli.page.screen_points import ScreenPoints, Window
+from hstore.cli.page.screen_points import ChartPart, ScreenPoints
 from hstore.cli.printing import for_json
 from hstore.store.errors import InvalidValue
 from hstore.store.events import Document
@@ -131,7 +131,7 @@ def head_of(state: State, rows: Collection[Mapping[str, Any]]) -> dict[str, Any]
     return shown
 
 
-def columns_json(tick: int, head: Mapping[str, Any], points: ScreenPoints, window: Window | None = None) -> str:
+def columns_json(tick: int, head: Mapping[str, Any], points: ScreenPoints, window: ChartPart | None = None) -> str:
     """Return as JSON what a screen shows of *points*, column by column: tid, state (an index), loss and ranked.
 
     `of`: how many trials there are in the window, or at all; see `ScreenPoints.within`, `ScreenPoints.common`.

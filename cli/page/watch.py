@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pymongo.errors import PyMongoError
 
-from hstore.cli.page.screen_points import ScreenPoints, Window
+from hstore.cli.page.screen_points import ChartPart, ScreenPoints
 from hstore.cli.page.trial_rows import IS_A_TRIAL, SLIM, collection, columns_json, head_of, slim_row, table_row
 from hstore.store.errors import HstoreError, NotFound
 from hstore.store.experiment import Experiment
@@ -90,7 +90,7 @@ class SearchWatch:
         """The experiment's own chain, folded, and the trials that have not ended; read it, do not keep it."""
         return self._open.state
 
-    def columns(self, window: Window | None = None) -> str:
+    def columns(self, window: ChartPart | None = None) -> str:
         """Return the trials that a screen shows apart, in *window* or in all, as JSON; see `columns_json`."""
         with self._changed:
             self._used = time.monotonic()

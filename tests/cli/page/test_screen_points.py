@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.drawing import examples
 
-from hstore.cli.page.screen_points import ACROSS, UP, ScreenPoints, Window, window_of
+from hstore.cli.page.screen_points import ACROSS, UP, ChartPart, ScreenPoints, window_of
 from hstore.store.errors import InvalidValue
 
 
@@ -80,7 +80,7 @@ def test_a_mark_is_kept_wherever_there_was_one() -> None:
 
 def test_a_part_is_sent_whole_if_it_has_few_trials() -> None:
     rows = rows_of([n % 100 for n in range(20_000)])
-    kept, of = ScreenPoints(rows).within(Window(first=5000, last=5999, low=-1, high=49))
+    kept, of = ScreenPoints(rows).within(ChartPart(first=5000, last=5999, low=-1, high=49))
     assert of == len(kept) == 500
     assert all(5000 <= row["tid"] <= 5999 and row["loss"] <= 49 for row in kept)
 
@@ -101,6 +101,6 @@ def test_a_front_of_any_two_losses_is_kept_whole() -> None:
 def test_a_window_is_four_numbers_in_order(wrong: dict[str, str]) -> None:
     whole = {"first": "0", "last": "1", "low": "0", "high": "1"}
     assert window_of({}) is None
-    assert window_of(whole) == Window(first=0, last=1, low=0, high=1)
+    assert window_of(whole) == ChartPart(first=0, last=1, low=0, high=1)
     with pytest.raises(InvalidValue):
         window_of(wrong if len(wrong) == 1 and "first" in wrong else whole | wrong)

@@ -96,7 +96,8 @@ def test_a_pool_that_breaks_leaves_its_trials_queued_and_an_odd_exception_does_n
     assert {trial.state for trial in trials.experiment.trials} == {"queued"}
     with pytest.raises(AllTrialsFailed):
         search(raises_what_cannot_be_read, trials, ProcessPoolExecutor(2), n=2, catch_eval_exceptions=True)
-    assert {trial.error for trial in trials.experiment.trials} == {"RuntimeError: OfTwo: ab"}
+    # Behind RuntimeError, unless a package such as dask has made all exceptions such that they can be read.
+    assert all((trial.error or "").endswith("OfTwo: ab") for trial in trials.experiment.trials)
 
 
 def test_all_failing_is_all_failing(trials: Trials) -> None:
