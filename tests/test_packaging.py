@@ -104,6 +104,7 @@ def checkout(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return checkout
 
 
+@pytest.mark.long
 @needs_setuptools
 def test_a_wheel_holds_every_module_and_works_by_itself(checkout: Path, tmp_path: Path) -> None:
     installed = tmp_path / "installed"

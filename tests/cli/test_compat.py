@@ -27,7 +27,9 @@ def compat(*args: str | Path, cwd: Path, **environment: str) -> str:
     return told.stdout
 
 
-@pytest.mark.parametrize("name", TUTORIALS)
+@pytest.mark.parametrize(
+    "name", [TUTORIALS[0], *(pytest.param(name, marks=pytest.mark.long) for name in TUTORIALS[1:])]
+)
 @pytest.mark.covers("fmin.fmin", "fmin.space_eval", "pyll.stochastic.sample", "pyll.scope", "base.Trials")
 def test_a_program_prints_on_hstore_what_it_prints_on_hyperopt(name: str, tmp_path: Path) -> None:
     theirs = printed_by_hyperopt(name)

@@ -24,7 +24,18 @@ from hstore.store.verify import verify
 
 FILES = sorted(Path(__file__).parent.glob("*/*.json.gz"))
 MOST_BYTES = 200_000
-CONTINUED_AT_LENGTH = ("workers-auto", "workers-tpe", "losses-auto", "corner-auto", "serial-auto")
+CONTINUED_AT_LENGTH = (
+    "workers-auto",
+    "workers-tpe",
+    "losses-auto",
+    "corner-auto",
+    "serial-auto",
+    "serial-gp",
+    "serial-mtpe",
+    "serial-cmaes",
+    "corner-qmc",
+    "serial-qmc",
+)
 """Logs beside which a shorter one is continued that is like it."""
 
 

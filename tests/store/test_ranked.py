@@ -100,6 +100,7 @@ def test_the_view_has_the_trials_that_the_fold_ranks_whatever_a_program_wrote(
     assert (tally.best.get("tid") if tally else None) == (best.tid if best else None)
 
 
+@pytest.mark.long
 def test_after_a_random_history_the_view_has_what_the_fold_ranks(mongo_store: Store, database: Database[Any]) -> None:
     for seed in range(5):
         live(experiment := begin(mongo_store, f"e{seed}"), seed, 200)

@@ -169,6 +169,7 @@ def test_a_sequence_that_holds_itself_is_refused() -> None:
         normalise(held)
 
 
+@pytest.mark.long
 def test_a_million_levels_are_one_clear_error() -> None:
     value = deep(1_000_000)
     with pytest.raises(InvalidValue, match="deeper"):

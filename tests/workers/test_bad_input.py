@@ -65,6 +65,7 @@ def test_a_store_of_a_newer_schema_is_refused(mongo_url: str, database: Database
     assert "is newer than this hstore" in said
 
 
+@pytest.mark.long
 def test_a_server_that_is_down_is_waited_for(tmp_path: Path, hire: Hire, begin: Begin) -> None:
     (port,) = free_ports(1)
     url = f"mongodb://127.0.0.1:{port}/lab"

@@ -42,7 +42,11 @@ def test_a_trial_that_took_too_long_is_told(mongo_store: Store, mongo_url: str) 
 
 @pytest.mark.parametrize(
     ("keep", "of_a_success", "of_a_failure"),
-    [(None, False, True), ("failed", False, True), ("always", True, True), ("never", False, False)],
+    [
+        (None, False, True),
+        ("always", True, True),
+        *(pytest.param(*case, marks=pytest.mark.long) for case in (("failed", False, True), ("never", False, False))),
+    ],
 )
 def test_output_is_kept_of_the_trials_that_the_search_says(
     mongo_store: Store, mongo_url: str, keep: str | None, of_a_success: bool, of_a_failure: bool

@@ -105,6 +105,7 @@ def test_what_is_remembered_changes_nothing() -> None:
     assert gp.choose(BOWL, history, seed=3) == cold
 
 
+@pytest.mark.long
 def test_thousands_of_trials_are_brought_down_to_a_few_hundred() -> None:
     history = random_history(BOWL, bowl, 3_000)
     code = encoding(BOWL)

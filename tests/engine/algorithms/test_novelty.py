@@ -90,6 +90,7 @@ def test_all_values_in_reach_are_tried_before_one_is_repeated_the_likeliest_firs
     assert len(found) == len(in_reach) + 1
 
 
+@pytest.mark.long
 def test_points_of_several_grids_are_all_tried_as_well() -> None:
     grids = [hp.choice("c", [hp.qnormal("n", 0, 0.1, 1), hp.qnormal("m", 0, 0.4, 1)])]
     space = compile_space([*grids, hp.qnormal("k", 0, 9, 0.01)])  # 8,101 values of k, for each of six of the others

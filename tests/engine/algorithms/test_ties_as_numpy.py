@@ -45,7 +45,13 @@ def searched(library: Any, build: Any, algo: str, n: int, **settings: Any) -> An
     return {label: [float(value) for value in values] for label, values in trials.vals.items()}
 
 
-@pytest.mark.parametrize("build", QUANTISED.values(), ids=QUANTISED)
+@pytest.mark.parametrize(
+    "build",
+    [
+        pytest.param(build, id=name, marks=pytest.mark.long if i > 1 else ())
+        for i, (name, build) in enumerate(QUANTISED.items())
+    ],
+)
 def test_tpe_follows_hyperopt_as_it_is_installed_past_many_equal_values(build: Any) -> None:
     theirs = searched(hyperopt, build, "tpe", 90)
     mine = searched(hstore, build, "tpe", 90, ties="as_numpy")
