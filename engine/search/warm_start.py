@@ -66,6 +66,8 @@ def known_trials(source: Experiment, space: Space, *, store: str | None = None) 
     of the store of *source*, if it is another one. Raises `NotFound` for an experiment that has not begun.
     """
     if source.state.created is None:
+        if not source.store.is_durable:
+            raise NotFound("warm_start: the trials that were given are empty", hint="run fmin with them first")
         where = "" if store is None else f" in {store}"
         raise NotFound(f"warm_start: there is no experiment {source.name!r}{where}", hint="see `hstore ls`")
     translation = Translation(Space.from_data(source.state.space), space)

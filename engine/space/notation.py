@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -106,7 +107,10 @@ def _options(each: _Written) -> list[Any] | None:
     """Return the options of a choice, None for a range of numbers."""
     if _RANGE.fullmatch(each.text) or "|" not in each.text:
         return None
-    return [_option(option) for option in each.text.split("|")]
+    options = [_option(option) for option in each.text.split("|")]
+    if twice := [option for option, times in Counter(map(repr, options)).items() if times > 1]:
+        raise BadSearchSpace(f"{each.label}: {each.text!r} has the option {twice[0]} twice", hint=HINT)
+    return options
 
 
 def _option(text: str) -> Any:
@@ -127,7 +131,9 @@ def _number(each: _Written) -> Any:
     except ValueError:
         bounds = []
     kind = match["kind"]
-    if len(bounds) not in ((2, 3) if kind == "float" else (2,)):
+    if len(bounds) == 3 and kind != "float":
+        raise BadSearchSpace(f"{each.label}: {each.text!r} has a step, which only float(0, 10, 2) takes", hint=HINT)
+    if len(bounds) not in (2, 3):
         raise BadSearchSpace(f"{each.label}: {each.text!r} has no two bounds", hint=HINT)
     kinds = {"int": natural_bounds.int, "log": natural_bounds.log, "float": natural_bounds.float}
     return kinds[kind](each.label, *bounds)

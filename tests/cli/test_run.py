@@ -198,3 +198,18 @@ def test_a_command_that_prints_nothing_ends_when_its_trial_is_cancelled_and_its_
     assert done.exit_code == 1
     assert "'quiet' is finished (stopped by" in done.stderr
     assert [trial.state for trial in mongo_store.experiment("quiet").trials] == ["cancelled"] * 2
+
+
+def test_a_command_that_runs_when_its_search_is_stopped_may_finish(
+    mongo_url: str, mongo_store: Store, tmp_path: Path
+) -> None:
+    line = ("--", "sh", "-c", f"touch {tmp_path}/began; until [ -e {tmp_path}/go ]; do sleep 0.05; done; echo $0",
+            "{x:float(0, 1)}")  # fmt: skip
+    with ThreadPoolExecutor() as pool:
+        running = pool.submit(run, mongo_url, "run", "calm", "-n", "3", "--algo", "rand", *line)
+        assert until((tmp_path / "began").exists)
+        control.stop(mongo_store.experiment("calm"), "enough")
+        (tmp_path / "go").touch()
+        done = running.result()
+    assert done.exit_code == 0
+    assert [trial.state for trial in mongo_store.experiment("calm").trials] == ["done"]

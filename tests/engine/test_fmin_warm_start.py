@@ -256,7 +256,7 @@ def test_what_cannot_be_known_is_refused(mongo_store: Store, mongo_url: str) -> 
     go = partial(quiet, loss, WIDER, max_evals=1, experiment="new", store=mongo_store)
     for wrong, why in (
         (3, "takes no int"), ({"old": 1}, "takes no dict"), ("new", "'new' is the experiment itself"),
-        (mongo_url, "names no experiment"), (Trials(), "there is no experiment"),
+        (mongo_url, "names no experiment"), (Trials(), "the trials that were given are empty"),
     ):  # fmt: skip
         if wrong == "new":
             go()

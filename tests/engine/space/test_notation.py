@@ -40,6 +40,8 @@ def test_points_lie_in_the_ranges_and_what_depends_is_there_where_it_applies(see
         ({"x": "float(0, 1) if y=1", "y": "int(0, 3)"}, "x depends on y=1, but y is no choice"),
         ({"x": "a|b if y=c", "y": "c|d if x=a"}, "which depends on it"),
         ({"x": 3}, "x: 3 is no range"),
+        ({"x": "int(1, 8, 2)"}, "has a step, which only float(0, 10, 2) takes"),
+        ({"x": "a|b|a"}, "has the option 'a' twice"),
     ],
 )
 def test_what_is_no_range_is_named_with_its_label(ranges: dict[str, str], said: str) -> None:
