@@ -120,7 +120,9 @@ def aside(name: str, found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         yield f"set aside: event {text(each['ver'])} of {whose} {text(each['why'])}"
     if len(found) > MOST_ASIDE:
         yield f"set aside: {len(found) - MOST_ASIDE} more"
-    if found:
+    if any(each["tid"] is None and each["ver"] == 0 for each in found):
+        yield f"nothing goes on without its beginning: `hstore verify {text(name)}` says what is wrong with it"
+    elif found:
         yield f"`hstore quarantine {text(name)}` lets it go on without"
 
 

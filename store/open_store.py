@@ -100,10 +100,10 @@ def _check_schema(database: Database[dict[str, Any]], shown: str, is_strict: boo
     if status == "fresh":
         migrations.apply(database, by_version=version("hstore"))
     elif status == "older" and is_strict:
-        raise SchemaMismatch(f"the store {shown} is older than this hstore", hint="run `hstore migrate`")
+        raise SchemaMismatch(f"the schema of {shown} is older than this hstore", hint="run `hstore migrate`")
     elif status == "newer" and is_strict:
         raise SchemaMismatch(
-            f"the store {shown} is newer than this hstore {version('hstore')}",
+            f"the schema of {shown} is newer than this hstore {version('hstore')}",
             hint="update hstore: pip install -U hstore",
         )
     return status == "current"

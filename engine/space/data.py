@@ -96,8 +96,12 @@ def to_data(expr: Apply) -> dict[str, Any]:
 
 def from_data(data: Mapping[str, Any]) -> Apply:
     """Return the expression that *data* holds; see `to_data`."""
-    if data.get("format") != FORMAT:
-        raise BadSearchSpace(f"a space in format {data.get('format')!r} is not known here", hint="update hstore")
+    if (found := data.get("format")) != FORMAT:
+        if not isinstance(found, int):
+            raise BadSearchSpace(
+                "what is stored as the space of the experiment is none", hint="`hstore verify` says what was changed"
+            )
+        raise BadSearchSpace(f"a space in format {found!r} is not known here", hint="update hstore")
     nodes: list[Apply] = []
     for node in data["nodes"]:
         if "op" not in node:

@@ -63,6 +63,8 @@ def test_an_object_makes_no_difference_between_a_space_and_its_data(constant: An
 def test_constants_in_a_form_of_a_later_version_are_refused() -> None:
     with pytest.raises(BadSearchSpace, match="form 'quaternion'"):
         Space.from_data({"format": 1, "nodes": [{"quaternion": "1"}]})
+    with pytest.raises(BadSearchSpace, match="what is stored as the space of the experiment is none"):
+        Space.from_data({"nodes": []})
     with pytest.raises(BadSearchSpace, match="format 2"):
         Space.from_data({"format": 2, "nodes": []})
 
