@@ -9,7 +9,7 @@ import pytest
 from bson.datetime_ms import DatetimeMS
 
 from hstore.cli.printing import for_json
-from hstore.cli.table import named, render, text
+from hstore.cli.table import aside, named, render, text
 
 ROWS: list[list[Any]] = [["trial", "loss"], [7, 0.123456789], [10, None]]
 
@@ -42,3 +42,11 @@ def test_whatever_a_log_can_hold_becomes_json() -> None:
         "far": for_json(value["far"]),
         "l": [1, 2.5, None, True],
     }
+
+
+def test_quarantine_is_advised_unless_the_beginning_itself_is_set_aside() -> None:
+    def told(tid: int | None, ver: int) -> str:
+        return [*aside("e", [{"tid": tid, "ver": ver, "why": "has a wrong signature"}])][-1]
+
+    assert told(3, 0) == told(None, 1) == "`hstore quarantine e` lets it go on without"
+    assert told(None, 0) == "nothing goes on without its beginning: `hstore verify e` says what is wrong with it"
