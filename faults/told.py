@@ -186,8 +186,10 @@ def _was_in_flight(append: Append, told: Told) -> bool:
 def _compare_answers(told: Told, state: State, unreadable: Sequence[tuple[int, float, float]]) -> Iterator[Finding]:
     best = state.best
     ended = sorted(trial.tid for trial in state.trials.values() if trial.is_finished)
+    begun = [(append.place[0], append.sent) for append in told.appends if append.place[1] == 0]
     for answer in told.answers:
-        hidden = {tid for tid, began, over in unreadable if began <= answer["at"] <= over}
+        hidden: set[int | None] = {tid for tid, began, over in unreadable if began <= answer["at"] <= over}
+        hidden |= {tid for tid, sent in begun if sent > answer["at"]}  # by an Optuna program that was frozen meanwhile
         if best is not None and best.tid in hidden:
             continue
         if best is None or answer["best"] != best.tid or answer["answer"] != _params(best.params):

@@ -36,6 +36,12 @@ REMOVALS = [
     pytest.param(lambda database: database["events"].delete_one({"tid": 5, "ver": 2}), id="one event"),
 ]
 
+
+def at_length(removal: Any) -> Any:
+    """Return *removal* for the long tests alone."""
+    return pytest.param(*removal.values, id=removal.id, marks=pytest.mark.long)
+
+
 search = partial(fmin, space=SPACE, algo="tpe", max_evals=12, show_progressbar=False, experiment="e")
 
 
@@ -111,7 +117,7 @@ class Gate:
         (self.folder / "open").touch()
 
 
-@pytest.mark.parametrize("remove", [REMOVALS[0], pytest.param(REMOVALS[1], marks=pytest.mark.long)])
+@pytest.mark.parametrize("remove", [REMOVALS[0], at_length(REMOVALS[1])])
 def test_a_worker_stops_before_it_writes_anything(
     remove: Removal, mongo_url: str, mongo_store: Store, database: Database[Any], tmp_path: Path
 ) -> None:
@@ -133,7 +139,7 @@ def test_a_worker_stops_before_it_writes_anything(
     assert left(database) == held
 
 
-@pytest.mark.parametrize("remove", [pytest.param(REMOVALS[0], marks=pytest.mark.long), REMOVALS[1]])
+@pytest.mark.parametrize("remove", [at_length(REMOVALS[0]), REMOVALS[1]])
 def test_a_search_with_workers_stops_as_well(
     remove: Removal, mongo_url: str, database: Database[Any], tmp_path: Path
 ) -> None:
