@@ -57,7 +57,12 @@ def processes(home: Path) -> list[psutil.Process]:
 
 
 def supervisors(home: Path) -> list[psutil.Process]:
-    return [process for process in processes(home) if "-I" in process.cmdline()]
+    found = []
+    for process in processes(home):
+        with contextlib.suppress(psutil.NoSuchProcess):  # it has ended since, perhaps without being waited for
+            if "-I" in process.cmdline():
+                found.append(process)
+    return found
 
 
 def kill_all(home: Path) -> None:
