@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ import click
 
 from hstore.cli.completion import EXPERIMENT
 from hstore.cli.printing import print_json, print_text
+from hstore.cli.progress_bar import progress
 
 if TYPE_CHECKING:
     from hstore.cli.session import Session
@@ -38,8 +38,6 @@ def explain(session: Session, experiment: str, tid: int | None, as_json: bool) -
     hstore explain digits
     hstore explain digits --json | jq .calibration
     """
-    from tqdm import tqdm
-
     from hstore.engine.audit.explanation import calibration, explain_all
 
     with session.experiment(experiment) as found:
@@ -47,8 +45,8 @@ def explain(session: Session, experiment: str, tid: int | None, as_json: bool) -
         if tid is not None:
             found.chain(tid)  # raises NotFound
         total = len(found.state.trials) if tid is None else tid + 1
-        with tqdm(total=total, unit="decision", leave=False, disable=not sys.stderr.isatty(), file=sys.stderr) as bar:
-            explained = list(explain_all(found, None if tid is None else [tid], bar.update))
+        with progress("decision", total=total) as on_progress:
+            explained = list(explain_all(found, None if tid is None else [tid], on_progress))
     if tid is not None:
         print_json(explanation_data(explained[0])) if as_json else print_text("\n".join(_lines(explained[0])))
         return

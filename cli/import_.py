@@ -109,11 +109,8 @@ def import_(
     try:
         found = survey(opened, exp_keys=exp_keys, name=name, space=space)
         store = session.store
-        from tqdm import tqdm
-
-        jobs = sum(len(each.outlines) for each in found)
-        with tqdm(total=jobs, unit="job", leave=False, disable=not sys.stderr.isatty(), file=sys.stderr) as bar:
-            imported = [carry_over(store, opened, each, on_progress=bar.update) for each in found]
+        with progress("job", total=sum(len(each.outlines) for each in found)) as on_progress:
+            imported = [carry_over(store, opened, each, on_progress=on_progress) for each in found]
     finally:
         opened.close()
     if as_json:

@@ -13,7 +13,7 @@ DELAY = 2.0
 @contextmanager
 def progress(unit: str, *, total: int | None = None) -> Iterator[Callable[[int], object]]:
     """Yield what is called with the number of *units* that were just done; *total*: how many there are, if known."""
-    if not sys.stderr.isatty():
+    if sys.stderr is None or not sys.stderr.isatty():  # None: a program without a console, or `2>&-`
         yield lambda _: None
         return
     from tqdm import tqdm
