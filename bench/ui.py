@@ -160,7 +160,7 @@ OURS = """(() => {
   const points = chart?.get_model_by_name('done')?.data.loss.length ?? 0;
   const drawn = document.querySelector('#drawn').textContent.match(/^([0-9,]+) of ([0-9,]+)/)?.slice(1);
   const [shown, all] = (drawn ?? [`${points}`, `${points}`]).map((text) => Number(text.replaceAll(',', '')));
-  const isThere = chart?.is_idle && document.querySelector('#history canvas, #history > *')
+  const isThere = chart?.is_idle && document.querySelector('#history > *')
     && document.querySelector('#trials tbody tr') && /[0-9]/.test(document.querySelector('#fact-best').textContent)
     && points && points === shown;
   return isThere ? all : 0;

@@ -104,9 +104,9 @@ def run(
         with writing(str(scratch)):
             scratch.mkdir(parents=True, exist_ok=True)
     _refuse_other_direction(session, experiment, maximise)
-    shown = " ".join(without_secrets(command))
-    name = shown + (MAXIMISED if maximise else "")
-    measures = {"--loss": loss, "command": shlex.join(without_secrets(command))}
+    shown = without_secrets(command)
+    name = " ".join(shown) + (MAXIMISED if maximise else "")
+    measures = {"--loss": loss, "command": shlex.join(shown)}
     if report is not None:
         measures["--report"] = report
     with search(
@@ -132,7 +132,7 @@ def run(
                 f"{experiment!r} is paused; after `hstore resume {shlex.quote(experiment)}` the same line goes on"
             )
         elif state.status == "finished" and state.why not in LIMITS_REACHED:
-            print_note(f"{experiment!r} is {state.status} ({state.why})")
+            print_note(f"{experiment!r} is finished ({state.why})")
         best = opened.best  # raises AllTrialsFailed
         said = {"tid": best.tid, "loss": best.loss, "params": dict(best.params)}
         if as_json:

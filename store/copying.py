@@ -105,15 +105,15 @@ def copy_experiment(
     if not is_new:
         copy = there.experiment(new_name)
         copy.repair()
-        counts = {"events": copy.state.events, "trials": len(copy.state.trials), "head": copy.head}
+        n, trials, head = copy.state.events, len(copy.state.trials), copy.head
     else:
         if there.is_durable:
             rebuild(there, new_name)
         own = there.experiment(new_name, only=())
         last = len(own.chain(None)) - 1
         head = original.head_with(last, own.digest(None, last))
-        counts = {"events": original.n + is_renamed, "trials": original.trials, "head": head}
-    return Copied(store=there, name=new_name, new=new, missing=missing, **counts)  # type: ignore[arg-type]
+        n, trials = original.n + is_renamed, original.trials
+    return Copied(store=there, name=new_name, new=new, missing=missing, events=n, trials=trials, head=head)
 
 
 def _is_same_store(one: Store, other: Store) -> bool:

@@ -126,7 +126,7 @@ class SignatureCheck:
                 self.unknown[signature[0].hex()] += 1
 
     def _refuse(self, tid: Chain, ver: Any) -> None:
-        if self.keys is None:  # which nobody is refused by
+        if self.keys is None:  # without a key hstore refuses no event
             return
         whose = "its own chain" if tid is None else f"trial {tid}"
         self._refused.append(f"event {ver} of {whose} is signed with no key that is known here")

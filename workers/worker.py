@@ -135,7 +135,7 @@ class Worker:
         self.refuse(Experiment(self.store, name, only=()), error)
 
     def loaded(self, experiment: Experiment, spec: ObjectiveSpec, version: str | None) -> None:
-        """See `WorkerContext`. Code that is not that of the search is told once: its losses may mean something else."""
+        """See `WorkerContext`. Warns once if the code is not that of the search: its losses may mean something else."""
         name, here = experiment.name, platform.python_version()
         if None in (version, spec.version) or version == spec.version or spec.python not in (None, here):
             return  # of another Python the same code has another version

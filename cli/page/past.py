@@ -85,8 +85,7 @@ class Past:
         if query.sort == "tid" and not query.state:  # of many trials only those on the page are looked at
             ordered = trials[::-1] if query.descending else trials
             shown = ordered[query.offset : query.offset + PAGE_ROWS]
-            found = [table_row(trial_document(trial)) for trial in shown]
-            return {"rows": found, "total": len(trials), "offset": query.offset, "size": PAGE_ROWS}
+            return _page([table_row(trial_document(trial)) for trial in shown], len(trials), query)
         documents = [trial_document(trial) for trial in trials]
         documents.sort(key=lambda document: _key(document, query), reverse=query.descending)
         if query.sort != "tid":  # trials without a value come last, either way
@@ -94,8 +93,11 @@ class Past:
         rows = [table_row(document) for document in documents]
         if query.state:
             rows = [row for row in rows if row["state"] == query.state]
-        page = rows[query.offset : query.offset + PAGE_ROWS]
-        return {"rows": page, "total": len(rows), "offset": query.offset, "size": PAGE_ROWS}
+        return _page(rows[query.offset : query.offset + PAGE_ROWS], len(rows), query)
+
+
+def _page(rows: list[dict[str, Any]], total: int, query: TableQuery) -> dict[str, Any]:
+    return {"rows": rows, "total": total, "offset": query.offset, "size": PAGE_ROWS}
 
 
 def _keep_latest(kept: dict[Any, Experiment], most: int) -> None:

@@ -38,8 +38,8 @@ class ChartPart:
     high: float
 
 
-def window_of(asked: Mapping[str, str]) -> ChartPart | None:
-    """Return the window that a request asks for by first, last, low and high; None: the whole chart."""
+def part_of(asked: Mapping[str, str]) -> ChartPart | None:
+    """Return the part that a request asks for by first, last, low and high; None: the whole chart."""
     names = ("first", "last", "low", "high")
     if not any(name in asked for name in names):
         return None
@@ -61,17 +61,17 @@ class ScreenPoints:
         self._loss = np.array([_finite(row.get("loss")) for row in rows], dtype=float)
         self._kind = np.array([_KINDS.get(row["state"], -1) for row in rows], dtype=np.int8)
 
-    def within(self, window: ChartPart | None = None) -> tuple[list[Row], int]:
-        """Return the rows that can be told apart in *window*, and how many it has; without one, of the whole chart.
+    def within(self, part: ChartPart | None = None) -> tuple[list[Row], int]:
+        """Return the rows that can be told apart in *part*, and how many it has; without one, of the whole chart.
 
         Where there are more than `MOST_WHOLE`, one is kept for each place and mark, the one with the least loss there;
         also the greatest loss of each column, and all that the best loss so far and Pareto fronts are made of.
         """
-        if window is None:
+        if part is None:
             chosen = np.arange(len(self.rows))
         else:
-            is_beside = (self._loss < window.low) | (self._loss > window.high)  # without a loss it is at the edge
-            chosen = np.flatnonzero((self._tid >= window.first) & (self._tid <= window.last) & ~is_beside)
+            is_beside = (self._loss < part.low) | (self._loss > part.high)  # without a loss it is at the edge
+            chosen = np.flatnonzero((self._tid >= part.first) & (self._tid <= part.last) & ~is_beside)
         count = len(chosen)
         if count > MOST_WHOLE:
             chosen = chosen[self._kept(chosen)]

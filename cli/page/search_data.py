@@ -12,7 +12,7 @@ from pymongo.errors import OperationFailure
 from hstore.cli.notes_text import said_in
 from hstore.cli.page.evidence import Evidence
 from hstore.cli.page.past import Past
-from hstore.cli.page.screen_points import window_of
+from hstore.cli.page.screen_points import part_of
 from hstore.cli.page.search_charts import SearchCharts
 from hstore.cli.page.trial_rows import SORTS, STATES, TableQuery, collection, columns_json, find_rows, labels_of
 from hstore.cli.page.watch import Watches
@@ -104,11 +104,11 @@ class SearchData:
         return {**found, "labels": labels_of(self.labels(name), found["rows"])}
 
     def columns(self, name: str, asked: Mapping[str, str]) -> str:
-        """Return as JSON what a screen shows of the trials, now, or as of `at`; see `columns_json`, `window_of`."""
-        window, at = window_of(asked), asked.get("at", "")
+        """Return as JSON what a screen shows of the trials, now, or as of `at`; see `columns_json`, `part_of`."""
+        part, at = part_of(asked), asked.get("at", "")
         if not at:
-            return self.watches(name).columns(window)
-        return columns_json(0, *self.past.points(name, at), window)
+            return self.watches(name).columns(part)
+        return columns_json(0, *self.past.points(name, at), part)
 
     def facts(self, name: str) -> dict[str, Any]:
         """Return what people said of the search itself, `notes` and `tags`, and the number of the last message."""

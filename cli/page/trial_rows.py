@@ -131,12 +131,12 @@ def head_of(state: State, rows: Collection[Mapping[str, Any]]) -> dict[str, Any]
     return shown
 
 
-def columns_json(tick: int, head: Mapping[str, Any], points: ScreenPoints, window: ChartPart | None = None) -> str:
+def columns_json(tick: int, head: Mapping[str, Any], points: ScreenPoints, part: ChartPart | None = None) -> str:
     """Return as JSON what a screen shows of *points*, column by column: tid, state (an index), loss and ranked.
 
-    `of`: how many trials there are in the window, or at all; see `ScreenPoints.within`, `ScreenPoints.common`.
+    `of`: how many trials there are in the part, or at all; see `ScreenPoints.within`, `ScreenPoints.common`.
     """
-    rows, count = points.within(window)
+    rows, count = points.within(part)
     columns: dict[str, Any] = {
         "of": count,
         "common": points.common(),

@@ -90,11 +90,11 @@ class SearchWatch:
         """The experiment's own chain, folded, and the trials that have not ended; read it, do not keep it."""
         return self._open.state
 
-    def columns(self, window: ChartPart | None = None) -> str:
-        """Return the trials that a screen shows apart, in *window* or in all, as JSON; see `columns_json`."""
+    def columns(self, part: ChartPart | None = None) -> str:
+        """Return the trials that a screen shows apart, in *part* or in all, as JSON; see `columns_json`."""
         with self._changed:
             self._used = time.monotonic()
-            if window is None and self._columns[0] == self.tick:  # those who open a search without news share it
+            if part is None and self._columns[0] == self.tick:  # those who open a search without news share it
                 return self._columns[1]
             known, points = self._points
             rows = None if known == self.tick else [self._rows[tid] for tid in sorted(self._rows)]
@@ -102,8 +102,8 @@ class SearchWatch:
         if rows is not None:
             points = ScreenPoints(rows)
             self._points = tick, points
-        text = columns_json(tick, head, points, window)
-        if window is None:
+        text = columns_json(tick, head, points, part)
+        if part is None:
             self._columns = tick, text
         return text
 

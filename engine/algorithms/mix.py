@@ -11,6 +11,7 @@ from hstore.engine.algorithms.algorithm import Algorithm
 from hstore.engine.algorithms.densities import Densities
 from hstore.engine.algorithms.history import History
 from hstore.engine.algorithms.known_algorithms import CustomAlgorithm, describe_algorithm, resolve
+from hstore.engine.algorithms.recorded_choice import as_recorded
 from hstore.engine.algorithms.repeated import REPLICATES, plain_replicates
 from hstore.engine.space import Point, Space
 from hstore.store.errors import InvalidValue
@@ -95,11 +96,11 @@ def _draw(seed: int, p_suggest: Parts) -> tuple[Algorithm | CustomAlgorithm, dic
     given = list(p_suggest)
     resolved = _resolved(given)
     rng = np.random.default_rng(seed)
-    drawn_one = parzen.draw_components(rng, np.array([p for p, _, _ in resolved]), 1)[0]
-    _, algorithm, settings = resolved[drawn_one]
-    part = given[drawn_one][1]
+    n = parzen.draw_components(rng, np.array([p for p, _, _ in resolved]), 1)[0]
+    _, algorithm, settings = resolved[n]
+    part = given[n][1]
     if isinstance(algorithm, Algorithm) and isinstance(part, Mapping):  # as a log has it, perhaps of an older version
-        settings = {**algorithm.older.get(part.get("version", algorithm.version), {}), **settings}
+        settings = as_recorded(algorithm, settings, part)
     return algorithm, settings, int(rng.integers(_SEED_BELOW))
 
 

@@ -61,7 +61,7 @@ def choose_recorded(
     Raises `Exhausted` if the algorithm has no point left.
     """
     if recorded is not None:
-        settings = _as_recorded(algorithm, settings, recorded)
+        settings = as_recorded(algorithm, settings, recorded)
     if (tid := to_repeat(space, history, settings.get(REPLICATES, 1))) is not None:
         return RecordedChoice([point_of(space, history, tid)], None, tid)
     scalarised = _scalarisation(algorithm, history) if recorded is None else recorded.get("scalarised")
@@ -95,7 +95,7 @@ def recorded_shortfall(
     if algorithm.shortfall is None:
         return None
     history, seed = _scalarised(history, recorded.get("scalarised"), seed)
-    settings = without_replicates(_as_recorded(algorithm, settings, recorded))
+    settings = without_replicates(as_recorded(algorithm, settings, recorded))
     return algorithm.shortfall(space, history, point, seed=seed, **settings)
 
 
@@ -116,7 +116,7 @@ def recorded_densities(
     if algorithm.densities is None:
         return None
     history, seed = _scalarised(history, recorded.get("scalarised"), seed)
-    settings = without_replicates(_as_recorded(algorithm, settings, recorded))
+    settings = without_replicates(as_recorded(algorithm, settings, recorded))
     return algorithm.densities(space, history, point, seed=seed, **settings)
 
 
@@ -124,7 +124,7 @@ def _scalarised(history: History, how: str | None, seed: int) -> tuple[History, 
     return (history, seed) if how is None else scalarise(history, how.split()[0], seed=seed)
 
 
-def _as_recorded(algorithm: Algorithm, settings: Mapping[str, Any], recorded: Mapping[str, Any]) -> dict[str, Any]:
+def as_recorded(algorithm: Algorithm, settings: Mapping[str, Any], recorded: Mapping[str, Any]) -> dict[str, Any]:
     """Return *settings* with those that make *algorithm* choose as the version did that is recorded."""
     return {**algorithm.older.get(recorded.get("version", algorithm.version), {}), **settings}
 

@@ -153,11 +153,8 @@ def two_labels(search: Any, x: str | None, y: str | None, loss: int) -> tuple[st
         for column in columns["labels"]
     }
     # Labels of options that exclude each other are in no trial together.
-    other = (
-        next((label for label in others if (active[chosen] & active[label]).any()), others[0])
-        if chosen in active
-        else others[0]
-    )
+    mine = active.get(chosen, ~is_ok)
+    other = next((label for label in others if (mine & active[label]).any()), others[0])
     return (chosen, other) if y is None else (other, chosen)
 
 

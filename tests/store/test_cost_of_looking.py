@@ -11,6 +11,12 @@ from hstore.store.events import Reported
 from hstore.store.store import Store
 
 
+def set_seconds(monkeypatch: pytest.MonkeyPatch, seconds: float, *names: str) -> None:
+    """Set each of these limits of `rewind_check` to so many *seconds*."""
+    for name in names:
+        monkeypatch.setattr(f"hstore.store.rewind_check.{name}", seconds)
+
+
 def test_a_quick_serial_search_looks_once_a_trial_and_never_for_a_report(
     mongo_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -22,8 +28,7 @@ def test_a_quick_serial_search_looks_once_a_trial_and_never_for_a_report(
         append(events, **how)
 
     monkeypatch.setattr(mongo_store.log, "append", counting)
-    for name in ("RECENT_SECONDS", "BUSY_SECONDS", "REPORT_SECONDS"):
-        monkeypatch.setattr(f"hstore.store.rewind_check.{name}", 60.0)
+    set_seconds(monkeypatch, 60.0, "RECENT_SECONDS", "BUSY_SECONDS", "REPORT_SECONDS")
     for tid in range(3):
         experiment.append(experiment.compose((Reported, tid, {"step": 1, "value": 1.0})))
         experiment.append(experiment.compose(ended(tid)))
@@ -48,8 +53,7 @@ def counted(store: Store, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 def test_a_slow_serial_search_and_a_parallel_one_look_before_they_decide(
     mongo_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("FRESH_SECONDS", "BUSY_SECONDS"):
-        monkeypatch.setattr(f"hstore.store.rewind_check.{name}", 0.0)
+    set_seconds(monkeypatch, 0.0, "FRESH_SECONDS", "BUSY_SECONDS")
     experiment = begun(mongo_store)
     looks = counted(mongo_store, monkeypatch)
     experiment.append(experiment.compose(ended(3)))
@@ -62,8 +66,7 @@ def test_a_slow_serial_search_and_a_parallel_one_look_before_they_decide(
 def test_in_a_busy_search_an_append_just_behind_a_read_needs_no_look_of_its_own(
     mongo_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("FRESH_SECONDS", "BUSY_SECONDS"):
-        monkeypatch.setattr(f"hstore.store.rewind_check.{name}", 60.0)
+    set_seconds(monkeypatch, 60.0, "FRESH_SECONDS", "BUSY_SECONDS")
     experiment = begun(mongo_store)
     monkeypatch.setattr(mongo_store.log, "_require", lambda *_: pytest.fail("it looked"))
     experiment.refresh()
@@ -73,8 +76,7 @@ def test_in_a_busy_search_an_append_just_behind_a_read_needs_no_look_of_its_own(
 def test_where_trials_take_their_time_every_append_looks_just_before_it(
     mongo_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("FRESH_SECONDS", "RECENT_SECONDS"):
-        monkeypatch.setattr(f"hstore.store.rewind_check.{name}", 60.0)
+    set_seconds(monkeypatch, 60.0, "FRESH_SECONDS", "RECENT_SECONDS")
     monkeypatch.setattr("hstore.store.rewind_check.BUSY_SECONDS", 0.0)
     experiment = begun(mongo_store)
     looks = counted(mongo_store, monkeypatch)

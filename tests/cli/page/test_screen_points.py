@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.drawing import examples
 
-from hstore.cli.page.screen_points import ACROSS, UP, ChartPart, ScreenPoints, window_of
+from hstore.cli.page.screen_points import ACROSS, UP, ChartPart, ScreenPoints, part_of
 from hstore.store.errors import InvalidValue
 
 
@@ -100,7 +100,7 @@ def test_a_front_of_any_two_losses_is_kept_whole() -> None:
 @pytest.mark.parametrize("wrong", [{"first": "1"}, {"first": "x"}, {"last": "nan"}, {"low": "2"}])
 def test_a_window_is_four_numbers_in_order(wrong: dict[str, str]) -> None:
     whole = {"first": "0", "last": "1", "low": "0", "high": "1"}
-    assert window_of({}) is None
-    assert window_of(whole) == ChartPart(first=0, last=1, low=0, high=1)
+    assert part_of({}) is None
+    assert part_of(whole) == ChartPart(first=0, last=1, low=0, high=1)
     with pytest.raises(InvalidValue):
-        window_of(wrong if len(wrong) == 1 and "first" in wrong else whole | wrong)
+        part_of(wrong if len(wrong) == 1 and "first" in wrong else whole | wrong)
