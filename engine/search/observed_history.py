@@ -65,10 +65,8 @@ class ObservedHistory:
 
     def add(self, decision: Queued) -> None:
         """Apply the decision itself: its trial is pending from now on."""
-        point = dict(decision.point)
-        if self._has_other_points:
-            point = {label: value for label, value in point.items() if is_possible(self.history.space, label, value)}
-        self.history.add(point)
+        is_of_it = not self._has_other_points
+        self.history.add(dict(decision.point) if is_of_it else self.history.space.usable(decision.point))
         self.suggested += decision.source == "suggested"
         if self._generator is not None:
             if any(tid is None and ver >= self._generator.ver for tid, ver, _ in decision.observed):
@@ -92,8 +90,7 @@ class ObservedHistory:
         self.history, self._has_other_points = History(space), True
         trials = experiment.state.trials
         for tid in range(n):
-            point = trials[tid].point
-            self.history.add({label: v for label, v in point.items() if is_possible(space, label, v)})
+            self.history.add(space.usable(trials[tid].point))
             if (ver := self._known_of(tid)) >= 0:
                 self.history.observe(tid, **outcome(_trial_at(experiment, tid, ver)))
 
@@ -143,17 +140,6 @@ class ObservedHistory:
                 )
             self.observe(experiment, decision.observed)
             self.add(decision)
-
-
-def is_possible(space: Space, label: str, value: Any) -> bool:
-    """Return whether algorithms can do with *value* for *label*: numbers may lie outside a range, as in hyperopt."""
-    if label not in space:
-        return False
-    parameter = space[label]
-    low, high = parameter.bounds
-    if parameter.is_categorical:
-        return bool(value == int(value) and low <= value <= high)
-    return not parameter.is_log or value > 0 or (value == 0 and parameter.q is not None)
 
 
 def _trial_at(experiment: Experiment, tid: int, ver: int) -> Trial:

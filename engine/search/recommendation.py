@@ -12,7 +12,6 @@ import numpy as np
 from hstore.engine.algorithms.history import History
 from hstore.engine.algorithms.lowest_expected import recommended
 from hstore.engine.plain_numbers import as_real
-from hstore.engine.search.observed_history import is_possible
 from hstore.engine.space import Space
 from hstore.engine.space.space import seen_space
 
@@ -82,7 +81,7 @@ def _of_ranked(experiment: Experiment) -> tuple[Sequence[int], float, float, flo
     history, variances = History(space), np.full(len(trials), np.nan)
     numbers = []
     for row, trial in enumerate(trials):
-        history.add({label: value for label, value in trial.point.items() if is_possible(space, label, value)})
+        history.add(space.usable(trial.point))
         is_ranked = trial.loss is not None and math.isfinite(trial.loss) and not trial.why_unranked
         history.observe(row, kind="ok", loss=trial.loss) if is_ranked else history.observe(row, kind="void")
         variances[row] = _variance(trial) if is_ranked else math.nan

@@ -74,6 +74,13 @@ class Parameter:
         """Whether its values are the integers [low, high), in no order that means anything."""
         return self.kind in ("randint", "choice", "pchoice")
 
+    def is_usable(self, value: Any) -> bool:
+        """Return whether algorithms can do with *value*: numbers may lie outside a range, as in hyperopt."""
+        low, high = self.bounds
+        if self.is_categorical:
+            return bool(value == int(value) and low <= value <= high)
+        return not self.is_log or value > 0 or (value == 0 and self.q is not None)
+
     @property
     def n_options(self) -> int:
         """How many values a categorical one has."""

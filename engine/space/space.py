@@ -96,6 +96,10 @@ class Space:
         """Return what the objective gets at *point*; labels that are not of this space are ignored."""
         return evaluate(self.expression, self.memo(point, ctrl))
 
+    def usable(self, point: Mapping[str, Any]) -> Point:
+        """Return the values of *point*, one of another space, that algorithms can do with in this one."""
+        return {label: value for label, value in point.items() if label in self and self[label].is_usable(value)}
+
     def params(self, point: Mapping[str, Value]) -> dict[str, Any]:
         """Return the readable value of each label of *point*: options rather than indices, integers as integers.
 
