@@ -41,7 +41,7 @@ sys.dont_write_bytecode = False
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Collect without looking for garbage, and never look at what was collected again: there are millions of objects."""
+    """Collect without looking for garbage, and never look again at what was collected: millions of objects."""
     gc.disable()
     try:
         return (yield)
