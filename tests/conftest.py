@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import zlib
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +111,12 @@ def mongo_url(databases: Databases, request: pytest.FixtureRequest) -> Iterator[
     is_absent = request.node.get_closest_marker("absent") is not None
     with databases.absent() if is_absent else databases.empty() as url:
         yield url
+
+
+@pytest.fixture
+def filled(databases: Databases, mongo_url: str) -> Callable[[Callable[[str], object]], str]:
+    """Return the URL of the store, which a function of its URL has filled: it is called once, and what it wrote copied."""
+    return lambda write: databases.fill(mongo_url, write)
 
 
 @pytest.fixture

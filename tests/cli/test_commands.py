@@ -6,7 +6,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -39,9 +39,7 @@ def objective(config: dict[str, Any]) -> Any:
     return {"status": "ok", "loss": config["x"] ** 2, "attachments": {"note": "hello"}}
 
 
-@pytest.fixture
-def demo(mongo_url: str) -> str:
-    """The URL of a store that holds experiment `demo`."""
+def search(url: str) -> None:
     fmin(
         objective,
         SPACE,
@@ -50,10 +48,15 @@ def demo(mongo_url: str) -> str:
         rstate=np.random.default_rng(0),
         verbose=False,
         experiment="demo",
-        store=mongo_url,
+        store=url,
         catch_eval_exceptions=True,
     )
-    return mongo_url
+
+
+@pytest.fixture
+def demo(filled: Callable[[Callable[[str], None]], str]) -> str:
+    """The URL of a store that holds experiment `demo`."""
+    return filled(search)
 
 
 def python(*args: str, stdout: int = subprocess.PIPE) -> subprocess.CompletedProcess[str]:
