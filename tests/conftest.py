@@ -115,7 +115,7 @@ def mongo_url(databases: Databases, request: pytest.FixtureRequest) -> Iterator[
 
 @pytest.fixture
 def filled(databases: Databases, mongo_url: str) -> Callable[[Callable[[str], object]], str]:
-    """Return the URL of the store, which a function of its URL has filled: it is called once, and what it wrote copied."""
+    """Return the URL of the store, filled by a function of it, which is called once: what it wrote is copied."""
     return lambda write: databases.fill(mongo_url, write)
 
 
