@@ -105,7 +105,7 @@ coverage: $(VENV)/dev
 		tests/engine/audit tests/engine/algorithms/test_algorithms.py -m "not long and not durable" \
 		--cov --cov-report=term:skip-covered \
 		$(foreach name,$(NOT_COVERED),--ignore-glob "*/test_$(name).py") -k "not microseconds"
-NOT_COVERED := server failover full_disk outages diagnosis edited_objective interrupted portable_bits same_as_hyperopt
+NOT_COVERED := server server_folder failover full_disk outages diagnosis edited_objective interrupted portable_bits same_as_hyperopt
 
 wheel-test: $(VENV)/dev
 	rm -rf build/wheel
