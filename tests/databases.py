@@ -76,7 +76,7 @@ class Databases:
         self._uri = uri
         self._client = connect(parse(uri)).client
         self._free: deque[tuple[str, bytes]] = deque()
-        self._written: dict[Callable[[str], object], tuple[uuid.UUID, dict[str, list[RawBSONDocument]]]] = {}
+        self._written: dict[Callable[[str], object], tuple[uuid.UUID, dict[str, list[Any]]]] = {}
 
     def close(self) -> None:
         """Close the connection."""
