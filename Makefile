@@ -86,8 +86,9 @@ $(VENV)/spark: $(VENV)/dev
 demo: $(VENV)/demo
 	$(BIN)/python examples/digits.py
 
+# Many tests wait for processes: with six at a time two cores have something to do.
 test: $(VENV)/dev $(VENV)/hpsklearn
-	$(BIN)/pytest
+	$(BIN)/pytest -n 6
 
 test-long: $(VENV)/dev $(VENV)/hpsklearn
 	$(BIN)/pytest -m long
