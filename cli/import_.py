@@ -148,7 +148,7 @@ def _import_studies(session: Session, url: str, studies: tuple[str, ...], name: 
 
 def _import_bundle(session: Session, file: str, as_json: bool) -> None:
     from hstore.cli.table import text
-    from hstore.store.bundle import append_bundle
+    from hstore.store.bundle_import import append_bundle
     from hstore.store.errors import Conflict
 
     try:

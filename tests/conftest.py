@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,8 @@ from hstore.store.open_store import open_store
 from hstore.store.server import EmbeddedServer, ensure_server
 from hstore.store.store import Store
 
+TESTS = Path(__file__).parent
+
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a shell: Ctrl-C is among what is tested
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -35,9 +39,39 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collect without looking for garbage, and never look again at what was collected: millions of objects."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Have each process of xdist begin with another file: in a new clone each then compiles a share for all of them."""
+    report = yield
+    if isinstance(collector, pytest.Dir) and "PYTEST_XDIST_WORKER" in os.environ:
+        number, processes = int(os.environ["PYTEST_XDIST_WORKER"][2:]), int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+        first = len(report.result) * number // processes
+        report.result = report.result[first:] + report.result[:first]
+    return report
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that need the server of this run, for who wants those that do not."""
+    """Bring the tests into the order of this run, and mark those that need its server, for who wants the others.
+
+    Processes of xdist get the files in an order that is none, so that those whose tests wait (for workers, say) run
+    beside those whose tests compute, up to the end.
+    """
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=lambda item: (zlib.crc32(os.fsencode(item.path.relative_to(TESTS))), item.path))
     for item in items:
         parameters = getattr(getattr(item, "callspec", None), "params", {}).values()
         is_mongo = any(isinstance(value, str) and value == "mongo" for value in parameters)
@@ -77,6 +111,12 @@ def mongo_url(databases: Databases, request: pytest.FixtureRequest) -> Iterator[
     is_absent = request.node.get_closest_marker("absent") is not None
     with databases.absent() if is_absent else databases.empty() as url:
         yield url
+
+
+@pytest.fixture
+def filled(databases: Databases, mongo_url: str) -> Callable[[Callable[[str], object]], str]:
+    """Return the URL of the store, filled by a function of it, which is called once: what it wrote is copied."""
+    return lambda write: databases.fill(mongo_url, write)
 
 
 @pytest.fixture

@@ -7,13 +7,15 @@ import shutil
 import time
 import uuid
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import bson
 import psutil
+from bson.codec_options import CodecOptions
+from bson.raw_bson import RawBSONDocument
 from pymongo import WriteConcern
 from pymongo.database import Database
 from pymongo.read_concern import ReadConcern
@@ -74,6 +76,7 @@ class Databases:
         self._uri = uri
         self._client = connect(parse(uri)).client
         self._free: deque[tuple[str, bytes]] = deque()
+        self._written: dict[Callable[[str], object], tuple[uuid.UUID, dict[str, list[Any]]]] = {}
 
     def close(self) -> None:
         """Close the connection."""
@@ -96,6 +99,27 @@ class Databases:
     def at(self, url: str) -> Database[dict[str, Any]]:
         """Return the database at *url*, one of those that were handed out."""
         return self._client.get_database(parse(url).database, CODEC)
+
+    def fill(self, url: str, write: Callable[[str], object]) -> str:
+        """Have *write* fill the empty store at *url*, or copy what it wrote for an earlier test; return *url*.
+
+        The copy has the identity of the store that was written, as one that `mongorestore` brought back has.
+        """
+        database = self._client.get_database(
+            parse(url).database, CodecOptions(document_class=RawBSONDocument), write_concern=WriteConcern(w=1)
+        )
+        schema = self.at(url)["schema"]  # with what a majority acknowledges there, all before is
+        if write in self._written:
+            identity, written = self._written[write]
+            for name, documents in written.items():
+                database[name].insert_many(documents)
+            schema.update_one({"_id": 1}, {"$set": {"store": identity}})
+        else:
+            write(url)
+            found = {name: list(database[name].find()) for name in _shape(self.at(url))[1]}
+            identity = schema.find({"_id": 1})[0]["store"]
+            self._written[write] = identity, {name: documents for name, documents in found.items() if documents}
+        return url
 
     def _url(self, name: str) -> str:
         return re.sub(r"/hstore\?", f"/{name}?", self._uri)

@@ -7,7 +7,6 @@ import logging
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from hstore.engine.evaluation import attempt
 from hstore.engine.evaluation.attachments import ChainAttachments
@@ -22,6 +21,7 @@ from hstore.store.fold import Trial
 from hstore.store.indigestible import BROKEN, refusal
 from hstore.store.store import Store
 from hstore.workers.batch import Batch
+from hstore.workers.claimed_trial import Ending, Work
 from hstore.workers.objective_requests import ObjectiveRequests
 from hstore.workers.trial_executor import MOMENT, CallResult, TrialExecutor
 from hstore.workers.worker_context import WorkerContext
@@ -29,36 +29,6 @@ from hstore.workers.worker_context import WorkerContext
 TICKET_SECONDS = 5.0
 QUICK, MOST_AT_ONCE = 0.005, 4
 """Seconds that a trial may take for more of them to be claimed at once, and how many those are."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Work:
-    """A trial that this slot has claimed."""
-
-    experiment: Experiment
-    taken: Reserved
-    key: str
-    version: str | None
-    """Of the objective's code."""
-
-    @property
-    def tid(self) -> int:
-        """The trial."""
-        return self.taken.tid
-
-    @property
-    def has_begun(self) -> bool:
-        """Whether the log says that it is being evaluated."""
-        is_reserved = self.experiment.state.trials[self.tid].state == "reserved"
-        return not (is_reserved and attempt.is_held(self.experiment, self.taken))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ending:
-    """How the attempt at a trial ended, not yet in the log: it goes there together with the next claims."""
-
-    work: Work
-    pending: list[PendingEvent]
 
 
 class Slot:

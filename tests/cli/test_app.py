@@ -2,6 +2,7 @@
 
 import errno
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
@@ -24,15 +25,18 @@ from hstore.store.terminal_text import printable
 from hstore.store.verify import verify
 
 
-@pytest.fixture
-def demo(mongo_url: str) -> str:
-    """The URL of a store that holds experiment `demo`."""
+def search(url: str) -> None:
     fmin(
         lambda config: config["x"] ** 2, {"x": hp.uniform("x", -1, 1), "c": hp.choice("c", ["a", "b"])},
         algo=rand.suggest, max_evals=6, rstate=np.random.default_rng(0), verbose=False, experiment="demo",
-        store=mongo_url,
+        store=url,
     )  # fmt: skip
-    return mongo_url
+
+
+@pytest.fixture
+def demo(filled: Callable[[Callable[[str], None]], str]) -> str:
+    """The URL of a store that holds experiment `demo`."""
+    return filled(search)
 
 
 @pytest.mark.parametrize("error", [AssertionError(), AttributeError("items"), KeyError(99), TypeError("list")])

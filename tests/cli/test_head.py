@@ -34,10 +34,9 @@ def search(url: str, n: int = LAST + 1, **more: Any) -> None:
 
 
 @pytest.fixture
-def url(mongo_url: str) -> str:
+def url(filled: Callable[[Callable[[str], object]], str]) -> str:
     """A store with a search that has ended."""
-    search(mongo_url)
-    return mongo_url
+    return filled(search)
 
 
 @pytest.fixture

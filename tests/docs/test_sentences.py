@@ -35,7 +35,7 @@ SHOWN_BY = {
     "test_a_clock_of_the_server_that_leaps_takes_nothing_away_at_once",
     "Clocks of workers are never compared, so no other date will do.": "tests/workers/test_lease.py::"
     "test_a_clock_of_the_server_that_leaps_takes_nothing_away_at_once",
-    "NaN is recorded, and never the best": "tests/engine/test_fmin.py::"
+    "NaN is recorded, and never the best": "tests/engine/test_fmin_results.py::"
     "test_failed_and_nan_losses_are_kept_apart_from_the_best",
     "and always in workers, only that": "tests/workers/test_worker.py::"
     "test_failures_in_a_row_have_an_exit_code_of_their_own",

@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,8 @@ from hstore import MongoTrials, Trials, fmin, hp
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import hyperopt
+
+COMMON: dict[str, Any] = {"max_evals": 150, "verbose": False}
 
 
 def space(library: Any) -> Any:
@@ -46,6 +48,22 @@ def algorithm(library: Any, name: str) -> Any:
     return partial(library.mix.suggest, p_suggest=parts)
 
 
+@cache
+def searched_by_hyperopt(algo: str) -> tuple[Any, dict[str, Any]]:
+    """Return hyperopt's trials and best point, searched for once, wherever ours are kept."""
+    trials = hyperopt.Trials()
+    best = hyperopt.fmin(
+        objective,
+        space(hyperopt.hp),
+        algo=algorithm(hyperopt, algo),
+        trials=trials,
+        rstate=np.random.default_rng(11),
+        show_progressbar=False,
+        **COMMON,
+    )
+    return trials, best
+
+
 @pytest.mark.parametrize(
     ("algo", "where"),
     [
@@ -57,25 +75,15 @@ def algorithm(library: Any, name: str) -> Any:
 def test_the_trials_of_fmin_are_hyperopts(algo: str, where: str, request: pytest.FixtureRequest) -> None:
     ours = Trials() if where == "memory" else MongoTrials(request.getfixturevalue("mongo_url"), exp_key="same")
     ours.asynchronous = False
-    theirs = hyperopt.Trials()
-    common: dict[str, Any] = {"max_evals": 150, "verbose": False}
     best = fmin(
         objective,
         space(hp),
         algo=algorithm(hstore, algo),
         trials=ours,
         rstate=np.random.default_rng(11),
-        **common,
+        **COMMON,
     )
-    their_best = hyperopt.fmin(
-        objective,
-        space(hyperopt.hp),
-        algo=algorithm(hyperopt, algo),
-        trials=theirs,
-        rstate=np.random.default_rng(11),
-        show_progressbar=False,
-        **common,
-    )
+    theirs, their_best = searched_by_hyperopt(algo)
     assert ours.idxs == theirs.idxs
     for label, values in theirs.vals.items():
         assert ours.vals[label] == pytest.approx([float(v) for v in values], rel=1e-9)

@@ -20,7 +20,8 @@ from hstore import Trials, fmin, hp, rand
 from hstore.engine.audit.replay import derive_again
 from hstore.engine.evaluation import attempt
 from hstore.engine.hyperopt.mongo_trials import MongoTrials
-from hstore.store.bundle import BundleLog, import_bundle, open_bundle, write_bundle
+from hstore.store.bundle import BundleLog, open_bundle, write_bundle
+from hstore.store.bundle_import import import_bundle
 from hstore.store.errors import Conflict, InvalidEvent, InvalidValue, VerificationFailed
 from hstore.store.events import CODEC, Done, Queued, Requeued
 from hstore.store.experiment import Experiment

@@ -18,7 +18,8 @@ from tests.drawing import examples
 from hstore import Trials, fmin, hp
 from hstore.engine.audit.check import check
 from hstore.engine.audit.replay import derive_again
-from hstore.store.bundle import import_bundle, open_bundle, write_bundle
+from hstore.store.bundle import open_bundle, write_bundle
+from hstore.store.bundle_import import import_bundle
 from hstore.store.copying import copy_experiment
 from hstore.store.errors import InUse, InvalidEvent, InvalidName, InvalidValue
 from hstore.store.event_documents import SPILL_ABOVE, to_document

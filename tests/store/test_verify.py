@@ -24,9 +24,8 @@ def objective(config: dict[str, Any]) -> Any:
     return {"status": "ok", "loss": config["x"], "nested": {"a": [1, 2]}, "attachments": {"note": "n"}}
 
 
-@pytest.fixture
-def url(mongo_url: str) -> str:
-    """A store with a search that had failures, batches, points of a person, an interruption and a second call."""
+def search(url: str) -> None:
+    """Search with failures, batches, points of a person, an interruption and a second call."""
     calls = iter(range(100))
 
     def interrupted(config: dict[str, Any]) -> Any:
@@ -39,7 +38,7 @@ def url(mongo_url: str) -> str:
         "rstate": np.random.default_rng(1),
         "verbose": False,
         "experiment": "e",
-        "store": mongo_url,
+        "store": url,
         "catch_eval_exceptions": True,
         "max_queue_len": 2,
         "points_to_evaluate": [{"x": 0.25}],
@@ -49,7 +48,12 @@ def url(mongo_url: str) -> str:
         fmin(interrupted, space, max_evals=TRIALS - 3, **common)
     fmin(interrupted, space, max_evals=TRIALS - 3, **common)
     fmin(interrupted, space, max_evals=TRIALS - 1, **common)
-    return mongo_url
+
+
+@pytest.fixture
+def url(filled: Callable[[Callable[[str], None]], str]) -> str:
+    """A store with that search."""
+    return filled(search)
 
 
 @pytest.fixture

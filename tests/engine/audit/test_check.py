@@ -1,13 +1,14 @@
 """The check finds each kind of damage, wherever it was done, and nothing else."""
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 from pymongo.database import Database
 
+import hstore
 from hstore import Store, Trials, fmin, hp, tpe
 from hstore.engine.audit.check import Violation, check
 from hstore.engine.evaluation.ctrl import inject
@@ -32,11 +33,24 @@ def search(*, max_evals: int = N, **where: Any) -> None:
     )  # fmt: skip
 
 
+def search_in(url: str) -> None:
+    search(experiment="demo", store=url)
+
+
 @pytest.fixture
-def demo(mongo_store: Store) -> Store:
+def demo(filled: Callable[[Callable[[str], None]], str]) -> Iterator[Store]:
     """A store with a search that has finished."""
-    search(experiment="demo", store=mongo_store)
-    return mongo_store
+    with hstore.open(filled(search_in)) as store:
+        yield store
+
+
+@pytest.fixture
+def unguarded(demo: Store) -> Iterator[Database[Any]]:
+    """The database of that store, which takes anything meanwhile."""
+    assert demo.database is not None
+    demo.database.command("collMod", "events", validationLevel="off")
+    yield demo.database
+    demo.database.command("collMod", "events", validationLevel="strict")
 
 
 def kinds(findings: list[Violation]) -> set[str]:
@@ -203,10 +217,8 @@ def _edit(collection: str, which: dict[str, Any], **values: Any) -> Damage:
         ),
     ],
 )  # fmt: skip
-def test_damage_is_found(demo: Store, damage: Damage, kind: str, tid: int | None) -> None:
-    assert demo.database is not None
-    demo.database.command("collMod", "events", validationLevel="off")
-    damage(demo.database)
+def test_damage_is_found(demo: Store, unguarded: Database[Any], damage: Damage, kind: str, tid: int | None) -> None:
+    damage(unguarded)
     findings = check(demo, "demo", timeout=0)
     assert (kind, tid) in {(finding.kind, finding.tid) for finding in findings}, findings
 

@@ -1,6 +1,5 @@
 """What users insert and change in hyperopt's documents becomes events; in memory and in a real MongoDB."""
 
-import copy
 import datetime as dt
 import pickle
 import warnings
@@ -9,9 +8,10 @@ from typing import Any
 import cloudpickle
 import numpy as np
 import pytest
+from asking_programs import SPACE, Asked, document, is_sound, kinds, square
 
 import hstore
-from hstore import Domain, MongoTrials, Store, Trials, anneal, base, fmin, hp, rand, space_eval, tpe, trials_from_docs
+from hstore import Domain, MongoTrials, Store, Trials, anneal, base, fmin, rand, tpe
 from hstore.engine.algorithms.history import History
 from hstore.engine.audit.check import check
 from hstore.exceptions import InvalidTrial
@@ -20,52 +20,6 @@ from hstore.store.events import Reserved, Running
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import hyperopt
-
-SPACE = {"x": hp.uniform("x", -2, 2), "c": hp.choice("c", ["a", {"deep": hp.normal("y", 0, 1)}])}
-
-
-def square(config: dict[str, Any]) -> float:
-    return float(config["x"] ** 2)
-
-
-def document(trials: Trials, tid: int, x: float, state: int = 0, **result: Any) -> dict[str, Any]:
-    """A document of a trial at x and the option "a"."""
-    misc = {"tid": tid, "cmd": None, "idxs": {"x": [tid], "c": [tid], "y": []}, "vals": {"x": [x], "c": [0], "y": []}}
-    (doc,) = trials.new_trial_docs([tid], [None], [result or {"status": "new"}], [misc])
-    return {**doc, "state": state}
-
-
-def kinds(trials: Trials, number: int) -> list[str]:
-    return [event.type for event in trials.experiment.chain(number)]
-
-
-def is_sound(trials: Trials) -> bool:
-    return not check(trials.experiment.store, trials.experiment.name)
-
-
-class Asked:
-    """A program that asks and tells by hyperopt's inner protocol, several trials under way at once."""
-
-    def __init__(self, trials: Trials, algo: Any) -> None:
-        self.trials, self.algo = trials, algo
-        self.domain = Domain(lambda _: 0.0, SPACE)
-        self.rng = np.random.default_rng(0)
-
-    def ask(self, state: int = base.JOB_STATE_RUNNING) -> tuple[int, Any]:
-        ids = self.trials.new_trial_ids(1)
-        self.trials.refresh()
-        docs = self.algo(ids, self.domain, self.trials, int(self.rng.integers(2**31 - 1)))
-        docs[0]["state"] = state
-        self.trials.insert_trial_docs(docs)
-        self.trials.refresh()
-        return docs[0]["tid"], space_eval(SPACE, base.spec_from_misc(docs[0]["misc"]))
-
-    def tell(self, tid: int, state: int = base.JOB_STATE_DONE, **result: Any) -> None:
-        for doc in self.trials._dynamic_trials:
-            if doc["tid"] == tid:
-                doc["state"] = state
-                doc["result"] = result
-        self.trials.refresh()
 
 
 # -- asking and telling ---------------------------------------------------------------------------------------
@@ -233,138 +187,7 @@ def test_a_program_that_holds_trials_by_their_tids_and_stamps_them() -> None:
     assert is_sound(trials)
 
 
-# -- inserting ------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.covers("base.Trials.insert_trial_doc", "base.Trials.new_trial_docs", "base.trials_from_docs")
-def test_documents_of_one_search_are_inserted_into_another() -> None:
-    first = Trials()
-    fmin(square, SPACE, max_evals=8, trials=first, rstate=1, verbose=False)
-    warm = trials_from_docs(first.trials)
-    assert (warm.losses(), warm.vals, warm.argmin) == (first.losses(), first.vals, first.argmin)
-    assert warm.trials[0] is not first.trials[0]
-    assert trials_from_docs(first.trials, validate=False).trials[0] is first.trials[0]
-    fmin(square, SPACE, max_evals=12, trials=warm, rstate=2, verbose=False)
-    assert warm.tids == list(range(12))
-    assert warm.losses()[:8] == first.losses()
-    assert warm.experiment.state.counts == {"done": 12}
-    assert [trial.queued.source for trial in warm.experiment.trials][7:9] == ["inserted", "suggested"]  # type: ignore[union-attr]
-    assert warm.trials[0]["book_time"] == first.trials[0]["book_time"]
-    assert is_sound(warm)
-
-
-@pytest.mark.covers("base.Trials.trials")
-def test_what_is_inserted_is_seen_after_a_refresh_and_evaluated_by_fmin(trials: Trials) -> None:
-    trials.history(Domain(square, SPACE).space)
-    assert trials.insert_trial_docs([document(trials, 0, 1.5), document(trials, 1, 0.5)]) == [0, 1]
-    assert trials.trials == []
-    trials.refresh()
-    assert trials.statuses() == ["new", "new"]
-    fmin(square, SPACE, max_evals=2, trials=trials, rstate=0, verbose=False)
-    assert trials.losses() == [2.25, 0.25]
-    assert is_sound(trials)
-
-
-@pytest.mark.parametrize("is_point_first", [True, False])
-def test_points_and_documents_that_wait_for_a_space_keep_their_tids(is_point_first: bool) -> None:
-    trials = Trials()
-    if is_point_first:
-        trials.enqueue([{"x": 0.5, "c": "a"}])
-    trials.insert_trial_docs([document(trials, trials.new_trial_ids(1)[0], 1.0, 2, status="ok", loss=7.0)])
-    if not is_point_first:
-        trials.enqueue([{"x": 0.5, "c": "a"}])
-    trials.refresh()
-    statuses = trials.statuses()
-    fmin(square, SPACE, max_evals=3, trials=trials, rstate=0, verbose=False)
-    assert trials.tids == [0, 1, 2]
-    assert statuses == (["new", "ok"] if is_point_first else ["ok", "new"])
-    assert trials.losses()[:2] == ([0.25, 7.0] if is_point_first else [7.0, 0.25])
-    assert is_sound(trials)
-
-
-def test_tids_of_inserted_documents_are_kept_whatever_their_order_and_gaps(trials: Trials) -> None:
-    trials.history(Domain(square, SPACE).space)
-    given = [document(trials, tid, 1.0, 2, status="ok", loss=tid) for tid in (7, 3, 5)]
-    trials.insert_trial_docs(given)
-    assert trials.new_trial_ids(2) == [8, 9]
-    trials.refresh()
-    assert trials.tids == [7, 3, 5]
-    trials.trial_attachments(trials.trials[1])["a"] = b"three"
-    assert [list(trial.attachments) for trial in trials.experiment.trials] == [[], ["a"], []]
-    again = copy.deepcopy(trials)
-    again.refresh()
-    assert (again.tids, again.losses()) == ([7, 3, 5], [7, 3, 5])
-    assert is_sound(trials)
-
-
-def test_trials_are_matched_to_a_changed_space_by_label() -> None:
-    trials = Trials()
-    misc = {"tid": 0, "cmd": None, "idxs": {"x": [0], "old": [0]}, "vals": {"x": [9.0], "old": [3]}}
-    (doc,) = trials.new_trial_docs([0], [None], [{"status": "ok", "loss": 1.0}], [misc])
-    trials.insert_trial_docs([{**doc, "state": 2}])
-    trials.refresh()
-    fmin(square, SPACE, max_evals=25, trials=trials, rstate=0, verbose=False)
-    assert trials.experiment.trials[0].point == {"x": 9.0}
-    assert trials.trials[0]["misc"]["vals"] == {"x": [9.0], "old": [3]}
-    assert len(trials) == 25
-    assert is_sound(trials)
-
-
-def test_a_search_in_mongo_takes_documents_before_it_has_a_space(mongo_store: Store) -> None:
-    trials = MongoTrials(mongo_store, exp_key="early")
-    trials.insert_trial_docs([document(trials, tid, 0.5, 2, status="ok", loss=1.0) for tid in range(30)])
-    other = MongoTrials(mongo_store, exp_key="early")
-    assert (len(other), other.argmin) == (30, {"c": 0, "x": 0.5})
-    with pytest.raises(hstore.errors.SpaceChanged, match="without its space") as refused:
-        fmin(square, SPACE, max_evals=31, rstate=0, trials=other, verbose=False)
-    assert 'warm_start="early"' in str(refused.value.hint)
-
-
-@pytest.mark.covers("base.Trials.assert_valid_trial", "exceptions.InvalidTrial")
-@pytest.mark.parametrize(
-    ("change", "told"),
-    [
-        (lambda doc: 3, "dict-like 3"),
-        (lambda doc: {}, "missing key tid"),
-        (lambda doc: {**doc, "misc": {"tid": 0}}, "missing key cmd"),
-        (lambda doc: {**doc, "tid": 1}, "mismatch"),
-        (lambda doc: {**doc, "exp_key": "other"}, "exp_key"),
-        (lambda doc: {**doc, "state": 9}, "state"),
-        (lambda doc: {**doc, "result": None}, "result"),
-        (lambda doc: {**doc, "misc": {**doc["misc"], "vals": {"x": [1, 2]}}}, "more than one value of x"),
-        (lambda doc: {**doc, "misc": {**doc["misc"], "vals": {"c": [5]}}}, "c: 5 is out of range, choice"),
-        (lambda doc: {**doc, "misc": {**doc["misc"], "vals": {"x": ["a"]}}}, "not a number"),
-    ],
-)
-def test_a_document_that_is_none_of_a_trial_is_refused(change: Any, told: str) -> None:
-    trials = Trials()
-    trials.history(Domain(square, SPACE).space)
-    good = document(trials, 0, 1.0)
-    with pytest.raises(InvalidTrial, match=told):
-        trials.insert_trial_docs([good, change(good)])
-    assert trials._dynamic_trials == []
-
-
-@pytest.mark.covers("base.Trials.source_trial_docs")
-def test_documents_derived_from_others_say_so() -> None:
-    trials = Trials()
-    fmin(square, SPACE, rand.suggest, 1, trials=trials, rstate=0, verbose=False)
-    misc = {"idxs": {"x": [1], "c": [1], "y": []}, "vals": {"x": [0.0], "c": [0], "y": []}}
-    docs = trials.source_trial_docs([1], [None], [{"status": "ok", "loss": 0.0}], [misc], trials.trials[:1])
-    trials.insert_trial_docs(docs)
-    trials.refresh()
-    assert trials.trials[1]["misc"]["from_tid"] == 0
-    assert trials.trials[1]["state"] == base.JOB_STATE_DONE
-    assert trials.argmin == {"x": 0.0, "c": 0}
-
-
-def test_documents_that_were_put_into_the_inner_list_are_taken_in() -> None:
-    trials = Trials()
-    trials.history(Domain(square, SPACE).space)
-    trials._dynamic_trials.append(document(trials, 0, 1.0, 2, status="ok", loss=1.0))
-    trials.refresh()
-    assert trials.experiment.state.counts == {"done": 1}
-    assert trials.losses() == [1.0]
+# -- several who write ----------------------------------------------------------------------------------------
 
 
 def test_another_writer_comes_first_and_nothing_is_lost(mongo_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
