@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from hstore.store.errors import InvalidEvent, InvalidValue, NotFound
 from hstore.store.events import Created, Event, Finished, Noted
-from hstore.store.fold import Trial, evolve
+from hstore.store.fold import Trial, evolve, is_news
 from hstore.store.log import NO_EVENTS, EventIds
 from hstore.store.memory import MemoryLog
 
@@ -136,12 +136,6 @@ def _trial_at(chain: Sequence[Event], known: int, moment: dt.datetime) -> Iterat
         if event.ver > known and (event.at > moment or before is None or is_news(before, trial)):
             return
         yield event
-
-
-def is_news(before: Trial, after: Trial) -> bool:
-    """Return whether decisions have to observe what made *before* into *after*: an end, or what it counts for."""
-    ends = [trial.end if trial.is_finished else None for trial in (before, after)]
-    return ends[0] is not ends[1] or before.is_void is not after.is_void
 
 
 def _written_by(moment: dt.datetime, chains: Mapping[int | None, Sequence[Event]]) -> Iterator[Event]:
