@@ -295,14 +295,31 @@ class ReadModels:
 
     def shown(self, exp: str) -> tuple[list[Document], Document | None]:
         """Return the documents of the trials of *exp*, and the document of *exp* if there is one, as they are."""
-        trials, about = self.stored(exp)
-        return [bson.decode(raw, TABLE_CODEC) for raw in trials], about
+        trials: list[Document] = []
+        self.each_trial(exp, trials.clear, lambda raw: trials.append(bson.decode(raw, TABLE_CODEC)))
+        return trials, self.about(exp)
 
-    def stored(self, exp: str) -> tuple[list[bytes], Document | None]:
-        """Return the same, those of the trials as BSON, which takes a fraction of the memory."""
-        batches = self._trials.find_raw_batches
-        trials = self._retrying(lambda: [raw for batch in batches({"exp": exp}) for raw in split(cast("bytes", batch))])
-        return trials, self._retrying(lambda: self._experiments.find_one({"_id": exp}))
+    def about(self, exp: str) -> Document | None:
+        """Return the document of *exp* if there is one, as it is."""
+        return self._retrying(lambda: self._experiments.find_one({"_id": exp}))
+
+    def each_trial(self, exp: str, begin: Callable[[], object], take: Callable[[bytes], object]) -> None:
+        """Call *take* with the BSON of the document of each trial of *exp*, after *begin*: once more if a server left."""
+
+        def look() -> None:
+            begin()
+            for batch in self._trials.find_raw_batches({"exp": exp}):
+                for raw in split(cast("bytes", batch)):
+                    take(raw)
+
+        self._retrying(look)
+
+    def trial_documents(self, exp: str, tids: Sequence[int]) -> dict[int, Document]:
+        """Return the documents of trials *tids* of *exp* that there are, by tid."""
+        query = {"exp": exp, "tid": {"$in": [*tids]}}
+        found = self._retrying(lambda: [raw for batch in self._trials.find_raw_batches(query) for raw in split(cast("bytes", batch))])
+        documents = (bson.decode(raw, TABLE_CODEC) for raw in found)
+        return {document["tid"]: document for document in documents}
 
     def counts(self, exp: str) -> tuple[dict[str, int], dict[str, int]]:
         """Return the number of trials by state in their documents, and in the experiment's document."""
