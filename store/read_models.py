@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -33,6 +33,8 @@ EXPERIMENT_SECONDS = 0.25
 """The document of an experiment follows its log at most this often while nothing but trials changes."""
 MOST_MISSING = 100_000
 """If more documents of trials than this are missing, the whole log is read instead of looking which."""
+READ_AT_ONCE = 1000
+"""Documents of trials that are read at a time where all are looked at: a server would send as many as 16 MB hold."""
 BATCH = 100
 """Documents sent at once; if all are as large as they can be, a slow line still takes them in time."""
 
@@ -308,7 +310,7 @@ class ReadModels:
 
         def look() -> None:
             begin()
-            for batch in self._trials.find_raw_batches({"exp": exp}):
+            for batch in self._trials.find_raw_batches({"exp": exp}, batch_size=READ_AT_ONCE):
                 for raw in split(cast("bytes", batch)):
                     take(raw)
 
@@ -317,7 +319,8 @@ class ReadModels:
     def trial_documents(self, exp: str, tids: Sequence[int]) -> dict[int, Document]:
         """Return the documents of trials *tids* of *exp* that there are, by tid."""
         query = {"exp": exp, "tid": {"$in": [*tids]}}
-        found = self._retrying(lambda: [raw for batch in self._trials.find_raw_batches(query) for raw in split(cast("bytes", batch))])
+        batches = self._trials.find_raw_batches
+        found = self._retrying(lambda: [raw for batch in batches(query) for raw in split(cast("bytes", batch))])
         documents = (bson.decode(raw, TABLE_CODEC) for raw in found)
         return {document["tid"]: document for document in documents}
 
