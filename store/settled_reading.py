@@ -7,7 +7,8 @@ is believed, since each event was read. What it takes in memory is a few numbers
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -25,6 +26,7 @@ from hstore.store.rebuilding import document_chains
 from hstore.store.settled import empty, fill
 from hstore.store.signed_chains import SignedChains
 from hstore.store.snapshots import Opened
+from hstore.store.streamed_verify import verify_streamed
 from hstore.store.uncollected import uncollected
 
 if TYPE_CHECKING:
@@ -36,14 +38,14 @@ class NotPlain(Exception):
     """Something in the log has no place in its chain, counts for nothing, or is not signed: read it as a whole."""
 
 
-def settled_experiment(store: Store, name: str) -> Experiment:
+def settled_experiment(store: Store, name: str, *, verifies: bool = False) -> Experiment:
     """Return experiment *name* as `Store.experiment` does; of trials that are settled it keeps no more than columns.
 
-    Their events are read again when they are asked for. All is kept of a search in memory or in a file, and of a log that is not plain.
+    Their events are read again when they are asked for. verifies: see `read_settled`. All is kept of a search in memory or in a file, and of a log that is not plain.
     """
     if store.is_durable:
         try:
-            opened = read_settled(store, name)
+            opened = read_settled(store, name, verifies=verifies)
         except NotPlain:
             return store.experiment(name)
         if opened is not None:
@@ -53,18 +55,33 @@ def settled_experiment(store: Store, name: str) -> Experiment:
     return store.experiment(name)
 
 
-def read_settled(store: Store, name: str) -> Opened | None:
+def read_settled(store: Store, name: str, *, verifies: bool = False) -> Opened | None:
     """Return what experiment *name* can begin from; None if there is nothing of it. Raises `NotPlain`.
 
-    With keys, each event has to be signed by one, unless the experiment was there before them.
+    With keys, each event has to be signed by one, unless the experiment was there before them. verifies: whether it is
+    verified as it is read; `NotPlain` is raised as well where that may find something.
     """
     fold = SettlingFold(store, name, keys=store.keys)
-    with uncollected():
+
+    def passing() -> Iterator[Document]:
         for documents in document_chains(store.log.documents(name, quick=True)):
             if documents is None:
                 raise NotPlain
             fold.take(documents)
+            yield from documents
+
+    with uncollected():
+        if not verifies:
+            deque(passing(), maxlen=0)
+        elif not is_verified(passing(), store, fold.n - 1):
+            raise NotPlain
         return fold.opened() if fold.own else None
+
+
+def is_verified(documents: Iterable[Document], store: Store, last: int) -> bool:
+    """Return whether *documents*, all events of an experiment whose last trial is *last*, fit each other's digests."""
+    found = verify_streamed(documents, fetch=store.attachments.get, keys=None, last=last, looks_for_content=False)
+    return found is not None
 
 
 class SettlingFold:
