@@ -306,7 +306,7 @@ class ReadModels:
         return self._retrying(lambda: self._experiments.find_one({"_id": exp}))
 
     def each_trial(self, exp: str, begin: Callable[[], object], take: Callable[[bytes], object]) -> None:
-        """Call *take* with the BSON of the document of each trial of *exp*, after *begin*: once more if a server left."""
+        """Call *take* with the BSON of each document of a trial of *exp*, after *begin*: once more if a server left."""
 
         def look() -> None:
             begin()

@@ -1,4 +1,4 @@
-"""Reading a whole log once, chain after chain, with its settled trials kept as columns: for those who look at all of it.
+"""Reading a whole log once, chain after chain, with its settled trials as columns: for those who look at all of it.
 
 An experiment that is opened so is what one is that began from a snapshot, but for this: nothing that was written before
 is believed, since each event was read. What it takes in memory is a few numbers for each trial.
@@ -41,7 +41,8 @@ class NotPlain(Exception):
 def settled_experiment(store: Store, name: str, *, verifies: bool = False) -> Experiment:
     """Return experiment *name* as `Store.experiment` does; of trials that are settled it keeps no more than columns.
 
-    Their events are read again when they are asked for. verifies: see `read_settled`. All is kept of a search in memory or in a file, and of a log that is not plain.
+    Their events are read again when they are asked for. All is kept of a search in memory or in a file, and of a log
+    that is not plain. verifies: see `read_settled`.
     """
     if store.is_durable:
         try:
@@ -103,7 +104,7 @@ class SettlingFold:
         self._known = np.full(self.n, -1, np.int32)
         """Up to which event decisions have observed each trial."""
         self._known_own = -1
-        self._latest = dt.datetime.min
+        self._latest = dt.datetime(1, 1, 1)  # noqa: DTZ001 - all are compared without their zone, which is UTC
         self._latest_of = -1
         """The trial of the latest event by the clock of who wrote it; -1: that is the experiment's own."""
         self._signatures = None if keys is None else SignedChains(name, keys)

@@ -162,16 +162,16 @@ class ObservedNews:
     def observe(self, observed: Sequence[Any], who: int | str) -> None:
         """Take what the decision of trial *who*, or an end of the search, says it *observed*."""
         for tid, ver, _ in observed:
-            if type(tid) is int and type(who) is int and 0 <= tid < len(self._vers) and 0 <= ver < NUMBERS:
-                if self._vers[tid] == NONE:
-                    self._vers[tid], self._who[tid] = ver, who
-                    continue
-            self._more[tid].append((ver, f"trial {who}" if isinstance(who, int) else who))
+            is_trial = type(tid) is int and 0 <= tid < len(self._vers) and 0 <= ver < NUMBERS
+            if is_trial and isinstance(who, int) and self._vers[tid] == NONE:
+                self._vers[tid], self._who[tid] = ver, who
+            else:
+                self._more[tid].append((ver, f"trial {who}" if isinstance(who, int) else who))
 
     def violations(self, *, is_over: bool) -> Iterator[Violation]:
         """Check that each news was observed once. is_over: that all ends were."""
         n = len(self._news)
-        others = sorted((tid for tid in self._more_news if tid is not None and tid >= n))
+        others = sorted(tid for tid in self._more_news if tid is not None and tid >= n)
         for tid in chained([None] if None in self._more_news else [], range(n), others):
             news, observed = self._of(tid)
             before, first = NONE, ""

@@ -15,7 +15,8 @@ from uuid import UUID
 from hstore.engine.audit.chain_checks import ChainChecks
 from hstore.engine.audit.model_checks import ModelChecks
 from hstore.engine.audit.violation import Kind as Kind
-from hstore.engine.audit.violation import Violation, violation, whose
+from hstore.engine.audit.violation import Violation as Violation
+from hstore.engine.audit.violation import violation, whose
 from hstore.engine.audit.whole_log import WholeLog, read_whole
 from hstore.store.errors import HstoreError
 from hstore.store.events import Document, Unreadable
@@ -146,9 +147,8 @@ def _streamed(store: Store, name: str, acknowledged: set[UUID]) -> _Looked:
 
 
 def _lost(missing: Collection[UUID]) -> list[Violation]:
-    return [
-        Violation(kind="missing", message=f"event {id} was acknowledged and is not in the log") for id in sorted(missing)
-    ]  # fmt: skip
+    messages = (f"event {id} was acknowledged and is not in the log" for id in sorted(missing))
+    return [Violation(kind="missing", message=message) for message in messages]
 
 
 # -- a whole log ----------------------------------------------------------------------------------------------
@@ -204,11 +204,11 @@ def _check_places(log: WholeLog) -> Iterator[Violation]:
             which = f"trial {expected}" if tid == expected + 1 else f"trials {expected} to {tid - 1}"
             yield Violation(kind="gap", message=f"there is no {which}, but trial {tid}", tid=expected)
         expected = tid + 1
-    for tid, chain in log.chains.items():
+    for of, chain in log.chains.items():
         for ver, event in enumerate(chain):
             if event.ver != ver:
-                message = f"event {ver} of {whose(tid)} is missing, but not {event.ver}"
-                yield Violation(kind="gap", message=message, tid=tid, ver=ver)
+                message = f"event {ver} of {whose(of)} is missing, but not {event.ver}"
+                yield Violation(kind="gap", message=message, tid=of, ver=ver)
                 break
     if not log.header:
         yield Violation(kind="gap", message="the experiment has no beginning", ver=0)

@@ -15,6 +15,7 @@ from hstore.store.events import CODEC, TABLE_CODEC, Document
 from hstore.store.fold import Trial
 from hstore.store.log import EVERY_TRIAL, ReadCursor
 from hstore.store.model_documents import EXPERIMENT_FIELDS, TRIAL_FIELDS, experiment_document, trial_document
+from hstore.store.null_objects import NoReadModels
 from hstore.store.state import State
 from hstore.store.store import Store
 
@@ -31,10 +32,12 @@ class ModelChecks:
     """The read models of experiment *name* as they are now. Read the log after them, which they never run ahead of."""
 
     def __init__(self, store: Store, name: str) -> None:
-        self._store, self._name = store, name
-        self._marks, self._n, self._others, self.about = bytearray(), 0, dict[Any, bytes](), None
-        store.models.each_trial(name, self._begin, self._take)
-        self.about: Document | None = store.models.about(name)
+        models = store.models
+        assert not isinstance(models, NoReadModels), "a store in memory has none"
+        self._models, self._log, self._name = models, store.log, name
+        self._marks, self._n, self._others = bytearray(), 0, dict[Any, bytes]()
+        models.each_trial(name, self._begin, self._take)
+        self.about: Document | None = models.about(name)
         self._is_named = bytearray(self._n)
         """Of each of the trials in `_marks` whether the log has it."""
         self._differ: dict[int, Trial] = {}
@@ -72,10 +75,10 @@ class ModelChecks:
     def look_again(self) -> None:
         """Read again what differs, and note in what; call it after the last trial. The search may have gone on."""
         differ, self._differ = self._differ, {}
-        there = self._store.models.trial_documents(self._name, [*differ])
+        there = self._models.trial_documents(self._name, [*differ])
         ahead = {tid: trial.ver for tid, trial in differ.items() if _ver(there.get(tid)) > trial.ver}
         cursor = ReadCursor(header=EVERY_TRIAL, last=EVERY_TRIAL, open=ahead)
-        gone_on = {event.tid for event in self._store.log.read(self._name, cursor)} if ahead else set()
+        gone_on = {event.tid for event in self._log.read(self._name, cursor)} if ahead else set()
         for tid, trial in differ.items():
             found = there.get(tid)
             ver = _ver(found)
@@ -88,7 +91,7 @@ class ModelChecks:
                 self._wrong.append(Violation(kind="model", message=message, tid=tid))
 
     def findings(self, state: State, *, is_over: bool) -> list[Violation]:
-        """Return what is wrong, after all trials of *state* were compared, and looked at again. is_over: documents may not be late."""
+        """Return what is wrong, after all trials of *state* were looked at. is_over: documents may not be late."""
         found = [*self._wrong, *(self._late if is_over else ())]
         unknown = [tid for tid in range(self._n) if not self._is_named[tid]]
         for tid in (*unknown, *self._others):
