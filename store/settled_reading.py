@@ -19,6 +19,7 @@ from hstore.store.event_documents import from_document
 from hstore.store.events import Document, Event, Finished, Queued, Unreadable
 from hstore.store.experiment import Experiment
 from hstore.store.fold import Trial, evolve, fold_plain, is_news
+from hstore.store.indigestible import BROKEN
 from hstore.store.log import EVERY_TRIAL, ReadCursor
 from hstore.store.quick_documents import with_uuid
 from hstore.store.ranking import front_of
@@ -26,16 +27,12 @@ from hstore.store.rebuilding import document_chains
 from hstore.store.settled import empty, fill
 from hstore.store.signed_chains import SignedChains
 from hstore.store.snapshots import Opened
-from hstore.store.streamed_verify import verify_streamed
+from hstore.store.streamed_verify import NeedsWholeLog, verify_streamed
 from hstore.store.uncollected import uncollected
 
 if TYPE_CHECKING:
     from hstore.store.keys import Keys
     from hstore.store.store import Store
-
-
-class NotPlain(Exception):
-    """Something in the log has no place in its chain, counts for nothing, or is not signed: read it as a whole."""
 
 
 def settled_experiment(store: Store, name: str, *, verifies: bool = False) -> Experiment:
@@ -47,7 +44,7 @@ def settled_experiment(store: Store, name: str, *, verifies: bool = False) -> Ex
     if store.is_durable:
         try:
             opened = read_settled(store, name, verifies=verifies)
-        except NotPlain:
+        except (NeedsWholeLog, *BROKEN):  # what is wrong with it is said by who reads all of it
             return store.experiment(name)
         if opened is not None:
             experiment = Experiment(store, name, opened=opened)
@@ -57,17 +54,17 @@ def settled_experiment(store: Store, name: str, *, verifies: bool = False) -> Ex
 
 
 def read_settled(store: Store, name: str, *, verifies: bool = False) -> Opened | None:
-    """Return what experiment *name* can begin from; None if there is nothing of it. Raises `NotPlain`.
+    """Return what experiment *name* can begin from; None if there is nothing of it. Raises `NeedsWholeLog`.
 
     With keys, each event has to be signed by one, unless the experiment was there before them. verifies: whether it is
-    verified as it is read; `NotPlain` is raised as well where that may find something.
+    verified as it is read; `NeedsWholeLog` is raised as well where that may find something.
     """
     fold = SettlingFold(store, name, keys=store.keys)
 
     def passing() -> Iterator[Document]:
         for documents in document_chains(store.log.documents(name, quick=True)):
             if documents is None:
-                raise NotPlain
+                raise NeedsWholeLog
             fold.take(documents)
             yield from documents
 
@@ -75,7 +72,7 @@ def read_settled(store: Store, name: str, *, verifies: bool = False) -> Opened |
         if not verifies:
             deque(passing(), maxlen=0)
         elif not is_verified(passing(), store, fold.n - 1):
-            raise NotPlain
+            raise NeedsWholeLog
         return fold.opened() if fold.own else None
 
 
@@ -123,7 +120,7 @@ class SettlingFold:
         for document in documents:
             digests.append(after := digest_of_any(document, after))
             if not isinstance(at := document.get("at"), dt.datetime):
-                raise NotPlain
+                raise NeedsWholeLog
             at = at.replace(tzinfo=None)
             if at >= self._latest:
                 self._latest, self._latest_of = at, -1 if tid is None else tid
@@ -143,7 +140,7 @@ class SettlingFold:
     def _require_signed(self, tid: int | None, chain: Sequence[Event], digests: Sequence[bytes]) -> None:
         signed = self._signatures
         if signed is not None and signed.accept(tid, chain, digests, is_quarantined=_is_none) < len(chain):
-            raise NotPlain
+            raise NeedsWholeLog
 
     def _take_trial(self, tid: int, chain: Sequence[Event], digest: bytes) -> Trial:
         trial, news, is_readable = _folded(chain)
@@ -162,18 +159,18 @@ class SettlingFold:
             if tid is None:
                 self._known_own = max(self._known_own, ver)
             elif not 0 <= tid < self.n:
-                raise NotPlain
+                raise NeedsWholeLog
             elif ver > self._known[tid]:
                 self._known[tid] = ver
 
     def opened(self) -> Opened:
         """Return what an experiment begins from after all chains were taken; reads those of trials that are no columns.
 
-        Raises `NotPlain` if the log has lost some of them meanwhile.
+        Raises `NeedsWholeLog` if the log has lost some of them meanwhile.
         """
         settled, known = self._settled, self._known
         if self.n and self._vers[-1] < 0:
-            raise NotPlain
+            raise NeedsWholeLog
         settled.known_own = self._known_own
         for event in self.own[: self._known_own + 1]:
             if isinstance(event, Finished):
@@ -198,7 +195,7 @@ class SettlingFold:
         looked, last = self._store.log.look(self._name, known), len(self.own) - 1
         kept = [e for e in looked.sound if e.ver <= (last if e.tid is None else self._vers[e.tid])]
         if looked.aside or len(kept) != last + 1 + int((self._vers[tids] + 1).sum()):
-            raise NotPlain
+            raise NeedsWholeLog
         return kept
 
 

@@ -27,11 +27,11 @@ from hstore.store.log_chains import chains_of
 from hstore.store.memory import MemoryLog
 from hstore.store.quick_documents import with_uuid
 from hstore.store.rebuilding import document_chains
-from hstore.store.settled_reading import NotPlain, SettlingFold
+from hstore.store.settled_reading import SettlingFold
 from hstore.store.signatures import look_at
 from hstore.store.state import State
 from hstore.store.store import Store
-from hstore.store.streamed_verify import verify_streamed
+from hstore.store.streamed_verify import NeedsWholeLog, verify_streamed
 from hstore.store.verify import verify
 
 TIMEOUT, POLL_SECONDS = 5.0, 0.1
@@ -105,23 +105,23 @@ def _look(store: Store, name: str, acknowledged: set[UUID]) -> _Looked:
     if store.is_durable:
         try:
             return _streamed(store, name, acknowledged)
-        except (NotPlain, *BROKEN):
+        except (NeedsWholeLog, *BROKEN):
             pass
     return _whole(store, name, acknowledged)
 
 
 def _streamed(store: Store, name: str, acknowledged: set[UUID]) -> _Looked:
-    """Do so chain by chain; raises `NotPlain` where something may be wrong that takes a look at the whole log."""
+    """Do so chain by chain; raises `NeedsWholeLog` where something may be wrong that takes a look at the whole log."""
     models = ModelChecks(store, name)  # before the log, which the read models never run ahead of
     fold, checks, missing = SettlingFold(store, name, keys=None), ChainChecks(), set(acknowledged)
 
     def passing() -> Iterator[Document]:
         for documents in document_chains(store.log.documents(name, quick=True)):
             if documents is None:
-                raise NotPlain
+                raise NeedsWholeLog
             chain, trial = fold.take(documents)
             if any(isinstance(event, Unreadable) for event in chain):
-                raise NotPlain
+                raise NeedsWholeLog
             if trial is not None:
                 checks.take(trial.tid, chain)
                 models.compare(trial)
@@ -135,7 +135,7 @@ def _streamed(store: Store, name: str, acknowledged: set[UUID]) -> _Looked:
         passing(), fetch=store.attachments.get, keys=store.keys, last=fold.n - 1, looks_for_content=False
     )  # fmt: skip
     if seen is None or not fold.own:
-        raise NotPlain
+        raise NeedsWholeLog
     models.look_again()
     experiment = Experiment(Store(store.log, store.attachments), name, opened=fold.opened())
     experiment.refresh()

@@ -12,8 +12,9 @@ from hstore.store.errors import Tampered
 from hstore.store.events import Noted
 from hstore.store.experiment import Experiment
 from hstore.store.keys import Keys, new_key, parse_key
-from hstore.store.settled_reading import NotPlain, read_settled, settled_experiment
+from hstore.store.settled_reading import read_settled, settled_experiment
 from hstore.store.store import Store
+from hstore.store.streamed_verify import NeedsWholeLog
 
 
 def read_again(store: Store) -> Experiment:
@@ -41,7 +42,7 @@ def test_with_a_key_only_what_it_signs_is_read_so(mongo_store: Store) -> None:
     mongo_store.log.append(searched(12, keys=mongo_store.keys).log.read("e"))
     assert len(settled_experiment(mongo_store, "e", verifies=True).state.settled or ()) > 5
     mongo_store.keys = Keys(parse_key(new_key()))
-    with pytest.raises(NotPlain):
+    with pytest.raises(NeedsWholeLog):
         read_settled(mongo_store, "e")
 
 
@@ -49,7 +50,7 @@ def test_a_changed_event_is_found_by_who_verifies_as_it_is_read(mongo_store: Sto
     mongo_store.log.append(searched(12).log.read("e"))
     assert mongo_store.database is not None
     mongo_store.database.events.update_one({"tid": 3, "type": "done"}, {"$set": {"data.loss": -1.0}})
-    with pytest.raises(NotPlain):
+    with pytest.raises(NeedsWholeLog):
         read_settled(mongo_store, "e", verifies=True)
     with pytest.raises(Tampered):
         mongo_store.fork("e", "again")

@@ -136,6 +136,6 @@ def test_a_log_that_is_read_chain_by_chain_has_the_findings_of_one_that_is_read_
 
 
 def whole_alone(*_: Any) -> Any:
-    from hstore.store.settled_reading import NotPlain
+    from hstore.store.streamed_verify import NeedsWholeLog
 
-    raise NotPlain
+    raise NeedsWholeLog
