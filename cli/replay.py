@@ -41,7 +41,7 @@ def replay(ctx: click.Context, experiment: str, until: int | None, as_json: bool
     from hstore.engine.audit.replay import derive_again
 
     session: Session = ctx.obj
-    with session.experiment(experiment) as found:
+    with session.settled_experiment(experiment) as found:
         total = len(found.state.trials) if until is None else until + 1
         with progress("decision", total=total) as on_progress:
             report = derive_again(found, until=until, on_progress=on_progress)

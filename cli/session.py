@@ -76,6 +76,14 @@ class Session:
             yield store.experiment(place, only=only, at=at)
 
     @contextmanager
+    def settled_experiment(self, name: str) -> Iterator[Experiment]:
+        """Yield experiment *name*, of which most trials are read when they are asked for: see `settled_reading`."""
+        from hstore.store.settled_reading import settled_experiment
+
+        with self.reading(name) as (store, place):
+            yield settled_experiment(store, place)
+
+    @contextmanager
     def summary(self, name: str, *, exact: bool = False, at: str | None = None) -> Iterator[ExperimentSummary]:
         """Yield the summary of experiment *name* (see `Store.summary`), as of *at* if that is given.
 

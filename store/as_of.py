@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import takewhile
 from typing import TYPE_CHECKING, TypeAlias
 
+from hstore.store.chain_digests import Chain
 from hstore.store.errors import InvalidEvent, InvalidValue, NotFound
 from hstore.store.events import Created, Event, Finished, Noted
-from hstore.store.fold import Trial, evolve
+from hstore.store.fold import Trial, evolve, is_news
 from hstore.store.log import NO_EVENTS, EventIds
 from hstore.store.memory import MemoryLog
+from hstore.store.read_ahead import ChainsAhead
 
 if TYPE_CHECKING:
     from hstore.store.experiment import Experiment
@@ -79,35 +82,47 @@ def events_at(experiment: Experiment, at: int | dt.datetime) -> list[Event]:
     A time: what had been written by then, by the clocks of the writers.
     Raises `NotFound` if there is no such decision, or nothing had been written.
     """
-    chains: dict[int | None, Sequence[Event]] = {None: experiment.chain(None)}
-    chains.update((trial.tid, experiment.chain(trial.tid)) for trial in experiment.trials)
-    if isinstance(at, int):
-        trials = experiment.state.trials
-        if at > len(trials):
+    chains = ChainsAhead(experiment)
+    return [event for tid, end in ends_at(experiment, at, chains) for event in chains[tid][: end + 1]]
+
+
+def ends_at(experiment: Experiment, at: int | dt.datetime, chains: ChainsAhead) -> Iterator[tuple[Chain, int]]:
+    """Yield the chains in which `events_at` has events, the experiment's own first, and up to which place.
+
+    chains: those of *experiment*. Raises as `events_at`.
+    """
+    n = len(experiment.state.trials)
+    if not isinstance(at, int):
+        found = list(_written_by(at, n, chains))
+        if not found:
             raise NotFound(
-                f"experiment {experiment.name!r} has no decision {at}",
-                hint=f"the next one is {len(trials)}", at=at,
+                f"experiment {experiment.name!r} had not begun at {described(at)}",
+                hint=f"it began at {described(chains[None][0].at)}", at=at,
             )  # fmt: skip
-        if at == len(trials):
-            return experiment.events
-        return list(_known_to(at, chains))
-    found = list(_written_by(at, chains))
-    if not found:
+        yield from found
+    elif at > n:
         raise NotFound(
-            f"experiment {experiment.name!r} had not begun at {described(at)}",
-            hint=f"it began at {described(chains[None][0].at)}", at=at,
+            f"experiment {experiment.name!r} has no decision {at}", hint=f"the next one is {n}", at=at,
         )  # fmt: skip
-    return found
+    elif at == n:
+        yield from ((tid, chains.last(tid)) for tid in (None, *range(n)))
+    else:
+        yield from _known_to(at, chains)
 
 
-def _known_to(number: int, chains: Mapping[int | None, Sequence[Event]]) -> Iterator[Event]:
-    known: dict[int | None, int] = {None: 0}
+def _known_to(number: int, chains: ChainsAhead) -> Iterator[tuple[Chain, int]]:
+    known: dict[Chain, int] = {None: 0}
     for tid in range(number + 1):
         _observe(known, chains, chains[tid][0])
     moment = chains[number][0].at
-    yield from _header_at(chains[None], known[None], moment)
+    yield None, _last_of(_header_at(chains[None], known[None], moment))
     for tid in range(number):
-        yield from _trial_at(chains[tid], known.get(tid, 0), moment)
+        told, last = known.get(tid, 0), chains.last(tid)
+        yield tid, last if told >= last else _last_of(_trial_at(chains[tid], told, moment))
+
+
+def _last_of(events: Iterable[Event]) -> int:
+    return max(event.ver for event in events)
 
 
 def _observe(known: dict[int | None, int], chains: Mapping[int | None, Sequence[Event]], event: Event) -> None:
@@ -138,17 +153,9 @@ def _trial_at(chain: Sequence[Event], known: int, moment: dt.datetime) -> Iterat
         yield event
 
 
-def is_news(before: Trial, after: Trial) -> bool:
-    """Return whether decisions have to observe what made *before* into *after*: an end, or what it counts for."""
-    ends = [trial.end if trial.is_finished else None for trial in (before, after)]
-    return ends[0] is not ends[1] or before.is_void is not after.is_void
-
-
-def _written_by(moment: dt.datetime, chains: Mapping[int | None, Sequence[Event]]) -> Iterator[Event]:
-    for chain in chains.values():
-        if chain[0].at > moment:
+def _written_by(moment: dt.datetime, n: int, chains: ChainsAhead) -> Iterator[tuple[Chain, int]]:
+    for tid in (None, *range(n)):
+        written = [*takewhile(lambda event: event.at <= moment, chains[tid])]
+        if not written:
             return  # its clock may be ahead of that of the next decision, but trials are numbered without gaps
-        for event in chain:
-            if event.at > moment:
-                break
-            yield event
+        yield tid, written[-1].ver

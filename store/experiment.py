@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from hstore.engine.analysis.importance import LabelImportance
     from hstore.engine.audit.explanation import Explanation
     from hstore.engine.search.recommendation import Recommendation
+    from hstore.store.snapshots import Opened
     from hstore.store.store import Store
 
 
@@ -41,15 +42,16 @@ class Experiment(FoldedLog, Housekept):
     after: beside *only* some trials those with a higher tid than this are read.
     from_snapshot: whether the first read may begin from a snapshot. Trials that are in it are read when they are asked
     for, and their events are not among those `received`.
+    opened: what the first read begins from; see `settled_reading`.
     """
 
     __module__ = "hstore"
 
     def __init__(
         self, store: Store, name: str, *, only: Iterable[int] | None = None, after: int = EVERY_TRIAL,
-        from_snapshot: bool = False,
+        from_snapshot: bool = False, opened: Opened | None = None,
     ) -> None:  # fmt: skip
-        super().__init__(store, name, only=only, after=after, from_snapshot=from_snapshot)
+        super().__init__(store, name, only=only, after=after, from_snapshot=from_snapshot, opened=opened)
         self._composer = Composer(name, self._chains, self._digests, self._sound)
         self._digests.known = self._composer.digests, self._sound.digests
 

@@ -312,6 +312,12 @@ def fold_plain(chain: Sequence[Event]) -> Trial | None:
     )  # fmt: skip
 
 
+def is_news(before: Trial, after: Trial) -> bool:
+    """Return whether decisions have to observe what made *before* into *after*: an end, or what it counts for."""
+    ends = [trial.end if trial.is_finished else None for trial in (before, after)]
+    return ends[0] is not ends[1] or before.is_void is not after.is_void
+
+
 def _no_trial(event: Unreadable) -> Cancelled:
     return Cancelled(
         exp=event.exp, tid=event.tid or 0, ver=event.ver, id=event.id, at=event.at, by=event.by,

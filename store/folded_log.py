@@ -18,7 +18,7 @@ from hstore.store.received import Received
 from hstore.store.rewind_check import RewindCheck
 from hstore.store.seals import Seals
 from hstore.store.set_aside import Separated, SetAside
-from hstore.store.snapshots import AllChains, SettledChains, open_snapshot
+from hstore.store.snapshots import AllChains, Opened, SettledChains, open_snapshot
 from hstore.store.sound_chains import SoundChains
 from hstore.store.state import State
 from hstore.store.uncollected import uncollected
@@ -43,7 +43,7 @@ class FoldedLog:
 
     def __init__(
         self, store: Store, name: str, *, only: Iterable[int] | None = None, after: int = EVERY_TRIAL,
-        from_snapshot: bool = False,
+        from_snapshot: bool = False, opened: Opened | None = None,
     ) -> None:  # fmt: skip
         self.store = store
         self.name = name
@@ -51,6 +51,7 @@ class FoldedLog:
         self._after = after
         self._asked_for: frozenset[int] = frozenset()
         self._may_open_snapshot = from_snapshot and only is None
+        self._opened = opened
         self._is_begun_from_snapshot = False
         self.state = State(name)
         self._chains: dict[Chain, list[Event]] = {}
@@ -90,6 +91,13 @@ class FoldedLog:
                 f"experiment {self.name!r} has no trial {tid}",
                 hint=f"its trials are 0 to {n - 1}" if n else "it has none yet",
             ) from None
+
+    def several_chains(self, tids: Iterable[int]) -> dict[int, Sequence[Event]]:
+        """Return `chain` of those of *tids* that are there; of settled trials all are read at once."""
+        wanted = [*tids]
+        settled = self._settled_chains.read([tid for tid in wanted if self._is_settled(tid)])
+        found = ((tid, settled.get(tid) or self._chains.get(tid)) for tid in wanted)
+        return {tid: chain for tid, chain in found if chain}
 
     @property
     def is_whole(self) -> bool:
@@ -178,10 +186,13 @@ class FoldedLog:
 
     def _begin_from_snapshot(self) -> list[Event]:
         """Have the state begin with the columns of a snapshot, if it may and one is there; return all other events."""
-        if not self._may_open_snapshot or self.state.events:
+        if self.state.events:
             return []
-        self._may_open_snapshot = False
-        if (opened := open_snapshot(self.store, self.name)) is None:
+        opened, self._opened = self._opened, None
+        if opened is None and self._may_open_snapshot:
+            self._may_open_snapshot = False
+            opened = open_snapshot(self.store, self.name)
+        if opened is None:
             return []
         self._settled_chains.settled = opened.settled
         self.state.begin_from(opened.settled, self._settled_chains.trials)

@@ -7,23 +7,25 @@ the copies, `forked` says of which experiment they are and how far they go.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hstore.store.arrival import events_as_they_arrived
-from hstore.store.as_of import events_at
-from hstore.store.chain_digests import Chain, own_first
+from hstore.store.as_of import ends_at
 from hstore.store.copying import append_all, renamed
 from hstore.store.errors import Conflict, InvalidValue, NotFound, NotSigned
 from hstore.store.event_documents import as_written
 from hstore.store.events import Changed, Event, Forked, Requeued, Resumed, Unreadable
 from hstore.store.experiment import Experiment, PendingEvent
-from hstore.store.fork_cut import cut_of
+from hstore.store.fork_cut import Cut, cut_of
 from hstore.store.head import HeadTree, runs
 from hstore.store.originals import readable
 from hstore.store.person import person
+from hstore.store.read_ahead import ChainsAhead
+from hstore.store.rebuilding import rebuild
 from hstore.store.set_aside import named
+from hstore.store.settled_reading import settled_experiment
 from hstore.store.values import check_name
 
 if TYPE_CHECKING:
@@ -33,7 +35,6 @@ if TYPE_CHECKING:
     from hstore.store.store import Store
 
 WHY = "forked"
-Cut = Mapping[Chain, Sequence[Event]]
 
 
 def taken(source: Experiment, at: int | dt.datetime | None) -> Cut:
@@ -42,24 +43,33 @@ def taken(source: Experiment, at: int | dt.datetime | None) -> Cut:
     Raises `NotFound` as `as_of.events_at` does, `InvalidValue` if some of them are unreadable, or are quarantined by an
     event that is not among them.
     """
-    chains: dict[Chain, Sequence[Event]] = {None: source.chain(None)}
-    chains.update((trial.tid, source.chain(trial.tid)) for trial in source.trials)
-    cut = cut_of(source.events if at is None else events_at(source, at), chains)
+    chains, n = ChainsAhead(source), len(source.state.trials)
+    if at in (None, n) and source.state.settled is not None:  # nothing is left out, and what was read was verified
+        cut = Cut(chains, dict(ends_at(source, n, chains)))
+    else:
+        cut = cut_of(ends_at(source, n if at is None else at, chains), chains)
     gone = {*named(cut[None])}
-    for chain in cut.values():
-        for event in chain:
-            if isinstance(event, Unreadable) and gone.isdisjoint({repr(event.id), repr(as_written(event).id)}):
-                whose = "its own chain" if event.tid is None else f"trial {event.tid}"
-                raise InvalidValue(
-                    f"{source.name!r} cannot be forked there: event {event.ver} of {whose}: {event.why}",
-                    hint="fork it at an earlier decision, or begin a new search with warm_start", path="at",
-                )  # fmt: skip
+    for event in unreadable_in(source, cut):
+        if gone.isdisjoint({repr(event.id), repr(as_written(event).id)}):
+            whose = "its own chain" if event.tid is None else f"trial {event.tid}"
+            raise InvalidValue(
+                f"{source.name!r} cannot be forked there: event {event.ver} of {whose}: {event.why}",
+                hint="fork it at an earlier decision, or begin a new search with warm_start", path="at",
+            )  # fmt: skip
     return cut
+
+
+def unreadable_in(source: Experiment, cut: Cut) -> Iterator[Unreadable]:
+    """Yield the events in *cut* of *source* that this program cannot read; a settled trial has none."""
+    settled = source.state.settled
+    for tid in cut:
+        if settled is None or tid not in settled:
+            yield from (event for event in cut[tid] if isinstance(event, Unreadable))
 
 
 def lineage(source: Experiment, cut: Cut, **more: Any) -> dict[str, Any]:
     """Return the data of the `Forked` of an experiment that begins with *cut* of *source*."""
-    ends = [(tid, len(chain) - 1) for tid, chain in cut.items()]
+    ends = [*cut.ends.items()]
     tree = HeadTree(source.digest)
     tree.move(ends)
     return {
@@ -77,6 +87,7 @@ def fork(
 ) -> Experiment:
     """Begin the experiment *name*, in the store of *source*, with what that was at *at*; return it.
 
+    Neither is kept as a whole if *source* was read by `settled_reading`, which has to have verified it.
     at: the number of a decision, which is the next one of the new experiment, or a time; None: all that there is.
     changes: returns the data of a `Changed` from which the new one goes on, given its state; nothing: it goes on as
     *source* did. Trials that were being evaluated are queued again there.
@@ -89,21 +100,20 @@ def fork(
     require_sound(source)
     cut = taken(source, at)
     fetch = store.attachments.get
-    events = [event for tid in sorted(cut, key=own_first) for event in cut[tid]]
-    for event in events:
-        if isinstance(event, Unreadable):
-            renamed(readable(event, fetch), name)  # raises `InvalidEvent` before anything is written
+    for event in unreadable_in(source, cut):
+        renamed(readable(event, fetch), name)  # raises `InvalidEvent` before anything is written
     require_room(store, name, cut)
-    copies = (renamed(readable(event, fetch), name) for event in events_as_they_arrived(events))
+    events = events_as_they_arrived(event for tid in cut for event in cut[tid])
+    copies = (renamed(readable(event, fetch), name) for event in events)
     try:
         append_all(store, name, _signed(copies, source, cut), on_progress)  # but for those of a fork that was killed
     except Conflict as conflict:
         raise exists(name) from conflict
-    experiment = Experiment(store, name)
-    experiment.refresh()
+    experiment = settled_experiment(store, name)
     forked = lineage(source, cut)
     experiment.append_decided(lambda: _ending(experiment, forked, changes(experiment.state)))
-    experiment.repair()
+    if store.is_durable:
+        rebuild(store, name)
     return experiment
 
 
@@ -127,7 +137,7 @@ def require_room(store: Store, name: str, cut: Cut) -> None:
         return
     own = there.chain(None)
     is_part = own[-1].origin is not None and all(
-        tid in cut and len(there.chain(tid)) <= len(cut[tid]) for tid in (None, *there.state.trials)
+        tid in cut and len(there.chain(tid)) <= cut.ends[tid] + 1 for tid in (None, *there.state.trials)
     )
     if not is_part:
         raise exists(name)
@@ -155,7 +165,7 @@ def _signed(copies: Iterable[Event], source: Experiment, cut: Cut) -> Iterable[E
     identity = as_written(cut[None][0]).id
 
     def signed(copy: Event) -> Event:
-        if copy.ver < len(cut[copy.tid]) - 1:
+        if copy.ver < cut.ends[copy.tid]:
             return copy
         digest = source.digest(copy.tid, copy.ver)
         return copy if not keys.why_not(copy.mac, identity, digest) else replace(copy, mac=keys.sign(identity, digest))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from hstore.store.fold import Trial
 from hstore.store.ranked import best_first
@@ -38,11 +38,9 @@ class Ranking:
             if (self._best is None or mine < self._best) and not trial.why_unranked:  # most are no better, so not asked
                 self._best = mine
         if trial.tid in self._front:
-            self._front = {}
-            for tid, losses in sorted(self._trials.ranked_vectors()):
-                self._join_front(tid, losses)
+            self._front = front_of(self._trials.ranked_vectors())
         elif trial.losses and not trial.why_unranked:
-            self._join_front(trial.tid, trial.losses)
+            _join(self._front, trial.tid, trial.losses)
 
     def remove(self, tid: int) -> None:
         """Forget trial *tid*."""
@@ -50,10 +48,20 @@ class Ranking:
             self._best = None
         self._front.pop(tid, None)
 
-    def _join_front(self, tid: int, mine: Sequence[float]) -> None:
-        if not any(dominates(losses, mine) or len(losses) != len(mine) for losses in self._front.values()):
-            self._front = {other: losses for other, losses in self._front.items() if not dominates(mine, losses)}
-            self._front[tid] = mine
+
+def front_of(ranked: Iterable[tuple[int, Sequence[float]]]) -> dict[int, Sequence[float]]:
+    """Return those of the *ranked* trials, given with their losses, that no other dominates."""
+    front: dict[int, Sequence[float]] = {}
+    for tid, losses in sorted(ranked):
+        _join(front, tid, losses)
+    return front
+
+
+def _join(front: dict[int, Sequence[float]], tid: int, mine: Sequence[float]) -> None:
+    if not any(dominates(losses, mine) or len(losses) != len(mine) for losses in front.values()):
+        for other in [other for other, losses in front.items() if dominates(mine, losses)]:
+            del front[other]
+        front[tid] = mine
 
 
 def dominates(one: Sequence[float], other: Sequence[float]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -33,6 +33,8 @@ EXPERIMENT_SECONDS = 0.25
 """The document of an experiment follows its log at most this often while nothing but trials changes."""
 MOST_MISSING = 100_000
 """If more documents of trials than this are missing, the whole log is read instead of looking which."""
+READ_AT_ONCE = 1000
+"""Documents of trials that are read at a time where all are looked at: a server would send as many as 16 MB hold."""
 BATCH = 100
 """Documents sent at once; if all are as large as they can be, a slow line still takes them in time."""
 
@@ -295,14 +297,32 @@ class ReadModels:
 
     def shown(self, exp: str) -> tuple[list[Document], Document | None]:
         """Return the documents of the trials of *exp*, and the document of *exp* if there is one, as they are."""
-        trials, about = self.stored(exp)
-        return [bson.decode(raw, TABLE_CODEC) for raw in trials], about
+        trials: list[Document] = []
+        self.each_trial(exp, trials.clear, lambda raw: trials.append(bson.decode(raw, TABLE_CODEC)))
+        return trials, self.about(exp)
 
-    def stored(self, exp: str) -> tuple[list[bytes], Document | None]:
-        """Return the same, those of the trials as BSON, which takes a fraction of the memory."""
+    def about(self, exp: str) -> Document | None:
+        """Return the document of *exp* if there is one, as it is."""
+        return self._retrying(lambda: self._experiments.find_one({"_id": exp}))
+
+    def each_trial(self, exp: str, begin: Callable[[], object], take: Callable[[bytes], object]) -> None:
+        """Call *take* with the BSON of each document of a trial of *exp*, after *begin*: once more if a server left."""
+
+        def look() -> None:
+            begin()
+            for batch in self._trials.find_raw_batches({"exp": exp}, batch_size=READ_AT_ONCE):
+                for raw in split(cast("bytes", batch)):
+                    take(raw)
+
+        self._retrying(look)
+
+    def trial_documents(self, exp: str, tids: Sequence[int]) -> dict[int, Document]:
+        """Return the documents of trials *tids* of *exp* that there are, by tid."""
+        query = {"exp": exp, "tid": {"$in": [*tids]}}
         batches = self._trials.find_raw_batches
-        trials = self._retrying(lambda: [raw for batch in batches({"exp": exp}) for raw in split(cast("bytes", batch))])
-        return trials, self._retrying(lambda: self._experiments.find_one({"_id": exp}))
+        found = self._retrying(lambda: [raw for batch in batches(query) for raw in split(cast("bytes", batch))])
+        documents = (bson.decode(raw, TABLE_CODEC) for raw in found)
+        return {document["tid"]: document for document in documents}
 
     def counts(self, exp: str) -> tuple[dict[str, int], dict[str, int]]:
         """Return the number of trials by state in their documents, and in the experiment's document."""

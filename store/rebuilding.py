@@ -74,6 +74,15 @@ def _rebuilt(
 
 
 def chains(documents: Iterable[Document], fetch: Callable[[bytes], bytes]) -> Iterator[list[Event] | None]:
+    """Yield the events of each of `document_chains`; None, and end, where that does."""
+    for chain in document_chains(documents):
+        if chain is None:
+            yield None
+            return
+        yield [from_document(document, fetch) for document in chain]
+
+
+def document_chains(documents: Iterable[Document]) -> Iterator[list[Document] | None]:
     """Yield the chains in *documents*, all events of an experiment, one by one: its own, then those of its trials.
 
     Yields None, and ends, at what has no place in a chain, cannot be decoded, or quarantines others.
@@ -83,12 +92,12 @@ def chains(documents: Iterable[Document], fetch: Callable[[bytes], bytes]) -> It
         if tid != expected or isinstance(tid, bool):
             yield None
             return
-        chain: list[Event] = []
+        chain: list[Document] = []
         for ver, document in enumerate(group):
             if quick_place(document) != (tid, ver) or "raw" in document or document.get("type") == "quarantined":
                 yield None
                 return
-            chain.append(from_document(document, fetch))
+            chain.append(document)
         yield chain
         expected = 0 if expected is None else expected + 1
 

@@ -168,7 +168,7 @@ def settle(state: State, own: Sequence[Event], digest: Callable[[Chain, int], by
     held = _held(state)
     for tid, trial in state.kept_trials():
         known = max(observations.decided(tid), at_end.get(tid, -1))
-        if tid in held or not trial.is_finished or not 0 <= known <= trial.ver or not _fill(settled, trial):
+        if tid in held or not trial.is_finished or not 0 <= known <= trial.ver or not fill(settled, trial):
             if known >= 0:
                 settled.known_others[tid] = known
             continue
@@ -204,7 +204,7 @@ def _copy(before: SettledTrials, settled: SettledTrials) -> None:
         settled.points[label][:n] = column
 
 
-def _fill(settled: SettledTrials, trial: Trial) -> bool:
+def fill(settled: SettledTrials, trial: Trial) -> bool:
     """Write what *trial* is into its row; return False if columns cannot hold it."""
     queued, end, tid = trial.queued, trial.end, trial.tid
     if queued is None or end is None or not all(type(value) in (float, int) for value in queued.point.values()):

@@ -12,13 +12,10 @@ from hstore.store import failures
 from hstore.store.errors import AllTrialsFailed
 from hstore.store.events import (
     NOTHING,
-    Cancelled,
     Changed,
     Created,
     Data,
-    Done,
     Event,
-    Failed,
     Finished,
     Forked,
     Noted,
@@ -28,7 +25,7 @@ from hstore.store.events import (
     Sealed,
     Unreadable,
 )
-from hstore.store.fold import UNREADABLE, Trial, evolve, fold_plain, latest_attachments, unread
+from hstore.store.fold import UNREADABLE, Trial, evolve, fold_plain, is_news, latest_attachments, unread
 from hstore.store.html import state_html
 from hstore.store.keep_output import KEEP_OUTPUT
 from hstore.store.observations import Observations
@@ -319,7 +316,7 @@ class State:
             self._open.pop(tid, None)
         else:  # a failure that is not final is no end: the chain goes on
             self._open[tid] = trial.ver
-        if _end_of(trial) is not _end_of(before) or trial.is_void is not before.is_void:
+        if is_news(before, trial):
             self.observations.add(tid, trial.ver)
             self._ranking.update(trial)
 
@@ -373,10 +370,6 @@ def _tid_of(event: Event) -> int | None:
 
 def _moment(event: Event) -> tuple[Any, ...]:
     return event.at, event.tid is None, event.tid or 0, event.ver
-
-
-def _end_of(trial: Trial) -> Done | Failed | Cancelled | None:
-    return trial.end if trial.is_finished else None
 
 
 def _is_suggested(trial: Trial) -> bool:

@@ -185,8 +185,10 @@ class Store:
         Raises `InvalidValue` if there is an experiment *new*, `NotFound` if there is no *name*, or no decision *at*.
         """
         from hstore.store.forking import fork
+        from hstore.store.settled_reading import settled_experiment
 
-        return fork(self.experiment(name), new, at=None if at is None else parse(at, now()))
+        source = settled_experiment(self, check_name(name), verifies=True)
+        return fork(source, new, at=None if at is None else parse(at, now()))
 
     def trial(self, name: str, tid: int) -> Trial:
         """Return trial *tid* of experiment *name*; no other one is read. Raises `NotFound`."""

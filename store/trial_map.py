@@ -32,6 +32,8 @@ class TrialMap(Mapping[int, Trial]):
         self.settled: SettledTrials | None = None
         self.load: Callable[[Sequence[int]], list[Trial]] = _nothing
         self._recent: dict[int, Trial] = {}
+        """Settled trials that were read last, and those that were read before them."""
+        self._before: dict[int, Trial] = {}
 
     def __len__(self) -> int:
         return len(self.kept) if self.settled is None else len(self.kept) + len(self.settled)
@@ -45,12 +47,14 @@ class TrialMap(Mapping[int, Trial]):
             return kept
         if self.settled is None or tid not in self.settled:
             raise KeyError(tid)
-        if tid not in self._recent:
-            is_next = tid - 1 in self._recent
-            wanted = [t for t in range(tid, tid + AHEAD if is_next else tid + 1) if t in self.settled]
-            if len(self._recent) >= AHEAD:
-                self._recent.clear()
-            self._recent.update(zip(wanted, self.load(wanted), strict=True))
+        found = self._recent.get(tid) or self._before.get(tid)
+        if found is not None:
+            return found
+        is_next = tid - 1 in self._recent
+        wanted = [t for t in range(tid, tid + AHEAD if is_next else tid + 1) if t in self.settled]
+        if len(self._recent) >= AHEAD:
+            self._before, self._recent = self._recent, {}  # what is asked for next may be of shortly before
+        self._recent.update(zip(wanted, self.load(wanted), strict=True))
         return self._recent[tid]
 
     def __iter__(self) -> Iterator[int]:
@@ -100,6 +104,7 @@ class TrialMap(Mapping[int, Trial]):
         assert self.settled is not None
         self.settled.drop(trial.tid)
         self._recent.pop(trial.tid, None)
+        self._before.pop(trial.tid, None)
         self.kept[trial.tid] = trial
 
 

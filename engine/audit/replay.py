@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import struct
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -109,12 +109,13 @@ def derive_again(
     created = begun(experiment, until)
     suggestions, prunings = Suggestions(experiment, created), PruningReplay(experiment)
     n = len(experiment.state.trials) if until is None else until + 1
-    derivations: list[_Derivation] = []
+    tally = _Tally()
     for tid in range(n):
-        derivations.append(suggestions.derive(tid))
-        derivations.extend(_derive_prunings(prunings, tid, experiment.state.trials[tid].reports))
+        tally.add(suggestions.derive(tid))
+        for derivation in _derive_prunings(prunings, tid, experiment.state.trials[tid].reports):
+            tally.add(derivation)
         on_progress(1)
-    return _report(experiment, n, derivations, suggestions.machines)
+    return _report(experiment, n, tally, suggestions.machines)
 
 
 def begun(experiment: Experiment, until: int | None) -> Created:
@@ -133,19 +134,37 @@ def begun(experiment: Experiment, until: int | None) -> Created:
     return state.created
 
 
-def _report(experiment: Experiment, n: int, derivations: Sequence[_Derivation], machines: Iterable[str]) -> Replay:
-    """Return the report on the first *n* trials, whose decisions are *derivations*."""
-    count = Counter((each.of, each.how) for each in derivations)
+class _Tally:
+    """Of decisions that were looked at their numbers, and what is said of single ones."""
+
+    def __init__(self) -> None:
+        self.count: Counter[tuple[str, str]] = Counter()
+        self.equivalent = 0
+        self.skipped: list[tuple[int, str]] = []
+        self.differences: list[Difference] = []
+
+    def add(self, derivation: _Derivation) -> None:
+        """Count one."""
+        self.count[derivation.of, derivation.how] += 1
+        self.equivalent += derivation.is_equivalent
+        self.differences += derivation.differences
+        if derivation.how == "skipped":
+            self.skipped.append((derivation.tid, derivation.why_skipped))
+
+
+def _report(experiment: Experiment, n: int, tally: _Tally, machines: Iterable[str]) -> Replay:
+    """Return the report on the first *n* trials."""
+    count = tally.count
     return Replay(
         exp=experiment.name,
         trials=n,
         suggested=count["point", "exact"] + count["point", "approximate"],
         approximate=count["point", "approximate"],
-        equivalent=sum(each.is_equivalent for each in derivations),
+        equivalent=tally.equivalent,
         given=count["point", "given"],
         pruned=count["pruning", "exact"],
-        skipped=tuple((each.tid, each.why_skipped) for each in derivations if each.how == "skipped"),
-        differences=tuple(difference for each in derivations for difference in each.differences),
+        skipped=tuple(tally.skipped),
+        differences=tuple(tally.differences),
         machines=tuple(machines),
         decision_digest=experiment.digest(n - 1, 0) if n else experiment.digest(None, 0),
     )

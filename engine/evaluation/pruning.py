@@ -7,19 +7,21 @@ recorded, with what it had seen of them, in the very event that reports the valu
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from hstore.engine.pruners import Curve, Curves, Pruner, resolve, why_unknown
 from hstore.engine.pruners.curves import curve_of, listed
 from hstore.store.errors import InvalidValue, VerificationFailed
-from hstore.store.events import Reported
+from hstore.store.events import Event, Reported
 from hstore.store.experiment import Experiment
 from hstore.store.log import ReadCursor, ReportRow, report_row
 from hstore.store.messages import Log
 
 LOG = Log("pruning")
 
+AT_ONCE = 500
+"""Chains that are read together where decisions are made again."""
 READ_SECONDS = 1.0
 """A process that has read what others reported does not read again sooner, unless for another trial."""
 
@@ -123,13 +125,18 @@ class PruningReplay:
         chain = self._experiment.chain(event.tid)
         curve = curve_of((report_row(event.tid, each) for each in chain), until=event.ver)
         others: dict[int, Curve] = {}
-        for tid, ver in listed(event.pruning["seen"]):
+        seen = dict(listed(event.pruning["seen"]))
+        for tid in seen:
             if tid not in self._experiment.state.trials:
                 raise VerificationFailed(
                     f"experiment {self._experiment.name!r}: the decision to stop trial {event.tid} saw trial {tid}, "
                     "which is not there", hint=f"see `hstore verify {self._experiment.name}`",
                 )  # fmt: skip
-            others[tid] = self._curve(tid, ver)
+        unknown = [tid for tid, ver in seen.items() if ver is not None or tid not in self._ended]
+        for start in range(0, len(unknown), AT_ONCE):
+            for tid, chain in self._experiment.several_chains(unknown[start : start + AT_ONCE]).items():
+                others[tid] = self._curve(tid, seen[tid], chain)
+        others = {tid: others[tid] if tid in others else self._ended[tid] for tid in seen}
         pruner = resolve(event.pruning["pruner"])
         try:
             if not pruner.is_due(curve):
@@ -138,10 +145,7 @@ class PruningReplay:
         except InvalidValue as error:
             return str(error)
 
-    def _curve(self, tid: int, ver: int | None) -> Curve:
-        if ver is None and tid in self._ended:
-            return self._ended[tid]
-        chain = self._experiment.chain(tid)
+    def _curve(self, tid: int, ver: int | None, chain: Sequence[Event]) -> Curve:
         curve = curve_of((report_row(tid, each) for each in chain), until=ver)
         if ver is None:
             self._ended[tid] = curve

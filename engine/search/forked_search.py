@@ -15,11 +15,15 @@ from hstore.store.as_of import PastLog, When, parse
 from hstore.store.errors import InvalidValue, NotFound
 from hstore.store.events import Created, Forked
 from hstore.store.experiment import Experiment, PendingEvent, now
-from hstore.store.forking import Cut, exists, fork, is_fork_at, lineage, require_sound, taken
+from hstore.store.fork_cut import Cut
+from hstore.store.forking import exists, fork, is_fork_at, lineage, require_sound, taken
 from hstore.store.head import chain_at, move
 from hstore.store.keep_output import KEEP_OUTPUT
+from hstore.store.read_ahead import ChainsAhead
+from hstore.store.settled_reading import settled_experiment
 from hstore.store.state import State
 from hstore.store.store import Store
+from hstore.store.values import check_name
 
 
 def fork_search(
@@ -39,7 +43,8 @@ def fork_search(
     algo, seed: of the suggestions from there on.
     Raises as `Store.fork` does, and `InvalidValue` for an algorithm that cannot search the space.
     """
-    source, moment = store.experiment(name), None if at is None else parse(at, now())
+    moment = None if at is None else parse(at, now())
+    source = store.experiment(name) if space is not None else settled_experiment(store, check_name(name), verifies=True)
     assert source.state.created is not None
     before = Space.from_data(source.state.space)
     wanted = before if space is None else space
@@ -108,7 +113,7 @@ def known_again(experiment: Experiment, space: Space) -> Sequence[KnownTrial]:
     ends: list[int] = []
     if not move(ends, forked.cut, most=len(source.state.trials) + 1):
         return []
-    cut = {chain_at(index): source.chain(chain_at(index))[: ver + 1] for index, ver in enumerate(ends)}
+    cut = Cut(ChainsAhead(source), {chain_at(index): ver for index, ver in enumerate(ends)})
     return known_trials(as_it_was(source, cut), space)
 
 

@@ -115,7 +115,7 @@ def test_a_fork_that_was_killed_takes_no_event_and_goes_on_when_it_is_made_again
     source = searched(mongo_store)
     chains: dict[int | None, Sequence[Event]] = {None: source.chain(None)}
     chains |= {trial.tid: source.chain(trial.tid) for trial in source.trials}
-    cut = cut_of(source.events, chains)
+    cut = cut_of(((tid, len(chain) - 1) for tid, chain in chains.items()), chains)
     events = [*events_as_they_arrived(event for chain in cut.values() for event in chain)]
     mongo_store.log.append([renamed(event, "again") for event in events[:9]])
     half = mongo_store.experiment("again")
