@@ -76,6 +76,6 @@ def _is_same(space: Space, history: History, which: NDArray[np.bool_], own: NDAr
 
 
 def _log_density(gaps: Floats, width: Floats) -> Floats:
-    """Return the logarithm of the density of *gaps* under Student's distribution of that *width*, but for a constant."""
+    """Return the logarithm of the density of *gaps* under Student's distribution, but for a constant."""
     more = np.log1p((gaps / width) ** 2 / _FREEDOM)
     return np.asarray(-np.log(width) - 0.5 * (_FREEDOM + 1.0) * more)
