@@ -25,8 +25,8 @@ Earlier: TypeAlias = Literal["judged", "believed"]
 WORDS = ("judged", "believed")
 Floats = NDArray[np.float64]
 
-_IN_FAVOUR = 2.0  # of the trials, as a logarithm of odds: the user said that the objective is the same
-_VAGUE = 0.7  # deviations of all losses: a prediction as vague as this says nothing
+_IN_FAVOUR = 3.0  # of the trials, as a logarithm of odds: the user said that the objective is the same
+_PER_TRIAL = 1.75  # likewise for each of the search's own trials: the errors of a model are alike at points close by
 _LEAST_DEVIATION = 1e-3  # of a prediction: hyperparameters are estimates
 _WIDTH = 0.5  # deviations of all earlier losses: the least width of what is expected without them
 _FREEDOM = 4.0
@@ -36,9 +36,9 @@ _FARTHEST = 1e6  # deviations: what is beyond counts as this far
 def judged(space: Space, history: History, earlier: Earlier = "judged") -> History:
     """Return *history* with the trials of those earlier experiments void whose objective is not that of the search.
 
-    They are if the search's own losses are less likely under the model of the earlier trials than under a distribution
-    that knows nothing but the mean and the width of these losses. Both have heavy tails (Student's, 4 degrees of
-    freedom), so that one surprise does not decide. Losses where the model is vague do not count.
+    They are void if the search's own losses are far less likely under the model of the earlier trials than under a
+    distribution that knows nothing but the mean and the width of these losses. Both have heavy tails (Student's, 4
+    degrees of freedom), so that no one loss decides unless it is far beyond what the model holds possible.
     """
     sources = history.sources
     if sources is None or earlier == "believed" or is_needed(history):
@@ -66,13 +66,9 @@ def _is_same(space: Space, history: History, which: NDArray[np.bool_], own: NDAr
     y = np.clip(y, -_FARTHEST, _FARTHEST)
     noise = model.posterior.variance * model.posterior.noise
     width = np.sqrt(sigma * sigma + noise + _LEAST_DEVIATION**2)
-    says = width < _VAGUE
-    if not says.any():
-        return True
-    y, mean, width = y[says], mean[says], width[says]
     alone = np.full(len(y), max(float(y.std()), _WIDTH))
     odds = _log_density(y - mean, width).sum() - _log_density(y - y.mean(), alone).sum()
-    return bool(odds > -_IN_FAVOUR)
+    return bool(odds > -_IN_FAVOUR - _PER_TRIAL * len(y))
 
 
 def _log_density(gaps: Floats, width: Floats) -> Floats:
