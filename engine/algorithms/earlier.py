@@ -7,6 +7,7 @@ expect, show it. So each earlier experiment has to predict the search's own loss
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -66,9 +67,26 @@ def _is_same(space: Space, history: History, which: NDArray[np.bool_], own: NDAr
     y = np.clip(y, -_FARTHEST, _FARTHEST)
     noise = model.posterior.variance * model.posterior.noise
     width = np.sqrt(sigma * sigma + noise + _LEAST_DEVIATION**2)
-    alone = np.full(len(y), max(float(y.std()), _WIDTH))
-    odds = _log_density(y - mean, width).sum() - _log_density(y - y.mean(), alone).sum()
-    return bool(odds > -_IN_FAVOUR - _PER_TRIAL * len(y))
+    known_so = np.cumsum(_log_density(y - mean, width))
+    return not any(_is_surprised(y[:n], float(known_so[n - 1])) for n in _looked_at(len(y)))
+
+
+def _is_surprised(y: Floats, log_density: float) -> bool:
+    """Return whether *y* (n,), of that density under the model of the earlier trials, is far likelier without them."""
+    width = np.full(len(y), max(float(y.std()), _WIDTH))
+    alone = float(_log_density(y - y.mean(), width).sum())
+    return log_density - alone < -_IN_FAVOUR - _PER_TRIAL * len(y)
+
+
+def _looked_at(n: int) -> Iterator[int]:
+    """Yield how many of a search's own first *n* trials are looked at: each number, from 20 on every tenth part more.
+
+    What was surprised once stays so: the more of its trials lie close together, the less their losses say.
+    """
+    m = 1
+    while m <= n:
+        yield m
+        m += max(1, m // 10)
 
 
 def _log_density(gaps: Floats, width: Floats) -> Floats:
