@@ -31,6 +31,7 @@ _PER_TRIAL = 1.75  # likewise for each of the search's own trials: the errors of
 _LEAST_DEVIATION = 1e-3  # of a prediction: hyperparameters are estimates
 _WIDTH = 0.5  # deviations of all earlier losses: the least width of what is expected without them
 _FREEDOM = 4.0
+_MOST = 250  # of the search's own trials are looked at, the first ones: each costs a prediction
 _FARTHEST = 1e6  # deviations: what is beyond counts as this far
 
 
@@ -44,7 +45,7 @@ def judged(space: Space, history: History, earlier: Earlier = "judged") -> Histo
     sources = history.sources
     if sources is None or earlier == "believed" or is_needed(history):
         return history
-    own = np.flatnonzero((sources == 0) & (history.kinds == OK) & np.isfinite(history.losses))
+    own = np.flatnonzero((sources == 0) & (history.kinds == OK) & np.isfinite(history.losses))[:_MOST]
     others = np.unique(sources[sources > 0])
     wrong = [source for source in others if len(own) and not _is_same(space, history, sources == source, own)]
     return history.without(np.isin(sources, wrong)) if wrong else history
