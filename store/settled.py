@@ -22,11 +22,11 @@ Chain: TypeAlias = int | None
 
 STATES = ("done", "failed", "cancelled")
 """What a settled trial can be; its number in this row stands for it."""
-SUGGESTED, PLAIN, VOID, PRUNED, FAILURE, OK, RANKED, HAS_LOSS, HAS_LOSSES, HAS_CONSTRAINTS = (
-    1 << bit for bit in range(10)
+SUGGESTED, PLAIN, VOID, PRUNED, FAILURE, OK, RANKED, HAS_LOSS, HAS_LOSSES, HAS_CONSTRAINTS, ELSEWHERE = (
+    1 << bit for bit in range(11)
 )
 """Flags. PLAIN: suggested by an algorithm, not imported, and without notes. FAILURE: see `failures.failure_of`.
-RANKED: see `ranked.why_unranked`."""
+RANKED: see `ranked.why_unranked`. ELSEWHERE: of another experiment, by a warm start."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -252,6 +252,7 @@ def _flags(queued: Queued, trial: Trial) -> int:
     flags = SUGGESTED * is_suggested
     flags |= PLAIN * (is_suggested and queued.imported is None and not trial.notes)
     flags |= VOID * trial.is_void | PRUNED * trial.is_pruned | FAILURE * (failure_of(trial) is not None)
+    flags |= ELSEWHERE * ((queued.imported or {}).get("from") == "warm_start")
     flags |= RANKED * (not trial.why_unranked)
     flags |= OK * (trial.status == "ok") | HAS_LOSS * (trial.loss is not None)
     flags |= HAS_LOSSES * (trial.losses is not None) | HAS_CONSTRAINTS * (trial.constraints is not None)

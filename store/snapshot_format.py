@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from hstore.store.events import Event
 
-FOLD = 1
+FOLD = 2
 """Version of what a snapshot holds; to be raised when the fold, or these columns, come to mean something else."""
 LOOKED_AT = 16
 """Settled trials whose last events are looked for in the log when a snapshot is opened."""

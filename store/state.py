@@ -113,6 +113,13 @@ class State:
 
             yield from self._all.several(settled.tids(lacking=PLAIN).tolist())
 
+    def from_elsewhere(self) -> Iterator[Trial]:
+        """Yield the settled trials that a warm start brought."""
+        if (settled := self._all.settled) is not None:
+            from hstore.store.settled import ELSEWHERE
+
+            yield from self._all.several(settled.tids(having=ELSEWHERE).tolist())
+
     @property
     def failures(self) -> int:
         """How many trials have failed; see `failures.failure_of`."""

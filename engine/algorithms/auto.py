@@ -14,6 +14,7 @@ from hstore.engine.algorithms import gp, mtpe
 from hstore.engine.algorithms.algorithm import Algorithm
 from hstore.engine.algorithms.candidates import offspring, steps, under_explored
 from hstore.engine.algorithms.densities import Densities
+from hstore.engine.algorithms.earlier import WORDS, Earlier, judged
 from hstore.engine.algorithms.encoding import Encoding, encoding
 from hstore.engine.algorithms.history import History
 from hstore.engine.algorithms.novelty import Repeats, new_point
@@ -26,7 +27,9 @@ _N_PROPOSALS = 8
 _Propose = Callable[[Encoding, NDArray[np.float64], np.random.Generator, int], NDArray[np.float64]]
 
 
-def choose(space: Space, history: History, *, seed: int, repeats: Repeats = False) -> Point:
+def choose(
+    space: Space, history: History, *, seed: int, repeats: Repeats = False, earlier: Earlier = "judged"
+) -> Point:
     """Portfolio: a Gaussian process by default, others when it stalls.
 
     `gp` chooses the points. After 10 trials without a better loss, every fourth trial is chosen in one of three
@@ -34,23 +37,29 @@ def choose(space: Space, history: History, *, seed: int, repeats: Repeats = Fals
     or a few; a point distributed as the best trials are, as in CMA-ES; or `mtpe`. These do not rely on a model of
     the loss, so a model that is wrong does not mislead them. No point is tried twice, unless *repeats* is true or,
     for spaces that are not finite, "endless". Several losses, and constraints, are left to `gp`.
+    Trials of a warm start that turn out to be of another objective are left out, unless *earlier* is "believed".
     """
+    history = judged(space, history, earlier)
     if is_needed(history):
-        return gp.choose(space, history, seed=seed, repeats=repeats)
+        return _gp(space, history, seed, repeats)
     return ARMS[_turn(history)](space, history, seed, repeats)
 
 
-def shortfall(space: Space, history: History, point: Point, *, seed: int, repeats: Repeats = False) -> float | None:
+def shortfall(
+    space: Space, history: History, point: Point, *, seed: int, repeats: Repeats = False, earlier: Earlier = "judged"
+) -> float | None:
     """Return what `gp.shortfall` does if it is gp's turn; else None: the others draw points, and measure nothing."""
+    history = judged(space, history, earlier)
     if is_needed(history) or ARMS[_turn(history)] is _gp:
-        return gp.shortfall(space, history, point, seed=seed, repeats=repeats)
+        return gp.shortfall(space, history, point, seed=seed, repeats=repeats, earlier="believed")
     return None
 
 
 def densities(
-    space: Space, history: History, point: Point, *, seed: int, repeats: Repeats = False
+    space: Space, history: History, point: Point, *, seed: int, repeats: Repeats = False, earlier: Earlier = "judged"
 ) -> list[Densities] | None:
     """Return what `mtpe.densities` does if it is mtpe's turn; else None."""
+    history = judged(space, history, earlier)
     if is_needed(history) or ARMS[_turn(history)] is not _mtpe:
         return None
     return mtpe.densities(space, history, point, seed=seed, repeats=repeats)
@@ -65,7 +74,7 @@ def _turn(history: History) -> int:
 
 
 def _gp(space: Space, history: History, seed: int, repeats: Repeats) -> Point:
-    return gp.choose(space, history, seed=seed, repeats=repeats)
+    return gp.choose(space, history, seed=seed, repeats=repeats, earlier="believed")  # what is left of them
 
 
 def _mtpe(space: Space, history: History, seed: int, repeats: Repeats) -> Point:
@@ -98,9 +107,10 @@ def arm(history: History) -> str:
 
 suggest = Algorithm(
     name="auto",
-    version=4,
-    older={2: {"repeats": "endless"}, 3: {"repeats": "drawn"}},
+    version=5,
+    older=gp.OLDER,
     is_portable=False,
+    words={"earlier": WORDS},
     choose=choose,
     shortfall=shortfall,
     densities=densities,

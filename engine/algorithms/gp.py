@@ -15,6 +15,7 @@ from hstore.engine.algorithms.acquisition import Criterion, plateau_margin
 from hstore.engine.algorithms.algorithm import Algorithm
 from hstore.engine.algorithms.candidates import candidates, farthest_first, under_explored
 from hstore.engine.algorithms.decision import Decision
+from hstore.engine.algorithms.earlier import WORDS, Earlier, judged
 from hstore.engine.algorithms.encoding import encoding
 from hstore.engine.algorithms.history import History
 from hstore.engine.algorithms.novelty import Repeats, new_point
@@ -23,25 +24,38 @@ from hstore.engine.algorithms.surrogate import FEWEST, known, surrogate
 from hstore.engine.algorithms.threads import one_thread
 from hstore.engine.space import Point, Space
 
+OLDER = {
+    2: {"repeats": "endless", "earlier": "believed"},
+    3: {"repeats": "drawn", "earlier": "believed"},
+    4: {"earlier": "believed"},
+}
+"""Versions of gp, and of auto, that this one still follows; see `Algorithm.older`."""
 _LEAST_WEIGHT, _PER_TRIAL = 0.6, 100
 
 
-def choose(space: Space, history: History, *, seed: int, n_startup_jobs: int = 5, repeats: Repeats = False) -> Point:
+def choose(
+    space: Space, history: History, *, seed: int, n_startup_jobs: int = 5, repeats: Repeats = False,
+    earlier: Earlier = "judged",
+) -> Point:  # fmt: skip
     """Model the loss by a Gaussian process, and choose the point of the greatest expected improvement.
 
     The first *n_startup_jobs* trials are spread over the space. Pending trials count as if they had turned out as
     expected; near trials that failed or returned a loss that is not finite, fewer points are tried. No point is
     tried twice, unless *repeats* is true. Several losses, and constraints, are modelled one by
-    one, and the expected improvement is that of the Pareto front.
+    one, and the expected improvement is that of the Pareto front. Trials of a warm start that turn out to be of another
+    objective are left out, unless *earlier* is "believed".
     """
+    history = judged(space, history, earlier)
     decision = decide(space, history, seed=seed, n_startup_jobs=n_startup_jobs)
     return new_point(space, history, decision.points(), seed=seed, repeats=repeats)
 
 
 def shortfall(
-    space: Space, history: History, point: Point, *, seed: int, n_startup_jobs: int = 5, repeats: Repeats = False
-) -> float | None:
+    space: Space, history: History, point: Point, *, seed: int, n_startup_jobs: int = 5, repeats: Repeats = False,
+    earlier: Earlier = "judged",
+) -> float | None:  # fmt: skip
     """Return by how much *point* is certainly worth less than what `choose` seeks; see `Decision.shortfall`."""
+    history = judged(space, history, earlier)
     return decide(space, history, seed=seed, n_startup_jobs=n_startup_jobs).shortfall(space, history, point, repeats)
 
 
@@ -80,9 +94,10 @@ def decide(space: Space, history: History, *, seed: int, n_startup_jobs: int = 5
 
 suggest = Algorithm(
     name="gp",
-    version=4,
-    older={2: {"repeats": "endless"}, 3: {"repeats": "drawn"}},
+    version=5,
+    older=OLDER,
     is_portable=False,
+    words={"earlier": WORDS},
     choose=choose,
     shortfall=shortfall,
     scalarisation="modelled",

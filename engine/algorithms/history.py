@@ -41,6 +41,7 @@ class History:
         self._kinds = np.full(64, PENDING, dtype=np.int8)
         self._losses = np.full(64, np.inf)
         self._partials = np.full((2, 64), np.nan)  # of pruned trials: value, step
+        self._sources: NDArray[np.int32] | None = None
         self._vectors: Floats | None = None
         self._constraints: Floats | None = None
         self._centres: dict[str, Floats] = {}
@@ -99,12 +100,25 @@ class History:
             if label in self._rows:  # what a person inserted may come from a larger space
                 self._columns[self._rows[label], tid] = value
 
+    def come_from(self, tid: int, source: int) -> None:
+        """Record that trial *tid* was made by the earlier experiment of number *source*, from 1 on."""
+        if self._sources is None:
+            self._sources = np.zeros(len(self._losses), dtype=np.int32)
+        self._sources[tid] = source
+
+    def without(self, which: NDArray[np.bool_]) -> "History":
+        """Return a copy in which the trials *which* (N,) are void."""
+        twin = self.copy()
+        twin._kinds[: self._n][which], twin._losses[: self._n][which] = VOID, _LOSSES["void"]
+        return twin
+
     def copy(self) -> "History":
         """Return a history that grows on its own."""
         twin = History(self.space)
         twin._n, twin._skipped = self._n, self._skipped
         twin._columns = self._columns.copy()
         twin._kinds, twin._losses, twin._partials = self._kinds.copy(), self._losses.copy(), self._partials.copy()
+        twin._sources = None if self._sources is None else self._sources.copy()
         twin._vectors = None if self._vectors is None else self._vectors.copy()
         twin._constraints = None if self._constraints is None else self._constraints.copy()
         # Kept arrays are replaced, never written to.
@@ -191,6 +205,11 @@ class History:
         return _read_only(self._partials[1, : self._n])
 
     @property
+    def sources(self) -> NDArray[np.int32] | None:
+        """Of each trial the number of the earlier experiment that made it, 0 for its own; None: all are its own."""
+        return None if self._sources is None else _read_only(self._sources[: self._n])
+
+    @property
     def loss_vectors(self) -> Floats:
         """Trials x objectives: the losses of each trial that is OK and has several, nan elsewhere; none: no columns."""
         return _read_only(_rows_of(self._vectors, self._n))
@@ -236,6 +255,8 @@ class History:
         self._kinds = np.concatenate((self._kinds, np.full(n, PENDING, dtype=np.int8)))
         self._losses = np.concatenate((self._losses, np.full(n, np.inf)))
         self._partials = np.concatenate((self._partials, np.full((2, n), np.nan)), axis=1)
+        if self._sources is not None:
+            self._sources = np.concatenate((self._sources, np.zeros(n, dtype=np.int32)))
         self._vectors, self._constraints = (
             None if rows is None else np.concatenate((rows, np.full_like(rows, np.nan)))
             for rows in (self._vectors, self._constraints)

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from hstore.engine.algorithms.encoding import encoding
 from hstore.engine.algorithms.history import History
-from hstore.engine.algorithms.prediction import unwarped
 from hstore.engine.algorithms.repeated import Evaluations, are_noisy, by_point, deviation_of_one
 from hstore.engine.algorithms.surrogate import FEWEST, kept_of, known, surrogate
 from hstore.engine.algorithms.threads import one_thread
+from hstore.engine.algorithms.warping import unwarped
 from hstore.engine.space import Space
 
 Floats = NDArray[np.float64]

@@ -17,6 +17,7 @@ from hstore.engine.algorithms.decision import Decision
 from hstore.engine.algorithms.history import History
 from hstore.engine.algorithms.surrogate import kept_of
 from hstore.engine.algorithms.threads import one_thread
+from hstore.engine.algorithms.warping import unwarped
 from hstore.engine.space import Point, Space
 
 Floats = NDArray[np.float64]
@@ -89,17 +90,6 @@ def _predicted(space: Space, decision: Decision, criterion: Criterion, row: Floa
         expected_improvement=float(np.maximum(best - possible, 0.0).mean()), chance=chance,
         lengths=_lengths(space, decision, criterion),
     )  # fmt: skip
-
-
-def unwarped(y: Floats, warped: Floats, losses: Floats) -> Floats:
-    """Return the losses that *y* stands for, as *warped* does for *losses*: between the nearest two, or beyond them."""
-    known, first = np.unique(warped, return_index=True)
-    values = losses[first]
-    found = np.interp(y, known, values)
-    for is_beyond, one, other in ((y < known[0], 0, 1), (y > known[-1], -1, -2)):
-        slope = (values[one] - values[other]) / (known[one] - known[other])
-        found = np.where(is_beyond, values[one] + slope * (y - known[one]), found)
-    return found
 
 
 def _lengths(space: Space, decision: Decision, criterion: Criterion) -> dict[str, float]:

@@ -77,3 +77,14 @@ def most_normal(x: Floats) -> float:
         score = -0.5 * np.log(table.var(1)) + (_POWERS - 1.0) * float((sign * logs).mean())
     score = np.where(np.isfinite(score), score, -np.inf)
     return float(_POWERS[int(np.argmax(score))])
+
+
+def unwarped(y: Floats, warped: Floats, losses: Floats) -> Floats:
+    """Return the losses that *y* stands for, as *warped* does for *losses*: between the nearest two, or beyond them."""
+    known, first = np.unique(warped, return_index=True)
+    values = losses[first]
+    found = np.interp(y, known, values)
+    for is_beyond, one, other in ((y < known[0], 0, 1), (y > known[-1], -1, -2)):
+        slope = (values[one] - values[other]) / (known[one] - known[other])
+        found = np.where(is_beyond, values[one] + slope * (y - known[one]), found)
+    return found

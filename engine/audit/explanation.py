@@ -11,9 +11,11 @@ from typing import Any
 
 from hstore.engine.algorithms import auto, mix, recorded_algorithm, recorded_densities
 from hstore.engine.algorithms.densities import Densities, of_point
+from hstore.engine.algorithms.earlier import judged
 from hstore.engine.algorithms.history import CODES, OK, History
 from hstore.engine.algorithms.known_algorithms import why_unknown
 from hstore.engine.algorithms.prediction import Prediction, predict
+from hstore.engine.algorithms.recorded_choice import as_recorded
 from hstore.engine.algorithms.repeated import without_replicates
 from hstore.engine.audit.replay import Suggestions, begun
 from hstore.engine.space import Space
@@ -119,7 +121,7 @@ def _explained(experiment: Experiment, suggestions: Suggestions, decision: Queue
     kinds = history.kinds
     return Explanation(
         tid=decision.tid, source=decision.source, algorithm=decision.algorithm,
-        arm=_arm(history, decision), replicate_of=_replicate_of(decision), seed=decision.seed,
+        arm=_arm(suggestions.space, history, decision), replicate_of=_replicate_of(decision), seed=decision.seed,
         known={name: n for name, code in CODES.items() if (n := int((kinds == code).sum()))},
         new=[tid for tid, _, _ in decision.observed if tid is not None], best=_best(history),
         prediction=prediction, why_no_prediction=why_not,
@@ -140,10 +142,17 @@ def _prediction(space: Space, history: History, decision: Queued) -> tuple[Predi
         return None, f"chosen by {why}"
     settings: dict[str, Any] = dict(algorithm.get("settings", {}))
     n_startup = {"n_startup_jobs": settings["n_startup_jobs"]} if "n_startup_jobs" in settings else {}
+    history = _judged(space, history, algorithm)
     found = predict(space, history, dict(decision.point), seed=decision.seed or 0, **n_startup)
     if found is None:
         return None, "there was no model yet, or it has several losses or constraints"
     return found, None
+
+
+def _judged(space: Space, history: History, algorithm: Data) -> History:
+    """Return *history* with those trials of a warm start that the algorithm of a decision believed."""
+    settings = as_recorded(recorded_algorithm(algorithm), algorithm.get("settings", {}), algorithm)
+    return judged(space, history, settings.get("earlier", "judged"))
 
 
 def _replicate_of(decision: Queued) -> int | None:
@@ -168,12 +177,12 @@ def _densities(space: Space, history: History, decision: Queued) -> list[Densiti
     )  # fmt: skip
 
 
-def _arm(history: History, decision: Queued) -> str | None:
+def _arm(space: Space, history: History, decision: Queued) -> str | None:
     if (algorithm := _chosen_by(decision)) is None:
         return None
     match algorithm.get("name"):
         case "auto":
-            return auto.arm(history)
+            return auto.arm(_judged(space, history, algorithm))
         case "mix" if decision.seed is not None:
             return mix.drawn(decision.seed, **without_replicates(algorithm.get("settings", {})))
     return None

@@ -9,6 +9,7 @@ import numpy as np
 
 from hstore.engine.algorithms.history import History
 from hstore.engine.search.seeds import Seeds
+from hstore.engine.search.warm_start import origin_of
 from hstore.engine.space import Space
 from hstore.store.errors import VerificationFailed
 from hstore.store.events import Changed, Done, Finished, Queued
@@ -34,6 +35,8 @@ class ObservedHistory:
         """Up to which ver each chain (None: the experiment's own) was observed."""
         self._settled: SettledTrials | None = None
         """The trials that it began with as columns, with what decisions had observed of them."""
+        self._sources: dict[tuple[Any, Any], int] = {}
+        """The number of each earlier experiment that trials came from by a warm start."""
         self._has_other_points = False
         """Whether there may be points of another space, since the search, in memory, went on with this one."""
 
@@ -66,13 +69,19 @@ class ObservedHistory:
     def add(self, decision: Queued) -> None:
         """Apply the decision itself: its trial is pending from now on."""
         is_of_it = not self._has_other_points
-        self.history.add(dict(decision.point) if is_of_it else self.history.space.usable(decision.point))
+        point = dict(decision.point) if is_of_it else self.history.space.usable(decision.point)
+        self._note_source(self.history.add(point), decision)
         self.suggested += decision.source == "suggested"
         if self._generator is not None:
             if any(tid is None and ver >= self._generator.ver for tid, ver, _ in decision.observed):
                 self._generator = None
             else:  # a driver observed it for a decision, and this one of another driver took its place
                 self._change_seeds()
+
+    def _note_source(self, tid: int, decision: Queued | None) -> None:
+        if decision is not None and (origin := origin_of(decision)) is not None:
+            key = origin.get("store"), origin.get("exp")
+            self.history.come_from(tid, self._sources.setdefault(key, len(self._sources) + 1))
 
     def skip(self) -> None:
         """Apply a number that is no trial, since the decision there was quarantined."""
@@ -90,7 +99,7 @@ class ObservedHistory:
         self.history, self._has_other_points = History(space), True
         trials = experiment.state.trials
         for tid in range(n):
-            self.history.add(space.usable(trials[tid].point))
+            self._note_source(self.history.add(space.usable(trials[tid].point)), trials[tid].queued)
             if (ver := self._known_of(tid)) >= 0:
                 self.history.observe(tid, **outcome(_trial_at(experiment, tid, ver)))
 
@@ -111,11 +120,14 @@ class ObservedHistory:
             return
         self.history = history
         self.suggested = int(np.count_nonzero(settled.flags[settled.vers >= 0] & SUGGESTED))
+        for trial in experiment.state.from_elsewhere():
+            self._note_source(trial.tid, trial.queued)
         if settled.known_own >= 0:
             self._observed[None] = settled.known_own
         for tid, decision in others.items():
             assert decision is not None
             history.place(tid, dict(decision.point))
+            self._note_source(tid, decision)
             self.suggested += decision.source == "suggested"
             if (ver := settled.known_others.get(tid, -1)) >= 0:
                 self._observed[tid] = ver

@@ -102,7 +102,7 @@ def _known(source: Experiment, trial: Trial, point: Point, store: str | None) ->
         origin["at"] = happened(queued)
     if store is not None:
         origin["store"] = store
-    if (earlier := _origin(queued)) is not None:  # which *source* knew from elsewhere itself
+    if (earlier := origin_of(queued)) is not None:  # which *source* knew from elsewhere itself
         origin = dict(earlier)
     data = {
         "result": attempt.plain_result(end.result, LOG.warning), "status": end.status, "loss": end.loss,
@@ -112,7 +112,7 @@ def _known(source: Experiment, trial: Trial, point: Point, store: str | None) ->
     return KnownTrial(point=point, origin=origin, end=data)
 
 
-def _origin(queued: Queued | None) -> Data | None:
+def origin_of(queued: Queued | None) -> Data | None:
     """Return where the trial of *queued* came from, if that was another experiment."""
     said = None if queued is None else queued.imported
     return said if said is not None and said.get("from") == WARM_START else None
@@ -128,7 +128,7 @@ def _key(origin: Data, point: Data) -> Key:
 
 def count(state: State, known: Sequence[KnownTrial]) -> int:
     """Return how many trials there are from other experiments once *known* ones have been added."""
-    there = [trial for trial in state.unlike_most() if _origin(trial.queued) is not None]
+    there = [trial for trial in state.unlike_most() if origin_of(trial.queued) is not None]
     return len(there) + len(missing(state, known))
 
 
@@ -139,7 +139,7 @@ def missing(state: State, known: Sequence[KnownTrial]) -> list[KnownTrial]:
     keys = {
         _key(origin, trial.point)
         for trial in state.unlike_most()
-        if (origin := _origin(trial.queued)) is not None
+        if (origin := origin_of(trial.queued)) is not None
     }  # fmt: skip
     left = {each.key: each for each in known}
     return [each for key, each in left.items() if key not in keys]
@@ -156,7 +156,7 @@ def append_missing(experiment: Experiment, space: Space, known: Sequence[KnownTr
         nonlocal looked
         trials = experiment.state.trials
         for tid in range(looked, len(trials)):  # what was appended here, or by another process
-            if (origin := _origin(trials[tid].queued)) is not None:
+            if (origin := origin_of(trials[tid].queued)) is not None:
                 keys.add(_key(origin, trials[tid].point))
         looked = len(trials)
         while left and left[0].key in keys:

@@ -14,6 +14,7 @@ from hstore.engine.audit.check import check
 from hstore.engine.audit.replay import derive_again
 from hstore.store.errors import InvalidValue, NotFound, SpaceChanged
 from hstore.store.events import Noted
+from hstore.store.snapshots import save_snapshot
 from hstore.store.verify import verify
 
 quiet = partial(fmin, verbose=False, rstate=0)
@@ -281,3 +282,22 @@ def test_show_says_where_a_trial_came_from(mongo_store: Store) -> None:
     quiet(loss, WIDER, max_evals=1, experiment="new", store=mongo_store, algo=rand.suggest, warm_start="old")
     shown = CliRunner().invoke(app, ["--store", mongo_store.uri, "show", "new", "1"])
     assert "injected, not suggested by an algorithm\nknown from trial 1 of old\n" in shown.output
+
+
+def test_a_search_that_left_trials_of_another_objective_out_goes_on_from_a_snapshot_and_is_replayed(
+    mongo_store: Store,
+) -> None:
+    def other(point: dict[str, Any]) -> float:
+        return 100.0 - loss(point)
+
+    quiet(other, WIDER, algo=rand.suggest, max_evals=12, experiment="old", store=mongo_store)
+    go = partial(quiet, loss, WIDER, store=mongo_store, algo=gp.suggest, experiment="new", warm_start="old")
+    go(max_evals=6)
+    assert save_snapshot(mongo_store.experiment("new"))
+    go(max_evals=8)
+    experiment = mongo_store.experiment("new")
+    assert len(experiment.trials) == 20
+    assert min(trial.loss or 0.0 for trial in experiment.trials[12:]) < 0.1
+    replayed = derive_again(experiment)
+    assert replayed.is_same
+    assert replayed.suggested == 8

@@ -128,7 +128,7 @@ def test_hstore_explain_prints_one_trial_or_how_far_the_model_can_be_trusted(
     fmin(lambda p: p["x"] ** 2, {"x": SPACE["x"]}, gp.suggest, 9, experiment="e", store=mongo_store, rstate=0,
          verbose=False)  # fmt: skip
     out = run(mongo_url, "explain", "e", "8").stdout
-    assert out.startswith("trial 8: suggested; chosen by gp 4, seed ")
+    assert out.startswith("trial 8: suggested; chosen by gp 5, seed ")
     for piece in (
         "it knew    8 ok",
         "new to it  7",
