@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import bson
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 RESULT_BYTES = 16 * 1024
 """A result that takes more is left out of `trials`; the log has it."""
+PARAMS_BYTES = 1024 * 1024
+"""Of values that take more together, `trials` shows the long ones by their beginnings; MongoDB takes 16 MB a document."""
+SHOWN_CHARACTERS = 1000
 LONGEST_FRONT = 200
 """Trials of a Pareto front that `experiments` shows."""
 
@@ -46,7 +50,7 @@ def trial_document(trial: Trial) -> Document:
         "tid": trial.tid,
         "ver": trial.ver,
         "state": UNREADABLE if trial.closed_by is not None and not trial.is_finished else trial.state,
-        "params": dict(trial.params),
+        "params": shown_params(trial.params),
         "point": dict(trial.point),
         "source": queued.source if queued else None,
         "algorithm": queued.algorithm.get("name") if queued and queued.algorithm else None,
@@ -72,6 +76,27 @@ def trial_document(trial: Trial) -> Document:
         "constraints": done.constraints if done else None,
     }
     return {name: value for name, value in document.items() if value is not None}
+
+
+def shown_params(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return *params* as read models have them: long values, of which only the log has room for many, are cut."""
+    if sum(map(_size, params.values())) <= PARAMS_BYTES:
+        return dict(params)
+    return {label: _beginning(value) if _size(value) > SHOWN_CHARACTERS else value for label, value in params.items()}
+
+
+def _size(value: Any) -> int:
+    """Return about how many bytes *value* takes."""
+    if isinstance(value, str | bytes):
+        return len(value)
+    if isinstance(value, Mapping):
+        return sum(len(name) + _size(part) for name, part in value.items())
+    return sum(map(_size, value)) if isinstance(value, list | tuple) else 8
+
+
+def _beginning(value: Any) -> str:
+    text = value if isinstance(value, str) else repr(value)
+    return f"{text[:SHOWN_CHARACTERS]}…"
 
 
 def _small(result: Any) -> Any:
@@ -104,6 +129,6 @@ def experiment_document(state: State | ExperimentSummary) -> Document:
     }
     if best is not None:
         loss, loss_kind = as_loss(best.loss)
-        document["best"] = {"tid": best.tid, "loss_kind": loss_kind, "params": dict(best.params)}
+        document["best"] = {"tid": best.tid, "loss_kind": loss_kind, "params": shown_params(best.params)}
         document["best"] |= {} if loss is None else {"loss": loss}
     return {name: value for name, value in document.items() if value is not None}

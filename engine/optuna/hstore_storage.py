@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from hstore.engine.optuna import trial_events
 from hstore.engine.optuna.reading_storage import NOT_FOUND, ReadingStorage
-from hstore.engine.optuna.said import DELETED, SYSTEM, USER, attribute, with_said
+from hstore.engine.optuna.said import DELETED, SYSTEM, USER, as_read_back, attribute, with_said
 from hstore.engine.optuna.study_names import MOST_TRIALS, experiment_name, number_of_trial, study_and_tid, study_number
 from hstore.engine.optuna.study_record import StudyRecord, read_record
 from hstore.engine.optuna.study_writer import StudyWriter
@@ -43,7 +43,7 @@ class HstoreStorage(ReadingStorage, BaseHeartbeat):
     store in its place.
     heartbeat_interval: seconds between signs of life of running trials. A trial without one for *grace_period*
     seconds, or twice the interval, counts as stale: Optuna fails it, or an hstore worker on the same store requeues it.
-    heartbeat_stale_trial_callback: see `optuna.storages.RDBStorage`.
+    heartbeat_stale_trial_callback, or by its older name failed_trial_callback: see `optuna.storages.RDBStorage`.
 
     The searches that hstore made can be read as studies; a call that would change one raises `InvalidValue`. Threads
     and processes may share a store; pickled, the storage opens it again. Raises what `hstore.open` raises.
@@ -57,8 +57,11 @@ class HstoreStorage(ReadingStorage, BaseHeartbeat):
         heartbeat_interval: int | None = None,
         grace_period: int | None = None,
         heartbeat_stale_trial_callback: Callable[..., None] | None = None,
+        failed_trial_callback: Callable[..., None] | None = None,
     ) -> None:
         super().__init__()
+        if heartbeat_stale_trial_callback is not None and failed_trial_callback is not None:
+            raise ValueError("Specify only one of `heartbeat_stale_trial_callback` and `failed_trial_callback`.")
         for name, seconds in (("heartbeat_interval", heartbeat_interval), ("grace_period", grace_period)):
             if seconds is not None and seconds <= 0:
                 raise ValueError(f"The value of `{name}` should be a positive integer.")
@@ -66,7 +69,7 @@ class HstoreStorage(ReadingStorage, BaseHeartbeat):
         """The store, for all else that hstore does with one."""
         self._interval = heartbeat_interval
         self._grace = grace_period
-        self._callback = heartbeat_stale_trial_callback
+        self._callback = heartbeat_stale_trial_callback or failed_trial_callback
         self._session = uuid.uuid4().hex
         self._known: dict[int, StudyRecord] = {}
         self._turns = Turns(self.store.url if self.store.is_durable else "")
@@ -196,7 +199,7 @@ class HstoreStorage(ReadingStorage, BaseHeartbeat):
 
         def decide(record: StudyRecord, tid: int) -> list[PendingEvent]:
             if (known := record.trials.distributions.get(param_name)) is not None:
-                check_distribution_compatibility(known, distribution)
+                check_distribution_compatibility(known, as_read_back(distribution))
             return [trial_events.param(record, tid, param_name, param_value_internal, distribution)]
 
         self._say(trial_id, decide)

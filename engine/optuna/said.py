@@ -17,7 +17,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from optuna.distributions import BaseDistribution, distribution_to_json
+from optuna.distributions import BaseDistribution, CategoricalDistribution, distribution_to_json, json_to_distribution
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
@@ -50,6 +50,14 @@ def attribute(which: str, key: str, value: Any) -> dict[str, Any]:
 def parameter(name: str, internal: float, distribution: BaseDistribution) -> dict[str, Any]:
     """Return a parameter of a trial as events hold it."""
     return {"op": PARAM, "name": name, "internal": float(internal), "distribution": distribution_to_json(distribution)}
+
+
+def as_read_back(distribution: BaseDistribution) -> BaseDistribution:
+    """Return *distribution* as it comes back from the log, where a choice of tuples is one of lists."""
+    is_plain = not isinstance(distribution, CategoricalDistribution) or not any(
+        isinstance(choice, tuple | list | dict) for choice in distribution.choices
+    )
+    return distribution if is_plain else json_to_distribution(distribution_to_json(distribution))
 
 
 def params_in(said: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:

@@ -126,3 +126,19 @@ def test_an_empty_state_is_shown_too(mongo_store: Store, database: Database[Any]
     mongo_store.models.rebuild(State("nothing"))
     assert documents(database)[0] == []
     assert isinstance(begin(mongo_store), Experiment)
+
+
+@pytest.mark.parametrize("long", ["x" * 9_000_000, [["x" * 3000] * 3000], {"a": "x" * 9_000_000}])
+def test_values_that_no_document_has_room_for_are_cut_for_queries_alone(
+    long: Any, mongo_store: Store, database: Database[Any]
+) -> None:
+    experiment = begin(mongo_store)
+    for event in WHOLE:
+        if event[0] is Queued:
+            event = (Queued, 0, {**event[2], "params": {"x": long, "y": long, "n": 1.5, "short": "s"}})
+        experiment.append(experiment.compose(event))
+    (shown,) = documents(database)[0]
+    assert shown["state"] == "done"
+    assert max(len(shown["params"]["x"]), len(shown["params"]["y"])) <= 1001
+    assert (shown["params"]["n"], shown["params"]["short"]) == (1.5, "s")
+    assert experiment.trials[0].params["x"] == long

@@ -170,6 +170,24 @@ def test_a_name_that_no_document_can_hold_is_refused_when_it_is_asked_for(store:
     assert store.experiment("digits").trials[0].loss == 1.0
 
 
+@pytest.mark.filterwarnings("ignore:Choices for a categorical")
+def test_options_that_json_knows_otherwise_can_be_asked_for_by_every_trial(store: Store) -> None:
+    study = optuna.create_study(storage=HstoreStorage(store=store), sampler=optuna.samplers.RandomSampler(seed=0))
+    options: list[Any] = [(1, (2, 3)), [4], float("nan"), None, True, 1]
+    study.optimize(lambda trial: trial.suggest_categorical("c", options) is None, n_trials=3)
+    with pytest.raises(ValueError, match="dynamic value space"):
+        study.optimize(lambda trial: trial.suggest_categorical("c", [(1, 2), *options[1:]]) is None, n_trials=1)
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE"] * 3 + ["FAIL"]
+
+
+def test_the_older_name_of_the_callback_for_stale_trials_is_taken(store: Store) -> None:
+    again = print  # what it is does not matter here
+    storage = HstoreStorage(store=store, failed_trial_callback=again)
+    assert storage.get_heartbeat_stale_trial_callback() is again
+    with pytest.raises(ValueError, match="only one of"):
+        HstoreStorage(store=store, failed_trial_callback=again, heartbeat_stale_trial_callback=again)
+
+
 def test_a_parameter_is_shown_soon_although_the_program_does_nothing_more(mongo_store: Store) -> None:
     study = study_in(mongo_store)
     study.ask().suggest_float("x", 0, 1)
