@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 RESULT_BYTES = 16 * 1024
 """A result that takes more is left out of `trials`; the log has it."""
 PARAMS_BYTES = 1024 * 1024
-"""Of values that take more together, `trials` shows the long ones by their beginnings; MongoDB takes 16 MB a document."""
+"""Of values that take more together, `trials` shows the beginnings of long ones: MongoDB takes 16 MB a document."""
 SHOWN_CHARACTERS = 1000
 LONGEST_FRONT = 200
 """Trials of a Pareto front that `experiments` shows."""
