@@ -13,8 +13,8 @@ LOCKED := $(if $(LOCK),--constraint $(LOCK) --build-constraint $(LOCK))
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PYTHON313 ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.13.*/bin/python3.13) $(shell command -v python3.13))
 
-.PHONY: help demo test test-long test-programs test-crate test-newest test-spark coverage wheel-test smoke-313 check docs bench \
-	bench-quality faults lock lock-programs format clean
+.PHONY: help demo test test-long test-programs test-bridges test-crate test-newest test-spark coverage wheel-test smoke-313 \
+	check docs bench bench-quality faults lock lock-programs format clean
 help:
 	@echo "make demo    a real search on a real MongoDB, then what the log says of it (set-up included)"
 	@echo "make test    the whole suite, but what is marked long"
@@ -24,6 +24,7 @@ help:
 	@echo "make wheel-test  build the wheel, install it into an empty environment, run the README's quick start there"
 	@echo "make smoke-313   a part of the suite on Python 3.13, where there is one"
 	@echo "make test-programs  packages that were written for hyperopt (lale, nevergrad, NNI, Ray Tune), on hstore; 2 GB"
+	@echo "make test-bridges  MLflow with its server, Hydra, MCP and XGBoost, which the suite skips where they are not installed; 1.6 GB"
 	@echo "make test-crate  the RO-Crates of hstore report, by roc-validator"
 	@echo "make test-newest the whole suite with the newest versions of all that hstore needs, instead of $(LOCK)"
 	@echo "make test-spark  SparkTrials on a real Spark (needs Java)"
@@ -57,6 +58,13 @@ $(VENV)/programs/%/installed: locks/programs/%.txt pyproject.toml
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement $<
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+# What hstore hands searches to and takes them from, the whole of MLflow with its server among it. Not in the lock, which it clashes with.
+$(VENV)/programs/bridges/installed: pyproject.toml
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.3"
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[embedded]" --group dev --group bridges "mlflow>=3"
 	@touch $@
 
 $(VENV)/dev: $(VENV)/base
@@ -93,9 +101,13 @@ test: $(VENV)/dev $(VENV)/hpsklearn
 test-long: $(VENV)/dev $(VENV)/hpsklearn
 	$(BIN)/pytest -m long
 
-test-programs: $(VENV)/dev $(VENV)/hpsklearn $(PROGRAMS:%=$(VENV)/programs/%/installed)
+test-programs: $(VENV)/dev $(VENV)/hpsklearn $(PROGRAMS:%=$(VENV)/programs/%/installed) test-bridges
 	$(BIN)/pytest -n0 tests/cli/test_programs_of_others.py tests/engine/bridges/test_ray_search.py -m "long or not long"
 	$(BIN)/pytest -n0 tests/cli/test_compat.py -k hyperopt_sklearn -m "long or not long"
+
+test-bridges: $(VENV)/programs/bridges/installed
+	$(VENV)/programs/bridges/bin/pytest -n 2 tests/engine/bridges tests/engine/callbacks tests/cli/test_mcp.py tests/cli/test_export.py \
+		tests/docs/test_pages.py -k "not ray" -m "long or not long" -rs
 
 test-newest:
 	$(MAKE) test VENV=.venv-newest LOCK=

@@ -7,7 +7,7 @@ claim a trial.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hstore.store.events import Document
@@ -79,9 +79,16 @@ class NoReadModels:
         """Return no documents."""
         return [], None
 
-    def stored(self, exp: str) -> tuple[list[bytes], Document | None]:
+    def about(self, exp: str) -> None:
+        """Return None: there are no documents."""
+
+    def each_trial(self, exp: str, begin: Callable[[], object], take: Callable[[bytes], object]) -> None:
+        """Begin, and hand on no documents."""
+        begin()
+
+    def trial_documents(self, exp: str, tids: Sequence[int]) -> dict[int, Document]:
         """Return no documents."""
-        return [], None
+        return {}
 
     def counts(self, exp: str) -> tuple[dict[str, int], dict[str, int]]:
         """Return no counts."""
