@@ -6,6 +6,7 @@ import concurrent.futures as cf
 import os
 import pickle
 import time
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
@@ -131,11 +132,21 @@ def _evaluate_pickled(code: bytes, point: Mapping[str, Any], tid: int) -> Outcom
     try:
         return _evaluate(_unpickled(code), point, ctrl)
     except Exception as error:
-        try:
-            pickle.loads(pickle.dumps(error))
-        except Exception:  # noqa: BLE001 - to read it would fail in the other process, and that breaks a pool
-            raise RuntimeError(f"{type(error).__name__}: {error}") from error
-        raise
+        readable = _readable(error)
+        if readable is error:
+            raise
+    raise readable  # not within the handler: some packages (tblib, so Dask) pickle the context of an exception with it
+
+
+def _readable(error: Exception) -> Exception:
+    """Return *error*; one that says the same if it cannot be unpickled, which would break a pool of processes."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:  # noqa: BLE001 - whatever the methods of a user's exception raise
+        said = RuntimeError(f"{type(error).__name__}: {error}")
+        said.add_note("".join(traceback.format_exception(error)))
+        return said
+    return error
 
 
 @lru_cache(maxsize=4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 import os
 import threading
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, ThreadPoolExecutor
@@ -12,6 +13,7 @@ import pytest
 from hstore import AllTrialsFailed, Trials, fmin, hp
 from hstore.engine.audit.replay import derive_again
 from hstore.store.errors import InvalidValue
+from hstore.store.events import Failed
 
 SPACE = {"x": hp.uniform("x", -1, 1)}
 
@@ -96,8 +98,26 @@ def test_a_pool_that_breaks_leaves_its_trials_queued_and_an_odd_exception_does_n
     assert {trial.state for trial in trials.experiment.trials} == {"queued"}
     with pytest.raises(AllTrialsFailed):
         search(raises_what_cannot_be_read, trials, ProcessPoolExecutor(2), n=2, catch_eval_exceptions=True)
-    # Behind RuntimeError, unless a package such as dask has made all exceptions such that they can be read.
     assert all((trial.error or "").endswith("OfTwo: ab") for trial in trials.experiment.trials)
+
+
+def with_its_causes(error: RuntimeError) -> tuple[Any, ...]:
+    """Reduce *error* to what tblib, so Dask, reduces exceptions to: those that it came from are pickled with it."""
+    return type(error), error.args, {"__dict__": dict(error.__dict__), "from": (error.__cause__, error.__context__)}
+
+
+def test_an_odd_exception_breaks_no_pool_where_exceptions_are_pickled_with_what_they_came_from(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(copyreg.dispatch_table, RuntimeError, with_its_causes)
+    trials = Trials()
+    with pytest.raises(AllTrialsFailed):
+        search(raises_what_cannot_be_read, trials, ProcessPoolExecutor(2), n=2, catch_eval_exceptions=True)
+    assert {trial.error for trial in trials.experiment.trials} == {"RuntimeError: OfTwo: ab"}
+    assert all(
+        isinstance(trial.end, Failed) and "raise OfTwo" in (trial.end.traceback or "")
+        for trial in trials.experiment.trials
+    )
 
 
 def test_all_failing_is_all_failing(trials: Trials) -> None:
