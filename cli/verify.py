@@ -148,7 +148,7 @@ def _look(
     last = store.log.last_trial(name)
     seen = verify_streamed(
         store.log.documents(name, quick=True), fetch=fetch, keys=store.keys, last=last,
-        looks_for_content=looks_for_content, on_progress=on_progress,
+        looks_for_content=looks_for_content, on_chain=lambda chain: on_progress(len(chain.documents)),
     )  # fmt: skip
     if seen is not None and (head is None or at is None):
         published = None if head is None else recorded_as(head, seen.report)

@@ -7,8 +7,8 @@ is believed, since each event was read. What it takes in memory is a few numbers
 from __future__ import annotations
 
 import datetime as dt
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -60,26 +60,19 @@ def read_settled(store: Store, name: str, *, verifies: bool = False) -> Opened |
     verified as it is read; `NeedsWholeLog` is raised as well where that may find something.
     """
     fold = SettlingFold(store, name, keys=store.keys)
-
-    def passing() -> Iterator[Document]:
-        for documents in document_chains(store.log.documents(name, quick=True)):
-            if documents is None:
-                raise NeedsWholeLog
-            fold.take(documents)
-            yield from documents
-
+    documents = store.log.documents(name, quick=True)
     with uncollected():
         if not verifies:
-            deque(passing(), maxlen=0)
-        elif not is_verified(passing(), store, fold.n - 1):
+            for chain in document_chains(documents):
+                if chain is None:
+                    raise NeedsWholeLog
+                fold.take(chain)
+        elif not verify_streamed(
+            documents, fetch=store.attachments.get, keys=None, last=fold.n - 1, looks_for_content=False,
+            on_chain=lambda chain: fold.take(chain.documents, chain.digests),
+        ):  # fmt: skip
             raise NeedsWholeLog
         return fold.opened() if fold.own else None
-
-
-def is_verified(documents: Iterable[Document], store: Store, last: int) -> bool:
-    """Return whether *documents*, all events of an experiment whose last trial is *last*, fit each other's digests."""
-    found = verify_streamed(documents, fetch=store.attachments.get, keys=None, last=last, looks_for_content=False)
-    return found is not None
 
 
 class SettlingFold:
@@ -106,24 +99,26 @@ class SettlingFold:
         """The trial of the latest event by the clock of who wrote it; -1: that is the experiment's own."""
         self._signatures = None if keys is None else SignedChains(name, keys)
 
-    def take(self, documents: list[Document]) -> tuple[list[Event], Trial | None]:
+    def take(
+        self, documents: list[Document], digests: Sequence[bytes] | None = None
+    ) -> tuple[list[Event], Trial | None]:
         """Take the next chain, read `quick`; return its events, and its trial: None for the experiment's own chain.
 
-        Nothing is returned of a trial that was added since.
+        Nothing is returned of a trial that was added since. digests: those of its events, if they are known.
         """
         tid = documents[0].get("tid")
         if tid is not None and tid >= self.n:
             return [], None
         if tid is None:
             documents = [with_uuid(document) for document in documents]
-        digests, after = [], b""
         for document in documents:
-            digests.append(after := digest_of_any(document, after))
             if not isinstance(at := document.get("at"), dt.datetime):
                 raise NeedsWholeLog
             at = at.replace(tzinfo=None)
             if at >= self._latest:
                 self._latest, self._latest_of = at, -1 if tid is None else tid
+        if digests is None:
+            digests = _digests_of(documents)
         chain = [from_document(document, self._store.attachments.get) for document in documents]
         if tid is None:
             self._take_own(chain, digests)
@@ -215,6 +210,10 @@ def _folded(chain: Sequence[Event]) -> tuple[Trial, int, bool]:
 
 def _bytes(id: UUID | bytes) -> bytes:
     return id.bytes if isinstance(id, UUID) else id
+
+
+def _digests_of(documents: Iterable[Document]) -> list[bytes]:
+    return [*accumulate(documents, lambda after, document: digest_of_any(document, after), initial=b"")][1:]
 
 
 def _is_none(_: Event) -> bool:

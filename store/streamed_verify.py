@@ -58,7 +58,7 @@ def verify_streamed(
     keys: Keys | None,
     last: int,
     looks_for_content: bool = True,
-    on_progress: Callable[[int], object] = lambda _: None,
+    on_chain: Callable[[LogChain], object] = lambda _: None,
 ) -> Verified | None:
     """Return what `verify_chains` and `signatures.look_at` say of *documents*, as they are read; None if they may find
     something. Then verify all of the log with them.
@@ -66,13 +66,13 @@ def verify_streamed(
     documents: all events of one experiment in the order of `EventLog.documents`.
     last: the number of the last trial when the reading began. Others may be added meanwhile, and their decisions know
         ends that are read no more.
-    on_progress is called with the number of events of each chain.
+    on_chain is called with each chain in which nothing is wrong so far; it may raise `NeedsWholeLog` as well.
     """
     check = _Check(fetch, keys, last=last, looks_for_content=looks_for_content)
     try:
         with uncollected():
             for tid, chain in groupby(documents, _tid_of):
-                on_progress(check.take(tid, list(chain)))
+                on_chain(check.take(tid, list(chain)))
             return check.result()
     except NeedsWholeLog:
         return None
@@ -146,8 +146,8 @@ class _Check:
         self._events = 0
         self._lost: list[str] = []
 
-    def take(self, tid: Any, documents: list[Document]) -> int:
-        """Look at the chain of *tid*; return how many events it has."""
+    def take(self, tid: Any, documents: list[Document]) -> LogChain:
+        """Look at the chain of *tid*; return it, with its digests."""
         expected = None if self._kept.own is None else len(self._kept.tips)
         if tid != expected or isinstance(tid, bool):
             raise NeedsWholeLog
@@ -164,7 +164,7 @@ class _Check:
             self._take_own(chain)
         else:
             self._take_trial(tid, chain)
-        return len(documents)
+        return chain
 
     def _digests(self, tid: int | None, documents: Sequence[Document]) -> list[bytes]:
         """Return the digests of a chain; see that each event follows the one before it, and says so if it has to."""

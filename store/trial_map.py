@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 from hstore.store.fold import Trial
 from hstore.store.ranked import best_first
+from hstore.store.read_ahead import ReadAhead
 
 if TYPE_CHECKING:
     from hstore.store.settled import SettledTrials
 
 AT_ONCE = 2_000
 """Settled trials that are read at once where all are asked for."""
-AHEAD = 256
-"""Settled trials that are read at once where one after the other is asked for."""
 
 
 def _nothing(tids: Sequence[int]) -> list[Trial]:
@@ -31,9 +30,7 @@ class TrialMap(Mapping[int, Trial]):
         self.kept: dict[int, Trial] = {}
         self.settled: SettledTrials | None = None
         self.load: Callable[[Sequence[int]], list[Trial]] = _nothing
-        self._recent: dict[int, Trial] = {}
-        """Settled trials that were read last, and those that were read before them."""
-        self._before: dict[int, Trial] = {}
+        self._ahead = ReadAhead(self._loaded)
 
     def __len__(self) -> int:
         return len(self.kept) if self.settled is None else len(self.kept) + len(self.settled)
@@ -47,15 +44,7 @@ class TrialMap(Mapping[int, Trial]):
             return kept
         if self.settled is None or tid not in self.settled:
             raise KeyError(tid)
-        found = self._recent.get(tid) or self._before.get(tid)
-        if found is not None:
-            return found
-        is_next = tid - 1 in self._recent
-        wanted = [t for t in range(tid, tid + AHEAD if is_next else tid + 1) if t in self.settled]
-        if len(self._recent) >= AHEAD:
-            self._before, self._recent = self._recent, {}  # what is asked for next may be of shortly before
-        self._recent.update(zip(wanted, self.load(wanted), strict=True))
-        return self._recent[tid]
+        return self._ahead.get(tid, self.settled)
 
     def __iter__(self) -> Iterator[int]:
         return iter(self.kept) if self.settled is None else iter(self._tids())
@@ -76,8 +65,11 @@ class TrialMap(Mapping[int, Trial]):
         for start in range(0, len(tids), AT_ONCE):
             some = tids[start : start + AT_ONCE]
             wanted = [tid for tid in some if tid not in self.kept]
-            loaded = dict(zip(wanted, self.load(wanted), strict=True)) if wanted else {}
+            loaded = self._loaded(wanted) if wanted else {}
             yield from (loaded[tid] if tid in loaded else self.kept[tid] for tid in some)
+
+    def _loaded(self, tids: Sequence[int]) -> dict[int, Trial]:
+        return dict(zip(tids, self.load(tids), strict=True))
 
     def _tids(self) -> list[int]:
         settled = [] if self.settled is None else self.settled.tids().tolist()
@@ -103,8 +95,7 @@ class TrialMap(Mapping[int, Trial]):
         """Keep *trial*, which was settled."""
         assert self.settled is not None
         self.settled.drop(trial.tid)
-        self._recent.pop(trial.tid, None)
-        self._before.pop(trial.tid, None)
+        self._ahead.forget(trial.tid)
         self.kept[trial.tid] = trial
 
 

@@ -61,8 +61,8 @@ class ChainChecks:
                 self._observed.observe(event.observed, f"finished (place {event.ver})")
         self._observed.add(None, [event.ver for event in chain if not isinstance(event, Created | Noted)])
 
-    def take(self, tid: int, chain: Sequence[Event]) -> Trial:
-        """Take the *chain* of trial *tid*; return the trial."""
+    def take(self, tid: int, chain: Sequence[Event]) -> None:
+        """Take the *chain* of trial *tid*."""
         self._trials += 1
         trial = evolve(None, chain[0])
         if isinstance(chain[0], Queued):
@@ -78,7 +78,6 @@ class ChainChecks:
         self._observed.add(tid, news)
         if not trial.is_finished:
             self._open[tid] = chain[-1], trial.state
-        return trial
 
     def _follow(self, trial: Trial, event: Event) -> Trial:
         """Check that *event* follows from the ones before, and comes from whom it has to; return *trial* after it."""

@@ -19,14 +19,13 @@ from hstore.engine.audit.violation import Violation as Violation
 from hstore.engine.audit.violation import violation, whose
 from hstore.engine.audit.whole_log import WholeLog, read_whole
 from hstore.store.errors import HstoreError
-from hstore.store.events import Document, Unreadable
+from hstore.store.events import Unreadable
 from hstore.store.experiment import Experiment
 from hstore.store.indigestible import BROKEN
 from hstore.store.lineage import compare
-from hstore.store.log_chains import chains_of
+from hstore.store.log_chains import LogChain, chains_of
 from hstore.store.memory import MemoryLog
 from hstore.store.quick_documents import with_uuid
-from hstore.store.rebuilding import document_chains
 from hstore.store.settled_reading import SettlingFold
 from hstore.store.signatures import look_at
 from hstore.store.state import State
@@ -115,24 +114,21 @@ def _streamed(store: Store, name: str, acknowledged: set[UUID]) -> _Looked:
     models = ModelChecks(store, name)  # before the log, which the read models never run ahead of
     fold, checks, missing = SettlingFold(store, name, keys=None), ChainChecks(), set(acknowledged)
 
-    def passing() -> Iterator[Document]:
-        for documents in document_chains(store.log.documents(name, quick=True)):
-            if documents is None:
-                raise NeedsWholeLog
-            chain, trial = fold.take(documents)
-            if any(isinstance(event, Unreadable) for event in chain):
-                raise NeedsWholeLog
-            if trial is not None:
-                checks.take(trial.tid, chain)
-                models.compare(trial)
-            elif chain:
-                checks.take_own(chain)
-            if missing:
-                missing.difference_update(with_uuid(document)["_id"] for document in documents)
-            yield from documents
+    def take(read: LogChain) -> None:
+        chain, trial = fold.take(read.documents, read.digests)
+        if any(isinstance(event, Unreadable) for event in chain):
+            raise NeedsWholeLog
+        if trial is not None:
+            checks.take(trial.tid, chain)
+            models.compare(trial)
+        elif chain:
+            checks.take_own(chain)
+        if missing:
+            missing.difference_update(with_uuid(document)["_id"] for document in read.documents)
 
     seen = verify_streamed(
-        passing(), fetch=store.attachments.get, keys=store.keys, last=fold.n - 1, looks_for_content=False
+        store.log.documents(name, quick=True), fetch=store.attachments.get, keys=store.keys, last=fold.n - 1,
+        looks_for_content=False, on_chain=take,
     )  # fmt: skip
     if seen is None or not fold.own:
         raise NeedsWholeLog
@@ -158,15 +154,13 @@ def _whole(store: Store, name: str, acknowledged: set[UUID]) -> _Looked:
     """Do so with all of it in memory, whatever is wrong with it."""
     models = ModelChecks(store, name) if store.is_durable else None
     log, checks = read_whole(store, name), ChainChecks()
-
-    def look_at_chains() -> Iterator[Violation]:
+    found = [*_digested(_check_places(log)), *_lost(acknowledged - {event.id for event in log.events})]
+    try:
         checks.take_own(log.header)
         for tid, chain in log.trials:
             checks.take(tid, chain)
-        yield from ()
-
-    found = [*_digested(_check_places(log)), *_lost(acknowledged - {event.id for event in log.events})]
-    found += _digested(look_at_chains())
+    except BROKEN as error:
+        found.append(_undigested(error))
     if models is not None:
         for trial in log.state.trials.values():
             models.compare(trial)
@@ -219,8 +213,12 @@ def _digested(found: Iterator[Violation]) -> Iterator[Violation]:
     try:
         yield from found
     except BROKEN as error:
-        message = f"it cannot be checked, since an event holds what is not expected: {type(error).__name__}: {error}"
-        yield Violation(kind="unreadable", message=message)
+        yield _undigested(error)
+
+
+def _undigested(error: Exception) -> Violation:
+    message = f"it cannot be checked, since an event holds what is not expected: {type(error).__name__}: {error}"
+    return Violation(kind="unreadable", message=message)
 
 
 def _check_digests(store: Store, name: str) -> Iterator[Violation]:

@@ -14,6 +14,7 @@ import pytest
 from hstore import Store, Trials, fmin, hp, rand
 from hstore.engine.audit.check import check
 from hstore.engine.audit.replay import derive_again
+from hstore.engine.audit.violation import Violation
 from hstore.store.attachments import MemoryAttachments
 from hstore.store.events import Noted, Queued
 from hstore.store.experiment import Experiment
@@ -42,7 +43,7 @@ def fill(store: Store, name: str, n: int) -> None:
 @pytest.fixture
 def small_reads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Have all that is read ahead be little beside what a search of `MANY` trials holds."""
-    for name in ("document_cursor.AT_ONCE", "read_models.READ_AT_ONCE", "trial_map.AHEAD", "read_ahead.AHEAD"):
+    for name in ("document_cursor.AT_ONCE", "read_models.READ_AT_ONCE", "read_ahead.AHEAD"):
         monkeypatch.setattr(f"hstore.store.{name}", 10)
     monkeypatch.setattr("hstore.store.copying.BATCH", 10)
     monkeypatch.setattr("hstore.store.rebuilding.AT_ONCE", 10)
@@ -96,7 +97,7 @@ def test_a_replay_reads_each_event_twice_and_a_few_once_more(
     mongo_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(mongo_store, "e", 300)
-    monkeypatch.setattr("hstore.store.trial_map.AHEAD", 50)
+    monkeypatch.setattr("hstore.store.read_ahead.AHEAD", 50)
     read = [0]
     look, documents = mongo_store.log.look, mongo_store.log.documents
 
@@ -128,11 +129,35 @@ def test_a_log_that_is_read_chain_by_chain_has_the_findings_of_one_that_is_read_
     assert mongo_store.database is not None
     changed = {"tid": rng.randrange(12)}, {"$set": {rng.choice(["loss", "state", "ver"]): 77}}
     mongo_store.database.trials.update_one(*changed)
-    mongo_store.database.events.update_one({"tid": 5, "type": "done"}, {"$set": {"by": "somebody:1:1"}})
+    mongo_store.database.events.update_one({"tid": 5, "type": "done"}, {"$set": {"by": "another:1:1"}})
     streamed = check(mongo_store, "e", max_evals=20, timeout=0)
     monkeypatch.setattr("hstore.engine.audit.check._streamed", whole_alone)
     assert {*map(str, streamed)} == {*map(str, check(mongo_store, "e", max_evals=20, timeout=0))}
     assert {"observed", "open", "max_evals", "seal"} <= {finding.kind for finding in streamed}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_wrong_beside_an_unchanged_log_is_found_chain_by_chain_as_in_the_whole(
+    mongo_store: Store, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = random.Random(seed)
+    fill(mongo_store, "e", 12)
+    experiment = mongo_store.experiment("e")
+    beyond = {"point": {"x": 0.5, "y": 0.5}, "params": {}, "observed": []}
+    experiment.append(experiment.compose((Noted, rng.randrange(12), {"void": True}), (Queued, 12, beyond)))
+    assert mongo_store.database is not None
+    for tid, change in zip(rng.sample(range(12), 3), ({"loss": 77.0}, {"state": "failed"}, {"ver": 1}), strict=True):
+        mongo_store.database.trials.update_one({"tid": tid}, {"$set": change})
+    streamed = check_chain_by_chain(mongo_store, monkeypatch)
+    monkeypatch.setattr("hstore.engine.audit.check._streamed", whole_alone)
+    assert sorted(map(str, streamed)) == sorted(map(str, check(mongo_store, "e", max_evals=20, timeout=0)))
+    assert {"observed", "open", "max_evals", "model", "lag"} <= {finding.kind for finding in streamed}
+
+
+def check_chain_by_chain(store: Store, monkeypatch: pytest.MonkeyPatch) -> list[Violation]:
+    with monkeypatch.context() as patch:
+        patch.setattr("hstore.engine.audit.check._whole", whole_alone)
+        return check(store, "e", max_evals=20, timeout=0)
 
 
 def whole_alone(*_: Any) -> Any:
