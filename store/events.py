@@ -378,3 +378,13 @@ def happened(event: Event) -> dt.datetime:
     """Return when *event* happened: when it was written, or if it was imported the time that its own store recorded."""
     at = event.imported.get("at") if event.imported is not None else None
     return at if isinstance(at, dt.datetime) else event.at
+
+
+WARM_START = "warm_start"
+"""`imported.from` of a trial that an experiment knows from another one."""
+
+
+def origin_of(queued: Queued | None) -> Data | None:
+    """Return where the trial of *queued* came from, if that was another experiment, by a warm start."""
+    said = None if queued is None else queued.imported
+    return said if said is not None and said.get("from") == WARM_START else None

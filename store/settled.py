@@ -10,7 +10,7 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from hstore.store.events import Done, Event, Finished, Queued
+from hstore.store.events import Done, Event, Finished, Queued, origin_of
 from hstore.store.failures import failure_of
 
 if TYPE_CHECKING:
@@ -252,7 +252,7 @@ def _flags(queued: Queued, trial: Trial) -> int:
     flags = SUGGESTED * is_suggested
     flags |= PLAIN * (is_suggested and queued.imported is None and not trial.notes)
     flags |= VOID * trial.is_void | PRUNED * trial.is_pruned | FAILURE * (failure_of(trial) is not None)
-    flags |= ELSEWHERE * ((queued.imported or {}).get("from") == "warm_start")
+    flags |= ELSEWHERE * (origin_of(queued) is not None)
     flags |= RANKED * (not trial.why_unranked)
     flags |= OK * (trial.status == "ok") | HAS_LOSS * (trial.loss is not None)
     flags |= HAS_LOSSES * (trial.losses is not None) | HAS_CONSTRAINTS * (trial.constraints is not None)

@@ -13,11 +13,9 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from hstore.engine.algorithms.encoding import encoding
+from hstore.engine.algorithms.expected import expected_at
 from hstore.engine.algorithms.history import OK, History
 from hstore.engine.algorithms.scalarise import is_needed
-from hstore.engine.algorithms.surrogate import FEWEST, kept_of, known, surrogate
-from hstore.engine.algorithms.threads import one_thread
 from hstore.engine.algorithms.warping import unwarped
 from hstore.engine.space import Space
 
@@ -53,18 +51,13 @@ def judged(space: Space, history: History, earlier: Earlier = "judged") -> Histo
 
 def _is_same(space: Space, history: History, which: NDArray[np.bool_], own: NDArray[np.intp]) -> bool:
     """Return whether the trials *which* (N,) predict the losses of the trials *own*."""
-    code, trials = encoding(space), known(history.without(~which))
-    if len(trials.with_loss) < FEWEST:
+    found = expected_at(space, history.without(~which), own)
+    if found is None:
         return True
-    rows = code.rows(history)
-    with one_thread():
-        model = surrogate(code, rows, trials)
-        if model is None:
-            return True
-        mean, sigma = model.posterior.predict(model.features.of(rows[own]))
+    mean, sigma, model, losses = found
     # From losses to what the model predicts: the inverse of what `unwarped` is for.
     with np.errstate(over="ignore", invalid="ignore"):
-        y = np.nan_to_num(unwarped(history.losses[own], trials.losses[kept_of(trials)], model.warped))
+        y = np.nan_to_num(unwarped(history.losses[own], losses, model.warped))
     y = np.clip(y, -_FARTHEST, _FARTHEST)
     noise = model.posterior.variance * model.posterior.noise
     width = np.sqrt(sigma * sigma + noise + _LEAST_DEVIATION**2)

@@ -14,11 +14,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hstore.engine.algorithms.encoding import encoding
+from hstore.engine.algorithms.expected import expected_at
 from hstore.engine.algorithms.history import History
 from hstore.engine.algorithms.repeated import Evaluations, are_noisy, by_point, deviation_of_one
-from hstore.engine.algorithms.surrogate import FEWEST, kept_of, known, surrogate
-from hstore.engine.algorithms.threads import one_thread
 from hstore.engine.algorithms.warping import unwarped
 from hstore.engine.space import Space
 
@@ -67,16 +65,9 @@ def _noise(points: Sequence[Evaluations], variances: Floats) -> float:
 
 def _by_model(space: Space, history: History, points: Sequence[Evaluations]) -> list[tuple[float, float]] | None:
     """Return what the process of `gp` expects at each of *points*, and its deviation; None without a process."""
-    code, trials = encoding(space), known(history)
-    if len(trials.with_loss) < FEWEST:
+    found = expected_at(space, history, [point.tids[0] for point in points])
+    if found is None:
         return None
-    rows = code.rows(history)
-    with one_thread():
-        model = surrogate(code, rows, trials)
-        if model is None:
-            return None
-        at = rows[[point.tids[0] for point in points]]
-        means, sigmas = model.posterior.predict(model.features.of(at))
-    losses = trials.losses[kept_of(trials)]
+    means, sigmas, model, losses = found
     low, middle, high = (unwarped(means + by * sigmas, model.warped, losses) for by in (-1.0, 0.0, 1.0))
     return [*zip(middle.tolist(), (0.5 * (high - low)).tolist(), strict=True)]

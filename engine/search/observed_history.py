@@ -9,10 +9,9 @@ import numpy as np
 
 from hstore.engine.algorithms.history import History
 from hstore.engine.search.seeds import Seeds
-from hstore.engine.search.warm_start import origin_of
 from hstore.engine.space import Space
 from hstore.store.errors import VerificationFailed
-from hstore.store.events import Changed, Done, Finished, Queued
+from hstore.store.events import Changed, Done, Finished, Queued, origin_of
 from hstore.store.experiment import Experiment
 from hstore.store.fold import Trial, fold_chain
 
@@ -79,7 +78,7 @@ class ObservedHistory:
                 self._change_seeds()
 
     def _note_source(self, tid: int, decision: Queued | None) -> None:
-        if decision is not None and (origin := origin_of(decision)) is not None:
+        if (origin := origin_of(decision)) is not None:
             key = origin.get("store"), origin.get("exp")
             self.history.come_from(tid, self._sources.setdefault(key, len(self._sources) + 1))
 

@@ -20,7 +20,7 @@ from hstore.engine.space.compiling import chooser, label_of
 from hstore.engine.space.data import Unnamed, is_same, settled
 from hstore.engine.space.expressions import Literal, dfs
 from hstore.store.errors import NotFound
-from hstore.store.events import Data, Done, Queued, happened
+from hstore.store.events import WARM_START, Data, Done, Queued, happened, origin_of
 from hstore.store.experiment import Experiment, PendingEvent, author
 from hstore.store.fold import Trial
 from hstore.store.messages import Log
@@ -28,8 +28,6 @@ from hstore.store.state import State
 
 LOG = Log("search")
 
-WARM_START = "warm_start"
-"""`imported.from` of a trial that an experiment knows from another one."""
 INJECTED = "injected"
 BATCH = 25
 """Trials that are appended at once; the first of each batch observes the ends of the batch before."""
@@ -110,12 +108,6 @@ def _known(source: Experiment, trial: Trial, point: Point, store: str | None) ->
         "imported": {"at": happened(end)},
     }  # fmt: skip
     return KnownTrial(point=point, origin=origin, end=data)
-
-
-def origin_of(queued: Queued | None) -> Data | None:
-    """Return where the trial of *queued* came from, if that was another experiment."""
-    said = None if queued is None else queued.imported
-    return said if said is not None and said.get("from") == WARM_START else None
 
 
 def _key(origin: Data, point: Data) -> Key:
