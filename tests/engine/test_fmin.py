@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.engine.fmin_calls import SPACE, quiet, serial, square
 
 import hstore
 from hstore import MongoTrials, Trials, fmin, hp, rand, tpe
@@ -15,21 +16,6 @@ from hstore.store.errors import (
     InvalidValue,
     SpaceChanged,
 )
-
-SPACE = {"x": hp.uniform("x", -2, 2), "c": hp.choice("c", ["a", {"deep": hp.normal("y", 0, 1)}])}
-
-
-def square(config: dict[str, Any]) -> float:
-    return float(config["x"] ** 2)
-
-
-def serial(trials: MongoTrials) -> MongoTrials:
-    """Have fmin evaluate *trials* itself."""
-    trials.asynchronous = False
-    return trials
-
-
-quiet = partial(fmin, verbose=False)
 
 
 def test_it_returns_the_raw_values_of_the_best_trial(trials: Trials) -> None:

@@ -2,13 +2,13 @@
 
 import datetime as dt
 import math
-from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
+from tests.engine.fmin_calls import SPACE, quiet, serial, square
 
-from hstore import STATUS_FAIL, STATUS_OK, MongoTrials, Trials, fmin, hp
+from hstore import STATUS_FAIL, STATUS_OK, MongoTrials, Trials
 from hstore.engine.audit.replay import derive_again
 from hstore.store.errors import (
     AllTrialsFailed,
@@ -17,21 +17,6 @@ from hstore.store.errors import (
     InvalidResultStatus,
 )
 from hstore.store.events import Failed
-
-SPACE = {"x": hp.uniform("x", -2, 2), "c": hp.choice("c", ["a", {"deep": hp.normal("y", 0, 1)}])}
-
-
-def square(config: dict[str, Any]) -> float:
-    return float(config["x"] ** 2)
-
-
-def serial(trials: MongoTrials) -> MongoTrials:
-    """Have fmin evaluate *trials* itself."""
-    trials.asynchronous = False
-    return trials
-
-
-quiet = partial(fmin, verbose=False)
 
 
 def test_what_the_objective_raises_is_recorded_and_comes_out(trials: Trials) -> None:

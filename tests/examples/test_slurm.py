@@ -55,7 +55,7 @@ echo "$@" >> "${0%/*}/told"
 
 
 class Slurm:
-    """Slurm as far as a job sees it: `srun` runs here, `scontrol` notes what it is told."""
+    """Slurm as far as a job sees it: `srun` runs here, `scontrol` writes its arguments to a file."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

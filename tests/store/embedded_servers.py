@@ -6,11 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 from pymongo import MongoClient, WriteConcern
 from pymongo.collection import Collection
 from tests.waiting import until
 
-from hstore.store.server import EmbeddedServer, ensure_server
+from hstore.store.errors import NoMongod
+from hstore.store.server import EmbeddedServer, ensure_server, find_mongod
+
+try:
+    find_mongod()
+except NoMongod:
+    pytest.skip("there is no mongod", allow_module_level=True)
 
 USER = """
 import sys
@@ -37,6 +44,13 @@ def kill_all(home: Path) -> None:
         with contextlib.suppress(psutil.Error):
             process.kill()
     until(lambda: not processes(home))
+
+
+def empty_home(tmp_path: Path) -> Iterator[Path]:
+    """Yield a folder for a server; kill what still runs there. For `pytest.fixture`."""
+    home = tmp_path / "home"
+    yield home
+    kill_all(home)
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 import pytest
-from embedded_servers import USER, documents, kill_all, processes, using
+from embedded_servers import USER, documents, empty_home, kill_all, processes, using
 from pymongo.collection import Collection
 from pymongo.errors import AutoReconnect, OperationFailure
 from tests.waiting import GENEROUS, until
@@ -23,17 +23,7 @@ from hstore.store.errors import NoMongod, StoreUnreachable
 from hstore.store.server import EmbeddedServer, ensure_server, find_mongod
 from hstore.store.supervisor import SHORT_LIFE
 
-try:
-    find_mongod()
-except NoMongod:
-    pytest.skip("there is no mongod", allow_module_level=True)
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[Path]:
-    home = tmp_path / "home"
-    yield home
-    kill_all(home)
+home = pytest.fixture(empty_home)
 
 
 def supervisors(home: Path) -> list[psutil.Process]:

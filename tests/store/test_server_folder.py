@@ -4,28 +4,17 @@ import os
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
-from embedded_servers import USER, documents, kill_all, processes, using
+from embedded_servers import USER, documents, empty_home, processes, using
 from tests.waiting import until
 
-from hstore.store.errors import NoMongod, StoreUnreachable
-from hstore.store.server import EmbeddedServer, ensure_server, find_mongod
+from hstore.store.errors import StoreUnreachable
+from hstore.store.server import EmbeddedServer, ensure_server
 
-try:
-    find_mongod()
-except NoMongod:
-    pytest.skip("there is no mongod", allow_module_level=True)
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[Path]:
-    home = tmp_path / "home"
-    yield home
-    kill_all(home)
+home = pytest.fixture(empty_home)
 
 
 @pytest.mark.long
@@ -69,7 +58,7 @@ def test_a_path_too_long_for_a_socket_is_reached_through_a_short_link(home: Path
         assert len(os.fsencode(server.socket_path)) <= 107
         assert stat.S_IMODE(server.socket_path.parent.parent.stat().st_mode) == 0o700
         assert collection.insert_one({}).acknowledged
-        server.socket_path.parent.unlink()  # as whoever cleans the folder of temporary files might
+        server.socket_path.parent.unlink()  # as a program that cleans the folder of temporary files might
         server.ensure()
         assert collection.insert_one({}).acknowledged
     until(lambda: not processes(deep))

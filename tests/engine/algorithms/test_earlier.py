@@ -19,18 +19,18 @@ def bowl(point: Point) -> float:
 
 
 def history(loss: Loss, *, n_own: int = 4, n_earlier: int = 20) -> History:
-    told, rng = History(SPACE), np.random.default_rng(1)
+    past, rng = History(SPACE), np.random.default_rng(1)
     for tid in range(n_earlier + n_own):
         point = SPACE.sample(rng)
-        told.observe(told.add(point), kind="ok", loss=(loss if tid < n_earlier else bowl)(point))
+        past.observe(past.add(point), kind="ok", loss=(loss if tid < n_earlier else bowl)(point))
         if tid < n_earlier:
-            told.come_from(tid, 1)
-    return told
+            past.come_from(tid, 1)
+    return past
 
 
 def test_those_of_the_same_objective_are_kept() -> None:
-    told = history(bowl)
-    assert judged(SPACE, told) is told
+    past = history(bowl)
+    assert judged(SPACE, past) is past
 
 
 OTHERS: dict[str, Loss] = {
@@ -44,27 +44,27 @@ OTHERS: dict[str, Loss] = {
 
 @pytest.mark.parametrize("which", OTHERS)
 def test_those_of_another_objective_count_for_nothing(which: str) -> None:
-    told = history(OTHERS[which])
-    left = judged(SPACE, told)
+    past = history(OTHERS[which])
+    left = judged(SPACE, past)
     assert (left.kinds[:20] == VOID).all()
-    assert (left.kinds[20:] == told.kinds[20:]).all()
-    alone = gp.choose(SPACE, told.without(np.arange(24) < 20), seed=3)
-    assert gp.choose(SPACE, told, seed=3) == auto.choose(SPACE, told, seed=3) == alone
-    assert gp.choose(SPACE, told, seed=3, earlier="believed") != alone
+    assert (left.kinds[20:] == past.kinds[20:]).all()
+    alone = gp.choose(SPACE, past.without(np.arange(24) < 20), seed=3)
+    assert gp.choose(SPACE, past, seed=3) == auto.choose(SPACE, past, seed=3) == alone
+    assert gp.choose(SPACE, past, seed=3, earlier="believed") != alone
 
 
 def test_without_a_loss_of_its_own_a_search_believes_them() -> None:
-    told = history(OTHERS["turned round"], n_own=0)
-    assert judged(SPACE, told) is told
+    past = history(OTHERS["turned round"], n_own=0)
+    assert judged(SPACE, past) is past
 
 
 def test_each_experiment_is_judged_by_itself() -> None:
-    told, rng = history(bowl), np.random.default_rng(2)
+    past, rng = history(bowl), np.random.default_rng(2)
     for _ in range(20):
         point = SPACE.sample(rng)
-        tid = told.add(point)
-        told.come_from(tid, 2)
-        told.observe(tid, kind="ok", loss=-bowl(point))
-    left = judged(SPACE, told)
+        tid = past.add(point)
+        past.come_from(tid, 2)
+        past.observe(tid, kind="ok", loss=-bowl(point))
+    left = judged(SPACE, past)
     assert (left.kinds[:24] != VOID).all()
     assert (left.kinds[24:] == VOID).all()
