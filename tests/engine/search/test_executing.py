@@ -109,6 +109,7 @@ def with_its_causes(error: RuntimeError) -> tuple[Any, ...]:
 def test_an_odd_exception_breaks_no_pool_where_exceptions_are_pickled_with_what_they_came_from(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.delitem(copyreg.dispatch_table, OfTwo, raising=False)  # tblib, once in use, reads it too
     monkeypatch.setitem(copyreg.dispatch_table, RuntimeError, with_its_causes)
     trials = Trials()
     with pytest.raises(AllTrialsFailed):
