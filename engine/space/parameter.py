@@ -154,8 +154,23 @@ class Parameter:
                 return f"int({_short(low)}, {_short(high)})"
             if self.kind == "quniform":
                 return f"float({_short(low)}, {_short(high)}, step={_short(self.q)})"
+        if self.kind == "loguniform" and (ends := [_logarithm_of(x) for x in (self.low, self.high)]) and all(ends):
+            return f"log({', '.join(map(str, ends))})"
         numbers = (self.low, self.high, self.mu, self.sigma, None if self.kind == "uniformint" else self.q)
         return f"{self.kind}({', '.join(_short(x) for x in numbers if x is not None)})"
+
+
+def _logarithm_of(bound: float | None) -> str | None:
+    """Return the number of few digits whose logarithm is exactly *bound*, as `hp.log` takes it; None if there is none."""
+    from hstore.engine import portable
+
+    if bound is None or abs(bound) > _LOG_OF_LARGEST:
+        return None
+    number = f"{portable.exp(bound):g}"
+    return number if portable.log(float(number)) == bound else None
+
+
+_LOG_OF_LARGEST = 700.0
 
 
 def _short(number: float) -> str:

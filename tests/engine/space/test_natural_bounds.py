@@ -119,6 +119,8 @@ def test_they_are_shown_as_they_were_written_survive_a_log_and_read_points() -> 
         assert each["x"].describe() == "float(0, 1, step=0.25)"
         assert PointReader(each).read({"lr": 0.1, "n": 5, "x": 1}) == {"lr": 0.1, "n": 5.0, "x": 1.0}
     assert compile_space(hp.quniform("x", 0.5, 8.5, 1))["x"].describe() == "quniform(0.5, 8.5, 1)"
+    assert compile_space(hp.log("x", 1e-4, 32))["x"].describe() == "log(0.0001, 32)"
+    assert compile_space(hp.loguniform("x", -3, 0))["x"].describe() == "loguniform(-3, 0)"
     best = fmin(lambda c: -c["n"] + c["x"], SPACE, algo="mtpe", max_evals=40, rstate=0, verbose=False)
     assert (best["n"], best["x"]) == (5, 0)
 
