@@ -76,13 +76,13 @@ def main(url: str, n: int, how: str, seconds: float) -> None:
         filling.join()
     for worker in workers:
         worker.start()
-    told = [heard.recv() for heard, _ in ways]
+    message = [heard.recv() for heard, _ in ways]
     for worker in workers:
         worker.join()
     if how != "filled":
         driver.terminate()
-    moments = sorted(moment for moments, _ in told for moment in moments)
-    print(json.dumps({"moments": moments, "up": max(began for _, began in told)}))
+    moments = sorted(moment for moments, _ in message for moment in moments)
+    print(json.dumps({"moments": moments, "up": max(began for _, began in message)}))
 
 
 if __name__ == "__main__":

@@ -25,8 +25,8 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--first", type=int, default=1200)
     arguments.add_argument("--seeds", type=int, default=2)
-    told = arguments.parse_args()
-    seeds = range(told.first, told.first + told.seeds)
+    options = arguments.parse_args()
+    seeds = range(options.first, options.first + options.seeds)
     rows = [["labels", "loss", *(f"{name} {n} at a time" for name in ALGORITHMS for n in BATCHES), "auto, ms"]]
     for d in DIMENSIONS:
         for kind in KINDS:

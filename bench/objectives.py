@@ -147,11 +147,11 @@ def compare(problem: Problem, algorithms: Sequence[str], seeds: Sequence[int], t
         volumes = [hypervolume(front_of(problem, algorithm, seed, trials), problem.reference) for seed in seeds]
         base = base or volumes
         more = [v - b for v, b in zip(volumes, base, strict=True)]
-        told = ("", "")
+        found = ("", "")
         if len(rows) and len(seeds) > 1:
             half = student(len(seeds) - 1) * statistics.stdev(more) / math.sqrt(len(seeds))
-            told = (f"{statistics.mean(more):+.4g} ± {half:.2g}", f"{sum(m > 0 for m in more)} of {len(seeds)}")
-        rows.append((problem.name, algorithm, f"{statistics.mean(volumes):.4g}", *told))
+            found = (f"{statistics.mean(more):+.4g} ± {half:.2g}", f"{sum(m > 0 for m in more)} of {len(seeds)}")
+        rows.append((problem.name, algorithm, f"{statistics.mean(volumes):.4g}", *found))
     return rows
 
 

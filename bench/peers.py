@@ -65,10 +65,10 @@ def rate_of(worker: Worker, n: int, *args: Any, seconds: float) -> float:
         process.start()
     for _, way in ways:
         way.close()
-    told = [heard.recv() for heard, _ in ways]  # EOFError if one died
+    message = [heard.recv() for heard, _ in ways]  # EOFError if one died
     for process in started:
         process.join()
-    return steady([moment for moments, _ in told for moment in moments], max(began for _, began in told))
+    return steady([moment for moments, _ in message for moment in moments], max(began for _, began in message))
 
 
 def _told(worker: Worker, go: Go, way: Any, args: Sequence[Any]) -> None:
@@ -235,5 +235,5 @@ def hyperopt_rate(python: Path, port: int, n: int, *, how: str, seconds: float) 
     with tempfile.TemporaryDirectory() as folder:  # hyperopt's workers leave folders and logs where they run
         command = [str(python), str(script), f"mongo://127.0.0.1:{port}/{database}/jobs", str(n), how, str(seconds)]
         said = subprocess.run(command, check=True, capture_output=True, text=True, cwd=folder).stdout
-    told = json.loads(said.splitlines()[-1])
-    return steady(told["moments"], told["up"])
+    answer = json.loads(said.splitlines()[-1])
+    return steady(answer["moments"], answer["up"])

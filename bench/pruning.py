@@ -87,9 +87,9 @@ def main(arguments: Sequence[str] = ()) -> None:
     parser.add_argument("--algorithms", default=",".join(ALGORITHMS))
     parser.add_argument("--pruners", default=",".join(PRUNERS), help="the first is what the others are compared with")
     parser.add_argument("--seeds", default=SEEDS, help="the first and the last, or one")
-    told = parser.parse_args(arguments)
-    first, _, last = told.seeds.partition("-")
-    compare(told.algorithms.split(","), told.pruners.split(","), range(int(first), int(last or first) + 1))
+    options = parser.parse_args(arguments)
+    first, _, last = options.seeds.partition("-")
+    compare(options.algorithms.split(","), options.pruners.split(","), range(int(first), int(last or first) + 1))
 
 
 def compare(algorithms: Sequence[str], rules: Sequence[str], seeds: Sequence[int]) -> None:

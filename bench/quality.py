@@ -26,18 +26,18 @@ def main() -> None:
     arguments.add_argument("--workers", type=int, default=1)
     arguments.add_argument("--only", default="")
     arguments.add_argument("--parts", type=int, default=os.cpu_count() or 1)
-    told = arguments.parse_args()
+    options = arguments.parse_args()
     costs()
     if not (BENCHMARK / "run.py").exists():
         print(f"no benchmark at {BENCHMARK}: set HSTORE_QUALITY to where its run.py is")
         return
-    mode = "sequence" if told.workers == 1 else f"async{told.workers}"
-    ours = run(told, mode)
+    mode = "sequence" if options.workers == 1 else f"async{options.workers}"
+    ours = run(options, mode)
     kept = BENCHMARK / "results"
-    if told.workers > 1:
-        report(*ours, kept / f"visible_async{told.workers}.json")
+    if options.workers > 1:
+        report(*ours, kept / f"visible_async{options.workers}.json")
         return
-    optimizers = told.optimizers.split(",")
+    optimizers = options.optimizers.split(",")
     report(*ours, "--per-task")
     for peer in PEERS:
         files = [kept / "visible.json", kept / "visible_slow50.json"]
@@ -46,17 +46,17 @@ def main() -> None:
         report(*ours, *files, "--only", ",".join([peer, *optimizers]), "--base", peer, *(("--at", "50") * is_slow))
 
 
-def run(told: argparse.Namespace, mode: str) -> list[Path]:
+def run(given: argparse.Namespace, mode: str) -> list[Path]:
     """Run the benchmark in as many processes as there are parts, and return the files of results."""
     folder = ROOT / "build" / "quality"
     folder.mkdir(parents=True, exist_ok=True)
-    files = [folder / f"{mode}_{part}_of_{told.parts}.json" for part in range(told.parts)]
-    command = [sys.executable, "run.py", "--tasks", "visible", "--optimizers", told.optimizers, "--only", told.only]
-    command += ["--seeds", str(told.seeds), "--workers", str(told.workers)]
+    files = [folder / f"{mode}_{part}_of_{given.parts}.json" for part in range(given.parts)]
+    command = [sys.executable, "run.py", "--tasks", "visible", "--optimizers", given.optimizers, "--only", given.only]
+    command += ["--seeds", str(given.seeds), "--workers", str(given.workers)]
     environment = os.environ | {"PYTHONPATH": str(ROOT / "src"), "OPENBLAS_NUM_THREADS": "1"}
     running = [
         subprocess.Popen(
-            [*command, "--part", f"{part}/{told.parts}", "--out", str(file)], cwd=BENCHMARK, env=environment
+            [*command, "--part", f"{part}/{given.parts}", "--out", str(file)], cwd=BENCHMARK, env=environment
         )
         for part, file in enumerate(files)
     ]

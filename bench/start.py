@@ -31,7 +31,7 @@ def whole(*command: str, rounds: int = 9) -> float:
     return statistics.median(times)
 
 
-def told(command: list[str]) -> float:
+def seconds_printed_by(command: list[str]) -> float:
     return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
@@ -44,11 +44,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["HSTORE_HOME"] = str(Path(folder) / "store")
         stop = [hstore, "db", "stop"]
-        cold = told([python, "-c", FIRST_APPEND])
+        cold = seconds_printed_by([python, "-c", FIRST_APPEND])
         warms = []
         for _ in range(5):
             subprocess.run(stop, check=True, capture_output=True)  # or the next one would find it still running
-            warms.append(told([python, "-c", FIRST_APPEND]))
+            warms.append(seconds_printed_by([python, "-c", FIRST_APPEND]))
         warm = statistics.median(warms)
         subprocess.run([hstore, "db", "start"], check=True, capture_output=True)
         listed = whole(hstore, "ls")

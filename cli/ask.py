@@ -117,11 +117,11 @@ def tell(session: Session, experiment: str, token: str, loss: str | None, result
     hstore tell train TOKEN '[0.31, 12.5]' --result '{"epochs": 7}'
     hstore tell train TOKEN -- -3.5
     """
-    told, more = _json_or_number(loss), _object(result)
+    losses, more = _json_or_number(loss), _object(result)
     with asked(session, experiment, token) as (opened, trial):
-        if told is None and "loss" not in more and "losses" not in more:
+        if losses is None and "loss" not in more and "losses" not in more:
             trial.should_stop()  # what was reported decides whether it was pruned
-        _print_end(opened, trial, trial.tell(told, **more), as_json)
+        _print_end(opened, trial, trial.tell(losses, **more), as_json)
 
 
 @click.command()

@@ -11,7 +11,7 @@ from hstore.cli.printing import as_of
 from hstore.cli.recommended import recommended_data, recommended_lines
 from hstore.cli.table import aside, counted, exact, named, numbers, render, text
 from hstore.cli.trial_table import ranked_data
-from hstore.engine.evaluation.objective_change import told
+from hstore.engine.evaluation.objective_change import describe_change
 from hstore.engine.search.survey import told_aside
 from hstore.engine.space import Space
 from hstore.store.events import Changed, happened
@@ -88,7 +88,7 @@ def _heading(summary: ExperimentSummary) -> Iterator[str]:
     if state.pruner:
         yield f"pruner     {_algorithm(state.pruner)}"
     for edited in _objective_changes(experiment):
-        yield f"objective  {text(told(edited))}"
+        yield f"objective  {text(describe_change(edited))}"
     yield f"trials     {painting.counts(counted(summary.counts, summary.pruned)) or 'none yet'}"
     yield from as_of(summary.as_of_event)
     yield f"decisions  {summary.decision_digest.hex()}"

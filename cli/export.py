@@ -92,24 +92,24 @@ def export(
         )
     if as_json and any(file == "-" for _, file in files):
         raise click.UsageError("--json says on stdout what was written: name a file in place of -")
-    told: list[dict[str, Any]] = []
+    written: list[dict[str, Any]] = []
     is_streamed = not files and to is None  # then no trial is kept in memory
     with session.experiment(experiment, only=() if is_streamed else None) as found:
         if bundle is not None:
-            told.append(write_whole(found, bundle))
+            written.append(write_whole(found, bundle))
         table = table_of(found, kind) if files else {}
         if to is not None:
             tool, uri = to
-            told.append(mirror_in_mlflow(found, uri, follow) if tool == "mlflow" else _to_optuna(found, uri, name))
+            written.append(mirror_in_mlflow(found, uri, follow) if tool == "mlflow" else _to_optuna(found, uri, name))
     for write, file in files:
         write(table, file)
         n = len(table[next(iter(table))].values)
-        told.append({"file": file, "kind": kind, "rows": n, "said": f"wrote {n} {kind} to {file}"})
-    said = [each.pop("said") for each in told]
+        written.append({"file": file, "kind": kind, "rows": n, "said": f"wrote {n} {kind} to {file}"})
+    said = [each.pop("said") for each in written]
     if as_json:
-        print_json({"name": found.name, "written": told})
+        print_json({"name": found.name, "written": written})
         return
-    for line, each in zip(said, told, strict=True):
+    for line, each in zip(said, written, strict=True):
         if each.get("file") != "-":
             print_note(line)
 

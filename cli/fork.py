@@ -67,9 +67,9 @@ def fork(
     if as_json:
         print_json(_data(made))
     else:
-        from hstore.store.forking import told
+        from hstore.store.forking import describe_fork
 
-        print_note(told(made))
+        print_note(describe_fork(made))
 
 
 def _data(made: Experiment) -> dict[str, Any]:

@@ -106,18 +106,18 @@ def copy(session: Session, experiment: str, target: str, force: bool, as_json: b
         done = copy_experiment(found, store=there, name=name, force=force, on_progress=on_progress)
         refused = _refused(done)
         head = done.head
-        told = {
+        summary = {
             "name": done.name, "store": there.url, "new": done.new, "events": done.events, "trials": done.trials,
             "head": head, "missing": list(done.missing), "not_signed": refused,
         }  # fmt: skip
     if as_json:
-        print_json(told)
+        print_json(summary)
         return
     from hstore.cli.table import text
 
     print_text(
-        f"copied {text(experiment)} to {text(told['name'])} in {text(there.url)}: {done.new} new of {told['events']} "
-        f"events, {told['trials']} trials"
+        f"copied {text(experiment)} to {text(done.name)} in {text(there.url)}: {done.new} new of {done.events} events, "
+        f"{done.trials} trials"
     )
     print_text(f"head {head.hex()}")
     if done.missing:
@@ -191,18 +191,18 @@ def _change(
 ) -> None:
     from hstore.cli.table import text
 
-    told = []
+    answers = []
     for name in names:
         with session.experiment(name) as found:
             written = change(found)
-            told.append(
+            answers.append(
                 {"name": found.name, "changed": bool(written), "archived": found.is_archived, "title": found.title}
             )
         if not as_json:
             news = f"{done}" if written else "nothing to do: it is so already"
             print_note(f"{text(name)}: {news}")
     if as_json:
-        print_json(told)
+        print_json(answers)
 
 
 @contextmanager

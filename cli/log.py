@@ -192,8 +192,8 @@ def _summary(document: Document) -> str:
 
 def _changed(data: Mapping[str, Any]) -> str:
     from hstore.cli.table import text
-    from hstore.engine.evaluation.objective_change import told
+    from hstore.engine.evaluation.objective_change import describe_change
 
     edited = data.get("objective", {}).get("change")
     fields = [name for name in CHANGEABLE if name in data and not (edited and name == "objective")]
-    return text("; ".join(filter(None, [told(edited) if edited else "", ", ".join(fields)])))
+    return text("; ".join(filter(None, [describe_change(edited) if edited else "", ", ".join(fields)])))

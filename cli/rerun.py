@@ -50,8 +50,8 @@ def rerun(
     """
     import socket
 
+    from hstore.engine.audit.rerun import describe_rerun
     from hstore.engine.audit.rerun import rerun as evaluate_again
-    from hstore.engine.audit.rerun import told
 
     if pdb and as_json:
         raise click.UsageError("--pdb talks to you on stdout: leave --json out")
@@ -61,7 +61,7 @@ def rerun(
         with redirect_stdout(sys.stderr) if as_json else nullcontext():
             again = evaluate_again(found, tid, ref=objective, on_error=_debug if pdb else lambda _: None)
         if record:
-            found.note(told(again, host=socket.gethostname()), tid)
+            found.note(describe_rerun(again, host=socket.gethostname()), tid)
             found.tag(TAG, tid)
     print_json(_data(again)) if as_json else print_text("\n".join(_lines(again)))
     if record:

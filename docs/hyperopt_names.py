@@ -119,8 +119,8 @@ def judge(theirs: Name, ours: Name | None, notes: Notes, tests: Iterable[str]) -
 def survey() -> tuple[list[Row], list[str]]:
     """Return a row per public name of hyperopt, and what is wrong beside the rows: notes and marks of no name."""
     logging.disable(logging.WARNING)
-    told = tomllib.loads(NOTES.read_text())
-    notes = Notes(told["mended"], told["absent"])
+    notes_file = tomllib.loads(NOTES.read_text())
+    notes = Notes(notes_file["mended"], notes_file["absent"])
     theirs = list(names("hyperopt"))
     said = covers(ROOT / "tests")
     shown_by: dict[object, set[str]] = {}

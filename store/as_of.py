@@ -117,8 +117,8 @@ def _known_to(number: int, chains: ChainsAhead) -> Iterator[tuple[Chain, int]]:
     moment = chains[number][0].at
     yield None, _last_of(_header_at(chains[None], known[None], moment))
     for tid in range(number):
-        told, last = known.get(tid, 0), chains.last(tid)
-        yield tid, last if told >= last else _last_of(_trial_at(chains[tid], told, moment))
+        known_until, last = known.get(tid, 0), chains.last(tid)
+        yield tid, last if known_until >= last else _last_of(_trial_at(chains[tid], known_until, moment))
 
 
 def _last_of(events: Iterable[Event]) -> int:

@@ -137,8 +137,8 @@ def _documents(
         last = found[-1]["tid"]
 
 
-def _latest_event(told: object) -> LatestEvent | None:
-    at, kind = (told.get("at"), told.get("type")) if isinstance(told, dict) else (None, None)
+def _latest_event(latest: object) -> LatestEvent | None:
+    at, kind = (latest.get("at"), latest.get("type")) if isinstance(latest, dict) else (None, None)
     return LatestEvent(at, kind) if isinstance(at, dt.datetime) and isinstance(kind, str) else None
 
 

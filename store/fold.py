@@ -80,8 +80,8 @@ class Trial:
     """How often the trial was requeued, by cause, since a person last requeued it."""
 
     def __repr__(self) -> str:
-        told = {"loss": self.loss, "losses": None if self.losses is None else list(self.losses)}
-        loss = "".join(f", {name} {value}" for name, value in told.items() if value is not None)
+        losses = {"loss": self.loss, "losses": None if self.losses is None else list(self.losses)}
+        loss = "".join(f", {name} {value}" for name, value in losses.items() if value is not None)
         params = ", ".join(f"{label}={value!r:.40}" for label, value in list(self.params.items())[:6])
         more = ", …" if len(self.params) > 6 else ""
         return printable(f"<Trial {self.tid} {self.state}{loss}{f': {params}{more}' if params else ''}>")

@@ -188,7 +188,7 @@ def _ending(experiment: Experiment, forked: Mapping[str, Any], changed: Mapping[
     return ending + [(Requeued, tid, {"why": why}) for tid in under_way]
 
 
-def told(experiment: Experiment) -> str:
+def describe_fork(experiment: Experiment) -> str:
     """Return in a sentence what *experiment*, a fork, begins with."""
     forked, state = experiment.state.forked, experiment.state
     assert forked is not None

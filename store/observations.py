@@ -65,9 +65,9 @@ class Observations:
 
     def observe(self, observed: Iterable[Any], *, at_end: bool = False) -> None:
         """Take *observed*, [chain, ver, digest] of each chain, from the news: a decision lists it, or the end."""
-        told = self._at_end if at_end else self.known
+        observed_until = self._at_end if at_end else self.known
         for chain, ver, _ in observed:
-            told[chain] = max(ver, self._at_end.get(chain, -1) if at_end else self.decided(chain))
+            observed_until[chain] = max(ver, self._at_end.get(chain, -1) if at_end else self.decided(chain))
             if self.known_of(chain) >= self._news.get(chain, 2**63):
                 del self._news[chain]
 

@@ -33,14 +33,14 @@ def why_unranked(
     """
     if status is None:
         return (VOID, NO_LOSS) if is_void else (NO_LOSS,)
-    told = [*(losses or ()), *(() if loss is None else (loss,))]
+    values = [*(losses or ()), *(() if loss is None else (loss,))]
     reasons = {
         VOID: is_void,
         PRUNED: is_pruned,
         f"status {status}": status != "ok" and not is_pruned,
         INFEASIBLE: not is_feasible(constraints),
-        NAN: any(map(math.isnan, told)),
-        NO_LOSS: not told and status == "ok",
+        NAN: any(map(math.isnan, values)),
+        NO_LOSS: not values and status == "ok",
     }
     return tuple(reason for reason, holds in reasons.items() if holds)
 

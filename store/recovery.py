@@ -16,7 +16,7 @@ from hstore.store.events import Event, Unreadable
 from hstore.store.held_events import forget_saved, save, saved
 from hstore.store.log import EventIds, EventLog, Place
 from hstore.store.messages import Log
-from hstore.store.rewind import told
+from hstore.store.rewind import name_places
 
 if TYPE_CHECKING:
     from hstore.store.store import Store
@@ -43,7 +43,7 @@ def recover(store: Store, exp: str, held: Mapping[Place, Event], *, patience: fl
             save(store.uri, exp, held)
             raise StoreRewound(
                 f"the store lost events of {exp!r}, and this process cannot put back all that it holds: what comes "
-                f"before those of {told(waiting)} is held by others, or lost",
+                f"before those of {name_places(waiting)} is held by others, or lost",
                 hint="start the other processes with --recover as well, or continue from what the store holds",
                 exp=exp, lost=waiting,
             )  # fmt: skip
@@ -53,7 +53,7 @@ def recover(store: Store, exp: str, held: Mapping[Place, Event], *, patience: fl
     forget_saved(store.uri, exp)
     if lost:
         n = "1 event" if len(lost) == 1 else f"{len(lost)} events"
-        LOG.warning(f"the store had lost {n} of {exp!r}, and has them again: {told(lost)}", experiment=exp)
+        LOG.warning(f"the store had lost {n} of {exp!r}, and has them again: {name_places(lost)}", experiment=exp)
     return len(lost)
 
 

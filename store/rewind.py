@@ -38,12 +38,12 @@ def rewound(
         )  # fmt: skip
     n = "an event" if len(lost) == 1 else f"{len(lost)} events"
     gap = (
-        f"; written meanwhile, behind the gap: {told(behind)} (`hstore quarantine {exp}` sets them aside)"
+        f"; written meanwhile, behind the gap: {name_places(behind)} (`hstore quarantine {exp}` sets them aside)"
         if behind
         else ""
     )
     return StoreRewound(
-        f"the store lost {n} of {exp!r}: {told(lost)}; {_cause(left, opened, found)}{gap}",
+        f"the store lost {n} of {exp!r}: {name_places(lost)}; {_cause(left, opened, found)}{gap}",
         hint=HELD.format("it" if held == 1 else f"the {held} events") if held else HINT,
         exp=exp, lost=sorted(lost, key=_order), behind=sorted(behind, key=_order), moved={},
     )  # fmt: skip
@@ -74,7 +74,7 @@ def _cause(left: int, opened: UUID | None, found: UUID | None) -> str:
     return "it was probably restored from a backup, or events were removed"
 
 
-def told(lost: Collection[Place]) -> str:
+def name_places(lost: Collection[Place]) -> str:
     """Return which chains the places *lost* are of: "trials 31 to 34, trial 40 and its own chain"."""
     tids = sorted({tid for tid, _ in lost if tid is not None})
     runs: list[list[int]] = []
@@ -83,12 +83,12 @@ def told(lost: Collection[Place]) -> str:
             runs[-1][1:] = [tid]
         else:
             runs.append([tid])
-    told = [f"trials {run[0]} to {run[-1]}" if len(run) > 1 else f"trial {run[0]}" for run in runs]
-    if len(told) > 4:
-        told = [*told[:3], f"and {sum(run[-1] - run[0] + 1 for run in runs[3:])} more trials"]
+    named = [f"trials {run[0]} to {run[-1]}" if len(run) > 1 else f"trial {run[0]}" for run in runs]
+    if len(named) > 4:
+        named = [*named[:3], f"and {sum(run[-1] - run[0] + 1 for run in runs[3:])} more trials"]
     if any(tid is None for tid, _ in lost):
-        told.append("its own chain")
-    return ", ".join(told)
+        named.append("its own chain")
+    return ", ".join(named)
 
 
 def _named(place: Place) -> str:

@@ -54,9 +54,9 @@ def read_tally(trials: Collection[Document], names: Sequence[str]) -> dict[str, 
 def _read_all(trials: Collection[Document], names: Sequence[str]) -> dict[str, Tally]:
     has_loss = {"$and": [IS_RANKED, {"$gt": ["$loss_kind", None]}]}
     # Documents are compared field by field, as BEST_BY_INDEX sorts them.
-    told = {"loss_kind": "$loss_kind", "loss": "$loss", "tid": "$tid", "params": "$params"}
+    best = {"loss_kind": "$loss_kind", "loss": "$loss", "tid": "$tid", "params": "$params"}
     group = {"_id": {"exp": "$exp", "state": "$state"}, "n": {"$sum": 1},
-             "best": {"$min": {"$cond": [has_loss, told, None]}}}  # fmt: skip
+             "best": {"$min": {"$cond": [has_loss, best, None]}}}  # fmt: skip
     found: dict[str, Tally] = {}
     for each in trials.aggregate([{"$match": {"exp": {"$in": [*names]}}}, {"$group": group}, {"$sort": {"_id": 1}}]):
         tally = _tally_of(found, each)

@@ -168,5 +168,5 @@ def test_fmin_stays_a_function_beside_the_module_of_that_name() -> None:
 )
 def test_imports_come_late(statement: str, unwanted: list[str]) -> None:
     code = f"import sys\n{statement}\nprint([m for m in {unwanted} if m in sys.modules])"
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert told.stdout.strip() == "[]"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"

@@ -49,7 +49,7 @@ class ServedExperiments:
         self._gate = gate
         self._skipped_keys: dict[str, tuple[KeyOf, str | None]] = {}
         """Of each that is skipped: what it is skipped for, and how to see whether that has changed."""
-        self._told: dict[str, tuple[str, str]] = {}
+        self._reasons: dict[str, tuple[str, str]] = {}
         self._specs: dict[str, ObjectiveSpec] = {}
 
     def find_missing(self) -> list[str]:
@@ -131,9 +131,9 @@ class ServedExperiments:
             read = partial(_key_of_chain, error.tid)
         key = self._read_key(read, name) if isinstance(error, Tampered) else read(experiment)
         with self._gate:
-            told = (key or "") if is_objective else "", why
-            is_new = self._told.get(name) != told or (is_objective and name not in self.skipped)
-            self._told[name] = told
+            reason = (key or "") if is_objective else "", why
+            is_new = self._reasons.get(name) != reason or (is_objective and name not in self.skipped)
+            self._reasons[name] = reason
             self.skipped[name] = why
             self._skipped_keys[name] = read, key
             self.names = [each for each in self.names if each != name]

@@ -38,13 +38,13 @@ def main() -> None:
     parser.add_argument("--only", default="")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--first", type=int, default=300)
-    told = parser.parse_args()
+    options = parser.parse_args()
     file = FOLDER / "results.json"
     kept: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
     FOLDER.mkdir(parents=True, exist_ok=True)
-    found = [each for each in problems() if re.search(told.only, f"{each.name} {each.family}")]
-    optimizers = told.optimizers.split(",")
-    for seed in range(told.first, told.first + told.seeds):
+    found = [each for each in problems() if re.search(options.only, f"{each.name} {each.family}")]
+    optimizers = options.optimizers.split(",")
+    for seed in range(options.first, options.first + options.seeds):
         for problem in found:
             for optimizer in optimizers:
                 key = f"{optimizer} {problem.name} {seed}"

@@ -38,15 +38,15 @@ def act(store: Store, wanted: Any) -> dict[str, Any]:
     if do in CORRECTIONS:
         return _correct(store, do, why, wanted)
     experiment = store.experiment(wanted["name"])
-    told = reason(DONE[do], f"on the page{': ' if why else ''}{why}")
+    reason_given = reason(DONE[do], f"on the page{': ' if why else ''}{why}")
     if do == "pause":
-        outcome = control.pause(experiment, told, now=now)
+        outcome = control.pause(experiment, reason_given, now=now)
     elif do == "resume":
-        outcome = control.resume(experiment, told)
+        outcome = control.resume(experiment, reason_given)
     elif do == "stop":
-        outcome = control.stop(experiment, told, now=now)
+        outcome = control.stop(experiment, reason_given, now=now)
     else:
-        outcome = control.retry(experiment, _which(wanted.get("tids")), told)
+        outcome = control.retry(experiment, _which(wanted.get("tids")), reason_given)
     return {
         "written": [event.type for event in outcome.written], "status": outcome.status,
         "running": list(outcome.running),

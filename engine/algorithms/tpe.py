@@ -74,7 +74,7 @@ def densities(
     found: list[Densities] = []
     again = _choose(
         space, history, seed=seed, prior_weight=prior_weight, n_candidates=n_EI_candidates, gamma=gamma, ties=ties,
-        note=lambda *told: found.append(compared(*told)),
+        note=lambda *details: found.append(compared(*details)),
     )  # fmt: skip
     return found if again == point else None
 

@@ -155,7 +155,7 @@ def rerun(
     )  # fmt: skip
 
 
-def told(again: Rerun, *, host: str) -> str:
+def describe_rerun(again: Rerun, *, host: str) -> str:
     """Return in one line what came of it, for a note on the trial."""
     now, before = (_shown(each) for each in (again.now, again.recorded))
     same = "the same" if again.is_same else f"recorded: {before}"

@@ -110,8 +110,8 @@ class HstoreSearch(Searcher):
         elif not losses:
             trial.fail(f"NoMetric: trial {trial_id} of Ray Tune ended without {self._metric!r} in its result")
         else:
-            told = losses[0] if isinstance(self._metric, str) else losses
-            trial.tell(told, tune_trial=trial_id, metrics=_scalars(result or {}))
+            value = losses[0] if isinstance(self._metric, str) else losses
+            trial.tell(value, tune_trial=trial_id, metrics=_scalars(result or {}))
         self._trials.pop(trial_id, None)
         token = self._tokens.pop(trial_id)
         if error:

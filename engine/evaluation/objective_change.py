@@ -69,7 +69,7 @@ def _of_all(described: Data) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def told(data: Mapping[str, Any]) -> str:
+def describe_change(data: Mapping[str, Any]) -> str:
     """Return in one line what `change` says."""
     files = ["the script" if path == "__main__" else str(path) for path in data.get("files") or ()]
     edited = ""

@@ -13,7 +13,7 @@ from hstore.engine.search.options import SearchOptions
 from hstore.engine.space import Space
 from hstore.store.as_of import When, parse
 from hstore.store.experiment import now
-from hstore.store.forking import fork, require_sound, told
+from hstore.store.forking import describe_fork, fork, require_sound
 from hstore.store.messages import Log
 
 LOG = Log("search")
@@ -32,7 +32,7 @@ def forked(view: Trials, source: str, at: When | None, space: Space, options: Se
         return replace(options, known=known_again(experiment, space))
     found, moment = experiment.store.experiment(source), None if at is None else parse(at, now())
     if not Space.from_data(found.state.space).differences(space):
-        LOG.info(told(fork(found, experiment.name, at=moment)), experiment=experiment.name)
+        LOG.info(describe_fork(fork(found, experiment.name, at=moment)), experiment=experiment.name)
         view.refresh()
         return options
     require_sound(found)

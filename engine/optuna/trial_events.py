@@ -76,21 +76,21 @@ def _when(at: dt.datetime | None, imported: Mapping[str, Any] | None) -> dict[st
 
 def param(record: StudyRecord, tid: int, name: str, internal: float, distribution: BaseDistribution) -> PendingEvent:
     """Return what gives trial *tid* a parameter: of one that runs it is part of its point from then on."""
-    told = said.parameter(name, internal, distribution)
+    call = said.parameter(name, internal, distribution)
     if record.experiment.state.trials[tid].state != "running":
-        return Noted, tid, said.with_said({}, told)
+        return Noted, tid, said.with_said({}, call)
     value = said.readable(distribution.to_external_repr(internal))
-    return Reported, tid, said.with_said({"point": {name: float(internal)}, "params": {name: value}}, told)
+    return Reported, tid, said.with_said({"point": {name: float(internal)}, "params": {name: value}}, call)
 
 
 def with_params_of(first: PendingEvent, second: PendingEvent) -> PendingEvent | None:
     """Return one event that gives a running trial the parameters of both; None if not both are parameters."""
     (kind, tid, one), (other_kind, _, other) = first, second
-    told = said.params_of(one), said.params_of(other)
-    if kind is not Reported or other_kind is not Reported or not all(told):
+    call = said.params_of(one), said.params_of(other)
+    if kind is not Reported or other_kind is not Reported or not all(call):
         return None
     given = {part: {**one[part], **other[part]} for part in ("point", "params")}
-    return Reported, tid, said.with_said(given, {"op": said.PARAMS, "params": [*told[0], *told[1]]})
+    return Reported, tid, said.with_said(given, {"op": said.PARAMS, "params": [*call[0], *call[1]]})
 
 
 def begun(record: StudyRecord, tid: int, *, lease: float) -> list[PendingEvent]:
@@ -146,12 +146,12 @@ def _end(
 ) -> PendingEvent:
     """Return what ends trial *tid*, which so far is *trial*: losses are values that are minimised."""
     values = None if values is None else [float(value) for value in values]
-    told = {"op": said.END, "state": int(state), "values": values}
+    call = {"op": said.END, "state": int(state), "values": values}
     running = record.experiment.state.trials[tid].running if tid in record.experiment.state.trials else None
     duration = None if running is None else max(0.0, (now() - running.at).total_seconds())
     if state == TrialState.FAIL:
         failure = {"error": "Failed", "message": FAILED, "final": True, "duration": duration}
-        return Failed, tid, said.with_said(failure, told)
+        return Failed, tid, said.with_said(failure, call)
     if state == TrialState.PRUNED:
         result = as_pruned({}, _last(trial))
     else:
@@ -159,4 +159,4 @@ def _end(
         result = {"status": "ok"} | ({"loss": losses[0]} if len(losses) == 1 else {"losses": losses})
         if constraints := _constraints(trial.system_attrs):
             result["constraints"] = constraints
-    return Done, tid, said.with_said(attempt.done(result, duration), told)
+    return Done, tid, said.with_said(attempt.done(result, duration), call)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from hstore.engine.algorithms import recorded_algorithm, why_unknown
-from hstore.engine.evaluation.objective_change import told
+from hstore.engine.evaluation.objective_change import describe_change
 from hstore.engine.provenance import recorded
 from hstore.engine.report.checklist import items
 from hstore.engine.report.counts import attempts, counted, hosts
@@ -73,7 +73,7 @@ def code_section(experiment: Experiment) -> Iterator[Block]:
     for event in experiment.chain(None) if state.ver >= 0 else ():
         change = (event.objective or {}).get("change") if isinstance(event, Changed) else None
         if isinstance(change, Mapping):
-            yield Paragraph(f"Note: {told(change)}.")
+            yield Paragraph(f"Note: {describe_change(change)}.")
     if len(recorded.recorded(experiment)) > 1:
         yield Paragraph("Code or environment changed on the way: `hstore show --provenance` has each state.")
     hashes = recorded.hashes_of(said)

@@ -253,8 +253,8 @@ def _conclusion(experiment: Experiment, why: str) -> list[PendingEvent]:
         return []
     if state.status == "open":
         return [_finished(experiment, why)]
-    is_told = all(chain is None for chain in state.observations.unobserved)
-    return [] if is_told else [_finished(experiment, state.why or why)]
+    is_observed = all(chain is None for chain in state.observations.unobserved)
+    return [] if is_observed else [_finished(experiment, state.why or why)]
 
 
 def _failed(state: State, which: str) -> list[int]:

@@ -63,7 +63,7 @@ def recommendation(experiment: Experiment) -> Recommendation:
     )  # fmt: skip
 
 
-def is_told_of_noise(algorithm: Mapping[str, Any], trials: Iterable[Trial]) -> bool:
+def is_declared_noisy(algorithm: Mapping[str, Any], trials: Iterable[Trial]) -> bool:
     """Return whether *algorithm*, as a log has it, repeats points, or one of *trials* says that losses are noisy."""
     settings = algorithm.get("settings")
     replicates = settings.get("replicates", 1) if isinstance(settings, Mapping) else 1
@@ -92,5 +92,5 @@ def _of_ranked(experiment: Experiment) -> tuple[Sequence[int], float, float, flo
 
 def _variance(trial: Trial) -> float:
     """Return the variance that the objective reported of its loss; nan without one."""
-    told = as_real((trial.result or {}).get("loss_variance"))
-    return math.nan if told is None else float(told)
+    variance = as_real((trial.result or {}).get("loss_variance"))
+    return math.nan if variance is None else float(variance)

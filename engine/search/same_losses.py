@@ -48,5 +48,5 @@ def _other_meaning(state: State, domain: BoundObjective) -> dict[str, list[str]]
 def _numbers_of_losses(state: State) -> Iterator[int]:
     """Yield how many losses each trial has that has any."""
     ends = (trial.end for trial in state.trials.values() if trial.state == "done" and not trial.is_void)
-    told = (end for end in ends if isinstance(end, Done) and (end.losses or end.loss is not None))
-    return (len(end.losses or ()) or 1 for end in told)
+    counted = (end for end in ends if isinstance(end, Done) and (end.losses or end.loss is not None))
+    return (len(end.losses or ()) or 1 for end in counted)

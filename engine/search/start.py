@@ -11,7 +11,13 @@ from typing import Any, Protocol
 
 from hstore.engine.evaluation import objective_spec
 from hstore.engine.evaluation.domain import BoundObjective, describe
-from hstore.engine.evaluation.objective_change import change, edited_files, other_measures, other_values, told
+from hstore.engine.evaluation.objective_change import (
+    change,
+    describe_change,
+    edited_files,
+    other_measures,
+    other_values,
+)
 from hstore.engine.provenance.record import is_another, record
 from hstore.engine.search import points as given_points
 from hstore.engine.search import seeds, warm_start
@@ -251,7 +257,7 @@ def _another_objective(experiment: Experiment, start: SearchStart) -> dict[str, 
     data = _objective(experiment, start)
     if experiment.store.is_durable and (edited := change(state.objective, data, trials=len(state.trials))):
         data["change"] = edited
-        LOG.warning(told(edited), experiment=state.exp)
+        LOG.warning(describe_change(edited), experiment=state.exp)
     return data
 
 

@@ -161,7 +161,7 @@ class Parameter:
 
 
 def _logarithm_of(bound: float | None) -> str | None:
-    """Return the number of few digits whose logarithm is exactly *bound*, as `hp.log` takes it; None if there is none."""
+    """Return the number of few digits whose logarithm is *bound*, as `hp.log` takes it; None without one."""
     from hstore.engine import portable
 
     if bound is None or abs(bound) > _LOG_OF_LARGEST:

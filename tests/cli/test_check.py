@@ -22,8 +22,8 @@ def demo(mongo_url: str) -> str:
 
 
 def test_a_sound_search_is_called_so(demo: str) -> None:
-    told = run(demo, "check", "demo", "--max-evals", "3")
-    assert (told.exit_code, told.stdout) == (0, "demo: OK\n")
+    result = run(demo, "check", "demo", "--max-evals", "3")
+    assert (result.exit_code, result.stdout) == (0, "demo: OK\n")
     assert json.loads(run(demo, "check", "demo", "--json").stdout) == {
         "name": "demo",
         "exp": "demo",
@@ -34,9 +34,9 @@ def test_a_sound_search_is_called_so(demo: str) -> None:
 
 def test_what_is_wrong_is_told_and_ends_with_6(demo: str, database: Database[Any]) -> None:
     database["trials"].update_one({"tid": 1}, {"$set": {"state": "failed"}})
-    told = run(demo, "check", "demo")
-    assert told.exit_code == 6
-    assert told.stdout == "demo: FAILED, 1 finding\nmodel: the read model of trial 1 has another state\n"
+    result = run(demo, "check", "demo")
+    assert result.exit_code == 6
+    assert result.stdout == "demo: FAILED, 1 finding\nmodel: the read model of trial 1 has another state\n"
     (finding,) = json.loads(run(demo, "check", "demo", "--json").stdout)["findings"]
     assert (finding["kind"], finding["tid"]) == ("model", 1)
 

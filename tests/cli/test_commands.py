@@ -65,9 +65,9 @@ def test_show_tells_of_space_best_and_latest_trials(demo: str) -> None:
     assert "y: normal(0, 1) if c = b" in shown
     assert "best" in shown
     assert "12 trials" in shown
-    told = json.loads(run(demo, "show", "demo", "--json").stdout)
-    assert len(told["trials"]) == 12
-    assert told["best"]["params"]["c"] in ("a", "b")
+    answer = json.loads(run(demo, "show", "demo", "--json").stdout)
+    assert len(answer["trials"]) == 12
+    assert answer["best"]["params"]["c"] in ("a", "b")
 
 
 def test_show_tells_all_of_a_trial(demo: str) -> None:
@@ -173,7 +173,7 @@ def test_migrate_lifts_a_store(demo: str, database: Database[Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("args", "code", "told"),
+    ("args", "code", "message"),
     [
         (("show", "dem"), 3, "did you mean 'demo'"),
         (("show", "demo", "99"), 3, "0 to 11"),
@@ -192,11 +192,11 @@ def test_migrate_lifts_a_store(demo: str, database: Database[Any]) -> None:
     ],
 )
 def test_errors_are_one_line_with_a_hint_and_an_exit_code(
-    args: tuple[str, ...], code: int, told: str, demo: str
+    args: tuple[str, ...], code: int, message: str, demo: str
 ) -> None:
     shown = run(demo, *args)
     assert shown.exit_code == code
-    assert told in shown.stderr
+    assert message in shown.stderr
     assert shown.stdout == ""
     assert code == 2 or len(shown.stderr.splitlines()) == 1
     assert "Traceback" not in shown.stderr
@@ -221,8 +221,8 @@ def test_a_bug_is_one_line_that_says_so(monkeypatch: pytest.MonkeyPatch, capsys:
 
     monkeypatch.setattr("hstore.store.open_store.open_store", broken)
     assert run_as_program(["ls"]) == 70
-    told = capsys.readouterr().err
-    assert told == "Error: this is a bug in hstore: RuntimeError: two lines (--debug shows the traceback)\n"
+    printed = capsys.readouterr().err
+    assert printed == "Error: this is a bug in hstore: RuntimeError: two lines (--debug shows the traceback)\n"
     assert run_as_program(["--debug", "ls"]) == 70
     assert 'raise RuntimeError("two' in capsys.readouterr().err
 
@@ -288,24 +288,24 @@ def test_every_command_that_prints_something_has_json() -> None:
 
 
 def test_messages_come_as_json_too(demo: str, tmp_path: Path) -> None:
-    def told(*args: str) -> Any:
+    def answer(*args: str) -> Any:
         return json.loads(run(demo, *args, "--json").stdout)
 
-    assert told("pause", "demo")["changed"] is False  # it has finished
-    assert told("resume", "demo") | {"why": None} == {
+    assert answer("pause", "demo")["changed"] is False  # it has finished
+    assert answer("resume", "demo") | {"why": None} == {
         "name": "demo", "status": "open", "why": None, "changed": True, "requeued": [], "cancelled": [], "running": [],
     }  # fmt: skip
-    assert told("stop", "demo")["status"] == "finished"
-    assert told("retry", "demo", "0")["requeued"] == [0]
-    assert told("rebuild", "demo")["trials"] == 12
-    assert told("snapshot", "demo")["name"] == "demo"
-    assert told("migrate") == {"steps": [], "applied": False}
-    assert len(told("key", "new")["key"]) > 40
+    assert answer("stop", "demo")["status"] == "finished"
+    assert answer("retry", "demo", "0")["requeued"] == [0]
+    assert answer("rebuild", "demo")["trials"] == 12
+    assert answer("snapshot", "demo")["name"] == "demo"
+    assert answer("migrate") == {"steps": [], "applied": False}
+    assert len(answer("key", "new")["key"]) > 40
     csv = str(tmp_path / "demo.csv")
-    assert told("export", "demo", "--csv", csv)["written"] == [{"file": csv, "kind": "trials", "rows": 12}]
-    assert told("db", "path").keys() == {"path"}
+    assert answer("export", "demo", "--csv", csv)["written"] == [{"file": csv, "kind": "trials", "rows": 12}]
+    assert answer("db", "path").keys() == {"path"}
     for command in ("check", "head"):
-        assert told(command, "demo")["name"] == "demo"
+        assert answer(command, "demo")["name"] == "demo"
 
 
 def test_an_attachment_of_a_trial_is_saved_to_a_file(

@@ -22,9 +22,9 @@ def python(*args: str | Path, cwd: Path, **environment: str) -> subprocess.Compl
 
 def compat(*args: str | Path, cwd: Path, **environment: str) -> str:
     """Return what a program prints that is run on hstore."""
-    told = python("-m", "hstore.compat", *args, cwd=cwd, **environment)
-    assert told.returncode == 0, told.stderr
-    return told.stdout
+    result = python("-m", "hstore.compat", *args, cwd=cwd, **environment)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
 
 
 @pytest.mark.parametrize(
@@ -44,8 +44,8 @@ def test_what_hyperopt_printed_was_recorded(name: str) -> None:
 
 
 def test_a_search_in_mongodb_with_the_worker_program_runs_unmodified(mongo_url: str, tmp_path: Path) -> None:
-    told = compat(PROGRAMS / "in_mongodb.py", mongo_url, cwd=tmp_path, PYTHONPATH=str(PROGRAMS))
-    assert told.splitlines() == [
+    found = compat(PROGRAMS / "in_mongodb.py", mongo_url, cwd=tmp_path, PYTHONPATH=str(PROGRAMS))
+    assert found.splitlines() == [
         "4 [2, 2, 2, 2] True",
         "b'half' ['half']",
         "4 jobs, 0 queued, 0 running, 0 errors",
@@ -103,17 +103,17 @@ def test_a_module_runs_as_with_python_m(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("args", "told"),
+    ("args", "message"),
     [
         (["nothing.py"], "no such file: nothing.py"),
         (["-m", "nothing.such"], "no module named nothing.such"),
         ([], "Missing argument 'SCRIPT'"),
     ],
 )
-def test_what_is_not_there_is_said_in_one_line(args: list[str], told: str, tmp_path: Path) -> None:
+def test_what_is_not_there_is_said_in_one_line(args: list[str], message: str, tmp_path: Path) -> None:
     found = python("-m", "hstore.compat", *args, cwd=tmp_path)
     assert (found.returncode, found.stdout) == (2, "")
-    assert told in found.stderr.splitlines()[-1]
+    assert message in found.stderr.splitlines()[-1]
 
 
 def test_what_a_program_raises_or_returns_is_its_own(tmp_path: Path) -> None:

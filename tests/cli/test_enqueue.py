@@ -59,9 +59,9 @@ def test_what_show_prints_can_be_queued_again(demo: str, mongo_store: Store) -> 
 
 
 def test_json_says_all_of_it(demo: str) -> None:
-    told = json.loads(run(demo, "enqueue", "demo", '{"x": 0.5, "n": 0, "m": 0}', "--json").stdout)
-    assert told.pop("limits")["max_evals"] == 4
-    assert told == {
+    answer = json.loads(run(demo, "enqueue", "demo", '{"x": 0.5, "n": 0, "m": 0}', "--json").stdout)
+    assert answer.pop("limits")["max_evals"] == 4
+    assert answer == {
         "name": "demo", "status": "open", "reopened": True,
         "queued": [{"tid": 3, "params": {"x": 0.5, "n": 1, "m": "a"}, "point": {"x": 0.5, "n": 0, "m": 0}}],
     }  # fmt: skip
@@ -97,10 +97,10 @@ BAD: list[tuple[list[str], Any, str]] = [
 
 
 def test_what_cannot_be_queued_is_one_line_and_changes_nothing(demo: str, mongo_store: Store) -> None:
-    for args, given, told in BAD:
+    for args, given, message in BAD:
         shown = run(demo, "enqueue", "demo", *args, given=given)
         assert (shown.exit_code, shown.stdout) == (2, "")
-        assert told in shown.stderr.splitlines()[-1]
+        assert message in shown.stderr.splitlines()[-1]
     assert len(mongo_store.experiment("demo").trials) == 3
 
 

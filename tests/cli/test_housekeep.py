@@ -23,8 +23,8 @@ def search(mongo_store: Store) -> Experiment:
 @pytest.mark.usefixtures("search")
 def test_what_is_archived_is_hidden_from_lists_and_comes_back(mongo_url: str, mongo_store: Store) -> None:
     begin(mongo_store, "other")
-    told = run(mongo_url, "archive", "demo", "--reason", "old")
-    assert (told.exit_code, told.stderr) == (0, "demo: archived\n")
+    result = run(mongo_url, "archive", "demo", "--reason", "old")
+    assert (result.exit_code, result.stderr) == (0, "demo: archived\n")
     assert run(mongo_url, "archive", "demo").stderr == "demo: nothing to do: it is so already\n"
     listed = run(mongo_url, "ls")
     assert "demo" not in listed.stdout
@@ -54,8 +54,8 @@ def test_a_title_is_shown_beside_the_name(mongo_url: str) -> None:
 def test_a_copy_says_where_it_is_and_verify_where_it_came_from(
     search: Experiment, mongo_url: str, databases: Databases
 ) -> None:
-    told = run(mongo_url, "copy", "demo", "demo/2")
-    assert (told.exit_code, " events, 2 trials" in told.stdout) == (0, True)
+    result = run(mongo_url, "copy", "demo", "demo/2")
+    assert (result.exit_code, " events, 2 trials" in result.stdout) == (0, True)
     assert f"copied from demo in {search.store.url}, where the head was {search.head.hex()}" in run(
         mongo_url, "verify", "demo/2"
     ).stdout.replace("copied     from", "copied from")
@@ -79,8 +79,8 @@ def test_a_removal_asks_for_the_name_and_leaves_a_tombstone(mongo_url: str, mong
     removed = run(mongo_url, "rm", "demo", "--reason", "why not", given="demo\n")
     assert (removed.exit_code, f"head {head}" in removed.stdout) == (0, True)
     for command in (("show", "demo"), ("status", "demo"), ("rm", "demo", "--yes", "demo"), ("copy", "demo", "x")):
-        told = run(mongo_url, *command)
-        assert (told.exit_code, f"head {head}" in told.stderr, "why not" in told.stderr) == (3, True, True)
+        result = run(mongo_url, *command)
+        assert (result.exit_code, f"head {head}" in result.stderr, "why not" in result.stderr) == (3, True, True)
     assert run(mongo_url, "ls", "--json").stdout == "[]\n"
 
 

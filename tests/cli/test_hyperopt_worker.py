@@ -132,7 +132,7 @@ def test_an_idle_worker_leaves_when_hyperopts_does(given: str, limit: float | No
 
 
 @pytest.mark.parametrize(
-    ("args", "code", "told"),
+    ("args", "code", "message"),
     [
         (["--max-jobs=0"], 2, "--max-jobs"),
         (["--reserve-timeout=soon"], 2, "'soon' is not a number of seconds"),
@@ -142,10 +142,10 @@ def test_an_idle_worker_leaves_when_hyperopts_does(given: str, limit: float | No
     ],
 )
 def test_a_mistake_is_one_line_and_an_exit_code(
-    args: list[str], code: int, told: str, capsys: pytest.CaptureFixture[str]
+    args: list[str], code: int, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(args) == code
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("more", [(), ("--no-subprocesses",)])

@@ -23,12 +23,12 @@ def jobs(mongo_url: str) -> Iterator[Jobs]:
 
 
 def test_what_was_imported_is_listed_shown_verified_checked_and_rebuilt(mongo_url: str, jobs: Jobs) -> None:
-    told = run(mongo_url, "import", "--from-hyperopt", jobs.url)
-    assert told.exit_code == 0
-    assert told.stdout.splitlines()[1].split() == [
+    result = run(mongo_url, "import", "--from-hyperopt", jobs.url)
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[1].split() == [
         "digits", "paused", "1", "cancelled", "2", "done", "1", "failed", "2", "queued", "6", "26", "3", "not", "known",
     ]  # fmt: skip
-    assert "digits: 2 trials queued; to evaluate them, import again with --space" in told.stderr
+    assert "digits: 2 trials queued; to evaluate them, import again with --space" in result.stderr
     for command in ("ls", "show digits", "show digits 1", "status digits", "verify digits", "check digits",
                     "replay digits", "rebuild digits", "check digits", "log digits"):  # fmt: skip
         shown = run(mongo_url, *command.split())
@@ -59,8 +59,8 @@ def test_with_a_space_queued_trials_wait_for_resume(
         "from hstore import hp\nSPACE = {'x': hp.uniform('x', 0, 1), 'n': hp.uniformint('n', 1, 9)}\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    told = run(mongo_url, "import", "--from-hyperopt", jobs.url, "--space", "their_search:SPACE")
-    assert "`hstore resume digits` starts them on workers" in told.stderr
+    result = run(mongo_url, "import", "--from-hyperopt", jobs.url, "--space", "their_search:SPACE")
+    assert "`hstore resume digits` starts them on workers" in result.stderr
     assert "n: uniformint(1, 9)" in run(mongo_url, "show", "digits").stdout
     assert run(mongo_url, "resume", "digits").exit_code == 0
 
@@ -77,9 +77,9 @@ def test_a_pickle_is_imported_where_hyperopt_is_not_installed(mongo_url: str, tm
     (tmp_path / "old.search.pkl").write_bytes(pickle.dumps(hyperopt.trials_from_docs(documents)))
     code = "import sys; sys.modules['hyperopt'] = None; from hstore.cli.app import run; sys.exit(run())"
     args = ["--store", mongo_url, "import", "--from-hyperopt", str(tmp_path / "old.search.pkl")]
-    told = subprocess.run([sys.executable, "-c", code, *args], capture_output=True, text=True, check=False)
-    assert (told.returncode, told.stderr) == (0, "")
-    assert "old         finished  2 done" in told.stdout
+    result = subprocess.run([sys.executable, "-c", code, *args], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "old         finished  2 done" in result.stdout
     assert "best       trial 1, loss 1\n  x = 1\n" in run(mongo_url, "show", "old").stdout
 
 
@@ -105,8 +105,8 @@ def test_what_cannot_be_read_is_said_in_one_line(
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     source = source.format(store=mongo_url, jobs=jobs.url.replace("mongodb://", "mongodb://me:secret@"))
-    told = run(mongo_url, "import", "--from-hyperopt", source)
-    assert (told.exit_code, told.stdout) == (code, "")
-    assert message in told.stderr
-    assert len(told.stderr.splitlines()) == 1
-    assert "secret" not in told.stderr
+    result = run(mongo_url, "import", "--from-hyperopt", source)
+    assert (result.exit_code, result.stdout) == (code, "")
+    assert message in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert "secret" not in result.stderr

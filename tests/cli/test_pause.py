@@ -27,9 +27,9 @@ def states(experiment: Experiment) -> list[str]:
 
 
 def test_a_pause_lets_what_runs_go_on_and_says_so(search: Experiment, mongo_url: str) -> None:
-    told = run(mongo_url, "pause", "demo", "--why", "lunch")
-    assert (told.exit_code, told.stdout) == (0, "")
-    assert told.stderr == ("demo is paused; still running: trial 0 (`hstore pause demo --now` requeues it)\n")
+    result = run(mongo_url, "pause", "demo", "--why", "lunch")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr == ("demo is paused; still running: trial 0 (`hstore pause demo --now` requeues it)\n")
     assert states(search) == ["running", "queued"]
     assert search.state.status == "paused"
     assert str(search.state.why).startswith("paused by ")
@@ -37,8 +37,8 @@ def test_a_pause_lets_what_runs_go_on_and_says_so(search: Experiment, mongo_url:
 
 
 def test_a_pause_now_requeues_what_runs(search: Experiment, mongo_url: str) -> None:
-    told = run(mongo_url, "pause", "demo", "--now")
-    assert told.stderr == "demo is paused; requeued: trial 0\n"
+    result = run(mongo_url, "pause", "demo", "--now")
+    assert result.stderr == "demo is paused; requeued: trial 0\n"
     assert states(search) == ["queued", "queued"]
 
 
@@ -46,15 +46,15 @@ def test_asking_again_says_so_and_writes_nothing(search: Experiment, mongo_url: 
     run(mongo_url, "pause", "demo", "--why", "lunch", "--now")
     search.refresh()
     before = search.state.events
-    told = run(mongo_url, "pause", "demo")
-    assert (told.exit_code, "is already paused (paused by " in told.stderr) == (0, True)
+    result = run(mongo_url, "pause", "demo")
+    assert (result.exit_code, "is already paused (paused by " in result.stderr) == (0, True)
     assert not search.refresh()
     assert search.state.events == before
 
 
 def test_resuming_lets_it_go_on(search: Experiment, mongo_url: str) -> None:
-    told = run(mongo_url, "resume", "demo")
-    assert (told.exit_code, told.stderr) == (0, "demo is open; nothing to resume\n")
+    result = run(mongo_url, "resume", "demo")
+    assert (result.exit_code, result.stderr) == (0, "demo is open; nothing to resume\n")
     run(mongo_url, "pause", "demo")
     assert run(mongo_url, "resume", "demo").stderr == "demo is resumed\n"
     assert states(search) == ["running", "queued"]
@@ -62,16 +62,16 @@ def test_resuming_lets_it_go_on(search: Experiment, mongo_url: str) -> None:
 
 
 def test_a_stop_cancels_what_is_queued(search: Experiment, mongo_url: str) -> None:
-    told = run(mongo_url, "stop", "demo", "--why", "enough")
-    assert told.exit_code == 0
-    assert told.stderr.startswith(
+    result = run(mongo_url, "stop", "demo", "--why", "enough")
+    assert result.exit_code == 0
+    assert result.stderr.startswith(
         "demo is stopped; cancelled: trial 1; still running: trial 0 (`hstore stop demo --now`"
     )
     assert states(search) == ["running", "cancelled"]
     assert str(search.state.why).endswith(": enough")
-    told = run(mongo_url, "stop", "demo", "--now")
-    assert "demo has already finished (stopped by " in told.stderr
-    assert "cancelled: trial 0" in told.stderr
+    result = run(mongo_url, "stop", "demo", "--now")
+    assert "demo has already finished (stopped by " in result.stderr
+    assert "cancelled: trial 0" in result.stderr
     assert states(search) == ["cancelled", "cancelled"]
 
 
@@ -83,8 +83,8 @@ def test_what_has_finished_cannot_be_paused_but_opened_again(search: Experiment,
 
 @pytest.mark.parametrize("command", ["pause", "resume", "stop"])
 def test_an_experiment_that_is_not_there_is_named(search: Experiment, mongo_url: str, command: str) -> None:
-    told = run(mongo_url, command, "dem")
-    assert (told.exit_code, told.stdout, "did you mean 'demo'" in told.stderr) == (3, "", True)
+    result = run(mongo_url, command, "dem")
+    assert (result.exit_code, result.stdout, "did you mean 'demo'" in result.stderr) == (3, "", True)
 
 
 def test_a_user_without_a_name_is_recorded_by_number(

@@ -23,10 +23,10 @@ def run(name: str, *args: str, cwd: Path) -> list[str]:
         cwd=cwd, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
-    where, *told = done.stdout.splitlines()
+    where, *given = done.stdout.splitlines()
     version = next(line for line in (LOCKS / f"{name}.txt").read_text().splitlines() if line.startswith(f"{name}=="))
     assert where == f"{hstore.__file__} {version.partition('==')[2]}"
-    return told
+    return given
 
 
 def test_lales_hyperopt_tunes_a_pipeline_with_choices(tmp_path: Path) -> None:

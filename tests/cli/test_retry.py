@@ -38,7 +38,7 @@ def queued(experiment: Experiment) -> list[int]:
 
 
 @pytest.mark.parametrize(
-    ("args", "tids", "told"),
+    ("args", "tids", "expected"),
     [
         (("--failed",), [1, 2], "demo: requeued: trials 1, 2\n"),
         (("--lost",), [2], "demo: requeued: trial 2\n"),
@@ -46,10 +46,10 @@ def queued(experiment: Experiment) -> list[int]:
     ],
 )
 def test_it_queues_those_that_were_asked_for(
-    search: Experiment, mongo_url: str, args: tuple[str, ...], tids: list[int], told: str
+    search: Experiment, mongo_url: str, args: tuple[str, ...], tids: list[int], expected: str
 ) -> None:
     shown = run(mongo_url, "retry", "demo", *args)
-    assert (shown.exit_code, shown.stdout, shown.stderr) == (0, "", told)
+    assert (shown.exit_code, shown.stdout, shown.stderr) == (0, "", expected)
     assert queued(search) == tids
 
 
@@ -74,7 +74,7 @@ def test_nothing_to_retry_is_no_error(search: Experiment, mongo_url: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("args", "code", "told"),
+    ("args", "code", "message"),
     [
         (("demo", "0", "7", "9"), 3, "no trial 7, 9 (its trials are 0 to 3)"),
         (("demo", "0", "3"), 2, "trial 3 is running"),
@@ -86,8 +86,8 @@ def test_nothing_to_retry_is_no_error(search: Experiment, mongo_url: str) -> Non
     ],
 )
 def test_one_mistake_and_nothing_is_written(
-    search: Experiment, mongo_url: str, args: tuple[str, ...], code: int, told: str
+    search: Experiment, mongo_url: str, args: tuple[str, ...], code: int, message: str
 ) -> None:
     shown = run(mongo_url, "retry", *args)
-    assert (shown.exit_code, told in shown.stderr) == (code, True)
+    assert (shown.exit_code, message in shown.stderr) == (code, True)
     assert queued(search) == []

@@ -27,10 +27,10 @@ ENDS: list[dict[str, Any] | type[Exception]] = [
 @pytest.fixture
 def marked(mongo_url: str, mongo_store: Store) -> str:
     """The URL of a store with an experiment `marked` whose trials ended as in ENDS; 2 and 4 were voided."""
-    told = iter(ENDS)
+    remaining = iter(ENDS)
 
     def objective(config: dict[str, float]) -> Any:
-        end = next(told)
+        end = next(remaining)
         if isinstance(end, type):
             raise end
         return {"status": "ok", **end}
@@ -58,15 +58,15 @@ def test_show_marks_the_trials_that_cannot_be_the_best_and_says_what_the_marks_m
 
 
 def test_show_says_in_json_which_trials_are_ranked_and_why_the_others_are_not(marked: str) -> None:
-    told = json.loads(run(marked, "show", "marked", "--json").stdout)
-    assert [trial["tid"] for trial in told["trials"] if trial["is_ranked"]] == [6, 7]
-    assert [trial.get("not_ranked") for trial in told["trials"]] == [
+    answer = json.loads(run(marked, "show", "marked", "--json").stdout)
+    assert [trial["tid"] for trial in answer["trials"] if trial["is_ranked"]] == [6, 7]
+    assert [trial.get("not_ranked") for trial in answer["trials"]] == [
         ["infeasible"], ["pruned"], ["void", "infeasible"], ["nan"], ["void", "status fail"], ["no loss"],
         None, None, None,
     ]  # fmt: skip
     one = json.loads(run(marked, "show", "marked", "2", "--json").stdout)
     assert (one["is_ranked"], one["not_ranked"], one["void"]) == (False, ["void", "infeasible"], True)
-    assert told["best"]["tid"] == 6
+    assert answer["best"]["tid"] == 6
 
 
 def test_a_table_without_such_trials_has_no_legend(mongo_url: str) -> None:

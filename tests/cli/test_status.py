@@ -59,23 +59,23 @@ def search(mongo_store: Store) -> Experiment:
 
 
 def test_it_tells_of_counts_best_rate_and_end(search: Experiment, mongo_url: str) -> None:
-    told = run(mongo_url, "status", "demo")
-    assert told.exit_code == 0
-    assert "experiment demo: open" in told.stdout
-    assert re.search(r"trials     9 queued, 1 running, 2 done; 2 of 20 have ended", told.stdout)
-    assert "best       trial 1, loss 0.25: x=0.5" in told.stdout
-    assert re.search(r"rate       \S+ trials per minute; done in .*, at \d{4}-\d\d-\d\d \d\d:\d\d UTC", told.stdout)
+    result = run(mongo_url, "status", "demo")
+    assert result.exit_code == 0
+    assert "experiment demo: open" in result.stdout
+    assert re.search(r"trials     9 queued, 1 running, 2 done; 2 of 20 have ended", result.stdout)
+    assert "best       trial 1, loss 0.25: x=0.5" in result.stdout
+    assert re.search(r"rate       \S+ trials per minute; done in .*, at \d{4}-\d\d-\d\d \d\d:\d\d UTC", result.stdout)
 
 
 def test_it_tells_which_worker_holds_what_and_when_it_was_heard_of(search: Experiment, mongo_url: str) -> None:
     present(search.store, "alpha", "demo", holds=[{"exp": "demo", "tid": 2}])
     present(search.store, "beta", "demo")
     present(search.store, "gamma", "other")
-    told = run(mongo_url, "status", "demo").stdout
-    assert re.search(r"alpha +busy +2 +\S+ s +\S+ s ago", told)
-    assert re.search(r"beta +idle +- +- +\S+ s ago", told)
-    assert "gamma" not in told
-    assert "no worker" not in told
+    result = run(mongo_url, "status", "demo").stdout
+    assert re.search(r"alpha +busy +2 +\S+ s +\S+ s ago", result)
+    assert re.search(r"beta +idle +- +- +\S+ s ago", result)
+    assert "gamma" not in result
+    assert "no worker" not in result
 
 
 def test_a_worker_that_serves_a_search_no_more_may_still_hold_a_trial(search: Experiment, mongo_url: str) -> None:
@@ -88,11 +88,11 @@ def test_a_worker_that_fell_silent_is_no_longer_there(search: Experiment, mongo_
     assert store.claims is not None
     present(store, "alpha", "demo", seconds=-1.0)
     store.claims.extend("session of alpha", {("demo", 2): 1}, seconds=-1.0)
-    told = run(mongo_url, "status", "demo").stdout
-    assert re.search(r"alpha +silent +2", told)
+    result = run(mongo_url, "status", "demo").stdout
+    assert re.search(r"alpha +silent +2", result)
     assert (
         f"9 trials are queued and no worker is connected; start one with `hstore --store {store.url} worker demo`"
-        in told
+        in result
     )
 
 
@@ -102,47 +102,47 @@ def test_a_search_in_one_process_needs_no_worker(search: Experiment, mongo_url: 
 
 def test_it_says_why_a_search_is_paused_or_finished(search: Experiment, mongo_url: str) -> None:
     pause(search, "for lunch", now=True)
-    told = run(mongo_url, "status", "demo").stdout
-    assert "experiment demo: paused (for lunch)" in told
-    assert "hstore resume demo" in told
-    assert "no worker" not in told
-    assert "rate" not in told
+    result = run(mongo_url, "status", "demo").stdout
+    assert "experiment demo: paused (for lunch)" in result
+    assert "hstore resume demo" in result
+    assert "no worker" not in result
+    assert "rate" not in result
     stop(search, "enough", now=True)
     assert "experiment demo: finished (enough)" in run(mongo_url, "status", "demo").stdout
 
 
 def test_json_says_the_same_to_programs(search: Experiment, mongo_url: str) -> None:
     present(search.store, "alpha", "demo")
-    told = json.loads(run(mongo_url, "status", "demo", "--json").stdout)
-    assert (told["name"], told["status"], told["ended"], told["of"]) == ("demo", "open", 2, 20)
-    assert told["counts"] == {"done": 2, "queued": 9, "running": 1}
-    assert told["best"]["params"] == {"x": 0.5}
-    assert told["seconds_left"] > 0
-    assert [(held["tid"], held["worker"]) for held in told["held"]] == [(2, "alpha")]
-    assert [worker["name"] for worker in told["workers"]] == ["alpha"]
+    answer = json.loads(run(mongo_url, "status", "demo", "--json").stdout)
+    assert (answer["name"], answer["status"], answer["ended"], answer["of"]) == ("demo", "open", 2, 20)
+    assert answer["counts"] == {"done": 2, "queued": 9, "running": 1}
+    assert answer["best"]["params"] == {"x": 0.5}
+    assert answer["seconds_left"] > 0
+    assert [(held["tid"], held["worker"]) for held in answer["held"]] == [(2, "alpha")]
+    assert [worker["name"] for worker in answer["workers"]] == ["alpha"]
 
 
 def test_without_a_name_it_tells_of_all_in_a_line_each(search: Experiment, mongo_url: str) -> None:
     stop(begin(search.store, "other"), "enough")
     assert "no worker is connected" in run(mongo_url, "status").stdout
     present(search.store, "alpha", "demo", "other", holds=[{"exp": "demo", "tid": 2}])
-    told = run(mongo_url, "status").stdout
-    assert re.search(r"demo +open +- +9 queued, 1 running, 2 done +0\.25", told)
-    assert re.search(r"other +finished +enough", told)
-    assert re.search(r"alpha +idle +demo, other +demo 2 +\S+ s ago", told)
+    result = run(mongo_url, "status").stdout
+    assert re.search(r"demo +open +- +9 queued, 1 running, 2 done +0\.25", result)
+    assert re.search(r"other +finished +enough", result)
+    assert re.search(r"alpha +idle +demo, other +demo 2 +\S+ s ago", result)
     data = json.loads(run(mongo_url, "status", "--json").stdout)
     assert [each["name"] for each in data["experiments"]] == ["demo", "other"]
     assert [each["name"] for each in data["workers"]] == ["alpha"]
 
 
 def test_an_empty_store_says_how_to_begin(mongo_url: str) -> None:
-    told = run(mongo_url, "status")
-    assert (told.exit_code, "experiment=" in told.stdout) == (0, True)
+    result = run(mongo_url, "status")
+    assert (result.exit_code, "experiment=" in result.stdout) == (0, True)
 
 
 def test_an_experiment_that_is_not_there_is_named(search: Experiment, mongo_url: str) -> None:
-    told = run(mongo_url, "status", "dem")
-    assert (told.exit_code, told.stdout, "did you mean 'demo'" in told.stderr) == (3, "", True)
+    result = run(mongo_url, "status", "dem")
+    assert (result.exit_code, result.stdout, "did you mean 'demo'" in result.stderr) == (3, "", True)
 
 
 def test_watching_ends_with_the_search(search: Experiment, mongo_url: str) -> None:
@@ -162,8 +162,8 @@ def test_watching_ends_with_the_search(search: Experiment, mongo_url: str) -> No
 
 def test_watching_a_search_that_has_finished_says_so_and_ends(search: Experiment, mongo_url: str) -> None:
     stop(search, "enough", now=True)
-    told = run(mongo_url, "status", "demo", "--watch")
-    assert (told.exit_code, told.stdout.count("experiment demo")) == (0, 1)
+    result = run(mongo_url, "status", "demo", "--watch")
+    assert (result.exit_code, result.stdout.count("experiment demo")) == (0, 1)
 
 
 def read_until(terminal: int, wanted: str, seconds: float = GENEROUS) -> str:
@@ -204,12 +204,12 @@ def test_it_imports_no_numpy(search: Experiment, mongo_url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "told"),
+    ("seconds", "expected"),
     [
         (0.04, "0.0 s"), (4.24, "4.2 s"), (42.4, "42 s"), (89, "89 s"), (180, "3 min"), (5399, "90 min"),
         (19_200, "5 h 20 min"), (7_200, "2 h"), (273_600, "3 d 4 h"), (None, None),
     ],
 )  # fmt: skip
-def test_times_are_told_as_people_do(seconds: float | None, told: str | None) -> None:
-    assert span(seconds) == told
-    assert ago(seconds) == (None if told is None else f"{told} ago")
+def test_times_are_told_as_people_do(seconds: float | None, expected: str | None) -> None:
+    assert span(seconds) == expected
+    assert ago(seconds) == (None if expected is None else f"{expected} ago")

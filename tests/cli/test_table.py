@@ -45,8 +45,8 @@ def test_whatever_a_log_can_hold_becomes_json() -> None:
 
 
 def test_quarantine_is_advised_unless_the_beginning_itself_is_set_aside() -> None:
-    def told(tid: int | None, ver: int) -> str:
+    def advice(tid: int | None, ver: int) -> str:
         return [*aside("e", [{"tid": tid, "ver": ver, "why": "has a wrong signature"}])][-1]
 
-    assert told(3, 0) == told(None, 1) == "`hstore quarantine e` lets it go on without"
-    assert told(None, 0) == "nothing goes on without its beginning: `hstore verify e` says what is wrong with it"
+    assert advice(3, 0) == advice(None, 1) == "`hstore quarantine e` lets it go on without"
+    assert advice(None, 0) == "nothing goes on without its beginning: `hstore verify e` says what is wrong with it"

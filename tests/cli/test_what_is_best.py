@@ -40,10 +40,10 @@ def end(how: str = "ok", is_void: bool = False, **result: Any) -> dict[str, Any]
 
 def search(trials: Trials, ends: Sequence[dict[str, Any]], *, name: str) -> Any:
     """Return what fmin answers after a search of *ends* with one loss or with several; None without a ranked trial."""
-    told = iter(ends)
+    remaining = iter(ends)
 
     def objective(config: dict[str, float]) -> Any:
-        told_now = next(told)
+        told_now = next(remaining)
         if told_now["how"] == "raised":
             raise ValueError("no")
         if told_now["how"] == "pruned":
@@ -162,7 +162,7 @@ def test_all_agree_which_trials_of_several_losses_are_on_the_front(
     in_model = (models.find_one({"_id": name}) or {}).get("pareto", [])
     in_show = json.loads(run(mongo_url, "show", name, "--json").stdout).get("pareto", [])
     in_status = json.loads(run(mongo_url, "status", name, "--json").stdout)["pareto"] or []
-    assert [[each["tid"] for each in told] for told in (in_model, in_show, in_status)] == [front] * 3
+    assert [[each["tid"] for each in message] for message in (in_model, in_show, in_status)] == [front] * 3
     lines = [listed(mongo_url, name, command) for command in ("ls", "status")]
     assert all((f"front of {len(front)}" in line) is bool(front) for line in lines)
 

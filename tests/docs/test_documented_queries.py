@@ -54,10 +54,10 @@ IN_JAVASCRIPT = [(page, query) for page, query in of_the_best() if "{exp:" in qu
 
 def search(store: Store, name: str) -> None:
     """Have an experiment whose trials ended in every way, of which BEST are the best three."""
-    told = iter(ENDS)
+    remaining = iter(ENDS)
 
     def objective(config: dict[str, float]) -> Any:
-        end = next(told)
+        end = next(remaining)
         if isinstance(end, type):
             raise end
         return {"status": "ok", **end}
@@ -87,9 +87,9 @@ def test_a_documented_query_gives_the_best_trials_in_pymongo(
 ) -> None:
     search(mongo_store, name_in(query))
     collection, arguments, n = re.fullmatch(r"db\.(\w+)\.find\((.*)\)\.limit\((\d+)\)", query).groups()  # type: ignore[union-attr]
-    told = json.loads(re.sub(r"(\w+):", r'"\1":', f"[{arguments}]"))
+    answer = json.loads(re.sub(r"(\w+):", r'"\1":', f"[{arguments}]"))
     source = database.get_collection(collection, read_concern=ReadConcern("local"))
-    assert [document["_id"]["tid"] for document in source.find(*told).limit(int(n))] == BEST
+    assert [document["_id"]["tid"] for document in source.find(*answer).limit(int(n))] == BEST
 
 
 @pytest.mark.parametrize(("page", "query"), IN_JAVASCRIPT, ids=[page for page, _ in IN_JAVASCRIPT])

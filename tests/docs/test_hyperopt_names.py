@@ -13,10 +13,10 @@ from docs.public_names import Name, differs, signature
 
 def test_every_name_of_hyperopt_is_here_or_explained_and_shown_by_a_test() -> None:
     # In a process of its own: what other tests have imported would be bound to the packages.
-    told = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", "docs.hyperopt_names", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
     )
-    assert told.returncode == 0, "\n" + told.stdout + told.stderr
+    assert result.returncode == 0, "\n" + result.stdout + result.stderr
 
 
 def function(value: Any, path: str = "base.f") -> Name:

@@ -81,9 +81,9 @@ def test_what_is_given_back_is_asked_for_again_and_a_late_result_is_noted_and_do
         again = asked(search)
         assert (again.tid, again.point) == (trial.tid, trial.point)
         assert again.tell(0.25)
-        (told,) = search.experiment.trials
-        assert told.loss == 0.25
-        (note,) = told.notes
+        (found,) = search.experiment.trials
+        assert found.loss == 0.25
+        (note,) = found.notes
         assert note.late is not None
         assert note.late["loss"] == 0.5
 
@@ -94,8 +94,8 @@ def test_a_trial_that_is_told_twice_keeps_its_first_result_and_the_second_as_a_n
     with begin(store) as search:
         trial = asked(search)
         assert [trial.tell(0.5), trial.tell(0.25), trial.fail("no"), trial.give_back()] == [True, False, False, False]
-        (told,) = search.experiment.trials
-        assert (told.loss, [note.late["type"] for note in told.notes if note.late]) == (0.5, ["done", "failed"])
+        (message,) = search.experiment.trials
+        assert (message.loss, [note.late["type"] for note in message.notes if note.late]) == (0.5, ["done", "failed"])
     assert "trial 0 of 'asked' has ended already (done); its late result (failed) is saved as a note" in (
         capfd.readouterr().err
     )

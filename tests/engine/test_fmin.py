@@ -205,7 +205,7 @@ def test_a_file_of_trials_is_saved_and_continued(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         ({"timeout": -1}, "timeout"),
         ({"timeout": True}, "timeout"),
@@ -222,8 +222,8 @@ def test_a_file_of_trials_is_saved_and_continued(tmp_path: Path) -> None:
         ({"points_to_evaluate": [{"x": 0.5}]}, "c"),
     ],
 )
-def test_a_bad_argument_is_named(arguments: dict[str, Any], told: str) -> None:
-    with pytest.raises((InvalidValue, hstore.errors.BadSearchSpace), match=told):
+def test_a_bad_argument_is_named(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises((InvalidValue, hstore.errors.BadSearchSpace), match=message):
         quiet(square, SPACE, **{"max_evals": 2, **arguments})
 
 

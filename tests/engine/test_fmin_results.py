@@ -55,11 +55,11 @@ def test_all_failed_means_there_is_no_best(trials: Trials) -> None:
 def test_failed_and_nan_losses_are_kept_apart_from_the_best(trials: Trials) -> None:
     losses = iter([math.nan, 2.0, math.inf, 1.0, -math.inf, 3.0])
 
-    def told(config: Any) -> Any:
+    def returns(config: Any) -> Any:
         loss = next(losses)
         return {"status": STATUS_FAIL} if loss == 3.0 else {"status": STATUS_OK, "loss": loss}
 
-    quiet(told, SPACE, max_evals=6, trials=trials, rstate=0)
+    quiet(returns, SPACE, max_evals=6, trials=trials, rstate=0)
     assert trials.best_trial["tid"] == 4
     assert math.isnan(trials.losses()[0])  # type: ignore[arg-type]
     assert trials.statuses() == ["ok"] * 5 + ["fail"]

@@ -165,10 +165,10 @@ def test_systemd_finds_nothing_wrong_with_the_unit(unit: Mapping[str, Any], tmp_
     place = unit["Service"]["ExecStart"].partition(" ")[0]
     copy = tmp_path / UNIT.name
     copy.write_text(UNIT.read_text().replace(place, str(BIN / "hstore")))
-    told = subprocess.run(
+    result = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", str(copy)], capture_output=True, text=True, check=False
     )
-    assert (told.returncode, told.stdout + told.stderr) == (0, "")
+    assert (result.returncode, result.stdout + result.stderr) == (0, "")
 
 
 def codes(unit: Mapping[str, Any], name: str) -> set[int]:

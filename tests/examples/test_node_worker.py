@@ -40,9 +40,9 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "--fetch-retries=1",
         "--fetch-timeout=120000",
     ]
-    told = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False, timeout=120)
-    if told.returncode:
-        pytest.skip(f"npm cannot install the driver: {told.stderr.strip()[-200:]}")
+    result = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False, timeout=120)
+    if result.returncode:
+        pytest.skip(f"npm cannot install the driver: {result.stderr.strip()[-200:]}")
     return folder
 
 
@@ -86,8 +86,8 @@ def searching(url: str, name: str, max_evals: int) -> Iterator[None]:
 
 def agree(url: str, name: str) -> None:
     for command in ("check", "verify"):
-        told = CliRunner().invoke(app, ["--store", url, command, name])
-        assert told.exit_code == 0, told.output
+        result = CliRunner().invoke(app, ["--store", url, command, name])
+        assert result.exit_code == 0, result.output
 
 
 def test_a_search_worked_from_node_passes_check_and_verify(installed: Path, mongo_url: str) -> None:
@@ -127,12 +127,12 @@ def test_node_signs_what_it_writes_and_acts_on_nothing_that_is_not_signed(
     events.delete_many({"tid": None, "ver": {"$gt": 0}})  # it goes on
     with hstore.open(mongo_url) as store:
         store.models.rebuild(store.experiment("signed").state)
-    told = subprocess.run(
+    result = subprocess.run(
         [str(NODE), "worker.mjs", "signed", "./objective.mjs"], cwd=installed,
         env=os.environ | {"HSTORE_URL": mongo_url}, capture_output=True, text=True, timeout=GENEROUS,
     )  # fmt: skip
-    assert told.returncode == 1
-    assert "event 0 of trial 0 is not signed with a key of HSTORE_KEY" in told.stderr
+    assert result.returncode == 1
+    assert "event 0 of trial 0 is not signed with a key of HSTORE_KEY" in result.stderr
 
 
 SLOW = """\

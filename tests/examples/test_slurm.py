@@ -50,7 +50,7 @@ exec "$@"
 """
 
 SCONTROL = """#!/bin/bash
-echo "$@" >> "${0%/*}/told"
+echo "$@" >> "${0%/*}/calls"
 """
 
 
@@ -64,9 +64,9 @@ class Slurm:
             (folder / name).chmod(0o755)
 
     @property
-    def told(self) -> list[str]:
-        told = self.folder / "told"
-        return told.read_text().splitlines() if told.exists() else []
+    def calls(self) -> list[str]:
+        calls = self.folder / "calls"
+        return calls.read_text().splitlines() if calls.exists() else []
 
     def job(self, url: str, *arguments: str, **env: str) -> Any:
         """Begin the job with *arguments*."""
@@ -86,7 +86,7 @@ def test_a_slurm_job_works_until_nothing_is_left_and_ends(slurm: Slurm, mongo_ur
         slurm.job(mongo_url, "e", "--max-idle", "2") as job,
     ):
         assert job.wait(GENEROUS) == 0
-    assert slurm.told == []
+    assert slurm.calls == []
     with hstore.open(mongo_url) as store:
         trials = store.experiment("e").trials
     assert {trial.reserved.worker for trial in trials if trial.reserved} == {"slurm-70_3-0"}
@@ -103,12 +103,12 @@ def test_before_its_time_limit_a_slurm_job_ends_its_trial_and_queues_again(
             until(lambda: states(mongo_url, "leaving"))
             file.touch()
             assert job.wait(GENEROUS) == 0
-        assert slurm.told == ["requeue 77"]
+        assert slurm.calls == ["requeue 77"]
         with hstore.open(mongo_url) as store:
             assert store.experiment("e").state.counts["done"] == 1
         with slurm.job(mongo_url, "e", "--max-idle", "2", SLURM_RESTART_COUNT="1") as job:
             assert job.wait(GENEROUS) == 0
-    assert slurm.told == ["requeue 77"]
+    assert slurm.calls == ["requeue 77"]
 
 
 @pytest.mark.long
@@ -121,7 +121,7 @@ def test_a_trial_that_does_not_end_in_time_is_let_go_and_goes_on_in_another_job_
             until(file.with_name("never.begun").exists)
             job.send_signal(signal.SIGUSR1)
             assert job.wait(GENEROUS) == TERMINATED
-        assert slurm.told == ["requeue 77"]
+        assert slurm.calls == ["requeue 77"]
         with hstore.open(mongo_url) as store:
             (trial,) = store.experiment("e").trials
         assert (trial.state, trial.retries) == ("queued", {"interrupted": 1})
@@ -141,7 +141,7 @@ def states(url: str, wanted: str) -> bool:
 def test_a_slurm_job_that_cannot_work_does_not_queue_again(slurm: Slurm, mongo_url: str) -> None:
     with slurm.job(mongo_url, "nothing-there") as job:
         assert job.wait(GENEROUS) == UNKNOWN
-    assert slurm.told == []
+    assert slurm.calls == []
 
 
 def test_slurm_leaves_enough_time_between_the_signal_and_the_limit() -> None:

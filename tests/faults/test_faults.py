@@ -15,20 +15,20 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def check_round(told: subprocess.CompletedProcess[str], *, faults: int, trials: int) -> None:
-    assert told.returncode == 0, told.stdout + told.stderr[-4000:]
-    total = next(line.split() for line in told.stdout.splitlines() if line.startswith("all "))
+def check_round(result: subprocess.CompletedProcess[str], *, faults: int, trials: int) -> None:
+    assert result.returncode == 0, result.stdout + result.stderr[-4000:]
+    total = next(line.split() for line in result.stdout.splitlines() if line.startswith("all "))
     injected, wanted, ended, lost, doubled, findings = (int(total[i]) for i in (2, 3, 5, 7, 8, 9))
     assert injected >= faults
     assert wanted >= trials
     assert (ended, lost, doubled, findings) == (wanted, 0, 0, 0)
 
 
-def check_controls(told: subprocess.CompletedProcess[str], *shown: str) -> None:
-    assert told.returncode == 0, told.stdout + told.stderr[-4000:]
-    assert told.stdout.count("found out") == len(shown)
+def check_controls(result: subprocess.CompletedProcess[str], *shown: str) -> None:
+    assert result.returncode == 0, result.stdout + result.stderr[-4000:]
+    assert result.stdout.count("found out") == len(shown)
     for text in shown:
-        assert text in told.stdout
+        assert text in result.stdout
 
 
 @pytest.mark.long
@@ -44,8 +44,8 @@ def test_a_thousand_trials_under_all_that_can_happen_to_one_machine_end_once_eac
 @pytest.mark.long
 def test_sixty_trials_of_optuna_programs_that_are_killed_and_frozen_end_once_each() -> None:
     pytest.importorskip("optuna", reason="needs Optuna: pip install 'hstore[optuna]'")
-    told = run("--alone", "--kinds", "optuna", "--trials", "60", "--faults", "10")
-    check_round(told, faults=4, trials=60)
+    result = run("--alone", "--kinds", "optuna", "--trials", "60", "--faults", "10")
+    check_round(result, faults=4, trials=60)
 
 
 @pytest.mark.long  # in short: test_what_is_acknowledged_and_not_kept_is_found_out

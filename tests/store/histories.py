@@ -52,14 +52,14 @@ def step(experiment: Experiment, rng: random.Random) -> list[PendingEvent]:
 
 
 def _header(experiment: Experiment, rng: random.Random) -> PendingEvent:
-    told: list[tuple[type[Event], dict[str, Any]]] = [
+    ends: list[tuple[type[Event], dict[str, Any]]] = [
         (Paused, {"why": "lunch"}),
         (Resumed, {"why": "back"}),
         (Changed, {"limits": {"max_evals": rng.randrange(9)}}),
         (Noted, {"note": "hm", "about": [0]}),
         (Finished, {"why": "done", "observed": experiment.observed()}),
     ]
-    kind, data = rng.choice(told)
+    kind, data = rng.choice(ends)
     return kind, None, data
 
 

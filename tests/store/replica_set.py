@@ -141,8 +141,8 @@ class ReplicaSet:
         first = self.members[0]
         if "config" not in first.ask({"replSetGetConfig": 1}):
             members = [{"_id": i, "host": member.host} for i, member in enumerate(self.members)]
-            told = first.ask({"replSetInitiate": {"_id": "tests", "members": members, "settings": QUICK}}, timeout=30)
-            assert told["ok"], told
+            given = first.ask({"replSetInitiate": {"_id": "tests", "members": members, "settings": QUICK}}, timeout=30)
+            assert given["ok"], given
         self.primary()
 
     def _is_answering(self) -> bool:

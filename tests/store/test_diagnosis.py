@@ -26,16 +26,16 @@ def client(kind: str, servers: dict[tuple[str, int], str]) -> Any:
 
 
 def test_a_secondary_that_is_connected_to_directly_is_named() -> None:
-    told = misconfiguration(client("Single", {("h", 27017): "RSSecondary"}), ["h"])
-    assert told is not None
-    assert told.startswith("h:27017 is a secondary of replica set 'rs0' and takes no writes; remove directConnection")
+    found = misconfiguration(client("Single", {("h", 27017): "RSSecondary"}), ["h"])
+    assert found is not None
+    assert found.startswith("h:27017 is a secondary of replica set 'rs0' and takes no writes; remove directConnection")
 
 
 @pytest.mark.parametrize("host", ["alone", "alone:27017", "[::1]", "[::1]:27018"])
 def test_a_standalone_that_is_listed_with_a_host_that_is_down_is_named(host: str) -> None:
-    told = misconfiguration(client("Unknown", {("down", 1): "Unknown"}), [host, "down:1"])
-    assert told is not None
-    assert told.startswith(f"{host} is a standalone server, which cannot be listed with other hosts")
+    found = misconfiguration(client("Unknown", {("down", 1): "Unknown"}), [host, "down:1"])
+    assert found is not None
+    assert found.startswith(f"{host} is a standalone server, which cannot be listed with other hosts")
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ from hstore.store.errors import InvalidName, InvalidTrial, NoMongod
 )
 def test_a_traceback_shows_the_hint_once(error: Exception) -> None:
     for each in (error, pickle.loads(pickle.dumps(error))):
-        told = "".join(traceback.format_exception(each))
-        assert told.endswith(f"{each}\n(install one)\n")
-        assert told.count("install one") == 1
+        found = "".join(traceback.format_exception(each))
+        assert found.endswith(f"{each}\n(install one)\n")
+        assert found.count("install one") == 1
 
 
 def test_an_error_without_a_hint_ends_with_its_message() -> None:

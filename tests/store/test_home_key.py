@@ -112,8 +112,8 @@ def test_searches_on_one_machine_are_signed_without_a_word_whatever_url_names_th
         experiment.begin({name: {} for name in empty})
         assert store.keys is not None
         assert store.keys.where == str(mongod.home / "key")
-        told = look_at(store.log.documents(name), store.keys)
-        assert dict(told.by_key) == {store.keys.ids[0].hex(): 1}
+        found = look_at(store.log.documents(name), store.keys)
+        assert dict(found.by_key) == {store.keys.ids[0].hex(): 1}
     said = CliRunner().invoke(app, ["--store", mongod.uri, "verify", name]).output
     assert f"signed with key {store.keys.ids[0].hex()} (of {mongod.home / 'key'}): 1 event" in said
     own = new_key()

@@ -117,18 +117,18 @@ def test_who_waits_is_woken_by_an_append(log: EventLog) -> None:
     assert log.wait("e", known, 0.05) is False
     assert log.wait("e", ReadCursor(), 5.0) is True
     waiting = threading.Event()
-    told: list[bool] = []
+    messages: list[bool] = []
 
     def wait() -> None:
         waiting.set()
-        told.append(log.wait("e", known, 30.0))
+        messages.append(log.wait("e", known, 30.0))
 
     thread = threading.Thread(target=wait)
     thread.start()
     waiting.wait()
     log.append(trial(0))
     thread.join(GENEROUS)
-    assert told == [True]
+    assert messages == [True]
 
 
 def test_of_many_who_race_for_a_place_one_has_it(log: EventLog) -> None:
@@ -179,13 +179,13 @@ def test_who_waits_hears_of_what_was_appended_before_a_conflict(log: EventLog) -
     theirs, mine = trial(0), trial(0)
     log.append(theirs[:1])
     known = ReadCursor(last=0, open={0: 0})
-    told: list[bool] = []
-    thread = threading.Thread(target=lambda: told.append(log.wait("e", known, 20.0)))
+    messages: list[bool] = []
+    thread = threading.Thread(target=lambda: messages.append(log.wait("e", known, 20.0)))
     thread.start()
     with pytest.raises(Conflict):
         log.append([theirs[1], mine[0]])
     thread.join(GENEROUS)
-    assert told == [True]
+    assert messages == [True]
 
 
 # -- what only a real server can do ---------------------------------------------------------------------------

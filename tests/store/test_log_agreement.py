@@ -85,10 +85,10 @@ class Agreement(RuleBasedStateMachine):
             try:
                 log.append(events)
             except Conflict as conflict:
-                told: Event | None = conflict.event
+                given: Event | None = conflict.event
             else:
-                told = None
-            assert told == expected, f"{type(log).__name__} says {told}, the model {expected}"
+                given = None
+            assert given == expected, f"{type(log).__name__} says {given}, the model {expected}"
         self.real.fault = self.fake.fault = None
 
     @rule(
@@ -219,9 +219,9 @@ def test_the_server_that_rolls_back_is_the_real_one_in_all_else(mongo_store: Sto
             tid = rng.choice([None, 0, 1, 2])
             new = to_document(event("e", tid, rng.randint(1 if tid is None else 0, 25), "x")) | {"ts": Timestamp(0, 0)}
             batch.append(rng.choice(sent) if sent and rng.random() < 0.3 else new)
-        told = outcome(real, batch)
-        assert outcome(fake, batch) == told
-        outcomes.add(told[0])
+        found = outcome(real, batch)
+        assert outcome(fake, batch) == found
+        outcomes.add(found[0])
         sent += batch
         query: dict[str, Any] = rng.choice(
             [

@@ -35,10 +35,10 @@ def test_readers_find_what_is_new_by_the_index_and_sort_nothing(mongo_store: Sto
     mongo_store.log.append(unfinished)
     open_ = {tid: tid % 3 for tid in range(300, 300 + UNFINISHED)}
     for known in (ReadCursor(), ReadCursor(header=0, last=299 + UNFINISHED, open=open_)):
-        told = database["events"].find(query_beyond("e", known), sort=IN_ORDER).explain()
-        used = stages(told["queryPlanner"]["winningPlan"])
+        found = database["events"].find(query_beyond("e", known), sort=IN_ORDER).explain()
+        used = stages(found["queryPlanner"]["winningPlan"])
         assert "IXSCAN" in used
         assert not used & {"COLLSCAN", "SORT"}
-    examined = told["executionStats"]["totalDocsExamined"]
-    assert examined == told["executionStats"]["nReturned"] == 0
-    assert told["executionStats"]["totalKeysExamined"] < 10 * UNFINISHED
+    examined = found["executionStats"]["totalDocsExamined"]
+    assert examined == found["executionStats"]["nReturned"] == 0
+    assert found["executionStats"]["totalKeysExamined"] < 10 * UNFINISHED

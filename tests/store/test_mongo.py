@@ -262,12 +262,12 @@ def test_a_hole_is_the_first_place_that_is_missing(
 
 
 def woken(log: MongoLog, known: ReadCursor, append: Callable[[], None]) -> bool:
-    told: list[bool] = []
-    thread = threading.Thread(target=lambda: told.append(log.wait("e", known, 30.0)))
+    messages: list[bool] = []
+    thread = threading.Thread(target=lambda: messages.append(log.wait("e", known, 30.0)))
     thread.start()
     append()
     thread.join(GENEROUS)
-    return told == [True]
+    return messages == [True]
 
 
 def test_without_change_streams_the_log_is_asked_again_and_again() -> None:

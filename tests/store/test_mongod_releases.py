@@ -8,10 +8,10 @@ from hstore.store.mongod_releases import advice, end_of_life
 
 
 def test_a_release_past_its_end_of_life_is_named_with_what_to_do() -> None:
-    told = advice("6.0.27", dt.date(2025, 8, 1))
-    assert "MongoDB 6.0 has had no security fixes since 2025-07-31" in told
-    assert "HSTORE_MONGOD to mongod 7.0" in told
-    assert "HSTORE_URL" in told
+    message = advice("6.0.27", dt.date(2025, 8, 1))
+    assert "MongoDB 6.0 has had no security fixes since 2025-07-31" in message
+    assert "HSTORE_MONGOD to mongod 7.0" in message
+    assert "HSTORE_URL" in message
     assert "a newer mongod" in advice("8.0.1", dt.date(2040, 1, 1))
 
 

@@ -75,17 +75,17 @@ def ranked(experiment: Experiment) -> list[int]:
 
 @settings(max_examples=examples(10), deadline=None, suppress_health_check=list(HealthCheck))
 @given(
-    told=st.lists(st.tuples(ENDS, st.sampled_from([None, None, None, "void", "void no more", "requeued"])), max_size=6)
+    ends=st.lists(st.tuples(ENDS, st.sampled_from([None, None, None, "void", "void no more", "requeued"])), max_size=6)
 )
 def test_the_view_has_the_trials_that_the_fold_ranks_whatever_a_program_wrote(
-    told: list[tuple[dict[str, Any], str | None]], mongo_store: Store, database: Database[Any]
+    ends: list[tuple[dict[str, Any], str | None]], mongo_store: Store, database: Database[Any]
 ) -> None:
     experiment = begin(mongo_store, name := next(NAMES))
     after: dict[str | None, list[tuple[Any, dict[str, Any]]]] = {
         None: [], "void": [(Noted, {"void": True})], "requeued": [(Requeued, {"why": "again"})],
         "void no more": [(Noted, {"void": True}), (Noted, {"void": False})],
     }  # fmt: skip
-    for tid, (end, then) in enumerate(told):
+    for tid, (end, then) in enumerate(ends):
         begun: list[PendingEvent] = [
             (Queued, tid, {"point": {}, "params": {}}),
             (Reserved, tid, {"worker": "h:1:w", "host": "h", "attempt": 1}),

@@ -56,10 +56,10 @@ def test_after_any_history_a_rebuild_makes_the_same_documents(
         models.project(earlier, set(earlier.trials) | {None})
         models.project(experiment.state, {tid for tid in experiment.state.trials if rng.random() < 0.5} | {None})
     models.flush()
-    told = documents(database)
-    assert len(told[0]) == len(experiment.trials)
+    found = documents(database)
+    assert len(found[0]) == len(experiment.trials)
     models.rebuild(experiment.state)
-    assert plain(documents(database)) == plain(told)
+    assert plain(documents(database)) == plain(found)
 
 
 def test_an_older_state_never_replaces_a_newer_one(mongo_store: Store, database: Database[Any]) -> None:

@@ -241,8 +241,8 @@ def test_a_conflict_is_no_rewind(mongo_store: Store) -> None:
 
 def test_the_error_says_what_was_lost() -> None:
     lost = [(tid, ver) for tid in range(31, 35) for ver in range(3)] + [(40, 0), (None, 1)]
-    told = str(rewound("x", lost, left=3))
-    assert told == (
+    found = str(rewound("x", lost, left=3))
+    assert found == (
         "the store lost 14 events of 'x': trials 31 to 34, trial 40, its own chain; "
         "it was probably restored from a backup, or events were removed"
     )

@@ -91,12 +91,12 @@ def test_what_the_url_sets_goes_before_what_we_set() -> None:
 )
 def test_not_even_parts_of_a_password_that_is_not_escaped_are_shown(url: str) -> None:
     try:
-        told = parse(url).shown
+        message = parse(url).shown
     except BadUrl as error:
-        told = f"{error} {error.hint}"
-    assert "ret" not in told.replace("secrets", "")
-    assert "sec" not in told
-    assert "\n" not in told
+        message = f"{error} {error.hint}"
+    assert "ret" not in message.replace("secrets", "")
+    assert "sec" not in message
+    assert "\n" not in message
 
 
 def test_an_at_sign_among_the_options_is_no_login() -> None:

@@ -95,14 +95,14 @@ def test_threads_of_an_objective_speak_one_at_a_time_and_no_more_once_it_has_ret
 
     from hstore import Ctrl
 
-    told: list[tuple[float, int]] = []
+    messages: list[tuple[float, int]] = []
 
     def serve(_: str, step: int, value: float) -> None:
-        told.append((value, step))
+        messages.append((value, step))
 
     outcome = bench.call(objective, serve=serve, space={"x": hp.uniform("x", -5, 5), "ctrl": Ctrl})
     assert outcome.kind == "done", outcome.data
-    assert sorted(told) == [(n, step) for n in range(5) for step in range(50)]
+    assert sorted(messages) == [(n, step) for n in range(5) for step in range(50)]
     # What comes too late is not taken for something that the next trial says: `answer_nothing` would fail it.
     assert bench.call(next_one).kind == "done"
     said = {file.read_text() for file in tmp_path.glob("thread *")}

@@ -26,15 +26,15 @@ def test_an_entry_lasts_longer_step_by_step_so_that_it_never_lapses(
     monkeypatch.setattr("hstore.workers.crowd.FEW", 1)
     for n in range(7):
         mongo_store.claims.announce(f"w{n}", f"s{n}", 60.0, {})
-    told = [{"n": 0}]
+    messages = [{"n": 0}]
     presence = Presence(
-        mongo_store.claims, "s", "mine", seconds=60.0, about=lambda: told[-1], crowd=Crowd(mongo_store.claims)
+        mongo_store.claims, "s", "mine", seconds=60.0, about=lambda: messages[-1], crowd=Crowd(mongo_store.claims)
     )
     monkeypatch.setattr("hstore.workers.presence.MOST_OFTEN", 0.0)
     presence.enter()
     lasts = []
     for n in range(1, 6):
-        told.append({"n": n})
+        messages.append({"n": n})
         presence.announce()
         lasts += [each["seconds"] for each in mongo_store.claims.workers() if each["_id"] == "mine"]
     assert lasts == [120.0, 240.0, 480.0, 480.0, 480.0]

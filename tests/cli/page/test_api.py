@@ -239,8 +239,8 @@ def test_who_may_call(shared: tuple[Store, Page], name: str) -> None:
         assert (answer.status, answer.headers["www-authenticate"]) == (401, "Bearer")
         assert "Authorization: Bearer" in answer.data["hint"]
     assert page.ask("GET", "/api/v1/ask").status == 405
-    told = page.ask("TRACE", "/api/v1/trials", {"Authorization": f"Bearer {TOKEN}"})
-    assert (told.status, set(told.headers["allow"].split(", "))) == (405, {"GET", "HEAD"})
+    response = page.ask("TRACE", "/api/v1/trials", {"Authorization": f"Bearer {TOKEN}"})
+    assert (response.status, set(response.headers["allow"].split(", "))) == (405, {"GET", "HEAD"})
     with served(store, has_api=True, is_read_only=True) as reading:
         assert post(reading, "ask", experiment=name, **BEGIN).status == 403
         assert reading.get("/api/v1/experiments").status == 200
@@ -256,14 +256,14 @@ def test_the_document_and_its_page_say_what_each_call_takes(page: Page) -> None:
     assert {path.rpartition("/")[2] for path in document["paths"]} == {
         "ask", "report", "tell", "fail", "give-back", "experiments", "experiment", "trials", "trial",
     }  # fmt: skip
-    told = page.get("/api/docs").text
+    message = page.get("/api/docs").text
     for path, calls in document["paths"].items():
         for call in calls.values():
-            assert path in told
-            assert call["summary"] in told
+            assert path in message
+            assert call["summary"] in message
             assert {"200", "400", "401", "404", "409", "503"} <= set(call["responses"])
-    assert not re.search(r'(src|href)="(https?:)?//', told), "the page needs something of another server"
-    assert "style=" not in told
+    assert not re.search(r'(src|href)="(https?:)?//', message), "the page needs something of another server"
+    assert "style=" not in message
 
 
 def test_what_the_page_on_http_shows_with_curl_works(page: Page, store: Store) -> None:
@@ -277,12 +277,12 @@ def test_what_the_page_on_http_shows_with_curl_works(page: Page, store: Store) -
     script = script.replace("http://127.0.0.1:8722", f"http://{page.host}").replace("$(cat ~/.hstore-token)", TOKEN)
     ended = subprocess.run(["sh", "-e"], input=script, env=environment, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
-    told = [json.loads(line) for line in ended.stdout.splitlines() if line.startswith("{")]
-    assert told[0]["should_stop"] is False
-    assert told[1] == {"tid": 0, "counts": True}
+    answer = [json.loads(line) for line in ended.stdout.splitlines() if line.startswith("{")]
+    assert answer[0]["should_stop"] is False
+    assert answer[1] == {"tid": 0, "counts": True}
     trials = store.experiment("net").trials
     assert [trial.state for trial in trials] == ["done"]
-    assert told[-1]["trials"][0]["loss"] == trials[0].loss
+    assert answer[-1]["trials"][0]["loss"] == trials[0].loss
 
 
 def run_example(words: list[str | Path], page: Page, experiment: str) -> str:
@@ -294,10 +294,10 @@ def run_example(words: list[str | Path], page: Page, experiment: str) -> str:
     return ended.stdout
 
 
-def agree(search: Experiment, told: str, language: str) -> None:
+def agree(search: Experiment, message: str, language: str) -> None:
     assert {trial.state for trial in search.trials} <= {"done", "failed"}
     assert len(search.trials) == 16
-    assert f"best loss {search.best.loss:.6g}" in told, language
+    assert f"best loss {search.best.loss:.6g}" in message, language
     assert any(trial.is_pruned for trial in search.trials)
 
 
@@ -306,8 +306,8 @@ def test_a_client_in_node_searches_with_what_node_has_built_in(page: Page, store
     node = shutil.which("node")
     if node is None:
         pytest.skip("there is no Node here")
-    told = run_example([node, EXAMPLES / "http" / "search.mjs"], page, "from/node")
-    agree(store.experiment("from/node"), told, "node")
+    result = run_example([node, EXAMPLES / "http" / "search.mjs"], page, "from/node")
+    agree(store.experiment("from/node"), result, "node")
 
 
 @pytest.mark.long
@@ -318,5 +318,5 @@ def test_a_client_in_r_searches(page: Page, store: Store) -> None:
         pytest.skip(
             "there is no R with curl and jsonlite here: apt-get install r-base-core r-cran-curl r-cran-jsonlite"
         )
-    told = run_example([rscript, "--vanilla", EXAMPLES / "http" / "search.R"], page, "from R")
-    agree(store.experiment("from R"), told, "R")
+    result = run_example([rscript, "--vanilla", EXAMPLES / "http" / "search.R"], page, "from R")
+    agree(store.experiment("from R"), result, "R")

@@ -19,8 +19,8 @@ from hstore.store.errors import InvalidValue
 
 
 def test_another_address_than_this_machines_needs_a_token_of_ones_own(mongo_url: str) -> None:
-    told = run(mongo_url, "ui", "--host", "0.0.0.0", "--no-browser")
-    assert (told.exit_code, "--token-file" in told.output) == (2, True)
+    result = run(mongo_url, "ui", "--host", "0.0.0.0", "--no-browser")
+    assert (result.exit_code, "--token-file" in result.output) == (2, True)
 
 
 def test_a_token_that_others_can_read_or_guess_is_refused(tmp_path: Path) -> None:

@@ -45,19 +45,22 @@ def test_only_those_who_have_the_token_are_answered(page: Page, search: Experime
     assert page.ask("GET", "/static/x/page.css", {"Cookie": None}).status == 401
     assert page.ask("GET", "/api/overview", {"Cookie": None, "Authorization": "Bearer ü"}).status == 401
     assert page.ask("GET", "/api/overview", {"Cookie": None, "Authorization": f"Bearer {TOKEN}"}).status == 200
-    told = page.ask("GET", "/search", {"Cookie": None}, token=TOKEN, name=search.name)
-    assert told.status == 303
-    assert TOKEN not in told.headers["location"]
-    assert told.headers["location"].startswith("/search?name=%22%3E%3Cimg")
-    assert {"HttpOnly", "SameSite=strict", "Path=/"} <= set(told.headers["set-cookie"].split("; "))
-    assert TOKEN not in told.headers["set-cookie"]
-    assert page.ask("GET", told.headers["location"], {"Cookie": told.headers["set-cookie"].split(";")[0]}).status == 200
+    response = page.ask("GET", "/search", {"Cookie": None}, token=TOKEN, name=search.name)
+    assert response.status == 303
+    assert TOKEN not in response.headers["location"]
+    assert response.headers["location"].startswith("/search?name=%22%3E%3Cimg")
+    assert {"HttpOnly", "SameSite=strict", "Path=/"} <= set(response.headers["set-cookie"].split("; "))
+    assert TOKEN not in response.headers["set-cookie"]
+    assert (
+        page.ask("GET", response.headers["location"], {"Cookie": response.headers["set-cookie"].split(";")[0]}).status
+        == 200
+    )
 
 
 def test_an_address_with_the_token_leads_nowhere_else(page: Page) -> None:
-    told = page.ask("GET", "//evil.example/", {"Cookie": None}, token=TOKEN)
-    assert told.headers["location"].startswith("/")
-    assert not told.headers["location"].startswith(("//", "/\\"))
+    response = page.ask("GET", "//evil.example/", {"Cookie": None}, token=TOKEN)
+    assert response.headers["location"].startswith("/")
+    assert not response.headers["location"].startswith(("//", "/\\"))
 
 
 @pytest.mark.parametrize(
@@ -135,15 +138,15 @@ def test_corrections_have_a_reason_and_a_person(page: Page, search: Experiment) 
     for wrong in refused:
         assert page.act(name=name, **wrong).status == 400, wrong
     assert page.act(name=name, do="void", tid=99, **who).status == 404
-    told = page.get("/trial", name=name, tid=2).text
-    assert "the objective returned" in told
-    assert "Ada" in told
+    message = page.get("/trial", name=name, tid=2).text
+    assert "the objective returned" in message
+    assert "Ada" in message
 
 
 def test_a_search_is_forked_from_the_page(shared: tuple[Store, Page], search: Experiment) -> None:
     new = f"{search.name} again"
-    told = shared[1].act(name=search.name, do="fork", why=new, at="2")
-    assert told.data.get("name") == new, told.text
+    response = shared[1].act(name=search.name, do="fork", why=new, at="2")
+    assert response.data.get("name") == new, response.text
     assert len(shared[0].experiment(new).trials) == 2
     assert shared[1].act(name=search.name, do="fork", why=new, at="1").status == 400
     assert shared[1].act(name=search.name, do="fork", why="", at="1").status in (400, 404)
@@ -152,9 +155,9 @@ def test_a_search_is_forked_from_the_page(shared: tuple[Store, Page], search: Ex
 def test_a_read_only_page_changes_nothing(shared: tuple[Store, Page], search: Experiment) -> None:
     with served(shared[0], is_read_only=True) as page:
         assert page.act(name=search.name, do="pause").status == 403
-        told = page.get("/search", name=search.name)
-        assert "read-only" in told.text
-        assert 'id="pause"' not in told.text
+        response = page.get("/search", name=search.name)
+        assert "read-only" in response.text
+        assert 'id="pause"' not in response.text
     assert not search.refresh()
 
 
@@ -183,19 +186,19 @@ def test_an_error_in_one_search_is_told_on_its_page_and_binds_the_browser_too(
     store, page = shared
     assert store.database is not None
     store.database["events"].update_one({"exp": search.name, "tid": None, "ver": 0}, {"$set": {"data.generator": {}}})
-    told = page.get("/api/why", name=search.name, tid=2)
-    assert (told.status, "hstore" in told.data["hint"]) == (500, True)
-    assert "content-security-policy" in told.headers
+    response = page.get("/api/why", name=search.name, tid=2)
+    assert (response.status, "hstore" in response.data["hint"]) == (500, True)
+    assert "content-security-policy" in response.headers
     assert page.get("/search", name=search.name).status == 200
     monkeypatch.setattr("hstore.cli.page.site.trial_view", broken)
-    told = page.get("/trial", name=search.name, tid=0)
-    assert told.status == 500
-    assert "content-security-policy" in told.headers
-    assert "hstore check" in told.text
+    response = page.get("/trial", name=search.name, tid=0)
+    assert response.status == 500
+    assert "content-security-policy" in response.headers
+    assert "hstore check" in response.text
     store.database["events"].delete_many({"exp": search.name})
     monkeypatch.undo()
-    told = page.get("/trial", name=search.name, tid=0)
-    assert (told.status, "other searches are not affected" in told.text) == (409, True)
+    response = page.get("/trial", name=search.name, tid=0)
+    assert (response.status, "other searches are not affected" in response.text) == (409, True)
 
 
 def broken(*_: object) -> None:
@@ -223,8 +226,8 @@ def test_hostile_names_and_texts_are_text_on_every_page(page: Page, search: Expe
         ("/compare", {"name": name}),
         ("/search", {"name": SCRIPT}),
     ):
-        told = page.get(path, **query)
-        for tag, attributes in Markup(told.text).elements:
+        response = page.get(path, **query)
+        for tag, attributes in Markup(response.text).elements:
             assert tag not in ("img", "b", "style")
             assert tag != "script" or str(attributes["src"]).startswith("/static/")
             assert not any(each.startswith("on") or each == "style" for each in attributes)
@@ -232,11 +235,11 @@ def test_hostile_names_and_texts_are_text_on_every_page(page: Page, search: Expe
 
 
 def test_a_line_break_in_a_name_is_shown_as_an_escape(page: Page) -> None:
-    told = page.get("/search", name="a\r\nSet-Cookie: b\u202e")
-    assert told.status == 404
-    assert "set-cookie" not in told.headers
-    assert r"\r\nSet-Cookie: b" in told.text
-    assert "\u202e" not in told.text
+    response = page.get("/search", name="a\r\nSet-Cookie: b\u202e")
+    assert response.status == 404
+    assert "set-cookie" not in response.headers
+    assert r"\r\nSet-Cookie: b" in response.text
+    assert "\u202e" not in response.text
 
 
 def test_files_outside_the_page_are_not_served(page: Page) -> None:
@@ -248,9 +251,9 @@ def test_files_outside_the_page_are_not_served(page: Page) -> None:
 
 def test_behind_a_proxy_every_address_begins_with_its_path(shared: tuple[Store, Page]) -> None:
     with served(shared[0], root_path="/lab") as page:
-        told = page.ask("GET", "/", {"Cookie": None}, token=TOKEN)
-        assert told.headers["location"] == "/lab/"
-        assert "Path=/lab/" in told.headers["set-cookie"]
+        response = page.ask("GET", "/", {"Cookie": None}, token=TOKEN)
+        assert response.headers["location"] == "/lab/"
+        assert "Path=/lab/" in response.headers["set-cookie"]
         assert 'href="/lab/static/' in page.get("/").text
 
 
@@ -258,8 +261,8 @@ def test_an_attachment_is_a_file_and_no_page(page: Page, search: Experiment) -> 
     from hstore.engine.evaluation.attachments import ChainAttachments
 
     ChainAttachments(search, 0)[f"../{SCRIPT}\n.html"] = SCRIPT
-    told = page.get("/api/attachment", name=search.name, tid=0, attachment=f"../{SCRIPT}\n.html")
-    assert (told.status, told.text) == (200, SCRIPT)
-    assert told.headers["content-type"] == "application/octet-stream"
-    assert told.headers["content-disposition"] == 'attachment; filename="__script_alert_1___script__.html"'
+    response = page.get("/api/attachment", name=search.name, tid=0, attachment=f"../{SCRIPT}\n.html")
+    assert (response.status, response.text) == (200, SCRIPT)
+    assert response.headers["content-type"] == "application/octet-stream"
+    assert response.headers["content-disposition"] == 'attachment; filename="__script_alert_1___script__.html"'
     assert page.get("/api/attachment", name=search.name, tid=0, attachment="nix").status == 404

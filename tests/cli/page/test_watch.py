@@ -104,8 +104,8 @@ def test_documents_that_are_no_trials_break_nothing(shared: tuple[Store, Page], 
         "loss": "x",
     }
     trials.update_one({"exp": name, "tid": 2}, {"$set": wrong})
-    told = page.get("/api/trials", name=name).data
-    assert [row["tid"] for row in told["rows"]][-4:] == [3, 2, 1, 0]
+    message = page.get("/api/trials", name=name).data
+    assert [row["tid"] for row in message["rows"]][-4:] == [3, 2, 1, 0]
     assert page.get("/api/columns", name=name).data["tid"] == [0, 1, 2, 3]
     assert name in [each["name"] for each in page.get("/api/overview").data["searches"]]
     for kind in ("slice", "parallel"):
@@ -139,31 +139,31 @@ def test_a_viewer_that_is_too_far_behind_loads_everything_again(watch: SearchWat
 def test_the_table_is_sorted_and_filtered(
     shared: tuple[Store, Page], search: Experiment, asked: dict[str, str], tids: list[int]
 ) -> None:
-    told = shared[1].get("/api/trials", name=search.name, **asked).data
-    assert [row["tid"] for row in told["rows"]] == tids
-    assert told["labels"] == ["x", LABEL]
+    message = shared[1].get("/api/trials", name=search.name, **asked).data
+    assert [row["tid"] for row in message["rows"]] == tids
+    assert message["labels"] == ["x", LABEL]
 
 
 @pytest.mark.parametrize("asked", [{"sort": "$where"}, {"at": "-1"}, {"state": "$ne"}, {"text": "x<abc"}])
 def test_the_table_refuses_what_it_does_not_know(
     shared: tuple[Store, Page], search: Experiment, asked: dict[str, str]
 ) -> None:
-    told = shared[1].get("/api/trials", name=search.name, **asked)
-    assert told.status == 400
-    assert told.data["error"]
+    response = shared[1].get("/api/trials", name=search.name, **asked)
+    assert response.status == 400
+    assert response.data["error"]
 
 
 def test_void_trials_are_shown_as_such_and_are_not_the_best(shared: tuple[Store, Page], search: Experiment) -> None:
     search.append(search.compose((Noted, 2, {"void": True})))
-    told = shared[1].get("/api/trials", name=search.name, state="void").data
-    assert [(row["tid"], row["state"]) for row in told["rows"]] == [(2, "void")]
+    message = shared[1].get("/api/trials", name=search.name, state="void").data
+    assert [(row["tid"], row["state"]) for row in message["rows"]] == [(2, "void")]
     assert shared[1].get("/api/columns", name=search.name).data["head"]["best"]["tid"] == 0
 
 
 def test_who_holds_a_trial_is_shown(shared: tuple[Store, Page], search: Experiment) -> None:
     search.append(search.compose((Queued, 4, {"point": {}, "params": {}}), *held(4)))
-    told = shared[1].get("/api/workers", name=search.name).data
-    assert [(each["tid"], each["worker"]) for each in told["held"]] == [(4, f"w{SCRIPT}")]
+    message = shared[1].get("/api/workers", name=search.name).data
+    assert [(each["tid"], each["worker"]) for each in message["held"]] == [(4, f"w{SCRIPT}")]
 
 
 DRAWN = ("history", "pareto", "compare", "edf", "slice", "parallel", "contour", "timeline")
@@ -171,8 +171,8 @@ DRAWN = ("history", "pareto", "compare", "edf", "slice", "parallel", "contour", 
 
 def test_each_chart_is_drawn_or_says_why_not(shared: tuple[Store, Page], search: Experiment) -> None:
     for kind in DRAWN:
-        told = shared[1].get("/api/chart", kind=kind, name=[search.name], theme="dark").data
-        assert told.get("chart") or told["charts"], kind
+        found = shared[1].get("/api/chart", kind=kind, name=[search.name], theme="dark").data
+        assert found.get("chart") or found["charts"], kind
     for kind, why in (("importance", "at least 10"), ("curves", "ctrl.report"), ("curve", "nothing")):
         assert why in shared[1].get("/api/chart", kind=kind, name=search.name, tid=0).data["why"]
     assert shared[1].get("/api/chart", kind="edf", name=search.name, at=0).data["why"] == "no trial has a loss yet"
@@ -185,9 +185,9 @@ def test_what_no_text_holds_is_not_searched_for(shared: tuple[Store, Page], sear
 
 def test_a_search_is_shown_as_a_decision_knew_it(shared: tuple[Store, Page], search: Experiment) -> None:
     page, name = shared[1], search.name
-    told = page.get("/api/columns", name=name, at="3").data
-    assert (told["tid"], told["head"]["moment"]) == ([0, 1, 2], "decision 3")
-    assert told["head"]["best"] == {"tid": 2, "loss": 0.25}
+    found = page.get("/api/columns", name=name, at="3").data
+    assert (found["tid"], found["head"]["moment"]) == ([0, 1, 2], "decision 3")
+    assert found["head"]["best"] == {"tid": 2, "loss": 0.25}
     assert page.get("/api/columns", name=name, at="2").data["head"]["best"]["tid"] == 0
     rows = page.get("/api/trials", name=name, asof="3", sort="loss", order="up").data["rows"]
     assert [row["tid"] for row in rows] == [2, 0, 1]
@@ -202,8 +202,8 @@ def test_of_a_huge_search_the_first_decisions_are_shown(
 ) -> None:
     monkeypatch.setattr("hstore.cli.page.past.MOST_TRIALS", 3)
     page, name = shared[1], search.name
-    told = page.get("/api/columns", name=name, at="2").data
-    assert (told["tid"], told["head"]["best"]["tid"]) == ([0, 1], 0)
+    found = page.get("/api/columns", name=name, at="2").data
+    assert (found["tid"], found["head"]["best"]["tid"]) == ([0, 1], 0)
     assert [row["tid"] for row in page.get("/api/trials", name=name, asof="2").data["rows"]] == [1, 0]
     for at in ("3", "1s-ago"):
         assert "as of a decision below 3" in page.get("/api/columns", name=name, at=at).data["error"]
@@ -211,8 +211,8 @@ def test_of_a_huge_search_the_first_decisions_are_shown(
 
 def test_the_log_is_verified_and_two_searches_are_compared(shared: tuple[Store, Page], search: Experiment) -> None:
     store, page = shared
-    told = page.get("/api/verification", name=search.name).data
-    assert (told["ok"], told["decisions"], told["head"]) == (True, 4, search.seals.head.hex())
+    message = page.get("/api/verification", name=search.name).data
+    assert (message["ok"], message["decisions"], message["head"]) == (True, 4, search.seals.head.hex())
     assert page.get("/api/why", name=search.name, tid=1).data["why_no_prediction"]
     assert "gp and auto" in page.get("/api/calibration", name=search.name).data["why"]
     other = begin_search(store, f"{search.name} too", [0.5, None, 0.25, 0.125])
@@ -220,19 +220,19 @@ def test_the_log_is_verified_and_two_searches_are_compared(shared: tuple[Store, 
     assert ("best.loss", 0.25, 0.125) in [(row["name"], row["a"], row["b"]) for row in rows]
     assert store.database is not None
     store.database["events"].update_one({"exp": search.name, "tid": 2, "type": "done"}, {"$set": {"data.loss": 0.0}})
-    told = page.get("/api/verification", name=search.name).data
-    assert not told["ok"]
-    assert "trial 2" in told["findings"][0]
+    message = page.get("/api/verification", name=search.name).data
+    assert not message["ok"]
+    assert "trial 2" in message["findings"][0]
 
 
 def test_what_is_copied_draws_what_is_open(shared: tuple[Store, Page], search: Experiment) -> None:
-    told = shared[1].get("/api/snippets", name=search.name, figure=["contour", "$(rm)"]).data
-    assert "hstore.plot.contour(experiment)" in told["Python"]
-    assert "contour -o figures.png" in told["Command line"]
-    assert "rm" not in told["Command line"]
-    told = shared[1].get("/api/snippets", name=search.name, at="2").data
-    assert "--at 2" in told["Command line"]
-    assert "hstore fork" in told["Command line"]
+    message = shared[1].get("/api/snippets", name=search.name, figure=["contour", "$(rm)"]).data
+    assert "hstore.plot.contour(experiment)" in message["Python"]
+    assert "contour -o figures.png" in message["Command line"]
+    assert "rm" not in message["Command line"]
+    message = shared[1].get("/api/snippets", name=search.name, at="2").data
+    assert "--at 2" in message["Command line"]
+    assert "hstore fork" in message["Command line"]
 
 
 def test_the_list_has_what_is_known_of_each_search(shared: tuple[Store, Page], search: Experiment) -> None:

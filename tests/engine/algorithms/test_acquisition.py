@@ -15,16 +15,16 @@ SPACE = compile_space({name: hp.uniform(name, 0, 1) for name in ("x", "y")})
 
 
 def rugged(n: int, *, n_failed: int = 0) -> Surrogate:
-    told, rng = History(SPACE), np.random.default_rng(0)
+    given, rng = History(SPACE), np.random.default_rng(0)
     for tid in range(n):
         point = SPACE.sample(rng)
-        row = told.add(point)
+        row = given.add(point)
         if tid < n_failed:
-            told.observe(row, kind="fail")
+            given.observe(row, kind="fail")
         else:
-            told.observe(row, kind="ok", loss=math.sin(9 * point["x"]) + math.cos(7 * point["y"]))
+            given.observe(row, kind="ok", loss=math.sin(9 * point["x"]) + math.cos(7 * point["y"]))
     code = encoding(SPACE)
-    model = surrogate(code, code.rows(told), known(told))
+    model = surrogate(code, code.rows(given), known(given))
     assert model is not None
     return model
 

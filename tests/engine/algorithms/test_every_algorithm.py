@@ -68,7 +68,7 @@ def space(algorithm: Algorithm) -> Space:
     return compile_space(SPACES.get(algorithm.name, EVERYTHING))
 
 
-def told(space: Space, outcomes: Callable[[Point, int], tuple[str, float | None]], n: int) -> History:
+def history_of(space: Space, outcomes: Callable[[Point, int], tuple[str, float | None]], n: int) -> History:
     history = History(space)
     rng = np.random.default_rng(0)
     for tid in range(n):
@@ -111,7 +111,7 @@ SLOW = ("gp", "auto")  # these get fewer and smaller cases
 def test_a_point_is_in_the_space(algorithm: Algorithm, outcomes: Any, n: int) -> None:
     searched = space(algorithm)
     is_slow = algorithm.name in SLOW
-    history = told(searched, outcomes, min(n, 30) if is_slow else n)
+    history = history_of(searched, outcomes, min(n, 30) if is_slow else n)
     for seed in range(1 if is_slow else 3):
         searched.check(algorithm.choose(searched, history, seed=seed))
 
@@ -147,7 +147,7 @@ SETTINGS: dict[str, dict[str, Any]] = {"cmaes": {"categorical": "random"}}
 @pytest.mark.parametrize(("n", "expression"), EXTREMES.values(), ids=EXTREMES)
 def test_extreme_spaces_are_searched(algorithm: Algorithm, n: int, expression: Any) -> None:
     searched = compile_space(expression(partial(some_number, algorithm)))
-    history = told(searched, quadratic, n)
+    history = history_of(searched, quadratic, n)
     for seed in range(1 if algorithm.name in (*SLOW, "cmaes") else 2):
         try:
             point = algorithm.choose(searched, history, seed=seed, **SETTINGS.get(algorithm.name, {}))
@@ -161,7 +161,7 @@ def test_extreme_spaces_are_searched(algorithm: Algorithm, n: int, expression: A
 def test_the_seed_of_an_experiment_may_be_a_label(name: str) -> None:
     algorithm = ALGORITHMS[name]
     searched = compile_space({"x": some_number(algorithm, "x"), "seed": hp.randint("seed", 2**31 - 1)})
-    history = told(searched, quadratic, 40)
+    history = history_of(searched, quadratic, 40)
     searched.check(algorithm.choose(searched, history, seed=0, **SETTINGS.get(name, {})))
 
 
@@ -179,11 +179,11 @@ def test_it_has_a_version_and_its_settings_are_plain(algorithm: Algorithm) -> No
 
 @each_algorithm_and_arm
 def test_the_same_input_gives_the_same_point_in_the_same_order(algorithm: Algorithm) -> None:
-    first = algorithm.choose(space(algorithm), told(space(algorithm), mixed, 60), seed=5)
-    again = algorithm.choose(space(algorithm), told(space(algorithm), mixed, 60), seed=5)
+    first = algorithm.choose(space(algorithm), history_of(space(algorithm), mixed, 60), seed=5)
+    again = algorithm.choose(space(algorithm), history_of(space(algorithm), mixed, 60), seed=5)
     assert list(first.items()) == list(again.items())
     if algorithm.name not in ("grid", "qmc"):  # whose order does not depend on it
-        assert algorithm.choose(space(algorithm), told(space(algorithm), mixed, 60), seed=6) != first
+        assert algorithm.choose(space(algorithm), history_of(space(algorithm), mixed, 60), seed=6) != first
 
 
 @each_algorithm
@@ -196,14 +196,14 @@ def test_a_history_that_was_asked_on_the_way_gives_the_same_point(algorithm: Alg
         point = searched.sample(rng)
         kind, loss = mixed(point, tid)
         asked.observe(asked.add(point), kind=kind, loss=loss)
-    at_once = told(searched, mixed, 60)
+    at_once = history_of(searched, mixed, 60)
     assert algorithm.choose(searched, asked, seed=5) == algorithm.choose(searched, at_once, seed=5)
 
 
 @each_algorithm_and_arm
 def test_inputs_are_left_as_they_were(algorithm: Algorithm) -> None:
     searched = space(algorithm)
-    history = told(searched, mixed, 60)
+    history = history_of(searched, mixed, 60)
     before = history.copy()
     algorithm.choose(searched, history, seed=1)
     np.testing.assert_array_equal(history.kinds, before.kinds)
@@ -215,7 +215,7 @@ def test_inputs_are_left_as_they_were(algorithm: Algorithm) -> None:
 @each_algorithm_and_arm
 def test_no_clock_and_no_shared_generator_is_asked(algorithm: Algorithm, monkeypatch: pytest.MonkeyPatch) -> None:
     searched = space(algorithm)
-    history = told(searched, quadratic, 60)
+    history = history_of(searched, quadratic, 60)
 
     algorithm.choose(searched, history, seed=1)  # imports what it needs, which may look at the clock
     beside = set(threading.enumerate()) - {threading.current_thread()}  # of a client that another test left, for one
@@ -258,7 +258,7 @@ def test_no_clock_and_no_shared_generator_is_asked(algorithm: Algorithm, monkeyp
 @each_algorithm
 def test_it_can_be_called_in_hyperopts_shape(algorithm: Algorithm) -> None:
     searched = space(algorithm)
-    history = told(searched, quadratic, 40)
+    history = history_of(searched, quadratic, 40)
     documents = [
         {
             "tid": tid,
@@ -290,7 +290,7 @@ def test_points_are_those_on_record(algorithm: Algorithm) -> None:
     # A change of numbers is a decision: raise the version of the algorithm, run this once to put its points
     # on record, and say so in CHANGELOG.md.
     searched = space(algorithm)
-    history = told(searched, mixed, 80)
+    history = history_of(searched, mixed, 80)
     points = [
         {label: float(value).hex() for label, value in algorithm.choose(searched, history, seed=seed).items()}
         for seed in range(8)

@@ -28,8 +28,8 @@ def search(space: Space, loss: Callable[[Point], float | None], n: int) -> Histo
     history = History(space)
     for tid in range(n):
         point = gp.choose(space, history, seed=1000 + tid)
-        told = loss(point)
-        history.observe(history.add(point), kind="fail" if told is None else "ok", loss=told)
+        found = loss(point)
+        history.observe(history.add(point), kind="fail" if found is None else "ok", loss=found)
     return history
 
 

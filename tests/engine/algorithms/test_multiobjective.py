@@ -63,37 +63,37 @@ def test_the_scale_and_the_origin_of_a_loss_do_not_matter(k: int) -> None:
 
 
 def test_the_scale_of_a_constraint_does_not_matter() -> None:
-    def told(scale: float) -> Tell:
+    def scaled(scale: float) -> Tell:
         return lambda p: {"losses": on_a_grid(p, 2), "constraints": [scale * (on_a_grid(p, 3)[2] - 0.5)]}
 
-    one, other = history_of(SPACE, told(1.0), 20), history_of(SPACE, told(2.0**20), 20)
+    one, other = history_of(SPACE, scaled(1.0), 20), history_of(SPACE, scaled(2.0**20), 20)
     assert auto.choose(SPACE, one, seed=3) == auto.choose(SPACE, other, seed=3)
 
 
 @settings(max_examples=examples(40), deadline=None)
 @given(st.integers(2, 3), st.lists(st.tuples(*[st.integers(-3, 3)] * 4), min_size=1, max_size=15))
-def test_the_front_it_reads_is_of_feasible_trials_that_none_dominates(k: int, told: list[tuple[int, ...]]) -> None:
+def test_the_front_it_reads_is_of_feasible_trials_that_none_dominates(k: int, ends: list[tuple[int, ...]]) -> None:
     history = History(SPACE)
-    for *losses, constraint in told:
+    for *losses, constraint in ends:
         history.observe(
             history.add({"x": 0.5, "y": 0.5}), kind="ok", losses=[float(v) for v in losses[:k]],
             constraints=[float(constraint)],
         )  # fmt: skip
     known = several(history).known
-    feasible = [tuple(t[:k]) for t in told if t[3] <= 0]
-    assert known.valid.tolist() == [i for i, t in enumerate(told) if t[3] <= 0]
-    for i, t in enumerate(told):
+    feasible = [tuple(t[:k]) for t in ends if t[3] <= 0]
+    assert known.valid.tolist() == [i for i, t in enumerate(ends) if t[3] <= 0]
+    for i, t in enumerate(ends):
         is_front = t[3] <= 0 and not any(dominates(other, t[:k]) for other in feasible)
         assert (known.losses[i] < 0.0) == is_front
-    violations = sorted((t[3], known.losses[i]) for i, t in enumerate(told) if t[3] > 0)
+    violations = sorted((t[3], known.losses[i]) for i, t in enumerate(ends) if t[3] > 0)
     assert [loss for _, loss in violations] == sorted(loss for _, loss in violations)
     assert all(loss > known.losses[known.valid].max(initial=-1.0) for _, loss in violations)
 
 
 @settings(max_examples=examples(30), deadline=None)
 @given(st.integers(2, 3), st.lists(st.tuples(*[st.integers(-5, 5)] * 3), min_size=1, max_size=20))
-def test_nothing_dominates_the_best_by_maximin(k: int, told: list[tuple[int, ...]]) -> None:
-    vectors = np.array(told, dtype=float)[:, :k]
+def test_nothing_dominates_the_best_by_maximin(k: int, ends: list[tuple[int, ...]]) -> None:
+    vectors = np.array(ends, dtype=float)[:, :k]
     best = vectors[int(np.argmin(maximin(vectors)))]
     assert not any(dominates(tuple(vector), tuple(best)) for vector in vectors)
 
@@ -132,7 +132,7 @@ def test_whatever_trials_tell_the_point_is_in_the_space_and_the_history_untouche
 
 
 @pytest.mark.parametrize(
-    "told",
+    "result",
     [
         {"losses": [1.0, 1.0]},
         {"losses": [1.0, 2.0, 3.0], "constraints": [1.0]},
@@ -142,8 +142,8 @@ def test_whatever_trials_tell_the_point_is_in_the_space_and_the_history_untouche
         {"losses": [1.0, 2.0], "constraints": [math.inf]},
     ],
 )
-def test_trials_that_tell_nothing_apart_are_spread_out(told: dict[str, Any]) -> None:
-    points = search(SPACE, lambda _: told, 14)
+def test_trials_that_tell_nothing_apart_are_spread_out(result: dict[str, Any]) -> None:
+    points = search(SPACE, lambda _: result, 14)
     places = np.array([[point["x"], point["y"]] for point in points])
     gaps = np.abs(places[:, None] - places).max(axis=2) + np.eye(14)
     assert gaps.min() > 0.01
@@ -216,8 +216,8 @@ def test_what_is_climbed_has_the_slopes_that_it_says(k: int, monkeypatch: pytest
 
 
 def volume(points: Sequence[Point], tell: Tell, reference: Sequence[float]) -> float:
-    told = [tell(point) for point in points]
-    kept = [t["losses"] for t in told if all(c <= 0 for c in t.get("constraints", ()))]
+    results = [tell(point) for point in points]
+    kept = [t["losses"] for t in results if all(c <= 0 for c in t.get("constraints", ()))]
     return hypervolume(np.array(kept).reshape(-1, len(reference)), reference)
 
 

@@ -18,7 +18,7 @@ SPACE = compile_space(
 )
 
 
-def told(*trials: tuple[float, float | str | None], space: Space = SPACE) -> History:
+def history_of(*trials: tuple[float, float | str | None], space: Space = SPACE) -> History:
     """Return a history of trials at (x, loss); None: pending, a text: ended so."""
     history = History(space)
     for _ in range(20 - len(trials)):  # before the 20th trial nothing is repeated
@@ -53,7 +53,7 @@ def told(*trials: tuple[float, float | str | None], space: Space = SPACE) -> His
 def test_the_point_with_the_lowest_mean_is_repeated_until_it_was_evaluated_often_enough(
     trials: Sequence[Any], repeated: int | None
 ) -> None:
-    history = told(*trials)
+    history = history_of(*trials)
     found = to_repeat(SPACE, history, 3)
     assert found == (None if repeated is None else repeated + 20 - len(trials))
     history.add({"x": 0.0, "k": 0})
@@ -61,17 +61,17 @@ def test_the_point_with_the_lowest_mean_is_repeated_until_it_was_evaluated_often
 
 
 def test_a_point_that_violates_a_constraint_is_not_repeated_and_nothing_is_with_several_losses() -> None:
-    history = told((0, None), (1, None))
+    history = history_of((0, None), (1, None))
     history.observe(18, kind="ok", loss=1.0, constraints=[0.5])
     history.observe(19, kind="ok", loss=2.0, constraints=[-0.5])
     assert to_repeat(SPACE, history, 3) == 19
-    several = told((0, None))
+    several = history_of((0, None))
     several.observe(19, kind="ok", losses=[1.0, 2.0])
     assert to_repeat(SPACE, several, 3) is None
 
 
 def test_a_point_of_an_older_space_is_passed_over() -> None:
-    history = told()
+    history = history_of()
     for point, loss in (({"x": 1.0}, 0.0), ({"x": 2.0, "k": 1, "n": 2}, 1.0)):
         history.observe(history.add(point), kind="ok", loss=loss)
     made = choose_recorded(ALGORITHMS["rand"], SPACE, history, seed=0, settings={"replicates": 2})
@@ -80,7 +80,7 @@ def test_a_point_of_an_older_space_is_passed_over() -> None:
 
 @pytest.mark.parametrize("name", [name for name in ALGORITHMS if name not in ("grid", "cmaes")])
 def test_every_algorithm_repeats_and_says_so(name: str) -> None:
-    history = told((0, 2.0), (1, 1.0))
+    history = history_of((0, 2.0), (1, 1.0))
     repeats = choose_recorded(ALGORITHMS[name], SPACE, history, seed=0, settings={"replicates": 2})
     assert (repeats.points, repeats.replicate_of) == ([{"x": 1.0, "k": 0}], 19)
     assert repeats.described({"name": name}) == {"name": name, "replicate_of": 19}
@@ -94,7 +94,7 @@ def test_another_number_of_replicates_is_refused(wrong: Any) -> None:
 
 
 def test_the_mean_of_losses_near_the_largest_number_is_a_number() -> None:
-    (point,) = by_point(told((0, 1.7e308), (0, 1.7e308)))
+    (point,) = by_point(history_of((0, 1.7e308), (0, 1.7e308)))
     assert np.isfinite(point.mean)
 
 
@@ -121,7 +121,7 @@ def test_a_noisy_loss_of_a_space_without_labels_is_evaluated_all_the_same(algo: 
     history, rng = History(space), np.random.default_rng(0)
     for seed in range(20):
         made = choose_recorded(ALGORITHMS[algo], space, history, seed=seed, settings={})
-        told = rng.normal(size=losses).tolist()
-        one = {"loss": told[0]} if losses == 1 else {"losses": told}
+        values = rng.normal(size=losses).tolist()
+        one = {"loss": values[0]} if losses == 1 else {"losses": values}
         history.observe(history.add(made.points[0]), kind="ok", **one)
     assert len(history) == 20

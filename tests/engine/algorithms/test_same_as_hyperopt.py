@@ -124,12 +124,12 @@ class Compare:
         for tid, (point, expected) in enumerate(zip(mine, theirs, strict=True)):
             assert point == pytest.approx(expected, rel=1e-9, abs=0), f"trial {tid}"
 
-    def __call__(self, build: Build, name: str, told: Tell, seed: int, n: int, **settings: Any) -> None:
+    def __call__(self, build: Build, name: str, outcome_of: Tell, seed: int, n: int, **settings: Any) -> None:
         """Check that the algorithm called *name* finds hyperopt's points."""
         module = {"rand": rand, "tpe": tpe, "anneal": anneal}[name]
         self.check(
-            lambda: hyperopts(build, getattr(hyperopt, name), told, seed, n, **settings),
-            ours(build, module, told, seed, n, **settings),
+            lambda: hyperopts(build, getattr(hyperopt, name), outcome_of, seed, n, **settings),
+            ours(build, module, outcome_of, seed, n, **settings),
         )
 
 
@@ -153,7 +153,7 @@ def treacherous(point: Point, tid: int) -> Outcome:
     return outcomes.get(tid % 7, smooth(point, tid))
 
 
-def hyperopts(build: Build, module: Any, told: Tell, seed: int, n: int, **settings: Any) -> list[Point]:
+def hyperopts(build: Build, module: Any, outcome_of: Tell, seed: int, n: int, **settings: Any) -> list[Point]:
     trials = hyperopt.Trials()
 
     def point(tid: int) -> Point:
@@ -161,7 +161,7 @@ def hyperopts(build: Build, module: Any, told: Tell, seed: int, n: int, **settin
         return {label: value[0] for label, value in vals.items() if value}
 
     hyperopt.fmin(
-        lambda _: told(point(len(trials._dynamic_trials) - 1), len(trials._dynamic_trials) - 1),
+        lambda _: outcome_of(point(len(trials._dynamic_trials) - 1), len(trials._dynamic_trials) - 1),
         build(hyperopt.hp),
         algo=functools.partial(module.suggest, **settings),
         max_evals=n,
@@ -173,7 +173,7 @@ def hyperopts(build: Build, module: Any, told: Tell, seed: int, n: int, **settin
     return [point(tid) for tid in range(n)]
 
 
-def ours(build: Build, module: Any, told: Tell, seed: int, n: int, **settings: Any) -> list[Point]:
+def ours(build: Build, module: Any, outcome_of: Tell, seed: int, n: int, **settings: Any) -> list[Point]:
     space = compile_space(build(hp))
     history = History(space)
     rng = np.random.default_rng(seed)
@@ -182,7 +182,7 @@ def ours(build: Build, module: Any, told: Tell, seed: int, n: int, **settings: A
         point = module.choose(space, history, seed=int(rng.integers(2**31 - 1)), **settings)
         points.append(point)
         history.add(point)
-        result = told(point, tid)
+        result = outcome_of(point, tid)
         if isinstance(result, float):
             history.observe(tid, kind="ok", loss=result)
         else:
@@ -203,10 +203,12 @@ def test_tpe_finds_the_same_points_in_every_kind(build: Build, seed: int, assert
 
 
 @pytest.mark.parametrize("seed", SEEDS[:2])
-@pytest.mark.parametrize("told", [smooth, treacherous])
+@pytest.mark.parametrize("outcome_of", [smooth, treacherous])
 @pytest.mark.parametrize("build", [mixed, nested])
-def test_tpe_finds_the_same_points_in_larger_spaces(build: Build, told: Tell, seed: int, assert_same: Compare) -> None:
-    assert_same(build, "tpe", told, seed, 150)
+def test_tpe_finds_the_same_points_in_larger_spaces(
+    build: Build, outcome_of: Tell, seed: int, assert_same: Compare
+) -> None:
+    assert_same(build, "tpe", outcome_of, seed, 150)
 
 
 @pytest.mark.parametrize(
@@ -230,10 +232,10 @@ def test_rand_draws_the_same_points(build: Build, seed: int, assert_same: Compar
 
 
 @pytest.mark.parametrize("seed", SEEDS[:2])
-@pytest.mark.parametrize("told", [smooth, treacherous])
+@pytest.mark.parametrize("outcome_of", [smooth, treacherous])
 @pytest.mark.parametrize("build", [mixed, nested, *KINDS.values()])
-def test_anneal_finds_the_same_points(build: Build, told: Tell, seed: int, assert_same: Compare) -> None:
-    assert_same(build, "anneal", told, seed, 40)
+def test_anneal_finds_the_same_points(build: Build, outcome_of: Tell, seed: int, assert_same: Compare) -> None:
+    assert_same(build, "anneal", outcome_of, seed, 40)
 
 
 @pytest.mark.parametrize("name", ["rand", "tpe"])
@@ -303,10 +305,10 @@ def test_anneal_makes_the_same_of_any_trials(build: Build, settings: dict[str, A
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("told", [smooth, treacherous])
+@pytest.mark.parametrize("outcome_of", [smooth, treacherous])
 @pytest.mark.parametrize("build", [mixed, nested])
 def test_a_mix_asks_the_same_algorithms_and_finds_the_same_points(
-    build: Build, told: Tell, seed: int, assert_same: Compare
+    build: Build, outcome_of: Tell, seed: int, assert_same: Compare
 ) -> None:
     def parts(library: Any) -> list[tuple[float, Any]]:
         forgetful = functools.partial(library.anneal.suggest, shrink_coef=0.5)
@@ -315,8 +317,8 @@ def test_a_mix_asks_the_same_algorithms_and_finds_the_same_points(
         return [(0.1, library.rand.suggest), (0.3, inner), (0.2, library.anneal.suggest), (0.4, early)]
 
     assert_same.check(
-        lambda: hyperopts(build, hyperopt.mix, told, seed, 60, p_suggest=parts(hyperopt)),
-        ours(build, mix, told, seed, 60, p_suggest=parts(hstore)),
+        lambda: hyperopts(build, hyperopt.mix, outcome_of, seed, 60, p_suggest=parts(hyperopt)),
+        ours(build, mix, outcome_of, seed, 60, p_suggest=parts(hstore)),
     )
 
 

@@ -16,10 +16,10 @@ from hstore.store.ranked import is_feasible
 SPACE = compile_space({"x": hp.uniform("x", -1, 1)})
 
 
-def history_of(*told: tuple[float | None, Sequence[float] | None, Sequence[float] | None]) -> History:
+def history_of(*message: tuple[float | None, Sequence[float] | None, Sequence[float] | None]) -> History:
     """Return a history of ok trials, each of loss, losses and constraints."""
     history = History(SPACE)
-    for loss, losses, constraints in told:
+    for loss, losses, constraints in message:
         history.observe(
             history.add({"x": 0.0}), kind="ok", loss=loss, losses=losses, constraints=constraints
         )  # fmt: skip
@@ -61,8 +61,8 @@ CONSTRAINTS = st.sampled_from([math.nan, math.inf, -math.inf, -1.0, 0.0, 5e-324,
 
 @given(rows=st.lists(st.lists(CONSTRAINTS, min_size=2, max_size=2), min_size=1))
 def test_what_is_infeasible_by_the_log_is_never_better_than_what_is_feasible(rows: list[list[float]]) -> None:
-    told = [(-1.0 if is_feasible(row) else -9.0, None, row) for row in [*rows, [0.0, 0.0]]]
-    assert min(scalar(history_of(*told)).losses) == -1.0
+    found = [(-1.0 if is_feasible(row) else -9.0, None, row) for row in [*rows, [0.0, 0.0]]]
+    assert min(scalar(history_of(*found)).losses) == -1.0
 
 
 def test_infeasible_trials_come_after_all_feasible_ones_by_their_violation() -> None:
@@ -86,9 +86,9 @@ def test_while_nothing_is_feasible_only_the_violation_counts() -> None:
 
 
 def test_infeasible_trials_do_not_change_what_feasible_ones_are_worth() -> None:
-    told = [(None, [0.0, 1.0], [0.0]), (None, [1.0, 0.0], [-1.0]), (None, [0.9, 0.9], [0.0])]
-    alone = scalar(history_of(*told)).losses
-    beside = scalar(history_of(*told, (None, [-50.0, -50.0], [1.0]))).losses
+    found = [(None, [0.0, 1.0], [0.0]), (None, [1.0, 0.0], [-1.0]), (None, [0.9, 0.9], [0.0])]
+    alone = scalar(history_of(*found)).losses
+    beside = scalar(history_of(*found, (None, [-50.0, -50.0], [1.0]))).losses
     assert beside[:3].tolist() == alone.tolist()
     assert beside[3] > max(alone)
 
@@ -125,7 +125,7 @@ def test_what_a_history_knows_of_vectors_grows_is_copied_and_is_replaced() -> No
 
 
 def test_chebyshev_weighs_the_losses_as_the_seed_draws() -> None:
-    told = [
+    ends = [
         (None, [0.0, 20.0], None),
         (None, [1.0, 10.0], None),
         (None, [2.0, 0.0], None),
@@ -133,7 +133,7 @@ def test_chebyshev_weighs_the_losses_as_the_seed_draws() -> None:
     ]
     losses, weights = set(), []
     for seed in range(200):
-        history, within = scalarise(history_of(*told), "chebyshev", seed=seed)
+        history, within = scalarise(history_of(*ends), "chebyshev", seed=seed)
         assert 0 <= within != seed
         first, middle, last, odd = history.losses.tolist()
         assert first == pytest.approx(1.05 * (1 - last / 1.05))

@@ -55,7 +55,7 @@ def test_whoever_reported_less_at_the_same_step_never_ranks_behind() -> None:
             assert (found >= np.sort(ended)[(len(ended) - 1) // 2]).all()
 
 
-def told(*trials: tuple[Any, ...]) -> History:
+def history_of(*trials: tuple[Any, ...]) -> History:
     """Return a history of trials (x, kind, loss, and of stopped ones the step)."""
     history = History(SPACE)
     for x, kind, loss, *step in trials:
@@ -64,15 +64,17 @@ def told(*trials: tuple[Any, ...]) -> History:
 
 
 def test_only_stopped_trials_are_given_another_loss() -> None:
-    history = told((0.0, "ok", 0.5), (1.0, "pruned", 0.9, 1), (2.0, "fail", None), (3.0, "pruned", None))
+    history = history_of((0.0, "ok", 0.5), (1.0, "pruned", 0.9, 1), (2.0, "fail", None), (3.0, "pruned", None))
     assert losses_as_if_ended(history).tolist() == [0.5, 0.5, INF, INF]
     assert history.losses.tolist() == [0.5, INF, INF, INF]
-    unstopped = told((0.0, "ok", -INF), (1.0, "error", None), (2.0, "fail", 0.3), (4.0, "ok", -0.0))
+    unstopped = history_of((0.0, "ok", -INF), (1.0, "error", None), (2.0, "fail", 0.3), (4.0, "ok", -0.0))
     assert losses_as_if_ended(unstopped).tobytes() == unstopped.losses.tobytes()
 
 
 def test_gp_takes_a_stopped_trial_without_a_number_for_a_failed_one() -> None:
-    trials = known(told((0.0, "ok", 0.5), (1.0, "pruned", 0.9, 1), (2.0, "pruned", NAN, 1), (3.0, "pruned", None)))
+    trials = known(
+        history_of((0.0, "ok", 0.5), (1.0, "pruned", 0.9, 1), (2.0, "pruned", NAN, 1), (3.0, "pruned", None))
+    )
     assert (trials.with_loss.tolist(), trials.valid.tolist(), trials.failed.tolist()) == ([0, 1], [0], [2, 3])
 
 
@@ -106,5 +108,5 @@ def test_mtpe_goes_by_what_stopped_trials_reported() -> None:
 def test_stopped_trials_alone_or_among_few_others_are_searched_on(name: str, kinds: list[str]) -> None:
     for n in (1, 2, 20):
         for value in (0.5, NAN, INF, -INF, None):
-            history = told(*[(k / 5, kinds[k % len(kinds)], value, k % 3) for k in range(n)])
+            history = history_of(*[(k / 5, kinds[k % len(kinds)], value, k % 3) for k in range(n)])
             SPACE.check(ALGORITHMS[name].choose(SPACE, history, seed=n))

@@ -49,5 +49,5 @@ def test_the_program_of_the_page_runs_on_a_local_ray(mongo_url: str, tmp_path: P
     text = "\n".join(blocks).replace("/tmp/results", str(tmp_path / "results")).replace("mongodb://host/lab", mongo_url)
     program = tmp_path / "program.py"
     program.write_text(text)
-    told = [line for line in run(mongo_url, program, tmp_path) if not line.startswith(("╭", "│", "╰"))]
-    assert told[-4:] == ["0.1", "0.1 {'done': 6}", "['x']", "[0, 0]"]
+    found = [line for line in run(mongo_url, program, tmp_path) if not line.startswith(("╭", "│", "╰"))]
+    assert found[-4:] == ["0.1", "0.1 {'done': 6}", "['x']", "[0, 0]"]

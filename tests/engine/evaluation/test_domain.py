@@ -53,7 +53,7 @@ def test_a_domain_evaluates_and_reads_results_as_hyperopts_does() -> None:
         seen.append(config)
         return {"status": "ok", "loss": config["x"] ** 2, "more": 1, "attachments": {"a": b"1"}}
 
-    told = []
+    messages = []
     for library in BOTH:
         domain = library.Domain(objective, space(library), workdir="here", name="named", loss_target=0.1)
         trials, doc = inserted(library)
@@ -62,7 +62,7 @@ def test_a_domain_evaluates_and_reads_results_as_hyperopts_does() -> None:
         assert trials.trial_attachments(doc)["a"] == b"1"
         with_attachments = domain.evaluate(POINT, ctrl, attach_attachments=False)
         fn, config = domain.evaluate_async(POINT, ctrl)
-        told.append([
+        messages.append([
             whole, with_attachments, domain.evaluate_async2(fn(config), ctrl), domain.new_result(), domain.short_str(),
             domain.loss(whole), domain.loss_variance(whole), domain.true_loss(whole), domain.status(whole),
             domain.loss({}), domain.loss_variance({"loss_variance": 2.0}),
@@ -72,7 +72,7 @@ def test_a_domain_evaluates_and_reads_results_as_hyperopts_does() -> None:
         ])  # fmt: skip
         with pytest.raises(NotImplementedError):
             domain.true_loss_variance()
-    assert told[0] == told[1]
+    assert messages[0] == messages[1]
     assert seen == [{"x": 0.5, "c": {"deep": 0.25}}] * 6
 
 

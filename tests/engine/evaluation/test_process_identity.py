@@ -32,26 +32,26 @@ def other() -> Any:
 
 
 def test_a_process_is_gone_when_it_has_ended(other: Any) -> None:
-    told = eval(other.stdout.readline())
-    assert not is_dead(held_by(told), is_local=False)
+    found = eval(other.stdout.readline())
+    assert not is_dead(held_by(found), is_local=False)
     other.kill()
     other.wait()
-    assert is_dead(held_by(told), is_local=False)
+    assert is_dead(held_by(found), is_local=False)
 
 
 def test_another_process_of_its_number_is_another_process(other: Any) -> None:
-    told = eval(other.stdout.readline())
-    assert is_dead(held_by({**told, "started": told["started"] - 1}), is_local=False)
+    found = eval(other.stdout.readline())
+    assert is_dead(held_by({**found, "started": found["started"] - 1}), is_local=False)
 
 
 def test_a_process_is_still_there_after_the_clock_of_the_system_was_set(
     other: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = eval(other.stdout.readline())
+    found = eval(other.stdout.readline())
     create_time = psutil.Process.create_time
     monkeypatch.setattr(psutil.Process, "create_time", lambda process: create_time(process) + 3600)
     if sys.platform == "linux":
-        assert not is_dead(held_by(told), is_local=False)
+        assert not is_dead(held_by(found), is_local=False)
 
 
 def test_a_process_of_another_machine_is_gone_only_if_there_is_no_other_machine() -> None:

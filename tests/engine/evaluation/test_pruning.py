@@ -97,8 +97,8 @@ def test_an_objective_that_does_not_ask_or_goes_on_ends_like_any_other() -> None
         search(trials, objective, max_evals=10)
         assert trials.statuses() == ["ok"] * 10
         assert trials.experiment.state.pruned == 0
-        told = [report.tid or 0 for report in prunings(trials.experiment)]
-        assert told == sorted(set(told)) != [], "of each trial it is decided once"
+        found = [report.tid or 0 for report in prunings(trials.experiment)]
+        assert found == sorted(set(found)) != [], "of each trial it is decided once"
         assert derive_again(trials.experiment).is_same
 
 

@@ -18,8 +18,8 @@ def space() -> Space:
 
 
 def search(trials: Trials, losses: list[float], **more: Any) -> Any:
-    told = iter(losses)
-    return fmin(lambda _: {"status": "ok", "loss": next(told), **more}, SPACE, rand.suggest,
+    remaining = iter(losses)
+    return fmin(lambda _: {"status": "ok", "loss": next(remaining), **more}, SPACE, rand.suggest,
                 len(trials) + len(losses), trials=trials, rstate=0, verbose=False)  # fmt: skip
 
 

@@ -77,8 +77,8 @@ def test_empirical_improvements_are_the_same() -> None:
 @pytest.mark.covers("utils.pmin_sampled")
 def test_the_probability_to_be_the_least_is_the_same() -> None:
     for means, variances in [([0.0, 1.0, 0.5], [1.0, 1.0, 0.1]), ([0.0, 0.0], [0.0, 0.0]), ([0.0, 1.0], [0.0, 0.0])]:
-        told = np.array(means), np.array(variances)
-        np.testing.assert_allclose(utils.pmin_sampled(*told), their_utils.pmin_sampled(*told))
+        found = np.array(means), np.array(variances)
+        np.testing.assert_allclose(utils.pmin_sampled(*found), their_utils.pmin_sampled(*found))
         for make in (np.random.default_rng, np.random.RandomState):
-            ours = utils.pmin_sampled(*told, n_samples=50, rng=make(3))
-            np.testing.assert_allclose(ours, their_utils.pmin_sampled(*told, n_samples=50, rng=make(3)))
+            ours = utils.pmin_sampled(*found, n_samples=50, rng=make(3))
+            np.testing.assert_allclose(ours, their_utils.pmin_sampled(*found, n_samples=50, rng=make(3)))

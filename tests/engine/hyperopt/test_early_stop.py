@@ -19,7 +19,7 @@ with warnings.catch_warnings():
 FAILED: dict[str, Any] = {"status": "fail"}
 
 
-def told(*results: Any) -> Any:
+def trials_of(*results: Any) -> Any:
     documents = [{"result": r if isinstance(r, dict) else {"status": "ok", "loss": r}} for r in results]
     return SimpleNamespace(trials=documents)
 
@@ -29,7 +29,7 @@ def answers(rule: Any, results: list[Any]) -> list[Any]:
     kept: list[Any] = []
     said = []
     for n in range(1, len(results) + 1):
-        stop, kept = rule(told(*results[:n]), *kept)
+        stop, kept = rule(trials_of(*results[:n]), *kept)
         said.append((stop, list(kept)))
     return said
 
@@ -63,14 +63,14 @@ def test_a_loss_of_nan_is_no_progress_and_hides_none() -> None:
 
 @pytest.mark.covers("early_stop.no_progress_loss")
 def test_without_any_trial_there_is_no_progress_and_no_error() -> None:
-    assert early_stop.no_progress_loss(2)(told()) == (False, [None, 1])
-    assert early_stop.no_progress_loss(2)(told(), None, 1) == (True, [None, 2])
+    assert early_stop.no_progress_loss(2)(trials_of()) == (False, [None, 1])
+    assert early_stop.no_progress_loss(2)(trials_of(), None, 1) == (True, [None, 2])
 
 
 @pytest.mark.covers("early_stop.no_progress_loss")
 def test_a_search_on_trials_that_were_there_knows_their_best() -> None:
-    stop, kept = early_stop.no_progress_loss(2)(told(0.1, 5.0))
-    assert early_stop.no_progress_loss(2)(told(0.1, 5.0, 0.2), *kept) == (True, [0.1, 2])
+    stop, kept = early_stop.no_progress_loss(2)(trials_of(0.1, 5.0))
+    assert early_stop.no_progress_loss(2)(trials_of(0.1, 5.0, 0.2), *kept) == (True, [0.1, 2])
     assert not stop
 
 

@@ -187,11 +187,11 @@ def test_several_ids_get_the_documents_that_hyperopt_gives_them(algo: str) -> No
 @pytest.mark.covers("fmin.fmin_pass_expr_memo_ctrl", "fmin.partial")
 def test_partial_keeps_the_mark_of_objectives_that_take_expr_memo_and_ctrl() -> None:
     @hstore.fmin_pass_expr_memo_ctrl
-    def told(expr: Any, memo: Any, ctrl: Any, scale: float) -> float:
+    def scaled(expr: Any, memo: Any, ctrl: Any, scale: float) -> float:
         (value,) = memo.values()
         return float(scale * value**2)
 
-    bound = hstore.partial(told, scale=2.0)
+    bound = hstore.partial(scaled, scale=2.0)
     assert bound.fmin_pass_expr_memo_ctrl  # type: ignore[attr-defined]
     trials = Trials()
     fmin(bound, hp.uniform("x", 0, 1), max_evals=2, trials=trials, rstate=0, verbose=False)

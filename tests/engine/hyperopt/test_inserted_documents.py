@@ -101,7 +101,7 @@ def test_a_search_in_mongo_takes_documents_before_it_has_a_space(mongo_store: St
 
 @pytest.mark.covers("base.Trials.assert_valid_trial", "exceptions.InvalidTrial")
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         (lambda doc: 3, "dict-like 3"),
         (lambda doc: {}, "missing key tid"),
@@ -115,11 +115,11 @@ def test_a_search_in_mongo_takes_documents_before_it_has_a_space(mongo_store: St
         (lambda doc: {**doc, "misc": {**doc["misc"], "vals": {"x": ["a"]}}}, "not a number"),
     ],
 )
-def test_a_document_that_is_none_of_a_trial_is_refused(change: Any, told: str) -> None:
+def test_a_document_that_is_none_of_a_trial_is_refused(change: Any, message: str) -> None:
     trials = Trials()
     trials.history(Domain(square, SPACE).space)
     good = document(trials, 0, 1.0)
-    with pytest.raises(InvalidTrial, match=told):
+    with pytest.raises(InvalidTrial, match=message):
         trials.insert_trial_docs([good, change(good)])
     assert trials._dynamic_trials == []
 

@@ -139,7 +139,7 @@ def test_values_are_where_hyperopt_has_them(arrange_by_loss: bool) -> None:
     ours: dict[str, Any] = {axes.get_title(): axes for axes in plt.gcf().axes}
     assert ours["a"].get_subplotspec().get_geometry()[:2] == (2, 2)
     assert ours["a"].title.get_fontsize() == 7
-    told = {label: np.array(points(axes)) for label, axes in ours.items()}
+    found = {label: np.array(points(axes)) for label, axes in ours.items()}
     is_green = [color[0] == 0 < color[1] for color in ours["q"].collections[0].get_facecolor()]
     best = sorted(loss for loss in trials.losses() if loss is not None)[:3]
     losses = [loss for loss in trials.losses() if loss is not None or not arrange_by_loss]
@@ -152,7 +152,7 @@ def test_values_are_where_hyperopt_has_them(arrange_by_loss: bool) -> None:
         expected = np.array([point for point in points(axes) if not math.isnan(point[0])])
         if axes.get_title() == "log_n":  # it draws the logarithm
             expected[:, 1] = np.exp(expected[:, 1])
-        assert told[axes.get_title()] == pytest.approx(expected)
+        assert found[axes.get_title()] == pytest.approx(expected)
 
 
 @pytest.mark.covers("plotting.main_plot_1D_attachment")

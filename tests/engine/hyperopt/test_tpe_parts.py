@@ -117,10 +117,10 @@ def test_distributions_are_the_same() -> None:
 
 @given(st.lists(st.tuples(numbers, st.booleans()), min_size=1, max_size=40, unique_by=lambda pair: pair[0]), st.data())
 @pytest.mark.covers("tpe.ap_split_trials")
-def test_trials_are_split_alike(told: list[tuple[float, bool]], data: st.DataObject) -> None:
-    tids = range(len(told))
-    observed = [tid for tid, (_, is_active) in enumerate(told) if is_active]
-    values, losses = [10.0 * tid for tid in observed], [loss for loss, _ in told]
+def test_trials_are_split_alike(ends: list[tuple[float, bool]], data: st.DataObject) -> None:
+    tids = range(len(ends))
+    observed = [tid for tid, (_, is_active) in enumerate(ends) if is_active]
+    values, losses = [10.0 * tid for tid in observed], [loss for loss, _ in ends]
     gamma, cap = data.draw(st.floats(0.05, 2)), data.draw(st.integers(1, 25))
     ours = tpe.ap_split_trials(observed, values, list(tids), losses, gamma, cap)
     expected = theirs.ap_split_trials(observed, values, list(tids), losses, gamma, cap)

@@ -133,12 +133,12 @@ def test_the_average_best_error_has_the_same_numbers(n: int, noise: float) -> No
         }
         for loss in rng.normal(size=n)
     ]
-    told = []
+    messages = []
     for library in BOTH:
         left = iter(results)
         trials = searched(library, n, lambda _, left=left: dict(next(left)))
-        told.append(trials.average_best_error())
-    assert told[0] == told[1]
+        messages.append(trials.average_best_error())
+    assert messages[0] == messages[1]
 
 
 @pytest.mark.covers("base.Trials.average_best_error")
@@ -158,12 +158,12 @@ def test_the_average_best_error_without_losses_or_with_strange_ones() -> None:
 
 @pytest.mark.covers("base.Trials.best_trial")
 def test_the_best_is_the_first_of_the_smallest_that_is_ok() -> None:
-    told: list[Any] = [
+    ends: list[Any] = [
         {"status": "fail", "loss": -5.0}, math.nan, math.inf, 1.0, {"status": "ok", "loss": 1.0}, 2.0,
     ]  # fmt: skip
     for library in BOTH:
-        left = iter(told)
-        assert searched(library, len(told), lambda _, left=left: next(left)).best_trial["tid"] == 3
+        left = iter(ends)
+        assert searched(library, len(ends), lambda _, left=left: next(left)).best_trial["tid"] == 3
         with pytest.raises(library.base.AllTrialsFailed):
             _ = library.Trials().best_trial
 

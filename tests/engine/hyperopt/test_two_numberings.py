@@ -132,17 +132,17 @@ def test_injected_results_are_documents_whose_tids_are_returned() -> None:
     trials = Trials()
     search(trials, 3)
     trials.delete_all()
-    told: list[int] = []
+    ends: list[int] = []
 
     def objective(point: dict[str, Any], ctrl: Ctrl) -> float:
-        if not told:
-            told.extend(ctrl.inject_results([None], [{"status": "ok", "loss": 9.0}], [{"vals": {"x": [0.75]}}]))
+        if not ends:
+            ends.extend(ctrl.inject_results([None], [{"status": "ok", "loss": 9.0}], [{"vals": {"x": [0.75]}}]))
         return float(point["x"])
 
     objective.fmin_pass_ctrl = True  # type: ignore[attr-defined]
     search(trials, 3, objective)
     (injected,) = (doc for doc in trials.trials if doc["result"]["loss"] == 9.0)
-    assert told == [injected["tid"]]
+    assert ends == [injected["tid"]]
     assert injected["misc"]["from_tid"] == trials.tids[0] == 3
 
 

@@ -99,7 +99,7 @@ def has_trials(study: optuna.Study, n: int) -> bool:
 def test_of_programs_that_are_killed_every_trial_that_they_were_told_of_is_there_once(mongo_url: str) -> None:
     storage = HstoreStorage(mongo_url)
     study = optuna.create_study(storage=storage, study_name="shared")
-    told: dict[int, float] = {}
+    message: dict[int, float] = {}
     for _ in range(4):
         programs = [
             subprocess.Popen([sys.executable, "-c", UNTIL_KILLED, mongo_url], stdout=subprocess.PIPE, text=True)
@@ -111,11 +111,11 @@ def test_of_programs_that_are_killed_every_trial_that_they_were_told_of_is_there
         for program in programs:
             output, _ = program.communicate()
             for number, value in (line.split() for line in output.splitlines() if line.count(" ") == 1):
-                assert int(number) not in told
-                told[int(number)] = float(value)
+                assert int(number) not in message
+                message[int(number)] = float(value)
     trials = {trial.number: trial for trial in study.trials}
-    assert len(told) >= 40
-    assert {number: trials[number].value for number in told} == told
+    assert len(message) >= 40
+    assert {number: trials[number].value for number in message} == message
     assert sorted(trials) == list(range(len(trials)))
     assert sum(trial.state == optuna.trial.TrialState.RUNNING for trial in trials.values()) <= 16
     assert not verify(storage.store.log.documents("shared")).findings

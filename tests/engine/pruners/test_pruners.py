@@ -50,18 +50,18 @@ BEGUN: list[tuple[str, dict[str, Any]]] = [("reserved", {}), ("running", {})]
 DONE = ("done", {"status": "ok"})
 
 
-def told(step: int, value: float) -> tuple[str, dict[str, Any]]:
+def report(step: int, value: float) -> tuple[str, dict[str, Any]]:
     return "reported", {"step": step, "value": value}
 
 
 def test_what_was_seen_is_said_in_few_words() -> None:
     known = Curves()
     for tid in (0, 1, 3, 4):
-        known.take(chain(tid, *BEGUN, told(1, 0.5), DONE))
-    known.take(chain(2, *BEGUN, told(1, 0.5), told(2, 0.4)))
+        known.take(chain(tid, *BEGUN, report(1, 0.5), DONE))
+    known.take(chain(2, *BEGUN, report(1, 0.5), report(2, 0.4)))
     known.take(chain(5, *BEGUN))
-    known.take(chain(6, *BEGUN, told(1, 0.9), DONE, ("noted", {"void": True})))
-    known.take(chain(7, *BEGUN, told(1, 0.9), DONE, ("requeued", {}), *BEGUN, told(1, 0.3), DONE))
+    known.take(chain(6, *BEGUN, report(1, 0.9), DONE, ("noted", {"void": True})))
+    known.take(chain(7, *BEGUN, report(1, 0.9), DONE, ("requeued", {}), *BEGUN, report(1, 0.3), DONE))
     assert known.seen(4) == {"ended": [[0, 1], [3, 3]], "open": [[2, 4], [7, 9]]}
     assert list(known.others(4)) == [0, 1, 2, 3, 7]
     assert list(listed(known.seen(4))) == [(0, None), (1, None), (2, 4), (3, None), (7, 9)]
@@ -70,7 +70,7 @@ def test_what_was_seen_is_said_in_few_words() -> None:
 
 def test_a_hole_in_a_chain_is_waited_for() -> None:
     known = Curves()
-    whole = chain(0, *BEGUN, told(1, 0.5), told(2, 0.4), DONE)
+    whole = chain(0, *BEGUN, report(1, 0.5), report(2, 0.4), DONE)
     known.take([whole[0], whole[1], whole[3]])
     assert known.open == {0: 2}
     known.take(whole[1:])
@@ -80,13 +80,20 @@ def test_a_hole_in_a_chain_is_waited_for() -> None:
 
 
 def test_an_attempt_begins_its_curve_anew() -> None:
-    events = chain(0, *BEGUN, told(1, 0.5), ("requeued", {}), *BEGUN, told(1, 0.7), ("failed", {"final": True}))
+    events = chain(0, *BEGUN, report(1, 0.5), ("requeued", {}), *BEGUN, report(1, 0.7), ("failed", {"final": True}))
     assert [curve_of(events, until=ver).values for ver in (3, 4, 7)] == [[0.5], [], [0.7]]
     again = curve_of([*events, *((0, 9, "requeued", {}),)])
     assert again.values == [0.7], "the curve to its first end"
 
 
-HELD = [told(1, 0.5), told(2, 0.4), told(7, 0.9), DONE, ("done", {"status": "fail", "pruned": True}), ("requeued", {})]
+HELD = [
+    report(1, 0.5),
+    report(2, 0.4),
+    report(7, 0.9),
+    DONE,
+    ("done", {"status": "fail", "pruned": True}),
+    ("requeued", {}),
+]
 ENDED: list[tuple[str, dict[str, Any]]] = [("noted", {"void": True}), ("noted", {"void": False}), ("requeued", {})]
 MAY_FOLLOW = {
     "queued": [BEGUN[0]], "requeued": [BEGUN[0]], "reserved": HELD, "reported": HELD, "done": ENDED, "noted": ENDED,
@@ -105,7 +112,7 @@ def test_what_is_listed_as_seen_gives_the_same_curves_again() -> None:
             mine.append((tid, len(mine) + 1, kind, data))
             known.take(mine[-1:])
         for mine in chains.values():  # the log goes on
-            mine.append((mine[0][0], len(mine) + 1, *told(99, 0.0)))
+            mine.append((mine[0][0], len(mine) + 1, *report(99, 0.0)))
         for tid in chains:
             again = {other: curve_of(chains[other], until=ver) for other, ver in listed(known.seen(tid))}
             assert {t: (c.steps, c.values) for t, c in again.items()} == {
@@ -193,8 +200,8 @@ def test_a_plug_in_is_found_by_its_name(monkeypatch: pytest.MonkeyPatch, tmp_pat
     pruners.check_name(level)
     assert pruners.why_unknown(level.describe()) is None
     assert pruners.why_unknown({**level.describe(), "version": 1}) == "level 1, this hstore has level 2"
-    told = pruners.why_unknown({**level.describe(), "settings": {"of old": 1}})
-    assert told == "level, which does not work here: level has no setting 'of old'; it has: worse"
+    why = pruners.why_unknown({**level.describe(), "settings": {"of old": 1}})
+    assert why == "level, which does not work here: level has no setting 'of old'; it has: worse"
     with pytest.raises(InvalidValue, match="another pruner than the one given is called 'level', and replay would"):
         pruners.resolve(Pruner(name="level", version=2, due=due, decide=decide))
     with pytest.raises(InvalidValue, match=r"there are: asha, auto, hyperband, median, .*level"):

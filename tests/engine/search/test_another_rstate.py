@@ -63,8 +63,8 @@ def test_the_log_says_from_where_on_and_can_be_replayed(trials: Trials, logged: 
     assert go_on(at_once, 12, 111) == trials.vals["x"][4:]
     assert trials.vals["x"][4:8] == there
     assert is_sound(trials)
-    told = [message for message in logged.messages if "goes on with another rstate from trial 4" in message]
-    assert len(told) == isinstance(trials, MongoTrials)
+    found = [message for message in logged.messages if "goes on with another rstate from trial 4" in message]
+    assert len(found) == isinstance(trials, MongoTrials)
 
 
 def test_back_to_the_first_seed_is_another_one_too(trials: Trials) -> None:

@@ -280,7 +280,7 @@ def test_retries_are_counted_anew(store: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    ("tids", "error", "told"),
+    ("tids", "error", "message"),
     [
         ([0, 9, 11], NotFound, "no trial 9, 11"),
         ([0, 3], InvalidValue, "trial 3 is running"),
@@ -288,10 +288,10 @@ def test_retries_are_counted_anew(store: Store) -> None:
     ],
 )
 def test_nothing_is_written_if_one_trial_cannot_be_retried(
-    search: Experiment, tids: list[int], error: type[Exception], told: str
+    search: Experiment, tids: list[int], error: type[Exception], message: str
 ) -> None:
     before = search.state.events
-    with pytest.raises(error, match=told):
+    with pytest.raises(error, match=message):
         retry(search, tids)
     search.refresh()
     assert search.state.events == before

@@ -13,7 +13,7 @@ import pytest
 from tests.cli.commands import run
 
 from hstore import fmin, hp, rand
-from hstore.engine.evaluation.objective_change import change, told
+from hstore.engine.evaluation.objective_change import change, describe_change
 from hstore.engine.hyperopt.trials import Trials
 from hstore.store.events import Changed
 from hstore.store.store import Store
@@ -86,14 +86,16 @@ def test_a_search_of_hstore_0_1_is_told_of_edits_of_the_objective_alone() -> Non
     assert change(old, new, trials=4) is None
     edited = change(old, new | {"version": "b" * 16}, trials=4)
     assert edited is not None
-    assert told(edited) == "the objective changed after trial 3 (version aaaaaaaa -> bbbbbbbb)"
+    assert describe_change(edited) == "the objective changed after trial 3 (version aaaaaaaa -> bbbbbbbb)"
 
 
 def test_that_another_python_may_be_all_that_changed_is_said() -> None:
     old = {"version": "a" * 16, "python": "3.11.7"}
     edited = change(old, {"version": "b" * 16, "python": "3.12.1"}, trials=4)
     assert edited is not None
-    assert told(edited).endswith("(version aaaaaaaa -> bbbbbbbb); this may be Python alone (3.11.7 -> 3.12.1)")
+    assert describe_change(edited).endswith(
+        "(version aaaaaaaa -> bbbbbbbb); this may be Python alone (3.11.7 -> 3.12.1)"
+    )
 
 
 def test_before_the_first_trial_nothing_is_told() -> None:

@@ -19,7 +19,7 @@ LIVES = Path(__file__).with_name("lives.py")
 lives = runpy.run_path(str(LIVES), run_name="lives")
 
 
-def told(experiment: Any) -> list[Any]:
+def what_is_recorded(experiment: Any) -> list[Any]:
     """Return what must be the same however often the search was killed."""
     return [
         (t.tid, t.state, dict(t.point), t.status, None if t.loss is None or math.isnan(t.loss) else t.loss)
@@ -42,7 +42,7 @@ def live_through(url: str, plan: list[dict[str, Any]], max_queue_len: int = 1, *
 def check(url: str, max_queue_len: int = 1) -> None:
     with hstore.open(url) as store:
         search = store.experiment("lives")
-        assert told(search) == told(lives["undisturbed"](max_queue_len).experiment)
+        assert what_is_recorded(search) == what_is_recorded(lives["undisturbed"](max_queue_len).experiment)
         assert search.state.status == "finished"
         assert derive_again(search).is_same
         assert not verify(search.documents()).findings
@@ -99,7 +99,7 @@ def test_what_was_stopped_early_is_stopped_where_it_would_have_been(mongo_url: s
     with hstore.open(mongo_url) as store:
         search = store.experiment("lives")
         calm = lives["undisturbed"](pruner="asha").experiment
-        assert told(search) == told(calm)
+        assert what_is_recorded(search) == what_is_recorded(calm)
         assert 0 < search.state.pruned < len(search.trials)
         assert [t.last_report for t in search.trials] == [t.last_report for t in calm.trials]
         assert derive_again(search).is_same

@@ -44,8 +44,12 @@ def given(trials: Trials) -> list[int]:
 
 
 def test_fmin_takes_options_and_nested_values(trials: Trials) -> None:
-    told: list[dict[str, Any]] = [{"x": 1, "c": "a"}, {"x": 0.5, "c": {"deep": 0.25}}, {"x": 0.5, "c": 1, "y": 0.75}]
-    quiet(square, SPACE, max_evals=2, points_to_evaluate=told, trials=trials)
+    tried: list[dict[str, Any]] = [
+        {"x": 1, "c": "a"},
+        {"x": 0.5, "c": {"deep": 0.25}},
+        {"x": 0.5, "c": 1, "y": 0.75},
+    ]
+    quiet(square, SPACE, max_evals=2, points_to_evaluate=tried, trials=trials)
     assert [doc["params"] for doc in trials.trials[:3]] == [
         {"x": 1.0, "c": "a"}, {"x": 0.5, "c": 1, "y": 0.25}, {"x": 0.5, "c": 1, "y": 0.75},
     ]  # fmt: skip

@@ -53,8 +53,8 @@ def test_without_noise_the_best_is_recommended_and_nothing_is_repeated() -> None
     best = fmin(lambda c: c["x"] ** 2, SPACE, max_evals=20, trials=trials, rstate=0, verbose=False)
     found = trials.recommended
     assert (found.point, found.expected, found.is_noisy) == (best, trials.best_trial["result"]["loss"], False)
-    told = fmin(lambda c: c["x"] ** 2, SPACE, max_evals=20, rstate=0, verbose=False, return_recommended=True)
-    assert told == best
+    shown = fmin(lambda c: c["x"] ** 2, SPACE, max_evals=20, rstate=0, verbose=False, return_recommended=True)
+    assert shown == best
     assert len({tuple(sorted(t.point.items())) for t in trials.experiment.trials}) == 20
 
 
@@ -95,9 +95,9 @@ def test_show_and_best_print_what_is_recommended(mongo_url: str, mongo_store: St
     found = mongo_store.experiment("e").recommended
     shown = run(mongo_url, "show", "e").stdout
     assert f"recommended trial {found.tid}, expected loss {found.expected:.6g} ±" in shown
-    told = json.loads(run(mongo_url, "show", "e", "--json").stdout)["recommended"]
-    assert told == json.loads(run(mongo_url, "best", "e", "--recommended", "--json").stdout)
-    assert (told["tid"], told["point"], told["is_noisy"]) == (found.tid, dict(found.point), True)
+    answer = json.loads(run(mongo_url, "show", "e", "--json").stdout)["recommended"]
+    assert answer == json.loads(run(mongo_url, "best", "e", "--recommended", "--json").stdout)
+    assert (answer["tid"], answer["point"], answer["is_noisy"]) == (found.tid, dict(found.point), True)
     assert run(mongo_url, "best", "e", "--recommended").stdout.startswith(f"trial {found.tid}, expected loss")
     last = found.trials[-1]
     assert len(found.trials) == 1 or f"evaluates the point of trial {found.tid} again" in run(

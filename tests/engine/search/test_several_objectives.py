@@ -297,7 +297,7 @@ def test_a_scalarisation_of_a_newer_hstore_is_no_difference() -> None:
         scalarise.VERSION = scalarised
     assert report.is_same
     why = "chosen by tpe with scalarisation maximin 1, this hstore has maximin 2, chebyshev 2, modelled 2"
-    assert [told for _, told in report.skipped] == [why] * 3
+    assert [message for _, message in report.skipped] == [why] * 3
 
 
 @pytest.mark.parametrize("algo", [tpe.suggest, pytest.param("auto", marks=pytest.mark.long)], ids=["tpe", "auto"])
@@ -333,7 +333,7 @@ def test_workers_evaluate_several_losses_and_commands_show_them(mongo_url: str, 
     for listed in (run("ls"), run("status")):
         assert f"front of {len(front)}" in listed
     assert f"losses {ends[0]}, {ends[1]}" in run("ls")
-    (told,) = json.loads(run("ls", "--json"))
-    assert [each["losses"] for each in told["pareto"]] == losses
+    (message,) = json.loads(run("ls", "--json"))
+    assert [each["losses"] for each in message["pareto"]] == losses
     assert "losses " in run("show", "two", str(tid))
     assert "status=ok" in run("log", "two", str(tid))

@@ -82,8 +82,8 @@ def test_an_int_that_could_be_both_is_what_was_asked_for(ints: Ints, given: Any,
 
 
 def test_an_int_that_could_be_both_can_be_refused() -> None:
-    told = 'layers: 1 may be the option 1, or the index of the option 2 (write {"value": 1} or {"index": 1})'
-    assert why(POINT | {"layers": 1}, "ask") == told
+    found = 'layers: 1 may be the option 1, or the index of the option 2 (write {"value": 1} or {"index": 1})'
+    assert why(POINT | {"layers": 1}, "ask") == found
 
 
 def test_where_options_are_their_own_indices_there_is_nothing_to_ask() -> None:
@@ -138,7 +138,7 @@ def test_what_is_said_of_inactive_labels_counts_for_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "reported"),
     [
         ({"lr": "0.1"}, "lr='0.1' is not a number; lr takes a number from 0.000911882 to 1: loguniform(-7, 0)"),
         ({"lr": 2}, "lr=2 is out of range"),
@@ -164,8 +164,8 @@ def test_what_is_said_of_inactive_labels_counts_for_nothing() -> None:
         ({7: 1}, "7: the space has no such label"),
     ],
 )
-def test_what_is_no_point_is_named_with_what_would_be_one(given: dict[Any, Any], told: str) -> None:
-    assert told.replace("from 4 to", "from 2 to") in why(POINT | given)
+def test_what_is_no_point_is_named_with_what_would_be_one(given: dict[Any, Any], reported: str) -> None:
+    assert reported.replace("from 4 to", "from 2 to") in why(POINT | given)
 
 
 @pytest.mark.parametrize("given", [None, 3, "lr=3", [1, 2]])

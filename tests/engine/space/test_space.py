@@ -371,7 +371,7 @@ def test_probabilities_that_do_not_add_up_warn_of_what_the_last_option_gets(p: l
     ("options", "what"), [("adam", "letters of a text"), ({"adam": 1, "sgd": 2}, "keys of a dict")]
 )
 def test_options_that_were_hardly_meant_are_taken_with_a_warning(options: Any, what: str) -> None:
-    with pytest.warns(UserWarning, match=f"opt: the options are the {what}: give them as a list") as told:
+    with pytest.warns(UserWarning, match=f"opt: the options are the {what}: give them as a list") as given:
         space = compile_space(hp.choice("opt", options))
     assert space["opt"].options == tuple(options)
-    assert told[0].filename == __file__
+    assert given[0].filename == __file__

@@ -58,7 +58,7 @@ def assert_sound(store: Store, name: str) -> None:
 
 
 def test_every_job_becomes_a_trial_by_tid(mongo_store: Store, source: HyperoptStore) -> None:
-    told = imported(mongo_store, source)
+    response = imported(mongo_store, source)
     trials = mongo_store.experiment("digits").trials
     assert [trial.state for trial in trials] == ["done", "failed", "queued", "queued", "cancelled", "done"]
     assert [trial.queued.imported["tid"] for trial in trials] == [3, 5, 6, 8, 9, 11]  # type: ignore[index, union-attr]
@@ -66,7 +66,7 @@ def test_every_job_becomes_a_trial_by_tid(mongo_store: Store, source: HyperoptSt
     assert trials[0].result == {"status": "ok", "loss": 1 / 3, "epochs": 7}
     assert type(trials[0].result["epochs"]) is int
     assert (trials[1].error, trials[5].status) == ("ValueError: too large", "fail")
-    assert (told.trials, told.new, told.attachments, told.status) == (6, 6, 3, "paused")
+    assert (response.trials, response.new, response.attachments, response.status) == (6, 6, 3, "paused")
     assert_sound(mongo_store, "digits")
 
 
@@ -105,8 +105,8 @@ def test_what_is_new_in_hyperopts_store_is_added(mongo_store: Store, source: Hyp
     jobs.database["jobs"].update_one({"tid": 6}, {"$set": {"state": 2, "result": {"status": "ok", "loss": 0.25}}})
     jobs.database["jobs"].update_one({"tid": 8}, {"$set": {"state": 2, "result": {"status": "ok", "loss": 0.125}}})
     jobs.job(12, 2, {"x": 0.5, "n": 1.0})
-    told = imported(mongo_store, source)
-    assert (told.new, told.states, told.status) == (1, {"done": 5, "failed": 1, "cancelled": 1}, "finished")
+    response = imported(mongo_store, source)
+    assert (response.new, response.states, response.status) == (1, {"done": 5, "failed": 1, "cancelled": 1}, "finished")
     assert mongo_store.experiment("digits").best.tid == 6
     assert_sound(mongo_store, "digits")
 
@@ -142,8 +142,8 @@ def test_an_import_killed_at_any_event_is_finished_by_the_next(
         with pytest.raises(Interrupted):
             carry_over(memory, source, found)
     memory.log.append = append  # type: ignore[method-assign]
-    told = carry_over(memory, source, found)
-    assert (told.trials, told.states) == (6, {"done": 2, "failed": 1, "queued": 2, "cancelled": 1})
+    shown = carry_over(memory, source, found)
+    assert (shown.trials, shown.states) == (6, {"done": 2, "failed": 1, "queued": 2, "cancelled": 1})
     assert len(memory.experiment("digits").state.attachments) == 1
     assert_sound(memory, "digits")
 

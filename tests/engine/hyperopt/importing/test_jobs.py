@@ -93,13 +93,15 @@ def test_attachments_are_reported_while_it_ran_or_noted_beside_what_never_did() 
 
 
 def test_what_no_event_has_a_field_for_is_kept_beside_the_decision() -> None:
-    told: list[str] = []
-    job = read_job(document(farm=7, when={"started": object()}, result={"status": "ok", "id": ObjectId()}), told.append)
+    messages: list[str] = []
+    job = read_job(
+        document(farm=7, when={"started": object()}, result={"status": "ok", "id": ObjectId()}), messages.append
+    )
     said = drafted(job)[0][1]["imported"]
     assert said["job"]["farm"] == 7
     assert said["job"]["misc"] == {"cmd": ["domain_attachment", "FMinIter_Domain"], "workdir": None}
-    assert len(told) == 1
-    assert "started" in told[0]
+    assert len(messages) == 1
+    assert "started" in messages[0]
     assert len(drafted(job)[-1][1]["result"]["id"]) == 24
 
 
