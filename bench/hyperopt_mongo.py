@@ -60,7 +60,7 @@ def fill(url: str, size: int) -> None:
 def main(url: str, n: int, how: str, seconds: float) -> None:
     """Work with *n* processes for so many *seconds*; print when trials ended, and since when all were there.
 
-    how: "fmin" as it comes, one trial queued and a look a second; "queue" with a queue so long that nobody waits;
+    how: "fmin" as it comes, one trial queued and a look a second; "queue" with a queue so long that no worker waits;
     "filled" with no fmin at all: the queue was filled beforehand.
     """
     logging.disable()

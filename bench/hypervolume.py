@@ -1,4 +1,4 @@
-"""The hypervolume of a set of losses: how much of the space below a reference point somebody has done better than."""
+"""The hypervolume of a set of losses: how much of the space below a reference point they cover."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ PACKAGES = ("", "hp", "pyll")
 """Modules whose names all come from others and are meant to be used from there: those get rows of their own."""
 PROTOCOLS = {"__call__", "__contains__", "__getitem__", "__iter__", "__len__", "__next__"}
 OF_A_MODULE = (bool, int, float, str, tuple, list, dict, set, frozenset, functools.partial)
-"""Types of values that belong to whoever binds them, unlike a logger or what is imported from numpy."""
+"""Types of values that belong to the module that binds them, unlike a logger or what is imported from numpy."""
 CALLED = (types.FunctionType, types.MethodType, types.BuiltinFunctionType, staticmethod, classmethod)
 OF_CONSTANTS = (bool, int, float, str, tuple, list, set)
 
@@ -261,7 +261,7 @@ def parameters(name: Name) -> list[inspect.Parameter] | None:
 
 
 def differs(theirs: Name, ours: Name) -> str | None:
-    """Return in what *ours* does not take or give what *theirs* does; None if nobody could tell."""
+    """Return in what *ours* does not take or give what *theirs* does; None if no caller could see it."""
     is_called = theirs.kind in ("class", "function")
     if (is_called and not callable(ours.value)) or (theirs.kind == "class") > (ours.kind == "class"):
         return f"it is a {ours.kind}, not a {theirs.kind}"

@@ -74,7 +74,7 @@ class ReplicaFaults:
         return primary is not None
 
     def cut_off_primary(self) -> bool:
-        """Lose the primary, and with it what it accepted while nobody followed."""
+        """Lose the primary, and with it what it accepted while no secondary followed."""
         primary = self._primary()
         if primary is None or self.replicas is None:
             return False
@@ -82,7 +82,7 @@ class ReplicaFaults:
         for secondary in secondaries:
             secondary.freeze()
         with contextlib.suppress(TimeoutError, OSError, KeyError):
-            until(primary.has_uncommitted, "a write that nobody replicates", seconds=1.0)
+            until(primary.has_uncommitted, "a write that no secondary replicates", seconds=1.0)
             time.sleep(0.2)  # so that there are more of them
         primary.kill()
         for secondary in secondaries:

@@ -65,7 +65,7 @@ class World:
         self.aimed = 0
         """How many were."""
         self.keeps = False
-        """Whether the folder, with what all processes said, is to stay for whoever looks into a failure."""
+        """Whether the folder, with what all processes said, is to stay for a look into a failure."""
         self.failures: list[str] = []
         """What processes said that ended by themselves and should not have."""
         self.exp = ""
@@ -301,7 +301,7 @@ class World:
 
     def freeze_worker(self) -> bool:
         if sum(worker.is_frozen for worker in self.workers) >= len(self.workers) // 2:
-            return False  # somebody has to be there who takes back what they hold
+            return False  # a process has to be there that takes back what they hold
         if (worker := self._one_of(self.workers)) is not None:
             worker.freeze(LEASE * self.rng.uniform(1.2, 5.0))
         return worker is not None

@@ -276,7 +276,7 @@ def _key_of(store: Store) -> Iterator[Check]:
     if os.environ.get(VARIABLE) is not None:
         return
     if store.keys is None:
-        message = "events are not signed: whoever may write to the store can have workers run code"
+        message = "events are not signed: anyone who may write to the store can make workers run code"
         yield Check(check="key", level="warning", message=message, todo=HINT)
     else:
         yield Check(check="key", level="ok", message=f"{store.keys.where} signs, and only this machine has it")

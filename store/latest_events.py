@@ -14,7 +14,7 @@ MOST_KEPT = 100
 
 
 class LatestEvents:
-    """Remembers a few events of one experiment, whoever of this process read or appended them. For all threads.
+    """Remembers a few events of one experiment, whichever part of this process read or appended them. For all threads.
 
     A store that is put back to an earlier time loses what is latest. The event appended before the last one is kept as
     well: the store may have gone back between the look at what is there and the append that followed it.

@@ -320,7 +320,7 @@ class MongoLog:
         return None if found is None else found["_id"]
 
     def remove(self, exp: str) -> int:
-        """See `EventLog.remove`: from the first moment on it is in no list, and nobody reads half of it."""
+        """See `EventLog.remove`: from the first moment on it is in no list, and no reader sees half of it."""
         n = 0
         for which in ({"exp": exp, "tid": None, "ver": 0}, {"exp": exp}):
             n += self._retrying(partial(self._events.delete_many, which)).deleted_count

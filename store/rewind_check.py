@@ -172,7 +172,7 @@ class RewindCheck:
         )  # fmt: skip
 
     def _removed(self, there: EventIds) -> ExperimentRemoved | None:
-        """Return the error that says who removed the experiment; None if nobody did."""
+        """Return the error that says who removed the experiment; None if it was not removed."""
         own = self._chains.get(None)
         if not own or there.get((None, 0)) == own[0].id:
             return None

@@ -182,7 +182,7 @@ def messages(logged: Collect) -> list[str]:
 
 @pytest.fixture(autouse=True)
 def _nothing_of_the_users(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No test touches the stores of whoever runs it."""
+    """No test touches the stores of the person who runs it."""
     monkeypatch.delenv("HSTORE_URL", raising=False)
     monkeypatch.delenv("HSTORE_KEY", raising=False)
     monkeypatch.setenv("HSTORE_HOME", str(tmp_path / "home"))

@@ -1,4 +1,4 @@
-"""`hstore status` on real stores: what it says of a search at work, of its workers, and when nobody works."""
+"""`hstore status` on real stores: what it says of a search at work, of its workers, and when no worker is there."""
 
 import json
 import os

@@ -61,7 +61,7 @@ OF_THEIR_OWN = {"worker", "db"}
 SLOW = ("neural-network", "plots", "sklearn-pipeline")
 """Pages whose programs import or compute the most."""
 STORE = "mongodb://host/lab"
-"""How pages call a MongoDB that somebody has."""
+"""How pages call a MongoDB that is there already."""
 
 
 def blocks(page: Path) -> Iterator[tuple[int, str, str]]:

@@ -40,7 +40,7 @@ def die_with_parent() -> None:
 
 
 def free_ports(n: int) -> list[int]:
-    """Return *n* loopback ports that nobody uses now."""
+    """Return *n* loopback ports that are free now."""
     with contextlib.ExitStack() as stack:
         probes = [stack.enter_context(socket.socket()) for _ in range(n)]
         for probe in probes:

@@ -51,7 +51,7 @@ class RollbackCollection:
                 ) from error
 
     def lose(self, documents: Iterable[Document], reads: int) -> None:
-        """Accept *documents* on a primary that is lost, with them, after some more *reads*; nobody gets an answer."""
+        """Accept *documents* on a primary that is lost, with them, after some more *reads*; clients get no answer."""
         for document in documents:
             self._refuse_duplicate(document)
             self.uncommitted.append(copy.deepcopy(document))

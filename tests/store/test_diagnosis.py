@@ -1,4 +1,4 @@
-"""What a URL gets wrong about the servers that it names is said, instead of that nobody answers."""
+"""What a URL gets wrong about the servers that it names is said, instead of that no server answers."""
 
 import subprocess
 from pathlib import Path

@@ -50,12 +50,12 @@ def freeze(members: ReplicaSet) -> None:
 
 
 def cut_off(members: ReplicaSet) -> None:
-    """Lose a primary, and what it accepted while nobody followed it."""
+    """Lose a primary, and what it accepted while no secondary followed it."""
     primary, secondaries = members.primary(), members.secondaries
     for secondary in secondaries:
         secondary.freeze()
     try:
-        until(primary.has_uncommitted, "a write that nobody replicates", seconds=5)
+        until(primary.has_uncommitted, "a write that no secondary replicates", seconds=5)
     finally:
         primary.kill()
         for secondary in secondaries:
@@ -116,7 +116,7 @@ def test_what_an_election_takes_back_of_a_read_model_is_shown_again(replica_set:
         assert store.database is not None
         experiment = begin(store, "e", objective, 3)
         replica_set.step_down()
-        # As what nobody had replicated is rolled back; no call of ours has failed.
+        # As what was not replicated is rolled back; no call of ours has failed.
         store.database.trials.delete_one({"exp": "e", "tid": 1})
         trials = store.database.trials
         until(lambda: trials.count_documents({"exp": "e"}) == 2, "a document less")

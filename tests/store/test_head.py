@@ -57,7 +57,7 @@ def finds(log: Log, head: bytes, at: str | None = None) -> Published | None:
 
 
 def put_right(log: Log) -> Log:
-    """Compute all digests and heads again, as somebody would who can write to the store and knows hstore."""
+    """Compute all digests and heads again, as a person would who can write to the store and knows hstore."""
     chains: dict[int | None, Log] = {}
     for document in log:
         chains.setdefault(document.get("tid"), []).append(document)
@@ -149,7 +149,7 @@ def test_a_seal_of_events_that_there_are_not_is_named(tips: list[Any]) -> None:
     experiment.append(experiment.compose((Sealed, None, forged)))
     [finding] = verify(experiment.documents()).findings
     assert finding.kind in ("contradictory", "removed")
-    assert seal(experiment) is not None  # whoever reads it goes on
+    assert seal(experiment) is not None  # the next reader goes on
 
 
 def test_a_seal_commits_to_what_nothing_else_does() -> None:

@@ -74,7 +74,7 @@ def test_a_server_that_never_answers_is_unreachable_when_patience_ends() -> None
         with pytest.raises(StoreUnreachable, match="no answer from the server"):
             ask()
         assert time.monotonic() - began < 5
-    assert log.wait("e", ReadCursor(), 0.1) is True  # whoever reads next hears of it
+    assert log.wait("e", ReadCursor(), 0.1) is True  # the next reader hears of it
     log.close()
 
 

@@ -113,7 +113,7 @@ def test_what_has_no_plain_form_is_refused_with_its_path_or_replaced(value: Any,
 
 
 class Halves(collections.UserList[float]):
-    """A list of somebody's own."""
+    """A list class of the user's own."""
 
 
 class Broken(collections.UserList[float]):

@@ -1,4 +1,4 @@
-"""MongoWorker evaluates one job at a time in the process of whoever calls it."""
+"""MongoWorker evaluates one job at a time in the process that calls it."""
 
 import os
 import warnings
@@ -49,7 +49,7 @@ def test_one_job_is_evaluated_here_in_its_folder(queued: Experiment, tmp_path: P
     assert done.reserved is not None
     assert done.result is not None
     assert (done.reserved.worker, done.result["in"], os.getcwd()) == ("somewhere:1", str(tmp_path / "work"), before)
-    assert os.listdir(tmp_path / "work") == [], "nobody told anything to log"
+    assert os.listdir(tmp_path / "work") == [], "nothing was logged"
     worker.run_one(erase_created_workdir=True)
     assert (tmp_path / "work").exists(), "it was there before"
 

@@ -1,4 +1,4 @@
-"""One bad document stops nobody else: a worker of all experiments leaves the one that it cannot digest, and says so."""
+"""One bad document stops no other experiment: a worker of all leaves the one that it cannot digest, and says so."""
 
 from __future__ import annotations
 

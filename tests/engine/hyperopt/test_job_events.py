@@ -1,4 +1,4 @@
-"""What hyperopt's states mean in events, whoever says so."""
+"""What hyperopt's states mean in events, whichever program says so."""
 
 import datetime as dt
 import uuid

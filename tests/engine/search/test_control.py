@@ -1,4 +1,4 @@
-"""What people ask of a search: each request is a few events, written once, whoever else writes at the same time."""
+"""What people ask of a search: each request is a few events, written once, whatever else writes at the same time."""
 
 import threading
 from collections.abc import Callable, Iterator

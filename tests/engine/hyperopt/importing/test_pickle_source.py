@@ -1,4 +1,4 @@
-"""Pickled Trials are read without hyperopt, and nothing that somebody hid in them is run."""
+"""Pickled Trials are read without hyperopt, and nothing that is hidden in them is run."""
 
 import datetime as dt
 import os
@@ -107,11 +107,11 @@ def test_whatever_is_neither_hyperopts_nor_plain_is_named_and_not_read(
 
 
 class MyTrials(hyperopt.Trials):  # type: ignore[misc]
-    """Trials of somebody's own kind."""
+    """Trials of a kind of the user's own."""
 
 
 class MyList(list):  # type: ignore[type-arg]
-    """A container of somebody's own."""
+    """A container of the user's own."""
 
 
 def test_trials_of_somebodys_own_kind_and_what_they_hold_of_his_are_read_without_his_code(
