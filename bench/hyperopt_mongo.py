@@ -76,13 +76,13 @@ def main(url: str, n: int, how: str, seconds: float) -> None:
         filling.join()
     for worker in workers:
         worker.start()
-    message = [heard.recv() for heard, _ in ways]
+    answers = [heard.recv() for heard, _ in ways]
     for worker in workers:
         worker.join()
     if how != "filled":
         driver.terminate()
-    moments = sorted(moment for moments, _ in message for moment in moments)
-    print(json.dumps({"moments": moments, "up": max(began for _, began in message)}))
+    moments = sorted(moment for moments, _ in answers for moment in moments)
+    print(json.dumps({"moments": moments, "up": max(began for _, began in answers)}))
 
 
 if __name__ == "__main__":

@@ -65,10 +65,10 @@ def rate_of(worker: Worker, n: int, *args: Any, seconds: float) -> float:
         process.start()
     for _, way in ways:
         way.close()
-    message = [heard.recv() for heard, _ in ways]  # EOFError if one died
+    answers = [heard.recv() for heard, _ in ways]  # EOFError if one died
     for process in started:
         process.join()
-    return steady([moment for moments, _ in message for moment in moments], max(began for _, began in message))
+    return steady([moment for moments, _ in answers for moment in moments], max(began for _, began in answers))
 
 
 def _told(worker: Worker, go: Go, way: Any, args: Sequence[Any]) -> None:

@@ -46,17 +46,26 @@ def main() -> None:
         report(*ours, *files, "--only", ",".join([peer, *optimizers]), "--base", peer, *(("--at", "50") * is_slow))
 
 
-def run(given: argparse.Namespace, mode: str) -> list[Path]:
+def run(options: argparse.Namespace, mode: str) -> list[Path]:
     """Run the benchmark in as many processes as there are parts, and return the files of results."""
     folder = ROOT / "build" / "quality"
     folder.mkdir(parents=True, exist_ok=True)
-    files = [folder / f"{mode}_{part}_of_{given.parts}.json" for part in range(given.parts)]
-    command = [sys.executable, "run.py", "--tasks", "visible", "--optimizers", given.optimizers, "--only", given.only]
-    command += ["--seeds", str(given.seeds), "--workers", str(given.workers)]
+    files = [folder / f"{mode}_{part}_of_{options.parts}.json" for part in range(options.parts)]
+    command = [
+        sys.executable,
+        "run.py",
+        "--tasks",
+        "visible",
+        "--optimizers",
+        options.optimizers,
+        "--only",
+        options.only,
+    ]
+    command += ["--seeds", str(options.seeds), "--workers", str(options.workers)]
     environment = os.environ | {"PYTHONPATH": str(ROOT / "src"), "OPENBLAS_NUM_THREADS": "1"}
     running = [
         subprocess.Popen(
-            [*command, "--part", f"{part}/{given.parts}", "--out", str(file)], cwd=BENCHMARK, env=environment
+            [*command, "--part", f"{part}/{options.parts}", "--out", str(file)], cwd=BENCHMARK, env=environment
         )
         for part, file in enumerate(files)
     ]

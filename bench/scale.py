@@ -32,8 +32,8 @@ Row = tuple[str, ...]
 
 def sizes(variable: str, default: tuple[int, ...]) -> list[int]:
     """Return the sizes that the environment *variable* names."""
-    message = os.environ.get(variable)
-    return sorted({int(each) for each in message.split(",")}) if message else list(default)
+    given = os.environ.get(variable)
+    return sorted({int(each) for each in given.split(",")}) if given else list(default)
 
 
 def judged(ratio: float, goal: float, *, at_most: bool = True) -> tuple[str, str, str]:

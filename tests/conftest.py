@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import logging
 import os
 import signal
@@ -181,11 +182,14 @@ def messages(logged: Collect) -> list[str]:
 
 
 @pytest.fixture(autouse=True)
-def _nothing_of_the_users(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No test touches the stores of the person who runs it."""
+def _nothing_of_the_users(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No test touches the stores of the person who runs it; few need a folder, so none is made for the others."""
     monkeypatch.delenv("HSTORE_URL", raising=False)
     monkeypatch.delenv("HSTORE_KEY", raising=False)
-    monkeypatch.setenv("HSTORE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("HSTORE_HOME", str(tmp_path_factory.getbasetemp() / f"home-{next(_homes)}"))
+
+
+_homes = itertools.count()
 
 
 @pytest.fixture(params=["memory", "mongo"])

@@ -118,12 +118,12 @@ def test_a_summary_is_what_the_whole_log_says_whatever_has_not_reached_the_colle
     experiment.append_decided(lambda: [(Queued, 32, {"point": {"x": 1.0}, "params": {"x": 1.0}})])
     trials.delete_many({"tid": {"$gte": 25}})
     trials.insert_many(shown)
-    message = [run(mongo_url, "status", "e", *more).stdout.splitlines() for more in ((), ("--exact",))]
-    assert "trials     1 queued, 32 done" in message[0]
-    assert [line for line in message[0] if not re.match("as of|rate", line)] == [
-        line for line in message[1] if not re.match("rate", line)
+    printed = [run(mongo_url, "status", "e", *more).stdout.splitlines() for more in ((), ("--exact",))]
+    assert "trials     1 queued, 32 done" in printed[0]
+    assert [line for line in printed[0] if not re.match("as of|rate", line)] == [
+        line for line in printed[1] if not re.match("rate", line)
     ]
-    assert "as of      event " in "\n".join(message[0])
+    assert "as of      event " in "\n".join(printed[0])
     summary, exact = mongo_store.summary("e"), mongo_store.summary("e", exact=True)
     assert summary.as_of_event is not None
     assert (summary.counts, summary.ended, len(summary.trials)) == (exact.counts, exact.ended, len(exact.trials))

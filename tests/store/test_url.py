@@ -91,12 +91,12 @@ def test_what_the_url_sets_goes_before_what_we_set() -> None:
 )
 def test_not_even_parts_of_a_password_that_is_not_escaped_are_shown(url: str) -> None:
     try:
-        message = parse(url).shown
+        shown = parse(url).shown
     except BadUrl as error:
-        message = f"{error} {error.hint}"
-    assert "ret" not in message.replace("secrets", "")
-    assert "sec" not in message
-    assert "\n" not in message
+        shown = f"{error} {error.hint}"
+    assert "ret" not in shown.replace("secrets", "")
+    assert "sec" not in shown
+    assert "\n" not in shown
 
 
 def test_an_at_sign_among_the_options_is_no_login() -> None:

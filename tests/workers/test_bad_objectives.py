@@ -50,10 +50,10 @@ def test_who_cannot_load_an_objective_says_so_and_claims_nothing(
     assert search.until_finished() == {"done": 3}
     assert able.stop() == unable.stop() == 143
     assert {trial.reserved.worker for trial in search.experiment.trials if trial.reserved} == {"able"}
-    message = [line for line in unable.said.splitlines() if "skipping" in line]
-    assert len(message) == 1, unable.said
-    assert "cannot import elsewhere:f: ModuleNotFoundError: No module named 'elsewhere'" in message[0]
-    assert "PYTHONPATH" in message[0]
+    lines = [line for line in unable.said.splitlines() if "skipping" in line]
+    assert len(lines) == 1, unable.said
+    assert "cannot import elsewhere:f: ModuleNotFoundError: No module named 'elsewhere'" in lines[0]
+    assert "PYTHONPATH" in lines[0]
 
 
 def test_who_refuses_one_search_serves_the_others(

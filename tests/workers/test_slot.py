@@ -57,13 +57,13 @@ def test_several_are_claimed_at_once_and_begun_one_after_the_other(
     assert experiment.state.counts == {"done": N}
     assert [trial.loss for trial in experiment.trials] == [trial.point["x"] ** 2 for trial in experiment.trials]
     assert released(experiment) == []
-    message = order(mongo_store)
-    assert [kind for kind, _ in message[-15:]] == [
+    order_of_events = order(mongo_store)
+    assert [kind for kind, _ in order_of_events[-15:]] == [
         *["reserved", "running", "reserved", "reserved", "reserved"],
         *["done", "running", "done", "running", "done", "running", "done"],
         *["reserved", "running", "done"],  # the last one
     ]
-    begun = [tid for kind, tid in message if kind == "running"]
+    begun = [tid for kind, tid in order_of_events if kind == "running"]
     assert begun == sorted(begun)
 
 

@@ -256,14 +256,14 @@ def test_the_document_and_its_page_say_what_each_call_takes(page: Page) -> None:
     assert {path.rpartition("/")[2] for path in document["paths"]} == {
         "ask", "report", "tell", "fail", "give-back", "experiments", "experiment", "trials", "trial",
     }  # fmt: skip
-    message = page.get("/api/docs").text
+    html = page.get("/api/docs").text
     for path, calls in document["paths"].items():
         for call in calls.values():
-            assert path in message
-            assert call["summary"] in message
+            assert path in html
+            assert call["summary"] in html
             assert {"200", "400", "401", "404", "409", "503"} <= set(call["responses"])
-    assert not re.search(r'(src|href)="(https?:)?//', message), "the page needs something of another server"
-    assert "style=" not in message
+    assert not re.search(r'(src|href)="(https?:)?//', html), "the page needs something of another server"
+    assert "style=" not in html
 
 
 def test_what_the_page_on_http_shows_with_curl_works(page: Page, store: Store) -> None:

@@ -138,9 +138,9 @@ def test_corrections_have_a_reason_and_a_person(page: Page, search: Experiment) 
     for wrong in refused:
         assert page.act(name=name, **wrong).status == 400, wrong
     assert page.act(name=name, do="void", tid=99, **who).status == 404
-    message = page.get("/trial", name=name, tid=2).text
-    assert "the objective returned" in message
-    assert "Ada" in message
+    html = page.get("/trial", name=name, tid=2).text
+    assert "the objective returned" in html
+    assert "Ada" in html
 
 
 def test_a_search_is_forked_from_the_page(shared: tuple[Store, Page], search: Experiment) -> None:

@@ -104,8 +104,8 @@ def test_documents_that_are_no_trials_break_nothing(shared: tuple[Store, Page], 
         "loss": "x",
     }
     trials.update_one({"exp": name, "tid": 2}, {"$set": wrong})
-    message = page.get("/api/trials", name=name).data
-    assert [row["tid"] for row in message["rows"]][-4:] == [3, 2, 1, 0]
+    data = page.get("/api/trials", name=name).data
+    assert [row["tid"] for row in data["rows"]][-4:] == [3, 2, 1, 0]
     assert page.get("/api/columns", name=name).data["tid"] == [0, 1, 2, 3]
     assert name in [each["name"] for each in page.get("/api/overview").data["searches"]]
     for kind in ("slice", "parallel"):
@@ -139,9 +139,9 @@ def test_a_viewer_that_is_too_far_behind_loads_everything_again(watch: SearchWat
 def test_the_table_is_sorted_and_filtered(
     shared: tuple[Store, Page], search: Experiment, asked: dict[str, str], tids: list[int]
 ) -> None:
-    message = shared[1].get("/api/trials", name=search.name, **asked).data
-    assert [row["tid"] for row in message["rows"]] == tids
-    assert message["labels"] == ["x", LABEL]
+    data = shared[1].get("/api/trials", name=search.name, **asked).data
+    assert [row["tid"] for row in data["rows"]] == tids
+    assert data["labels"] == ["x", LABEL]
 
 
 @pytest.mark.parametrize("asked", [{"sort": "$where"}, {"at": "-1"}, {"state": "$ne"}, {"text": "x<abc"}])
@@ -155,15 +155,15 @@ def test_the_table_refuses_what_it_does_not_know(
 
 def test_void_trials_are_shown_as_such_and_are_not_the_best(shared: tuple[Store, Page], search: Experiment) -> None:
     search.append(search.compose((Noted, 2, {"void": True})))
-    message = shared[1].get("/api/trials", name=search.name, state="void").data
-    assert [(row["tid"], row["state"]) for row in message["rows"]] == [(2, "void")]
+    data = shared[1].get("/api/trials", name=search.name, state="void").data
+    assert [(row["tid"], row["state"]) for row in data["rows"]] == [(2, "void")]
     assert shared[1].get("/api/columns", name=search.name).data["head"]["best"]["tid"] == 0
 
 
 def test_who_holds_a_trial_is_shown(shared: tuple[Store, Page], search: Experiment) -> None:
     search.append(search.compose((Queued, 4, {"point": {}, "params": {}}), *held(4)))
-    message = shared[1].get("/api/workers", name=search.name).data
-    assert [(each["tid"], each["worker"]) for each in message["held"]] == [(4, f"w{SCRIPT}")]
+    data = shared[1].get("/api/workers", name=search.name).data
+    assert [(each["tid"], each["worker"]) for each in data["held"]] == [(4, f"w{SCRIPT}")]
 
 
 DRAWN = ("history", "pareto", "compare", "edf", "slice", "parallel", "contour", "timeline")
@@ -211,8 +211,8 @@ def test_of_a_huge_search_the_first_decisions_are_shown(
 
 def test_the_log_is_verified_and_two_searches_are_compared(shared: tuple[Store, Page], search: Experiment) -> None:
     store, page = shared
-    message = page.get("/api/verification", name=search.name).data
-    assert (message["ok"], message["decisions"], message["head"]) == (True, 4, search.seals.head.hex())
+    verified = page.get("/api/verification", name=search.name).data
+    assert (verified["ok"], verified["decisions"], verified["head"]) == (True, 4, search.seals.head.hex())
     assert page.get("/api/why", name=search.name, tid=1).data["why_no_prediction"]
     assert "gp and auto" in page.get("/api/calibration", name=search.name).data["why"]
     other = begin_search(store, f"{search.name} too", [0.5, None, 0.25, 0.125])
@@ -220,19 +220,19 @@ def test_the_log_is_verified_and_two_searches_are_compared(shared: tuple[Store, 
     assert ("best.loss", 0.25, 0.125) in [(row["name"], row["a"], row["b"]) for row in rows]
     assert store.database is not None
     store.database["events"].update_one({"exp": search.name, "tid": 2, "type": "done"}, {"$set": {"data.loss": 0.0}})
-    message = page.get("/api/verification", name=search.name).data
-    assert not message["ok"]
-    assert "trial 2" in message["findings"][0]
+    verified = page.get("/api/verification", name=search.name).data
+    assert not verified["ok"]
+    assert "trial 2" in verified["findings"][0]
 
 
 def test_what_is_copied_draws_what_is_open(shared: tuple[Store, Page], search: Experiment) -> None:
-    message = shared[1].get("/api/snippets", name=search.name, figure=["contour", "$(rm)"]).data
-    assert "hstore.plot.contour(experiment)" in message["Python"]
-    assert "contour -o figures.png" in message["Command line"]
-    assert "rm" not in message["Command line"]
-    message = shared[1].get("/api/snippets", name=search.name, at="2").data
-    assert "--at 2" in message["Command line"]
-    assert "hstore fork" in message["Command line"]
+    data = shared[1].get("/api/snippets", name=search.name, figure=["contour", "$(rm)"]).data
+    assert "hstore.plot.contour(experiment)" in data["Python"]
+    assert "contour -o figures.png" in data["Command line"]
+    assert "rm" not in data["Command line"]
+    data = shared[1].get("/api/snippets", name=search.name, at="2").data
+    assert "--at 2" in data["Command line"]
+    assert "hstore fork" in data["Command line"]
 
 
 def test_the_list_has_what_is_known_of_each_search(shared: tuple[Store, Page], search: Experiment) -> None:

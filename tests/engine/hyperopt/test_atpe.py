@@ -72,8 +72,8 @@ def test_atpe_follows_the_seed_and_takes_failed_trials_and_nan(capfd: pytest.Cap
 def test_a_search_by_atpe_is_on_record_as_one_that_replay_cannot_derive() -> None:
     trials = Trials()
     fmin(treacherous, space(), algo=atpe.suggest, max_evals=2, trials=trials, verbose=False, rstate=5)
-    message = derive_again(trials.experiment)
-    assert [why for _, why in message.skipped] == [
+    replayed = derive_again(trials.experiment)
+    assert [why for _, why in replayed.skipped] == [
         "chosen by hstore.engine.hyperopt.atpe:suggest, which is not part of this hstore"
     ] * 2
 

@@ -203,9 +203,9 @@ def test_status_and_check_say_which_ends_cannot_be_read(
     newer(database, 1, "done")
     newer(database, None, "finished")
     assert run(["--store", mongo_url, "status", "e"]) == 0
-    message = capsys.readouterr().out
-    assert "trial 1 cannot go on here: its event 3 cannot be read by this program: type 'done' version 9" in message
-    assert "the experiment cannot go on here: its event 1" in message
+    printed = capsys.readouterr().out
+    assert "trial 1 cannot go on here: its event 3 cannot be read by this program: type 'done' version 9" in printed
+    assert "the experiment cannot go on here: its event 1" in printed
     with hstore.open(mongo_url) as store:
         kinds = {(finding.kind, finding.tid) for finding in check(store, "e")}
     assert {("unreadable", 1), ("unreadable", None)} <= kinds
