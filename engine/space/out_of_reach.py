@@ -59,8 +59,10 @@ def _parts(obj: Any) -> Iterator[Any]:
         yield from (*obj.args, *obj.keywords.values())
     if not _is_array(obj):
         yield from _attributes(obj)
-    elif getattr(getattr(obj, "dtype", None), "hasobject", False):
-        yield from obj.ravel()[:MAX_ITEMS].tolist()
+    elif any(getattr(dtype, "hasobject", False) for dtype in _dtypes(obj)):
+        import numpy as np
+
+        yield from np.asarray(obj, dtype=object).ravel()[:MAX_ITEMS].tolist()
 
 
 def _attributes(obj: Any) -> Iterable[Any]:
@@ -74,6 +76,11 @@ def _attributes(obj: Any) -> Iterable[Any]:
                 yield getattr(obj, name)
             except AttributeError:  # it has no value yet
                 continue
+
+
+def _dtypes(obj: Any) -> Iterable[Any]:
+    """Return the types of what an array, a series or the columns of a frame hold."""
+    return [obj.dtype] if hasattr(obj, "dtype") else list(obj.dtypes)
 
 
 def _is_array(obj: Any) -> bool:

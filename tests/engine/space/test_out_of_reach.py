@@ -8,6 +8,7 @@ from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.svm import SVC
 
@@ -40,6 +41,7 @@ class Holder:
         Config(LR), Config(1, Config({"lr": [LR]})), Slotted(LR), SimpleNamespace(lr=LR), argparse.Namespace(lr=LR),
         {LR, 2}, frozenset({LR}), deque([LR]), Holder(LR), SVC(C=LR), functools.partial(dict, lr=LR),
         functools.partial(len, LR), np.array([LR, 1], dtype=object), MappingProxyType({"lr": LR}),
+        pd.Series([1, LR]), pd.DataFrame({"a": [1.0], "lr": [LR]}),
     ],
     ids=lambda holder: type(holder).__name__,
 )  # fmt: skip
