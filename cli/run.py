@@ -95,6 +95,8 @@ def run(
     line = CommandLine(command)
     if not line.ranges:
         raise click.UsageError("the command has no range to search, such as '{lr:log(1e-5, 1)}'")
+    if line.is_one_word_of_many():
+        raise click.UsageError("the whole command is one word: leave out the quotes around it, or begin it with sh -c")
     if (program := line.missing_program()) is not None:
         raise click.UsageError(f"{program!r} cannot be run here: check its name, and that it is executable")
     source = LossSource.of(loss)

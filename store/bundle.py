@@ -167,6 +167,10 @@ def open_bundle(file: Path | IO[bytes], *, keys: Keys | None = None) -> tuple[St
         manifest = json.loads(archive.read("manifest.json"))
         for _ in _events_in(archive):
             pass  # that all of them can be read is known then
+    except FileNotFoundError:
+        raise InvalidValue(
+            f"there is no file {_shown(file)}", hint="`hstore export EXP -o FILE.hstore` makes one"
+        ) from None
     except _CANNOT_READ as error:
         raise InvalidValue(f"{_shown(file)} is no file of `hstore export -o`: {error}") from None
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT or manifest.get("version") != VERSION:

@@ -195,17 +195,24 @@ def free_port(port: int) -> int:
 
 
 def _cause(log: str) -> str:
-    """Return the message of the last error in a log of mongod, or its last line."""
+    """Return the message of the first error in a log of mongod, or its last line."""
     cause, rank = "it logged nothing", 0
     for line in log.splitlines():
         try:
             entry = json.loads(line)
-            error = entry.get("attr", {}).get("error") or {}
-            message = f"{entry['msg']}: {error.get('errmsg', error) if isinstance(error, dict) else error}"
-            # A failed assertion is only the consequence of what was logged before.
-            severity = 3 if entry["s"] in "EF" and entry["c"] != "ASSERT" else 1
+            message = f"{entry['msg']}: {_detail(entry.get('attr') or {})}"
+            # A failed assertion, a signal and a stack trace are only consequences of what was logged before.
+            severity = 3 if entry["s"] in "EF" and entry["c"] not in ("ASSERT", "CONTROL") else 1
         except (ValueError, KeyError, TypeError, AttributeError):
             message, severity = line, 2  # from the linker, or from the supervisor
-        if severity >= rank:
-            cause, rank = message.strip(" :{}"), severity
+        if severity >= rank and rank < 3:
+            cause, rank = " ".join(message.strip(" :{}").split()), severity
     return cause
+
+
+def _detail(attributes: dict[str, Any]) -> object:
+    """Return what an entry of the log says beside its message, in mongod's words or in those of its storage engine."""
+    error, engine = attributes.get("error") or {}, attributes.get("message")
+    if isinstance(engine, dict):
+        return f"{engine.get('error_str', error)} ({engine.get('msg')})"
+    return error.get("errmsg", error) if isinstance(error, dict) else error

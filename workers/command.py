@@ -56,6 +56,10 @@ class CommandLine:
         files = [Path(word) for word in self.words if Path(word).suffix.lower() in PROGRAMS]
         return [file for file in files if file.is_file()]
 
+    def is_one_word_of_many(self) -> bool:
+        """Whether the command was quoted as a whole, so that no program of that name could be found."""
+        return len(self.words) == 1 and " " in PLACEHOLDER.sub("", self.words[0]).strip()
+
     def missing_program(self) -> str | None:
         """Return the program if there is none of that name; None if there is, or if values are part of its name."""
         program = self.words[0]

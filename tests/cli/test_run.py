@@ -50,6 +50,8 @@ def test_the_best_command_is_printed_as_it_can_be_typed_and_one_that_cannot_be_r
     assert done.stdout.splitlines()[1] == f"sh -c 'echo $0' {x}"
     missing = run(mongo_url, "run", "typo", "-n", "50", "--", "no-such-program", "{x:float(0, 1)}")
     assert (missing.exit_code, "'no-such-program' cannot be run here" in missing.output) == (2, True)
+    quoted = run(mongo_url, "run", "typo", "-n", "50", "--", "./train.sh --lr {x:float(0, 1)}")
+    assert (quoted.exit_code, "leave out the quotes around it" in quoted.output) == (2, True)
     assert mongo_store.experiments() == ["net"]
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -21,6 +22,7 @@ from tests.waiting import GENEROUS, until
 
 from hstore.store.errors import NoMongod, StoreUnreachable
 from hstore.store.server import EmbeddedServer, ensure_server, find_mongod
+from hstore.store.server_process import _cause
 from hstore.store.supervisor import SHORT_LIFE
 
 home = pytest.fixture(empty_home)
@@ -239,6 +241,18 @@ def test_a_mongod_that_may_open_too_few_files_says_so(home: Path) -> None:
         [sys.executable, "-c", code, str(home)], capture_output=True, text=True, timeout=GENEROUS, check=False
     )
     assert "it may open only 28 files, which is too few; raise the limit with `ulimit -n`" in ended.stderr
+
+
+def test_a_storage_engine_that_gives_up_is_quoted_and_no_stack_trace() -> None:
+    engine = {"msg": "handle-open: open", "error_str": "Too many open files"}
+    entries = [
+        {"s": "E", "c": "WT", "msg": "WiredTiger error message", "attr": {"error": 24, "message": engine}},
+        {"s": "F", "c": "ASSERT", "msg": "\n\n***aborting after fassert() failure\n\n"},
+        {"s": "F", "c": "CONTROL", "msg": "Writing fatal message", "attr": {"message": "Got signal: 6 (Aborted).\n"}},
+        {"s": "E", "c": "CONTROL", "msg": "Error collecting stack trace", "attr": {"error": "unw()\nunw()\n"}},
+    ]
+    cause = _cause("\n".join(map(json.dumps, entries)))
+    assert cause == "WiredTiger error message: Too many open files (handle-open: open)"
 
 
 def test_a_mongod_that_dies_says_why(home: Path) -> None:
