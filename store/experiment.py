@@ -22,6 +22,7 @@ from hstore.store.set_aside import quarantine_of, unreadable_ends
 from hstore.store.signed_chains import note_of_all
 from hstore.store.table_kinds import TableKind
 from hstore.store.tables import table_of, to_pandas
+from hstore.store.trial_actions import handed_out
 from hstore.store.values import check_name
 
 if TYPE_CHECKING:
@@ -58,12 +59,13 @@ class Experiment(FoldedLog, Housekept):
     @property
     def trials(self) -> list[Trial]:
         """All trials by tid."""
-        return [self.state.trials[tid] for tid in sorted(self.state.trials)]
+        trials, itself = self.state.trials, self._itself
+        return [handed_out(trials[tid], itself) for tid in sorted(trials)]
 
     @property
     def best(self) -> Trial:
         """The trial with the smallest loss; raises `AllTrialsFailed` if no trial has one."""
-        return self.state.require_best()
+        return handed_out(self.state.require_best(), self._itself)
 
     @property
     def recommended(self) -> Recommendation:
@@ -78,7 +80,7 @@ class Experiment(FoldedLog, Housekept):
     @property
     def pareto(self) -> list[Trial]:
         """The Pareto front, by tid, of a search with several losses."""
-        return self.state.pareto
+        return [handed_out(trial, self._itself) for trial in self.state.pareto]
 
     def to_pandas(self, kind: TableKind = "trials") -> pd.DataFrame:
         """Return a frame with one row a trial, event or report; needs pandas (`pip install 'hstore[pandas]'`).
@@ -127,7 +129,10 @@ class Experiment(FoldedLog, Housekept):
     def trial(self, tid: int) -> Trial:
         """Return trial *tid*; raises `NotFound`. See `Store.trial` to read no other one."""
         self.chain(tid)
-        return self.state.trials[tid]
+        return handed_out(self.state.trials[tid], self._itself)
+
+    def _itself(self) -> Experiment:
+        return self
 
     def compose(self, *pending: PendingEvent) -> list[Event]:
         """Return the events of *pending*, each put at the end of its chain (one builds on those before it).

@@ -30,6 +30,7 @@ from hstore.store.frozen_makers import maker
 from hstore.store.html import trial_html
 from hstore.store.ranked import is_feasible, why_unranked
 from hstore.store.terminal_text import printable
+from hstore.store.trial_actions import TrialActions
 
 TrialState: TypeAlias = Literal["queued", "reserved", "running", "done", "failed", "cancelled"]
 HELD: frozenset[str] = frozenset({"reserved", "running"})
@@ -54,7 +55,7 @@ FOLLOWS: Mapping[str, frozenset[str]] = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Trial:
+class Trial(TrialActions):
     """One point and what became of it: the events that still matter, and what follows from them."""
 
     tid: TrialNumber

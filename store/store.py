@@ -9,6 +9,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ from hstore.store.removal import Progress, Removed, remove
 from hstore.store.snapshots import MemorySnapshots, Snapshots
 from hstore.store.tables import experiments_table, to_pandas
 from hstore.store.tombstones import MemoryRemovals, Removals, latest_removal
+from hstore.store.trial_actions import handed_out
 from hstore.store.values import INT64, check_name
 
 if TYPE_CHECKING:
@@ -192,7 +194,7 @@ class Store:
 
     def trial(self, name: str, tid: int) -> Trial:
         """Return trial *tid* of experiment *name*; no other one is read. Raises `NotFound`."""
-        return self.experiment(name, only=[tid]).trial(tid)
+        return handed_out(self.experiment(name, only=[tid]).trial(tid), partial(self.experiment, name))
 
     def summary(self, name: str, *, exact: bool = False) -> ExperimentSummary:
         """Return what experiment *name* is now; raises `NotFound`.
