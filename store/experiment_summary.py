@@ -111,7 +111,7 @@ class ExperimentSummary:
         Only what the algorithm and the trials that were read say is a sign, so that a search without noise is not read
         as a whole for it; nor is one of more than `MOST_READ` trials.
         """
-        from hstore.engine.search.recommendation import is_declared_noisy
+        from hstore.engine.search.declared_noise import is_declared_noisy
 
         state = self.experiment.state
         if self.best is None or not is_declared_noisy(state.algorithm, (trial for _, trial in state.kept_trials())):

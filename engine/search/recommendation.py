@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +11,12 @@ import numpy as np
 
 from hstore.engine.algorithms.history import History
 from hstore.engine.algorithms.lowest_expected import recommended
-from hstore.engine.plain_numbers import as_real
+from hstore.engine.search.declared_noise import declared_variance
 from hstore.engine.space import Space
 from hstore.engine.space.space import seen_space
 
 if TYPE_CHECKING:
     from hstore.store.experiment import Experiment
-    from hstore.store.fold import Trial
 
 _NOTHING: tuple[Sequence[int], float, float, float] = (), 0.0, 0.0, 0.0
 
@@ -63,16 +62,6 @@ def recommendation(experiment: Experiment) -> Recommendation:
     )  # fmt: skip
 
 
-def is_declared_noisy(algorithm: Mapping[str, Any], trials: Iterable[Trial]) -> bool:
-    """Return whether *algorithm*, as a log has it, repeats points, or one of *trials* says that losses are noisy."""
-    settings = algorithm.get("settings")
-    replicates = settings.get("replicates", 1) if isinstance(settings, Mapping) else 1
-    return (isinstance(replicates, int) and replicates > 1) or any(
-        _variance(trial) > 0.0 or "replicate_of" in ((trial.queued and trial.queued.algorithm) or {})
-        for trial in trials
-    )
-
-
 def _of_ranked(experiment: Experiment) -> tuple[Sequence[int], float, float, float]:
     """Return what `recommended` does of the trials that are ranked and have a finite loss."""
     trials = experiment.trials
@@ -84,13 +73,7 @@ def _of_ranked(experiment: Experiment) -> tuple[Sequence[int], float, float, flo
         history.add(space.usable(trial.point))
         is_ranked = trial.loss is not None and math.isfinite(trial.loss) and not trial.why_unranked
         history.observe(row, kind="ok", loss=trial.loss) if is_ranked else history.observe(row, kind="void")
-        variances[row] = _variance(trial) if is_ranked else math.nan
+        variances[row] = declared_variance(trial) if is_ranked else math.nan
         numbers.append(trial.tid)
     found = recommended(space, history, variances)
     return _NOTHING if found is None else ([numbers[row] for row in found.tids], *found[1:])
-
-
-def _variance(trial: Trial) -> float:
-    """Return the variance that the objective reported of its loss; nan without one."""
-    variance = as_real((trial.result or {}).get("loss_variance"))
-    return math.nan if variance is None else float(variance)

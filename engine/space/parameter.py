@@ -141,8 +141,8 @@ class Parameter:
             low, high = portable.exp(low) * (1 - 1e-9), portable.exp(high) * (1 + 1e-9)
         return (low, high) if q is None else (round(low / q) * q, round(high / q) * q)
 
-    def describe(self) -> str:
-        """Return it as a person would write it, such as uniform(0, 1)."""
+    def describe(self, *, exactly: bool = False) -> str:
+        """Return it as a person would write it, such as uniform(0, 1); *exactly*: two that differ read differently."""
         if self.options is not None:
             options = [f"{x!r:.60}" if isinstance(x, str) else f"{x!s:.60}" for x in self.options]
             if self.p is not None:
@@ -154,7 +154,12 @@ class Parameter:
                 return f"int({_short(low)}, {_short(high)})"
             if self.kind == "quniform":
                 return f"float({_short(low)}, {_short(high)}, step={_short(self.q)})"
-        if self.kind == "loguniform" and (ends := [_logarithm_of(x) for x in (self.low, self.high)]) and all(ends):
+        if (
+            self.kind == "loguniform"
+            and not exactly
+            and (ends := [_logarithm_of(x) for x in (self.low, self.high)])
+            and all(ends)
+        ):
             return f"log({', '.join(map(str, ends))})"
         numbers = (self.low, self.high, self.mu, self.sigma, None if self.kind == "uniformint" else self.q)
         return f"{self.kind}({', '.join(_short(x) for x in numbers if x is not None)})"
@@ -162,12 +167,10 @@ class Parameter:
 
 def _logarithm_of(bound: float | None) -> str | None:
     """Return the number of few digits whose logarithm is *bound*, as `hp.log` takes it; None without one."""
-    from hstore.engine import portable
-
     if bound is None or abs(bound) > _LOG_OF_LARGEST:
         return None
-    number = f"{portable.exp(bound):g}"
-    return number if portable.log(float(number)) == bound else None
+    number = f"{math.exp(bound):g}"
+    return number if abs(math.log(float(number)) - bound) <= 2 * math.ulp(bound) else None  # numpy's may be one off
 
 
 _LOG_OF_LARGEST = 700.0

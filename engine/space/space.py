@@ -168,7 +168,8 @@ class Space:
             elif theirs is None:
                 lines.append(f"{label}: {mine.describe()} is gone")
             elif _drawn(mine) != _drawn(theirs):
-                lines.append(f"{label}: {mine.describe()} is now {theirs.describe()}")
+                exactly = mine.describe() == theirs.describe()
+                lines.append(f"{label}: {mine.describe(exactly=exactly)} is now {theirs.describe(exactly=exactly)}")
             elif (position := _changed_option(mine, theirs)) is not None:
                 lines.append(f"{label}: {_change(mine, theirs, position)}")
             elif mine.conditions != theirs.conditions:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -249,3 +252,24 @@ def test_a_report_costs_the_same_whatever_others_reported(
                 assert not ctrl.should_stop()
             costs.append((counting.commands, counting.documents))
     assert costs[0] == costs[1]
+
+
+def test_what_prints_a_search_imports_no_numpy(mongo_url: str, mongo_store: Store) -> None:
+    experiment = begin(mongo_store, "e")
+    tids = range(3)
+    experiment.append(experiment.compose(*((Queued, tid, {"point": {"x": 0.5}, "params": {"x": 0.5}}) for tid in tids)))
+    code = """
+import sys
+from hstore.cli.app import app
+for command in ("ls", "status", "status e", "show e", "show e 1", "show e --json", "log e -n 2", "head e", "note e x"):
+    app(command.split(), standalone_mode=False)
+print([name for name in ("numpy", "scipy", "pandas") if name in sys.modules])
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"HSTORE_URL": mongo_url},
+    )
+    assert result.stdout.splitlines()[-1] == "[]"

@@ -121,6 +121,12 @@ def test_they_are_shown_as_they_were_written_survive_a_log_and_read_points() -> 
     assert compile_space(hp.quniform("x", 0.5, 8.5, 1))["x"].describe() == "quniform(0.5, 8.5, 1)"
     assert compile_space(hp.log("x", 1e-4, 32))["x"].describe() == "log(0.0001, 32)"
     assert compile_space(hp.loguniform("x", -3, 0))["x"].describe() == "loguniform(-3, 0)"
+    one, other = compile_space(hp.log("x", 1e-2, 1)), compile_space(hp.loguniform("x", np.log(1e-2), 0))
+    assert one["x"].describe() == other["x"].describe() == "log(0.01, 1)"
+    assert one.differences(other) in (
+        [],
+        ["x: loguniform(-4.605170185988092, 0) is now loguniform(-4.605170185988091, 0)"],
+    )
     best = fmin(lambda c: -c["n"] + c["x"], SPACE, algo="mtpe", max_evals=40, rstate=0, verbose=False)
     assert (best["n"], best["x"]) == (5, 0)
 
