@@ -18,6 +18,16 @@ def own_first(chain: Chain) -> int:
     return -1 if chain is None else chain
 
 
+def chain_name(tid: object) -> str:
+    """Return what messages that name the experiment call the chain of *tid*, which a document may hold as anything."""
+    return "its own chain" if tid is None else f"trial {tid!r:.40}"
+
+
+def full_chain_name(tid: object) -> str:
+    """Return what messages that do not name the experiment call that chain."""
+    return "the experiment's own chain" if tid is None else chain_name(tid)
+
+
 class SettledDigests(Protocol):
     """The digests of chains that are not kept: see `snapshots.SettledChains`."""
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import bson
 
+from hstore.store.chain_digests import chain_name
 from hstore.store.digest import digest_event
 from hstore.store.errors import Conflict, InvalidEvent, InvalidValue, NotFound, VerificationFailed
 from hstore.store.events import CODEC, Event, Noted, Unreadable
@@ -175,7 +176,7 @@ def renamed(event: Event, name: str) -> Event:
 
 
 def _place_of(event: Event) -> str:
-    return f"event {event.ver} of {'its own chain' if event.tid is None else f'trial {event.tid}'}"
+    return f"event {event.ver} of {chain_name(event.tid)}"
 
 
 def _copy_attachments(original: Original, there: Store) -> tuple[bytes, ...]:

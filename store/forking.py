@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from hstore.store.arrival import events_as_they_arrived
 from hstore.store.as_of import ends_at
+from hstore.store.chain_digests import chain_name
 from hstore.store.copying import append_all, renamed
 from hstore.store.errors import Conflict, InvalidValue, NotFound, NotSigned
 from hstore.store.event_documents import as_written
@@ -51,7 +52,7 @@ def taken(source: Experiment, at: int | dt.datetime | None) -> Cut:
     gone = {*named(cut[None])}
     for event in unreadable_in(source, cut):
         if gone.isdisjoint({repr(event.id), repr(as_written(event).id)}):
-            whose = "its own chain" if event.tid is None else f"trial {event.tid}"
+            whose = chain_name(event.tid)
             raise InvalidValue(
                 f"{source.name!r} cannot be forked there: event {event.ver} of {whose}: {event.why}",
                 hint="fork it at an earlier decision, or begin a new search with warm_start", path="at",

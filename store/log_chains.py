@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from hstore.store.chain_digests import full_chain_name
 from hstore.store.digest import digest, digest_of_any
 from hstore.store.event_documents import keys_of, place
 from hstore.store.events import Document
@@ -39,7 +40,7 @@ class LogChain:
     @property
     def name(self) -> str:
         """What messages call it."""
-        return "the experiment's own chain" if self.tid is None else f"trial {self.tid}"
+        return full_chain_name(self.tid)
 
     @property
     def counting(self) -> Iterable[tuple[int, Document]]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pymongo.errors import OperationFailure
 
 from hstore.migrations import MIGRATIONS
+from hstore.store.chain_digests import chain_name
 from hstore.store.document_cursor import IN_ORDER
 from hstore.store.errors import IndexLost
 from hstore.store.messages import Log
@@ -72,7 +73,7 @@ def _refusal(error: OperationFailure, shown: str) -> HstoreError:
         return IndexLost(f"{what}, and it cannot be made again: {error}", hint="see `hstore doctor`")
     place = (error.details or {}).get("keyValue", {})
     tid, exp = place.get("tid"), place.get("exp")
-    whose = "its own chain" if tid is None else f"trial {tid}"
+    whose = chain_name(tid)
     return IndexLost(
         f"{what}, and {exp!r} has two events in place {place.get('ver')} of {whose}",
         hint=f"`hstore check {exp}` lists such places; restore them from a backup, then run `hstore migrate`",

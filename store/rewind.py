@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from uuid import UUID
 
+from hstore.store.chain_digests import chain_name
 from hstore.store.errors import StoreRewound
 from hstore.store.log import Place
 
@@ -87,13 +88,13 @@ def name_places(lost: Collection[Place]) -> str:
     if len(named) > 4:
         named = [*named[:3], f"and {sum(run[-1] - run[0] + 1 for run in runs[3:])} more trials"]
     if any(tid is None for tid, _ in lost):
-        named.append("its own chain")
+        named.append(chain_name(None))
     return ", ".join(named)
 
 
 def _named(place: Place) -> str:
     tid, ver = place
-    return f"event {ver} of {'its own chain' if tid is None else f'trial {tid}'}"
+    return f"event {ver} of {chain_name(tid)}"
 
 
 def _order(place: Place) -> tuple[int, int]:

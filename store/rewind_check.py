@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
+from hstore.store.chain_digests import chain_name
 from hstore.store.errors import ExperimentRemoved, StoreRewound, VerificationFailed
 from hstore.store.events import Event, Queued, Reported, Reserved
 from hstore.store.held_events import held_events, register, save
@@ -199,7 +200,7 @@ def _warn_of_loss(store: Store, name: str) -> None:
         return
     chains = {tid: [each.get("_id") for each in store.log.chain_documents(name, tid)] for tid, _ in known.ids}
     own = chains.get(None) or [each.get("_id") for each in store.log.chain_documents(name, None)]
-    gone = sorted({"its own chain" if tid is None else f"trial {tid}" for (tid, _), id in known.ids.items()
+    gone = sorted({chain_name(tid) for (tid, _), id in known.ids.items()
                    if id not in chains[tid]})  # fmt: skip
     if gone and known.created in own:
         LOG.warning(

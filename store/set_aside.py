@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
+from hstore.store.chain_digests import chain_name
 from hstore.store.digest import digest_event
 from hstore.store.errors import ClosedChain, HstoreError, NotSigned
 from hstore.store.event_documents import as_written, quarantined
@@ -48,7 +49,7 @@ class SetAside:
     @property
     def problem(self) -> str:
         """Which event it is, and what is wrong with it."""
-        return f"event {self.ver!r:.40} of {_whose(self.tid)} {self.why}"
+        return f"event {self.ver!r:.40} of {chain_name(self.tid)} {self.why}"
 
     def __str__(self) -> str:
         return f"{self.problem}; it is set aside"
@@ -102,7 +103,7 @@ def separate(events: Iterable[Event], known: ReadCursor) -> Separated:
             found.sound.append(event)
             next_ver[tid] = ver + 1
         else:
-            why = f"is there without event {missing[1]} of {_whose(missing[0])}, which is missing"
+            why = f"is there without event {missing[1]} of {chain_name(missing[0])}, which is missing"
             found.aside.append(set_aside(event, why, missing=missing))
     return found
 
@@ -206,7 +207,3 @@ def unreadable_ends(state: State) -> list[SetAside]:
 def unsigned(event: Event, why: str) -> SetAside:
     """Return *event* as it is set aside; *why*: "is not signed", say."""
     return replace(set_aside(event, why), is_unsigned=True)
-
-
-def _whose(tid: Any) -> str:
-    return "its own chain" if tid is None else f"trial {tid!r:.40}"

@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import Any
 from uuid import UUID
 
-from hstore.store.chain_digests import own_first
+from hstore.store.chain_digests import chain_name, own_first
 from hstore.store.digest import digest
 from hstore.store.event_documents import document_as_written, from_document, keys_of, place, signature_of, uuid_of
 from hstore.store.events import Document, Event, Noted, Signature
@@ -94,7 +94,7 @@ class SignatureCheck:
             self.unsigned += len(chain)
             self._refuse(tid, 0)
             return
-        whose = "its own chain" if tid is None else f"trial {tid}"
+        whose = chain_name(tid)
         signers: list[str] = []
         """The id of the key that signs each event; "" if there is none."""
         was_wrong = False
@@ -128,7 +128,7 @@ class SignatureCheck:
     def _refuse(self, tid: Chain, ver: Any) -> None:
         if self.keys is None:  # without a key hstore refuses no event
             return
-        whose = "its own chain" if tid is None else f"trial {tid}"
+        whose = chain_name(tid)
         self._refused.append(f"event {ver} of {whose} is signed with no key that is known here")
 
     def _signer(self, signature: Signature | None, digest: bytes) -> str:

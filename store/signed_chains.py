@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 from uuid import UUID
 
+from hstore.store.chain_digests import chain_name
 from hstore.store.errors import NotSigned
 from hstore.store.event_documents import as_written
 from hstore.store.events import Created, Event, Noted
@@ -80,7 +81,7 @@ class SignedChains:
 
     def refusal(self, tid: Chain, ver: int, why: str) -> NotSigned:
         """Return the error that refuses the experiment, since event *ver* of the chain of *tid* is as *why* says."""
-        whose = "its own chain" if tid is None else f"trial {tid}"
+        whose = chain_name(tid)
         key = "the same HSTORE_KEY" if self._keys.where == VARIABLE else f"HSTORE_KEY to the key in {self._keys.where}"
         return NotSigned(
             f"experiment {self._exp!r} is refused: event {ver} of {whose} {why}",

@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import TypeAlias
 from uuid import UUID
 
+from hstore.store.chain_digests import chain_name
 from hstore.store.digest import digest_event
 from hstore.store.errors import HstoreError, NotSigned, VerificationFailed
 from hstore.store.event_documents import quarantined
@@ -109,7 +110,7 @@ class SoundChains:
             raise self._missing(None, 0, "; restore it from a backup, or go on under another name")
 
     def _missing(self, tid: Chain, ver: int, and_then: str = "") -> VerificationFailed:
-        whose = "its own chain" if tid is None else f"trial {tid}"
+        whose = chain_name(tid)
         return VerificationFailed(
             f"experiment {self._exp!r}: event {ver} of {whose} is missing from the log",
             hint=f"see `hstore verify {self._exp}`{and_then}", exp=self._exp, tid=tid, ver=ver,

@@ -9,7 +9,8 @@ from itertools import chain as chained
 from operator import itemgetter
 from typing import Any
 
-from hstore.engine.audit.violation import Violation, violation, whose
+from hstore.engine.audit.violation import Violation, violation
+from hstore.store.chain_digests import full_chain_name
 from hstore.store.composing import process_of
 from hstore.store.events import (
     CAUSES,
@@ -178,7 +179,7 @@ class ObservedNews:
                 # A decision names the place where a chain was, which may be later than that of the news.
                 if not any(before < place <= ver for place in news):
                     again = f"{first} had observed it" if first else "there was nothing to observe"
-                    message = f"{who} observed {whose(tid)} up to place {ver}: {again}"
+                    message = f"{who} observed {full_chain_name(tid)} up to place {ver}: {again}"
                     yield Violation(kind="observed", message=message, tid=tid, ver=ver)
                 before, first = ver, who
             if is_over and tid is not None and news and news[-1] > before:
@@ -186,7 +187,7 @@ class ObservedNews:
                 yield Violation(kind="observed", message=message, tid=tid, ver=news[-1])
         for tid, entries in self._more.items():
             if tid not in self._more_news and not (isinstance(tid, int) and 0 <= tid < n):
-                message = f"{entries[0][1]} observed {whose(tid)}, which is not there"
+                message = f"{entries[0][1]} observed {full_chain_name(tid)}, which is not there"
                 yield Violation(kind="observed", message=message, tid=tid)
 
     def _of(self, tid: int | None) -> tuple[list[int], list[tuple[int, str]]]:

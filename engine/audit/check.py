@@ -16,8 +16,9 @@ from hstore.engine.audit.chain_checks import ChainChecks
 from hstore.engine.audit.model_checks import ModelChecks
 from hstore.engine.audit.violation import Kind as Kind
 from hstore.engine.audit.violation import Violation as Violation
-from hstore.engine.audit.violation import violation, whose
+from hstore.engine.audit.violation import violation
 from hstore.engine.audit.whole_log import WholeLog, read_whole
+from hstore.store.chain_digests import full_chain_name
 from hstore.store.errors import HstoreError
 from hstore.store.events import Unreadable
 from hstore.store.experiment import Experiment
@@ -187,11 +188,13 @@ def _check_places(log: WholeLog) -> Iterator[Violation]:
     places = Counter((event.tid, event.ver) for event in log.events)
     for event in log.events:
         if isinstance(event, Unreadable) and not event.is_quarantined:
-            yield violation("unreadable", event, f"event {event.ver} of {whose(event.tid)} cannot be read: {event.why}")
+            yield violation(
+                "unreadable", event, f"event {event.ver} of {full_chain_name(event.tid)} cannot be read: {event.why}"
+            )
         if ids.pop(event.id, 1) > 1:
             yield violation("twice", event, f"the id {event.id} was given to several events")
         if (n := places.pop((event.tid, event.ver), 1)) > 1:
-            yield violation("twice", event, f"place {event.ver} of {whose(event.tid)} is taken {n} times")
+            yield violation("twice", event, f"place {event.ver} of {full_chain_name(event.tid)} is taken {n} times")
     expected = 0
     for tid, _ in log.trials:
         if tid != expected:
@@ -201,7 +204,7 @@ def _check_places(log: WholeLog) -> Iterator[Violation]:
     for of, chain in log.chains.items():
         for ver, event in enumerate(chain):
             if event.ver != ver:
-                message = f"event {ver} of {whose(of)} is missing, but not {event.ver}"
+                message = f"event {ver} of {full_chain_name(of)} is missing, but not {event.ver}"
                 yield Violation(kind="gap", message=message, tid=of, ver=ver)
                 break
     if not log.header:

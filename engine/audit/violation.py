@@ -47,8 +47,3 @@ class Violation:
 def violation(kind: Kind, event: Event, message: str) -> Violation:
     """Return what is wrong with *event*."""
     return Violation(kind=kind, message=message, tid=event.tid, ver=event.ver)
-
-
-def whose(tid: int | None) -> str:
-    """Return in words which chain that of *tid* is."""
-    return "the experiment's own chain" if tid is None else f"trial {tid}"
