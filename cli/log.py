@@ -73,7 +73,7 @@ def log(
 def _print_past(session: Session, experiment: str, tid: int | None, last: int | None, at: str, as_json: bool) -> None:
     from hstore.store.arrival import in_order_of_arrival
 
-    with session.experiment(experiment, at) as found:
+    with session.shown(experiment, at) as found:
         events = found.events if tid is None else found.chain(tid)
         documents = [*in_order_of_arrival(map(_stored, events))]
         for document in documents if last is None else documents[-last:]:
