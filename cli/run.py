@@ -51,9 +51,7 @@ MAXIMISED = " (maximised)"
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds that one trial may take.")
 @click.option("--keep-output", type=click.Choice(KEEP_OUTPUT), default="always", show_default=True)
 @click.option("--scratch", type=click.Path(path_type=Path), help="Keep each trial's folder below this one.")
-@click.option(
-    "--accept-change", is_flag=True, help="Go on although the command, --loss or --maximise differ from those before."
-)
+@click.option("--accept-change", is_flag=True, help="Go on although the command, --loss, … differ from before.")
 @click.option("--json", "as_json", is_flag=True, help="Print the best trial as one JSON object.")
 @click.pass_obj
 def run(

@@ -193,8 +193,8 @@ def test_verify_counts_what_hstore_sign_signed(mongo_url: str, monkeypatch: pyte
 
 
 READERS = [
-    "best e", "best e --json", "best e --at 3", "show e 1", "show e --json", "show e --sort loss", "report e -o - --no-figures",
-    "export e --csv -", "log e --at 3",
+    "best e", "best e --json", "best e --at 3", "show e 1", "show e --json", "show e --sort loss",
+    "report e -o - --no-figures", "export e --csv -", "log e --at 3",
 ]  # fmt: skip
 
 
@@ -212,3 +212,10 @@ def test_what_a_forger_wrote_is_not_printed_as_the_best_without_a_word(
     assert "has a wrong signature" in run(mongo_url, "show", "e").stdout
     monkeypatch.delenv("HSTORE_KEY")
     assert run(mongo_url, "best", "e").stderr == ""
+
+
+def test_the_log_as_of_then_has_the_signatures_that_it_has_now(mongo_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    search(mongo_url, KEY, monkeypatch)
+    now, then = (run(mongo_url, "log", "e", "--json", *at).stdout.splitlines() for at in ((), ("--at", "2")))
+    macs = {str(event["_id"]): event["mac"] for event in map(json.loads, now)}
+    assert all(event["mac"] == macs[str(event["_id"])] for event in map(json.loads, then))
