@@ -9,6 +9,7 @@ import click
 from hstore.cli.at import AT
 from hstore.cli.completion import EXPERIMENT
 from hstore.cli.printing import print_json, print_text
+from hstore.cli.session import warn_of_unsigned
 
 if TYPE_CHECKING:
     from hstore.cli.session import Session
@@ -37,7 +38,7 @@ def best(session: Session, experiment: str, recommended: bool, as_json: bool, at
     if recommended:
         from hstore.cli.recommended import recommended_data, recommended_lines
 
-        with session.experiment(experiment, at) as whole:
+        with session.shown(experiment, at) as whole:
             found_point = whole.recommended
         if as_json:
             print_json(recommended_data(found_point))
@@ -45,6 +46,7 @@ def best(session: Session, experiment: str, recommended: bool, as_json: bool, at
             print_text("\n".join(recommended_lines(found_point)))
         return
     with session.summary(experiment, at=at) as found:
+        warn_of_unsigned(found.experiment, experiment)
         trial = found.best or found.experiment.store.experiment(found.exp).best  # raises that there is none
         if as_json:
             print_json({"tid": trial.tid, "loss": trial.loss, "params": dict(trial.params), "point": dict(trial.point)})

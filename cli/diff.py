@@ -42,7 +42,7 @@ def diff(session: Session, a: str, b: str, is_all: bool, as_json: bool) -> None:
     from hstore.store.errors import Indigestible
     from hstore.store.indigestible import BROKEN
 
-    with session.experiment(name_a) as one, session.experiment(name_b) as other:
+    with session.shown(name_a) as one, session.shown(name_b) as other:
         if tid_a is not None and tid_b is not None:
             one.chain(tid_a), other.chain(tid_b)  # raise NotFound
         try:

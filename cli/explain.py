@@ -10,6 +10,7 @@ import click
 from hstore.cli.completion import EXPERIMENT
 from hstore.cli.printing import print_json, print_text
 from hstore.cli.progress_bar import progress
+from hstore.cli.session import warn_of_unsigned
 
 if TYPE_CHECKING:
     from hstore.cli.session import Session
@@ -42,6 +43,7 @@ def explain(session: Session, experiment: str, tid: int | None, as_json: bool) -
 
     with session.experiment(experiment) as found:
         found.check_signatures()
+        warn_of_unsigned(found, experiment)
         if tid is not None:
             found.chain(tid)  # raises NotFound
         total = len(found.state.trials) if tid is None else tid + 1

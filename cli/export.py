@@ -94,7 +94,7 @@ def export(
         raise click.UsageError("--json says on stdout what was written: name a file in place of -")
     written: list[dict[str, Any]] = []
     is_streamed = not files and to is None  # then no trial is kept in memory
-    with session.experiment(experiment, only=() if is_streamed else None) as found:
+    with session.shown(experiment, only=() if is_streamed else None) as found:
         if bundle is not None:
             written.append(write_whole(found, bundle))
         table = table_of(found, kind) if files else {}

@@ -35,7 +35,7 @@ def importance(session: Session, experiment: str, quantile: float, loss: int, as
     from hstore.cli.table import render
     from hstore.engine.analysis.importance import importance as importance_of
 
-    with session.experiment(experiment) as found:
+    with session.shown(experiment) as found:
         labels = importance_of(found, quantile=quantile, loss=loss)
     if as_json:
         print_json(labels)

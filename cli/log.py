@@ -73,7 +73,7 @@ def log(
 def _print_past(session: Session, experiment: str, tid: int | None, last: int | None, at: str, as_json: bool) -> None:
     from hstore.store.arrival import in_order_of_arrival
 
-    with session.experiment(experiment, at) as found:
+    with session.shown(experiment, at) as found:
         events = found.events if tid is None else found.chain(tid)
         documents = [*in_order_of_arrival(map(_stored, events))]
         for document in documents if last is None else documents[-last:]:
@@ -120,13 +120,13 @@ def _follow(store: Store, experiment: str, known: ReadCursor, printed: Collectio
 def _stored(event: Event) -> Document:
     from bson import Timestamp
 
-    from hstore.store.event_documents import spill, to_document
+    from hstore.store.event_documents import signed, spill, to_document
     from hstore.store.events import Unreadable
 
     if isinstance(event, Unreadable):
         return {"tid": event.tid, "ver": event.ver, **event.stored()}
     ts = {} if event.ts is None else {"ts": Timestamp(*event.ts)}
-    return spill(to_document(event))[0] | ts
+    return signed(spill(to_document(event))[0], event.mac) | ts
 
 
 def _print(document: Document, as_json: bool) -> None:

@@ -51,7 +51,7 @@ def plot(
     if Path(file).suffix.lower() not in KINDS:
         raise click.UsageError(f"--output must end in {', '.join(KINDS)}")
     with ExitStack() as stack:
-        searches = [stack.enter_context(session.experiment(name)) for name in (experiment, *others)]
+        searches = [stack.enter_context(session.shown(name)) for name in (experiment, *others)]
         names = figures or usual_figures(searches[0])
         drawn = page(searches, names, {"calibration": calibration})
         with writing(file):

@@ -13,7 +13,7 @@ import click
 from hstore.cli.ask import NONE_LEFT, asked
 from hstore.cli.completion import EXPERIMENT
 from hstore.cli.printing import print_bytes, print_json, print_note
-from hstore.cli.session import writing
+from hstore.cli.session import warn_of_unsigned, writing
 
 if TYPE_CHECKING:
     from hstore.cli.session import Session
@@ -76,6 +76,7 @@ def report(
         raise click.ClickException(f"{crate} is there already and not an empty folder: --force writes into it")
     with session.experiment(experiment) as found:
         found.check_signatures()
+        warn_of_unsigned(found, experiment)
         if file is not None:
             _write(found, file, experiment if session.is_file(experiment) else None, with_figures=not no_figures)
         if folder is not None:

@@ -51,7 +51,7 @@ MAXIMISED = " (maximised)"
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds that one trial may take.")
 @click.option("--keep-output", type=click.Choice(KEEP_OUTPUT), default="always", show_default=True)
 @click.option("--scratch", type=click.Path(path_type=Path), help="Keep each trial's folder below this one.")
-@click.option("--accept-change", is_flag=True, help="Go on although the command or --loss differ from those before.")
+@click.option("--accept-change", is_flag=True, help="Go on although the command, --loss, … differ from before.")
 @click.option("--json", "as_json", is_flag=True, help="Print the best trial as one JSON object.")
 @click.pass_obj
 def run(
@@ -79,7 +79,7 @@ def run(
     {m:float(0, 1) if opt=sgd}, which is left out with the option before it where it does not apply. {lr} repeats a
     value. The command sees $HSTORE_EXPERIMENT, $HSTORE_TRIAL, $HSTORE_PARAMS (JSON) and $HSTORE_SCRATCH, a folder of
     its own, in which FILE is looked for. One that exits with another status than 0 has failed. The same line again
-    continues the search; one with another command or --loss is refused. Without -n there are 100 trials.
+    continues the search; one with another command, --loss or --maximise is refused. Without -n there are 100 trials.
 
     \b
     hstore run train -n 50 -j 4 -- ./train.sh --lr '{lr:log(1e-5, 1)}' --layers '{n:int(1, 8)}'
@@ -105,10 +105,9 @@ def run(
     if scratch is not None:
         with writing(str(scratch)):
             scratch.mkdir(parents=True, exist_ok=True)
-    _refuse_other_direction(session, experiment, maximise)
     shown = without_secrets(command)
     name = " ".join(shown) + (MAXIMISED if maximise else "")
-    measures = {"--loss": loss, "command": shlex.join(shown)}
+    measures = {"direction": "maximise" if maximise else "minimise", "--loss": loss, "command": shlex.join(shown)}
     if report is not None:
         measures["--report"] = report
     with search(
@@ -166,20 +165,6 @@ def _interrupted_by_term() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def _refuse_other_direction(session: Session, experiment: str, is_maximised: bool) -> None:
-    """Raise `click.UsageError` if *experiment* was begun in the other direction: its losses have the other sign."""
-    from hstore.store.errors import NotFound
-
-    try:
-        there = session.store.experiment(experiment, only=())
-    except NotFound:
-        return
-    was_maximised = str(there.state.objective.get("name", "")).endswith(MAXIMISED)
-    if there.state.created is not None and was_maximised is not is_maximised:
-        how = "with" if was_maximised else "without"
-        raise click.UsageError(f"{experiment} was begun {how} --maximise: its losses have the other sign")
 
 
 @dataclass

@@ -76,6 +76,17 @@ class Session:
             yield store.experiment(place, only=only, at=at)
 
     @contextmanager
+    def shown(self, name: str, at: str | None = None, *, only: Iterable[int] | None = None) -> Iterator[Experiment]:
+        """Yield what `experiment` does, to be printed: say first if no key signs some of the events that were read."""
+        from hstore.store.as_of import parse
+        from hstore.store.experiment import now
+
+        with self.reading(name) as (store, place):
+            found = store.experiment(place, only=only if at is None else None)
+            warn_of_unsigned(found, name)
+            yield found if at is None else store.past(found, parse(at, now()))
+
+    @contextmanager
     def settled_experiment(self, name: str) -> Iterator[Experiment]:
         """Yield experiment *name*, of which most trials are read when they are asked for: see `settled_reading`."""
         from hstore.store.settled_reading import settled_experiment
@@ -91,11 +102,12 @@ class Session:
         """
         from hstore.store.experiment_summary import ExperimentSummary
 
-        with self.reading(name) as (store, place):
-            if at is None:
+        if at is None:
+            with self.reading(name) as (store, place):
                 yield store.summary(place, exact=exact)
-            else:
-                yield ExperimentSummary(store.experiment(place, at=at))
+        else:
+            with self.shown(name, at) as found:
+                yield ExperimentSummary(found)
 
     @contextmanager
     def reading(self, name: str) -> Iterator[tuple[Store, str]]:
@@ -125,6 +137,23 @@ class Session:
             store.close()
         if "store" in self.__dict__:
             self.store.close()
+
+
+def warn_of_unsigned(experiment: Experiment, name: str) -> None:
+    """Say on stderr if there is a key, and it does not sign all that was read of *experiment*, which is printed next.
+
+    name: what the user calls it. It reads no more of the log.
+    """
+    from hstore.cli.printing import print_note
+    from hstore.cli.table import text
+
+    unsigned = [each for each in experiment.set_aside_if_signed() if each.is_unsigned]
+    if unsigned:
+        more = f", and {len(unsigned) - 1} more" if len(unsigned) > 1 else ""
+        print_note(
+            f"hstore: {text(name)}: {text(unsigned[0].problem)}{more}; workers and fmin do not go by such events "
+            f"(`hstore verify {text(name)}` shows who signed what)"
+        )
 
 
 @contextmanager

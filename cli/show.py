@@ -10,7 +10,7 @@ import click
 from hstore.cli.at import AT
 from hstore.cli.completion import EXPERIMENT
 from hstore.cli.printing import print_bytes, print_json, print_json_with, print_note, print_text
-from hstore.cli.session import writing
+from hstore.cli.session import warn_of_unsigned, writing
 from hstore.store.terminal_text import printable
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def show(
             raise click.UsageError("--provenance is of an experiment: give no trial, --output or --save")
         from hstore.cli.provenance_text import provenance_data, provenance_text
 
-        with session.experiment(experiment, at, only=() if at is None else None) as found:
+        with session.shown(experiment, at, only=()) as found:
             print_json(provenance_data(found)) if as_json else print_text(provenance_text(found))
         return
     if file is not None and attachment is None:
@@ -83,7 +83,7 @@ def show(
     if attachment is not None:
         if tid is None or output or as_json:
             raise click.UsageError("--save is of one trial: give its number, and neither --output nor --json")
-        with session.experiment(experiment, only=[tid]) as found:
+        with session.shown(experiment, only=[tid]) as found:
             _save(found.attachment(tid, attachment), file)
         return
     is_table = bool(sort or filters or columns or limit is not None or is_all)
@@ -99,6 +99,7 @@ def show(
         names = None if columns is None else [name.strip() for name in columns.split(",") if name.strip()]
         wanted = Wanted(sort=sort, filters=filters, columns=names, limit=n)
         with session.summary(experiment, exact=exact, at=at) as summary:
+            warn_of_unsigned(summary.experiment, experiment)
             print_table(summary, wanted, labels=list(space_data(summary.experiment)), as_json=as_json)
         return
     if output and tid is None:
@@ -108,13 +109,14 @@ def show(
 
         with session.summary(experiment, exact=exact, at=at) as summary:
             if as_json:
+                warn_of_unsigned(summary.experiment, experiment)
                 print_json_with(experiment_data(summary), "trials", trials_data(summary))
             else:
                 print_text(experiment_text(summary))
         return
     from hstore.cli.trial_text import trial_data, trial_output, trial_text
 
-    with session.experiment(experiment, at, only=None if exact else [tid]) as found:
+    with session.shown(experiment, at, only=None if exact else [tid]) as found:
         trial = found.trial(tid)
         if output:
             printed = trial_output(found, trial)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import lzma
+import math
 import re
 import struct
 import tempfile
@@ -49,6 +50,12 @@ _CANNOT_READ = (
     OSError, zipfile.BadZipFile, KeyError, ValueError, EOFError, struct.error, zlib.error, lzma.LZMAError, RuntimeError,
 )  # fmt: skip
 """What Python raises for the many ways in which a zip can be broken, encrypted, or packed as it cannot unpack."""
+_FIRST: tuple[float, int] = (-1, 0)
+_NO_RANK: tuple[float, int] = (math.inf, 0)
+_BEGINNING = re.compile(
+    rb".{4}\x05_id\0\x10\0\0\0\x04.{16}\x02exp\0.{4}[^\0]*\0(?:\x10tid\0(.{4}))?\x10ver\0(.{4})", re.DOTALL
+)  # fmt: skip
+"""Of an event as hstore writes it: its place is known without decoding it, which takes far longer."""
 _JSON = json_util.CANONICAL_JSON_OPTIONS.with_options(uuid_representation=UuidRepresentation.STANDARD)
 
 
@@ -165,8 +172,7 @@ def open_bundle(file: Path | IO[bytes], *, keys: Keys | None = None) -> tuple[St
     try:
         archive = zipfile.ZipFile(file)
         manifest = json.loads(archive.read("manifest.json"))
-        for _ in _events_in(archive):
-            pass  # that all of them can be read is known then
+        raws = _in_order(partial(_events_in, archive))  # that all of them can be read is known then
     except FileNotFoundError:
         raise InvalidValue(
             f"there is no file {_shown(file)}", hint="`hstore export EXP -o FILE.hstore` makes one"
@@ -177,7 +183,7 @@ def open_bundle(file: Path | IO[bytes], *, keys: Keys | None = None) -> tuple[St
         raise InvalidValue(f"{_shown(file)} is of a format that is not known here", hint="update hstore")
     name = str(manifest.get("experiment"))
     attachments = BundleAttachments(archive)
-    store = Store(BundleLog(partial(_events_in, archive), name, attachments), attachments, url=_shown(file), keys=keys)
+    store = Store(BundleLog(raws, name, attachments), attachments, url=_shown(file), keys=keys)
     return store, name
 
 
@@ -188,6 +194,31 @@ def _shown(file: Path | IO[bytes]) -> str:
 def _events_in(archive: zipfile.ZipFile) -> Iterator[bytes]:
     with archive.open("events.bson") as stream:
         yield from _split(stream)
+
+
+def _in_order(raws: Callable[[], Iterator[bytes]]) -> Callable[[], Iterator[bytes]]:
+    """Return what yields *raws* in the order of `EventLog.documents`, as hstore writes them; others may write another.
+
+    Only those of a file that has another one are kept in memory. What has no place comes last then.
+    """
+    last, is_in_order = _FIRST, True
+    for raw in raws():
+        at = _rank(raw)
+        is_in_order = is_in_order and (at == _NO_RANK or at >= last)
+        last = last if at == _NO_RANK else at
+    if is_in_order:
+        return raws
+    ordered = sorted(raws(), key=_rank)
+    return lambda: iter(ordered)
+
+
+def _rank(raw: bytes) -> tuple[float, int]:
+    if found := _BEGINNING.match(raw):
+        tid, ver = (-1 if part is None else int.from_bytes(part, "little", signed=True) for part in found.groups())
+        if ver >= 0 and (tid >= 0 or found[1] is None):
+            return tid, ver
+    at = place(decoded(raw))
+    return _NO_RANK if at is None else (-1 if at[0] is None else at[0], at[1])
 
 
 def _split(stream: IO[bytes]) -> Iterator[bytes]:

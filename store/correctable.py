@@ -31,6 +31,7 @@ class Correctable:
 
     if TYPE_CHECKING:
         refresh: Callable[[], list[Event]]
+        check_signatures: Callable[[], None]
         compose: Callable[..., list[Event]]
         append: Callable[[Sequence[Event]], None]
         append_decided: Callable[[Callable[[], Sequence[PendingEvent]]], list[Event]]
@@ -85,6 +86,7 @@ class Correctable:
         """Append a `Noted` with *data* to each chain of *tids* of which *is_wanted*, given trial or state, says so."""
         said = {**data, "person": person or who_is_there()}
         self.refresh()
+        self.check_signatures()
         is_of_trials = "void" in data or "amend" in data
         tids = [self._trial(tid).tid if is_of_trials or tid is not None else None for tid in tids]  # not numpy's ints
         left, written = list(dict.fromkeys(tids)), list[Event]()

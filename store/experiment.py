@@ -192,11 +192,12 @@ class Experiment(FoldedLog, Housekept):
         """Append what *decide* returns, asking it again whenever another writer was first; return what was appended.
 
         decide: called with nothing; what others wrote has been read and folded by the time it is called again. An empty
-            answer ends it. What it raises passes through, and nothing is written.
+            answer ends it. What it raises passes through, and nothing is written. With a key it sees what that signs.
         more_to_come, was_read: see `append`. note_written: called with what was written, also with what was before
             another writer was first.
         """
         while True:
+            self.check_signatures()
             pending = decide()
             if not pending:
                 return []

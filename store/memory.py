@@ -9,7 +9,7 @@ from typing import Any
 
 from hstore.store.digest import digest_event
 from hstore.store.errors import Conflict, InvalidEvent
-from hstore.store.event_documents import to_document
+from hstore.store.event_documents import signed, to_document
 from hstore.store.events import Document, Event
 from hstore.store.log import EVERY_TRIAL, NO_EVENTS, EventIds, ReadCursor, ReportRow, report_row
 from hstore.store.rewind import rewound
@@ -113,18 +113,18 @@ class MemoryLog:
     def documents(self, exp: str, *, quick: bool = False) -> Iterator[Document]:
         """See `EventLog.documents`."""
         for event in self.read(exp):
-            yield to_document(event)
+            yield _stored(event)
 
     def chain_documents(self, exp: str, tid: int | None) -> Iterator[Document]:
         """See `EventLog.chain_documents`."""
         with self._changed:
             chain = [*self._of(exp).get(tid, ())]
-        return map(to_document, chain)
+        return map(_stored, chain)
 
     def latest_documents(self, exp: str, n: int) -> list[Document]:
         """See `EventLog.latest_documents`: by the clocks of the writers, since there is no server."""
         events = sorted(self.read(exp), key=lambda event: event.at)
-        return [to_document(event) for event in events[-n:]]
+        return [_stored(event) for event in events[-n:]]
 
     def last_trial(self, exp: str) -> int:
         """See `EventLog.last_trial`."""
@@ -157,3 +157,7 @@ class MemoryLog:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._changed = threading.Condition()
+
+
+def _stored(event: Event) -> Document:
+    return signed(to_document(event), event.mac)

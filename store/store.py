@@ -226,16 +226,21 @@ class Store:
 
     def close(self) -> None:
         """Close the connection; an embedded server that no other process uses stops."""
-        if not self._is_closed:
-            for write in self.before_close:
-                write()
-            if self.identity is not None:  # unless it was told already
-                keep(self.identity, {exp: known for exp, known in self.latest.items() if exp not in self.rewound})
-            self.models.flush()
-        self._is_closed = True
-        getattr(self.log, "close", lambda: None)()
-        if self.server is not None:
-            self.server.release()
+        was_closed, self._is_closed = self._is_closed, True
+        try:
+            if not was_closed:
+                self._write_rest()
+        finally:
+            getattr(self.log, "close", lambda: None)()
+            if self.server is not None:
+                self.server.release()
+
+    def _write_rest(self) -> None:
+        for write in self.before_close:
+            write()
+        if self.identity is not None:  # unless it was told already
+            keep(self.identity, {exp: known for exp, known in self.latest.items() if exp not in self.rewound})
+        self.models.flush()
 
     def __enter__(self) -> Store:
         return self

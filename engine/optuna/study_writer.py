@@ -171,7 +171,9 @@ class StudyWriter:
     def _write_waiting(self, before: float) -> None:
         """Append what has waited since *before* or longer."""
         for (_, tid), waiting in list(self._waiting.items()):
-            if waiting.since <= before:
+            if waiting.record.experiment.name in self._store.rewound:  # which was told; nothing more is written to it
+                self._let_go(waiting.record, tid)
+            elif waiting.since <= before:
                 self.append(waiting.record, list, tid=tid, is_urgent=False)
 
     def _show(self) -> None:

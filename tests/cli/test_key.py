@@ -187,3 +187,35 @@ def test_verify_counts_what_hstore_sign_signed(mongo_url: str, monkeypatch: pyte
     assert run(mongo_url, "sign", "e").exit_code == 0
     found = verified(mongo_url)
     assert (set(found["by_key"]), found["unsigned"]) == ({id_of(KEY)}, 0)
+
+
+# -- commands that print what was found -------------------------------------------------------------------------------
+
+
+READERS = [
+    "best e", "best e --json", "best e --at 3", "show e 1", "show e --json", "show e --sort loss",
+    "report e -o - --no-figures", "export e --csv -", "log e --at 3",
+]  # fmt: skip
+
+
+def test_what_a_forger_wrote_is_not_printed_as_the_best_without_a_word(
+    mongo_url: str, monkeypatch: pytest.MonkeyPatch, database: Database[Any]
+) -> None:
+    search(mongo_url, KEY, monkeypatch, n=4)
+    assert {command: run(mongo_url, *command.split()).stderr for command in READERS} == dict.fromkeys(READERS, "")
+    forged = {"data.loss": -1.0, "data.result.loss": -1.0}
+    database["events"].update_one({"tid": 1, "type": "done"}, {"$set": forged})
+    database["trials"].update_one({"tid": 1}, {"$set": {"loss": -1.0}})
+    said = {command: run(mongo_url, *command.split()).stderr for command in READERS}
+    assert [command for command, line in said.items() if "of trial 1 has a wrong signature" not in line] == []
+    assert [command for command, line in said.items() if line.count("\n") != 1] == []
+    assert "has a wrong signature" in run(mongo_url, "show", "e").stdout
+    monkeypatch.delenv("HSTORE_KEY")
+    assert run(mongo_url, "best", "e").stderr == ""
+
+
+def test_the_log_as_of_then_has_the_signatures_that_it_has_now(mongo_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    search(mongo_url, KEY, monkeypatch)
+    now, then = (run(mongo_url, "log", "e", "--json", *at).stdout.splitlines() for at in ((), ("--at", "2")))
+    macs = {str(event["_id"]): event["mac"] for event in map(json.loads, now)}
+    assert all(event["mac"] == macs[str(event["_id"])] for event in map(json.loads, then))

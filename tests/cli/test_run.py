@@ -101,8 +101,8 @@ def test_the_largest_number_is_looked_for_where_that_is_said(mongo_url: str, mon
     best = mongo_store.experiment("most").best
     assert best.params["x"] == max(trial.params["x"] for trial in mongo_store.experiment("most").trials)
     assert f", {best.params['x']}, of 4" in done.stdout
-    turned = run(mongo_url, "run", "most", "-n", "5", "--", "echo", "{x:int(1, 9)}")
-    assert "most was begun with --maximise" in turned.stderr
+    turned = run(mongo_url, "run", "most", "-n", "5", "--", sys.executable, "-ISc", program, "{x:int(1, 9)}")
+    assert "with direction 'maximise', not 'minimise'" in turned.stderr
     assert len(mongo_store.experiment("most").trials) == 4
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import random
 import tracemalloc
 import uuid
 import zipfile
@@ -20,7 +21,7 @@ from hstore import Trials, fmin, hp, rand
 from hstore.engine.audit.replay import derive_again
 from hstore.engine.evaluation import attempt
 from hstore.engine.hyperopt.mongo_trials import MongoTrials
-from hstore.store.bundle import BundleLog, open_bundle, write_bundle
+from hstore.store.bundle import BundleLog, _split, open_bundle, write_bundle
 from hstore.store.bundle_import import import_bundle
 from hstore.store.errors import Conflict, InvalidEvent, InvalidValue, VerificationFailed
 from hstore.store.events import CODEC, Done, Queued, Requeued
@@ -240,3 +241,16 @@ def test_a_file_in_which_an_event_was_changed_is_not_imported(searched: Experime
     with pytest.raises(VerificationFailed, match="is not imported: event 3 of trial 0 was changed"):
         import_bundle(there, changed(written(searched), "events.bson", change))
     assert there.experiments() == []
+
+
+def test_the_order_of_the_events_in_a_file_means_nothing(searched: Experiment) -> None:
+    content = written(searched)
+    raws = [*_split(io.BytesIO(zipfile.ZipFile(io.BytesIO(content)).read("events.bson")))]
+    own_last = [raw for raw in raws if b"\x10tid\0" in raw] + [raw for raw in raws if b"\x10tid\0" not in raw]
+    for order in (own_last, raws[::-1], random.Random(0).sample(raws, len(raws))):
+        assert order != raws
+        file = changed(content, "events.bson", lambda _, order=order: b"".join(order))
+        store, name = open_bundle(file)
+        assert verify(store.log.documents(name)).findings == ()
+        assert (store.experiment(name).head, written(store.experiment(name))) == (searched.head, content)
+        assert import_bundle(Store.in_memory(), file)[1] == searched.state.events

@@ -327,3 +327,30 @@ def test_the_collection_takes_no_signature_of_another_shape(
     with pytest.raises(WriteError):
         insert(database, last, ver=last["ver"] + 1, type="noted", data={}, mac=mac)
     insert(database, last, ver=last["ver"] + 1, type="noted", data={}, mac={"key": b"k", "mac": b"m"})
+
+
+def test_the_documents_of_a_view_of_the_past_keep_their_signatures(mongo_url: str, opened: Opened) -> None:
+    store = opened(KEY)
+    search(mongo_url)
+    stored = {document["_id"]: document["mac"] for document in store.log.documents("e")}
+    past = store.experiment("e", at=2).store.log
+    shown = [*past.documents("e"), *past.chain_documents("e", 0), *past.latest_documents("e", 2)]
+    assert [document["mac"] for document in shown] == [stored[document["_id"]] for document in shown]
+
+
+def test_what_a_forger_wrote_makes_no_request_look_as_if_it_were_met(
+    mongo_url: str, opened: Opened, database: Database[Any]
+) -> None:
+    opened(KEY)
+    search(mongo_url)
+    [*_, last] = database["events"].find({"exp": "e", "tid": None}).sort("ver")
+    for kind, data in (("finished", {"why": "stopped"}), ("noted", {"note": "", "title": "t"})):
+        insert(database, last, ver=last["ver"] + 1, type=kind, data=data)
+        found = opened(KEY).experiment("e")
+        with refused("has a wrong signature"):
+            control.stop(found, "enough")
+        with refused("has a wrong signature"):
+            found.set_title("t")
+        with refused("has a wrong signature"):
+            control.pause(opened(KEY).experiment("e"), "later")
+        database["events"].delete_one({"exp": "e", "tid": None, "ver": last["ver"] + 1})

@@ -13,6 +13,7 @@ pytest.importorskip("optuna", reason="needs Optuna: pip install 'hstore[optuna]'
 
 import optuna
 from pymongo import monitoring
+from pymongo.database import Database
 from tests.waiting import until
 
 from hstore import Trials, fmin, hp
@@ -23,7 +24,7 @@ from hstore.engine.optuna import study_writer
 from hstore.engine.optuna.hstore_storage import HstoreStorage
 from hstore.engine.optuna.study_copies import import_study
 from hstore.engine.search.points import enqueue
-from hstore.store.errors import InvalidEvent, InvalidPoint, InvalidValue
+from hstore.store.errors import InvalidEvent, InvalidPoint, InvalidValue, StoreRewound
 from hstore.store.events import Failed, Reported
 from hstore.store.open_store import open_store
 from hstore.store.store import Store
@@ -284,3 +285,19 @@ def test_what_needs_a_space_or_an_algorithm_says_that_a_study_has_none(store: St
         importance(experiment)
     with pytest.raises(InvalidPoint, match="it has none"):
         enqueue(experiment, [{"x": 0.5}])
+
+
+def test_a_store_that_lost_a_trial_is_closed_without_writing_what_was_still_to_be_said_of_it(
+    mongo_url: str, database: Database[Any]
+) -> None:
+    store = open_store(mongo_url)
+    study = study_in(store)
+    study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=1)
+    trial = study.ask()
+    trial.suggest_float("x", 0, 1)
+    trial.set_user_attr("seen", 1)
+    database["events"].delete_many({"tid": 1})
+    with pytest.raises(StoreRewound, match="trial 1"):
+        study.tell(trial, 1.0)
+    store.close()
+    assert database["events"].count_documents({"tid": 1}) == 0
