@@ -346,7 +346,7 @@ class FoldedLog:
             self.seals.take(events)
             if self._is_begun_from_snapshot:
                 self._is_begun_from_snapshot = False
-                self.seals.begin_from(self._settled_chains.tids)
+                self.seals.begin_from_settled()
         self.state.take(events)
         if self._sound.digests:
             for tid in {event.tid for event in events}:

@@ -9,7 +9,7 @@ ends, and what is in it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Any, TypeAlias
 
 import msgpack
@@ -66,7 +66,7 @@ class HeadTree:
     def begin(self, cut: Cut, digests: Sequence[bytes]) -> None:
         """Begin with the ends of all chains, as *cut* says, which have these *digests*: in a third of the time."""
         pack = msgpack.Packer().pack
-        chains = [None, *range(len(cut) - 1)]
+        chains = chain([None], range(len(cut) - 1))
         hashes = leaf_hashes(pack([tid, ver, digest]) for tid, ver, digest in zip(chains, cut, digests, strict=True))
         self._tree = MerkleTree()
         self._tree.update(enumerate(hashes))

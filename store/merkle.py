@@ -7,8 +7,10 @@ of a one byte and its two children, and a list is split at the largest power of 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
+SIZE = 32
+"""Bytes of a hash."""
 EMPTY = hashlib.sha256(b"").digest()
 """The root of no leaves."""
 
@@ -18,10 +20,10 @@ def leaf_hash(data: bytes) -> bytes:
     return hashlib.sha256(b"\0" + data).digest()
 
 
-def leaf_hashes(data: Iterable[bytes]) -> list[bytes]:
-    """Return `leaf_hash` of each of *data*."""
+def leaf_hashes(data: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield `leaf_hash` of each of *data*."""
     sha256 = hashlib.sha256
-    return [sha256(b"\0" + each).digest() for each in data]
+    return (sha256(b"\0" + each).digest() for each in data)
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
@@ -33,59 +35,51 @@ class MerkleTree:
     """A tree over the hashes of its leaves. To replace a leaf, or to add one, takes time for its depth alone."""
 
     def __init__(self) -> None:
-        # Level by level from the leaves up; the last node of a level of odd length is also the last one above it.
-        self._levels: list[list[bytes]] = [[]]
+        # Level by level from the leaves up; the last node of a level of odd length is also the last one above it. The
+        # hashes of a level lie one behind the other: as objects they would take twice the memory.
+        self._levels = [bytearray()]
 
     def __len__(self) -> int:
-        return len(self._levels[0])
+        return len(self._levels[0]) // SIZE
 
     @property
     def root(self) -> bytes:
         """The hash over all leaves."""
-        return self._levels[-1][0] if self._levels[0] else EMPTY
+        return bytes(self._levels[-1]) or EMPTY
 
     def update(self, leaves: Iterable[tuple[int, bytes]]) -> None:
         """Put each of *leaves*, (index, hash), into its place. Raises `IndexError` for one that would leave a gap."""
-        level = self._levels[0]
-        if not level:
+        if not self._levels[0]:
             self._begin(leaves)
             return
         changed: set[int] = set()
         for index, hash in leaves:
-            if index == len(level):
-                level.append(hash)
-            else:
-                level[index] = hash
+            _put(self._levels[0], index, hash)
             changed.add(index)
         depth = 0
-        while len(below := self._levels[depth]) > 1:
+        while len(below := self._levels[depth]) > SIZE:
             depth += 1
             if depth == len(self._levels):
-                self._levels.append([])
+                self._levels.append(bytearray())
             level = self._levels[depth]
             changed = {index // 2 for index in changed}
             # In order, so that new nodes are added one after the other.
             for index in sorted(changed):
-                left, right = below[2 * index], below[2 * index + 1 : 2 * index + 2]
-                hash = node_hash(left, right[0]) if right else left
-                if index == len(level):
-                    level.append(hash)
-                else:
-                    level[index] = hash
+                _put(level, index, _above(below[2 * SIZE * index : 2 * SIZE * (index + 1)]))
 
     def _begin(self, leaves: Iterable[tuple[int, bytes]]) -> None:
         """Do so with an empty tree: level by level, in a third of the time."""
-        level: list[bytes] = []
-        for index, hash in leaves:
-            if index != len(level):
+        level = bytearray()
+        for n, (index, hash) in enumerate(leaves):
+            if index != n:
                 raise IndexError(index)
-            level.append(hash)
+            level += hash
         self._levels = [level]
         sha256 = hashlib.sha256
-        while len(level) > 1:
-            pairs = zip(level[::2], level[1::2], strict=False)
-            above = [sha256(b"\1" + left + right).digest() for left, right in pairs]
-            level = [*above, level[-1]] if len(level) % 2 else above
+        while len(level) > SIZE:
+            below, pairs = bytes(level), len(level) // (2 * SIZE)
+            hashes = [sha256(b"\1" + below[at : at + 2 * SIZE]).digest() for at in range(0, 2 * SIZE * pairs, 2 * SIZE)]
+            level = bytearray().join([*hashes, below[2 * SIZE * pairs :]])
             self._levels.append(level)
 
     def path(self, index: int) -> list[bytes]:
@@ -94,10 +88,22 @@ class MerkleTree:
             raise IndexError(index)
         hashes = []
         for level in self._levels[:-1]:
-            if (beside := index ^ 1) < len(level):
-                hashes.append(level[beside])
+            beside = SIZE * (index ^ 1)
+            if beside < len(level):
+                hashes.append(bytes(level[beside : beside + SIZE]))
             index //= 2
         return hashes
+
+
+def _put(level: bytearray, index: int, hash: bytes) -> None:
+    if SIZE * index > len(level):
+        raise IndexError(index)
+    level[SIZE * index : SIZE * (index + 1)] = hash
+
+
+def _above(pair: bytearray) -> bytes:
+    """Return the node over a pair of hashes, or over one that is the last of its level."""
+    return hashlib.sha256(b"\1" + pair).digest() if len(pair) > SIZE else bytes(pair)
 
 
 def root_of(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes | None:

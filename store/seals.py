@@ -30,8 +30,8 @@ class Seals:
         self._digest = digest
         self._ends = ends
         self._tree = HeadTree(digest)
-        self._grown: set[Chain] = set()
-        """Chains whose ends the tree does not know."""
+        self._grown: set[Chain] | None = set()
+        """Chains whose ends the tree does not know; None: all."""
         self._covered: list[int] = []
         """How far the latest recorded head covers each chain."""
         self._uncovered: set[Chain] = set()
@@ -41,7 +41,8 @@ class Seals:
         """Note that *events* are in their chains now."""
         is_sealed = False
         for event in events:
-            self._grown.add(event.tid)
+            if self._grown is not None:
+                self._grown.add(event.tid)
             self._uncovered.add(event.tid)
             if isinstance(event, (Sealed, Finished)) and event.tips is not None:
                 if move(self._covered, event.tips, most=len(self._chains)):
@@ -51,9 +52,9 @@ class Seals:
             is_many = 4 * len(self._uncovered) > len(self._chains)
             self._uncovered = self._behind() if is_many else self.uncovered
 
-    def begin_from(self, settled: Iterable[int]) -> None:
-        """Note the chains of *settled* trials, of which no event is taken; those of the experiment itself have been."""
-        self._grown.update(settled)
+    def begin_from_settled(self) -> None:
+        """Note the chains of settled trials, of which no event is taken; those of the experiment itself have been."""
+        self._grown = None
         self._uncovered = self._behind()
 
     @property
@@ -90,7 +91,7 @@ class Seals:
             return False
         if not len(self._tree):
             self._tree = tree
-            self._grown &= self.uncovered
+            self._grown = self.uncovered if self._grown is None else self._grown & self.uncovered
         return True
 
     def prove(self, tid: int) -> dict[str, Any]:
@@ -139,9 +140,12 @@ class Seals:
         return index < len(self._covered) and self._covered[index] == self._last(tid)
 
     def _current(self) -> HeadTree:
-        if self._grown:
+        if self._grown is None:
+            cut = self._chains.cut()
+            self._tree.begin(cut, self._ends(cut))
+        elif self._grown:
             self._tree.move((tid, self._last(tid)) for tid in self._grown)
-            self._grown.clear()
+        self._grown = set()
         return self._tree
 
 

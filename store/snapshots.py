@@ -226,7 +226,7 @@ class AllChains(Mapping["Chain", Sequence[Event]]):
         yield from self._settled.tids
 
     def __len__(self) -> int:
-        return len(self._kept) + len(self._settled.tids)
+        return len(self._kept) + (0 if self._settled.settled is None else len(self._settled.settled))
 
 
 class SettledChain(Sequence[Event]):
