@@ -258,7 +258,7 @@ class BundleAttachments:
         return content
 
     def _hash(self, name: str) -> bytes:
-        """Return the SHA-256 of an entry, of which little is in memory: a few bytes may unpack to more than there is."""
+        """Return the SHA-256 of an entry, of which little is in memory: a few bytes may unpack to gigabytes."""
         with self._archive.open(name) as stream:
             return hashlib.file_digest(cast(Any, stream), "sha256").digest()
 
