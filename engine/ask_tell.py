@@ -295,7 +295,7 @@ def search(
     The trials are those that `fmin` decides with the same arguments. Any number of programs, workers and calls of fmin
     may share an experiment.
 
-    space: as for `fmin`. None continues *experiment* exactly as it is recorded: only store, lease and trust may be given then.
+    space: as for `fmin`. None continues *experiment* exactly as it is recorded, with store, lease and trust alone.
     algo, experiment, store, trials, max_evals, timeout, loss_threshold, rstate, pruner, objectives,
     points_to_evaluate, warm_start, retries: as for `fmin`. Without experiment, store and trials it is in memory.
     lease: seconds that a trial is given out for. It may be told by another process (see `AskedTrial.token`), and is
