@@ -85,7 +85,9 @@ def ask(
     from hstore.engine.ask_tell import search
 
     given: dict[str, Any] = {} if space is None else {"space": read_space(space), **begins}
-    with search(experiment=experiment, store=session.store, lease=lease, **given) as opened:
+    with session.reading(experiment), search(
+        experiment=experiment, store=session.store, lease=lease, **given
+    ) as opened:  # fmt: skip
         trial = opened.ask()
         if trial is None:
             print_note(f"no trial: the search is {_why(opened)}")
@@ -159,9 +161,11 @@ def asked(session: Session, experiment: str, token: str) -> Iterator[tuple[Searc
     """Yield the search *experiment*, and the trial of it that *token* names."""
     from hstore.engine.ask_tell import search
 
-    session.store.experiment(experiment, only=())  # raises that there is none, and where to look
-    with search(experiment=experiment, store=session.store) as opened:
-        yield opened, opened.asked(token)
+    with session.reading(experiment):
+        session.store.experiment(experiment, only=())  # raises that there is none, and where to look
+        # A result is recorded, whatever was changed elsewhere in the log: who asks for the next trial is told.
+        with search(experiment=experiment, store=session.store, trust=True) as opened:
+            yield opened, opened.asked(token)
 
 
 def _print_end(opened: Search, trial: AskedTrial, counts: bool, as_json: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import sys
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from hstore.cli.completion import EXPERIMENT
-from hstore.cli.printing import for_json, print_json, print_note
+from hstore.cli.printing import for_json, is_terminal, print_json, print_note, print_text
 from hstore.cli.progress_bar import progress
 from hstore.cli.session import writing
 from hstore.store.table_kinds import TABLE_KINDS
@@ -201,7 +202,12 @@ def mirror_in_mlflow(experiment: Experiment, uri: str, follow: bool) -> dict[str
 @contextmanager
 def _opened(file: str, newline: str | None = None) -> Iterator[IO[str]]:
     if file == "-":
-        yield sys.stdout
+        if not is_terminal():
+            yield sys.stdout
+            return
+        shown = io.StringIO()
+        yield shown
+        print_text(shown.getvalue().replace("\r\n", "\n").removesuffix("\n"))
         return
     with writing(file), Path(file).open("w", encoding="utf-8", newline=newline) as stream:
         yield stream

@@ -282,6 +282,7 @@ def search(
     program_files: Sequence[Path] = (),
     measures: Mapping[str, str] | None = None,
     accepts_change: bool = False,
+    trust: bool = False,
     record_source: bool | None = None,
     record_diff: bool | None = False,
 ) -> Search:
@@ -294,7 +295,7 @@ def search(
     The trials are those that `fmin` decides with the same arguments. Any number of programs, workers and calls of fmin
     may share an experiment.
 
-    space: as for `fmin`. None continues *experiment* exactly as it is recorded: only store and lease may be given then.
+    space: as for `fmin`. None continues *experiment* exactly as it is recorded, with store, lease and trust alone.
     algo, experiment, store, trials, max_evals, timeout, loss_threshold, rstate, pruner, objectives,
     points_to_evaluate, warm_start, retries: as for `fmin`. Without experiment, store and trials it is in memory.
     lease: seconds that a trial is given out for. It may be told by another process (see `AskedTrial.token`), and is
@@ -303,6 +304,7 @@ def search(
     program_files: the program that evaluates, if it is another one than asks: its source is recorded.
     measures: what the losses are, such as {"metric": "error", "mode": "min"}. An experiment whose trials have losses
         that were measured in another way is not gone on with, unless *accepts_change*: they do not compare.
+    trust: as for `fmin`: without it raises `Tampered` if the log that it continues was changed.
     record_source, record_diff: as for `fmin`; the source is that of the script that asks, or of *program_files*.
     """
     seconds = as_real(lease)
@@ -312,12 +314,14 @@ def search(
         given = (algo, trials, max_evals, timeout, loss_threshold, rstate, pruner, objectives, points_to_evaluate,
                  warm_start, retries)  # fmt: skip
         if experiment is None or any(each is not None for each in given):
-            raise InvalidValue("the space is missing", hint="only experiment='name', store and lease go without it")
-        return _recorded_search(experiment, store, seconds)
+            raise InvalidValue(
+                "the space is missing", hint="only experiment='name', store, lease and trust go without it"
+            )
+        return _recorded_search(experiment, store, seconds, trust=trust)
     options = SearchOptions.of(
         limits=Limits.of(max_evals=max_evals, timeout=timeout, loss_threshold=loss_threshold),
         parallel=ParallelOptions.of(retries=retries), rstate=rstate, points=points_to_evaluate, pruner=pruner,
-        objectives=objectives, recording=Recording.of(source=record_source, diff=bool(record_diff)),
+        objectives=objectives, recording=Recording.of(source=record_source, diff=bool(record_diff)), trust=trust,
     )  # fmt: skip
     domain = Domain(
         EvaluatedElsewhere(evaluated_by, program_files, measures), searchable(space, stacklevel=3),
@@ -332,7 +336,9 @@ def search(
         return Search(view, call.asking(seconds), opened.pop_all())
 
 
-def _recorded_search(experiment: str, store: str | Store | None, lease: float | None) -> Search:
+def _recorded_search(
+    experiment: str, store: str | Store | None, lease: float | None, *, trust: bool
+) -> Search:  # fmt: skip
     with ExitStack() as opened:
         view = opened.enter_context(open_view(None, experiment, store, ""))
         view.experiment.refresh()
@@ -343,6 +349,8 @@ def _recorded_search(experiment: str, store: str | Store | None, lease: float | 
                 hint="give it a space, and it is begun", name=experiment,
             )  # fmt: skip
         view.experiment.check_signatures()
+        if not trust:
+            view.experiment.check_links()
         space = searchable(Space.from_data(state.space), stacklevel=None)
         domain = Domain(EvaluatedElsewhere(ASKED), space, objectives=state.objective.get("objectives"))
         algorithm, settings = resolve(state.algorithm)

@@ -19,7 +19,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import bson
 from bson import json_util
@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
 FORMAT, VERSION = "hstore-bundle", 1
 SUFFIX = ".hstore"
+MOST_MANIFEST, MOST_EVENT, LARGE = 64 << 20, 48 << 20, 16 << 20
+"""Bytes of a manifest and of an event at most, so that no file takes all memory, and of an attachment that is large."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # what a zip can hold as a date, and all of ours hold
 _HASH = re.compile("[0-9a-f]{64}")
 _CANNOT_READ = (
@@ -169,9 +171,12 @@ def open_bundle(file: Path | IO[bytes], *, keys: Keys | None = None) -> tuple[St
     keys: check its signatures. What was tampered with is read as far as that goes: `verify` says what was. Raises
     `InvalidValue` for a file that is no bundle.
     """
+    if isinstance(file, Path) and file.exists() and not file.is_file():
+        raise InvalidValue(f"{file} is no plain file", hint="name a file of `hstore export -o`")  # a device has no end
     try:
         archive = zipfile.ZipFile(file)
-        manifest = json.loads(archive.read("manifest.json"))
+        with archive.open("manifest.json") as stream:
+            manifest = json.loads(stream.read(MOST_MANIFEST))
         raws = _in_order(partial(_events_in, archive))  # that all of them can be read is known then
     except FileNotFoundError:
         raise InvalidValue(
@@ -224,7 +229,9 @@ def _rank(raw: bytes) -> tuple[float, int]:
 def _split(stream: IO[bytes]) -> Iterator[bytes]:
     while length := stream.read(4):
         size = struct.unpack("<i", length)[0]
-        raw = length + stream.read(size - 4)
+        if size > MOST_EVENT:
+            raise ValueError("events.bson has an event of more bytes than a document may have")
+        raw = length + (stream.read(size - 4) if size > 4 else b"")
         if size < 5 or len(raw) != size:
             raise ValueError("events.bson is cut off")
         yield raw
@@ -242,8 +249,10 @@ class BundleAttachments:
 
     def get(self, sha256: bytes) -> bytes:
         """See `Attachments.get`."""
+        name = f"blobs/{sha256.hex()}"
         try:
-            content = self._archive.read(f"blobs/{sha256.hex()}")
+            is_whole = self._archive.getinfo(name).file_size <= LARGE or self._hash(name) == sha256
+            content = self._archive.read(name) if is_whole else b""
         except KeyError:
             raise NotFound(f"there is no attachment with SHA-256 {sha256.hex()}") from None
         except _CANNOT_READ:
@@ -251,6 +260,11 @@ class BundleAttachments:
         if hashlib.sha256(content).digest() != sha256:
             raise VerificationFailed(f"the attachment {sha256.hex()} is not what it was", sha256=sha256)
         return content
+
+    def _hash(self, name: str) -> bytes:
+        """Return the SHA-256 of an entry, of which little is in memory: a few bytes may unpack to gigabytes."""
+        with self._archive.open(name) as stream:
+            return hashlib.file_digest(cast(Any, stream), "sha256").digest()
 
     def remove(self, sha256: bytes) -> None:
         """Raise `InvalidEvent`: nothing can be removed from a file."""

@@ -16,6 +16,7 @@ from hstore.store.messages import Log
 from hstore.store.rebuilding import rebuild
 from hstore.store.store import Store
 from hstore.store.streamed_verify import verify_streamed
+from hstore.store.values import check_name
 from hstore.store.verify import verify
 
 LOG = Log("bundle")
@@ -40,6 +41,7 @@ def append_bundle(
     """
     source, name = open_bundle(file)
     with source:
+        check_name(name)
         log = source.log
         assert isinstance(log, BundleLog)
         if any(event is None for event in log.stream()):

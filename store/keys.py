@@ -8,13 +8,16 @@ import hashlib
 import hmac
 import os
 import secrets
+import stat
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from uuid import UUID
 
 from hstore.store.errors import InvalidValue
 from hstore.store.events import Signature
+from hstore.store.messages import Log
 
+LOG = Log("keys")
 VARIABLE = "HSTORE_KEY"
 KEY_BYTES, ID_BYTES = 32, 8
 DISTINCT = 16
@@ -133,11 +136,25 @@ def _read(part: str) -> list[bytes]:
         return [parse_key(part)]
     try:
         with file.open(encoding="ascii") as stream:
+            _require_own(stream.fileno(), part)
             content = stream.read(LARGEST_FILE)
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is no text"
         raise InvalidValue(f"cannot read the key file {part}: {why}", hint=HINT, path=VARIABLE) from error
     return parse_lines(content.splitlines(), part)
+
+
+def _require_own(handle: int, file: str) -> None:
+    """Raise `InvalidValue` if every user may write to a key file; warn if others may read it, or write to it."""
+    status = os.fstat(handle)
+    if os.name != "posix" or not stat.S_ISREG(status.st_mode):
+        return
+    if status.st_mode & stat.S_IWOTH:
+        raise InvalidValue(
+            f"the key file {file} can be changed by every user of this machine", hint=f"chmod 600 {file}", path=VARIABLE
+        )
+    if status.st_uid == os.getuid() and status.st_mode & 0o077:  # a file of a container is shared by others
+        LOG.warning(f"the key file {file} is open to other users, who can sign with it: chmod 600 {file}")
 
 
 def write_new_key(file: Path) -> Keys:

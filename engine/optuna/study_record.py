@@ -31,6 +31,7 @@ class StudyRecord:
         """What a reported value is multiplied with, so that smaller is better."""
         self.trials = TrialViews(experiment, self.number, is_of_optuna=self.is_of_optuna, report_sign=self.report_sign)
         self._noted = 0
+        self._was_checked = False
         self.is_deleted = False
         self._attrs: dict[str, dict[str, Any]] = {USER: {}, SYSTEM: {}}
         self.update()
@@ -39,6 +40,12 @@ class StudyRecord:
         """Read what is new in the log."""
         self.experiment.refresh()
         self.update()
+
+    def require_unchanged(self) -> None:
+        """Raise `Tampered` if the log of the study was changed before this process goes on with it; it looks once."""
+        if not self._was_checked:
+            self.experiment.check_links()
+            self._was_checked = True
 
     def update(self) -> None:
         """Take in what was read, or written here."""

@@ -74,6 +74,7 @@ class StudyWriter:
                 f"experiment {record.experiment.name!r} is a search of hstore's, which Optuna can read and not change",
                 hint="give the study another name",
             )
+        record.require_unchanged()
         decided: Sequence[PendingEvent] = ()
 
         def decide_behind() -> list[PendingEvent]:

@@ -86,3 +86,14 @@ def test_export_to_mlflow_follows_a_search_to_its_end(
 def test_export_to_a_tool_refuses_what_makes_no_sense(mongo_url: str) -> None:
     assert "either a file or --to" in run(mongo_url, "export", "lines", "--to", "mlflow", "uri", "--csv", "-").stderr
     assert "--follow goes with --to" in run(mongo_url, "export", "lines", "--csv", "-", "--follow").stderr
+
+
+def test_a_terminal_gets_no_control_characters_and_a_pipe_gets_them_as_they_are(
+    mongo_url: str, mongo_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    space = {"name": hp.choice("name", ["\x1b[31mred\u202e"])}
+    fmin(lambda _: 0.0, space, rand.suggest, 1, rstate=0, verbose=False, experiment="e", store=mongo_store)
+    assert "\x1b[31mred" in run(mongo_url, "export", "e", "--csv", "-").stdout
+    monkeypatch.setattr("hstore.cli.export.is_terminal", lambda: True)
+    shown = run(mongo_url, "export", "e", "--csv", "-").stdout
+    assert (r"\x1b[31mred\u202e" in shown, "\x1b" in shown, "\r" in shown) == (True, False, False)

@@ -9,6 +9,7 @@ import pytest
 from pymongo.database import Database
 from tests.cli.commands import run
 
+import hstore
 from hstore import Trials, fmin, hp, open, rand
 from hstore.engine.search import driver
 from hstore.store.digest import digest
@@ -219,6 +220,19 @@ def test_a_search_does_not_go_on_with_a_log_that_was_changed_unless_told_to(url:
     assert events.count_documents({"tid": LAST + 1}) == 0
     search(url, LAST + 3, trust=True)
     assert events.count_documents({"tid": LAST + 2, "type": "done"}) == 1
+
+
+def test_who_asks_for_trials_does_not_go_on_with_a_log_that_was_changed_unless_told_to(
+    url: str, events: Events
+) -> None:
+    assert run(url, "enqueue", "e", json.dumps({"x": 0.5})).exit_code == 0
+    token = json.loads(run(url, "ask", "e", "--json").stdout)["token"]
+    events.update_one({"tid": 1, "type": "reserved"}, {"$set": {"data.worker": "another"}})
+    assert run(url, "ask", "e").exit_code == 6
+    with pytest.raises(Tampered, match="event 1 of trial 1 was changed"):
+        hstore.search(experiment="e", store=url)
+    hstore.search(experiment="e", store=url, trust=True).close()
+    assert run(url, "tell", "e", token, "0.5").exit_code == 0  # what was computed is kept
 
 
 def test_a_search_does_not_go_on_with_a_last_end_that_contradicts_itself(url: str, events: Events) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import random
+import struct
 import tracemalloc
 import uuid
 import zipfile
@@ -21,6 +23,7 @@ from hstore import Trials, fmin, hp, rand
 from hstore.engine.audit.replay import derive_again
 from hstore.engine.evaluation import attempt
 from hstore.engine.hyperopt.mongo_trials import MongoTrials
+from hstore.store.bundle import LARGE as LARGE_BLOB
 from hstore.store.bundle import BundleLog, _split, open_bundle, write_bundle
 from hstore.store.bundle_import import import_bundle
 from hstore.store.errors import Conflict, InvalidEvent, InvalidValue, VerificationFailed
@@ -254,3 +257,23 @@ def test_the_order_of_the_events_in_a_file_means_nothing(searched: Experiment) -
         assert verify(store.log.documents(name)).findings == ()
         assert (store.experiment(name).head, written(store.experiment(name))) == (searched.head, content)
         assert import_bundle(Store.in_memory(), file)[1] == searched.state.events
+
+
+def test_a_file_that_unpacks_to_far_more_than_it_is_takes_little_memory(searched: Experiment) -> None:
+    content = written(searched)
+    sha256 = searched.trials[1].attachments["model"]["sha256"]
+    bomb = changed(content, f"blobs/{sha256.hex()}", lambda _: bytes(3 * LARGE_BLOB))
+    with pytest.raises(InvalidValue, match="more bytes than a document may have"):
+        open_bundle(changed(content, "events.bson", lambda raw: raw + struct.pack("<i", 2**30) + b"\0"))
+    tracemalloc.start()
+    with pytest.raises(VerificationFailed):
+        open_bundle(bomb)[0].attachments.get(sha256)
+    assert tracemalloc.get_traced_memory()[1] < LARGE_BLOB
+    tracemalloc.stop()
+
+
+def test_what_is_no_plain_file_is_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.hstore")
+    for file in (tmp_path / "pipe.hstore", tmp_path, Path("/dev/zero")):
+        with pytest.raises(InvalidValue, match="is no plain file"):
+            open_bundle(file)

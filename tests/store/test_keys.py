@@ -107,3 +107,18 @@ def test_a_store_is_not_opened_as_if_there_were_no_key(
     monkeypatch.setenv("HSTORE_KEY", value)
     with pytest.raises(InvalidValue, match="HSTORE_KEY"):
         open_store(mongo_url)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of files are another matter there")
+def test_a_key_file_that_others_can_change_is_refused_and_one_that_they_can_read_is_told(
+    tmp_path: Path, messages: list[str]
+) -> None:
+    write_new_key(file := tmp_path / "key")
+    read_keys(str(file))
+    assert messages == []
+    file.chmod(0o644)
+    read_keys(str(file))
+    assert [f"chmod 600 {file}" in line for line in messages] == [True]
+    file.chmod(0o606)
+    with pytest.raises(InvalidValue, match="can be changed by every user"):
+        read_keys(str(file))

@@ -24,7 +24,7 @@ from hstore.engine.optuna import study_writer
 from hstore.engine.optuna.hstore_storage import HstoreStorage
 from hstore.engine.optuna.study_copies import import_study
 from hstore.engine.search.points import enqueue
-from hstore.store.errors import InvalidEvent, InvalidPoint, InvalidValue, StoreRewound
+from hstore.store.errors import InvalidEvent, InvalidPoint, InvalidValue, StoreRewound, Tampered
 from hstore.store.events import Failed, Reported
 from hstore.store.open_store import open_store
 from hstore.store.store import Store
@@ -301,3 +301,15 @@ def test_a_store_that_lost_a_trial_is_closed_without_writing_what_was_still_to_b
         study.tell(trial, 1.0)
     store.close()
     assert database["events"].count_documents({"tid": 1}) == 0
+
+
+def test_a_study_whose_log_was_changed_is_not_gone_on_with(mongo_url: str, database: Database[Any]) -> None:
+    with open_store(mongo_url) as store:
+        study_in(store).optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=2)
+    database["events"].update_one({"tid": 0, "type": "done"}, {"$set": {"data.loss": -1.0}})
+    before = database["events"].count_documents({})
+    with open_store(mongo_url) as store:
+        study = optuna.load_study(storage=HstoreStorage(store=store), study_name="digits")
+        with pytest.raises(Tampered, match="of trial 0"):
+            study.ask()
+    assert database["events"].count_documents({}) == before
