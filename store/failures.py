@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from hstore.store.events import Data, Done, Failed
 from hstore.store.fold import Trial
+from hstore.store.terminal_text import printable
 
 LONGEST = 200
 """Characters of an error that a message quotes."""
@@ -36,8 +37,8 @@ def is_failure(done: Data) -> bool:
 
 
 def shortened_error(error: object, message: object) -> str:
-    """Return type and message of an error in one line."""
-    return " ".join(f"{error}: {message}".split())[:LONGEST]
+    """Return type and message of an error in one line, which Python may print as it is: within an exception, say."""
+    return printable(" ".join(f"{error}: {message}".split())[:LONGEST])
 
 
 def kind_of(failure: str) -> str:

@@ -111,6 +111,15 @@ def test_when_all_fail_the_most_frequent_error_is_quoted(
         search(divides, trials, n=3, objectives=objectives, return_argmin=return_argmin)
 
 
+def test_a_quoted_error_steers_no_terminal(trials: Trials) -> None:
+    def hostile(config: Any) -> float:
+        raise ValueError("\x1b]0;owned\x07 \u202e no")
+
+    with pytest.raises(AllTrialsFailed) as failed:
+        search(hostile, trials, n=1)
+    assert r"ValueError: \x1b]0;owned\x07 \u202e no" in str(failed.value)
+
+
 def test_errors_that_differ_in_numbers_only_are_one_error(trials: Trials) -> None:
     with pytest.raises(AllTrialsFailed, match=r"most frequent error, 3 times: ValueError: no file /tmp/0\.\d+\.csv"):
         search(differs, trials, n=3)
