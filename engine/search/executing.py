@@ -10,15 +10,17 @@ import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
-from types import SimpleNamespace
+from types import CodeType, SimpleNamespace
 from typing import Any, TypeAlias
 
 from hstore.engine.evaluation import attempt
 from hstore.engine.evaluation.ctrl import BaseCtrl
 from hstore.engine.evaluation.domain import BoundObjective, keep_attachments, pickled
 from hstore.engine.evaluation.gate import left
+from hstore.engine.evaluation.script import Script
+from hstore.engine.evaluation.source_lines import lines_of
 from hstore.engine.search.asking import AskingDriver
-from hstore.store.errors import InvalidValue
+from hstore.store.errors import HstoreError, InvalidValue
 from hstore.store.events import Done, Failed, Requeued, Reserved
 
 LOOK_SECONDS = 1.0
@@ -38,6 +40,8 @@ class ExecutorDriver(AskingDriver):
     executor: cf.Executor
     _running: dict[cf.Future[Outcome], Reserved] = field(default_factory=dict)
     _code: bytes = b""
+    _source: bytes | None = None
+    """Lines of what is pickled, for tracebacks."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -49,7 +53,9 @@ class ExecutorDriver(AskingDriver):
                 "an objective that takes a ctrl cannot run in an executor of processes",
                 hint="give it ThreadPoolExecutor(n), or give fmin workers=n",
             )
-        self._code = pickled(self.domain.evaluate) or b""
+        codes: list[CodeType] = []
+        self._code = pickled(self.domain.evaluate, codes) or b""
+        self._source = lines_of(codes)
         if not self._code:
             raise InvalidValue(
                 "the objective or its space cannot be pickled for the executor", hint="give it ThreadPoolExecutor(n)"
@@ -88,7 +94,7 @@ class ExecutorDriver(AskingDriver):
         if self._is_threaded:
             future = self.executor.submit(_evaluate, self.domain, point, self._ctrl(taken.tid))
         else:
-            future = self.executor.submit(_evaluate_pickled, self._code, point, taken.tid)
+            future = self.executor.submit(_evaluate_pickled, self._code, self._source, point, taken.tid)
         self._running[future] = taken
 
     def _collect(self) -> None:
@@ -126,11 +132,13 @@ def _evaluate(domain: BoundObjective, point: Mapping[str, Any], ctrl: BaseCtrl) 
     return result, time.monotonic() - began
 
 
-def _evaluate_pickled(code: bytes, point: Mapping[str, Any], tid: int) -> Outcome:
-    """Evaluate in a process of the executor, which unpickles the objective once."""
+def _evaluate_pickled(code: bytes, source: bytes | None, point: Mapping[str, Any], tid: int) -> Outcome:
+    """Evaluate in a process of the executor, which unpickles the objective once, as a worker does."""
     ctrl: Any = SimpleNamespace(tid=tid, last_report=None, is_pruned=False)
     try:
-        return _evaluate(_unpickled(code), point, ctrl)
+        domain, script = _unpickled(code, source)
+        with script.as_main():
+            return _evaluate(domain, point, ctrl)
     except Exception as error:
         readable = _readable(error)
         if readable is error:
@@ -143,6 +151,8 @@ def _readable(error: Exception) -> Exception:
     try:
         pickle.loads(pickle.dumps(error))
     except Exception:  # noqa: BLE001 - whatever the methods of a user's exception raise
+        if isinstance(error, HstoreError):  # it holds what the objective returned
+            return type(error)(str(error), hint=error.hint)
         said = RuntimeError(f"{type(error).__name__}: {error}")
         said.add_note("".join(traceback.format_exception(error)))
         return said
@@ -150,6 +160,7 @@ def _readable(error: Exception) -> Exception:
 
 
 @lru_cache(maxsize=4)
-def _unpickled(code: bytes) -> BoundObjective:
-    domain: BoundObjective = pickle.loads(code).__self__
-    return domain
+def _unpickled(code: bytes, source: bytes | None) -> tuple[BoundObjective, Script]:
+    script = Script(source)
+    domain: BoundObjective = script.unpickle(code).__self__
+    return domain, script

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import copyreg
 import os
+import subprocess
+import sys
 import threading
+from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.waiting import GENEROUS
 
 from hstore import AllTrialsFailed, Trials, fmin, hp
 from hstore.engine.audit.replay import derive_again
-from hstore.store.errors import InvalidValue
+from hstore.store.errors import InvalidLoss, InvalidValue
 from hstore.store.events import Failed
 
 SPACE = {"x": hp.uniform("x", -1, 1)}
@@ -99,6 +104,53 @@ def test_a_pool_that_breaks_leaves_its_trials_queued_and_an_odd_exception_does_n
     with pytest.raises(AllTrialsFailed):
         search(raises_what_cannot_be_read, trials, ProcessPoolExecutor(2), n=2, catch_eval_exceptions=True)
     assert all((trial.error or "").endswith("OfTwo: ab") for trial in trials.experiment.trials)
+
+
+def yields(config: dict[str, float]) -> Iterator[float]:
+    yield config["x"]
+
+
+def test_what_is_no_loss_is_named_with_what_to_return(trials: Trials) -> None:
+    with pytest.raises(InvalidLoss, match="is a generator") as refused:
+        search(yields, trials, ProcessPoolExecutor(1), n=1)
+    assert refused.value.hint
+
+
+SCRIPT = """
+import concurrent.futures as cf, multiprocessing, sys
+from hstore import Trials, fmin, hp
+
+def square(x):
+    return x * x
+
+def maps(config):
+    with multiprocessing.Pool(1) as pool:
+        return sum(pool.map(square, [config["x"], 1]))
+
+def divides(config):
+    return 1 / (config["x"] - config["x"])  # the line
+
+if __name__ == "__main__":
+    trials, context = Trials(), multiprocessing.get_context(sys.argv[1])
+    with cf.ProcessPoolExecutor(1, mp_context=context) as executor:
+        for objective, n in (maps, 1), (divides, 2):
+            fmin(objective, hp.choice("c", [{"x": hp.uniform("x", 0, 1)}]), algo="rand", max_evals=n, trials=trials,
+                 executor=executor, catch_eval_exceptions=True, verbose=False, rstate=0)
+    first, last = trials.experiment.trials
+    print(first.state, last.end.traceback)
+"""
+
+
+@pytest.mark.parametrize("start", ["fork", pytest.param("spawn", marks=pytest.mark.long)])
+def test_functions_of_the_script_are_in_main_and_its_lines_in_tracebacks(start: str, tmp_path: Path) -> None:
+    script = tmp_path / "tune.py"
+    script.write_text(SCRIPT)
+    ended = subprocess.run(
+        [sys.executable, script, start], capture_output=True, text=True, timeout=GENEROUS, check=True
+    )
+    assert ended.stdout.startswith("done ")
+    assert f'File "{script}", line ' in ended.stdout
+    assert 'return 1 / (config["x"] - config["x"])  # the line' in ended.stdout
 
 
 def with_its_causes(error: RuntimeError) -> tuple[Any, ...]:
