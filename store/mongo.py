@@ -32,7 +32,7 @@ from hstore.store.log_queries import places_of, query_beyond
 from hstore.store.retry import RetryPolicy, is_duplicate, let_go
 from hstore.store.rewind import rewound
 from hstore.store.set_aside import Separated, SetAside, separate
-from hstore.store.values import INT64
+from hstore.store.values import fits_int64
 
 if TYPE_CHECKING:
     from pymongo.collection import Collection
@@ -300,7 +300,7 @@ class MongoLog:
 
     def chain_documents(self, exp: str, tid: int | None) -> Iterator[Document]:
         """See `EventLog.chain_documents`."""
-        if tid is not None and tid not in INT64:  # no document has it, and none could ask for it
+        if tid is not None and not fits_int64(tid):  # no document has it, and none could ask for it
             return iter(())
         return self._stored_documents.read({"exp": exp, "tid": tid})
 

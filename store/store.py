@@ -26,7 +26,7 @@ from hstore.store.snapshots import MemorySnapshots, Snapshots
 from hstore.store.tables import experiments_table, to_pandas
 from hstore.store.tombstones import MemoryRemovals, Removals, latest_removal
 from hstore.store.trial_actions import handed_out
-from hstore.store.values import INT64, check_name
+from hstore.store.values import check_name, fits_int64
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -148,7 +148,7 @@ class Store:
         if at is not None:
             return self.past(self.experiment(name), parse(at, now()))
         if only is not None:
-            only = [tid for tid in only if tid in INT64]  # no document could ask for others
+            only = [int(tid) for tid in only if fits_int64(tid)]  # no document could ask for others
         experiment = Experiment(self, check_name(name), only=only, from_snapshot=from_snapshot)
         experiment.refresh()
         if experiment.state.events == 0:

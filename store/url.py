@@ -77,6 +77,12 @@ def redacted(url: str) -> str:
         return "a URL that is not understood"
 
 
+def shown_path(path: object) -> str:
+    """Return *path* for a message that there is no such file; of a URL with a mistake in it no user and no password."""
+    text = str(path)
+    return f"***@{text.rpartition('@')[2]}" if ":" in text.rpartition("@")[0] else text
+
+
 def parse(url: str) -> MongoLocation:
     """Return the place that *url* names; raises `BadUrl` saying what is wrong with it, without repeating it.
 

@@ -19,7 +19,6 @@ MAX_DEPTH = 64  # MongoDB refuses documents nested deeper than 100; the envelope
 MAX_NAME = 200  # characters; four bytes each still leave an index key far below any limit
 LONGEST_RANGE = 100_000
 """A longer range is not written out: it may stand for any number of items."""
-INT64 = range(-(2**63), 2**63)
 
 Replace = Callable[[Any, str, str], Any]
 """Called with (value, path, why) for what has no plain form; returns what stands in its place."""
@@ -77,12 +76,17 @@ def normalise(value: Any, *, path: str = "value", replace: Replace = refuse) -> 
     return _plain(value, path, replace, (), 0)
 
 
+def fits_int64(number: int) -> bool:
+    """Return whether *number* is one of 64 bits. (A range would be walked through for an int of BSON's or numpy's.)"""
+    return -(2**63) <= number < 2**63
+
+
 def _plain(value: Any, path: str, replace: Replace, above: tuple[int, ...], depth: int) -> Any:
     kind = type(value)
     if value is None or kind is bool or kind is float:
         return value
     if kind is int:
-        return value if value in INT64 else replace(value, path, "an integer beyond 64 bits")
+        return value if fits_int64(value) else replace(value, path, "an integer beyond 64 bits")
     if kind is str:
         return _text(value, path, replace)
     if isinstance(value, (Mapping, list, tuple, AbstractSet)) or _is_sequence(value):

@@ -27,7 +27,7 @@ from hstore.engine.evaluation.domain import BoundObjective, version
 from hstore.engine.evaluation.objective_spec import ObjectiveSpec, load, short
 from hstore.engine.evaluation.script import Script
 from hstore.store.errors import CannotLoad, HstoreError, InvalidValue
-from hstore.store.values import INT64, normalise
+from hstore.store.values import fits_int64, normalise
 
 if TYPE_CHECKING:
     from hstore.engine.hyperopt.mongo_trials import MongoTrials
@@ -94,7 +94,7 @@ class RemoteCtrl(BaseCtrl):
 
     def judge(self, step: int, value: float) -> bool:
         """See `BaseCtrl.judge`: the worker decides, which reads what others have reported."""
-        if self._say is not None and step in INT64:  # else it is refused, which only this call is to hear
+        if self._say is not None and fits_int64(step):  # else it is refused, which only this call is to hear
             self._say(step, value)
             return False
         is_hopeless: bool = self._ask("report", step, value)

@@ -18,6 +18,7 @@ from hstore.store.model_documents import EXPERIMENT_FIELDS, TRIAL_FIELDS, experi
 from hstore.store.null_objects import NoReadModels
 from hstore.store.state import State
 from hstore.store.store import Store
+from hstore.store.values import fits_int64
 
 AT_ONCE = 200
 """Documents that differ, which are read again together."""
@@ -25,7 +26,6 @@ _FIELDS = sorted(TRIAL_FIELDS)
 _MARK = struct.Struct("<q16s")
 """What is kept of a document: how much of the chain is in it, and a hash of its fields."""
 _ABSENT = _MARK.pack(-1, bytes(16))
-_INT64 = range(-(2**63), 2**63)
 
 
 class ModelChecks:
@@ -119,7 +119,7 @@ def _ver(document: Document | None) -> int:
 
 def _number(stored: object) -> int:
     """Return what a read model says of how much of the log is in it; -1 if that is no number."""
-    return stored if isinstance(stored, int) and stored in _INT64 else -1
+    return stored if isinstance(stored, int) and fits_int64(stored) else -1
 
 
 def _different(found: Document, wanted: Document, fields: Iterable[str]) -> str:

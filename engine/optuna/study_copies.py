@@ -23,7 +23,7 @@ from hstore.store.errors import Conflict, InvalidValue, NotFound
 from hstore.store.events import Created, Noted
 from hstore.store.experiment import Experiment, PendingEvent
 from hstore.store.store import Store
-from hstore.store.url import without_secrets
+from hstore.store.url import shown_path, without_secrets
 
 NUMBER = "hstore:trial"
 """User attribute of an exported trial: its number in hstore."""
@@ -51,10 +51,13 @@ def optuna_storage(url: str, *, is_new: bool = True) -> BaseStorage:
 
     is_new: whether it may be created. Raises `InvalidValue` if Optuna cannot open it.
     """
+    if "://" not in url and (shown := shown_path(url)) != url and not Path(url).exists():
+        raise InvalidValue(f"{shown!r} is neither a URL nor a file", hint="a URL is such as sqlite:///study.db")
     file = _file_of(url)
     if not is_new and file is not None and not file.is_file():  # Optuna would make an empty one
         raise InvalidValue(
-            f"there is no file {str(file)!r} with Optuna's studies", hint="or give a URL, such as sqlite:///study.db"
+            f"there is no file {shown_path(file)!r} with Optuna's studies",
+            hint="or give a URL, such as sqlite:///study.db",
         )
     try:
         if "://" in url:

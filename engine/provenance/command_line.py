@@ -16,7 +16,10 @@ _SECRETS = {
 _KEYS = {"access", "account", "api", "encryption", "hstore", "private", "secret", "signing", "ssh"}
 """What makes a secret of a "key" behind it."""
 _LOGIN = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)[^\s\"'<>]*@")  # up to the last @: a password may hold any sign
-_PAIR = re.compile(r"([A-Za-z][\w.-]*)([\"']?\s*[:=](?!//)\s*)(\"[^\"]*\"|'[^']*'|[^\s,;&}\"']+)")
+_PAIR = re.compile(
+    r"([A-Za-z][\w.-]*)([\"']?\s*[:=](?!//)\s*)"
+    r"(\"[^\"]*\"|'[^']*'|(?:(?i:basic|bearer|digest|token)\s+)?[^\s,;&}\"']+)"
+)
 _SCHEME = re.compile(r"\b(bearer|basic)(\s+)[\w.~+/=-]{8,}", re.IGNORECASE)
 _KNOWN = re.compile(
     r"\b(?:gh[opsur]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{20,}|hf_\w{20,}|sk-[\w-]{20,}|xox[abprs]-[\w-]{10,}"

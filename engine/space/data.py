@@ -12,7 +12,7 @@ from typing import Any
 from hstore.engine.space.content import content
 from hstore.engine.space.expressions import Apply, Literal, dfs
 from hstore.store.errors import BadSearchSpace
-from hstore.store.values import INT64
+from hstore.store.values import fits_int64
 
 FORMAT = 1
 SHORT = 200
@@ -188,7 +188,7 @@ def _plain_form(obj: Any) -> dict[str, Any] | None:
     if kind is str:
         return {"value": obj} if _is_text(obj) else None
     if kind is int:
-        return {"value": obj} if obj in INT64 else {"int": str(obj)}
+        return {"value": obj} if fits_int64(obj) else {"int": str(obj)}
     if kind is float:
         return {"value": obj} if math.isfinite(obj) else {"float": repr(obj)}
     if kind is bytes:

@@ -17,7 +17,7 @@ import hstore
 from hstore.cli.app import run
 from hstore.store.errors import HstoreError, InvalidName
 from hstore.store.messages import ROOT
-from hstore.store.url import parse, parse_url, redacted
+from hstore.store.url import parse, parse_url, redacted, shown_path
 
 SECRET = "hunter2SECRET"
 ODD = [
@@ -126,3 +126,16 @@ def test_a_url_in_the_place_of_a_name_is_refused_and_not_shown(
         assert run(["--store", mongo_url, *call, url]) in (1, 2), call
         printed = capfd.readouterr()
         assert SECRET not in printed.out + printed.err, call
+
+
+@pytest.mark.parametrize("url", [f"u:{SECRET}@h:1/lab", f"mongodb:/u:{SECRET}@h/lab", f"sqlite://u:{SECRET}@h/lab"])
+def test_a_url_with_a_mistake_in_it_is_not_shown_as_the_name_of_a_file(
+    url: str, mongo_url: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with hstore.open(mongo_url) as store:
+        begin(store, "e")
+    for call in ("import --from-hyperopt", "import --from-optuna", "export e --to optuna"):
+        assert run(["--store", mongo_url, *call.split(), url]) in (1, 2, 3), call
+        printed = capfd.readouterr()
+        assert SECRET not in printed.out + printed.err, call
+    assert shown_path("/tmp/a@b.pkl") == "/tmp/a@b.pkl"

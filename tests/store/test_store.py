@@ -1,7 +1,9 @@
 import datetime as dt
 from typing import Any
 
+import numpy as np
 import pytest
+from bson import Int64
 
 from hstore.store.digest import digest
 from hstore.store.errors import AllTrialsFailed, Conflict, InvalidEvent, InvalidName, NotFound
@@ -156,3 +158,10 @@ def test_an_experiment_that_has_begun_is_not_begun_again(store: Store) -> None:
 def test_an_event_of_a_trial_is_not_composed_without_a_trial(store: Store) -> None:
     with pytest.raises(InvalidEvent, match="no trial was named"):
         begun(store).compose((Done, None, {"result": {}, "status": "ok"}))
+
+
+@pytest.mark.parametrize("number", [np.int64(0), Int64(0)])
+def test_a_number_of_a_trial_may_be_of_numpy_or_of_bson(number: Any, store: Store) -> None:
+    mine = begun(store)
+    mine.append(mine.compose(*((kind, 0, data) for kind, data in WHOLE)))
+    assert store.trial("e", number).loss == 1.0  # a range of all numbers of 64 bits would be walked through for it

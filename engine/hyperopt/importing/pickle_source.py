@@ -17,6 +17,7 @@ from hstore.engine.hyperopt.importing.jobs import Job
 from hstore.store.errors import InvalidValue, NotFound
 from hstore.store.events import Document
 from hstore.store.messages import Log
+from hstore.store.url import shown_path
 from hstore.store.values import normalise
 
 LOG = Log("importing")
@@ -233,10 +234,10 @@ def _unpickled(path: Path) -> tuple[list[Document], dict[str, Any], list[str]]:
         _check_size(found, 64 * path.stat().st_size)
     except FileNotFoundError as error:
         raise NotFound(
-            f"there is no file {path}", hint="a URL of a store begins with mongo:// or mongodb://"
+            f"there is no file {shown_path(path)}", hint="a URL of a store begins with mongo:// or mongodb://"
         ) from error
     except OSError as error:
-        raise InvalidValue(f"{path} cannot be read: {error.strerror or error}") from error
+        raise InvalidValue(f"{shown_path(path)} cannot be read: {error.strerror or error}") from error
     except Exception as error:  # whatever a file that is no pickle makes the unpickler do
         raise InvalidValue(
             f"{path} is no pickle that can be read: {type(error).__name__}: {error}"[:300],

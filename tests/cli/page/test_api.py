@@ -20,6 +20,7 @@ pytest.importorskip("bokeh", reason="the page needs the extra: pip install 'hsto
 from tests.cli.page.serving import TOKEN, Answer, Page, new_store, served
 from tests.waiting import until
 
+import hstore
 from hstore import Trials, fmin
 from hstore.engine.space.notation import flat, space_of
 from hstore.store.experiment import Experiment
@@ -230,6 +231,21 @@ def test_a_search_that_is_asked_with_another_space_is_refused(page: Page, name: 
     answer = post(page, "ask", experiment=name, space={"lr": "float(0, 1)"})
     assert (answer.status, "another" in answer.data["error"] or "space" in answer.data["error"]) == (409, True)
     assert asked(page, name, **BEGIN)["tid"] == 1
+
+
+def test_a_log_that_was_changed_gives_out_no_trial_and_takes_what_was_given_out(
+    page: Page, store: Store, name: str
+) -> None:
+    with hstore.search(space_of(SPACE), "rand", experiment=name, store=store.for_thread(), lease=99.0) as opened:
+        first, second = opened.ask(), opened.ask()
+        assert first is not None
+        assert second is not None
+        first.tell(1.0)
+    assert store.database is not None
+    store.database["events"].update_one({"exp": name, "type": "reserved"}, {"$set": {"data.worker": "another"}})
+    refused = post(page, "ask", experiment=name)
+    assert (refused.status, "event 1 of trial 0 was changed" in refused.text) == (500, True)
+    assert done(page, "tell", experiment=name, token=second.token, loss=0.5)["counts"]
 
 
 def test_who_may_call(shared: tuple[Store, Page], name: str) -> None:

@@ -203,6 +203,7 @@ def _edit(collection: str, which: dict[str, Any], **values: Any) -> Damage:
         ),
         pytest.param(_edit("trials", {"tid": 3}, state="running"), "model", 3, id="a read model lies"),
         pytest.param(_edit("trials", {"tid": 3}, ver=2), "lag", 3, id="a read model lags"),
+        pytest.param(_edit("trials", {"tid": 3}, ver=2**62), "model", 3, id="a read model is far ahead"),
         pytest.param(lambda d: d["trials"].delete_one({"tid": 3}), "lag", 3, id="a read model is not there"),
         pytest.param(
             lambda d: d["trials"].insert_one({"exp": "demo", "tid": N, "ver": 0}), "model", N,
