@@ -1,7 +1,8 @@
 """What trials, reports, heartbeats and idle workers cost a server, and from that how many workers one can serve.
 
 The model is checked with as many simulated workers as `WORKERS` says (100 by default): threads with clients of their
-own, which claim trials, hold them for `SECONDS_OF_A_TRIAL` and end them as workers do.
+own, which claim trials, hold them for `TRIAL_SECONDS` (5 by default) and end them as workers do. A thousand of them need
+two cores and trials of a minute: `WORKERS=1000 TRIAL_SECONDS=60 python -m bench capacity`.
 """
 
 import os
@@ -22,7 +23,7 @@ from hstore.workers.worker_options import WorkerOptions
 
 OPERATIONS = 200
 WORKERS = int(os.environ.get("WORKERS", "100"))
-SECONDS_OF_A_TRIAL = 5.0
+SECONDS_OF_A_TRIAL = float(os.environ.get("TRIAL_SECONDS", "5"))
 WATCHED = 20.0
 IDLERS = 40
 SIZES = (100, 1_000, 10_000)
@@ -145,7 +146,8 @@ class Simulated(threading.Thread):
 def simulate(url: str, server: Server) -> tuple[float, float]:
     """Return trials per second of `WORKERS` simulated workers, and the share of a core that they cost the server."""
     name = uuid.uuid4().hex
-    fill(url, name, int(WORKERS * (WATCHED / SECONDS_OF_A_TRIAL + 3)))
+    watched = max(WATCHED, 2 * SECONDS_OF_A_TRIAL)
+    fill(url, name, int(WORKERS * (watched / SECONDS_OF_A_TRIAL + 3)))
     go, until = threading.Barrier(WORKERS + 1), threading.Event()
     workers = [Simulated(url, name, go, until) for _ in range(WORKERS)]
     for worker in workers:
@@ -153,7 +155,7 @@ def simulate(url: str, server: Server) -> tuple[float, float]:
     go.wait(300)
     time.sleep(SECONDS_OF_A_TRIAL)
     ended, used, began = sum(w.ended for w in workers), server.used(), time.perf_counter()
-    time.sleep(WATCHED)
+    time.sleep(watched)
     seconds = time.perf_counter() - began
     rate, share = (sum(w.ended for w in workers) - ended) / seconds, (server.used() - used) / seconds
     until.set()

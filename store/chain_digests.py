@@ -70,6 +70,13 @@ class ChainDigests:
                 digests.append(after)
         return digests
 
+    def keep(self, events: Iterable[Event], digests: Mapping[UUID, bytes]) -> None:
+        """Keep the *digests* of *events*, which are in the chains now, by the id of the event: they were just made."""
+        for event in events:
+            below = self.by_chain.setdefault(event.tid, [])
+            if len(below) == event.ver and (digest := digests.get(event.id)):
+                below.append(digest)
+
     def at(self, tid: Chain, ver: int) -> bytes:
         """Return the digest of the chain of *tid* up to *ver*."""
         if (digests := self.by_chain.get(tid)) is None and self._settled.holds(tid):

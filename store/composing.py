@@ -61,7 +61,8 @@ class Composer:
         self._require_whole(pending)
         self.digests.clear()
         tails: dict[Chain, tuple[int, bytes]] = {}
-        trials: dict[int, Trial | None] = {}
+        last: dict[int, tuple[Trial | None, Event]] = {}
+        """The last of the events of each trial so far, and the trial before it: few are followed by another."""
         decision: bytes | None = None
         by, at = author(), now()
         for kind, tid, data in pending:
@@ -76,11 +77,11 @@ class Composer:
             prev = decision if kind is Queued else after
             event = kind(exp=self._exp, tid=tid, ver=ver + 1, id=uuid.uuid4(), at=at, by=by, prev=prev or None, **data)
             if tid is not None:
-                trial = trials[tid] if tid in trials else state.trials.get(tid)
+                trial = evolve(*last[tid]) if tid in last else state.trials.get(tid)
                 if why := why_not(trial, event):
                     kind_of_error = ClosedChain if trial is not None and trial.closed_by is not None else InvalidEvent
                     raise kind_of_error(f"{self._exp!r} trial {tid} cannot be {event.type} now: {why}")
-                trials[tid] = evolve(trial, event)
+                last[tid] = trial, event
             elif issubclass(kind, TrialEvent):
                 raise InvalidEvent(f"an event of type {event.type} is of a trial, and no trial was named")
             digest = self.digests[event.id] = digest_event(event, after)

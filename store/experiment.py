@@ -238,6 +238,7 @@ class Experiment(FoldedLog, Housekept):
             raise
         check.appended(events, looked=is_due)
         self._take(events)
+        self._digests.keep(events, self._composer.digests)
         chains, whole = {event.tid for event in events}, self._only is None
         for some, later in ((chains - set(not_yet), more_to_come), (chains & set(not_yet), True)):
             if some:

@@ -36,6 +36,9 @@ class NoReadModels:
     def flush(self) -> None:
         """Do nothing."""
 
+    def write_waiting_trials(self) -> None:
+        """Do nothing."""
+
     def rebuild(self, state: State) -> None:
         """Do nothing."""
 

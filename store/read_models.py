@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -10,16 +11,18 @@ from typing import TYPE_CHECKING, Any, cast
 
 import bson
 import pymongo
-from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
+from pymongo.errors import BulkWriteError, PyMongoError
 from pymongo.read_concern import ReadConcern
 
 from hstore.store.document_cursor import split
 from hstore.store.events import TABLE_CODEC, Document, Requeued
 from hstore.store.experiment_outline import Outline, read_outline
 from hstore.store.fold import HELD, UNFINISHED, UNREADABLE, Trial
+from hstore.store.guarded_updates import guarded, write
 from hstore.store.log import ReadCursor
 from hstore.store.model_documents import EXPERIMENT_FIELDS, TRIAL_FIELDS, experiment_document, trial_document
 from hstore.store.retry import RetryPolicy, let_go
+from hstore.store.soon_written import EXPERIMENT_SECONDS
 from hstore.store.state import State
 from hstore.store.tally import Tally, read_tally
 
@@ -29,8 +32,6 @@ if TYPE_CHECKING:
 
     from hstore.store.settled import SettledTrials
 
-EXPERIMENT_SECONDS = 0.25
-"""The document of an experiment follows its log at most this often while nothing but trials changes."""
 MOST_MISSING = 100_000
 """If more documents of trials than this are missing, the whole log is read instead of looking which."""
 READ_AT_ONCE = 1000
@@ -56,6 +57,8 @@ class ReadModels:
             "wakeups", write_concern=pymongo.WriteConcern(w=0)
         )
         self._retrying = retry
+        self._gate = threading.Lock()
+        """For what waits: a busy search has a thread that writes it (`soon_written`)."""
         self._trials_waiting: dict[tuple[str, int], Trial] = {}
         self._leases: dict[tuple[str, int], tuple[str, float]] = {}
         self._experiments_waiting: dict[str, State] = {}
@@ -79,14 +82,10 @@ class ReadModels:
         whole: False if *state* holds some trials only; the document of the experiment stays as it is then.
         """
         chains = set(chains)
-        for tid in chains - {None}:
-            trial = state.trials[tid]  # type: ignore[index]
-            waiting = self._trials_waiting.get((state.exp, trial.tid))
-            if waiting is None or waiting.ver < trial.ver:
-                self._trials_waiting[state.exp, trial.tid] = trial
+        self._put_off([state.trials[tid] for tid in chains if tid is not None])
         if not whole:
             if not later:
-                self._write_waiting_trials()
+                self.write_waiting_trials()
             return
         newest = self._experiments_waiting.setdefault(state.exp, state)
         if state.events > newest.events:
@@ -96,7 +95,7 @@ class ReadModels:
         if self._has_failed_over():  # which may have rolled back what was written
             self.flush()
             return
-        self._write_waiting_trials()
+        self.write_waiting_trials()
         if None in chains or time.monotonic() - self._shown.get(state.exp, -1.0) >= EXPERIMENT_SECONDS:
             self._write_experiment(newest)
         if None in chains:
@@ -104,13 +103,14 @@ class ReadModels:
 
     def flush(self) -> None:
         """Write what `project` has deferred, and what got lost."""
-        self._write_waiting_trials()
+        self.write_waiting_trials()
         for state in list(self._experiments_waiting.values()):
             self.repair(state)
 
     def forget(self, exp: str) -> None:
         """Write nothing of *exp* that waits to be written: the events behind it are no longer in the log."""
-        self._trials_waiting = {key: trial for key, trial in self._trials_waiting.items() if key[0] != exp}
+        with self._gate:
+            self._trials_waiting = {key: trial for key, trial in self._trials_waiting.items() if key[0] != exp}
         self._experiments_waiting.pop(exp, None)
 
     def _has_failed_over(self) -> bool:
@@ -125,10 +125,26 @@ class ReadModels:
         )
         return before is not None and before != self._server_epoch
 
-    def _write_waiting_trials(self) -> None:
-        trials = list(self._trials_waiting.values())
-        self._write_trials(trials)
-        self._trials_waiting.clear()
+    def _put_off(self, trials: Iterable[Trial]) -> None:
+        with self._gate:
+            for trial in trials:
+                waiting = self._trials_waiting.get((trial.last.exp, trial.tid))
+                if waiting is None or waiting.ver < trial.ver:
+                    self._trials_waiting[trial.last.exp, trial.tid] = trial
+
+    def write_waiting_trials(self) -> None:
+        """Write the documents of trials that `project` has deferred; any thread may do so.
+
+        What another thread writes at the same time may come first: an update never replaces a later state of a trial.
+        """
+        with self._gate:
+            waiting, self._trials_waiting = self._trials_waiting, {}
+        trials = list(waiting.values())
+        try:
+            self._write_trials(trials)
+        except BaseException:
+            self._put_off(trials)
+            raise
 
     def _write_experiment(self, state: State) -> None:
         self.put(experiment_document(state))
@@ -138,7 +154,7 @@ class ReadModels:
     def _write_trials(self, trials: list[Trial]) -> None:
         updates = [self._update(trial) for trial in trials]
         for start in range(0, len(updates), BATCH):
-            self._retrying(partial(_write, self._trials, updates[start : start + BATCH]))
+            self._retrying(partial(write, self._trials, updates[start : start + BATCH]))
         if any(trial.state == "queued" for trial in trials):
             self._notify()
 
@@ -152,11 +168,12 @@ class ReadModels:
         is_held, is_closed = trial.state in HELD, trial.closed_by is not None
         over = {"ticket": is_held or isinstance(trial.last, Requeued), "lease": not is_held}
         fields = TRIAL_FIELDS | {name for name, is_over in over.items() if is_over and not is_closed}
-        query, update = _guarded(trial_document(trial), fields, "ver")
+        query, update = guarded(trial_document(trial), fields, "ver")
         if not is_closed:  # a program that could not read as much may have written the document
             ver = query.pop("ver")
             query["$or"] = [{"ver": ver}, {"ver": trial.ver, "state": UNREADABLE}]
-        lease = self._leases.pop((trial.last.exp, trial.tid), None)
+        # What is queued may be written while its claim is on the way, whose lease it is.
+        lease = None if trial.state == "queued" else self._leases.pop((trial.last.exp, trial.tid), None)
         if lease is not None and is_held and not is_closed:
             update["$set"] = {**update["$set"], "lease.by": lease[0], "lease.seconds": lease[1]}
             update["$currentDate"] = {"lease.beat": True}
@@ -187,8 +204,8 @@ class ReadModels:
 
     def put(self, document: Document) -> None:
         """Write the *document* of an experiment, unless the one there reflects as much of the log."""
-        update = _guarded(document, EXPERIMENT_FIELDS, "events")
-        self._retrying(lambda: _write(self._experiments, [update]))
+        update = guarded(document, EXPERIMENT_FIELDS, "events")
+        self._retrying(lambda: write(self._experiments, [update]))
 
     def repair(self, state: State) -> int:
         """Derive again the documents of trials that lag behind *state* (their writer died); return how many lagged."""
@@ -367,28 +384,3 @@ class ReadModels:
 
 def _has_place(document: Document) -> bool:
     return isinstance(document.get("tid"), int) and isinstance(document.get("ver"), int)
-
-
-def _guarded(document: Document, fields: frozenset[str], guard: str) -> tuple[Document, Document]:
-    """Return (filter, update) that write *document*, unless the stored one reflects as much of the log already.
-
-    Fields that others write beside ours (tickets, leases) stay; ours that no longer apply are removed.
-    """
-    update: Document = {"$set": document}
-    if gone := fields - document.keys():
-        update["$unset"] = dict.fromkeys(sorted(gone), "")
-    return {"_id": document["_id"], guard: {"$lt": document[guard]}}, update
-
-
-def _write(collection: Collection[Document], updates: list[tuple[Document, Document]]) -> None:
-    try:
-        if len(updates) == 1:  # a third of the cost of a bulk of one
-            collection.update_one(*updates[0], upsert=True)
-        else:
-            collection.bulk_write([pymongo.UpdateOne(*update, upsert=True) for update in updates], ordered=False)
-    except DuplicateKeyError as error:
-        let_go(error)  # the guard did not match, and the upsert met the document: it reflects as much or more
-    except BulkWriteError as error:
-        if error.details["writeConcernErrors"] or any(e["code"] != 11000 for e in error.details["writeErrors"]):
-            raise
-        let_go(error)

@@ -165,10 +165,10 @@ class Driver:
         trials = self.experiment.state.trials
         return [tid for tid in self.experiment.state.awaited if trials[tid].state == "queued"]
 
-    def _try(self, pending: Sequence[PendingEvent]) -> bool:
+    def _try(self, pending: Sequence[PendingEvent], *, more_to_come: bool = False) -> bool:
         """Append *pending*; return False if another process was first (what it wrote has been folded then)."""
         try:
-            self.experiment.append(self.experiment.compose(*pending))
+            self.experiment.append(self.experiment.compose(*pending), more_to_come=more_to_come)
         except Conflict:
             return False
         return True

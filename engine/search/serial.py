@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -20,11 +20,14 @@ from hstore.engine.pruners import Pruner
 from hstore.engine.search.driver import Driver
 from hstore.store.events import Done, Failed, Requeued, Reserved
 from hstore.store.experiment import PendingEvent, author
+from hstore.store.soon_written import EXPERIMENT_SECONDS, SoonWritten
 
 REFRESH_SECONDS = 1.0
 """It hears of what others write (a pause, a note) at least this often."""
 UNDER_WAY: set[uuid.UUID] = set()
 """The claims on trials that threads of this process evaluate now: an objective may call fmin on the trials it is of."""
+QUICK_SECONDS = 0.05
+"""A trial that takes less is likely to have ended before its document is looked at."""
 LEASE_SECONDS = 900.0
 """Long, since an objective that holds the GIL keeps the heartbeat, which is a thread beside it, from beating."""
 
@@ -47,6 +50,8 @@ class SerialDriver(Driver):
         self._session = uuid.uuid4().hex
         # In memory no other process can take a trial away, so it needs no thread that keeps its lease alive.
         claims = self.experiment.store.claims
+        self._soon_written = SoonWritten(self.experiment.store.models)
+        self._took, self._shown = float("inf"), float("-inf")
         self._heartbeat = Heartbeat(claims, self._session, lease=LEASE_SECONDS) if self._is_durable else None
 
     def run(self) -> str:
@@ -67,8 +72,7 @@ class SerialDriver(Driver):
                 if queue:
                     self._ask_early_stop()
         finally:
-            if self._heartbeat is not None:
-                self._heartbeat.stop()
+            self._stop_threads()
         return why
 
     def evaluate_queued(self, most: int | None = None) -> None:
@@ -79,8 +83,12 @@ class SerialDriver(Driver):
                 self._evaluate(tid)
                 self.on_progress(self.experiment)
         finally:
-            if self._heartbeat is not None:
-                self._heartbeat.stop()
+            self._stop_threads()
+
+    def _stop_threads(self) -> None:
+        self._soon_written.stop()
+        if self._heartbeat is not None:
+            self._heartbeat.stop()
 
     def _reason_to_stop(self, began: float) -> str | None:
         state = self.experiment.state
@@ -118,7 +126,7 @@ class SerialDriver(Driver):
         if not pending:
             self._is_exhausted = bool(size)
             return []
-        if self._try([*pending, *self._claim(first, attempts=0)]):
+        if self._try_claim([*pending, *self._claim(first, attempts=0)]):
             self._is_first_decision = False
         return [tid for tid in range(first, first + size) if tid in self.experiment.state.open]
 
@@ -129,21 +137,34 @@ class SerialDriver(Driver):
             attempt.begin(tid, pid=os.getpid(), objective=self._objective),
         ]
 
+    def _try_claim(self, pending: Sequence[PendingEvent]) -> bool:
+        """Do as `_try`; where trials take a moment, their documents are written beside the search."""
+        moment = time.monotonic()
+        is_quick = self._is_durable and self._took < QUICK_SECONDS and moment - self._shown < EXPERIMENT_SECONDS
+        if not is_quick:
+            self._shown = moment  # with the document of the experiment, which only this thread can write
+        is_first = self._try(pending, more_to_come=is_quick)
+        if is_quick:
+            self._soon_written.ask()
+        return is_first
+
     def _evaluate(self, tid: int) -> None:
         """Evaluate trial *tid* unless another process is first; what became of it is in the log when this returns."""
         taken = self._take(tid)
         if taken is None:
             return
+        began = time.monotonic()
         try:
             self._evaluate_taken(tid, taken)
         finally:
+            self._took = time.monotonic() - began
             UNDER_WAY.discard(taken.id)
 
     def _take(self, tid: int) -> Reserved | None:
         """Claim trial *tid*, if it is not claimed for this call yet; return the claim, None if another was first."""
         trial = self.experiment.state.trials[tid]
         if trial.state == "queued":
-            if not self._try(self._claim(tid, attempts=trial.attempt)):
+            if not self._try_claim(self._claim(tid, attempts=trial.attempt)):
                 return None
         elif trial.reserved is None or not self._is_ours(trial.reserved):
             return None
