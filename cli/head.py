@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from hstore.cli.completion import EXPERIMENT
-from hstore.cli.printing import print_json, print_text
-from hstore.cli.session import verified
+from hstore.cli.printing import print_json, print_note, print_text
+from hstore.cli.session import verified, writing
+from hstore.store.terminal_text import printable
 
 if TYPE_CHECKING:
     from hstore.cli.session import Session
     from hstore.store.experiment import Experiment
 
+NAMESPACE = "hstore-head"
+"""What ssh-keygen signs is bound to it: no signature of another purpose counts as one of a head."""
+
 
 @click.command()
 @click.argument("experiment", type=EXPERIMENT)
 @click.option("--trial", metavar="TID", type=click.IntRange(0), help="Also print the proof of this trial, with --json.")
+@click.option("--sign", "key", metavar="KEY", type=click.Path(exists=True, dir_okay=False),
+              help="Write the head to a file, and beside it (.sig) a signature by this SSH key.")  # fmt: skip
+@click.option("-o", "file", metavar="FILE", help="The file that --sign writes; EXPERIMENT.head without it.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, with the position that --at takes.")
 @click.pass_obj
-def head(session: Session, experiment: str, trial: int | None, as_json: bool) -> None:
+def head(
+    session: Session, experiment: str, trial: int | None, key: str | None, file: str | None, as_json: bool
+) -> None:
     """Print the head of EXPERIMENT: a hash that commits to every event so far.
 
     Keep it, sign it or publish it. Later `hstore verify EXPERIMENT --head HEX` says whether anything of that was
@@ -30,19 +43,49 @@ def head(session: Session, experiment: str, trial: int | None, as_json: bool) ->
     hstore head digits
     hstore head digits --json
     hstore head digits --trial 7 --json      proves trial 7 by itself
+    hstore head digits --sign ~/.ssh/id_ed25519
     """
     if trial is not None and not as_json:
         raise click.UsageError("--trial needs --json")
+    if file is not None and key is None:
+        raise click.UsageError("-o names the file that --sign writes")
     with session.experiment(experiment) as found:
         about = _about(found)
         if trial is not None:
             found.chain(trial)  # raises NotFound
             about["proof"] = found.seals.prove(trial)
+    text = (
+        f"head       {about['head'].hex()}\n"
+        f"covers     {about['decisions']} decisions, {about['events']} events"
+    )  # fmt: skip
+    if key is not None:
+        plain_name = re.sub(r"[^-\w.@]", "_", about["name"])
+        about["signed"] = _signed(text + "\n", key, Path(file or f"{plain_name}.head"))
     if as_json:
         print_json(about)
     else:
-        print_text(f"head       {about['head'].hex()}")
-        print_text(f"covers     {about['decisions']} decisions, {about['events']} events")
+        print_text(text)
+
+
+def _signed(text: str, key: str, file: Path) -> str:
+    """Write *text* to *file*, and its signature by the SSH *key* beside it; return the name of the file.
+
+    Raises `click.ClickException` if ssh-keygen is missing, or does not sign.
+    """
+    program = shutil.which("ssh-keygen")
+    if program is None:
+        raise click.ClickException("ssh-keygen is not installed: it comes with OpenSSH")
+    done = subprocess.run(
+        [program, "-Y", "sign", "-q", "-f", key, "-n", NAMESPACE], input=text.encode(), capture_output=True, check=False
+    )
+    if done.returncode != 0 or not done.stdout:
+        why = done.stderr.decode(errors="replace").strip().splitlines() or ["it gave no signature"]
+        raise click.ClickException(f"ssh-keygen does not sign with {key}: {printable(why[-1])}")
+    for path, content in (file, text.encode()), (Path(f"{file}.sig"), done.stdout):
+        with writing(str(path)):
+            path.write_bytes(content)
+    print_note(f"signed: {printable(str(file))} and .sig; `ssh-keygen -Y verify … -n {NAMESPACE}` checks it")
+    return str(file)
 
 
 def _about(experiment: Experiment) -> dict[str, Any]:

@@ -1,7 +1,10 @@
 """`hstore head`, `hstore seal`, `hstore verify --head`: a log that was changed is found out."""
 
 import json
+import shutil
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,6 +35,31 @@ def search(url: str, n: int = LAST + 1, **more: Any) -> None:
         objective, {"x": hp.uniform("x", -1, 1)}, algo=rand.suggest, max_evals=n, rstate=np.random.default_rng(0),
         verbose=False, experiment="e", store=url, **more,
     )  # fmt: skip
+
+
+@pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="ssh-keygen is not installed")
+def test_a_head_is_signed_with_an_ssh_key_and_another_head_is_not(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def keygen(*words: str | Path, text: str = "") -> int:
+        return subprocess.run(
+            ["ssh-keygen", *words], input=text, text=True, capture_output=True, check=False
+        ).returncode
+
+    monkeypatch.chdir(tmp_path)
+    assert keygen("-q", "-t", "ed25519", "-N", "", "-f", "key") == 0
+    done = run(url, "head", "e", "--sign", "key")
+    assert done.exit_code == 0, done.output
+    text = Path("e.head").read_text()
+    assert text == done.stdout == run(url, "head", "e").stdout
+    Path("allowed").write_text(f"ann@lab {Path('key.pub').read_text()}")
+    check = ("-Y", "verify", "-f", "allowed", "-I", "ann@lab", "-n", "hstore-head", "-s", "e.head.sig")
+    assert keygen(*check, text=text) == 0
+    assert keygen(*check, text=text.replace("head  ", "head ")) != 0
+    Path("no key").write_text("no key")
+    refused = run(url, "head", "e", "--sign", "no key", "-o", "other")
+    assert (refused.exit_code, Path("other").exists()) == (1, False)
+    assert "ssh-keygen does not sign with no key" in refused.output
 
 
 @pytest.fixture
