@@ -108,6 +108,10 @@ def load(cost: Mapping[str, float], workers: int, seconds: float, reports: int =
     return (workers * of_trials + min(workers, FEW) * renewing) / 1e3
 
 
+_OPENING = threading.Semaphore(4)
+"""A thousand clients of one process that connect at once do not hear from the server in time."""
+
+
 class Simulated(threading.Thread):
     """A worker with a client of its own, whose objective sleeps."""
 
@@ -124,7 +128,9 @@ class Simulated(threading.Thread):
 
         url, name = self._told
         session = uuid.uuid4().hex
-        with hstore.open(url) as store:
+        with _OPENING:
+            store = hstore.open(url)
+        with store:
             experiment = Experiment(store, name, only=())
             experiment.refresh()
             self._go.wait(300)
