@@ -1,8 +1,8 @@
 """What trials, reports, heartbeats and idle workers cost a server, and from that how many workers one can serve.
 
 The model is checked with as many simulated workers as `WORKERS` says (100 by default): threads with clients of their
-own, which claim trials, hold them for `TRIAL_SECONDS` (5 by default) and end them as workers do. A thousand of them need
-two cores and trials of a minute: `WORKERS=1000 TRIAL_SECONDS=60 python -m bench capacity`.
+own, which claim trials, hold them for `TRIAL_SECONDS` (5 by default), and end them as workers do. A thousand need two
+cores and trials of a minute: `WORKERS=1000 TRIAL_SECONDS=60 python -m bench capacity`.
 """
 
 import os
