@@ -1,8 +1,8 @@
 """What trials, reports, heartbeats and idle workers cost a server, and from that how many workers one can serve.
 
 The model is checked with as many simulated workers as `WORKERS` says (100 by default): threads with clients of their
-own, which claim trials, hold them for `TRIAL_SECONDS` (5 by default) and end them as workers do. A thousand of them
-need two cores and trials of a minute: `WORKERS=1000 TRIAL_SECONDS=60 python -m bench capacity`.
+own, which claim trials, hold them for `TRIAL_SECONDS` (5 by default), and end them as workers do. A thousand need two
+cores and trials of a minute: `WORKERS=1000 TRIAL_SECONDS=60 python -m bench capacity`.
 """
 
 import os
@@ -108,6 +108,10 @@ def load(cost: Mapping[str, float], workers: int, seconds: float, reports: int =
     return (workers * of_trials + min(workers, FEW) * renewing) / 1e3
 
 
+_OPENING = threading.Semaphore(4)
+"""A thousand clients of one process that connect at once do not hear from the server in time."""
+
+
 class Simulated(threading.Thread):
     """A worker with a client of its own, whose objective sleeps."""
 
@@ -124,7 +128,9 @@ class Simulated(threading.Thread):
 
         url, name = self._told
         session = uuid.uuid4().hex
-        with hstore.open(url) as store:
+        with _OPENING:
+            store = hstore.open(url)
+        with store:
             experiment = Experiment(store, name, only=())
             experiment.refresh()
             self._go.wait(300)
@@ -182,9 +188,9 @@ def main() -> None:
         finally:
             running.release()
     show("What it costs the server, ms of CPU", [("", "ms"), *((name, f"{ms:.3f}") for name, ms in cost.items())])
-    found = [f"{load(cost, WORKERS, SECONDS_OF_A_TRIAL):.0%} of a core", f"{share:.0%} at {rate:.1f} trials/s"]
+    told = [f"{load(cost, WORKERS, SECONDS_OF_A_TRIAL):.0%} of a core", f"{share:.0%} at {rate:.1f} trials/s"]
     title = f"{WORKERS} simulated workers with trials of {SECONDS_OF_A_TRIAL:g} s"
-    show(title, [("by the model", "measured"), tuple(found)])
+    show(title, [("by the model", "measured"), tuple(told)])
     header = ("workers", *(f"{length} s" for length in LENGTHS), "100 reports in 600 s", "idle")
     rows: list[tuple[str, ...]] = [header]
     for n in SIZES:
