@@ -18,6 +18,8 @@ EXPERIMENT_SECONDS = 0.25
 """The document of an experiment follows its log at most this often while nothing but trials changes."""
 SECONDS = 0.03
 """How long what was deferred waits for more that is written with it."""
+AWAY_SECONDS = 2.0
+"""How long `stop` waits for a server that may be away: a search that ends, by Ctrl-C say, is not kept by it."""
 
 
 class SoonWritten:
@@ -46,12 +48,17 @@ class SoonWritten:
         self._is_stopping.set()
         self._is_asked.set()
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(AWAY_SECONDS)
 
     def _write(self) -> None:
         while self._is_asked.wait() and not self._is_stopping.wait(self._seconds):
             self._is_asked.clear()
+            if self._is_stopping.is_set():  # `stop` has asked for the last time, and that was just cleared
+                return
             try:
                 self._models.write_waiting_trials()
             except HstoreError as error:  # an append raises it as well, where the search can end
                 LOG.warning(str(error))
+            except Exception:
+                if not self._is_stopping.is_set():  # else it was not waited for, and its store is closed by now
+                    raise
