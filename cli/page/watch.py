@@ -53,7 +53,10 @@ class SearchWatch:
 
     def __init__(self, store: Store, name: str) -> None:
         self.name = name
-        self.tick = 0
+        self.began = time.time_ns() // 1_000_000
+        """Number before the first message, which no earlier watch came to: a viewer who comes back to a server that was
+        started anew has a number of before, and must not be taken to know what this one published."""
+        self.tick = self.began
         """Number of the last message."""
         self.is_over = False
         """Whether the thread has ended: another watch must take over."""

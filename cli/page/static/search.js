@@ -249,7 +249,12 @@ const follow = () => {
   stream.onopen = () => { live.textContent = "live"; live.className = "live"; };
   stream.onerror = () => { live.textContent = "not connected"; live.className = "muted"; };
   stream.onmessage = (event) => take(JSON.parse(event.data));
-  stream.addEventListener("reload", () => { stream.close(); again(); });
+  stream.addEventListener("reload", () => {
+    stream.close();
+    live.textContent = "not connected";
+    live.className = "muted";
+    again();
+  });
   stream.addEventListener("failed", (event) => {
     stream.close();
     live.textContent = "not followed";

@@ -111,7 +111,11 @@ if (!ended.includes(holder.state)) {
       byId("changed").hidden = false;
       stream.close();
     };
-    stream.addEventListener("reload", () => stream.close());
+    stream.addEventListener("reload", () => {
+      stream.close();
+      byId("changed").textContent = "This trial may have changed: show it again";
+      byId("changed").hidden = false;
+    });
     addEventListener("pagehide", () => stream.close());
   }).catch((error) => tell(error.message, true));
 }

@@ -41,7 +41,7 @@ def watch(shared: tuple[Store, Page], search: Experiment) -> Iterator[SearchWatc
     watch.close()
 
 
-def heard(watch: SearchWatch, tick: int = 0) -> list[Any]:
+def heard(watch: SearchWatch, tick: int) -> list[Any]:
     """Return the messages after *tick* that come first."""
     found = watch.messages_since(tick, timeout=60)
     assert found is not None
@@ -59,9 +59,9 @@ def test_columns_hold_every_trial_before_any_trial_is_read_from_the_log(watch: S
 
 
 def test_only_what_changed_travels(watch: SearchWatch, search: Experiment) -> None:
+    tick = watch.tick
     add_trial(search, 4, 0.125)
     rows: dict[int, Any] = {}
-    tick = 0
     while rows.get(4, {}).get("state") != "done":
         for message in heard(watch, tick):
             tick = message["tick"]
@@ -72,11 +72,12 @@ def test_only_what_changed_travels(watch: SearchWatch, search: Experiment) -> No
 
 
 def test_a_pause_is_heard_and_a_retried_trial_goes_on(watch: SearchWatch, search: Experiment) -> None:
+    tick = watch.tick
     control.pause(search, "lunch")
-    (message,) = heard(watch)
+    (message,) = heard(watch, tick)
     assert (message["head"]["status"], message["head"]["why"], message["rows"]) == ("paused", "lunch", [])
     control.retry(search, [1])
-    (message,) = heard(watch, 1)
+    (message,) = heard(watch, tick + 1)
     assert [(row["tid"], row["state"]) for row in message["rows"]] == [(1, "queued")]
 
 
@@ -84,7 +85,7 @@ def test_a_document_whose_writer_died_is_read_from_the_log(shared: tuple[Store, 
     assert shared[0].database is not None
     shared[0].database["trials"].delete_one({"exp": search.name, "tid": 1})
     watch = SearchWatch(shared[0].for_thread(), search.name)
-    (message,) = heard(watch)
+    (message,) = heard(watch, watch.began)
     assert [(row["tid"], row["state"]) for row in message["rows"]] == [(1, "failed")]
     assert json.loads(watch.columns())["tid"] == [0, 1, 2, 3]
     watch.close()
@@ -114,8 +115,9 @@ def test_documents_that_are_no_trials_break_nothing(shared: tuple[Store, Page], 
 
 
 def test_a_viewer_that_is_too_far_behind_loads_everything_again(watch: SearchWatch) -> None:
-    assert watch.messages_since(0, timeout=0) == []
-    assert watch.messages_since(7, timeout=0) is None, "the tick of an earlier server"
+    assert watch.messages_since(watch.tick, timeout=0) == []
+    for tick in (0, 7, watch.tick - 1, watch.tick + 1):
+        assert watch.messages_since(tick, timeout=0) is None, "the tick of another server"
 
 
 @pytest.mark.parametrize(
