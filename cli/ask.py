@@ -71,6 +71,7 @@ def ask(
     hstore tell train TOKEN 0.31
     hstore fail train TOKEN 'out of memory'
     """
+    session.refuse_file(experiment)
     begins = {
         "algo": algo,
         "max_evals": max_evals,
@@ -161,6 +162,7 @@ def asked(session: Session, experiment: str, token: str) -> Iterator[tuple[Searc
     """Yield the search *experiment*, and the trial of it that *token* names."""
     from hstore.engine.ask_tell import search
 
+    session.refuse_file(experiment)
     with session.reading(experiment):
         session.store.experiment(experiment, only=())  # raises that there is none, and where to look
         # A result is recorded, whatever was changed elsewhere in the log: who asks for the next trial is told.

@@ -54,8 +54,7 @@ def fork(
     name = new if new_name is None else new_name
     if name is None or (new is not None and new_name is not None):
         raise click.UsageError("name the new experiment once: hstore fork EXPERIMENT NEW, or --as NEW")
-    if session.is_file(experiment):
-        raise click.UsageError(f"{experiment} is a file: `hstore import {experiment}` makes an experiment of it first")
+    session.refuse_file(experiment)
     from hstore.engine.hyperopt.importing.source_survey import load_space
     from hstore.engine.search.forked_search import fork_search
 

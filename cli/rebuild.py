@@ -28,6 +28,7 @@ def rebuild(session: Session, experiment: str, as_json: bool) -> None:
     """
     from hstore.store.rebuilding import rebuild as rebuild_documents
 
+    session.refuse_file(experiment)
     with session.reading(experiment) as (store, name), progress("event") as on_progress:
         documents, events = rebuild_documents(store, name, on_progress)
     if as_json:

@@ -53,6 +53,11 @@ class Session:
 
         return is_bundle(name)
 
+    def refuse_file(self, *names: str) -> None:
+        """Raise `click.UsageError` for the first of *names* that is a file: the command writes to experiments."""
+        for name in filter(self.is_file, names):
+            raise click.UsageError(f"{name} is a file: `hstore import {name}` makes an experiment of it first")
+
     def place(self, name: str) -> tuple[Store, str]:
         """Return the store that has the experiment *name*, and its name there; *name* may be a file of a bundle."""
         if not self.is_file(name):

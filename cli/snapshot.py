@@ -29,6 +29,7 @@ def snapshot(session: Session, experiment: str, as_json: bool) -> None:
     """
     from hstore.store.snapshots import save_snapshot
 
+    session.refuse_file(experiment)
     with session.experiment(experiment) as found:
         found.repair()  # who opens it takes the documents of these trials to be complete
         n, total = save_snapshot(found), len(found.state.trials)

@@ -92,6 +92,7 @@ def worker(session: Session, /, experiments: tuple[str, ...], workdir: Path | No
     from hstore.workers.serve import serve
     from hstore.workers.worker_options import WorkerOptions
 
+    session.refuse_file(*experiments)
     if options["isolate"] == "none" and options["trial_timeout"] is not None:
         raise click.UsageError("--trial-timeout needs --isolate process: a call in the worker's own cannot be stopped")
     if workdir is not None:

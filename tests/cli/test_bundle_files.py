@@ -57,6 +57,17 @@ def test_verify_replay_show_and_the_rest_need_nothing_but_the_file(file: Path, m
     assert run(NOWHERE, "verify", str(file), "--head", head).exit_code == 0
 
 
+def test_what_writes_to_an_experiment_refuses_a_file(file: Path, mongo_url: str) -> None:
+    for name, *more in (
+        ["ask", "--space", '{"x": "float(0, 1)"}'], ["tell", "0-token", "1"], ["run", "echo", "{x:float(0,1)}"],
+        ["worker", "--burst"], ["snapshot"], ["rebuild"], ["fork", "other", "--at", "1"],
+    ):  # fmt: skip
+        done = run(mongo_url, name, str(file), *more)
+        assert (done.exit_code, done.stdout) == (2, "")
+        assert "is a file: `hstore import" in done.stderr
+    assert [each["name"] for each in json.loads(run(mongo_url, "ls", "--json").stdout)] == ["digits"]
+
+
 def test_a_bundle_is_imported_into_another_store(file: Path, mongo_url: str, database_of_another: str) -> None:
     done = run(database_of_another, "import", str(file), "--json")
     assert json.loads(done.stdout)["events"] == json.loads(done.stdout)["new"]
