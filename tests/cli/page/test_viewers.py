@@ -1,4 +1,4 @@
-"""Many who look at one live search: each ends with what the log holds, also when the server is started anew meanwhile."""
+"""Many who look at one live search: each ends with what the log holds, also when the server is started anew."""
 
 from __future__ import annotations
 
