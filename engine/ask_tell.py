@@ -30,7 +30,7 @@ from hstore.engine.search.asking import AskingDriver
 from hstore.engine.search.options import Limits, ParallelOptions, SearchOptions
 from hstore.engine.space import Space
 from hstore.engine.space.constant_spaces import searchable
-from hstore.store.errors import InvalidValue, NotFound
+from hstore.store.errors import InvalidLoss, InvalidValue, NotFound
 from hstore.store.events import Done, Failed, Requeued, Reserved
 from hstore.store.experiment import Experiment
 from hstore.store.fold import Trial
@@ -159,7 +159,20 @@ class Search:
             keep_attachments(whole, ctrl)
             plain = attempt.plain_result(whole, partial(LOG.warning, experiment=self.experiment.name, trial=trial.tid))
             end = attempt.done(plain, self._seconds(trial), objectives=objectives)
+            self._require_as_many_losses(end)
             return self.driver.end(trial._taken, (Done, trial.tid, end))
+
+    def _require_as_many_losses(self, end: Mapping[str, Any]) -> None:
+        """Raise `InvalidLoss` if *end* has another number of losses than the trials so far: none could be compared."""
+        state, losses, name = self.experiment.state, end.get("losses"), self.experiment.name
+        n = len(losses) if losses else int(end.get("loss") is not None)
+        earlier = len(state.pareto[0].losses or ()) if state.pareto else int(state.best is not None)
+        if n and earlier and n != earlier:
+            raise InvalidLoss(
+                f"the result has {_counted(n)}, the earlier trials of {name!r} have {_counted(earlier)}",
+                hint="other losses need an experiment of their own",
+                result=dict(end.get("result") or {}),
+            )
 
     def fail(self, trial: AskedTrial, error: BaseException | str) -> bool:
         """Record that *trial* failed with *error*; return whether that counts: see `tell`."""
@@ -360,3 +373,7 @@ def _recorded_search(
             trials=view, lease=lease,
         )  # fmt: skip
         return Search(view, driver, opened.pop_all())
+
+
+def _counted(losses: int) -> str:
+    return "one loss" if losses == 1 else f"{losses} losses"

@@ -262,7 +262,7 @@ class InvalidResult(HstoreError, ValueError):
 
 
 class InvalidLoss(InvalidResult):
-    """Raised when a result has no loss, or one that is not a real number."""
+    """Raised when a result has no loss, one that is not a real number, or another number of losses than the search."""
 
 
 class InvalidResultStatus(InvalidResult):

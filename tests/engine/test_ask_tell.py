@@ -130,6 +130,16 @@ def test_several_losses_are_told_as_a_list(store: Store) -> None:
             asked(search).tell(1.0)
 
 
+@pytest.mark.parametrize(("first", "other"), [(1.0, [1.0, 2.0]), ([1.0, 2.0], 1.0), ([1.0, 2.0], [1.0, 2.0, 3.0])])
+def test_another_number_of_losses_than_before_is_refused(store: Store, first: Any, other: Any) -> None:
+    with begin(store) as search:
+        assert asked(search).tell(first)
+        trial = asked(search)
+        with pytest.raises(InvalidLoss, match="the earlier trials of 'asked' have"):
+            trial.tell(other)
+        assert trial.tell(first)
+
+
 def test_what_no_search_can_use_is_refused_and_the_trial_can_still_be_told(store: Store) -> None:
     with begin(store) as search:
         trial = asked(search)
