@@ -46,7 +46,7 @@ class Viewer:
                     self.load()
                     break
                 self.tick = data["tick"]
-                self.losses |= {row["tid"]: row["loss"] for row in data["rows"]}
+                self.losses |= {row["tid"]: row.get("loss") for row in data["rows"]}
                 if self.ended == trials:
                     break
         return self.losses
