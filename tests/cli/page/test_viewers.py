@@ -15,7 +15,7 @@ pytest.importorskip("starlette", reason="the page needs the extra: pip install '
 pytest.importorskip("bokeh", reason="the page needs the extra: pip install 'hstore[ui]'")
 
 from tests.cli.page.serving import Page, new_store, served
-from tests.waiting import until_read
+from tests.waiting import GENEROUS, until_read
 
 from hstore import fmin, hp, rand
 from hstore.store.experiment import Experiment
@@ -56,7 +56,7 @@ class Viewer:
         return len([loss for loss in self.losses.values() if loss is not None])
 
     def heard(self) -> Iterator[tuple[str, Any]]:
-        connection = HTTPConnection("127.0.0.1", self.page.port, timeout=14)
+        connection = HTTPConnection("127.0.0.1", self.page.port, timeout=GENEROUS)
         # As a browser does that comes back: the address is that of before, the header has what it heard last.
         headers = {"Host": self.page.host, "Cookie": self.page.cookie, "Last-Event-ID": str(self.tick)}
         connection.request("GET", f"/api/live?name={NAME.replace(' ', '%20')}&tick=0", headers=headers)
@@ -81,7 +81,7 @@ def test_each_viewer_of_a_live_search_has_all_of_it_also_behind_a_restart(mongod
     may_go_on = threading.Semaphore(0)
 
     def objective(point: dict[str, float]) -> float:
-        assert may_go_on.acquire(timeout=60)
+        assert may_go_on.acquire(timeout=GENEROUS)
         return point["x"]
 
     with new_store(mongod) as store, ThreadPoolExecutor(VIEWERS + 1) as threads:
@@ -100,8 +100,8 @@ def test_each_viewer_of_a_live_search_has_all_of_it_also_behind_a_restart(mongod
             viewers.append(Viewer(page))  # so that the new server has begun to read before the others come back
             following = [threads.submit(viewer.follow, EVALS) for viewer in viewers]
             may_go_on.release(EVALS - 4)
-            found = [each.result(60) for each in following]
-            search.result(60)
+            found = [each.result(GENEROUS) for each in following]
+            search.result(GENEROUS)
         log.refresh()
         losses = pytest.approx({trial.tid: trial.loss for trial in log.trials}, rel=1e-6)  # columns have seven digits
         assert all(each == losses for each in found)
