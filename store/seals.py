@@ -36,6 +36,8 @@ class Seals:
         """How far the latest recorded head covers each chain."""
         self._uncovered: set[Chain] = set()
         """Chains that may not end where that one says."""
+        self._right: bytes | None = None
+        """The recorded head that was found to be right last: what it covers does not change any more."""
 
     def take(self, events: Iterable[Event]) -> None:
         """Note that *events* are in their chains now."""
@@ -80,7 +82,7 @@ class Seals:
         own = self._chains[None]
         holders = (event for event in reversed(own) if isinstance(event, (Sealed, Finished)))
         latest = next((event.head for event in holders if event.head is not None), None)
-        if latest is None:
+        if latest is None or latest == self._right:
             return True
         cut = self._chains.cut()
         if len(self._covered) > len(cut) or any(map(operator.gt, self._covered, cut)):
@@ -92,6 +94,7 @@ class Seals:
         if not len(self._tree):
             self._tree = tree
             self._grown = self.uncovered if self._grown is None else self._grown & self.uncovered
+        self._right = latest
         return True
 
     def prove(self, tid: int) -> dict[str, Any]:

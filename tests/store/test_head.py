@@ -141,6 +141,17 @@ def test_a_seal_is_checked_again_and_says_which_events_a_lie_is_among() -> None:
     assert f"event {sealed['ver']} of the experiment's own chain contradicts itself" in finding.message
 
 
+def test_a_recorded_head_is_compared_once_however_often_the_log_has_grown(monkeypatch: pytest.MonkeyPatch) -> None:
+    experiment = lived(2)
+    seal(experiment)
+    assert experiment.seals.is_last_right()
+    begun: list[int] = []
+    monkeypatch.setattr("hstore.store.seals.HeadTree.begin", lambda tree, cut, digests: begun.append(len(cut)))
+    live(experiment, 7, 3)
+    assert experiment.seals.is_last_right()
+    assert begun == []
+
+
 @pytest.mark.parametrize("tips", [[], [[0, 1, 0]], [[None, 1, 99]], [[None, 10**9, 0]], [[None, 1, 0], [0, 1, 99]]])
 def test_a_seal_of_events_that_there_are_not_is_named(tips: list[Any]) -> None:
     experiment = begin(Store.in_memory())
