@@ -86,9 +86,10 @@ def ask(
     from hstore.engine.ask_tell import search
 
     given: dict[str, Any] = {} if space is None else {"space": read_space(space), **begins}
-    with session.reading(experiment), search(
-        experiment=experiment, store=session.store, lease=lease, **given
-    ) as opened:  # fmt: skip
+    with (
+        session.reading(experiment),
+        search(experiment=experiment, store=session.store, lease=lease, **given) as opened,
+    ):
         trial = opened.ask()
         if trial is None:
             print_note(f"no trial: the search is {_why(opened)}")
@@ -165,7 +166,7 @@ def asked(session: Session, experiment: str, token: str) -> Iterator[tuple[Searc
     session.refuse_file(experiment)
     with session.reading(experiment):
         session.store.experiment(experiment, only=())  # raises that there is none, and where to look
-        # A result is recorded, whatever was changed elsewhere in the log: who asks for the next trial is told.
+        # A result is recorded even if the log was changed elsewhere; `hstore ask` refuses to go on with such a log.
         with search(experiment=experiment, store=session.store, trust=True) as opened:
             yield opened, opened.asked(token)
 

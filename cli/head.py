@@ -54,17 +54,14 @@ def head(
         if trial is not None:
             found.chain(trial)  # raises NotFound
             about["proof"] = found.seals.prove(trial)
-    text = (
-        f"head       {about['head'].hex()}\n"
-        f"covers     {about['decisions']} decisions, {about['events']} events"
-    )  # fmt: skip
+    lines = f"head       {about['head'].hex()}", f"covers     {about['decisions']} decisions, {about['events']} events"
     if key is not None:
         plain_name = re.sub(r"[^-\w.@]", "_", about["name"])
-        about["signed"] = _signed(text + "\n", key, Path(file or f"{plain_name}.head"))
+        about["signed"] = _signed("\n".join((*lines, "")), key, Path(file or f"{plain_name}.head"))
     if as_json:
         print_json(about)
     else:
-        print_text(text)
+        print_text("\n".join(lines))
 
 
 def _signed(text: str, key: str, file: Path) -> str:

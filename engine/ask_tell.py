@@ -349,9 +349,7 @@ def search(
         return Search(view, call.asking(seconds), opened.pop_all())
 
 
-def _recorded_search(
-    experiment: str, store: str | Store | None, lease: float | None, *, trust: bool
-) -> Search:  # fmt: skip
+def _recorded_search(experiment: str, store: str | Store | None, lease: float | None, *, trust: bool) -> Search:
     with ExitStack() as opened:
         view = opened.enter_context(open_view(None, experiment, store, ""))
         view.experiment.refresh()

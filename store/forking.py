@@ -52,9 +52,8 @@ def taken(source: Experiment, at: int | dt.datetime | None) -> Cut:
     gone = {*named(cut[None])}
     for event in unreadable_in(source, cut):
         if gone.isdisjoint({repr(event.id), repr(as_written(event).id)}):
-            whose = chain_name(event.tid)
             raise InvalidValue(
-                f"{source.name!r} cannot be forked there: event {event.ver} of {whose}: {event.why}",
+                f"{source.name!r} cannot be forked there: event {event.ver} of {chain_name(event.tid)}: {event.why}",
                 hint="fork it at an earlier decision, or begin a new search with warm_start", path="at",
             )  # fmt: skip
     return cut

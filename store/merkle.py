@@ -26,7 +26,7 @@ def leaf_hashes(data: Iterable[bytes]) -> Iterator[bytes]:
     return (sha256(b"\0" + each).digest() for each in data)
 
 
-def node_hash(left: bytes, right: bytes) -> bytes:
+def node_hash(left: bytes | bytearray, right: bytes | bytearray) -> bytes:
     """Return the hash (32 bytes) of the node over *left* and *right*."""
     return hashlib.sha256(b"\1" + left + right).digest()
 
@@ -103,7 +103,7 @@ def _put(level: bytearray, index: int, hash: bytes) -> None:
 
 def _above(pair: bytearray) -> bytes:
     """Return the node over a pair of hashes, or over one that is the last of its level."""
-    return hashlib.sha256(b"\1" + pair).digest() if len(pair) > SIZE else bytes(pair)
+    return node_hash(pair[:SIZE], pair[SIZE:]) if len(pair) > SIZE else bytes(pair)
 
 
 def root_of(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes | None:

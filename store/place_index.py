@@ -73,8 +73,7 @@ def _refusal(error: OperationFailure, shown: str) -> HstoreError:
         return IndexLost(f"{what}, and it cannot be made again: {error}", hint="see `hstore doctor`")
     place = (error.details or {}).get("keyValue", {})
     tid, exp = place.get("tid"), place.get("exp")
-    whose = chain_name(tid)
     return IndexLost(
-        f"{what}, and {exp!r} has two events in place {place.get('ver')} of {whose}",
+        f"{what}, and {exp!r} has two events in place {place.get('ver')} of {chain_name(tid)}",
         hint=f"`hstore check {exp}` lists such places; restore them from a backup, then run `hstore migrate`",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,7 +23,6 @@ from hstore.store.guarded_updates import guarded, write
 from hstore.store.log import ReadCursor
 from hstore.store.model_documents import EXPERIMENT_FIELDS, TRIAL_FIELDS, experiment_document, trial_document
 from hstore.store.retry import RetryPolicy, let_go
-from hstore.store.soon_written import EXPERIMENT_SECONDS
 from hstore.store.state import State
 from hstore.store.tally import Tally, read_tally
 
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     from hstore.store.settled import SettledTrials
 
+EXPERIMENT_SECONDS = 0.25
+"""The document of an experiment follows its log at most this often while nothing but trials changes."""
 MOST_MISSING = 100_000
 """If more documents of trials than this are missing, the whole log is read instead of looking which."""
 READ_AT_ONCE = 1000
@@ -96,10 +98,14 @@ class ReadModels:
             self.flush()
             return
         self.write_waiting_trials()
-        if None in chains or time.monotonic() - self._shown.get(state.exp, -1.0) >= EXPERIMENT_SECONDS:
+        if None in chains or self.is_due(state.exp):
             self._write_experiment(newest)
         if None in chains:
             self._notify()
+
+    def is_due(self, exp: str) -> bool:
+        """Return whether the next `project` that is not for later writes the document of experiment *exp* as well."""
+        return time.monotonic() - self._shown.get(exp, -math.inf) >= EXPERIMENT_SECONDS
 
     def flush(self) -> None:
         """Write what `project` has deferred, and what got lost."""

@@ -94,7 +94,6 @@ class SignatureCheck:
             self.unsigned += len(chain)
             self._refuse(tid, 0)
             return
-        whose = chain_name(tid)
         signers: list[str] = []
         """The id of the key that signs each event; "" if there is none."""
         was_wrong = False
@@ -103,7 +102,7 @@ class SignatureCheck:
             signer = self._signer(signature, digests[ver])
             if signature is not None and not signer and signature[0] in (self.keys.ids if self.keys else ()):
                 if not was_wrong:
-                    self.wrong.append(f"event {ver} of {whose} has a wrong signature")
+                    self.wrong.append(f"event {ver} of {chain_name(tid)} has a wrong signature")
                 was_wrong = True
             signers.append(signer or self._voucher(tid, ver, digests[ver]))
             if tid is None and signer:
@@ -128,8 +127,7 @@ class SignatureCheck:
     def _refuse(self, tid: Chain, ver: Any) -> None:
         if self.keys is None:  # without a key hstore refuses no event
             return
-        whose = chain_name(tid)
-        self._refused.append(f"event {ver} of {whose} is signed with no key that is known here")
+        self._refused.append(f"event {ver} of {chain_name(tid)} is signed with no key that is known here")
 
     def _signer(self, signature: Signature | None, digest: bytes) -> str:
         if signature is None:

@@ -81,10 +81,9 @@ class SignedChains:
 
     def refusal(self, tid: Chain, ver: int, why: str) -> NotSigned:
         """Return the error that refuses the experiment, since event *ver* of the chain of *tid* is as *why* says."""
-        whose = chain_name(tid)
         key = "the same HSTORE_KEY" if self._keys.where == VARIABLE else f"HSTORE_KEY to the key in {self._keys.where}"
         return NotSigned(
-            f"experiment {self._exp!r} is refused: event {ver} of {whose} {why}",
+            f"experiment {self._exp!r} is refused: event {ver} of {chain_name(tid)} {why}",
             hint=f"set {key} wherever it is written to; `hstore verify "
             f"{self._exp}` shows who signed what, and `hstore sign {self._exp}` signs it if you trust it",
             exp=self._exp, tid=tid, ver=ver,

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
 LOG = Log("models")
 
-EXPERIMENT_SECONDS = 0.25
-"""The document of an experiment follows its log at most this often while nothing but trials changes."""
 SECONDS = 0.03
 """How long what was deferred waits for more that is written with it."""
 AWAY_SECONDS = 2.0

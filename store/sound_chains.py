@@ -110,9 +110,8 @@ class SoundChains:
             raise self._missing(None, 0, "; restore it from a backup, or go on under another name")
 
     def _missing(self, tid: Chain, ver: int, and_then: str = "") -> VerificationFailed:
-        whose = chain_name(tid)
         return VerificationFailed(
-            f"experiment {self._exp!r}: event {ver} of {whose} is missing from the log",
+            f"experiment {self._exp!r}: event {ver} of {chain_name(tid)} is missing from the log",
             hint=f"see `hstore verify {self._exp}`{and_then}", exp=self._exp, tid=tid, ver=ver,
         )  # fmt: skip
 

@@ -166,7 +166,7 @@ class OpenSearches:
                 held.close()
         if held.search is None:
             self._look(experiment)
-            # A result is recorded, whatever was changed elsewhere in the log: who asks for the next trial is told.
+            # A result is recorded even if the log was changed elsewhere; `ask` refuses to go on with such a log.
             held.search = search(
                 experiment=experiment, store=self._store.for_thread(), lease=LEASE_SECONDS, trust=True
             )  # fmt: skip

@@ -86,11 +86,11 @@ def param(record: StudyRecord, tid: int, name: str, internal: float, distributio
 def with_params_of(first: PendingEvent, second: PendingEvent) -> PendingEvent | None:
     """Return one event that gives a running trial the parameters of both; None if not both are parameters."""
     (kind, tid, one), (other_kind, _, other) = first, second
-    call = said.params_of(one), said.params_of(other)
-    if kind is not Reported or other_kind is not Reported or not all(call):
+    params = said.params_of(one), said.params_of(other)
+    if kind is not Reported or other_kind is not Reported or not all(params):
         return None
     given = {part: {**one[part], **other[part]} for part in ("point", "params")}
-    return Reported, tid, said.with_said(given, {"op": said.PARAMS, "params": [*call[0], *call[1]]})
+    return Reported, tid, said.with_said(given, {"op": said.PARAMS, "params": [*params[0], *params[1]]})
 
 
 def begun(record: StudyRecord, tid: int, *, lease: float) -> list[PendingEvent]:

@@ -20,7 +20,7 @@ from hstore.engine.pruners import Pruner
 from hstore.engine.search.driver import Driver
 from hstore.store.events import Done, Failed, Requeued, Reserved
 from hstore.store.experiment import PendingEvent, author
-from hstore.store.soon_written import EXPERIMENT_SECONDS, SoonWritten
+from hstore.store.soon_written import SoonWritten
 
 REFRESH_SECONDS = 1.0
 """It hears of what others write (a pause, a note) at least this often."""
@@ -51,7 +51,7 @@ class SerialDriver(Driver):
         # In memory no other process can take a trial away, so it needs no thread that keeps its lease alive.
         claims = self.experiment.store.claims
         self._soon_written = SoonWritten(self.experiment.store.models)
-        self._took, self._shown = float("inf"), float("-inf")
+        self._took = float("inf")
         self._heartbeat = Heartbeat(claims, self._session, lease=LEASE_SECONDS) if self._is_durable else None
 
     def run(self) -> str:
@@ -139,10 +139,8 @@ class SerialDriver(Driver):
 
     def _try_claim(self, pending: Sequence[PendingEvent]) -> bool:
         """Do as `_try`; where trials take a moment, their documents are written beside the search."""
-        moment = time.monotonic()
-        is_quick = self._is_durable and self._took < QUICK_SECONDS and moment - self._shown < EXPERIMENT_SECONDS
-        if not is_quick:
-            self._shown = moment  # with the document of the experiment, which only this thread can write
+        # The document of the experiment is written with them when it is due; only this thread can do so.
+        is_quick = self._took < QUICK_SECONDS and not self.experiment.store.models.is_due(self.experiment.name)
         is_first = self._try(pending, more_to_come=is_quick)
         if is_quick:
             self._soon_written.ask()

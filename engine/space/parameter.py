@@ -154,13 +154,10 @@ class Parameter:
                 return f"int({_short(low)}, {_short(high)})"
             if self.kind == "quniform":
                 return f"float({_short(low)}, {_short(high)}, step={_short(self.q)})"
-        if (
-            self.kind == "loguniform"
-            and not exactly
-            and (ends := [_logarithm_of(x) for x in (self.low, self.high)])
-            and all(ends)
-        ):
-            return f"log({', '.join(map(str, ends))})"
+        if self.kind == "loguniform" and not exactly:
+            low_text, high_text = _logarithm_of(self.low), _logarithm_of(self.high)
+            if low_text and high_text:
+                return f"log({low_text}, {high_text})"
         numbers = (self.low, self.high, self.mu, self.sigma, None if self.kind == "uniformint" else self.q)
         return f"{self.kind}({', '.join(_short(x) for x in numbers if x is not None)})"
 

@@ -117,15 +117,20 @@ def test_a_replay_reads_each_event_twice_and_a_few_once_more(
     assert read[0] < 2.1 * mongo_store.experiment("e", only=()).store.log.count("e", 300)
 
 
+def fill_and_decide(store: Store, rng: random.Random, *, observed: list[list[Any]]) -> None:
+    """Make an experiment of 12 trials, void one of them, and decide on another that says it *observed* these ends."""
+    fill(store, "e", 12)
+    experiment = store.experiment("e")
+    decision = {"point": {"x": 0.5, "y": 0.5}, "params": {}, "observed": observed}
+    experiment.append(experiment.compose((Noted, rng.randrange(12), {"void": True}), (Queued, 12, decision)))
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_a_log_that_is_read_chain_by_chain_has_the_findings_of_one_that_is_read_as_a_whole(
     mongo_store: Store, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rng = random.Random(seed)
-    fill(mongo_store, "e", 12)
-    experiment = mongo_store.experiment("e")
-    twice = {"point": {"x": 0.5, "y": 0.5}, "params": {}, "observed": [[3, 3, b""], [99, 1, b""], [None, 7, b""]]}
-    experiment.append(experiment.compose((Noted, rng.randrange(12), {"void": True}), (Queued, 12, twice)))
+    fill_and_decide(mongo_store, rng, observed=[[3, 3, b""], [99, 1, b""], [None, 7, b""]])
     assert mongo_store.database is not None
     changed = {"tid": rng.randrange(12)}, {"$set": {rng.choice(["loss", "state", "ver"]): 77}}
     mongo_store.database.trials.update_one(*changed)
@@ -141,10 +146,7 @@ def test_what_is_wrong_beside_an_unchanged_log_is_found_chain_by_chain_as_in_the
     mongo_store: Store, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rng = random.Random(seed)
-    fill(mongo_store, "e", 12)
-    experiment = mongo_store.experiment("e")
-    beyond = {"point": {"x": 0.5, "y": 0.5}, "params": {}, "observed": []}
-    experiment.append(experiment.compose((Noted, rng.randrange(12), {"void": True}), (Queued, 12, beyond)))
+    fill_and_decide(mongo_store, rng, observed=[])
     assert mongo_store.database is not None
     for tid, change in zip(rng.sample(range(12), 3), ({"loss": 77.0}, {"state": "failed"}, {"ver": 1}), strict=True):
         mongo_store.database.trials.update_one({"tid": tid}, {"$set": change})

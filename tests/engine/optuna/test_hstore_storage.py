@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,8 +11,8 @@ import pytest
 pytest.importorskip("optuna", reason="needs Optuna: pip install 'hstore[optuna]'")
 
 import optuna
-from pymongo import monitoring
 from pymongo.database import Database
+from tests.sent_commands import counted_store
 from tests.waiting import until
 
 from hstore import Trials, fmin, hp
@@ -103,38 +102,15 @@ def two_parameters(trial: optuna.Trial) -> float:
     return float(trial.suggest_float("x", 0, 1) + trial.suggest_float("y", 0, 1))
 
 
-class Commands(monitoring.CommandListener):
-    """Counts what is sent to the server, by command and collection."""
-
-    def __init__(self) -> None:
-        self.counts: Counter[str] = Counter()
-
-    def started(self, event: monitoring.CommandStartedEvent) -> None:
-        self.counts[f"{event.command_name} {event.command.get(event.command_name)}"] += 1
-
-    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
-        """Do nothing."""
-
-    def failed(self, event: monitoring.CommandFailedEvent) -> None:
-        """Do nothing."""
-
-
 def test_a_trial_takes_two_inserts_whatever_it_asks_for(mongo_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(study_writer, "SHOWN_SECONDS", 600.0)
     monkeypatch.setattr(study_writer, "WAIT_SECONDS", 600.0)
-    commands = Commands()
-    listeners = monitoring._LISTENERS.command_listeners
-    listeners.append(commands)
-    try:
-        store = open_store(mongo_url)  # a client asks for its listeners when it is made
-    finally:
-        listeners.remove(commands)
-    with store:
+    with counted_store(mongo_url) as (store, sent):
         study = study_in(store)
         study.optimize(two_parameters, n_trials=2)
-        commands.counts.clear()
+        sent.counts.clear()
         study.optimize(two_parameters, n_trials=5)
-        counts = {name: count / 5 for name, count in commands.counts.items()}
+        counts = {name: count / 5 for name, count in sent.counts.items()}
         events = store.experiment("digits").chain(6)
     assert counts.pop("insert events") == 2, "begun, and all that it came to"
     assert counts.pop("find events") <= 3, "what is new, and a look at the store before what is decided"

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 
 import pytest
-from pymongo import monitoring
+from tests.sent_commands import counted_store
 
 from hstore import fmin, hp, rand
 from hstore.engine.search import serial
@@ -15,41 +15,19 @@ from hstore.store.open_store import open_store
 from hstore.store.soon_written import SoonWritten
 
 
-class Commands(monitoring.CommandListener):
-    """Counts what is sent to the server, by command and collection."""
-
-    def __init__(self) -> None:
-        self.counts: Counter[str] = Counter()
-
-    def started(self, event: monitoring.CommandStartedEvent) -> None:
-        self.counts[f"{event.command_name} {event.command.get(event.command_name)}"] += 1
-
-    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
-        """Do nothing."""
-
-    def failed(self, event: monitoring.CommandFailedEvent) -> None:
-        """Do nothing."""
-
-
 def test_the_documents_of_quick_trials_are_written_together(mongo_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serial, "EXPERIMENT_SECONDS", 600.0)
+    monkeypatch.setattr("hstore.store.read_models.EXPERIMENT_SECONDS", 600.0)
     monkeypatch.setattr(serial, "QUICK_SECONDS", 600.0)
     monkeypatch.setattr("hstore.store.rewind_check.BUSY_SECONDS", 600.0)
     monkeypatch.setattr(SoonWritten.__init__, "__kwdefaults__", {"seconds": 600.0})
-    commands = Commands()
-    listeners = monitoring._LISTENERS.command_listeners
-    listeners.append(commands)
-    try:
-        store = open_store(mongo_url)
-    finally:
-        listeners.remove(commands)
     seen: list[dict[str, int]] = []
 
-    def objective(x: float) -> float:
-        seen.append(dict(commands.counts))
-        return x
+    with counted_store(mongo_url) as (store, sent):
 
-    with store:
+        def objective(x: float) -> float:
+            seen.append(dict(sent.counts))
+            return x
+
         space = hp.uniform("x", 0, 1)
         fmin(objective, space, algo=rand.suggest, max_evals=12, experiment="e", store=store, verbose=False)
         shown, about = store.models.shown("e")
