@@ -16,6 +16,7 @@ from hstore.migrations import apply
 from hstore.store.errors import ClosedChain, Conflict, StoreRewound, VerificationFailed
 from hstore.store.events import Noted, Requeued
 from hstore.store.experiment import Experiment
+from hstore.store.latest_events import MOST_NAMED, LatestEvents
 from hstore.store.log import EventLog, ReadCursor
 from hstore.store.memory import MemoryLog
 from hstore.store.messages import shown_on_stderr
@@ -311,6 +312,33 @@ def test_all_that_one_append_wrote_is_named_when_it_is_lost(mongo_store: Store, 
     with pytest.raises(StoreRewound) as raised:
         worker.refresh()
     assert {(3, 3), (4, 1), (4, 2)} <= {*raised.value.lost}
+
+
+def test_what_a_worker_appended_in_the_last_seconds_is_named_although_it_let_go_of_the_trial(
+    mongo_store: Store, database: Database[Any]
+) -> None:
+    driver = begun(mongo_store, 0)
+    driver.append(driver.compose(queued(1), queued(2), queued(3)))
+    worker = Experiment(Store(mongo_store.log, mongo_store.attachments), "e", only=())
+    for tid in (1, 2, 3):
+        worker.load_trials([tid])
+        worker.append(worker.compose(*claimed(tid)))
+        worker.append(worker.compose(ended(tid)))
+        worker.evict(tid)
+    after_trial(2)(database)
+    with pytest.raises(StoreRewound) as raised:
+        worker.refresh()
+    assert {*raised.value.lost} >= {(tid, ver) for tid in (2, 3) for ver in (1, 2, 3)}
+
+
+def test_a_worker_remembers_no_more_than_its_last_appends() -> None:
+    latest = LatestEvents()
+    for number in range(MOST_NAMED + 9):
+        latest.appended(trial(number)[:1])
+    assert [event.tid for event in latest.events] == [*range(9, MOST_NAMED + 9)]
+    assert {tid for tid, _ in latest.ids} == {MOST_NAMED + 7, MOST_NAMED + 8}
+    latest.closed()
+    assert [event.tid for event in latest.events] == [MOST_NAMED + 7, MOST_NAMED + 8]
 
 
 def test_a_process_that_opens_the_store_again_says_once_what_is_gone(
