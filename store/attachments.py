@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import field
 from os import PathLike
 from pathlib import Path
 from typing import Protocol
 
 from hstore.store.errors import NotFound
+from hstore.store.lazy_dataclass import lazy_dataclass
 
 OUTPUT = "output"
 """Name of the attachment that holds what the objective of a trial wrote to stdout and stderr."""
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass(frozen=True, slots=True)
 class SavedAttachment:
     """One attachment of a trial or an experiment: its name and size, and its content when it is asked for."""
 

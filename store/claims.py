@@ -6,7 +6,6 @@ import contextlib
 import datetime as dt
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from pymongo.read_concern import ReadConcern
 
 from hstore.store.events import TABLE_CODEC, Document
 from hstore.store.fold import HELD
+from hstore.store.lazy_dataclass import lazy_dataclass
 from hstore.store.retry import RetryPolicy, let_go
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ TrialKey = tuple[str, int]
 """A trial: the name of its experiment and its tid."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class ActiveLease:
     """A trial that a worker holds, as its read model shows it."""
 

@@ -157,7 +157,17 @@ _CHECKED = {
     kind: {name: (wanted, _PARTS.get(name)) for name, wanted in shape.items()} for kind, shape in _SHAPE.items()
 }
 """The types, and what else is checked, of each field of what is stored."""
-_MAKERS = {kind: maker(kind) for kind in TYPES.values()}
+
+
+class _Makers(dict[type[Event], Callable[..., Event]]):
+    """The maker of each type of event, made when the first event of that type is."""
+
+    def __missing__(self, kind: type[Event]) -> Callable[..., Event]:
+        made = self[kind] = maker(kind)
+        return made
+
+
+_MAKERS = _Makers()
 
 
 def to_document(event: Event) -> Document:

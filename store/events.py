@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, ClassVar, NewType, TypeAlias
 from uuid import UUID
 
 import bson
+
+from hstore.store.lazy_dataclass import lazy_dataclass
 
 Data = Mapping[str, Any]
 Document = dict[str, Any]
@@ -43,7 +45,7 @@ TABLE_CODEC = CODEC.with_options(unicode_decode_error_handler="replace")
 """How tables for queries are read: text that is no UTF-8 in one document must not hide all others."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """What all events share: chain (`exp`, `tid`; no tid: the experiment's own), place there (`ver`) and writer."""
 
@@ -74,21 +76,21 @@ class Event:
     """Data that this version of hstore has no field for; kept, since the digest covers it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class TrialEvent(Event):
     """What all events share that only the chain of a trial can hold."""
 
     tid: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class ExperimentEvent(Event):
     """What all events share that only the experiment's own chain can hold."""
 
     tid: None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Queued(TrialEvent):
     """The decision that trial *tid* is to be this point, and what was newly known when it was made."""
 
@@ -107,7 +109,7 @@ class Queued(TrialEvent):
     fingerprint: Data | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Reserved(TrialEvent):
     """A worker took the trial; from now on it alone holds the next *ver*."""
 
@@ -119,7 +121,7 @@ class Reserved(TrialEvent):
     """machine (boot and process namespace), pid, started: names a process for good, on the machine where it ran."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Running(TrialEvent):
     """The objective is being called."""
 
@@ -131,7 +133,7 @@ class Running(TrialEvent):
     """Version of the objective's code."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Reported(TrialEvent):
     """The objective reported something while it ran: a value at a step, a partial result, an attachment, parameters."""
 
@@ -150,7 +152,7 @@ class Reported(TrialEvent):
     of other trials: [first, last] tid of each run of those that had `ended`, and [tid, ver] of each that was `open`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Done(TrialEvent):
     """The objective returned."""
 
@@ -168,7 +170,7 @@ class Done(TrialEvent):
     """Seconds."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Failed(TrialEvent):
     """The objective raised, or its process died; *final* if the retry policy leaves no other attempt."""
 
@@ -185,7 +187,7 @@ class Failed(TrialEvent):
     """One of `CAUSES`; None stands for "failed"."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Requeued(TrialEvent):
     """The trial goes back to the queue: its lease ended, or it was released, interrupted or is to be retried."""
 
@@ -195,7 +197,7 @@ class Requeued(TrialEvent):
     """One of `CAUSES`, which the retry policy counts, or `RELEASED`; None: by hand, which resets the count."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Cancelled(TrialEvent):
     """The trial will not be evaluated any more."""
 
@@ -203,7 +205,7 @@ class Cancelled(TrialEvent):
     why: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Noted(Event):
     """A note on a trial or on the experiment itself (no *tid*); no state changes."""
 
@@ -231,7 +233,7 @@ class Noted(Event):
     """On the experiment's chain: ended trials whose chains are about to go on, so that readers look there again."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Created(ExperimentEvent):
     """The experiment began; holds all that its suggestions depend on."""
 
@@ -253,7 +255,7 @@ class Created(ExperimentEvent):
     the search may go on."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Changed(ExperimentEvent):
     """A limit, the algorithm, the objective, or something else of what `Created` says was replaced."""
 
@@ -273,7 +275,7 @@ class Changed(ExperimentEvent):
     """As in `Created`, if it is another one from here on."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Paused(ExperimentEvent):
     """No trial is suggested or started until `Resumed`."""
 
@@ -281,7 +283,7 @@ class Paused(ExperimentEvent):
     why: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Resumed(ExperimentEvent):
     """The search goes on."""
 
@@ -289,7 +291,7 @@ class Resumed(ExperimentEvent):
     why: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Finished(ExperimentEvent):
     """The search ended; *observed* and *decision* commit to all that happened after the last decision."""
 
@@ -303,7 +305,7 @@ class Finished(ExperimentEvent):
     tips: Sequence[Sequence[Any]] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Sealed(ExperimentEvent):
     """Commits to every event that its writer had read: whatever was changed in one of them since is found by it."""
 
@@ -317,7 +319,7 @@ class Sealed(ExperimentEvent):
     """How many trials there were."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Forked(ExperimentEvent):
     """The experiment goes on from another one's first trials: from copies of their events, or in another space."""
 
@@ -336,7 +338,7 @@ class Forked(ExperimentEvent):
     """Who forked it, as `person.person` found it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Quarantined(ExperimentEvent):
     """Events that were set aside count for nothing from now on: where one has a place, its chain goes on behind it."""
 
@@ -346,7 +348,7 @@ class Quarantined(ExperimentEvent):
     """[tid or None, ver, id, digest of the event by itself] of each, as they are stored."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Unreadable(Event):
     """Stands for a stored document that this program cannot decode; never written."""
 

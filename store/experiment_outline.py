@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from hstore.store.events import Document
 from hstore.store.fold import UNFINISHED, UNREADABLE
+from hstore.store.lazy_dataclass import lazy_dataclass
 from hstore.store.retry import RetryPolicy
 from hstore.store.tally import BEST_BY_INDEX, WITH_LOSS
 
@@ -32,7 +32,7 @@ class LatestEvent(NamedTuple):
     type: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Outline:
     """What the documents of an experiment say."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import reduce
 from types import MappingProxyType
 from typing import Literal, TypeAlias
@@ -28,6 +28,7 @@ from hstore.store.events import (  # fmt: skip
 )
 from hstore.store.frozen_makers import maker
 from hstore.store.html import trial_html
+from hstore.store.lazy_dataclass import lazy_dataclass
 from hstore.store.ranked import is_feasible, why_unranked
 from hstore.store.terminal_text import printable
 from hstore.store.trial_actions import TrialActions
@@ -54,7 +55,7 @@ FOLLOWS: Mapping[str, frozenset[str]] = MappingProxyType(
 """From which states each event of a trial may lead on (a person may requeue a trial that ended)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Trial(TrialActions):
     """One point and what became of it: the events that still matter, and what follows from them."""
 

@@ -7,8 +7,9 @@ the hundred thousand, and then it is half of what it costs to read them.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import MISSING, fields
-from typing import Any, TypeVar
+from typing import TypeVar
+
+from hstore.store.lazy_dataclass import parameters
 
 T = TypeVar("T")
 
@@ -22,20 +23,11 @@ def maker(kind: type[T]) -> Callable[..., T]:
     slots = kind.__dict__["__slots__"]
     body = {"__slots__": slots, "__setattr__": object.__setattr__, "__delattr__": object.__delattr__}
     draft = type(kind.__name__, kind.__bases__, body)
-    names: dict[str, Any] = {"new": object.__new__, "draft": draft, "kind": kind, "MISSING": MISSING}
-    parameters, lines = [], ["made = new(draft)"]
-    for field in fields(kind):  # type: ignore[arg-type]
-        name = field.name
-        if field.default_factory is not MISSING:
-            names[f"new_{name}"] = field.default_factory
-            parameters.append(f"{name}=MISSING")
-            lines.append(f"made.{name} = new_{name}() if {name} is MISSING else {name}")
-            continue
-        names[f"default_{name}"] = field.default
-        parameters.append(name if field.default is MISSING else f"{name}=default_{name}")
-        lines.append(f"made.{name} = {name}")
+    taken, values, names = parameters(kind)
+    names |= {"new": object.__new__, "draft": draft, "kind": kind}
+    lines = ["made = new(draft)", *(f"made.{name} = {value}" for name, value in values.items())]
     lines += ["made.__class__ = kind", "return made"]
     # As dataclasses make `__init__`: all of the text is names of fields.
-    exec(f"def make(*, {', '.join(parameters)}):\n " + "\n ".join(lines), names)
+    exec(f"def make({taken}):\n " + "\n ".join(lines), names)
     made: Callable[..., T] = names["make"]
     return made

@@ -14,11 +14,12 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from hstore.store.errors import HstoreError
+from hstore.store.lazy_dataclass import lazy_dataclass
 
 if TYPE_CHECKING:
     from pymongo.database import Database
@@ -35,7 +36,7 @@ PINGS = 5
 CHMOD = "`chmod go-w {0}` if only you have used it, or set HSTORE_HOME to another folder"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
     """What one check found."""
 

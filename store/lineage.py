@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import bson
@@ -12,11 +11,12 @@ from hstore.store.errors import NotFound, VerificationFailed
 from hstore.store.event_documents import are_tips, document_as_written, is_origin, unspill
 from hstore.store.events import Document
 from hstore.store.head import chain_at, move
+from hstore.store.lazy_dataclass import lazy_dataclass
 from hstore.store.log_chains import Chains, Finding, LogChain, data_of, head_tree, is_whole
 from hstore.store.recorded_heads import Fetch
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Lineage:
     """From what an experiment was forked, and whether that is still the same."""
 

@@ -12,11 +12,12 @@ from hstore.store.digest import digest, digest_of_any
 from hstore.store.event_documents import keys_of, place
 from hstore.store.events import Document
 from hstore.store.head import HeadTree
+from hstore.store.lazy_dataclass import lazy_dataclass
 
 Kind = Literal["changed", "removed", "added", "moved", "unreadable", "stripped", "contradictory", "lost"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """An event that does not match the digests that others hold of it, or its own content."""
 

@@ -12,15 +12,17 @@ import os
 import socket
 import struct
 from base64 import b64decode, b64encode
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
+
+from hstore.store.lazy_dataclass import lazy_dataclass
 
 __all__ = ["Login", "ask"]
 
 OP_MSG = 2013
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Login:
     """A user of a mongod."""
 

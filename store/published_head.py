@@ -5,13 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bson import Timestamp
 
 from hstore.store.events import Document
 from hstore.store.head import chain_at, read_position
+from hstore.store.lazy_dataclass import lazy_dataclass
 from hstore.store.log_chains import Chains, data_of, head_tree, is_whole, observed_by
 from hstore.store.recorded_heads import RecordedHead
 
@@ -22,7 +22,7 @@ FIRST = -1.0
 """Before all decisions."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
     """The part of a log that a head commits to."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
@@ -13,12 +12,13 @@ from hstore.store.errors import NotFound, VerificationFailed
 from hstore.store.event_documents import are_tips, unspill
 from hstore.store.events import Document
 from hstore.store.head import chain_at, index_of, move
+from hstore.store.lazy_dataclass import lazy_dataclass
 from hstore.store.log_chains import Finding, LogChain, data_of, head_tree, is_whole, last_of
 
 Fetch = Callable[[bytes], bytes]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedHead:
     """A head in the log that is the one of the events that it covers."""
 

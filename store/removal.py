@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hstore.store.composing import now
 from hstore.store.errors import NotFound
 from hstore.store.idle import require_idle
+from hstore.store.lazy_dataclass import lazy_dataclass
 from hstore.store.named_hashes import named_in
 from hstore.store.person import person as who_is_there
 from hstore.store.tombstones import Removal, latest_removal
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Progress = Callable[[int], object]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Removed:
     """The outcome of a removal."""
 

@@ -8,7 +8,7 @@ what was set aside is to count for nothing (`hstore quarantine`), or the gap is 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
@@ -17,13 +17,14 @@ from hstore.store.digest import digest_event
 from hstore.store.errors import ClosedChain, HstoreError, NotSigned
 from hstore.store.event_documents import as_written, quarantined
 from hstore.store.events import Data, Event, Quarantined
+from hstore.store.lazy_dataclass import lazy_dataclass
 from hstore.store.log import Place, ReadCursor
 
 if TYPE_CHECKING:
     from hstore.store.state import State
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class SetAside:
     """A stored event that is left out of its chain. Fields are as they are stored, whatever that is."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 from uuid import UUID
@@ -14,6 +13,7 @@ from hstore.store.digest import digest
 from hstore.store.event_documents import document_as_written, from_document, keys_of, place, signature_of, uuid_of
 from hstore.store.events import Document, Event, Noted, Signature
 from hstore.store.keys import Keys
+from hstore.store.lazy_dataclass import lazy_dataclass
 from hstore.store.log_chains import quarantined_ids
 from hstore.store.signed_chains import Chain, vouched
 
@@ -22,7 +22,7 @@ QUARANTINED = object()
 """In the place of the signature of an event that counts for nothing."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Signatures:
     """Who signed the events of an experiment."""
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgpack
 import numpy as np
 
 from hstore.store.digest import digest_chain
+from hstore.store.lazy_dataclass import lazy_dataclass
 from hstore.store.settled import STATES, SettledTrials, columns_of
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _TYPES = {
 _MOST_BYTES = 2**31
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass(frozen=True, slots=True)
 class Snapshot:
     """The settled trials of experiment *exp*, and the digests of the events that they hang on."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, overload
 
 from hstore.store.chain_digests import Chain, own_first
@@ -12,6 +11,7 @@ from hstore.store.digest import digest_chain
 from hstore.store.errors import NotFound, StoreRewound, StoreUnreachable, VerificationFailed
 from hstore.store.events import Document, Event, Quarantined, Signature
 from hstore.store.fold import Trial, fold_chain
+from hstore.store.lazy_dataclass import lazy_dataclass
 from hstore.store.log import EVERY_TRIAL, EventIds, EventLog, ReadCursor
 from hstore.store.messages import Log
 from hstore.store.uncollected import uncollected
@@ -30,7 +30,7 @@ COLLECTION = "snapshots"
 """Of MongoDB: one document for each snapshot. Its content is in GridFS, in the bucket of the same name."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class StoredSnapshot:
     """The content of a snapshot as it was found, and who signed it."""
 
@@ -279,7 +279,7 @@ def save_snapshot(experiment: Experiment, *, is_kept: bool = True) -> int:
     return n
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass(frozen=True, slots=True)
 class Opened:
     """What an experiment begins from: columns, and all events that are not in them, in the order of `EventLog.read`."""
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
 from typing import Any
@@ -19,6 +18,7 @@ from hstore.store.errors import NotFound, VerificationFailed
 from hstore.store.event_documents import are_tips, uuid_of
 from hstore.store.events import Document
 from hstore.store.keys import Keys
+from hstore.store.lazy_dataclass import lazy_dataclass
 from hstore.store.log_chains import DigestsAlone, LogChain, data_of, observed_by, prev_of
 from hstore.store.merkle import EMPTY
 from hstore.store.named_content import ContentCheck, names_content
@@ -41,7 +41,7 @@ class NeedsWholeLog(Exception):
     """There is something in the log that only a look at all of it can explain."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
     """What is said of a log in which no event was changed."""
 
@@ -82,7 +82,7 @@ def _tid_of(document: Document) -> Any:
     return document.get("tid")
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass(frozen=True, slots=True)
 class _Shape:
     """What the type of an event, and the names in its data, say of how it is looked at."""
 

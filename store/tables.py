@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from hstore.store.errors import InvalidValue
 from hstore.store.event_documents import to_document
 from hstore.store.events import Cancelled, Document, Event, Failed, Reported, Reserved, happened
 from hstore.store.fold import Trial
+from hstore.store.lazy_dataclass import lazy_dataclass
 from hstore.store.table_kinds import TABLE_KINDS, TableKind
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ INTEGER, NUMBER, YES_NO, CATEGORY, MOMENT, ANYTHING = "Int64", "float64", "boole
 """What a column holds: the dtype of pandas, but for moments, which are UTC with milliseconds."""
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass(frozen=True, slots=True)
 class Column:
     """One column: what it holds, and a value for each row; None where there is none."""
 

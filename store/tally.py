@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hstore.migrations.m0006_results import IS_RANKED
 from hstore.store.events import Document
+from hstore.store.lazy_dataclass import lazy_dataclass
 
 if TYPE_CHECKING:
     from pymongo.collection import Collection
@@ -20,7 +20,7 @@ WITH_LOSS = {"status": "ok", "loss_kind": {"$in": ["-inf", "finite", "inf"]}, "$
 """The ranked trials with one loss."""
 
 
-@dataclass(frozen=True, slots=True)
+@lazy_dataclass(frozen=True, slots=True)
 class Tally:
     """The trials of an experiment, counted now."""
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from hstore.store.errors import ExperimentRemoved, StoreUnreachable
 from hstore.store.events import TABLE_CODEC
+from hstore.store.lazy_dataclass import lazy_dataclass
 
 if TYPE_CHECKING:
     from pymongo.database import Database
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 COLLECTION = "removed"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Removal:
     """A tombstone: what was removed, when, by whom and why."""
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import warnings
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_plus, unquote_plus, urlsplit
 
 from hstore.store.errors import BadUrl, StoreUnreachable
+from hstore.store.lazy_dataclass import lazy_dataclass
 from hstore.store.terminal_text import printable
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ HOST = re.compile(r"(?:[\w.-]+|%2F[\w.%+~-]*|\[[0-9a-fA-F:.]+(?:%25\w+)?\])(?::[
 """A host with its port, a socket's path, or an address of IPv6."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class MongoLocation:
     """Where a store is."""
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from hstore.store.digest import digest
 from hstore.store.events import Document
+from hstore.store.lazy_dataclass import lazy_dataclass
 from hstore.store.lineage import Copies
 from hstore.store.log_chains import Chains, Finding, LogChain, chains_of, data_of, head_of, observed_by, prev_of
 from hstore.store.own_content import contradictions, stripped, writers
 from hstore.store.recorded_heads import Fetch, RecordedHead, RecordedHeads, furthest, uncommitted
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@lazy_dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """The result of verifying a log."""
 
