@@ -46,11 +46,13 @@ def remove(
     """
     if not (first := next(iter(store.log.chain_documents(name, None)), None)) or first.get("ver") != 0:
         return _finish(store, name, on_progress)
-    experiment = store.experiment(name)
+    from hstore.store.settled_reading import settled_experiment
+
+    experiment = settled_experiment(store, name)
     if not force:
         require_idle(experiment.state, "removed")
     removal = Removal(
-        id=uuid.uuid4(), exp=name, created=experiment.events[0].id, at=now(), person=person or who_is_there(),
+        id=uuid.uuid4(), exp=name, created=experiment.chain(None)[0].id, at=now(), person=person or who_is_there(),
         reason=reason.strip() or None, head=experiment.head, events=experiment.state.events,
         trials=len(experiment.state.trials),
     )  # fmt: skip
@@ -62,7 +64,7 @@ def remove(
 def _finish(store: Store, name: str, on_progress: Progress) -> Removed:
     """Remove what a removal that was interrupted, or a process that did not know of it, has left."""
     removal = latest_removal(store, name)
-    if removal is None or not store.log.ids(name):
+    if removal is None or next(iter(store.log.documents(name)), None) is None:
         store.experiment(name)  # raises `NotFound`, which names the tombstone
         raise NotFound(f"experiment {name!r} has no beginning", hint=f"see `hstore check {name}`", name=name)
     return _clear(store, removal, _named_by(store, name), on_progress)

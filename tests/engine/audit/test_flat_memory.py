@@ -93,6 +93,16 @@ def test_a_search_that_is_read_for_its_audit_keeps_the_events_of_a_few_trials(mo
     assert len(made.state.kept_trials()) <= 2
 
 
+def test_a_removal_keeps_the_events_of_a_few_trials(mongo_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(mongo_store, "e", FEW)
+    kept: list[int] = []
+    monkeypatch.setattr("hstore.store.removal.require_idle", lambda state, _: kept.append(len(state.kept_trials())))
+    removed = mongo_store.remove("e")
+    assert kept[0] <= 2
+    assert removed.removal.trials == FEW
+    assert removed.removal.events == removed.events
+
+
 def test_a_replay_reads_each_event_twice_and_a_few_once_more(
     mongo_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
