@@ -15,6 +15,8 @@ from hstore.store.as_of import When, parse
 from hstore.store.experiment import now
 from hstore.store.forking import describe_fork, fork, require_sound
 from hstore.store.messages import Log
+from hstore.store.settled_reading import settled_experiment
+from hstore.store.values import check_name
 
 LOG = Log("search")
 
@@ -30,7 +32,8 @@ def forked(view: Trials, source: str, at: When | None, space: Space, options: Se
     if is_whole:
         require_fork(experiment, source, at)
         return replace(options, known=known_again(experiment, space))
-    found, moment = experiment.store.experiment(source), None if at is None else parse(at, now())
+    found = settled_experiment(experiment.store, check_name(source), verifies=True)
+    moment = None if at is None else parse(at, now())
     if not Space.from_data(found.state.space).differences(space):
         LOG.info(describe_fork(fork(found, experiment.name, at=moment)), experiment=experiment.name)
         view.refresh()

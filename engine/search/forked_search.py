@@ -44,7 +44,7 @@ def fork_search(
     Raises as `Store.fork` does, and `InvalidValue` for an algorithm that cannot search the space.
     """
     moment = None if at is None else parse(at, now())
-    source = store.experiment(name) if space is not None else settled_experiment(store, check_name(name), verifies=True)
+    source = settled_experiment(store, check_name(name), verifies=True)
     assert source.state.created is not None
     before = Space.from_data(source.state.space)
     wanted = before if space is None else space
