@@ -82,11 +82,14 @@ def fill(url: str, size: int) -> None:
     """Have the store at *url* hold a search of *size* trials, with its read models and a snapshot, unless it does."""
     import hstore
     from hstore.store.experiment import Experiment
+    from hstore.store.snapshot_format import FOLD
     from hstore.store.snapshots import save_snapshot
 
     with hstore.open(url) as store:
         assert store.database is not None
         if store.database["bench"].find_one({"_id": NAME}) is not None:
+            if store.database["snapshots"].find_one({"exp": NAME, "fold": FOLD}) is None:  # that of another version
+                save_snapshot(store.experiment(NAME))
             return
         for name in ("events", "trials", "experiments", "bench"):  # what was left of one that was interrupted
             store.database[name].delete_many({})
