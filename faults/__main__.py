@@ -91,7 +91,7 @@ def rounds(
                     )
                     result = run(world, name, seed, trials=n, faults=planned, on_trials=bar.update)
                     if not result.is_sound:
-                        tell(result, bar)
+                        report(result, bar)
                     trials_left -= result.ended
                     faults_left -= result.faults
                     seed += 1
@@ -105,7 +105,7 @@ def _planned(fair: float, left: float) -> int:
     return max(1, round(min(left, 1.5 * fair)))
 
 
-def tell(result: Result, bar: tqdm | None = None) -> None:  # type: ignore[type-arg]
+def report(result: Result, bar: tqdm | None = None) -> None:  # type: ignore[type-arg]
     """Say on stderr what a round has brought to light, as soon as it has."""
     write = bar.write if bar is not None else print
     count = len(result.troubles) + len(result.findings)
@@ -120,7 +120,7 @@ def show(results: Sequence[Result]) -> None:
         "rounds",
         "faults",
         "trials",
-        "told",
+        "acknowledged",
         "ended",
         "requeued",
         "lost",
@@ -184,8 +184,8 @@ def _by_kind(result: Result) -> list[str]:
     kinds: dict[str, list[str]] = defaultdict(list)
     for finding in result.findings:
         kinds[finding.kind].append(str(finding))
-    told = [lines[0] + (f" (and {len(lines) - 1} more)" if len(lines) > 1 else "") for lines in kinds.values()]
-    return [*result.troubles[:2], *told]
+    described = [lines[0] + (f" (and {len(lines) - 1} more)" if len(lines) > 1 else "") for lines in kinds.values()]
+    return [*result.troubles[:2], *described]
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import pymongo
 from bson.raw_bson import RawBSONDocument
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
-from faults.told import NOTICE_SECONDS, Loss
+from faults.acknowledged import NOTICE_SECONDS, Loss
 from hstore.store.errors import ClosedChain, StoreRewound, VerificationFailed
 from hstore.store.events import CODEC
 

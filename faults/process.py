@@ -18,7 +18,7 @@ class Subject:
         self.number = number
         self.process: subprocess.Popen[bytes] | None = None
         self.is_expected = False
-        """Whether it was us who ended it, or told it to end."""
+        """Whether it was us who ended it, or asked it to end."""
         self.is_aimed = False
         """Whether it is to send itself a signal."""
         self.is_released = False

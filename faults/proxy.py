@@ -13,7 +13,7 @@ Direction = Literal["requests", "answers"]
 
 
 class Proxy:
-    """Passes on what comes to its `port` to *target*, a Unix socket or a loopback port, until told otherwise.
+    """Passes on what comes to its `port` to *target*, a Unix socket or a loopback port, until it is to do otherwise.
 
     `cut`, `stall` and `heal` may be called by any thread; they have had their effect when they return.
     """

@@ -1,7 +1,8 @@
-"""What the programs under test are told by the store, and what they tell in turn: written down outside the store.
+"""What the store acknowledges to the programs under test, and what they report: written down outside the store.
 
 Each process appends lines of JSON to files of its own, `FOLDER/EXP/ROLE-NUMBER-PID.jsonl`, and each line is on the disk
-before the program goes on. `faults.told` reads them and compares them with the log. Lines have one of these shapes:
+before the program goes on. `faults.acknowledged` reads them and compares them with the log. A line has one of these
+shapes:
 
     {"sent": s, "events": [[id, tid, ver, type, digest], …]}    the append that began at s returned
     {"at": s, "answer": {label: value}, "best": tid, "tids": […]}    fmin returned this; the trials it had seen end
@@ -55,8 +56,8 @@ class Recorder:
         for event in events:
             about = [event.id.hex, event.tid, event.ver, event.type, _digest(event)]
             by_experiment.setdefault(event.exp, []).append(about)
-        for exp, told in by_experiment.items():
-            self.write(exp, {"sent": sent, "events": told})
+        for exp, appended in by_experiment.items():
+            self.write(exp, {"sent": sent, "events": appended})
 
 
 def _digest(event: Event) -> str | None:

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
-from faults import optuna_program, released, told
+from faults import optuna_program, released
+from faults.acknowledged import Finding, acknowledged_attachments, compare, compare_attachments, read
 from faults.world import LEASE, World
 from hstore.engine.audit.check import Violation, check
 from hstore.store.errors import HstoreError, NotFound
@@ -97,7 +98,7 @@ class Result:
     trials: int = 0
     ended: int = 0
     acknowledged: int = 0
-    """Events that a process was told are in the log."""
+    """Events that were acknowledged to a process."""
     strays: int = 0
     """Events that were appended between a look at what the store has and a loss right after it."""
     retried: int = 0
@@ -105,7 +106,7 @@ class Result:
     seconds: float = 0.0
     injected: Counter[str] = field(default_factory=Counter)
     """Number of faults by what they were."""
-    findings: list[Violation | told.Finding] = field(default_factory=list)
+    findings: list[Violation | Finding] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
     """What the harness itself found."""
 
@@ -242,18 +243,18 @@ def _check(world: World, exp: str, result: Result, *, is_control: bool) -> None:
 
 
 def _compare(world: World, exp: str, result: Result, experiment: Experiment | None) -> None:
-    """Compare what processes were told with the log, even if *experiment* cannot be read as a whole."""
+    """Compare what was acknowledged to processes with the log, even if *experiment* cannot be read as a whole."""
     losses = world.losses.declared
-    noted = told.read(world.acks, exp)
+    noted = read(world.acks, exp)
     result.acknowledged = len(noted.appends)
     result.strays = sum(len(loss.strays) for loss in losses)
     if experiment is not None:
-        result.findings += told.compare(noted, experiment.events, experiment.state, losses, world.losses.unreadable)
+        result.findings += compare(noted, experiment.events, experiment.state, losses, world.losses.unreadable)
     else:
         documents = world.store.log.documents(exp)
         fetch = world.store.attachments.get
         events = [from_document(document, fetch) for document in documents if "raw" not in document]
-        result.findings += told.compare(noted, events, None, losses)
-    attachments = told.acknowledged_attachments(world.acks)
+        result.findings += compare(noted, events, None, losses)
+    attachments = acknowledged_attachments(world.acks)
     all_losses = [*world.losses.before, *losses]
-    result.findings += told.compare_attachments(attachments, world.store.attachments.get, all_losses)
+    result.findings += compare_attachments(attachments, world.store.attachments.get, all_losses)

@@ -1,4 +1,4 @@
-"""SlowDisk: an embedded mongod whose disk can be told not to finish what it writes."""
+"""SlowDisk: an embedded mongod whose disk can stop finishing what it writes."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class World:
     """Servers of one kind, with 8 workers that stay through many rounds; `with` ends them all, whatever happens.
 
     place: "embedded"; "proxied": workers reach the embedded server through a network; "replicated": three mongods;
-    "slow": the embedded server, whose disk can be told not to finish what it writes; "mixed": half of the workers are
+    "slow": the embedded server, whose disk can stop finishing what it writes; "mixed": half of the workers are
     of a released version, and opened the store before it was migrated.
     """
 

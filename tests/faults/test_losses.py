@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
-from faults import broken, told
+from faults import acknowledged, broken
 from faults.losses import Losses
 from faults.recorder import Recorder, record, record_losses
 from faults.world import World
@@ -62,11 +62,11 @@ def search(store: Store, acks: Path, at: dict[int, Any]) -> None:
 
 def found(store: Store, acks: Path, lost: Losses) -> set[str]:
     events = [*store.experiment("e").events] if store.experiments() else []
-    noted = told.read(acks, "e")
+    noted = acknowledged.read(acks, "e")
     noted.answers.clear()
-    kinds = {finding.kind for finding in told.compare(noted, events, fold("e", events), lost.declared)}
-    sent = told.acknowledged_attachments(acks)
-    return kinds | {f.kind for f in told.compare_attachments(sent, store.attachments.get, lost.declared)}
+    kinds = {finding.kind for finding in acknowledged.compare(noted, events, fold("e", events), lost.declared)}
+    sent = acknowledged.acknowledged_attachments(acks)
+    return kinds | {f.kind for f in acknowledged.compare_attachments(sent, store.attachments.get, lost.declared)}
 
 
 def rewind(lost: Losses, backup: list[Any]) -> None:
@@ -88,7 +88,7 @@ def test_a_backup_that_is_put_back_is_noticed_and_all_that_it_loses_is_named(
         search(mongo_store, tmp_path, {4: lambda: backup.append(lost._take_backup()), 6: lambda: rewind(lost, backup)})
     assert found(mongo_store, tmp_path, lost) == set()
     assert {index["name"] for index in lost.database["events"].list_indexes()} > {"_id_"}
-    assert len(told.read(tmp_path, "e").named) == 2 * 4
+    assert len(acknowledged.read(tmp_path, "e").named) == 2 * 4
 
 
 def test_an_emptied_database_is_noticed_and_all_that_was_in_it_is_named(

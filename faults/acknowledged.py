@@ -1,4 +1,4 @@
-"""What processes were told, read back and compared with the log: an acknowledged event is there, once, as it was."""
+"""What was acknowledged to processes, read back and compared with the log: such an event is there, once, as it was."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Loss:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """Something that a process was told, or told, and that is not so."""
+    """Something that was acknowledged to a process, or that it said, and that is not so."""
 
     kind: str
     """missing, different, twice, unnamed, named, wrote-on, answer or attachment: see `compare`."""
@@ -64,7 +64,7 @@ class Finding:
 
 
 @dataclass(kw_only=True)
-class Told:
+class Acknowledged:
     """All that the processes of a search noted of one experiment."""
 
     appends: list[Append] = field(default_factory=list)
@@ -81,16 +81,16 @@ def lines(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
                 yield path.stem, json.loads(line)
 
 
-def read(folder: Path, exp: str) -> Told:
+def read(folder: Path, exp: str) -> Acknowledged:
     """Return what was noted of experiment *exp*."""
-    told = Told()
+    noted = Acknowledged()
     for process, line in lines(folder / exp):
         for id, tid, ver, _, digest in line.get("events", ()):
-            told.appends.append(Append(process=process, sent=line["sent"], id=id, place=(tid, ver), digest=digest))
+            noted.appends.append(Append(process=process, sent=line["sent"], id=id, place=(tid, ver), digest=digest))
         if "answer" in line:
-            told.answers.append(line)
-        told.named += [(process, line["at"], id) for id in line.get("lost", ())]
-    return told
+            noted.answers.append(line)
+        noted.named += [(process, line["at"], id) for id in line.get("lost", ())]
+    return noted
 
 
 def acknowledged_attachments(folder: Path) -> dict[str, float]:
@@ -102,13 +102,13 @@ def acknowledged_attachments(folder: Path) -> dict[str, float]:
 
 
 def compare(
-    told: Told,
+    noted: Acknowledged,
     events: Sequence[Event],
     state: State | None,
     losses: Sequence[Loss] = (),
     unreadable: Sequence[tuple[int, float, float]] = (),
 ) -> list[Finding]:
-    """Return where what processes were told differs from the log, *events*, and its fold, *state*.
+    """Return where what was acknowledged to processes differs from the log, *events*, and its fold, *state*.
 
     Answers are not compared if *state* is None. unreadable: trials whose ends could not be read, from when to when; an
     answer may lack them.
@@ -122,16 +122,16 @@ def compare(
     answer      fmin returned another best, or had seen other trials end, than the log says
     """
     return [
-        *_compare_appends(told, events, losses),
-        *_compare_losses(told, events, losses),
-        *(_compare_answers(told, state, unreadable) if state is not None else ()),
+        *_compare_appends(noted, events, losses),
+        *_compare_losses(noted, events, losses),
+        *(_compare_answers(noted, state, unreadable) if state is not None else ()),
     ]
 
 
-def _compare_appends(told: Told, events: Sequence[Event], losses: Sequence[Loss]) -> Iterator[Finding]:
+def _compare_appends(noted: Acknowledged, events: Sequence[Event], losses: Sequence[Loss]) -> Iterator[Finding]:
     there = {event.id.hex: event for event in events}
     by_place: dict[Place, set[str]] = defaultdict(set)
-    for append in told.appends:
+    for append in noted.appends:
         event = there.get(append.id)
         who = f"{_named(append)}, acknowledged to {append.process},"
         if event is None:
@@ -148,11 +148,11 @@ def _compare_appends(told: Told, events: Sequence[Event], losses: Sequence[Loss]
             yield Finding(kind="twice", message=f"place {ver} of {tid} was acknowledged to {len(ids)} events")
 
 
-def _compare_losses(told: Told, events: Sequence[Event], losses: Sequence[Loss]) -> Iterator[Finding]:
+def _compare_losses(noted: Acknowledged, events: Sequence[Event], losses: Sequence[Loss]) -> Iterator[Finding]:
     there = {event.id.hex for event in events}
-    named = {id for _, _, id in told.named}
+    named = {id for _, _, id in noted.named}
     by_loss: dict[int, list[Append]] = defaultdict(list)
-    for append in told.appends:
+    for append in noted.appends:
         if append.id not in there:
             for number, loss in enumerate(losses):
                 if loss.explains(append):
@@ -161,33 +161,35 @@ def _compare_losses(told: Told, events: Sequence[Event], losses: Sequence[Loss])
     for number, lost in by_loss.items():
         loss = losses[number]
         for append in lost:
-            if append.id not in named and append.id not in loss.strays and not _was_in_flight(append, told):
+            if append.id not in named and append.id not in loss.strays and not _was_in_flight(append, noted):
                 yield Finding(
                     kind="unnamed", message=f"{_named(append)} was acknowledged to {append.process}, lost "
                     f"{loss.began - append.sent:.2f} s later ({loss.what}), and named by no StoreRewound",
                 )  # fmt: skip
         for process in {append.process for append in lost if append.sent <= loss.began}:
-            after = [a for a in told.appends if a.process == process and a.sent > loss.over + NOTICE_SECONDS]
+            after = [a for a in noted.appends if a.process == process and a.sent > loss.over + NOTICE_SECONDS]
             if after:
                 yield Finding(
                     kind="wrote-on", message=f"{process} appended {_named(after[0])} {after[0].sent - loss.over:.1f} s "
                     f"after events acknowledged to it were lost ({loss.what})",
                 )  # fmt: skip
-    for process, at, id in told.named:
+    for process, at, id in noted.named:
         if id in there and not any(loss.began <= at and id not in loss.kept for loss in losses):
             yield Finding(kind="named", message=f"{process} said that event {id} was lost, which is in the log")
 
 
-def _was_in_flight(append: Append, told: Told) -> bool:
-    """Return whether another thread of the process told of a loss at about the time at which *append* began."""
-    return any(append.process == process and abs(at - append.sent) < NOTICE_SECONDS for process, at, _ in told.named)
+def _was_in_flight(append: Append, noted: Acknowledged) -> bool:
+    """Return whether another thread of the process reported a loss at about the time at which *append* began."""
+    return any(append.process == process and abs(at - append.sent) < NOTICE_SECONDS for process, at, _ in noted.named)
 
 
-def _compare_answers(told: Told, state: State, unreadable: Sequence[tuple[int, float, float]]) -> Iterator[Finding]:
+def _compare_answers(
+    noted: Acknowledged, state: State, unreadable: Sequence[tuple[int, float, float]]
+) -> Iterator[Finding]:
     best = state.best
     ended = sorted(trial.tid for trial in state.trials.values() if trial.is_finished)
-    begun = [(append.place[0], append.sent) for append in told.appends if append.place[1] == 0]
-    for answer in told.answers:
+    begun = [(append.place[0], append.sent) for append in noted.appends if append.place[1] == 0]
+    for answer in noted.answers:
         hidden: set[int | None] = {tid for tid, began, over in unreadable if began <= answer["at"] <= over}
         hidden |= {tid for tid, sent in begun if sent > answer["at"]}  # by an Optuna program that was frozen meanwhile
         if best is not None and best.tid in hidden:

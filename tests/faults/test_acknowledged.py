@@ -1,4 +1,4 @@
-"""What processes were told is compared with the log, and every kind of difference is found."""
+"""What was acknowledged to processes is compared with the log, and every kind of difference is found."""
 
 import json
 import uuid
@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from faults.acknowledged import Acknowledged, Loss, acknowledged_attachments, compare, compare_attachments, read
 from faults.recorder import ATTACHMENTS, Recorder
-from faults.told import Loss, Told, acknowledged_attachments, compare, compare_attachments, read
 
 from hstore import Experiment, Store, fmin, hp
 
@@ -26,7 +26,7 @@ def experiment() -> Experiment:
 
 
 @pytest.fixture
-def told(experiment: Experiment, tmp_path: Path) -> Told:
+def noted(experiment: Experiment, tmp_path: Path) -> Acknowledged:
     """What a driver notes that was acknowledged all events of *experiment*, and returned the best."""
     recorder = Recorder(tmp_path, "driver-0")
     recorder.appended(1.0, experiment.events)
@@ -35,10 +35,10 @@ def told(experiment: Experiment, tmp_path: Path) -> Told:
     return read(tmp_path, "e")
 
 
-def kinds(experiment: Experiment, told: Told, *losses: Loss, without: int | None = None) -> set[str]:
+def kinds(experiment: Experiment, noted: Acknowledged, *losses: Loss, without: int | None = None) -> set[str]:
     """Return what kinds of differences there are; without: as if that event of the log were gone."""
     events = [event for n, event in enumerate(experiment.events) if n != without]
-    return {finding.kind for finding in compare(told, events, experiment.state, losses)}
+    return {finding.kind for finding in compare(noted, events, experiment.state, losses)}
 
 
 def loss(experiment: Experiment, *, of: int, at: float) -> Loss:
@@ -47,35 +47,35 @@ def loss(experiment: Experiment, *, of: int, at: float) -> Loss:
     return Loss(what="a test", began=at, over=at, kept=kept)
 
 
-def test_a_log_with_all_that_was_acknowledged_has_no_difference(experiment: Experiment, told: Told) -> None:
-    assert len(told.appends) == len(experiment.events)
-    assert kinds(experiment, told) == set()
+def test_a_log_with_all_that_was_acknowledged_has_no_difference(experiment: Experiment, noted: Acknowledged) -> None:
+    assert len(noted.appends) == len(experiment.events)
+    assert kinds(experiment, noted) == set()
 
 
-def test_an_acknowledged_event_that_is_gone_is_missing(experiment: Experiment, told: Told) -> None:
-    assert kinds(experiment, told, without=4) == {"missing"}
+def test_an_acknowledged_event_that_is_gone_is_missing(experiment: Experiment, noted: Acknowledged) -> None:
+    assert kinds(experiment, noted, without=4) == {"missing"}
 
 
-def test_an_event_that_was_lost_on_purpose_must_have_been_named(experiment: Experiment, told: Told) -> None:
+def test_an_event_that_was_lost_on_purpose_must_have_been_named(experiment: Experiment, noted: Acknowledged) -> None:
     lost = loss(experiment, of=4, at=2.0)
-    assert kinds(experiment, told, lost, without=4) == {"unnamed"}
-    told.named.append(("driver-0", 3.0, experiment.events[4].id.hex))
-    assert kinds(experiment, told, lost, without=4) == set()
+    assert kinds(experiment, noted, lost, without=4) == {"unnamed"}
+    noted.named.append(("driver-0", 3.0, experiment.events[4].id.hex))
+    assert kinds(experiment, noted, lost, without=4) == set()
 
 
-def test_a_loss_explains_nothing_that_was_acknowledged_after_it(experiment: Experiment, told: Told) -> None:
-    assert kinds(experiment, told, loss(experiment, of=4, at=EARLY), without=4) == {"missing"}
+def test_a_loss_explains_nothing_that_was_acknowledged_after_it(experiment: Experiment, noted: Acknowledged) -> None:
+    assert kinds(experiment, noted, loss(experiment, of=4, at=EARLY), without=4) == {"missing"}
 
 
-def test_an_event_that_is_there_must_not_be_named_as_lost(experiment: Experiment, told: Told) -> None:
-    told.named.append(("driver-0", 3.0, experiment.events[4].id.hex))
-    assert kinds(experiment, told) == {"named"}
+def test_an_event_that_is_there_must_not_be_named_as_lost(experiment: Experiment, noted: Acknowledged) -> None:
+    noted.named.append(("driver-0", 3.0, experiment.events[4].id.hex))
+    assert kinds(experiment, noted) == {"named"}
 
 
-def test_a_process_must_not_go_on_after_what_it_knew_was_lost(experiment: Experiment, told: Told) -> None:
-    told.named.append(("driver-0", 19.0, experiment.events[4].id.hex))
-    told.appends[-1] = replace(told.appends[-1], sent=8.0)
-    assert kinds(experiment, told, loss(experiment, of=4, at=2.0), without=4) == {"wrote-on"}
+def test_a_process_must_not_go_on_after_what_it_knew_was_lost(experiment: Experiment, noted: Acknowledged) -> None:
+    noted.named.append(("driver-0", 19.0, experiment.events[4].id.hex))
+    noted.appends[-1] = replace(noted.appends[-1], sent=8.0)
+    assert kinds(experiment, noted, loss(experiment, of=4, at=2.0), without=4) == {"wrote-on"}
 
 
 @pytest.mark.parametrize(
@@ -87,31 +87,33 @@ def test_a_process_must_not_go_on_after_what_it_knew_was_lost(experiment: Experi
     ],
 )
 def test_an_event_that_is_another_one_in_the_log_is_found(
-    change: Callable[[Any], Any], kind: str, experiment: Experiment, told: Told
+    change: Callable[[Any], Any], kind: str, experiment: Experiment, noted: Acknowledged
 ) -> None:
-    told.appends[4] = change(told.appends[4])
-    assert kinds(experiment, told) == {kind}
+    noted.appends[4] = change(noted.appends[4])
+    assert kinds(experiment, noted) == {kind}
 
 
-def test_two_events_acknowledged_in_one_place_are_found(experiment: Experiment, told: Told) -> None:
-    told.appends[4] = replace(told.appends[4], place=told.appends[5].place)
-    assert kinds(experiment, told) == {"different", "twice"}
+def test_two_events_acknowledged_in_one_place_are_found(experiment: Experiment, noted: Acknowledged) -> None:
+    noted.appends[4] = replace(noted.appends[4], place=noted.appends[5].place)
+    assert kinds(experiment, noted) == {"different", "twice"}
 
 
 @pytest.mark.parametrize("wrong", [{"answer": {"x": 3.0}}, {"best": 7}, {"tids": [0]}])
 def test_an_answer_that_the_log_does_not_give_is_found(
-    wrong: dict[str, Any], experiment: Experiment, told: Told
+    wrong: dict[str, Any], experiment: Experiment, noted: Acknowledged
 ) -> None:
-    told.answers[0] = {**told.answers[0], **wrong}
-    assert kinds(experiment, told) == {"answer"}
+    noted.answers[0] = {**noted.answers[0], **wrong}
+    assert kinds(experiment, noted) == {"answer"}
 
 
-def test_an_answer_may_lack_a_trial_whose_end_could_not_be_read_then(experiment: Experiment, told: Told) -> None:
+def test_an_answer_may_lack_a_trial_whose_end_could_not_be_read_then(
+    experiment: Experiment, noted: Acknowledged
+) -> None:
     tid = next(trial.tid for trial in experiment.trials if trial.tid != experiment.best.tid)
-    told.answers[0] = {**told.answers[0], "tids": [each for each in told.answers[0]["tids"] if each != tid]}
+    noted.answers[0] = {**noted.answers[0], "tids": [each for each in noted.answers[0]["tids"] if each != tid]}
     for over, found in ((0.9, 1), (1.1, 0)):
         unreadable = [(tid, 0.5, over)]
-        assert len(compare(told, experiment.events, experiment.state, (), unreadable)) == found
+        assert len(compare(noted, experiment.events, experiment.state, (), unreadable)) == found
 
 
 def test_an_acknowledged_attachment_must_be_there_unless_all_were_lost_later(tmp_path: Path) -> None:
