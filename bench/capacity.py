@@ -188,9 +188,9 @@ def main() -> None:
         finally:
             running.release()
     show("What it costs the server, ms of CPU", [("", "ms"), *((name, f"{ms:.3f}") for name, ms in cost.items())])
-    told = [f"{load(cost, WORKERS, SECONDS_OF_A_TRIAL):.0%} of a core", f"{share:.0%} at {rate:.1f} trials/s"]
+    row = [f"{load(cost, WORKERS, SECONDS_OF_A_TRIAL):.0%} of a core", f"{share:.0%} at {rate:.1f} trials/s"]
     title = f"{WORKERS} simulated workers with trials of {SECONDS_OF_A_TRIAL:g} s"
-    show(title, [("by the model", "measured"), tuple(told)])
+    show(title, [("by the model", "measured"), tuple(row)])
     header = ("workers", *(f"{length} s" for length in LENGTHS), "100 reports in 600 s", "idle")
     rows: list[tuple[str, ...]] = [header]
     for n in SIZES:

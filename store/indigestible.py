@@ -1,4 +1,4 @@
-"""Indigestible experiments: what cannot be done with one, because of what its events say, is told of that one alone."""
+"""Indigestible experiments: what cannot be done with one, because of its events, is reported for that one alone."""
 
 from __future__ import annotations
 

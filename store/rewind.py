@@ -1,4 +1,4 @@
-"""Rewinds: how it is told that a store has lost events. Pure."""
+"""Rewinds: how hstore recognises that a store has lost events. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Objects of the hyperopt that is installed, which a program may hand to hstore by mistake: told, and read."""
+"""Objects of the hyperopt that is installed, which a program may hand to hstore by mistake: recognised, and read."""
 
 from __future__ import annotations
 
