@@ -41,6 +41,7 @@ def search_options(command: F) -> F:
 @click.argument("experiment", type=EXPERIMENT)
 @click.option("--space", help='Begin the experiment: JSON such as {"lr": "log(1e-5, 1)"}, or pkg.mod:NAME.')
 @search_options
+@click.option("--objectives", type=click.IntRange(1), help="Number of losses, where a trial has several.")
 @click.option(
     "--lease", type=click.FloatRange(min=0, min_open=True), default=LEASE_SECONDS, show_default=True,
     help="Seconds without a report after which the trial is queued again.",
@@ -56,6 +57,7 @@ def ask(
     seed: int | None,
     pruner: str | None,
     record_diff: bool,
+    objectives: int | None,
     lease: float,
     as_json: bool,
 ) -> None:
@@ -78,10 +80,11 @@ def ask(
         "rstate": seed,
         "pruner": pruner,
         "record_diff": record_diff or None,
+        "objectives": objectives,
     }
     if space is None and any(value is not None for value in begins.values()):
         raise click.UsageError(
-            "--algo, --max-evals, --seed, --pruner and --record-diff begin an experiment: add --space"
+            "--algo, --max-evals, --seed, --pruner, --record-diff and --objectives begin an experiment: add --space"
         )
     from hstore.engine.ask_tell import search
 

@@ -98,6 +98,7 @@ def copy(session: Session, experiment: str, target: str, force: bool, as_json: b
     """
     from hstore.store.copying import copy_experiment
 
+    session.refuse_file_name(target, experiment)
     with (
         session.experiment(experiment, only=()) as found,
         _opened(session, target) as (there, name),

@@ -58,6 +58,12 @@ class Session:
         for name in filter(self.is_file, names):
             raise click.UsageError(f"{name} is a file: `hstore import {name}` makes an experiment of it first")
 
+    @staticmethod
+    def refuse_file_name(new: str | None, source: str) -> None:
+        """Raise `click.UsageError` if *new*, the name of an experiment to be made of *source*, is that of a file."""
+        if new is not None and new.endswith(".hstore"):
+            raise click.UsageError(f"{new} is the name of a file: `hstore export {source} -o {new}` writes one")
+
     def place(self, name: str) -> tuple[Store, str]:
         """Return the store that has the experiment *name*, and its name there; *name* may be a file of a bundle."""
         if not self.is_file(name):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import secrets
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
@@ -20,6 +22,9 @@ BODY_BYTES = 64 * 1024
 """The longest body of a request of the page."""
 API_BODY_BYTES = 1024 * 1024
 """The longest body of a request to the API: a result may hold what a program measured."""
+DRAINED_BYTES, DRAIN_SECONDS = 64 * 1024 * 1024, 10.0
+"""How much of the body of a refused request is read and dropped. A client that is still sending when the connection
+closes does not see the answer."""
 
 
 class Guard:
@@ -43,7 +48,10 @@ class Guard:
         nonce = secrets.token_urlsafe(16)
         scope.setdefault("state", {})["style_nonce"] = nonce
         request = Request(scope)
-        app = self._refusal(request) or self._login(request) or self._app
+        refusal = self._refusal(request)
+        if refusal is not None and request.method not in READS:
+            await _drop_body(receive)
+        app = refusal or self._login(request) or self._app
         headers = _headers(nonce)
 
         async def send_secured(message: Message) -> None:
@@ -109,6 +117,18 @@ class Guard:
     def _is_ours(path: str) -> bool:
         """Return whether a redirect to *path* stays here: browsers read //host as another site."""
         return path.startswith("/") and not path.startswith(("//", "/\\"))
+
+
+async def _drop_body(receive: Receive) -> None:
+    """Read the body of a request, as long as that ends soon."""
+    taken = 0
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(DRAIN_SECONDS):
+            while taken < DRAINED_BYTES:
+                message = await receive()
+                taken += len(message.get("body", b""))
+                if not message.get("more_body", False):
+                    return
 
 
 def _refused(request: Request, status: int, why: str, hint: str = "") -> Response:

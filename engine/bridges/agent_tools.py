@@ -88,15 +88,19 @@ class AgentTools:
         max_evals: int | None = None,
         algo: str | None = None,
         seed: int | None = None,
+        pruner: str | None = None,
+        objectives: int | None = None,
     ) -> dict[str, Any]:
         """Ask for the next trial to evaluate. Returns its params and a token for report, tell and fail.
 
         With a space the experiment is begun, if there is none of that name: a range by label, such as
         {"lr": "log(1e-5, 1)", "layers": "int(1, 8)", "opt": "adam|sgd", "momentum": "float(0, 1) if opt=sgd"}.
-        Without a report the trial is queued again after an hour. When no trial is left, `trial` is null and `why` says
-        so.
+        With objectives=2 each trial has two losses. Without a report the trial is queued again after an hour. When no
+        trial is left, `trial` is null and `why` says so.
         """
-        return self._searches.ask(experiment, space=space, max_evals=max_evals, algo=algo, seed=seed)
+        return self._searches.ask(
+            experiment, space=space, max_evals=max_evals, algo=algo, seed=seed, pruner=pruner, objectives=objectives
+        )
 
     def report(self, experiment: str, token: str, step: int, value: float) -> dict[str, Any]:
         """Report an intermediate value of a trial that was asked for: smaller is better. `stop`: end it and tell it."""
@@ -104,7 +108,11 @@ class AgentTools:
         return {"tid": tid_of(token), "stop": should_stop}
 
     def tell(
-        self, experiment: str, token: str, loss: float | None = None, result: dict[str, Any] | None = None
+        self,
+        experiment: str,
+        token: str,
+        loss: float | list[float] | None = None,
+        result: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
         """Tell the loss of a trial that was asked for, and what else to keep of it. `counts` is false if it came late.
 

@@ -89,7 +89,7 @@ def _checked(result: dict[str, Any], returned: Any, objectives: int | None) -> d
     if n == 1 or (objectives is not None and n != objectives):
         wanted = "two or more" if objectives is None else objectives
         raise InvalidLoss(
-            f"the result has {n or 'no'} losses, not {wanted}",
+            f"the result has {n or 'no list of'} losses; this search takes {wanted}",
             hint='one is a "loss"' if objectives is None else 'return {"status": "ok", "losses": […]}',
             result=returned,
         )

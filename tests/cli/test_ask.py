@@ -36,6 +36,13 @@ def test_trials_are_asked_for_reported_and_told_by_their_tokens(mongo_url: str, 
     assert dict(trials[2].result or {})["epochs"] == 7
 
 
+def test_a_search_for_two_losses_is_begun_with_objectives(mongo_url: str, mongo_store: Store) -> None:
+    token = asked(mongo_url, "--space", SPACE, "--objectives", "2")["token"]
+    assert "no list of losses; this search takes 2" in run(mongo_url, "tell", "train", token, "0.5").stderr
+    assert run(mongo_url, "tell", "train", token, "[0.5, 2]").exit_code == 0
+    assert mongo_store.experiment("train").trials[0].losses == [0.5, 2.0]
+
+
 def test_a_trial_that_is_told_twice_counts_once(mongo_url: str, mongo_store: Store) -> None:
     token = asked(mongo_url, "--space", SPACE)["token"]
     for loss, said in (("1", "is recorded"), ("2", "came late")):

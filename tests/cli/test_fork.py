@@ -68,6 +68,13 @@ def test_wrong_forks_are_one_clear_line_and_leave_nothing_behind(digits: str, tm
     assert [each["name"] for each in json.loads(run(digits, "ls", "--json").stdout)] == ["digits"]
 
 
+@pytest.mark.parametrize("command", ["fork", "copy"])
+def test_a_new_experiment_has_no_name_of_a_file(command: str, digits: str, mongo_store: Store) -> None:
+    done = run(digits, command, "digits", "digits.hstore")
+    assert (done.exit_code, "`hstore export digits -o digits.hstore` writes one" in done.stderr) == (2, True)
+    assert mongo_store.experiments() == ["digits"]
+
+
 def test_a_source_that_was_changed_since_fails_the_verification_of_the_fork(
     digits: str, database: Database[Any]
 ) -> None:

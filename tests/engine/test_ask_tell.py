@@ -126,7 +126,7 @@ def test_several_losses_are_told_as_a_list(store: Store) -> None:
     with begin(store, objectives=2) as search:
         assert asked(search).tell([1.0, 2.0])
         assert asked(search).tell(np.array([1.0, 2.0]))
-        with pytest.raises(InvalidLoss, match="no losses, not 2"):
+        with pytest.raises(InvalidLoss, match="no list of losses; this search takes 2"):
             asked(search).tell(1.0)
 
 

@@ -112,6 +112,15 @@ def test_a_trial_is_reported_stopped_failed_and_given_back(page: Page, store: St
     assert (trials[6].is_pruned, trials[7].error) == (True, "MemoryError: 24 GB")
 
 
+def test_a_search_for_two_losses_is_begun_by_asking_with_objectives(page: Page, store: Store, name: str) -> None:
+    token = asked(page, name, space=SPACE, objectives=2)["token"]
+    assert post(page, "tell", experiment=name, token=token, loss=0.5).status == 400
+    assert done(page, "tell", experiment=name, token=token, loss=[0.5, 2.0])["counts"]
+    search = store.experiment(name)
+    assert (search.state.objective["objectives"], search.trials[0].losses) == (2, [0.5, 2.0])
+    assert post(page, "ask", experiment=name, objectives=2).status == 400  # without a space it begins none
+
+
 def test_what_comes_late_or_twice_is_noted_and_does_not_count(page: Page, store: Store, name: str) -> None:
     first = asked(page, name, **BEGIN, lease=0.05)
     again: list[Any] = []

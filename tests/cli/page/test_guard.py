@@ -91,7 +91,8 @@ def test_writes_come_from_the_page_itself_and_are_json(page: Page, search: Exper
     for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data", None):
         assert page.act({"Content-Type": kind}, **wanted).status == 415
     assert page.act({"Cookie": None}, **wanted).status == 401
-    assert page.act(why="x" * 70_000, **wanted).status == 413
+    for size in (70_000, 20_000_000):  # a client that is still sending gets the answer too
+        assert page.act(why="x" * size, **wanted).status == 413
     sent = {"Origin": f"http://{page.host}", "Content-Type": "application/json"}
     for body in ("", "x", "[" * 30_000):
         assert page.ask("POST", "/api/act", sent, body).status == 400

@@ -257,9 +257,9 @@ def test_three_losses_and_return_argmin() -> None:
     ("returned", "message"),
     [
         (1.0, "not 2 losses"),
-        ([1.0], "has 1 losses, not 2"),
-        ([1.0, 2.0, 3.0], "has 3 losses, not 2"),
-        ({"status": "ok", "loss": 1.0}, "has no losses, not 2"),
+        ([1.0], "has 1 losses; this search takes 2"),
+        ([1.0, 2.0, 3.0], "has 3 losses; this search takes 2"),
+        ({"status": "ok", "loss": 1.0}, "has no list of losses; this search takes 2"),
         ({"status": "ok", "losses": [1.0, "a"]}, "the losses are a list, not a list of real numbers"),
         ({"status": "ok", "losses": [1.0, 2.0], "constraints": 3.0}, "the constraints are 3.0"),
     ],
