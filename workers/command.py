@@ -171,9 +171,9 @@ def reports(pattern: str, text: str) -> list[tuple[int | None, float]]:
     found = []
     for match, plain in _matches(pattern, text):
         step, value = match.groupdict().get("step"), _number_at(plain, match)
-        if not match.re.groupindex and match.re.groups == 2:
-            if match[2] is not None and _number(match[1]) is not None:
-                step, value = match[1], _number(match[2])
+        is_pair = not match.re.groupindex and match.re.groups == 2 and match[2] is not None
+        if is_pair and _number(match[1]) is not None:
+            step, value = match[1], _number(match[2])
         if value is not None:
             whole = step is not None and re.fullmatch(r"\d{1,15}", step.strip())
             found.append((int(step or 0) if whole else None, value))
