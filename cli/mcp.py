@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def mcp(session: Session, write: bool, agent: str | None) -> None:
     """Serve the store to a language model: a Model Context Protocol server on stdin and stdout.
 
-    It lists and shows experiments and trials. With --write the model can also ask for trials, tell results, enqueue
+    It lists and shows experiments and trials, and explains these. With --write the model can also ask for trials, tell results, enqueue
     points, write notes, and pause. Each event that it writes carries its name, so `hstore log` says what it did.
 
     \b
@@ -49,10 +49,25 @@ def server_of(store: Store, *, write: bool = False, agent: str | None = None) ->
     # One thread for all calls: a store's experiments are read and written one after another.
     thread = ThreadPoolExecutor(1)
     server = MCPServer("hstore", instructions="Hyperparameter searches: smaller losses are better.")
-    for tool in (*tools.reading, *(tools.writing if write else ())):
-        hints = ToolAnnotations(read_only_hint=tool in tools.reading, destructive_hint=False)
+    reading = (*tools.reading, _explain_trial(store))
+    for tool in (*reading, *(tools.writing if write else ())):
+        hints = ToolAnnotations(read_only_hint=tool in reading, destructive_hint=False)
         server.add_tool(_served(tool, thread, agent), annotations=hints)
     return server
+
+
+def _explain_trial(store: Store) -> Callable[..., dict[str, Any]]:
+    def explain_trial(experiment: str, tid: int) -> dict[str, Any]:
+        """Explain why a trial is where it is: what the search knew, which algorithm chose with which seed, and what its
+        model expected beside what came of it. It is computed again, which takes as long as choosing.
+        """
+        from hstore.cli.explain import explanation_data
+
+        found = store.experiment(experiment)
+        found.chain(tid)  # raises NotFound
+        return explanation_data(found.explain(tid))
+
+    return explain_trial
 
 
 def _served(tool: Callable[..., dict[str, Any]], thread: ThreadPoolExecutor, agent: str | None) -> Callable[..., Any]:

@@ -22,7 +22,7 @@ from mcp.types import Implementation
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
-READING = {"list_experiments", "show_experiment", "show_trial"}
+READING = {"list_experiments", "show_experiment", "show_trial", "explain_trial"}
 WRITING = {"ask", "report", "tell", "fail", "enqueue", "note", "pause", "resume"}
 Call = Callable[..., Coroutine[Any, Any, Any]]
 
@@ -69,6 +69,8 @@ def test_without_write_an_agent_sees_everything_and_changes_nothing(searched: St
         assert shown["space"] == {"x": "uniform(0, 1)"}
         trial = await call("show_trial", experiment="old", tid=0)
         assert trial["reports"] == [{"step": 1, "value": trial["loss"]}]
+        why = await call("explain_trial", experiment="old", tid=2)
+        assert (why["algorithm"]["name"], why["known"]) == ("rand", {"ok": 2})
         refused = await client.call_tool("pause", {"experiment": "old"})
         assert refused.is_error
 
@@ -116,6 +118,8 @@ def test_the_name_may_be_given_and_a_mistake_is_told_with_its_hint(searched: Sto
     async def dialogue(client: Any, call: Call) -> None:
         assert (await call("note", experiment="old", text="seen"))["by"].endswith(":agent night-shift")
         result = await client.call_tool("show_trial", {"experiment": "old", "tid": 9})
+        unexplained = await client.call_tool("explain_trial", {"experiment": "old", "tid": 9})
+        assert "has no trial 9" in unexplained.content[0].text
         assert result.is_error
         assert "has no trial 9 (its trials are 0 to 2)" in result.content[0].text
         result = await client.call_tool("enqueue", {"experiment": "old", "at": [{"x": 7}]})
