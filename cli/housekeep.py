@@ -117,7 +117,7 @@ def copy(session: Session, experiment: str, target: str, force: bool, as_json: b
     from hstore.cli.table import text
 
     print_text(
-        f"copied {text(experiment)} to {text(done.name)} in {text(there.url)}: {done.new} new of {done.events} events, "
+        f"copied {text(experiment)} to {text(done.name)} in {text(there.place)}: {done.new} new of {done.events} events, "
         f"{done.trials} trials"
     )
     print_text(f"head {head.hex()}")
