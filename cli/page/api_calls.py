@@ -52,6 +52,8 @@ ASK = (
     field.whole("seed", "With a space: the seed, for a search that can be repeated.", 0, least=0, most=2**63 - 1),
     field.text("pruner", "With a space: stops hopeless trials by what they report: asha, auto, median, hyperband.",
                "median", longest=200),
+    field.whole("objectives", "With a space: the number of losses of each trial; without, one.", 2, least=2,
+                most=field.MOST_LOSSES),
     field.seconds("lease", "Seconds without a report after which the trial is queued again.", LEASE_SECONDS,
                   most=LONGEST_LEASE, default=LEASE_SECONDS),
 )  # fmt: skip

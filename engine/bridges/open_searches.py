@@ -61,14 +61,17 @@ class OpenSearches:
         max_evals: int | None = None,
         seed: int | None = None,
         pruner: str | None = None,
+        objectives: int | None = None,
     ) -> dict[str, Any]:
         """Return the next trial of *experiment*: `trial` (its tid, token and params; None without one) and `why`.
 
         space: begins the experiment if there is none of that name: a range by label (`notation.space_of`). algo,
-        max_evals, seed and pruner go with it, as for `hstore.search`.
+        max_evals, seed, pruner and objectives go with it, as for `hstore.search`.
         lease: seconds without a report after which the trial is queued again.
         """
-        begun: dict[str, Any] = {"algo": algo, "max_evals": max_evals, "rstate": seed, "pruner": pruner}
+        begun: dict[str, Any] = {
+            "algo": algo, "max_evals": max_evals, "rstate": seed, "pruner": pruner, "objectives": objectives,
+        }  # fmt: skip
         if space is None and (given := [name for name, value in begun.items() if value is not None]):
             named = ", ".join("seed" if name == "rstate" else name for name in given)
             raise InvalidValue(f"there is no space beside {named}", hint="they begin an experiment: give its space too")

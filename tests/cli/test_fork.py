@@ -54,6 +54,7 @@ def test_wrong_forks_are_one_clear_line_and_leave_nothing_behind(digits: str, tm
         (["digits", "digits"], 2, "there is an experiment 'digits' already"),
         (["digits", ""], 2, "name"),
         (["digits", "a\nb"], 2, "name"),
+        (["digits", "a.hstore"], 2, "'a.hstore' is a name for a file"),
         (["nope", "a"], 3, "no experiment 'nope'"),
         (["digits", "a", "--at", "7"], 3, "has no decision 7"),
         (["digits", "a", "--at", "noon"], 2, "is no moment"),
