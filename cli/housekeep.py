@@ -97,13 +97,15 @@ def copy(session: Session, experiment: str, target: str, force: bool, as_json: b
     hstore copy digits mongodb://archive.example/lab#digits-2026
     """
     from hstore.store.copying import copy_experiment
+    from hstore.store.values import check_new_name
 
-    session.refuse_file_name(target, experiment)
     with (
         session.experiment(experiment, only=()) as found,
         _opened(session, target) as (there, name),
         progress("event") as on_progress,
     ):
+        if name is not None and name != found.name:
+            check_new_name(name)
         done = copy_experiment(found, store=there, name=name, force=force, on_progress=on_progress)
         refused = _refused(done)
         head = done.head
