@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from hstore.cli.completion import EXPERIMENT
+from hstore.cli.negative_numbers import TakesNegativeNumbers
 from hstore.cli.printing import print_json, print_note, print_text
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def search_options(command: F) -> F:
     """Give *command* the options that begin a search: --algo, --max-evals, --seed, --pruner and --record-diff."""
     for option in reversed((
         click.option("--algo", help="Algorithm by name; default: auto."),
-        click.option("--max-evals", "-n", type=click.IntRange(1), help="Number of trials in all; default: no limit."),
+        click.option("--max-evals", "-n", type=click.IntRange(1), help="Number of trials in all; default: no limit (`run`: 100)."),
         click.option("--seed", type=int, help="Seed, for a search that can be repeated."),
         click.option("--pruner", help="Stops hopeless trials by what they report: asha, auto, median, hyperband."),
         click.option("--record-diff", is_flag=True, help="Store the diff to the git commit; it may hold secrets."),
@@ -108,7 +109,7 @@ def ask(
             print_text(f"trial {trial.tid}  {named(trial.params)}\ntoken {trial.token}")
 
 
-@click.command()
+@click.command(cls=TakesNegativeNumbers)
 @click.argument("experiment", type=EXPERIMENT)
 @click.argument("token")
 @click.argument("loss", required=False)
@@ -118,13 +119,12 @@ def ask(
 def tell(session: Session, experiment: str, token: str, loss: str | None, result: str | None, as_json: bool) -> None:
     """Tell the LOSS of the trial that TOKEN names: a number, or a JSON list of several.
 
-    A trial that was queued again meanwhile keeps the result as a note; it does not count. A negative loss comes behind
-    two dashes.
+    A trial that was queued again meanwhile keeps the result as a note; it does not count.
 
     \b
     hstore tell train TOKEN 0.31
     hstore tell train TOKEN '[0.31, 12.5]' --result '{"epochs": 7}'
-    hstore tell train TOKEN -- -3.5
+    hstore tell train TOKEN -3.5
     """
     losses, more = _json_or_number(loss), _object(result)
     with asked(session, experiment, token) as (opened, trial):

@@ -12,6 +12,7 @@ import click
 
 from hstore.cli.ask import NONE_LEFT, asked
 from hstore.cli.completion import EXPERIMENT
+from hstore.cli.negative_numbers import TakesNegativeNumbers
 from hstore.cli.printing import print_bytes, print_json, print_note
 from hstore.cli.session import warn_of_unsigned, writing
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 HTML, MARKDOWN = (".html", ".htm"), (".md", ".markdown")
 
 
-@click.command()
+@click.command(cls=TakesNegativeNumbers)
 @click.argument("experiment", type=EXPERIMENT)
 @click.argument("token", required=False)
 @click.argument("step", type=int, required=False)

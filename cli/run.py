@@ -47,7 +47,9 @@ MAXIMISED = " (maximised)"
     help="last-line, a regular expression, json:FILE, status, time, size or size:FILE.",
 )  # fmt: skip
 @click.option("--maximise", is_flag=True, help="Look for the largest number instead of the smallest.")
-@click.option("--report", metavar="REGEX", help="Report the number in each line that matches, for --pruner.")
+@click.option(
+    "--report", metavar="REGEX", help="Report the number in each line that matches, or step and number, for --pruner."
+)
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds that one trial may take.")
 @click.option("--keep-output", type=click.Choice(KEEP_OUTPUT), default="always", show_default=True)
 @click.option("--scratch", type=click.Path(path_type=Path), help="Keep each trial's folder below this one.")
@@ -85,6 +87,7 @@ def run(
     hstore run train -n 50 -j 4 -- ./train.sh --lr '{lr:log(1e-5, 1)}' --layers '{n:int(1, 8)}'
     hstore run pack -n 30 --loss size -- xz -c --lzma2=preset='{preset:int(0, 9)}',lc='{lc:int(0, 3)}' data.tar
     hstore run net --report 'val_loss=' --pruner median -- python train.py --opt '{opt:adam|sgd}'
+    hstore run net2 --report 'epoch (\\d+): loss=(\\S+)' --pruner median -- python train.py --lr '{lr:log(1e-5, 1)}'
     """
     from hstore.engine.ask_tell import search
     from hstore.engine.provenance.command_line import without_secrets
@@ -272,11 +275,12 @@ class CommandTrials:
 
     def _report(self, trial: AskedTrial, text: str) -> bool:
         """Report what a line says; return whether the command is to stop."""
-        from hstore.workers.command import numbers
+        from hstore.workers.command import reports
 
-        for value in numbers(self.report, text) if self.report is not None else []:
+        for step, value in reports(self.report, text) if self.report is not None else []:
             last = trial.last_report
-            trial.report(0 if last is None else last[0] + 1, self.sign * value)
+            following = 0 if last is None else last[0] + 1
+            trial.report(following if step is None else step, self.sign * value)
         return self._is_to_end(trial)
 
     def _folder(self, tid: int) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -157,30 +157,60 @@ def pattern(text: str) -> str:
 def numbers(pattern: str, text: str) -> list[float]:
     """Return the numbers that *pattern* finds in *text*, in order.
 
-    That is the first group that matches; without groups the number behind the match, or else the match itself.
+    That is the group called `value`, or else the first group that holds a number; without groups the number behind the
+    match, or else the match itself or what it ends with.
     """
+    return [value for match, plain in _matches(pattern, text) if (value := _number_at(plain, match)) is not None]
+
+
+def reports(pattern: str, text: str) -> list[tuple[int | None, float]]:
+    """Return what *pattern* finds in *text* as steps and values; None for a step that is not told.
+
+    A step is the group called `step`, or the first of two groups if that holds a number, the second being the value.
+    """
+    found = []
+    for match, plain in _matches(pattern, text):
+        step, value = match.groupdict().get("step"), _number_at(plain, match)
+        is_pair = not match.re.groupindex and match.re.groups == 2 and match[2] is not None
+        if is_pair and _number(match[1]) is not None:
+            step, value = match[1], _number(match[2])
+        if value is not None:
+            whole = step is not None and re.fullmatch(r"\d{1,15}", step.strip())
+            found.append((int(step or 0) if whole else None, value))
+    return found
+
+
+def _matches(pattern: str, text: str) -> Iterator[tuple[re.Match[str], str]]:
+    """Yield each match of *pattern*, and the text without what colours it, which it is in."""
     compiled = re.compile(pattern)
     if not compiled.groups:
         compiled = re.compile(pattern, re.IGNORECASE)
-    plain, found = STEERING.sub("", text).translate(MINUS), []
+    plain = STEERING.sub("", text).translate(MINUS)
     for match in compiled.finditer(plain):
-        try:
-            found.append(float(_number_at(plain, match)))
-        except ValueError:
-            continue
-    return found
+        yield match, plain
 
 
-def _number_at(text: str, match: re.Match[str]) -> str:
+def _number(text: str | None) -> float | None:
+    try:
+        return float(text or "")
+    except ValueError:
+        return None
+
+
+def _number_at(text: str, match: re.Match[str]) -> float | None:
+    names = match.re.groupindex
+    if "value" in names:
+        return _number(match["value"])
     if match.re.groups:
-        return next((group for group in match.groups() if group is not None), "")
+        groups = (match[n] for n in range(1, match.re.groups + 1) if n != names.get("step"))
+        return next((value for group in groups if (value := _number(group)) is not None), None)
     between = BETWEEN.match(text, match.end())
     assert between is not None
     behind = NUMBER.match(text, between.end())
-    found = match[0] if behind is None else behind[0]
-    if behind is not None and _is_unclear(text, behind):
-        return ""
-    return found
+    if behind is None:
+        last = re.split(r"[\s=:]", match[0])[-1]
+        return _number(match[0]) if NUMBER.fullmatch(last) is None else float(last)
+    return None if _is_unclear(text, behind) else float(behind[0])
 
 
 def _is_unclear(text: str, number: re.Match[str]) -> bool:

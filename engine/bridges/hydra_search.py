@@ -8,7 +8,7 @@ from typing import Any
 
 from hstore.engine.ask_tell import search
 from hstore.engine.space import hp, natural_bounds
-from hstore.store.errors import AllTrialsFailed, InvalidLoss, InvalidResult, InvalidValue
+from hstore.store.errors import InvalidLoss, InvalidResult, InvalidValue
 from hstore.store.fold import Trial
 from hstore.store.messages import Log
 
@@ -49,7 +49,7 @@ def override_space(overrides: Iterable[Any]) -> OverrideSpace:
         if override.is_range_sweep():
             found.space[label] = _range(label, override.value())
         elif override.is_discrete_sweep():
-            found.space[label] = hp.choice(label, list(override.sweep_string_iterator()))  # written as in the override
+            found.space[label] = hp.choice(label, _options(override))
         elif override.is_interval_sweep():
             found.space[label] = _interval(label, override.value())
         else:
@@ -69,11 +69,12 @@ def sweep(
     batch: int = 1,
     algo: str | None = None,
     seed: int | None = None,
-) -> Trial | None:
+) -> list[Trial]:
     """Search, with *batch* jobs launched at a time, until the experiment has *max_evals* trials; return the best.
 
-    What a job returns is its loss. One that raises has failed, and the search goes on. The same sweep again continues
-    the experiment. Raises `InvalidLoss` for a job that returns no number. None if no trial has a loss.
+    That is one trial, or the Pareto front of jobs that return several losses. What a job returns is its loss. One that
+    raises has failed, and the search goes on. The same sweep again continues the experiment. Raises `InvalidLoss` for a
+    job that returns no number, `AllTrialsFailed` if no trial has a loss.
     """
     space = override_space(overrides)
     with search(
@@ -95,10 +96,36 @@ def sweep(
                     raise
             job += len(asked)
         LOG.info(f"the sweep ends: {opened.why}", experiment=experiment)
+        return opened.experiment.pareto or [opened.best]
+
+
+def _options(override: Any) -> list[str]:
+    """Return the options of *override*, each as the override of a job gives it.
+
+    Hydra takes the quotes off what stands in `choice(…)`, so that `it's` could not be read again, and `"1"` is a
+    number. Such an option is quoted anew.
+    """
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.core.override_parser.types import Quote, QuotedString, Transformer
+    from hydra.errors import HydraException
+
+    parser = OverridesParser.create()
+
+    def is_read_as(text: str, value: str) -> bool:
         try:
-            return opened.best
-        except AllTrialsFailed:
-            return None
+            return bool(parser.parse_override(f"key={text}").value() == value)
+        except HydraException:
+            return False
+
+    def written(value: Any) -> str:
+        text = str(Transformer.encode(value))
+        if isinstance(value, str) and not is_read_as(text, value):
+            return str(QuotedString(text=value, quote=Quote.double).with_quotes())
+        return text
+
+    options = list(override.sweep_iterator(transformer=written))
+    is_shuffled = getattr(override.value(), "shuffle", False)  # anew each time, and the same sweep is to go on
+    return sorted(options) if is_shuffled else options
 
 
 def _range(label: str, found: Any) -> Any:

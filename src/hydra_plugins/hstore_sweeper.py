@@ -9,6 +9,7 @@ from typing import Any, Optional
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
+from hydra.errors import CompactHydraException
 from hydra.plugins.sweeper import Sweeper
 from omegaconf import OmegaConf
 
@@ -50,6 +51,7 @@ class HstoreSweeper(Sweeper):
     def sweep(self, arguments: list[str]) -> None:
         """Search over *arguments*; write the best to optimization_results.yaml in the folder of the sweep."""
         from hstore.engine.bridges.hydra_search import sweep
+        from hstore.store.errors import HstoreError
 
         config, launcher = self.config, self.launcher
         assert config is not None and launcher is not None and self.hydra_context is not None  # noqa: PT018
@@ -62,7 +64,13 @@ class HstoreSweeper(Sweeper):
             return launcher.launch(overrides, initial_job_idx=first)
 
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
-        best = sweep(parser.parse_overrides(arguments), launch, **self.options)
-        if best is not None:
-            found = {"name": "hstore", "best_evaluated_params": dict(best.params), "best_evaluated_result": best.loss}
-            OmegaConf.save(OmegaConf.create(found), folder / "optimization_results.yaml")
+        try:
+            best = sweep(parser.parse_overrides(arguments), launch, **self.options)
+        except HstoreError as error:
+            raise CompactHydraException(str(error)) from error  # Hydra prints no traceback of these
+        found: dict[str, Any] = {"name": "hstore"}
+        if best[0].losses is None or len(best[0].losses) == 1:
+            found |= {"best_evaluated_params": dict(best[0].params), "best_evaluated_result": best[0].loss}
+        else:
+            found["solutions"] = [{"params": dict(each.params), "values": list(each.losses or ())} for each in best]
+        OmegaConf.save(OmegaConf.create(found), folder / "optimization_results.yaml")

@@ -21,8 +21,8 @@ def asked(url: str, *args: str) -> dict[str, Any]:
 
 def test_trials_are_asked_for_reported_and_told_by_their_tokens(mongo_url: str, mongo_store: Store) -> None:
     first = asked(mongo_url, "--space", SPACE, "--algo", "rand", "-n", "3", "--seed", "1")
-    assert run(mongo_url, "report", "train", first["token"], "1", "0.5").exit_code == 0
-    assert "trial 0 of train is recorded" in run(mongo_url, "tell", "train", first["token"], "--", "-0.25").stderr
+    assert run(mongo_url, "report", "train", first["token"], "1", "-2.5e-1").exit_code == 0
+    assert "trial 0 of train is recorded" in run(mongo_url, "tell", "train", first["token"], "-0.25").stderr
     second = asked(mongo_url)
     done = run(mongo_url, "fail", "train", second["token"], "MemoryError: 24 GB were not enough", "--json")
     assert json.loads(done.stdout) == {"tid": 1, "counts": True}
@@ -32,6 +32,8 @@ def test_trials_are_asked_for_reported_and_told_by_their_tokens(mongo_url: str, 
     assert (none.exit_code, none.stderr) == (4, "no trial: the search is over (max_evals)\n")
     trials = mongo_store.experiment("train").trials
     assert [trial.loss for trial in trials] == [-0.25, None, 0.5]
+    assert trials[0].reports[0].value == -0.25
+    assert "No such option" in run(mongo_url, "tell", "train", third["token"], "0.5", "--jason").stderr
     assert trials[1].error == "MemoryError: 24 GB were not enough"
     assert dict(trials[2].result or {})["epochs"] == 7
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hstore.store.errors import InvalidValue
-from hstore.workers.command import CommandLine, LossSource, numbers
+from hstore.workers.command import CommandLine, LossSource, numbers, reports
 from hstore.workers.command_run import KEPT_BYTES, CommandFailed, CommandRun
 
 
@@ -86,6 +86,16 @@ def test_numbers_are_found_behind_a_pattern_or_in_its_group() -> None:
     assert numbers(r"a=(\d+)|loss=(\S+)", "loss=0.5") == [0.5]
     assert numbers("loss", '{"loss": 0.5}, loss information') == [0.5]
     assert numbers("val=", "val=\x1b[32m0.5\x1b[0m") == [0.5]
+    assert numbers(r"acc=\S+", "acc=0.5 acc=high") == [0.5]
+    assert numbers(r"(val_)?loss=(\S+)", "val_loss=0.5, loss=0.25") == [0.25], "0.5, is no number"
+    assert numbers(r"(\w+) (?P<value>\d+)", "7 8") == [8]
+
+
+def test_steps_are_found_with_what_is_reported() -> None:
+    assert reports(r"epoch (\d+): loss=(\S+)", "epoch 3: loss=0.5\nepoch 1: loss=nope") == [(3, 0.5)]
+    assert reports(r"(?P<value>\S+) at (?P<step>\S+)", "0.5 at 7, 1 at 1.5") == [(None, 0.5), (None, 1.0)]
+    assert reports(r"(?P<step>\d+) (\S+)", "7 0.5") == [(7, 0.5)]
+    assert reports("loss=", "loss=0.5") == reports(r"(val_)?loss=(\S+)", "loss=0.5") == [(None, 0.5)]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from tests.waiting import GENEROUS
 
 from hstore.engine.bridges.hydra_search import override_space, sweep
 from hstore.engine.space import compile_space
-from hstore.store.errors import InvalidLoss, InvalidValue
+from hstore.store.errors import AllTrialsFailed, InvalidLoss, InvalidValue
 from hstore.store.store import Store
 
 pytest.importorskip("hydra", reason="needs Hydra: pip install hydra-core")
@@ -81,6 +81,52 @@ def test_an_option_is_written_in_a_job_as_on_the_command_line() -> None:
     compiled = compile_space(space.space)
     written = [space.overrides(compiled.evaluate({"db": option})) for option in range(4)]
     assert written == [["seed=1", f"db={text}"] for text in ("[1,2]", "{a:3}", "null", "'a b'")]
+
+
+def test_an_option_in_quotes_is_what_stands_in_them() -> None:
+    parser = OverridesParser.create()
+    for written in ('choice("it\'s", \'a"b\', "é", "1", "null", 1, \'a,b\', "")', "'1',\"it's\",true"):
+        override = parser.parse_override(f"s={written}")
+        space = override_space([override])
+        compiled = compile_space(space.space)
+        values = list(override.sweep_iterator())
+        given = [space.overrides(compiled.evaluate({"s": option})) for option in range(len(values))]
+        read = [parser.parse_override(text).value() for [text] in given]
+        expected = [getattr(value, "text", value) for value in values]
+        assert [(type(value), value) for value in read] == [(type(value), value) for value in expected]
+
+
+def test_the_order_of_shuffled_options_is_the_same_each_time() -> None:
+    spaces = [space_of("n=shuffle(1,2,3,4,5,6)", "s=shuffle(choice(a,b,c,d,e))") for _ in range(3)]
+    assert spaces[0] == spaces[1] == spaces[2]
+
+
+def test_the_best_of_a_sweep_is_a_front_where_jobs_return_several_losses() -> None:
+    class Returned:
+        def __init__(self, job: list[str]) -> None:
+            x = float(job[0].removeprefix("x="))
+            self.return_value = (x, 1 - x)
+
+    overrides = OverridesParser.create().parse_overrides(["x=interval(0,1)"])
+    found = sweep(
+        overrides, lambda jobs, _: [Returned(job) for job in jobs], experiment="front",
+        store=Store.in_memory(), max_evals=3,  # type: ignore[arg-type]
+    )  # fmt: skip
+    assert [trial.tid for trial in found] == [0, 1, 2]
+
+
+def test_a_sweep_all_of_whose_jobs_raise_has_failed() -> None:
+    class Raised:
+        @property
+        def return_value(self) -> float:
+            raise ValueError("three")
+
+    overrides = OverridesParser.create().parse_overrides(["x=interval(0,1)"])
+    with pytest.raises(AllTrialsFailed, match="three"):
+        sweep(
+            overrides, lambda jobs, _: [Raised() for _ in jobs], experiment="failed",
+            store=Store.in_memory(), max_evals=2,  # type: ignore[arg-type]
+        )  # fmt: skip
 
 
 def test_what_cannot_be_searched_is_named() -> None:

@@ -43,6 +43,9 @@ def test_a_process_that_does_not_get_a_turn_goes_on_and_waits_no_more(monkeypatc
             pass
     with one.of("e") as turn:
         assert turn.made == 3
+    monkeypatch.setattr(turns, "RACING", 0.0)
+    with other.of("e") as turn:
+        assert turn.made == 3, "the thread that waited for the turn that was given up has let go of it"
 
 
 def test_storages_that_take_turns_do_not_race_for_numbers(mongo_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
