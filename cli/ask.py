@@ -29,7 +29,9 @@ def search_options(command: F) -> F:
     """Give *command* the options that begin a search: --algo, --max-evals, --seed, --pruner and --record-diff."""
     for option in reversed((
         click.option("--algo", help="Algorithm by name; default: auto."),
-        click.option("--max-evals", "-n", type=click.IntRange(1), help="Number of trials in all; default: no limit (`run`: 100)."),
+        click.option(
+            "--max-evals", "-n", type=click.IntRange(1), help="Number of trials in all; default: no limit (`run`: 100)."
+        ),
         click.option("--seed", type=int, help="Seed, for a search that can be repeated."),
         click.option("--pruner", help="Stops hopeless trials by what they report: asha, auto, median, hyperband."),
         click.option("--record-diff", is_flag=True, help="Store the diff to the git commit; it may hold secrets."),
