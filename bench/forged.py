@@ -225,10 +225,15 @@ def judged_forgeries(experiments: list[Experiment]) -> Iterator[tuple[str, Outco
                 yield kind, outcome(made, derived, point), is_material(made, derived, point)
 
 
+def write_logs(path: Path, experiments: list[Experiment]) -> None:
+    """Write the logs of *experiments* to the file at *path*."""
+    path.write_text(dumps([list(each.documents()) for each in experiments], json_options=AS_STORED))
+
+
 def judge(path: Path) -> None:
     """Replay the experiments in the file at *path* here, and print the counts as JSON."""
     count: Counter[str] = Counter()
-    for log in loads(path.read_text(), json_options=CANONICAL_JSON_OPTIONS):
+    for log in loads(path.read_text(), json_options=AS_STORED):
         store = Store.in_memory()
         store.log.append([from_document(document) for document in log])
         came = derive_again(store.experiment(log[0]["exp"]))
@@ -244,7 +249,7 @@ def main() -> None:
     rows = [["replayed as on", "decisions", "same", "equivalent", "different", "false alarms"]]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "logs.json"
-        path.write_text(dumps([list(each.documents()) for each in experiments], json_options=AS_STORED))
+        write_logs(path, experiments)
         kinds = [("this one", sys.executable, "")] + [(core, sys.executable, core) for core in CORES]
         if other := os.environ.get("HSTORE_OTHER_PYTHON"):
             kinds.append(("other versions", other, ""))

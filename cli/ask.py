@@ -29,7 +29,9 @@ def search_options(command: F) -> F:
     """Give *command* the options that begin a search: --algo, --max-evals, --seed, --pruner and --record-diff."""
     for option in reversed((
         click.option("--algo", help="Algorithm by name; default: auto."),
-        click.option("--max-evals", "-n", type=click.IntRange(1), help="Trials in all; default: no limit (`run`: 100)."),
+        click.option(
+            "--max-evals", "-n", type=click.IntRange(1), help="Number of trials in all; default: no limit (`run`: 100)."
+        ),
         click.option("--seed", type=int, help="Seed, for a search that can be repeated."),
         click.option("--pruner", help="Stops hopeless trials by what they report: asha, auto, median, hyperband."),
         click.option("--record-diff", is_flag=True, help="Store the diff to the git commit; it may hold secrets."),
@@ -42,7 +44,7 @@ def search_options(command: F) -> F:
 @click.argument("experiment", type=EXPERIMENT)
 @click.option("--space", help='Begin the experiment: JSON such as {"lr": "log(1e-5, 1)"}, or pkg.mod:NAME.')
 @search_options
-@click.option("--objectives", type=click.IntRange(1), help="Number of losses, where a trial has several.")
+@click.option("--objectives", type=click.IntRange(2), metavar="N", help="Number of losses of each trial; default: one.")
 @click.option(
     "--lease", type=click.FloatRange(min=0, min_open=True), default=LEASE_SECONDS, show_default=True,
     help="Seconds without a report after which the trial is queued again.",
@@ -85,10 +87,12 @@ def ask(
     }
     if space is None and any(value is not None for value in begins.values()):
         raise click.UsageError(
-            "--algo, --max-evals, --seed, --pruner, --record-diff and --objectives begin an experiment: add --space"
+            "--algo, --max-evals, --seed, --pruner, --objectives and --record-diff begin an experiment: add --space"
         )
     from hstore.engine.ask_tell import search
 
+    if space is not None:
+        session.check_new(experiment)
     given: dict[str, Any] = {} if space is None else {"space": read_space(space), **begins}
     with (
         session.reading(experiment),

@@ -121,7 +121,8 @@ def _expected(explained: Explanation) -> Iterator[str]:
         f"expected   {text(expected.median)}; with 68 % from {text(expected.low_68)} to {text(expected.high_68)}, "
         f"with 95 % from {text(expected.low_95)} to {text(expected.high_95)}"
     )
-    yield f"           expected improvement {text(expected.expected_improvement)}"
+    place = f"rank {expected.rank} of {expected.candidates} candidates"
+    yield f"           expected improvement {text(expected.expected_improvement)}, {place}"
     if expected.chance is not None:
         yield f"           not to fail: {expected.chance:.0%}"
     shown = ", ".join(f"{text(label)} {length:.2g}" for label, length in expected.lengths.items())

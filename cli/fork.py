@@ -55,7 +55,7 @@ def fork(
     if name is None or (new is not None and new_name is not None):
         raise click.UsageError("name the new experiment once: hstore fork EXPERIMENT NEW, or --as NEW")
     session.refuse_file(experiment)
-    session.refuse_file_name(name, experiment)
+    session.check_new(name)
     from hstore.engine.hyperopt.importing.source_survey import load_space
     from hstore.engine.search.forked_search import fork_search
 

@@ -97,13 +97,15 @@ def copy(session: Session, experiment: str, target: str, force: bool, as_json: b
     hstore copy digits mongodb://archive.example/lab#digits-2026
     """
     from hstore.store.copying import copy_experiment
+    from hstore.store.values import check_new_name
 
-    session.refuse_file_name(target, experiment)
     with (
         session.experiment(experiment, only=()) as found,
         _opened(session, target) as (there, name),
         progress("event") as on_progress,
     ):
+        if name is not None and name != found.name:
+            check_new_name(name)
         done = copy_experiment(found, store=there, name=name, force=force, on_progress=on_progress)
         refused = _refused(done)
         head = done.head
@@ -117,8 +119,8 @@ def copy(session: Session, experiment: str, target: str, force: bool, as_json: b
     from hstore.cli.table import text
 
     print_text(
-        f"copied {text(experiment)} to {text(done.name)} in {text(there.url)}: {done.new} new of {done.events} events, "
-        f"{done.trials} trials"
+        f"copied {text(experiment)} to {text(done.name)} in {text(there.place)}: "
+        f"{done.new} new of {done.events} events, {done.trials} trials"
     )
     print_text(f"head {head.hex()}")
     if done.missing:
@@ -158,7 +160,9 @@ def rm(session: Session, experiment: str, typed: str | None, reason: str, force:
     if typed is None:
         with session.summary(experiment) as summary:
             trials = counted(summary.counts, summary.pruned) or "no trials"
-            print_note(f"{text(experiment)} in {text(store.url)}: {summary.events} events, {trials}; {summary.status}")
+            print_note(
+                f"{text(experiment)} in {text(store.place)}: {summary.events} events, {trials}; {summary.status}"
+            )
         typed = _asked()
     if typed != experiment:
         raise click.ClickException(f"nothing was removed: {typed!r} is not the name {experiment!r}")
@@ -184,6 +188,7 @@ def _asked() -> str:
     except click.Abort:
         if sys.stdin is not None and sys.stdin.isatty():
             raise
+        click.echo(err=True)  # behind the question
         raise click.UsageError("nothing was removed: in a script give --yes NAME") from None
 
 

@@ -89,6 +89,8 @@ def import_(
             raise click.UsageError("a file of `hstore export -o` is imported as it is: no other options")
         _import_bundle(session, file, as_json)
         return
+    if name is not None:
+        session.check_new(name)
     if optuna_source is not None and source is None and not exp_keys and space_ref is None:
         _import_studies(session, optuna_source, studies, name, as_json)
         return

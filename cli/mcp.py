@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 def mcp(session: Session, write: bool, agent: str | None) -> None:
     """Serve the store to a language model: a Model Context Protocol server on stdin and stdout.
 
-    It lists and shows experiments and trials, and explains these. With --write the model can also ask for trials, tell results, enqueue
-    points, write notes, and pause. Each event that it writes carries its name, so `hstore log` says what it did.
+    It lists and shows experiments and trials, and explains these. With --write the model can also ask for trials, tell
+    results, enqueue points, write notes, and pause. Each event that it writes carries its name, so `hstore log` says
+    what it did.
 
     \b
     claude mcp add hstore -- hstore mcp

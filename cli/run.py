@@ -96,6 +96,7 @@ def run(
     from hstore.workers.command import CommandLine, LossSource, pattern
 
     session.refuse_file(experiment)
+    session.check_new(experiment)
     line = CommandLine(command)
     if not line.ranges:
         raise click.UsageError("the command has no range to search, such as '{lr:log(1e-5, 1)}'")

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hstore.store.errors import HstoreError, VerificationFailed
+from hstore.store.errors import HstoreError, InvalidName, VerificationFailed
 from hstore.store.indigestible import BROKEN, indigestible
 from hstore.store.messages import shown_on_stderr
 from hstore.store.terminal_text import printable
-from hstore.store.values import check_name
+from hstore.store.values import check_name, check_new_name
 
 if TYPE_CHECKING:
     from hstore.store.experiment import Experiment
@@ -58,11 +58,13 @@ class Session:
         for name in filter(self.is_file, names):
             raise click.UsageError(f"{name} is a file: `hstore import {name}` makes an experiment of it first")
 
-    @staticmethod
-    def refuse_file_name(new: str | None, source: str) -> None:
-        """Raise `click.UsageError` if *new*, the name of an experiment to be made of *source*, is that of a file."""
-        if new is not None and new.endswith(".hstore"):
-            raise click.UsageError(f"{new} is the name of a file: `hstore export {source} -o {new}` writes one")
+    def check_new(self, name: str) -> None:
+        """Raise `InvalidName` if there is no experiment *name* and a command should not begin one."""
+        try:
+            check_new_name(name)
+        except InvalidName:
+            if name not in self.store.experiments():
+                raise
 
     def place(self, name: str) -> tuple[Store, str]:
         """Return the store that has the experiment *name*, and its name there; *name* may be a file of a bundle."""

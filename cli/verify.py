@@ -214,7 +214,9 @@ def _about_heads(experiment: str, report: Report, head: bytes | None, published:
             f"{report.copied['head'].hex()}"
         )
     if report.uncommitted:
-        yield f"uncommitted: {report.uncommitted} events that no digest covers yet (`hstore seal {experiment}` does)"
+        is_file = experiment.endswith(".hstore")
+        todo = "seal the experiment, then export it again" if is_file else f"`hstore seal {experiment}` does"
+        yield f"uncommitted: {report.uncommitted} events that no digest covers yet ({todo})"
     yield f"head {report.head.hex()}"
 
 

@@ -356,7 +356,7 @@ def _recorded_search(experiment: str, store: str | Store | None, lease: float | 
         state = view.experiment.state
         if state.created is None:
             raise NotFound(
-                f"there is no experiment {experiment!r} in {view.experiment.store.url}",
+                f"there is no experiment {experiment!r} in {view.experiment.store.place}",
                 hint="give it a space, and it is begun", name=experiment,
             )  # fmt: skip
         view.experiment.check_signatures()

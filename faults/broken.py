@@ -71,6 +71,12 @@ def _drop_unique_index(database: Database[Any]) -> None:
             database["events"].drop_index(name)
 
 
+def _leave_index_lost() -> None:
+    from hstore.store import place_index
+
+    _put(place_index, "ensure_place_index", lambda *_: None)
+
+
 def _ask_own_clock() -> None:
     import datetime as dt
     from dataclasses import replace
@@ -210,7 +216,9 @@ WAYS = {
     "duplicate": Way(
         what="a duplicate taken for success", kind="two-drivers", apply=_take_duplicates_for_success, shows="missing"
     ),
-    "index": Way(what="no unique index", kind="two-drivers", spoil=_drop_unique_index, shows="twice"),
+    "index": Way(
+        what="no unique index", kind="two-drivers", spoil=_drop_unique_index, apply=_leave_index_lost, shows="twice"
+    ),
     "clock": Way(
         what="leases by clients' clocks", kind="clock", apply=_ask_own_clock,
         shows="neither killed nor frozen",

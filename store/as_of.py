@@ -6,7 +6,8 @@ import datetime as dt
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import takewhile
-from typing import TYPE_CHECKING, TypeAlias
+from operator import index
+from typing import TYPE_CHECKING, SupportsIndex, TypeAlias
 
 from hstore.store.chain_digests import Chain
 from hstore.store.errors import InvalidEvent, InvalidValue, NotFound
@@ -19,7 +20,7 @@ from hstore.store.read_ahead import ChainsAhead
 if TYPE_CHECKING:
     from hstore.store.experiment import Experiment
 
-When: TypeAlias = int | dt.date | str
+When: TypeAlias = SupportsIndex | dt.date | str
 """The number of a decision, a time, or either as people write it: see `parse`."""
 _AGO = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d|w)[- ]ago")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -64,9 +65,13 @@ def parse(at: When, now: dt.datetime) -> int | dt.datetime:
         at = dt.datetime(at.year, at.month, at.day)  # noqa: DTZ001 - given a zone below
     if isinstance(at, dt.datetime):
         return at if at.tzinfo is not None else at.replace(tzinfo=dt.UTC)
-    if isinstance(at, bool) or not isinstance(at, int) or at < 0:
+    try:
+        number = -1 if isinstance(at, bool) else index(at)  # of numpy's integers, too
+    except TypeError:
+        number = -1
+    if number < 0:
         raise InvalidValue(f"at: {at!r} is no moment", hint="the number of a decision, a datetime, or text")
-    return at
+    return number
 
 
 def described(at: int | dt.datetime) -> str:

@@ -92,7 +92,7 @@ def copy_experiment(
         new = append_all(there, new_name, events, on_progress)
     except Conflict as conflict:
         raise InvalidValue(
-            f"{new_name!r} in {there.url} has gone on by itself: {conflict}",
+            f"{new_name!r} in {there.place} has gone on by itself: {conflict}",
             hint="copy under another name: URL#NAME", name=new_name,
         ) from conflict  # fmt: skip
     if is_renamed:
@@ -128,9 +128,9 @@ def _require_free(store: Store, name: str, begins: UUID, *, is_renamed: bool) ->
         return True
     hint = "choose another name" if is_renamed else "copy under another name: URL#NAME"
     if first.get("_id") != begins:
-        raise InvalidValue(f"there is another experiment {name!r} in {store.url}", hint=hint, name=name)
+        raise InvalidValue(f"there is another experiment {name!r} in {store.place}", hint=hint, name=name)
     if is_renamed and any("copied" in each.get("data", {}) for each in _of_copy(store, name)):
-        raise InvalidValue(f"{name!r} in {store.url} is a copy of it already", hint=hint, name=name)
+        raise InvalidValue(f"{name!r} in {store.place} is a copy of it already", hint=hint, name=name)
     return False
 
 

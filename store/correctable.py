@@ -153,7 +153,8 @@ def _amendable_end(trial: Trial, amend: Mapping[str, Any]) -> Done:
     for name in ("losses", "constraints"):
         before, after = getattr(end, name), amend.get(name)
         if after is not None and len(after) != len(before or ()):
-            raise InvalidValue(f"trial {trial.tid} has {len(before or ())} {name}, not {len(after)}", tid=trial.tid)
+            had = str(len(before)) if before else "no"
+            raise InvalidValue(f"trial {trial.tid} has {had} {name}, so it cannot get {len(after)}", tid=trial.tid)
     return end
 
 

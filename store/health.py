@@ -205,7 +205,7 @@ def _connection(store: Store, opened: float) -> Iterator[Check]:
         store.database.command("ping")
         times.append(time.monotonic() - began)
     latency = statistics.median(times)
-    message = f"{store.url} opened in {opened:.2f} s, answers in {latency * 1000:.1f} ms"
+    message = f"{store.place} opened in {opened:.2f} s, answers in {latency * 1000:.1f} ms"
     is_slow = latency > SLOW_SECONDS
     todo = "each event costs a round trip: run fmin and workers nearer to the server" if is_slow else None
     yield Check(check="connection", level="warning" if is_slow else "ok", message=message, todo=todo)

@@ -156,7 +156,7 @@ class Store:
                 raise NotFound(f"experiment {removal}", hint=removal.hint, name=name, removal=removal)
             names = self.experiments()
             raise NotFound(
-                f"there is no experiment {name!r} in {self.url}", hint=_where_to_look(name, names), name=name
+                f"there is no experiment {name!r} in {self.place}", hint=_where_to_look(name, names), name=name
             )
         return experiment
 
@@ -242,6 +242,11 @@ class Store:
             keep(self.identity, {exp: known for exp, known in self.latest.items() if exp not in self.rewound})
         self.models.flush()
 
+    @property
+    def place(self) -> str:
+        """Where it is, in a sentence: the folder of an embedded store, else its URL without a password."""
+        return self.url if self.server is None else f"the embedded store in {self.server.home}"
+
     def __enter__(self) -> Store:
         return self
 
@@ -249,11 +254,11 @@ class Store:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<hstore.Store {self.url}>"
+        return f"<hstore.Store {self.place}>"
 
     def _repr_html_(self) -> str:
         try:
-            return store_html(self.url, self.overview())
+            return store_html(self.place, self.overview())
         except HstoreError as error:  # a notebook shows what there is, and goes on
             return f"<div>{escaped(self)}: {escaped(error, 400)}</div>"
 

@@ -49,6 +49,20 @@ def check_name(name: object) -> str:
     return name
 
 
+def check_new_name(name: object) -> str:
+    """Return *name* if a command can give it to a new experiment, else raise `InvalidName` saying why not.
+
+    Commands read a file of that name, where there is one, in the place of an experiment *name*.hstore.
+    """
+    name = check_name(name)
+    if name.lower().endswith(".hstore"):
+        raise InvalidName(
+            f"{name[:80]!r} is a name for a file, not for an experiment",
+            hint="leave out .hstore; `hstore export EXP -o FILE.hstore` writes a file",
+        )
+    return name
+
+
 def check_title(title: str) -> str:
     """Return *title*, without blanks around it, if it can be the title of an experiment, else raise `InvalidValue`."""
     title = title.strip()

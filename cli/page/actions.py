@@ -55,11 +55,12 @@ def act(store: Store, wanted: Any) -> dict[str, Any]:
 
 def _fork(store: Store, new: str, wanted: dict[str, Any]) -> dict[str, Any]:
     from hstore.engine.search.forked_search import fork_search
+    from hstore.store.values import check_new_name
 
     at = wanted.get("at") or None
     if at is not None and not isinstance(at, str):
         raise InvalidValue("at is a decision or a time, as text")
-    made = fork_search(store, wanted["name"], new, at=at)
+    made = fork_search(store, wanted["name"], check_new_name(new), at=at)
     return {"written": ["created"], "status": made.state.status, "running": [], "name": made.name}
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hstore.cli.experiment_text import experiment_data
 from hstore.cli.page import api_fields as field
-from hstore.cli.page.api_fields import MOST_LOSSES, Field, Schema
+from hstore.cli.page.api_fields import Field, Schema
 from hstore.cli.page.trial_rows import IS_A_TRIAL, collection
 from hstore.cli.trial_table import ranked_data
 from hstore.cli.trial_text import trial_data
@@ -52,8 +52,8 @@ ASK = (
     field.whole("seed", "With a space: the seed, for a search that can be repeated.", 0, least=0, most=2**63 - 1),
     field.text("pruner", "With a space: stops hopeless trials by what they report: asha, auto, median, hyperband.",
                "median", longest=200),
-    field.whole("objectives", "With a space: the number of losses, where a trial has several.", 2, least=1,
-                most=MOST_LOSSES),
+    field.whole("objectives", "With a space: the number of losses of each trial; without, one.", 2, least=2,
+                most=field.MOST_LOSSES),
     field.seconds("lease", "Seconds without a report after which the trial is queued again.", LEASE_SECONDS,
                   most=LONGEST_LEASE, default=LEASE_SECONDS),
 )  # fmt: skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import secrets
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
@@ -22,9 +21,8 @@ BODY_BYTES = 64 * 1024
 """The longest body of a request of the page."""
 API_BODY_BYTES = 1024 * 1024
 """The longest body of a request to the API: a result may hold what a program measured."""
-DRAINED_BYTES, DRAIN_SECONDS = 64 * 1024 * 1024, 10.0
-"""How much of the body of a refused request is read and dropped. A client that is still sending when the connection
-closes does not see the answer."""
+DISCARDED_BYTES, DISCARD_SECONDS = 64 * 1024 * 1024, 10.0
+"""What is read of a body that is not looked at, so that its sender, which may send all of it first, gets the answer."""
 
 
 class Guard:
@@ -48,18 +46,17 @@ class Guard:
         nonce = secrets.token_urlsafe(16)
         scope.setdefault("state", {})["style_nonce"] = nonce
         request = Request(scope)
-        refusal = self._refusal(request)
-        if refusal is not None and request.method not in READS:
-            await _drop_body(receive)
-        app = refusal or self._login(request) or self._app
+        app = self._refusal(request) or self._login(request) or self._app
         headers = _headers(nonce)
+        body = _Body(request, receive)
 
         async def send_secured(message: Message) -> None:
             if message["type"] == "http.response.start":
                 MutableHeaders(scope=message).update(headers)
+                await body.discard()
             await send(message)
 
-        await app(scope, receive, send_secured)
+        await app(scope, body, send_secured)
 
     def _refusal(self, request: Request) -> Response | None:
         """Return why *request* is not answered, None if it is."""
@@ -119,16 +116,35 @@ class Guard:
         return path.startswith("/") and not path.startswith(("//", "/\\"))
 
 
-async def _drop_body(receive: Receive) -> None:
-    """Read the body of a request, as long as that ends soon."""
-    taken = 0
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(DRAIN_SECONDS):
-            while taken < DRAINED_BYTES:
-                message = await receive()
-                taken += len(message.get("body", b""))
-                if not message.get("more_body", False):
-                    return
+class _Body:
+    """Hands out the body of *request* as it comes by *receive*.
+
+    A connection that is closed while bytes of it wait there is reset, and its sender may never see the answer.
+    """
+
+    def __init__(self, request: Request, receive: Receive) -> None:
+        self._receive = receive
+        self._has_ended = not {"content-length", "transfer-encoding"} & set(request.headers)
+        self._waits_for_leave = request.headers.get("expect", "").lower() == "100-continue"
+
+    async def __call__(self) -> Message:
+        """Return the next part."""
+        self._waits_for_leave = False
+        message = await self._receive()
+        self._has_ended = message["type"] == "http.disconnect" or not message.get("more_body", False)
+        return message
+
+    async def discard(self) -> None:
+        """Read what is left, and keep nothing. A sender that waits to be told to send is not told to."""
+        if self._waits_for_leave:
+            return
+        left, end = DISCARDED_BYTES, asyncio.get_running_loop().time() + DISCARD_SECONDS
+        while not self._has_ended and left > 0:
+            try:
+                message = await asyncio.wait_for(self(), end - asyncio.get_running_loop().time())
+            except TimeoutError:
+                return
+            left -= len(message.get("body", b""))
 
 
 def _refused(request: Request, status: int, why: str, hint: str = "") -> Response:

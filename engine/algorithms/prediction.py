@@ -42,6 +42,10 @@ class Prediction(NamedTuple):
     """In the unit of the model: losses warped to mean 0 and variance 1. The deviation includes the noise."""
     expected_improvement: float
     """Over the best loss known, in the unit of the loss."""
+    rank: int
+    candidates: int
+    """The place of the point among so many candidates by what `gp` makes great; 1 is the first. The point was found by
+    a search that begins at the best candidates."""
     chance: float | None
     """The probability that the trial does not fail; None if none had failed."""
     lengths: dict[str, float]
@@ -87,8 +91,9 @@ def _predicted(space: Space, decision: Decision, criterion: Criterion, row: Floa
         chance = float(ndtr(at[0] / spread[0]))
     return Prediction(
         median=median, low_68=low_68, high_68=high_68, low_95=low_95, high_95=high_95, mean=mean, deviation=deviation,
-        expected_improvement=float(np.maximum(best - possible, 0.0).mean()), chance=chance,
-        lengths=_lengths(space, decision, criterion),
+        expected_improvement=float(np.maximum(best - possible, 0.0).mean()),
+        rank=1 + int((criterion.at(decision.pool) > criterion.at(row[None])[0]).sum()),
+        candidates=len(decision.pool), chance=chance, lengths=_lengths(space, decision, criterion),
     )  # fmt: skip
 
 

@@ -66,7 +66,7 @@ class OpenSearches:
         """Return the next trial of *experiment*: `trial` (its tid, token and params; None without one) and `why`.
 
         space: begins the experiment if there is none of that name: a range by label (`notation.space_of`). algo,
-        max_evals, seed, pruner and objectives (the number of losses, of several) go with it, as for `hstore.search`.
+        max_evals, seed, pruner and objectives go with it, as for `hstore.search`.
         lease: seconds without a report after which the trial is queued again.
         """
         begun: dict[str, Any] = {

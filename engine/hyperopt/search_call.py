@@ -182,7 +182,8 @@ class SearchCall:
             driver.on_progress = self._progress(bar, driver)
             driver.limits = replace(whole, max_evals=most, timeout=self._seconds_left(whole))
             try:
-                why = driver.run()
+                with driver.interrupts:
+                    why = driver.run()
                 self.why = None if why == "max_evals" and not ends else why
                 if ends:
                     driver.finish(why)

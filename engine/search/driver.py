@@ -14,6 +14,7 @@ from hstore.engine.evaluation.domain import BoundObjective
 from hstore.engine.search import control
 from hstore.engine.search.failure_watch import FailureWatch
 from hstore.engine.search.fingerprint import fingerprint
+from hstore.engine.search.interrupts import Interrupts
 from hstore.engine.search.observed_history import ObservedHistory
 from hstore.engine.search.options import EARLY_STOP, Limits
 from hstore.engine.search.seeds import Seeds
@@ -59,6 +60,7 @@ class Driver:
         created = self.experiment.state.created
         assert created is not None
         self.failures = FailureWatch(self.experiment)
+        self.interrupts = Interrupts()
         self._snapshots = SnapshotWriter(self.experiment)
         self._seeds = Seeds(created.generator)
         self._observed_history = ObservedHistory(self.domain.space, self._seeds)
@@ -83,6 +85,7 @@ class Driver:
 
     def _reason_to_stop(self, began: float) -> str | None:
         """Return why the search is to end although trials may be queued or running; None if it is not."""
+        self.interrupts.require_none()
         self._warn_of_closed()
         state = self.experiment.state
         if state.status == "finished" and not self._reopen():

@@ -181,8 +181,10 @@ class SerialDriver(Driver):
         began = time.monotonic()
         try:
             point, ctrl = self.experiment.state.trials[tid].point, self._ctrl(tid)
+            self.interrupts.require_none()
             with left(self.experiment):
                 result = self.domain.evaluate(point, ctrl)
+            self.interrupts.forget()
             if self._is_durable:
                 result = attempt.plain_result(result, partial(self._warn, trial=tid))
             seconds = time.monotonic() - began

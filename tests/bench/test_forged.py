@@ -1,7 +1,9 @@
 """Where bits cannot be compared, replay still tells a forged decision from an honest one."""
 
+import json
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from bench import forged
@@ -53,3 +55,11 @@ def test_replay_fails_for_a_forged_decision_of_another_machine(
     came = derive_again(store.experiment(searched.name), until=12)
     assert {difference.tid for difference in came.differences} == {12}
     assert not came.is_same
+
+
+def test_logs_that_are_written_to_a_file_are_replayed_by_another_process(
+    searched: Experiment, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    forged.write_logs(tmp_path / "logs.json", [searched])
+    forged.judge(tmp_path / "logs.json")
+    assert json.loads(capsys.readouterr().out) == {"decisions": 20, "same": 20, "equivalent": 0, "different": 0}

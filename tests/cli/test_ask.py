@@ -38,13 +38,6 @@ def test_trials_are_asked_for_reported_and_told_by_their_tokens(mongo_url: str, 
     assert dict(trials[2].result or {})["epochs"] == 7
 
 
-def test_a_search_for_two_losses_is_begun_with_objectives(mongo_url: str, mongo_store: Store) -> None:
-    token = asked(mongo_url, "--space", SPACE, "--objectives", "2")["token"]
-    assert "no list of losses; this search takes 2" in run(mongo_url, "tell", "train", token, "0.5").stderr
-    assert run(mongo_url, "tell", "train", token, "[0.5, 2]").exit_code == 0
-    assert mongo_store.experiment("train").trials[0].losses == [0.5, 2.0]
-
-
 def test_a_trial_that_is_told_twice_counts_once(mongo_url: str, mongo_store: Store) -> None:
     token = asked(mongo_url, "--space", SPACE)["token"]
     for loss, said in (("1", "is recorded"), ("2", "came late")):
@@ -64,11 +57,20 @@ def test_a_search_of_fmin_can_be_asked_and_is_not_changed_by_that(mongo_url: str
     assert (state.objective["name"], state.status) == (state.created and state.created.objective["name"], "finished")
 
 
+def test_a_trial_of_a_search_for_two_losses_takes_two(mongo_url: str, mongo_store: Store) -> None:
+    token = asked(mongo_url, "--space", SPACE, "--objectives", "2", "--algo", "rand")["token"]
+    assert "no list of losses; this search takes 2" in run(mongo_url, "tell", "train", token, "0.5").stderr
+    assert run(mongo_url, "tell", "train", token, "[0.5, 12]").exit_code == 0
+    assert [trial.losses for trial in mongo_store.experiment("train").pareto] == [[0.5, 12.0]]
+
+
 @pytest.mark.parametrize(
     ("args", "said", "code"),
     [
         (["ask", "train"], "there is no experiment 'train'", 3),
         (["ask", "train", "--algo", "tpe"], "add --space", 2),
+        (["ask", "train", "--objectives", "2"], "add --space", 2),
+        (["ask", "train.hstore", "--space", SPACE], "'train.hstore' is a name for a file", 2),
         (["ask", "train", "--space", "{x}"], "is no JSON", 2),
         (["ask", "train", "--space", '{"x": "gauss(0)"}'], "x: 'gauss(0)' is no range", 2),
         (["ask", "train", "--space", "no.module:SPACE"], "cannot import no.module:SPACE", 1),

@@ -54,6 +54,7 @@ def test_wrong_forks_are_one_clear_line_and_leave_nothing_behind(digits: str, tm
         (["digits", "digits"], 2, "there is an experiment 'digits' already"),
         (["digits", ""], 2, "name"),
         (["digits", "a\nb"], 2, "name"),
+        (["digits", "a.hstore"], 2, "'a.hstore' is a name for a file"),
         (["nope", "a"], 3, "no experiment 'nope'"),
         (["digits", "a", "--at", "7"], 3, "has no decision 7"),
         (["digits", "a", "--at", "noon"], 2, "is no moment"),
@@ -66,13 +67,6 @@ def test_wrong_forks_are_one_clear_line_and_leave_nothing_behind(digits: str, tm
         assert (done.exit_code, said in done.stderr) == (code, True), (args, done.stderr)
         assert "Traceback" not in done.stderr
     assert [each["name"] for each in json.loads(run(digits, "ls", "--json").stdout)] == ["digits"]
-
-
-@pytest.mark.parametrize("command", ["fork", "copy"])
-def test_a_new_experiment_has_no_name_of_a_file(command: str, digits: str, mongo_store: Store) -> None:
-    done = run(digits, command, "digits", "digits.hstore")
-    assert (done.exit_code, "`hstore export digits -o digits.hstore` writes one" in done.stderr) == (2, True)
-    assert mongo_store.experiments() == ["digits"]
 
 
 def test_a_source_that_was_changed_since_fails_the_verification_of_the_fork(

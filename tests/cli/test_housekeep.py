@@ -65,7 +65,12 @@ def test_a_copy_says_where_it_is_and_verify_where_it_came_from(
         assert (about["name"], about["head"], about["not_signed"]) == ("demo", search.head.hex(), 0)
         assert run(mongo_url, "copy", "demo", f"{there}#a/b").exit_code == 0
         assert [each["name"] for each in json.loads(run(there, "ls", "--json").stdout)] == ["a/b", "demo"]
-    for wrong, code in (("mongodb://127.0.0.1:1/x?serverSelectionTimeoutMS=100", 5), ("http://x/y", 2), ("", 2)):
+    for wrong, code in (
+        ("mongodb://127.0.0.1:1/x?serverSelectionTimeoutMS=100", 5),
+        ("http://x/y", 2),
+        ("", 2),
+        ("a.hstore", 2),
+    ):
         assert run(mongo_url, "copy", "demo", wrong).exit_code == code
 
 

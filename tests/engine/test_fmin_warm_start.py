@@ -236,6 +236,7 @@ def test_several_losses_are_known(mongo_store: Store) -> None:
     assert derive_again(mongo_store.experiment("new")).is_same
 
 
+@pytest.mark.long
 def test_workers_evaluate_what_is_new(mongo_store: Store) -> None:
     quiet(loss, OLD, max_evals=5, experiment="old", store=mongo_store, algo=rand.suggest)
     quiet(loss, WIDER, max_evals=3, experiment="new", store=mongo_store, algo=rand.suggest, warm_start="old", workers=1)

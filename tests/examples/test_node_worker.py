@@ -144,6 +144,7 @@ export default async function objective() {
 """
 
 
+@pytest.mark.long
 def test_what_node_brings_of_a_trial_that_was_taken_from_it_is_noted_beside(installed: Path, mongo_url: str) -> None:
     (installed / "slow.mjs").write_text(SLOW)
     with (

@@ -7,6 +7,7 @@ import itertools
 import random
 from typing import Any
 
+import numpy as np
 import pytest
 from histories import begin, step
 from hypothesis import HealthCheck, given, settings
@@ -105,6 +106,7 @@ def test_moments_are_numbers_times_in_utc_and_times_ago() -> None:
           "1.5d ago": START - dt.timedelta(days=1.5)}  # fmt: skip
     assert {text: parse(text, START) for text in at} == at
     assert parse(START.date(), START) == START
-    for wrong in ("yesterday", "-1", "", -1, True, 1.5, "99999999h-ago"):
+    assert type(parse(np.int64(50), START)) is int
+    for wrong in ("yesterday", "-1", "", -1, True, 1.5, np.array(1.5), "99999999h-ago"):
         with pytest.raises(InvalidValue, match="no moment"):
             parse(wrong, START)  # type: ignore[arg-type]

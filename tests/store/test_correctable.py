@@ -118,9 +118,9 @@ def test_what_cannot_be_amended_is_refused_and_nothing_is_written(searched: Expe
         ("NaN", 0, {"loss": math.nan}),
         ("no number", 0, {"loss": "low"}),
         ("nothing to amend", 0, {}),
-        ("has 0 losses, not 2", 0, {"losses": [1.0, 2.0]}),
+        ("has no losses, so it cannot get 2", 0, {"losses": [1.0, 2.0]}),
         ("amend all of them", several, {"loss": 1.0}),
-        ("has 1 constraints, not 2", several, {"constraints": [1.0, 2.0]}),
+        ("has 1 constraints, so it cannot get 2", several, {"constraints": [1.0, 2.0]}),
         ("reason is empty", 0, {"loss": 1.0, "reason": " "}),
     ]
     for message, tid, given in refused:

@@ -90,6 +90,7 @@ def test_objectives_in_the_workers_own_process_are_stopped_too(
     assert check(mongo_store, "inline") == []
 
 
+@pytest.mark.long
 def test_the_attempts_of_workers_that_die_are_judged_anew(mongo_store: Store, mongo_url: str, tmp_path: Path) -> None:
     flag = tmp_path / "go on"
 

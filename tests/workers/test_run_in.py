@@ -180,6 +180,7 @@ def test_a_worker_that_loads_an_objective_is_not_idle(mongo_url: str) -> None:
         searched.result(GENEROUS)
 
 
+@pytest.mark.long
 def test_a_signal_ends_a_worker_in_a_pool_and_the_pool_goes_on(mongo_url: str) -> None:
     with hstore.open(mongo_url) as store, pool("spawn") as executor:
         pid = executor.submit(os.getpid).result(GENEROUS)

@@ -114,6 +114,7 @@ def test_no_more_are_claimed_than_a_child_or_the_worker_may_still_do(served: Cal
     assert released(experiment) == []
 
 
+@pytest.mark.long
 def test_those_whose_worker_is_killed_are_taken_from_it(
     mongo_store: Store, mongo_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

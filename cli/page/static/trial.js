@@ -36,6 +36,7 @@ const expected = (said) => {
     fact("expected loss", `${number(prediction.median)}; with 68 % from ${between(prediction.low_68, prediction.high_68)}, with 95 % from ${between(prediction.low_95, prediction.high_95)}`),
     fact("came to", `${number(said.loss)}${came ? `: ${came}` : ""}`),
     fact("expected improvement", number(prediction.expected_improvement)),
+    fact("rank", `${prediction.rank} of ${prediction.candidates} candidates`),
     prediction.chance === null ? null : fact("chance not to fail", `${Math.round(100 * prediction.chance)} %`),
     fact("length scales, in ranges (the smallest matter most)", lengths),
   ];

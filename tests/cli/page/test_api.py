@@ -112,15 +112,6 @@ def test_a_trial_is_reported_stopped_failed_and_given_back(page: Page, store: St
     assert (trials[6].is_pruned, trials[7].error) == (True, "MemoryError: 24 GB")
 
 
-def test_a_search_for_two_losses_is_begun_by_asking_with_objectives(page: Page, store: Store, name: str) -> None:
-    token = asked(page, name, space=SPACE, objectives=2)["token"]
-    assert post(page, "tell", experiment=name, token=token, loss=0.5).status == 400
-    assert done(page, "tell", experiment=name, token=token, loss=[0.5, 2.0])["counts"]
-    search = store.experiment(name)
-    assert (search.state.objective["objectives"], search.trials[0].losses) == (2, [0.5, 2.0])
-    assert post(page, "ask", experiment=name, objectives=2).status == 400  # without a space it begins none
-
-
 def test_what_comes_late_or_twice_is_noted_and_does_not_count(page: Page, store: Store, name: str) -> None:
     first = asked(page, name, **BEGIN, lease=0.05)
     again: list[Any] = []
@@ -165,6 +156,13 @@ def test_what_another_program_changes_meanwhile_is_heeded(page: Page, store: Sto
     assert asked(page, name)["tid"] == 1
     assert page.act(name=name, do="pause").status == 200
     assert done(page, "ask", experiment=name) == {"trial": None, "why": "paused"}
+
+
+def test_a_search_for_two_losses_is_begun_and_told_over_http(page: Page, store: Store, name: str) -> None:
+    for losses in ([1, 2], [2, 1], [3, 3]):
+        done(page, "tell", experiment=name, token=asked(page, name, **BEGIN, objectives=2)["token"], loss=losses)
+    assert post(page, "tell", experiment=name, token=asked(page, name)["token"], loss=0.5).status == 400
+    assert [trial.tid for trial in store.experiment(name).pareto] == [0, 1]
 
 
 def test_losses_that_json_has_no_number_for_are_texts(page: Page, store: Store, name: str) -> None:
@@ -221,6 +219,9 @@ def test_experiments_and_trials_are_read_as_the_commands_print_them(page: Page, 
         ("report", {"experiment": "known", "token": "0-00", "step": 1}, 400, "no value"),
         ("nix", {}, 404, "Not Found"),
         ("ask", {"experiment": "x" * 2_000_000}, 413, "at most"),
+        ("nix", {"experiment": "x" * 900_000}, 404, "Not Found"),
+        ("ask", {"experiment": "nothing such", "objectives": 2}, 400, "no space beside objectives"),
+        ("ask", {"experiment": "bad", "space": SPACE, "objectives": 1}, 400, "objectives must be a whole number"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_an_error_in_a_line_and_writes_nothing(

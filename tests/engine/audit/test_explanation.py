@@ -50,6 +50,7 @@ def test_a_model_expects_a_loss_in_its_own_unit_and_an_improvement() -> None:
     assert bounds == sorted(bounds)
     assert expected.median == pytest.approx(said.loss, abs=0.5)
     assert expected.expected_improvement >= 0
+    assert 1 <= expected.rank <= 3 < expected.candidates  # it takes the best it finds, and no point twice
     assert set(expected.lengths) == {"x", "c"}
     assert explain(experiment, 1).prediction is None
     assert explain(experiment, 1).why_no_prediction is not None

@@ -35,6 +35,7 @@ def test_a_search_stops_what_is_hopeless_and_its_log_says_why(pruner: Any) -> No
     check_hopeless_is_stopped(Trials(), pruner)
 
 
+@pytest.mark.long
 def test_a_search_in_mongodb_does_so_as_well(mongo_store: Store) -> None:
     check_hopeless_is_stopped(MongoTrials(mongo_store, exp_key="pruned"), "asha")
 

@@ -54,6 +54,7 @@ def test_the_next_trials_of_a_fork_are_those_that_its_source_tried_next(algo: st
     assert check(mongo_store, "b") == []
 
 
+@pytest.mark.long
 def test_a_fork_of_a_search_with_workers_decides_first_what_its_source_decided(
     mongo_url: str, mongo_store: Store
 ) -> None:

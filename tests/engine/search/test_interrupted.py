@@ -1,5 +1,7 @@
 """Ctrl-C is one line that says what to do, and leaves a search that the same call continues."""
 
+import contextlib
+import signal
 import traceback
 from typing import Any
 
@@ -99,3 +101,49 @@ def test_an_interrupt_before_the_search_begins_is_as_short(monkeypatch: pytest.M
     with pytest.raises(KeyboardInterrupt) as caught:
         search(lambda x: x, experiment="e", store="mongodb://127.0.0.1/none")
     assert_short(caught)
+
+
+class Interrupts:
+    """As an object of the driver of MongoDB may be: Ctrl-C comes while it is removed, where Python prints the error."""
+
+    def __del__(self) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_ctrl_c_that_python_loses_between_two_trials_ends_the_search(trials: Trials) -> None:
+    calls: list[float] = []
+
+    def objective(x: float) -> float:
+        calls.append(x)
+        return x
+
+    def choose(new_ids: list[int], domain: Any, trials: Trials, seed: int) -> Any:
+        if len(calls) == 2:
+            Interrupts()
+        return rand.suggest(new_ids, domain, trials, seed)
+
+    with pytest.raises(KeyboardInterrupt):
+        fmin(objective, SPACE, choose, 6, trials=trials, show_progressbar=False)
+    assert len(calls) == 2
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_ctrl_c_that_python_loses_ends_a_search_that_waits_for_workers(mongo_store: Store) -> None:
+    def choose(new_ids: list[int], domain: Any, trials: Trials, seed: int) -> Any:
+        Interrupts()
+        return rand.suggest(new_ids, domain, trials, seed)
+
+    with pytest.raises(KeyboardInterrupt):
+        fmin(print, SPACE, choose, 6, experiment="e", store=mongo_store, workers=0, show_progressbar=False)
+
+
+def test_ctrl_c_that_an_objective_handles_itself_ends_no_search(trials: Trials) -> None:
+    def objective(x: float) -> float:
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        return x
+
+    search(objective, trials=trials)
+    assert len(trials.losses()) == 6

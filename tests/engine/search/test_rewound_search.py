@@ -147,6 +147,7 @@ def test_a_search_with_workers_stops_as_well(
 
     def act() -> None:
         until(lambda: database["events"].find_one({"type": "running"}))
+        until(lambda: database["events"].count_documents({"type": "queued"}) == 3)  # the driver has no more to append
         database["events"].delete_many({"type": {"$ne": "created"}})
         remove(database)
         held.extend(left(database))

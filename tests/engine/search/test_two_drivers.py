@@ -7,6 +7,7 @@ from collections import Counter
 from typing import Any
 
 import numpy as np
+import pytest
 from tests.waiting import GENEROUS
 
 import hstore
@@ -27,6 +28,7 @@ fmin(lambda c: c["x"] ** 2, {"x": hp.uniform("x", -1, 1)}, algo=partial(tpe.sugg
 """
 
 
+@pytest.mark.long
 def test_processes_that_begin_and_run_one_experiment_at_once_share_its_trials(mongo_url: str) -> None:
     runs = [
         subprocess.Popen([sys.executable, "-c", RUN, mongo_url], stderr=subprocess.PIPE, text=True) for _ in range(3)

@@ -147,6 +147,7 @@ def test_the_face_needs_no_matplotlib_until_something_is_drawn(monkeypatch: pyte
         plot.history(trials)
 
 
+@pytest.mark.long
 def test_bokeh_draws_the_same_figures_in_notebooks(trials: Trials) -> None:
     pytest.importorskip("bokeh", reason="interactive figures need the extra: pip install 'hstore[ui]'")
     from bokeh.embed import json_item
