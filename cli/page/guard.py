@@ -22,7 +22,7 @@ BODY_BYTES = 64 * 1024
 API_BODY_BYTES = 1024 * 1024
 """The longest body of a request to the API: a result may hold what a program measured."""
 DISCARDED_BYTES, DISCARD_SECONDS = 64 * 1024 * 1024, 10.0
-"""What is read of a body that is not looked at, so that its sender gets the answer: most clients send all of it first."""
+"""What is read of a body that is not looked at, so that its sender gets the answer: most send all of it before."""
 
 
 class Guard:
