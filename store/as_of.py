@@ -27,11 +27,15 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks
 
 
 class PastLog(MemoryLog):
-    """A log that nothing can be appended to, of the events of one experiment up to some moment."""
+    """A log that nothing can be appended to, of the events of one experiment up to some moment.
+
+    events: those of each chain in order, as a log has them. Not all trials have to be there.
+    """
 
     def __init__(self, events: Sequence[Event], at: int | dt.datetime) -> None:
         super().__init__()
-        super().append(events)
+        for event in events:
+            self._chains.setdefault(event.exp, {}).setdefault(event.tid, []).append(event)
         self.at = at
 
     def append(self, events: Sequence[Event], *, held: EventIds = NO_EVENTS, is_checked: bool = False) -> None:
@@ -120,10 +124,10 @@ def _known_to(number: int, chains: ChainsAhead) -> Iterator[tuple[Chain, int]]:
     for tid in range(number + 1):
         _observe(known, chains, chains[tid][0])
     moment = chains[number][0].at
-    yield None, _last_of(_header_at(chains[None], known[None], moment))
+    yield None, _last_of(header_at(chains[None], known[None], moment))
     for tid in range(number):
         known_until, last = known.get(tid, 0), chains.last(tid)
-        yield tid, last if known_until >= last else _last_of(_trial_at(chains[tid], known_until, moment))
+        yield tid, last if known_until >= last else _last_of(trial_at(chains[tid], known_until, moment))
 
 
 def _last_of(events: Iterable[Event]) -> int:
@@ -141,14 +145,15 @@ def _observe(known: dict[int | None, int], chains: Mapping[int | None, Sequence[
                     _observe(known, chains, each)
 
 
-def _header_at(chain: Sequence[Event], known: int, moment: dt.datetime) -> Iterator[Event]:
+def header_at(chain: Sequence[Event], known: int, moment: dt.datetime) -> Iterator[Event]:
+    """Yield what is *known* of the experiment's own chain, and the notes on it until *moment*."""
     for event in chain:
         if event.ver > known and (not isinstance(event, Created | Noted) or event.at > moment):
             return
         yield event
 
 
-def _trial_at(chain: Sequence[Event], known: int, moment: dt.datetime) -> Iterator[Event]:
+def trial_at(chain: Sequence[Event], known: int, moment: dt.datetime) -> Iterator[Event]:
     """Yield what is *known* of a trial, and what was under way at *moment* until there was news of it."""
     trial: Trial | None = None
     for event in chain:

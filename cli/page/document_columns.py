@@ -9,13 +9,13 @@ from hstore.engine.analysis.trial_columns import Outcome, TrialColumns, TrialRow
 from hstore.store.errors import HstoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from pymongo.database import Database
 
     from hstore.store.events import Document
 
-_FIELDS: dict[str, Any] = {"_id": 0} | dict.fromkeys(
+FIELDS: dict[str, Any] = {"_id": 0} | dict.fromkeys(
     ("tid", "state", "final", "status", "loss", "loss_kind", "losses", "constraints", "pruned", "void", "point"), 1
 )  # fmt: skip
 _OUTCOMES: dict[str, Outcome] = {
@@ -25,7 +25,12 @@ _OUTCOMES: dict[str, Outcome] = {
 
 def document_columns(database: Database[Document], name: str, space: Any) -> TrialColumns:
     """Return the trials of search *name*, by tid; *space* is the data of its space."""
-    found = collection(database, "trials").find({"exp": name, **IS_A_TRIAL}, _FIELDS).sort("tid", 1)
+    found = collection(database, "trials").find({"exp": name, **IS_A_TRIAL}, FIELDS).sort("tid", 1)
+    return columns_of_documents(found, name, space)
+
+
+def columns_of_documents(found: Iterable[Document], name: str, space: Any) -> TrialColumns:
+    """Return the trials of search *name* whose documents are *found*, by tid, with `FIELDS`."""
     rows = [_row(sound(document)) for document in found]
     try:
         return columns_from(name, space, rows)

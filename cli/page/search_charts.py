@@ -67,11 +67,9 @@ class SearchCharts:
             return {"why": f"{error}" + (f" ({error.hint})" if error.hint else "")}
 
     def columns(self, name: str, at: str = "") -> TrialColumns:
-        """Return the trials of search *name* as columns: from their documents, or as of *at* from the log."""
+        """Return the trials of search *name* as columns: from their documents, or as of *at*."""
         if at:
-            from hstore.engine.analysis.trial_columns import columns_of
-
-            return columns_of(self._past(name, at))
+            return self._past.columns(name, at)
         watch = self._watches(name)
         state = id(watch), watch.tick
         with self._lock:
@@ -147,8 +145,7 @@ class SearchCharts:
     def _run_of(self, name: str, at: str) -> tuple[Experiment, int | None]:
         """Return the search with its latest trials, whose chains are read, and the number of its best trial."""
         if at:
-            past = self._past(name, at)
-            return past, None if past.state.best is None else past.state.best.tid
+            return self._past.latest(name, at, LATEST)
         tids, best = self._watches(name).latest(LATEST)
         return self._read(name, tids), best
 

@@ -37,7 +37,7 @@ class SearchData:
         self._store = store
         self._database = store.database
         self.watches = Watches(store.for_thread)
-        self.past = Past(store)
+        self.past = Past(store, self.watches)
         self.charts = SearchCharts(store, self.watches, self.past)
         self.evidence = Evidence(store)
         self._lock = threading.Lock()

@@ -37,7 +37,7 @@ _SLIM = (
 )  # fmt: skip
 SLIM: Document = {"_id": 0, **dict.fromkeys(_SLIM, 1)}
 """The fields that the charts need."""
-_TABLE: Document = SLIM | dict.fromkeys(("params", "worker", "attempt", "error", "message", "ended_at", "queued_at"), 1)
+TABLE: Document = SLIM | dict.fromkeys(("params", "worker", "attempt", "error", "message", "ended_at", "queued_at"), 1)
 SORTS = {"tid": "tid", "loss": "loss", "seconds": "duration", "ended": "ended_at", "state": "state", "worker": "worker"}
 _COMPARED = re.compile(r"\s*(?P<name>.+?)\s*(?P<sign><=|>=|!=|=|<|>)\s*(?P<value>.*?)\s*", re.DOTALL)
 _OPERATORS = {"<": "$lt", "<=": "$lte", ">": "$gt", ">=": "$gte", "=": "$eq", "!=": "$ne"}
@@ -212,7 +212,7 @@ def find_rows(database: Database[Document], exp: str, query: TableQuery, count: 
         pipeline += [{"$set": {"lacks": lacks}}, {"$sort": {"lacks": 1, by: direction, "tid": direction}}]
     else:
         pipeline += [{"$sort": {"tid": direction}}]
-    pipeline += [{"$skip": query.offset}, {"$limit": PAGE_ROWS}, {"$project": _TABLE}]
+    pipeline += [{"$skip": query.offset}, {"$limit": PAGE_ROWS}, {"$project": TABLE}]
     rows = [table_row(document) for document in trials.aggregate(pipeline, allowDiskUse=True)]
     return {"rows": rows, "total": total, "offset": query.offset, "size": PAGE_ROWS}
 

@@ -110,6 +110,12 @@ class SearchWatch:
             self._columns = tick, text
         return text
 
+    def known(self, below: int) -> list[tuple[int, int, dict[str, Any]]]:
+        """Return tid, ver and row of each trial before *below* that it has; see `slim_row`."""
+        with self._changed:
+            self._used = time.monotonic()
+            return [(tid, self._vers[tid], row) for tid, row in self._rows.items() if tid < below]
+
     @property
     def count(self) -> int:
         """The number of trials."""

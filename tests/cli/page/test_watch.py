@@ -21,6 +21,7 @@ from hstore.store.events import Noted, Queued
 from hstore.store.experiment import Experiment
 from hstore.store.server import EmbeddedServer
 from hstore.store.store import Store
+from hstore.store.streamed_verify import NeedsWholeLog
 
 
 @pytest.fixture(scope="module")
@@ -199,14 +200,22 @@ def test_a_search_is_shown_as_a_decision_knew_it(shared: tuple[Store, Page], sea
     assert page.get("/api/columns", name=name, at="yesterday").status == 400
 
 
+def not_plain(*_: Any) -> Any:
+    raise NeedsWholeLog
+
+
 def test_of_a_huge_search_the_first_decisions_are_shown(
     shared: tuple[Store, Page], search: Experiment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("hstore.cli.page.past.MOST_TRIALS", 3)
     page, name = shared[1], search.name
-    found = page.get("/api/columns", name=name, at="2").data
-    assert (found["tid"], found["head"]["best"]["tid"]) == ([0, 1], 0)
-    assert [row["tid"] for row in page.get("/api/trials", name=name, asof="2").data["rows"]] == [1, 0]
+    for is_plain in (True, False):  # else it is read from the log, trial by trial
+        found = page.get("/api/columns", name=name, at="2").data
+        assert (found["tid"], found["head"]["best"]["tid"]) == ([0, 1], 0)
+        assert [row["tid"] for row in page.get("/api/trials", name=name, asof="2").data["rows"]] == [1, 0]
+        if is_plain:
+            assert page.get("/api/columns", name=name, at="3").data["tid"] == [0, 1, 2]
+            monkeypatch.setattr("hstore.cli.page.past.Past._decision", not_plain)
     for at in ("3", "1s-ago"):
         assert "as of a decision below 3" in page.get("/api/columns", name=name, at=at).data["error"]
 
