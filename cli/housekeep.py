@@ -188,7 +188,7 @@ def _asked() -> str:
     except click.Abort:
         if sys.stdin is not None and sys.stdin.isatty():
             raise
-        click.echo(err=True)  # behind the question
+        print_note("")  # behind the question
         raise click.UsageError("nothing was removed: in a script give --yes NAME") from None
 
 

@@ -74,7 +74,7 @@ class Turns:
         # The system's own queue has no deadline, so that a thread stands in it. To look again every millisecond costs
         # eight programs on two cores more than their trials do.
         try:
-            waiting = _Waiting(file)
+            waiting = _LockWait(file)
         except RuntimeError:  # the program is about to end, or may have no more threads
             return False
         try:
@@ -103,7 +103,7 @@ class Turns:
                 os.close(file)
 
 
-class _Waiting:
+class _LockWait:
     """A thread that waits for the lock on *file*."""
 
     def __init__(self, file: int) -> None:
